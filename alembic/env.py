@@ -1,0 +1,45 @@
+"""Runs the migrations: all of them in one transaction, one runner at a time."""
+
+from alembic import context
+from sqlalchemy import NullPool, create_engine, text
+
+from orderengine.config import migration_database_url
+from orderengine.settlement import tables as settlement_tables
+from orderengine.storage import tables as storage_tables
+
+METADATA = [storage_tables.metadata, settlement_tables.metadata]
+LOCK = 0x0_0DE_4E61  # any number that no other user of the database takes
+
+
+def run_offline() -> None:
+    """Print the SQL instead of running it (`alembic upgrade head --sql`)."""
+    context.configure(dialect_name="postgresql", target_metadata=METADATA, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_online() -> None:
+    """Migrate the database of the settings, or the connection that a test hands in."""
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        _migrate(connection)
+        return
+    engine = create_engine(migration_database_url(), poolclass=NullPool)
+    with engine.connect() as opened:
+        _migrate(opened)
+    engine.dispose()
+
+
+def _migrate(connection):
+    context.configure(connection=connection, target_metadata=METADATA, compare_server_default=True)
+    with context.begin_transaction():
+        # A queue for a lock on a busy table blocks everybody behind it: give up and try again.
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    run_online()

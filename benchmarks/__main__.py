@@ -1,0 +1,82 @@
+"""`python -m benchmarks [--quick] [--orders N] [--only SECTION] [--json PATH]`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks import burst, delays, latency, report
+from benchmarks.accounting import Neighbors
+from benchmarks.bench import Bench, Figures, Size
+from benchmarks.checks import Lost
+from benchmarks.client import Refused
+from benchmarks.stack import NO_DELAYS, Servers, Stack, temporary_folder
+from orderengine.local.errors import LocalError
+
+RESULTS = Path(__file__).with_name("results.json")
+
+DEFAULTS: Mapping[str, str] = {}
+Section = Callable[[Bench, Stack], Figures]
+
+SECTIONS: Mapping[str, tuple[Mapping[str, str], Section]] = {
+    "burst": (NO_DELAYS, burst.measure),
+    "paced": (NO_DELAYS, latency.measure_posts),
+    "stream": (DEFAULTS, latency.measure_streams),
+    "delays": (DEFAULTS, delays.measure),
+}
+"""Each section's settings beside the defaults, in an order that shares running stacks."""
+
+FULL = Size(orders=400, rounds=5, paced_s=10, followed=100, idle_s=5.0)
+QUICK = Size(orders=100, rounds=2, paced_s=4, followed=40, idle_s=2.0)
+
+
+def main() -> int:
+    """Measure, print, write; 1 if an order was lost, and then there are no figures."""
+    options = _parse()
+    size = QUICK if options.quick else FULL
+    if options.orders:
+        size = replace(size, orders=options.orders)
+    started = time.monotonic()
+    try:
+        document = _measure(size, [options.only] if options.only else SECTIONS)
+    except (Lost, Refused, LocalError) as error:
+        print(f"no figures: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+        return 1
+    print(report.table(document["figures"]))
+    report.write_json(options.json, document)
+    print(f"\n{time.monotonic() - started:.0f} s; written to {options.json}")
+    return 0
+
+
+def _measure(size: Size, sections: Iterable[str]) -> Figures:
+    figures: Figures = {}
+    with temporary_folder() as folder, Servers(folder) as servers, Bench(servers, size) as bench:
+        for settings, names in groupby(sections, key=lambda name: SECTIONS[name][0]):
+            with Stack(servers, **settings) as stack:
+                bench.warm_up(stack)
+                for name in names:
+                    print(f"measuring: {name}", file=sys.stderr, flush=True)
+                    figures[name] = _measured(SECTIONS[name][1], bench, stack, settings)
+        return {**report.describe(bench), "size": asdict(size), "figures": figures}
+
+
+def _measured(section: Section, bench: Bench, stack: Stack, settings: Mapping[str, str]) -> Figures:
+    neighbors = Neighbors()
+    figures = section(bench, stack)
+    return {"settings": dict(settings), **figures, "others_cpu_share": neighbors.share()}
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--orders", type=int, help=f"orders of a burst (default: {FULL.orders})")
+    parser.add_argument("--quick", action="store_true", help="fewer orders and rounds")
+    parser.add_argument("--only", choices=SECTIONS, help="one section alone")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures are written")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The load, generated in a process of its own: POSTs over kept-alive connections, and sockets."""
+
+import http.client
+import itertools
+import json
+import struct
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import websocket
+
+from orderengine.local.ports import LOOPBACK
+
+TIMEOUT_S = 30.0
+NORMAL_CLOSURE = 1000
+ACCEPTED = 202
+PATH = "/api/orders/execute"
+HEADERS = {"Content-Type": "application/json"}
+
+# Wide enough that no order fails by chance: the prices move as they do by default.
+SLIPPAGE_BPS = 300
+QUANTITIES = {
+    "AAPL": 1,
+    "TSLA": 1,
+    "NVDA": 2,
+    "SPY": 1,
+    "BTC": 1,
+    "ETH": 1,
+    "SOL": 2,
+    "JUP": 200,
+    "BONK": 5_000_000,
+    "RAY": 50,
+}
+REQUESTS = tuple((symbol, side) for side in ("buy", "sell") for symbol in QUANTITIES)
+"""Small orders of each instrument, bought and sold in turn."""
+
+BODIES = tuple(
+    json.dumps(
+        {
+            "symbol": symbol,
+            "side": side,
+            "quantity": QUANTITIES[symbol],
+            "slippageBps": SLIPPAGE_BPS,
+        }
+    )
+    for symbol, side in REQUESTS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a client saw; times are seconds since 1970."""
+
+    order_ids: list[str]
+    first_sent_at: float
+    last_answered_at: float
+    latencies_ms: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a socket got; `delays_ms` of the events that were stored after it was open."""
+
+    seqs: list[int]
+    close_code: int
+    delays_ms: list[float]
+
+
+class Refused(Exception):
+    """The API did not accept an order."""
+
+
+def post(port: int, count: int, connections: int, rate_per_s: float | None = None) -> Posted:
+    """Place orders, each connection the next one as soon as it is free, or not before its time.
+
+    With a rate, an order has a time to be sent at, whatever became of those before it, and its
+    latency counts from there: a server that stalls is not spared the requests it held up.
+    """
+    numbers = itertools.count()
+    started = time.time() + 0.1
+    calls: list[tuple[str, float, float]] = []
+
+    def run() -> None:
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_S)
+        connection.connect()
+        while (number := next(numbers)) < count:
+            due_at = started + number / rate_per_s if rate_per_s else started
+            time.sleep(max(due_at - time.time(), 0.0))
+            counted_from = due_at if rate_per_s else time.time()
+            order_id = _place(connection, number)
+            calls.append((order_id, counted_from, time.time()))
+        connection.close()
+
+    with ThreadPoolExecutor(connections) as threads:
+        for each in [threads.submit(run) for _ in range(connections)]:
+            each.result()
+    return Posted(
+        order_ids=[order_id for order_id, _, _ in calls],
+        first_sent_at=min(sent for _, sent, _ in calls),
+        last_answered_at=max(answered for _, _, answered in calls),
+        latencies_ms=[(answered - sent) * 1000 for _, sent, answered in calls],
+    )
+
+
+def post_and_follow(port: int, count: int, rate_per_s: float) -> list[Followed]:
+    """Place orders at a fixed rate, and follow each over a socket of its own to its end."""
+    started = time.time() + 0.1
+
+    def run(number: int) -> Followed:
+        time.sleep(max(started + number / rate_per_s - time.time(), 0.0))
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_S)
+        order_id = _place(connection, number)
+        connection.close()
+        return _follow(port, order_id)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
+
+
+def _place(connection: http.client.HTTPConnection, number: int) -> str:
+    connection.request("POST", PATH, BODIES[number % len(BODIES)], HEADERS)
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != ACCEPTED:
+        raise Refused(f"POST was answered with {answer.status}: {body[:200]!r}")
+    return str(json.loads(body)["orderId"])
+
+
+def _follow(port: int, order_id: str) -> Followed:
+    url = f"ws://{LOOPBACK}:{port}/ws/orders?orderId={order_id}"
+    client = websocket.create_connection(url, timeout=TIMEOUT_S)
+    opened_at = time.time()
+    seqs: list[int] = []
+    delays_ms: list[float] = []
+    close_code = 0
+    for opcode, data in _frames(client):
+        arrived_at = time.time()
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            close_code = struct.unpack("!H", data[:2])[0]
+            break
+        event = json.loads(data)
+        stored_at = datetime.fromisoformat(event["at"]).timestamp()
+        seqs.append(event["seq"])
+        if stored_at > opened_at:
+            delays_ms.append((arrived_at - stored_at) * 1000)
+    client.shutdown()  # type: ignore[no-untyped-call]
+    return Followed(seqs, close_code, delays_ms)
+
+
+def _frames(client: websocket.WebSocket) -> Iterator[tuple[int, bytes]]:
+    while True:
+        yield client.recv_data()

@@ -1,0 +1,39 @@
+"""Orders per minute with the default delays, against what ten slots can do.
+
+A slot that is held only for its quotes is held for the slower of two venues: two draws, uniform
+from 150 to 250 ms, whose larger one is 150 + (250 - 150) · 2/3 = 216.7 ms in the mean. Ten slots:
+10 · 60,000 / 216.7 = 2,769 orders a minute. A slot that sleeps through settlement is held for
+2,500 ms in the mean: 240 a minute.
+"""
+
+from benchmarks.bench import Bench, Figures
+from benchmarks.figures import mean_slowest_ms, slots_per_minute, steady_rate
+from benchmarks.stack import Stack
+from orderengine.config import Settings
+
+VENUES = 2
+
+
+def measure(bench: Bench, stack: Stack) -> Figures:
+    """A burst, from the first POST to the last order's end."""
+    posted = bench.post(stack, bench.size.orders)
+    bench.finish(stack)
+    bench.check()
+    finished_at = bench.finished_at(posted.order_ids)
+    seconds = max(finished_at) - posted.first_sent_at
+    settings = Settings.from_env(stack.environ)
+    quote, settlement = settings.simulation.quote_latency_ms, settings.simulation.settlement_ms
+    quoting_ms = mean_slowest_ms(quote.low, quote.high, VENUES)
+    bound = slots_per_minute(settings.order_concurrency, quoting_ms)
+    steady = steady_rate(finished_at) * 60
+    return {
+        "orders": bench.size.orders,
+        "concurrency": settings.order_concurrency,
+        "orders_per_min": bench.size.orders / seconds * 60,
+        "steady_orders_per_min": steady,
+        "bound_quotes_only_per_min": bound,
+        "share_of_bound": steady / bound,
+        "sleeping_slots_per_min": slots_per_minute(
+            settings.order_concurrency, mean_slowest_ms(settlement.low, settlement.high, 1)
+        ),
+    }

@@ -1,0 +1,34 @@
+"""Percentiles, rates and bounds; pure."""
+
+import math
+from collections.abc import Sequence
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that `percent` of all values do not exceed (nearest rank)."""
+    if not values:
+        raise ValueError("no percentile of nothing")
+    rank = math.ceil(len(values) * percent / 100)
+    return sorted(values)[max(rank, 1) - 1]
+
+
+def steady_rate(times: Sequence[float]) -> float:
+    """Events per second between the tenth and the ninetieth of a hundred events.
+
+    Leaves out how a burst begins and how its last ones trickle in.
+    """
+    ordered = sorted(times)
+    first, last = len(ordered) // 10, len(ordered) * 9 // 10 - 1
+    if last <= first or ordered[last] == ordered[first]:
+        raise ValueError("too few events for a rate")
+    return (last - first) / (ordered[last] - ordered[first])
+
+
+def mean_slowest_ms(low_ms: float, high_ms: float, draws: int) -> float:
+    """The mean of the largest of some uniform draws: low + (high - low) · n / (n + 1)."""
+    return low_ms + (high_ms - low_ms) * draws / (draws + 1)
+
+
+def slots_per_minute(slots: int, held_ms: float) -> float:
+    """How often slots can be taken in a minute when each one is held for `held_ms` a time."""
+    return slots * 60_000 / held_ms

@@ -1,0 +1,126 @@
+"""Baseline (b): the simplest Celery chain, written as one would write it first.
+
+An ORM session and a commit for each of four tasks, which set the status, add a row to the history
+and publish it. Celery's default settings; nothing in it survives a crash. It is fed without HTTP
+and neither quotes nor settles anything, which is in its favor.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import redis
+from celery import Celery, chain
+from sqlalchemy import JSON, DateTime, ForeignKey, MetaData, Numeric, create_engine, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+SCHEMA = "naive"
+POOL_SIZE = 10  # as many as there are threads; a prefork child uses one
+
+app = Celery("naive", broker=os.environ["NAIVE_BROKER_URL"])
+engine = create_engine(os.environ["NAIVE_DATABASE_URL"], pool_size=POOL_SIZE)
+client = redis.Redis.from_url(os.environ["NAIVE_REDIS_URL"])
+
+
+class Base(DeclarativeBase):
+    """The tables, apart from those of the engine."""
+
+    metadata = MetaData(schema=SCHEMA)
+
+
+class Order(Base):
+    """An order with its latest state."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(38, 18))
+    status: Mapped[str]
+    dex: Mapped[str | None]
+    quoted_price: Mapped[Decimal | None] = mapped_column(Numeric(38, 12))
+    tx_hash: Mapped[str | None]
+    executed_price: Mapped[Decimal | None] = mapped_column(Numeric(38, 12))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class OrderEvent(Base):
+    """One step of an order."""
+
+    __tablename__ = "order_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
+    status: Mapped[str]
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+def place() -> str:
+    """Store a new order, publish it and start its chain: its id."""
+    order_id = uuid4()
+    with Session(engine) as session:
+        session.add(
+            Order(
+                id=order_id,
+                symbol="AAPL",
+                side="buy",
+                quantity=Decimal(1),
+                status="pending",
+                updated_at=datetime.now(UTC),
+            )
+        )
+        session.flush()
+        session.add(OrderEvent(order_id=order_id, status="pending", data={}))
+        session.commit()
+    publish(str(order_id), "pending", {})
+    chain(route.s(str(order_id)), build.s(), submit.s(), confirm.s()).delay()
+    return str(order_id)
+
+
+@app.task(name="naive.route")
+def route(order_id: str) -> str:
+    """Pending to routing."""
+    return advance(order_id, "routing", {})
+
+
+@app.task(name="naive.build")
+def build(order_id: str) -> str:
+    """Routing to building, with the venue."""
+    return advance(order_id, "building", {"dex": "raydium", "quoted_price": "229.40"})
+
+
+@app.task(name="naive.submit")
+def submit(order_id: str) -> str:
+    """Building to submitted, with the transaction."""
+    return advance(order_id, "submitted", {"tx_hash": uuid4().hex})
+
+
+@app.task(name="naive.confirm")
+def confirm(order_id: str) -> str:
+    """Submitted to confirmed, with the price."""
+    return advance(order_id, "confirmed", {"executed_price": "229.41"})
+
+
+def advance(order_id: str, status: str, data: dict[str, str]) -> str:
+    """Set the status, add the event, commit, publish."""
+    with Session(engine) as session:
+        order = session.get_one(Order, UUID(order_id))
+        order.status = status
+        order.updated_at = datetime.now(UTC)
+        for name, value in data.items():
+            setattr(order, name, value)
+        session.add(OrderEvent(order_id=order.id, status=status, data=data))
+        session.commit()
+    publish(order_id, status, data)
+    return order_id
+
+
+def publish(order_id: str, status: str, data: dict[str, str]) -> None:
+    """Tell whoever listens."""
+    event = {"orderId": order_id, "status": status, "data": data}
+    client.publish("naive:events", json.dumps(event))

@@ -1,0 +1,46 @@
+"""What feeds baseline (b), in a process of its own: orders placed by threads, without HTTP."""
+
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import text
+
+TALLY = text(
+    """
+SELECT count(*) AS orders, count(*) FILTER (WHERE o.status = 'confirmed') AS confirmed,
+       count(*) FILTER (WHERE e.events = 5) AS complete,
+       extract(epoch FROM max(e.last_at))::double precision AS last_at
+FROM naive.orders o LEFT JOIN (
+    SELECT order_id, count(*) AS events, max(at) AS last_at
+    FROM naive.order_events GROUP BY order_id
+) e ON e.order_id = o.id"""
+)
+"""How far the orders are, and when the last of them moved."""
+
+
+def prepare(environ: Mapping[str, str]) -> None:
+    """Set this process up: the chain's module reads the environment when it is imported."""
+    os.environ.update(environ)
+
+
+def create_tables() -> None:
+    """Make the schema and the tables."""
+    from benchmarks.naive_chain import SCHEMA, Base, engine
+
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        Base.metadata.create_all(connection)
+
+
+def place(count: int, threads: int) -> float:
+    """Place orders; returns when the first one was begun, in seconds since 1970."""
+    from benchmarks.naive_chain import place as place_one
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: None, range(threads)))  # its threads run before the clock does
+        started = time.time()
+        for each in [pool.submit(place_one) for _ in range(count)]:
+            each.result()
+    return started

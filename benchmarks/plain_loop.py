@@ -1,0 +1,76 @@
+"""Baseline (a): the engine's own stages in a loop, one order after another, in one process.
+
+The same statements, ledger and publishes, without HTTP, queue and threads of a worker.
+"""
+
+import itertools
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from uuid import UUID, uuid4
+
+from benchmarks.client import QUANTITIES, REQUESTS, SLIPPAGE_BPS
+from orderengine.bootstrap import build_worker
+from orderengine.config import Settings
+from orderengine.dispatch.app import create_celery
+from orderengine.domain.moves import RoutingCause
+from orderengine.domain.order import NewOrder
+from orderengine.domain.side import Side
+from orderengine.execution import stages
+from orderengine.execution.engine import Engine
+from orderengine.execution.handover import Submitted
+from orderengine.execution.intake import accept_order
+from orderengine.logs import configure_logging
+
+_numbers = itertools.count()
+
+
+class NoDispatcher:
+    """Implements `execution.ports.Dispatcher`: the loop itself calls the stages."""
+
+    def route(
+        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+    ) -> None:
+        """Nothing to do."""
+
+    def confirm(self, submitted: Submitted) -> None:
+        """Nothing to do."""
+
+    def ping(self) -> None:
+        """Nothing to do."""
+
+
+def run(environ: Mapping[str, str], count: int) -> float:
+    """Execute orders from acceptance to confirmation; returns how many a second."""
+    engine = _engine(tuple(environ.items()))
+    started = time.perf_counter()
+    for _ in range(count):
+        _execute(engine)
+    return count / (time.perf_counter() - started)
+
+
+@cache
+def _engine(environ: tuple[tuple[str, str], ...]) -> Engine:
+    configure_logging("WARNING")
+    settings = Settings.from_env(dict(environ))
+    ports = build_worker(settings, create_celery(settings.redis_url))
+    return replace(ports.engine, dispatcher=NoDispatcher())
+
+
+def _execute(engine: Engine) -> None:
+    symbol, side = REQUESTS[next(_numbers) % len(REQUESTS)]
+    order = NewOrder(
+        order_id=uuid4(),
+        client_id="local",
+        symbol=symbol,
+        side=Side(side),
+        quantity=Decimal(QUANTITIES[symbol]),
+        slippage_tolerance_bps=SLIPPAGE_BPS,
+    )
+    accepted = accept_order(engine.orders, engine.publisher, engine.dispatcher, order).order
+    routed = stages.route_order(engine, accepted.order_id, accepted.version, RoutingCause.ORDER)
+    submitted = stages.submit_order(engine, stages.build_order(engine, routed))
+    while stages.confirm_order(engine, submitted) is not stages.Look.CONFIRMED:
+        pass

@@ -1,0 +1,15 @@
+"""A market order execution engine: REST in, a Celery chain, settlement, WebSocket out.
+
+The packages, from the rim to the core; imports point downwards only:
+
+- ``api``, ``cli``: Flask and the command line: parse, call, answer.
+- ``worker``: the Celery tasks (thin) and the reconciler that brings back what a crash left.
+- ``bootstrap``: the composition root: settings in, a bundle of ports out.
+- ``storage`` (PostgreSQL), ``stream`` (Redis to sockets), ``dispatch`` (Celery), ``venues``,
+  ``settlement``: the adapters. They never import each other.
+- ``execution``: the use cases, on ports only: intake, the four stages, recovery, queries.
+- ``market`` (the simulated market) and ``amm`` (the pool maths of the venues): pure functions.
+- ``domain``: orders, the state machine, routing, pricing, instruments. Pure.
+
+``local`` holds the embedded servers and the supervisor of ``make run``.
+"""

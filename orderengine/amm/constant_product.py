@@ -1,0 +1,36 @@
+"""The curve `x · y = constant` of the Raydium pools, before any fee."""
+
+from orderengine.amm.errors import InsufficientLiquidity
+from orderengine.amm.integers import ceil_div, shortfall_ppb
+
+
+def curve_out(net_in: int, reserve_in: int, reserve_out: int) -> int:
+    """What the curve pays for an input that has no fee left in it, rounded down.
+
+    Base units; `net_in` ≥ 0, reserves ≥ 1; the result is below `reserve_out`.
+    Source: raydium-io/raydium-cp-swap `ConstantProductCurve::swap_base_input_without_fees`, and
+    raydium-io/raydium-amm `Calculator::swap_token_amount_base_in`.
+    """
+    return net_in * reserve_out // (reserve_in + net_in)
+
+
+def curve_in(gross_out: int, reserve_in: int, reserve_out: int) -> int:
+    """What the curve wants, before fees, for an output, rounded up.
+
+    Base units; `gross_out` ≥ 0, reserves ≥ 1.
+    Raises InsufficientLiquidity when `gross_out` would empty the output reserve.
+    Source: raydium-io/raydium-cp-swap `ConstantProductCurve::swap_base_output_without_fees`, and
+    raydium-io/raydium-amm `Calculator::swap_token_amount_base_out`.
+    """
+    if gross_out >= reserve_out:
+        raise InsufficientLiquidity(f"{gross_out} asked of a reserve of {reserve_out}")
+    return ceil_div(reserve_in * gross_out, reserve_out - gross_out)
+
+
+def curve_impact_ppb(net_in: int, gross_out: int, reserve_in: int, reserve_out: int) -> int:
+    """How much less the curve paid than its mid price, in parts per billion, rounded down.
+
+    `1 - gross_out / (net_in · reserve_out / reserve_in)`: against the reserves before the swap,
+    without fees. The result is in 0..1e9.
+    """
+    return shortfall_ppb(gross_out * reserve_in, net_in * reserve_out)

@@ -1,0 +1,14 @@
+"""Which way a swap goes, in one vocabulary for all venues."""
+
+import enum
+
+
+class Direction(enum.Enum):
+    """The side of the pool that is paid in, and the one that is paid out.
+
+    X is token 0 of a Raydium CPMM pool, the coin of an AMM v4 pool and token X of a Meteora
+    DLMM pool; Y is token 1, the pc and token Y. A price is always Y per X.
+    """
+
+    X_TO_Y = "x_to_y"
+    Y_TO_X = "y_to_x"

@@ -1,0 +1,223 @@
+"""Meteora DLMM: a pool of bins, and the walk of a swap across them."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from orderengine.amm.direction import Direction
+from orderengine.amm.dlmm_bin import BinFill, BinTerms, fill_exact_in, fill_exact_out
+from orderengine.amm.dlmm_fee import (
+    CollectFeeMode,
+    StaticParameters,
+    VariableParameters,
+    accumulator_at,
+    total_fee_rate,
+    with_references,
+)
+from orderengine.amm.dlmm_price import MAX_BIN_ID, PRICE_BITS, bin_price
+from orderengine.amm.errors import AmountOutOfRange, InsufficientLiquidity
+from orderengine.amm.integers import U64_MAX, U128_MAX, require_range, shortfall_ppb
+
+
+@dataclass(frozen=True, slots=True)
+class DlmmBin:
+    """The liquidity of one bin, without the fees that wait there for their owners.
+
+    `id` is within 19 bits and a sign, amounts are in base units, 0 to 2^128 - 1.
+    Raises AmountOutOfRange for any other value.
+    """
+
+    id: int
+    amount_x: int
+    amount_y: int
+
+    def __post_init__(self) -> None:
+        require_range("bin id", self.id, -MAX_BIN_ID, MAX_BIN_ID)
+        require_range("amount_x", self.amount_x, 0, U128_MAX)
+        require_range("amount_y", self.amount_y, 0, U128_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class DlmmPool:
+    """A pool: its bins in ascending order of id (one that is missing is empty) and its fee state.
+
+    `bin_step` is in basis points. Raises AmountOutOfRange when ids are out of order or repeated,
+    and when a bin or the active id is so far from 0 that Q64.64 holds no price for it.
+    """
+
+    bin_step: int
+    active_id: int
+    parameters: StaticParameters
+    volatility: VariableParameters
+    bins: tuple[DlmmBin, ...]
+
+    def __post_init__(self) -> None:
+        if any(left.id >= right.id for left, right in pairwise(self.bins)):
+            raise AmountOutOfRange("bins must be in ascending order of id, each once")
+        for bin_id in (self.active_id, *(bin_.id for bin_ in self.bins)):
+            if bin_price(bin_id, self.bin_step) == 0:
+                raise AmountOutOfRange(f"bin {bin_id} has no price at bin step {self.bin_step}")
+
+
+@dataclass(frozen=True, slots=True)
+class DlmmSwap:
+    """A computed swap, in base units.
+
+    The fees are in the input token when `fee_on_input`, else in the output token. `net_in`
+    entered the bins and `gross_out` left them. `price_impact_ppb` compares these two with the
+    price of the active bin before the swap, without fees, in parts per billion. `pool` is the
+    state to go on trading with; its active bin is the last one filled.
+    """
+
+    amount_in: int
+    amount_out: int
+    net_in: int
+    gross_out: int
+    lp_fee: int
+    protocol_fee: int
+    fee_on_input: bool
+    bins_filled: int
+    price_impact_ppb: int
+    pool: DlmmPool
+
+
+def exact_in(pool: DlmmPool, amount_in: int, direction: Direction, now_s: int) -> DlmmSwap:
+    """Swaps the whole of an input across as many bins as it takes.
+
+    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is returned
+    with its fees as it is. `now_s` is in seconds since 1970.
+    Raises AmountOutOfRange for any other amount, InsufficientLiquidity when the bins ahead cannot
+    take it all: a swap is never partial. Source: MeteoraAg/dlmm-sdk `DLMM.swapQuote`.
+    """
+    require_range("amount_in", amount_in, 0, U64_MAX)
+    return _walk(pool, amount_in, direction, now_s, _Kind(fill_exact_in, _amount_in))
+
+
+def exact_out(pool: DlmmPool, amount_out: int, direction: Direction, now_s: int) -> DlmmSwap:
+    """Finds the input that pays for exactly this output, across as many bins as it takes.
+
+    `amount_out` is in base units of the output token, 0 to 2^64 - 1; `now_s` is in seconds since
+    1970. The resulting `amount_in` may exceed 2^64 - 1; the program then refuses the transfer.
+    Raises AmountOutOfRange for any other amount, InsufficientLiquidity when the bins ahead cannot
+    pay it all. Source: MeteoraAg/dlmm-sdk `DLMM.swapQuoteExactOut`.
+    """
+    require_range("amount_out", amount_out, 0, U64_MAX)
+    return _walk(pool, amount_out, direction, now_s, _Kind(fill_exact_out, _amount_out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What distinguishes the two kinds of swap: how a bin is filled, and what that uses up."""
+
+    fill: Callable[[BinTerms, int], BinFill]
+    used: Callable[[BinFill], int]
+
+
+def _amount_in(fill: BinFill) -> int:
+    return fill.amount_in
+
+
+def _amount_out(fill: BinFill) -> int:
+    return fill.amount_out
+
+
+def _walk(pool: DlmmPool, amount: int, direction: Direction, now_s: int, kind: _Kind) -> DlmmSwap:
+    volatility = with_references(pool.volatility, pool.parameters, pool.active_id, now_s)
+    left = amount
+    fills: dict[int, BinFill] = {}
+    for index in _indexes_ahead(pool, direction):
+        if left == 0:
+            break
+        terms = _terms(pool, volatility, direction, pool.bins[index])
+        if terms.reserve_out == 0:
+            continue
+        fill = kind.fill(terms, left)
+        # An exact output skips a bin whose whole reserve would go to the fee, as the SDK does.
+        if kind.used(fill) > 0:
+            left -= kind.used(fill)
+            fills[index] = fill
+    if left > 0:
+        raise InsufficientLiquidity(f"{left} of {amount} left when the bins ahead were used up")
+    return _settle(pool, direction, fills, replace(volatility, last_update_timestamp=now_s))
+
+
+def _indexes_ahead(pool: DlmmPool, direction: Direction) -> range:
+    """Where in `pool.bins` a swap looks, in this order: falling prices for X, rising for Y."""
+    if direction is Direction.X_TO_Y:
+        return range(bisect_right(pool.bins, pool.active_id, key=_bin_id) - 1, -1, -1)
+    return range(bisect_left(pool.bins, pool.active_id, key=_bin_id), len(pool.bins))
+
+
+def _bin_id(bin_: DlmmBin) -> int:
+    return bin_.id
+
+
+def _terms(
+    pool: DlmmPool, volatility: VariableParameters, direction: Direction, bin_: DlmmBin
+) -> BinTerms:
+    accumulator = accumulator_at(volatility, pool.parameters, bin_.id)
+    return BinTerms(
+        direction=direction,
+        price=bin_price(bin_.id, pool.bin_step),
+        reserve_out=bin_.amount_y if direction is Direction.X_TO_Y else bin_.amount_x,
+        fee_rate=total_fee_rate(pool.parameters, pool.bin_step, accumulator),
+        protocol_share_bps=pool.parameters.protocol_share_bps,
+        fee_on_input=_is_fee_on_input(pool, direction),
+    )
+
+
+def _is_fee_on_input(pool: DlmmPool, direction: Direction) -> bool:
+    mode = pool.parameters.collect_fee_mode
+    return mode is CollectFeeMode.INPUT_ONLY or direction is Direction.Y_TO_X
+
+
+def _settle(
+    pool: DlmmPool,
+    direction: Direction,
+    fills: dict[int, BinFill],
+    volatility: VariableParameters,
+) -> DlmmSwap:
+    net_in = sum(fill.net_in for fill in fills.values())
+    gross_out = sum(fill.gross_out for fill in fills.values())
+    return DlmmSwap(
+        amount_in=sum(fill.amount_in for fill in fills.values()),
+        amount_out=sum(fill.amount_out for fill in fills.values()),
+        net_in=net_in,
+        gross_out=gross_out,
+        lp_fee=sum(fill.lp_fee for fill in fills.values()),
+        protocol_fee=sum(fill.protocol_fee for fill in fills.values()),
+        fee_on_input=_is_fee_on_input(pool, direction),
+        bins_filled=len(fills),
+        price_impact_ppb=_impact_ppb(pool, direction, net_in, gross_out),
+        pool=_after(pool, direction, fills, volatility),
+    )
+
+
+def _after(
+    pool: DlmmPool,
+    direction: Direction,
+    fills: dict[int, BinFill],
+    volatility: VariableParameters,
+) -> DlmmPool:
+    bins = list(pool.bins)
+    active_id = pool.active_id
+    for index, fill in fills.items():
+        before = bins[index]
+        active_id = before.id
+        bins[index] = (
+            DlmmBin(active_id, before.amount_x + fill.net_in, before.amount_y - fill.gross_out)
+            if direction is Direction.X_TO_Y
+            else DlmmBin(active_id, before.amount_x - fill.gross_out, before.amount_y + fill.net_in)
+        )
+    if fills:
+        accumulator = accumulator_at(volatility, pool.parameters, active_id)
+        volatility = replace(volatility, volatility_accumulator=accumulator)
+    return replace(pool, active_id=active_id, volatility=volatility, bins=tuple(bins))
+
+
+def _impact_ppb(pool: DlmmPool, direction: Direction, net_in: int, gross_out: int) -> int:
+    price = bin_price(pool.active_id, pool.bin_step)
+    if direction is Direction.X_TO_Y:
+        return shortfall_ppb(gross_out << PRICE_BITS, net_in * price)
+    return shortfall_ppb(gross_out * price, net_in << PRICE_BITS)

@@ -1,0 +1,98 @@
+"""Meteora DLMM: what one bin does with the part of a swap that reaches it."""
+
+from dataclasses import dataclass, replace
+
+from orderengine.amm.direction import Direction
+from orderengine.amm.dlmm_fee import fee_on_top, fee_within
+from orderengine.amm.dlmm_price import BASIS_POINTS, cost, proceeds
+from orderengine.amm.integers import U64_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class BinTerms:
+    """The terms on which one bin trades during one swap.
+
+    `price` is Q64.64, `reserve_out` the base units that the bin can pay, `fee_rate` per 1e9; the
+    fee is taken from the input when `fee_on_input`, else from the output.
+    """
+
+    direction: Direction
+    price: int
+    reserve_out: int
+    fee_rate: int
+    protocol_share_bps: int
+    fee_on_input: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BinFill:
+    """What one bin took and paid, in base units.
+
+    `net_in` entered the bin and `gross_out` left it; `amount_in` and `amount_out` are what the
+    trader gave and got. The fees are in the input token when the fee is on the input, else in the
+    output token.
+    """
+
+    amount_in: int
+    amount_out: int
+    net_in: int
+    gross_out: int
+    lp_fee: int
+    protocol_fee: int
+
+
+def fill_exact_in(terms: BinTerms, amount: int) -> BinFill:
+    """Offers a bin all that is left of an input; it takes as much as its reserve is worth.
+
+    `amount` is in base units, at least 0. Source: MeteoraAg/dlmm-sdk `swapExactInQuoteAtBin`.
+    """
+    fee = fee_within(amount, terms.fee_rate) if terms.fee_on_input else 0
+    net_in = amount - fee
+    most = cost(terms.reserve_out, terms.price, terms.direction)
+    if net_in < most:
+        gross_out = proceeds(net_in, terms.price, terms.direction)
+        return _settle(terms, amount, net_in, gross_out)
+    if net_in > most:
+        fee = fee_on_top(most, terms.fee_rate) if terms.fee_on_input else 0
+        return _settle(terms, most + fee, most, terms.reserve_out)
+    # Exactly on the edge the first fee stands, so that the whole amount is used.
+    return _settle(terms, amount, most, terms.reserve_out)
+
+
+def fill_exact_out(terms: BinTerms, amount: int) -> BinFill:
+    """Asks a bin for all that is left of an output; it pays at most its reserve.
+
+    `amount` is in base units, at least 0. Source: MeteoraAg/dlmm-sdk `swapExactOutQuoteAtBin`.
+    """
+    gross_out = amount if terms.fee_on_input else amount + fee_on_top(amount, terms.fee_rate)
+    if gross_out >= terms.reserve_out:
+        return fill_exact_in(terms, U64_MAX)
+    offer = cost(gross_out, terms.price, terms.direction)
+    if terms.fee_on_input:
+        offer += fee_on_top(offer, terms.fee_rate)
+    fill = fill_exact_in(terms, offer)
+    surplus = fill.amount_out - amount
+    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. A single
+    # unit stays in the bin; more than that goes to the protocol, whatever token its fee is in.
+    if surplus > 1:
+        return replace(fill, amount_out=amount, protocol_fee=fill.protocol_fee + surplus)
+    return replace(fill, amount_out=amount, gross_out=fill.gross_out - surplus)
+
+
+def _settle(terms: BinTerms, amount_in: int, net_in: int, gross_out: int) -> BinFill:
+    if terms.fee_on_input:
+        fee, amount_out = amount_in - net_in, gross_out
+    else:
+        fee = fee_within(gross_out, terms.fee_rate)
+        amount_out = gross_out - fee
+    # An input that is all fee reaches nobody: it is consumed, and the program splits nothing.
+    charged = fee if net_in else 0
+    protocol_fee = charged * terms.protocol_share_bps // BASIS_POINTS
+    return BinFill(
+        amount_in=amount_in,
+        amount_out=amount_out,
+        net_in=net_in,
+        gross_out=gross_out,
+        lp_fee=charged - protocol_fee,
+        protocol_fee=protocol_fee,
+    )

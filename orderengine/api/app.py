@@ -1,0 +1,56 @@
+"""The web application."""
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
+
+from orderengine.api import health, market, orders
+from orderengine.api.context import share_ports
+from orderengine.api.errors import register_error_handlers
+from orderengine.api.openapi import describe
+from orderengine.api.strict_json import MAX_BODY_BYTES
+from orderengine.api.updates import register_updates
+from orderengine.config import Settings
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap import WebPorts
+
+
+class _InSchemaOrder(DefaultJSONProvider):
+    sort_keys = False
+
+
+def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None) -> Flask:
+    """Make the application; without ports they are assembled from the settings.
+
+    Without settings these are read from the environment. Raises ConfigurationError. Logging is the
+    server's to set up, which writes lines before and after any application.
+    """
+    if ports is None:
+        ports = _assemble(settings or Settings.from_env())
+    app = Flask("orderengine", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json = _InSchemaOrder(app)
+    app.url_map.converters["order"] = orders.OrderConverter
+    share_ports(app, ports)
+    api = describe(app)
+    register_error_handlers(app)
+    for blueprint in (orders.blueprint, market.blueprint, health.blueprint):
+        api.register_blueprint(blueprint)
+    register_updates(app, ports.orders, ports.hub, ports.max_sockets)
+    app.after_request(_forbid_caching)
+    return app
+
+
+def _assemble(settings: Settings) -> "WebPorts":
+    # Imported here, so that an application given its ports loads no driver of any server.
+    from orderengine.bootstrap import build_web
+
+    return build_web(settings)
+
+
+def _forbid_caching(answer: Response) -> Response:
+    # A status that a proxy remembers would be read as the truth.
+    answer.headers.setdefault("Cache-Control", "no-store")
+    return answer

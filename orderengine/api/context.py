@@ -1,0 +1,21 @@
+"""What the views of one application share."""
+
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, current_app
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap import WebPorts
+
+CLIENT_ID = "local"
+_EXTENSION = "orderengine"
+
+
+def share_ports(app: Flask, ports: "WebPorts") -> None:
+    """Give the views of this application their ports."""
+    app.extensions[_EXTENSION] = ports
+
+
+def current_ports() -> "WebPorts":
+    """The ports of the application that serves this request."""
+    return cast("WebPorts", current_app.extensions[_EXTENSION])

@@ -1,0 +1,103 @@
+"""What the API answers, as the documents that `answers.py` describes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from orderengine.api.fields import cursor_text
+from orderengine.domain.documents import (
+    Document,
+    decimal_text,
+    failed_attempt_document,
+    fill_document,
+    quote_document,
+    route_document,
+    time_text,
+)
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.order import Order
+from orderengine.domain.routing import Route
+from orderengine.domain.side import Side
+
+
+def order_path(order_id: UUID) -> str:
+    """Where an order is found."""
+    return f"/api/orders/{order_id}"
+
+
+def accepted_document(order: Order) -> Document:
+    """An order that was just taken in, with the places to follow it."""
+    path = order_path(order.order_id)
+    return {
+        "orderId": str(order.order_id),
+        "status": order.status.value,
+        "createdAt": time_text(order.created_at),
+        "links": {
+            "order": path,
+            "events": f"{path}/events",
+            "updates": f"/ws/orders?orderId={order.order_id}",
+        },
+    }
+
+
+def order_document(order: Order) -> Document:
+    """An order with what is known of it so far; nothing in it is ever null."""
+    document: Document = {
+        "orderId": str(order.order_id),
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "quantity": decimal_text(order.quantity),
+        "slippageBps": order.slippage_tolerance_bps,
+        "status": order.status.value,
+        "attempt": order.attempt,
+        "version": order.version,
+        "createdAt": time_text(order.created_at),
+        "updatedAt": time_text(order.updated_at),
+        "failedAttempts": [failed_attempt_document(failed) for failed in order.failed_attempts],
+    }
+    if order.route is not None:
+        document |= {
+            "dex": order.route.chosen.venue,
+            "quotedPrice": decimal_text(order.route.chosen.price),
+            "quotes": [quote_document(quote) for quote in order.route.quotes],
+            "refusals": dict(order.route.refusals),
+        }
+    if order.limit_amount is not None:
+        document["limitAmount"] = str(order.limit_amount)
+    if order.transaction is not None:
+        document["txHash"] = order.transaction.signature
+    if order.fill is not None:
+        document |= fill_document(order.fill)
+    if order.failure is not None:
+        document |= {"reason": order.failure.reason.value, "detail": order.failure.detail}
+    return document
+
+
+def page_document(orders: Sequence[Order], last: UUID | None) -> Document:
+    """One page of orders; `last` is its last one if another page may follow."""
+    return {
+        "orders": [order_document(order) for order in orders],
+        "nextCursor": None if last is None else cursor_text(last),
+    }
+
+
+def quotes_document(symbol: str, side: Side, quantity: Decimal, route: Route) -> Document:
+    """What the venues would give, with what was asked for."""
+    return {
+        "symbol": symbol,
+        "side": side.value,
+        "quantity": decimal_text(quantity),
+        **route_document(route),
+    }
+
+
+def instrument_document(instrument: Instrument) -> Document:
+    """What a client must know to order this instrument."""
+    return {
+        "symbol": instrument.symbol,
+        "name": instrument.name,
+        "decimals": instrument.decimals,
+        "quantityStep": decimal_text(instrument.quantity_step),
+        "minQuantity": decimal_text(instrument.min_quantity),
+        "maxQuantity": decimal_text(instrument.max_quantity),
+    }

@@ -1,0 +1,176 @@
+"""Every error answer of the API: RFC 9457 problem documents with a stable code."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+import structlog
+from flask import Flask, Response, json, request
+from werkzeug.exceptions import HTTPException
+
+from orderengine.domain.errors import (
+    AttemptFailed,
+    Denied,
+    OrderUnfillable,
+    StorageUnavailable,
+    VenueUnavailable,
+    Violation,
+)
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 1
+
+
+class ErrorCode(StrEnum):
+    """What went wrong, for programs; part of the public interface."""
+
+    BAD_REQUEST = "BAD_REQUEST"
+    INVALID_JSON = "INVALID_JSON"
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    NOT_FOUND = "NOT_FOUND"
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    UPGRADE_REQUIRED = "UPGRADE_REQUIRED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    NO_QUOTE = "NO_QUOTE"
+    NOT_READY = "NOT_READY"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    TOO_MANY_SOCKETS = "TOO_MANY_SOCKETS"
+
+
+TITLES: Mapping[ErrorCode, str] = {
+    ErrorCode.BAD_REQUEST: "Bad request",
+    ErrorCode.INVALID_JSON: "The body is not valid JSON",
+    ErrorCode.VALIDATION_FAILED: "The request breaks a rule",
+    ErrorCode.NOT_FOUND: "Not found",
+    ErrorCode.ORDER_NOT_FOUND: "Order not found",
+    ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
+    ErrorCode.BODY_TOO_LARGE: "The body is too large",
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
+    ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
+    ErrorCode.UPGRADE_REQUIRED: "Upgrade required",
+    ErrorCode.INTERNAL_ERROR: "Internal error",
+    ErrorCode.NO_QUOTE: "No venue gave a quote",
+    ErrorCode.NOT_READY: "Not ready",
+    ErrorCode.STORAGE_UNAVAILABLE: "The order store gives no answer",
+    ErrorCode.TOO_MANY_SOCKETS: "Too many open sockets",
+}
+
+_HTTP_ERRORS: Mapping[int, tuple[ErrorCode, str]] = {
+    404: (ErrorCode.NOT_FOUND, "nothing is served at this path"),
+    405: (ErrorCode.METHOD_NOT_ALLOWED, "this path does not serve this method"),
+    413: (ErrorCode.BODY_TOO_LARGE, "the body is larger than this service takes"),
+    415: (ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"),
+    426: (ErrorCode.UPGRADE_REQUIRED, "this path serves WebSocket connections only"),
+}
+
+
+class Refused(Exception):
+    """The request is refused; holds what `problem` needs to say so."""
+
+    def __init__(
+        self,
+        status: int,
+        code: ErrorCode,
+        detail: str,
+        errors: Iterable[Violation] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+
+
+def problem(
+    status: int,
+    code: ErrorCode,
+    detail: str,
+    errors: Iterable[Violation] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An error answer as `application/problem+json`.
+
+    `errors` names each broken rule with its field; `headers` are added to the answer.
+    """
+    document: dict[str, object] = {
+        "type": f"urn:orderengine:problem:{code.lower().replace('_', '-')}",
+        "title": TITLES[code],
+        "status": status,
+        "code": code.value,
+        "detail": detail,
+    }
+    broken = [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors]
+    if broken:
+        document["errors"] = broken
+    text = json.dumps(document, separators=(",", ":"))
+    answer = Response(text, status=status, content_type=PROBLEM_JSON)
+    answer.headers.update(headers or {})
+    return answer
+
+
+def http_problem(error: HTTPException) -> Response:
+    """The answer to an error that Flask or one of its extensions raised.
+
+    Its headers stay (`Allow` above all); its text does not, since it may repeat the request.
+    """
+    status = error.code or 500
+    fallback = (
+        (ErrorCode.BAD_REQUEST, "the request can not be served")
+        if status < 500
+        else (ErrorCode.INTERNAL_ERROR, "the request could not be served")
+    )
+    code, detail = _HTTP_ERRORS.get(status, fallback)
+    kept = {name: text for name, text in error.get_headers() if name.lower() != "content-type"}
+    return problem(status, code, detail, headers=kept)
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every exception that leaves a view of this application with a problem."""
+    app.register_error_handler(HTTPException, http_problem)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Denied, _denied)
+    app.register_error_handler(StorageUnavailable, _storage_unavailable)
+    app.register_error_handler(VenueUnavailable, _no_quote)
+    app.register_error_handler(AttemptFailed, _no_quote)
+    app.register_error_handler(OrderUnfillable, _unfillable)
+    app.register_error_handler(Exception, _internal_error)
+
+
+def _refused(error: Refused) -> Response:
+    return problem(error.status, error.code, error.detail, error.errors)
+
+
+def _denied(error: Denied) -> Response:
+    found = error.violation
+    detail = f"{found.field} {found.message}"
+    return problem(400, ErrorCode.VALIDATION_FAILED, detail, [found])
+
+
+def _storage_unavailable(error: StorageUnavailable) -> Response:
+    log.warning("storage_unavailable", endpoint=request.endpoint, error=str(error))
+    return _retry_later(
+        ErrorCode.STORAGE_UNAVAILABLE, "the order store gave no answer; ask again shortly"
+    )
+
+
+def _no_quote(error: VenueUnavailable | AttemptFailed) -> Response:
+    detail = error.detail if isinstance(error, AttemptFailed) else str(error)
+    return _retry_later(ErrorCode.NO_QUOTE, detail)
+
+
+def _unfillable(error: OrderUnfillable) -> Response:
+    return problem(422, ErrorCode.INSUFFICIENT_LIQUIDITY, error.detail)
+
+
+def _internal_error(error: Exception) -> Response:
+    log.error("unhandled_error", endpoint=request.endpoint, exc_info=error)
+    return problem(500, ErrorCode.INTERNAL_ERROR, "the request failed inside the service")
+
+
+def _retry_later(code: ErrorCode, detail: str) -> Response:
+    return problem(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -1,0 +1,221 @@
+"""Fields of requests: each one reads a JSON value, or a query parameter, without guessing.
+
+Every refusal names its rule. A field looks at the text before it converts it, because `int` and
+`Decimal` take more than JSON does: `1_000`, full-width digits, `sNaN`, or 1e1000000, which fills
+a megabyte when written out.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from marshmallow import ValidationError, fields
+
+from orderengine.api.strict_json import JsonNumber
+from orderengine.domain.documents import decimal_text
+
+MAX_DIGITS = 28
+"""As many as Decimal's arithmetic keeps, so that nothing that is accepted is ever rounded."""
+
+MAX_TEXT = 64
+
+_DECIMAL = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
+_DECIMAL_STRING = re.compile(_DECIMAL)
+_DECIMAL_NUMBER = re.compile(_DECIMAL + r"(?:[eE][+-]?[0-9]{1,2})?")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_CURSOR = re.compile(r"[0-9a-f]{32}")
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+class BrokenRule(NamedTuple):
+    """A rule by its name, and what it asks for."""
+
+    rule: str
+    message: str
+
+
+class RuleField(fields.Field[T], Generic[T]):
+    """A field whose errors are named rules: `rules` tells what each one asks for."""
+
+    rules: ClassVar[Mapping[str, str]] = {}
+    openapi: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metadata = {**self.openapi, **self.metadata}
+
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        """The error for a rule; null is of the wrong type wherever it is given."""
+        rule = "type" if key == "null" else key
+        message = {"required": "must be given", **self.rules}[rule]
+        return ValidationError([BrokenRule(rule, message.format(**kwargs))])
+
+
+class Text(RuleField[str]):
+    """A string, taken as it is."""
+
+    rules: ClassVar[Mapping[str, str]] = {"type": "must be a string"}
+    openapi: ClassVar[Mapping[str, Any]] = {"type": "string"}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("type")
+        return value
+
+
+class ShortText(Text):
+    """A string of 1 to 64 printable characters."""
+
+    rules: ClassVar[Mapping[str, str]] = {
+        **Text.rules,
+        "text": f"must be 1 to {MAX_TEXT} printable characters",
+    }
+    openapi: ClassVar[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        text = super()._deserialize(value)
+        if not (0 < len(text) <= MAX_TEXT and text.isprintable()):
+            raise self.make_error("text")
+        return text
+
+
+class Choice(RuleField[E], Generic[E]):
+    """One of an enum's values, spelled exactly."""
+
+    rules: ClassVar[Mapping[str, str]] = {
+        "type": "must be a string",
+        "one_of": "must be one of: {choices}",
+    }
+
+    def __init__(self, choices: type[E], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._choices = {choice.value: choice for choice in choices}
+        self.metadata = {"type": "string", "enum": list(self._choices), **self.metadata}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> E:
+        if not isinstance(value, str):
+            raise self.make_error("type")
+        if value not in self._choices:
+            raise self.make_error("one_of", choices=", ".join(self._choices))
+        return self._choices[value]
+
+
+class ExactDecimal(RuleField[Decimal]):
+    """A positive decimal, exactly as written: a JSON number, or a string without exponent.
+
+    At most 28 digits when written out; exponents have at most two digits.
+    """
+
+    rules: ClassVar[Mapping[str, str]] = {
+        "type": "must be a number or a decimal string",
+        "decimal": "must be a plain decimal such as 10 or 0.5",
+        "positive": "must be greater than 0",
+        "digits": f"must not have more than {MAX_DIGITS} digits",
+    }
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": ["string", "number"],
+        "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$",
+        "exclusiveMinimum": 0,
+        "examples": ["10", 0.5],
+    }
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Decimal:
+        if isinstance(value, JsonNumber):
+            text, grammar = value.literal, _DECIMAL_NUMBER
+        elif isinstance(value, str):
+            text, grammar = value, _DECIMAL_STRING
+        else:
+            raise self.make_error("type")
+        if not grammar.fullmatch(text):
+            raise self.make_error("decimal")
+        number = Decimal(text)
+        if number <= 0:
+            raise self.make_error("positive")
+        plain = decimal_text(number)
+        if len(plain.replace(".", "")) > MAX_DIGITS:
+            raise self.make_error("digits")
+        return Decimal(plain)
+
+
+class ExactInteger(RuleField[int]):
+    """An integer from `low` to `high`: a JSON number, or digits where `quoted`.
+
+    `100.0` and `1e2` are refused although they are whole: an integer has one spelling, so that
+    what a client writes, logs and repeats is the same text; taking more later breaks nobody.
+    """
+
+    rules: ClassVar[Mapping[str, str]] = {
+        "type": "must be an integer",
+        "integer": "must be an integer, written with digits only",
+        "range": "must be from {low} to {high}",
+    }
+
+    def __init__(self, low: int, high: int, *, quoted: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._low, self._high, self._quoted = low, high, quoted
+        self.metadata = {"type": "integer", "minimum": low, "maximum": high, **self.metadata}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if self._quoted and isinstance(value, str):
+            text = value
+        elif isinstance(value, JsonNumber):
+            text = value.literal
+        else:
+            raise self.make_error("type")
+        if not _INTEGER.fullmatch(text):
+            raise self.make_error("integer")
+        # The length first: int() refuses thousands of digits with an error of its own.
+        if len(text) > MAX_DIGITS or not self._low <= int(text) <= self._high:
+            raise self.make_error("range", low=self._low, high=self._high)
+        return int(text)
+
+
+class OrderId(RuleField[UUID]):
+    """The id of an order in its usual form."""
+
+    rules: ClassVar[Mapping[str, str]] = {"type": "must be a string", "uuid": "must be a UUID"}
+    openapi: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "uuid"}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> UUID:
+        if not isinstance(value, str):
+            raise self.make_error("type")
+        order_id = parse_order_id(value)
+        if order_id is None:
+            raise self.make_error("uuid")
+        return order_id
+
+
+def parse_order_id(text: str) -> UUID | None:
+    """The id of an order in its usual form, or None: `UUID` alone takes many other spellings."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+class Cursor(RuleField[UUID]):
+    """Where the next page of orders starts, as `cursor_text` wrote it."""
+
+    rules: ClassVar[Mapping[str, str]] = {
+        "type": "must be a string",
+        "cursor": "must be the nextCursor of an answer, unchanged",
+    }
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "string",
+        "description": "The `nextCursor` of the page before.",
+    }
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> UUID:
+        if not isinstance(value, str):
+            raise self.make_error("type")
+        if not _CURSOR.fullmatch(value):
+            raise self.make_error("cursor")
+        return UUID(hex=value)
+
+
+def cursor_text(order_id: UUID) -> str:
+    """The cursor for the page that follows this order."""
+    return order_id.hex

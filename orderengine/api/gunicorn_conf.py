@@ -1,0 +1,70 @@
+"""How gunicorn serves the API; loaded by `gunicorn --config python:orderengine.api.gunicorn_conf`.
+
+The one module that reads the settings when it is imported: that is what a configuration is for.
+"""
+
+import signal
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from orderengine.api.guarded_socket import limit_waits
+from orderengine.api.updates import EXTENSION
+from orderengine.config import Settings
+from orderengine.logs import configure_logging
+
+HTTP_THREADS = 24
+"""Threads that no socket can take."""
+
+IDLE_CONNECTIONS = 1000
+REQUEST_TIMEOUT_S = 10
+
+
+class StructuredLogger(Logger):
+    """gunicorn's lines in the format of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Hand every line on to the root logger."""
+        super().setup(cfg)
+        configure_logging(cfg.loglevel.upper())
+        for log in (self.error_log, self.access_log):
+            log.handlers.clear()
+            log.propagate = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Bound the waits for clients, and tell the open sockets when this worker goes down."""
+    for listener in worker.sockets:
+        # A thread reads a request, and writes its answer, for as long as the client likes.
+        limit_waits(listener, receive_s=REQUEST_TIMEOUT_S, send_s=REQUEST_TIMEOUT_S)
+    worker.wsgi.extensions[EXTENSION].draining = lambda: not worker.alive
+
+
+def on_exit(_server: Any) -> None:
+    """Ignore a repeated SIGTERM: the interpreter's own end would take it for a new one, and die."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def worker_exit(server: Any, _worker: Any) -> None:
+    """Do the same in the process that serves."""
+    on_exit(server)
+
+
+def _bind(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+_settings = Settings.from_env()
+
+bind = _bind(_settings.host, _settings.port)
+worker_class = "gthread"
+threads = _settings.ws_max_sockets + HTTP_THREADS
+worker_connections = threads + IDLE_CONNECTIONS
+keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
+graceful_timeout = 15
+control_socket_disable = True
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+loglevel = _settings.log_level.lower()
+logger_class = StructuredLogger

@@ -1,0 +1,29 @@
+"""Whether the process lives, and whether it can serve."""
+
+from orderengine.api.answers import HealthSchema
+from orderengine.api.context import current_ports
+from orderengine.api.errors import ErrorCode, Refused
+from orderengine.api.openapi import ApiBlueprint
+from orderengine.domain.documents import Document
+
+blueprint = ApiBlueprint("health", __name__, description="For whatever runs the service.")
+
+
+@blueprint.get("/livez")
+@blueprint.response(200, HealthSchema)
+def get_liveness() -> Document:
+    """Tell that the process answers; nothing else is looked at."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+@blueprint.response(200, HealthSchema)
+@blueprint.problems(503)
+def get_readiness() -> Document:
+    """Tell whether orders can be taken in, and what is missing without preventing that."""
+    probes = current_ports().probes
+    fault = probes.database_fault()
+    if fault is not None:
+        raise Refused(503, ErrorCode.NOT_READY, fault)
+    missing = probes.degraded()
+    return {"status": "degraded" if missing else "ok", "degraded": missing}

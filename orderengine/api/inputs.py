@@ -1,0 +1,57 @@
+"""From a request to checked values, or to one refusal that names everything that is wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Request
+from marshmallow import Schema, ValidationError
+
+from orderengine.api.errors import ErrorCode, Refused
+from orderengine.api.strict_json import read_object, shown
+from orderengine.domain.errors import Violation
+
+MAX_REPORTED = 20
+"""Known fields come first, so that only a flood of unknown ones is cut short."""
+
+
+def read_body(schema: Schema, request: Request) -> dict[str, Any]:
+    """The values in a JSON body; raises Refused."""
+    return load(schema, read_object(request))
+
+
+def read_query(schema: Schema, request: Request) -> dict[str, Any]:
+    """The values in a query string; raises Refused, also if a parameter is given twice."""
+    given = dict(request.args.lists())
+    repeated = [
+        Violation(shown(name), "repeated", "must be given once only")
+        for name, values in given.items()
+        if len(values) > 1
+    ]
+    if repeated:
+        raise refusal(repeated)
+    return load(schema, {name: values[0] for name, values in given.items()})
+
+
+def load(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Check raw values against a schema; raises Refused (400) with every broken rule.
+
+    The schema's own fields come first, in its order, then unknown ones in the order given.
+    """
+    known = [field.data_key or name for name, field in schema.load_fields.items()]
+    try:
+        values: dict[str, Any] = schema.load(raw)
+    except ValidationError as error:
+        broken = error.messages_dict
+    else:
+        return values
+    violations = [Violation(name, *rule) for name in known for rule in broken.get(name, ())]
+    unknown = [name for name in raw if name not in known]
+    violations += [Violation(shown(name), "unknown", "is not known here") for name in unknown]
+    raise refusal(violations)
+
+
+def refusal(broken: Sequence[Violation]) -> Refused:
+    """The answer (400) to a request that breaks these rules; it names the first ones."""
+    reported = broken[:MAX_REPORTED]
+    detail = "; ".join(f"{found.field} {found.message}" for found in reported)
+    return Refused(400, ErrorCode.VALIDATION_FAILED, detail, reported)

@@ -1,0 +1,108 @@
+"""The shapes of requests: what is checked, and what the documentation says of it."""
+
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validates, validates_schema
+
+from orderengine.api.fields import (
+    BrokenRule,
+    Choice,
+    Cursor,
+    ExactDecimal,
+    ExactInteger,
+    OrderId,
+    ShortText,
+    Text,
+)
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.order import OrderStatus
+from orderengine.domain.side import Side
+
+DEFAULT_SLIPPAGE_BPS = 100
+MAX_SLIPPAGE_BPS = 10_000
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+MAX_SEQ = 2**31 - 1
+SYMBOLS_LISTED = 5
+
+
+def camel_case(name: str) -> str:
+    """A Python name as it is written in JSON."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+class RequestSchema(Schema):
+    """What a client sends: names in camelCase, and nothing that is not known."""
+
+    class Meta:
+        """Documented as closed."""
+
+        unknown = RAISE
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Name the field in camelCase unless it has a name of its own."""
+        field_obj.data_key = field_obj.data_key or camel_case(field_name)
+
+
+class QuoteQuerySchema(RequestSchema):
+    """Which swap to quote; made with the instruments that are traded."""
+
+    symbol = Text(required=True, metadata={"description": "The base asset.", "examples": ["AAPL"]})
+    side = Choice(Side, required=True, metadata={"examples": ["buy"]})
+    quantity = ExactDecimal(
+        required=True, metadata={"description": "Whole tokens of the base asset."}
+    )
+
+    def __init__(self, instruments: Instruments | None = None) -> None:
+        super().__init__()
+        self._instruments = instruments or Instruments(())  # none are needed to document it
+
+    @validates("symbol")
+    def _is_known(self, symbol: str, **_: Any) -> None:
+        if self._instruments.find(symbol) is None:
+            known = ", ".join([i.symbol for i in self._instruments][:SYMBOLS_LISTED])
+            message = f"must be a symbol that /api/instruments lists: {known}, ..."
+            raise ValidationError([BrokenRule("known", message)])
+
+    @validates_schema(skip_on_field_errors=False)
+    def _fits_instrument(self, data: dict[str, Any], **_: Any) -> None:
+        instrument = self._instruments.find(data.get("symbol", ""))
+        quantity: Decimal | None = data.get("quantity")
+        found = instrument and quantity and instrument.violation(quantity)
+        if found:
+            raise ValidationError([BrokenRule(found.rule, found.message)], found.field)
+
+
+class OrderRequestSchema(QuoteQuerySchema):
+    """A market order."""
+
+    slippage_tolerance_bps = ExactInteger(
+        0,
+        MAX_SLIPPAGE_BPS,
+        data_key="slippageBps",
+        load_default=DEFAULT_SLIPPAGE_BPS,
+        metadata={"description": "How much worse than quoted the execution may be, in bps."},
+    )
+
+
+class OrderListSchema(RequestSchema):
+    """Which orders to list; their symbol need not be traded any more."""
+
+    status = Choice(OrderStatus)
+    symbol = ShortText()
+    limit = ExactInteger(1, MAX_PAGE, quoted=True, load_default=DEFAULT_PAGE)
+    before = Cursor(data_key="cursor")
+
+
+class EventListSchema(RequestSchema):
+    """Which events of an order to list."""
+
+    after = ExactInteger(0, MAX_SEQ, quoted=True, load_default=0)
+
+
+class UpdatesQuerySchema(EventListSchema):
+    """Which order's updates to send."""
+
+    order_id = OrderId(required=True)

@@ -1,0 +1,146 @@
+"""The composition root: settings in, the ports of a web or worker process out."""
+
+from dataclasses import dataclass
+
+from celery import Celery
+from sqlalchemy import Engine as DatabaseEngine
+
+from orderengine.config import Settings, Simulation
+from orderengine.database import create_database_engine
+from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.execution.engine import Engine
+from orderengine.execution.ports import (
+    Clock,
+    Dispatcher,
+    EventPublisher,
+    OrderCache,
+    Orders,
+    Probes,
+    QuoteBoard,
+)
+from orderengine.settlement.simulated import SimulatedNetwork
+from orderengine.storage.clock import DatabaseClock
+from orderengine.storage.orders import SqlOrders
+from orderengine.storage.probe import database_fault
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.cache import RedisOrderCache
+from orderengine.stream.client import create_client
+from orderengine.stream.heartbeat import Heartbeat
+from orderengine.stream.hub import Hub
+from orderengine.stream.publisher import RedisEventPublisher
+from orderengine.venues.board import ConcurrentQuoteBoard
+from orderengine.venues.meteora import Meteora
+from orderengine.venues.raydium import Raydium
+
+WEB_REDIS_TIMEOUT_S = 0.2
+WORKER_REDIS_TIMEOUT_S = 1.0
+WEB_POOL_SIZE = 8
+WEB_QUOTERS = 16
+SKIP_REDIS_S = 1.0
+QUOTE_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebPorts:
+    """What a web process works with."""
+
+    instruments: Instruments
+    orders: Orders
+    cache: OrderCache
+    publisher: EventPublisher
+    dispatcher: Dispatcher
+    board: QuoteBoard
+    hub: Hub
+    probes: Probes
+    max_sockets: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPorts:
+    """What a worker process works with."""
+
+    engine: Engine
+    heartbeat: Heartbeat
+
+
+def build_web(settings: Settings) -> WebPorts:
+    """Assemble a web process; nothing connects before it is used."""
+    database = create_database_engine(
+        settings.database_url, pool_size=WEB_POOL_SIZE, application="orderengine-web"
+    )
+    orders = SqlOrders(database)
+    client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
+    breaker = Breaker(SKIP_REDIS_S)
+    celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
+    heartbeat = Heartbeat(client)
+    dispatcher = CeleryDispatcher(celery, breaker, heartbeat.check_writable)
+    return WebPorts(
+        instruments=load_instruments(settings),
+        orders=orders,
+        cache=RedisOrderCache(client, breaker),
+        publisher=RedisEventPublisher(client, breaker),
+        dispatcher=dispatcher,
+        board=_board(settings.simulation, DatabaseClock(database), WEB_QUOTERS),
+        hub=Hub(settings.redis_url, orders),
+        probes=SystemProbes(database, dispatcher, heartbeat),
+        max_sockets=settings.ws_max_sockets,
+    )
+
+
+def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
+    """Assemble a worker process around its Celery application."""
+    concurrency = settings.order_concurrency
+    database = create_database_engine(
+        settings.database_url, pool_size=concurrency + 2, application="orderengine-worker"
+    )
+    client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
+    breaker = Breaker(SKIP_REDIS_S)
+    heartbeat = Heartbeat(client)
+    instruments = load_instruments(settings)
+    engine = Engine(
+        orders=SqlOrders(database),
+        board=_board(settings.simulation, DatabaseClock(database), concurrency),
+        network=SimulatedNetwork(database, instruments, settings.simulation),
+        publisher=RedisEventPublisher(client, breaker),
+        dispatcher=CeleryDispatcher(celery, breaker, heartbeat.check_writable),
+        instruments=instruments,
+        max_attempts=settings.max_attempts,
+        backoff_s=retry_backoff(settings.retry_backoff_ms),
+    )
+    return WorkerPorts(engine=engine, heartbeat=heartbeat)
+
+
+def load_instruments(settings: Settings) -> Instruments:
+    """Read the instrument file; raises OSError or ValueError naming what is wrong with it."""
+    return parse_instruments(settings.instruments_file.read_text("utf-8"))
+
+
+def _board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
+    venues = (Raydium(simulation, clock), Meteora(simulation, clock))
+    return ConcurrentQuoteBoard(venues, timeout_s=QUOTE_TIMEOUT_S, max_workers=callers)
+
+
+class SystemProbes:
+    """Implements `execution.ports.Probes` on the database, the broker and the heartbeat."""
+
+    def __init__(
+        self, database: DatabaseEngine, dispatcher: Dispatcher, heartbeat: Heartbeat
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._heartbeat = heartbeat
+
+    def database_fault(self) -> str | None:
+        """None when PostgreSQL answers and its schema is current, else what is wrong."""
+        return database_fault(self._database)
+
+    def degraded(self) -> list[str]:
+        """What is missing: `redis`, and `worker` if none gave a sign of life for five seconds."""
+        try:
+            self._dispatcher.ping()
+        except DispatchUnavailable:
+            return ["redis", "worker"]
+        return [] if self._heartbeat.is_alive() else ["worker"]

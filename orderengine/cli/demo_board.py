@@ -1,0 +1,81 @@
+"""What is known of the demo's orders: written by the threads that follow them, read by one."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from orderengine.cli.demo_orders import DemoOrder
+from orderengine.cli.order import TERMINAL, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An order as its client sees it; times in seconds since the demo began."""
+
+    number: int
+    order: DemoOrder
+    status: str = "placing"
+    attempt: int = 1
+    venue: str = ""
+    quoted_price: str = ""
+    executed_price: str = ""
+    slippage_pct: str = ""
+    reason: str = ""
+    began_s: float = 0.0
+    ended_s: float | None = None
+    problem: str = ""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the order is confirmed or failed."""
+        return self.status in TERMINAL
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be heard of it."""
+        return self.is_terminal or bool(self.problem)
+
+    def after(self, event: Event, now_s: float) -> "Row":
+        """The row once this event has come."""
+        data = event["data"]
+        row = replace(
+            self,
+            status=event["status"],
+            attempt=event["attempt"],
+            venue=data.get("dex", self.venue),
+            quoted_price=data.get("quotedPrice", self.quoted_price),
+            executed_price=data.get("executedPrice", ""),
+            slippage_pct=data.get("slippagePct", ""),
+            reason=data.get("reason", self.reason),
+        )
+        return replace(row, ended_s=now_s) if row.is_terminal else row
+
+
+@dataclass
+class Board:
+    """The rows, in the order of their numbers."""
+
+    orders: Sequence[DemoOrder]
+    _rows: dict[int, Row] = field(init=False)
+    _changed: threading.Condition = field(init=False, default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        self._rows = {n: Row(n, order) for n, order in enumerate(self.orders, start=1)}
+
+    def rows(self) -> list[Row]:
+        """All rows as they are now."""
+        with self._changed:
+            return list(self._rows.values())
+
+    def put(self, row: Row) -> None:
+        """Replace the row of that number."""
+        with self._changed:
+            self._rows[row.number] = row
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until all orders are over, but not longer; tells whether they are."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: all(row.is_over for row in self._rows.values()), timeout_s
+            )

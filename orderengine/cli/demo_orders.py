@@ -1,0 +1,54 @@
+"""The orders of the demo: different ones, made from what the service trades."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+PARTS_PER_MILLION = (10, 25, 40, 5, 60, 150, 80, 30, 400, 20, 250, 12, 100)
+"""Sizes, of the largest order of an instrument: small against what the pools hold."""
+
+TIGHT_BPS = {5: 0, 15: 40}
+"""Orders, counted from 1, whose tolerance is so small that they may need more than one attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOrder:
+    """What is ordered; `slippage_bps` None leaves the tolerance to the service."""
+
+    symbol: str
+    side: str
+    quantity: str
+    slippage_bps: int | None
+
+    def document(self) -> dict[str, Any]:
+        """The body of the request."""
+        document = {"symbol": self.symbol, "side": self.side, "quantity": self.quantity}
+        return (
+            document if self.slippage_bps is None else document | {"slippageBps": self.slippage_bps}
+        )
+
+
+def choose_orders(instruments: Sequence[Mapping[str, Any]], count: int) -> list[DemoOrder]:
+    """Go through the instruments as often as it takes; each time on the other side."""
+    orders = []
+    for index in range(count):
+        turn, place = divmod(index, len(instruments))
+        instrument = instruments[place]
+        orders.append(
+            DemoOrder(
+                symbol=instrument["symbol"],
+                side=("buy", "sell")[(turn + place) % 2],
+                quantity=_quantity(instrument, PARTS_PER_MILLION[(turn + place) % 13]),
+                slippage_bps=TIGHT_BPS.get(index + 1),
+            )
+        )
+    return orders
+
+
+def _quantity(instrument: Mapping[str, Any], parts_per_million: int) -> str:
+    wanted = Decimal(instrument["maxQuantity"]) * parts_per_million / 1_000_000
+    step = Decimal(instrument["quantityStep"])
+    stepped = (wanted / step).to_integral_value(ROUND_DOWN) * step
+    quantity = max(stepped, Decimal(instrument["minQuantity"]))
+    return f"{quantity.normalize():f}"

@@ -1,0 +1,85 @@
+"""Hands work to the workers: the chain of stages, by task name."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from celery import Celery, chain
+from celery.canvas import Signature
+from celery.utils.time import get_exponential_backoff_interval
+from kombu.exceptions import LimitExceeded, OperationalError
+from redis import RedisError
+
+from orderengine.dispatch.names import (
+    BUILD_ORDER,
+    CONFIRM_ORDER,
+    INTAKE,
+    ROUTE_ORDER,
+    SETTLE,
+    SUBMIT_ORDER,
+)
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.execution.handover import Submitted
+from orderengine.execution.ports import Circuit
+
+BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
+BACKOFF_MAX_MS = 30_000
+
+
+class CeleryDispatcher:
+    """Implements `execution.ports.Dispatcher`.
+
+    While `circuit` is open nothing is tried. `ping_broker` raises unless the broker takes messages.
+    """
+
+    def __init__(self, app: Celery, circuit: Circuit, ping_broker: Callable[[], object]) -> None:
+        self._app = app
+        self._circuit = circuit
+        self._ping_broker = ping_broker
+
+    def route(
+        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+    ) -> None:
+        """Start the chain at its first stage, after a delay; only new orders wait at the door."""
+        queue = INTAKE if cause is RoutingCause.ORDER else SETTLE
+        first = self._stage(ROUTE_ORDER, queue, str(order_id), version, cause.value)
+        rest = (self._stage(name, SETTLE) for name in (BUILD_ORDER, SUBMIT_ORDER, CONFIRM_ORDER))
+        self._send(chain(first, *rest), delay_s)
+
+    def confirm(self, submitted: Submitted) -> None:
+        """Start the last stage alone, for one look at the network."""
+        stage = self._stage(CONFIRM_ORDER, SETTLE, submitted.document())
+        self._send(stage.clone(kwargs={"once": True}), 0.0)
+
+    def ping(self) -> None:
+        """Return if the broker answers; raises DispatchUnavailable."""
+        self._bounded(self._ping_broker)
+
+    def _stage(self, name: str, queue: str, *args: Any) -> Signature:
+        return self._app.signature(name, args=args, options={"queue": queue})
+
+    def _send(self, signature: Signature, delay_s: float) -> None:
+        options: dict[str, Any] = {"countdown": delay_s} if delay_s else {}
+        self._bounded(lambda: signature.apply_async(retry=False, **options))
+
+    def _bounded(self, call: Callable[[], object]) -> None:
+        if not self._circuit.allows():
+            raise DispatchUnavailable("the broker failed a moment ago")
+        try:
+            call()
+        except BROKER_ERRORS as error:
+            self._circuit.failed(error)
+            raise DispatchUnavailable(f"the broker failed: {type(error).__name__}") from error
+        self._circuit.succeeded()
+
+
+def retry_backoff(factor_ms: int) -> Callable[[int], float]:
+    """The delay after the n-th attempt in seconds: exponential, half of it jitter, at most 30 s."""
+
+    def delay_s(attempt: int) -> float:
+        half = get_exponential_backoff_interval(factor_ms, attempt - 1, BACKOFF_MAX_MS) // 2
+        jitter = get_exponential_backoff_interval(half, 0, BACKOFF_MAX_MS, full_jitter=True)
+        return (half + jitter) / 1000
+
+    return delay_s

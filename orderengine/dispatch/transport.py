@@ -1,0 +1,37 @@
+"""kombu's Redis transport without what this engine does not need of it.
+
+What it saves was measured: see `docs/decisions/0013-lean-broker.md`.
+"""
+
+from typing import Any
+
+from kombu.transport import redis
+
+
+class Channel(redis.Channel):
+    """A channel that keeps its client and knows where a message goes.
+
+    kombu makes a new client object for each command, and reads the routing table from Redis for
+    each message. The client is safe to share, since its connections come from a pool; and here
+    every exchange is direct and leads to the one queue of its name.
+    """
+
+    _shared_client: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
+        if self._shared_client is None or self._shared_client.connection_pool is not self.pool:
+            self._shared_client = super()._create_client()  # type: ignore[misc]
+        return self._shared_client
+
+    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
+        if exchange == routing_key:
+            return [routing_key]
+        return list(super()._lookup(exchange, routing_key, default))
+
+
+class Transport(redis.Transport):
+    """The transport of such channels."""
+
+    Channel = Channel

@@ -1,0 +1,140 @@
+"""Values of the domain as JSON documents: stored, streamed and answered in this one form.
+
+Names are camelCase; prices, fees and amounts are decimal strings, times RFC 3339 in UTC.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from orderengine.domain.errors import FailureReason
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.order import FailedAttempt, Fill
+from orderengine.domain.routing import Quote, Route
+from orderengine.domain.side import Side
+
+Document = dict[str, Any]
+
+
+def time_text(moment: datetime) -> str:
+    """An aware time as RFC 3339 text in UTC with microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def time_from(text: str) -> datetime:
+    """Read what `time_text` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def decimal_text(value: Decimal) -> str:
+    """A decimal without exponent and without trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent_text(bps: Decimal) -> str:
+    """Basis points as a percentage."""
+    return decimal_text(bps / 100)
+
+
+def quote_document(quote: Quote) -> Document:
+    """A quote as a document; `quote_from` reads it back without loss."""
+    return {
+        "dex": quote.venue,
+        "pool": quote.pool,
+        "poolKind": quote.pool_kind,
+        "side": quote.side.value,
+        "baseAmount": str(quote.base_amount),
+        "baseDecimals": quote.base_decimals,
+        "quoteAmount": str(quote.quote_amount),
+        "price": decimal_text(quote.price),
+        "midPrice": decimal_text(quote.mid_price),
+        "fee": decimal_text(quote.fee),
+        "marketImpactBps": decimal_text(quote.market_impact_bps),
+        "quotedAt": time_text(quote.quoted_at),
+        "expiresAt": time_text(quote.expires_at),
+    }
+
+
+def quote_from(document: Mapping[str, Any]) -> Quote:
+    """Read what `quote_document` wrote."""
+    return Quote(
+        venue=document["dex"],
+        pool=document["pool"],
+        pool_kind=document["poolKind"],
+        side=Side(document["side"]),
+        base_amount=int(document["baseAmount"]),
+        base_decimals=document["baseDecimals"],
+        quote_amount=int(document["quoteAmount"]),
+        price=Decimal(document["price"]),
+        mid_price=Decimal(document["midPrice"]),
+        fee=Decimal(document["fee"]),
+        market_impact_bps=Decimal(document["marketImpactBps"]),
+        quoted_at=time_from(document["quotedAt"]),
+        expires_at=time_from(document["expiresAt"]),
+    )
+
+
+def route_document(route: Route) -> Document:
+    """A route as a document; `route_from` reads it back without loss."""
+    return {
+        "dex": route.chosen.venue,
+        "quotes": [quote_document(quote) for quote in route.quotes],
+        "refusals": dict(route.refusals),
+    }
+
+
+def route_from(document: Mapping[str, Any]) -> Route:
+    """Read what `route_document` wrote."""
+    quotes = tuple(quote_from(item) for item in document["quotes"])
+    chosen = next(quote for quote in quotes if quote.venue == document["dex"])
+    return Route(chosen=chosen, quotes=quotes, refusals=dict(document["refusals"]))
+
+
+def fill_document(fill: Fill) -> Document:
+    """A fill as a document; `fill_from` reads it back without loss."""
+    return {
+        "baseAmount": str(fill.base_amount),
+        "quoteAmount": str(fill.quote_amount),
+        "executedPrice": decimal_text(fill.executed_price),
+        "fee": decimal_text(fill.fee),
+        "marketImpactBps": decimal_text(fill.market_impact_bps),
+        "slippagePct": percent_text(fill.slippage_bps),
+        "landedAt": time_text(fill.landed_at),
+    }
+
+
+def fill_from(document: Mapping[str, Any]) -> Fill:
+    """Read what `fill_document` wrote."""
+    return Fill(
+        base_amount=int(document["baseAmount"]),
+        quote_amount=int(document["quoteAmount"]),
+        executed_price=Decimal(document["executedPrice"]),
+        fee=Decimal(document["fee"]),
+        market_impact_bps=Decimal(document["marketImpactBps"]),
+        slippage_bps=Decimal(document["slippagePct"]) * 100,
+        landed_at=time_from(document["landedAt"]),
+    )
+
+
+def failed_attempt_document(failed: FailedAttempt) -> Document:
+    """A failed attempt as a document; `failed_attempt_from` reads it back."""
+    return {"attempt": failed.attempt, "reason": failed.reason.value, "detail": failed.detail}
+
+
+def failed_attempt_from(document: Mapping[str, Any]) -> FailedAttempt:
+    """Read what `failed_attempt_document` wrote."""
+    return FailedAttempt(document["attempt"], FailureReason(document["reason"]), document["detail"])
+
+
+def event_document(event: OrderEvent) -> Document:
+    """An event as a document: what streams send and the list of events answers."""
+    return {
+        "orderId": str(event.order_id),
+        "seq": event.seq,
+        "status": event.status.value,
+        "attempt": event.attempt,
+        "at": time_text(event.occurred_at),
+        "data": dict(event.data),
+    }

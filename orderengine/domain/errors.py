@@ -1,0 +1,72 @@
+"""Errors by who must act: the client, a retry, the order's owner, or the operator."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FailureReason(StrEnum):
+    """Why an attempt, or with it the order, failed; part of the public interface."""
+
+    NO_QUOTE = "NO_QUOTE"
+    QUOTE_EXPIRED = "QUOTE_EXPIRED"
+    SLIPPAGE_EXCEEDED = "SLIPPAGE_EXCEEDED"
+    EXPIRED = "EXPIRED"
+    CHAIN_ERROR = "CHAIN_ERROR"
+    NETWORK_UNAVAILABLE = "NETWORK_UNAVAILABLE"
+    INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    ENGINE_ERROR = "ENGINE_ERROR"
+
+
+class OrderEngineError(Exception):
+    """The root of the engine's own errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule of a request: which field, which rule, and how to mend it."""
+
+    field: str
+    rule: str
+    message: str
+
+
+class Denied(OrderEngineError):
+    """The client must change the request; nothing was stored."""
+
+    def __init__(self, violation: Violation) -> None:
+        super().__init__(violation.message)
+        self.violation = violation
+
+
+class TransientFault(OrderEngineError):
+    """Asking the same again may work: a time-out, a lost connection."""
+
+
+class VenueUnavailable(TransientFault):
+    """A venue gave no answer in time, or an answer that says nothing."""
+
+
+class NetworkUnavailable(TransientFault):
+    """The settlement network gave no answer; what was asked may or may not have happened."""
+
+
+class AttemptFailed(OrderEngineError):
+    """The attempt is over; a new one with fresh quotes may succeed."""
+
+    def __init__(self, reason: FailureReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class OrderUnfillable(AttemptFailed):
+    """No further attempt can mend it; the order fails at once."""
+
+
+class StorageUnavailable(OrderEngineError):
+    """PostgreSQL gave no answer; whether a statement took effect must be read, not guessed."""
+
+
+class DispatchUnavailable(OrderEngineError):
+    """The broker took no message; the row in PostgreSQL brings the order back later."""

@@ -1,0 +1,105 @@
+"""What can be traded: symbol to token, decimals, step, limits and depth."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from orderengine.domain.errors import FailureReason, OrderUnfillable, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A base asset quoted in USDC.
+
+    Quantities are whole tokens, a multiple of `quantity_step` within the two limits;
+    `reference_price` (USDC) and `depth` (USDC on each side of a pool) shape the simulated market.
+    """
+
+    symbol: str
+    name: str
+    decimals: int
+    quantity_step: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal
+    reference_price: Decimal
+    depth: Decimal
+
+    def violation(self, quantity: Decimal) -> Violation | None:
+        """Name the first rule that the quantity breaks, or None."""
+        if quantity < self.min_quantity:
+            limit = f"must be at least {self.min_quantity:f} for {self.symbol}"
+            return Violation("quantity", "min", limit)
+        if quantity > self.max_quantity:
+            limit = f"must be at most {self.max_quantity:f} for {self.symbol}"
+            return Violation("quantity", "max", limit)
+        if quantity % self.quantity_step:
+            step = f"must be a multiple of {self.quantity_step:f} for {self.symbol}"
+            return Violation("quantity", "step", step)
+        return None
+
+    def base_units(self, quantity: Decimal) -> int:
+        """Convert whole tokens to base units; raises ValueError if that is not exact."""
+        units = quantity.scaleb(self.decimals)
+        if units != int(units):
+            message = f"{quantity} {self.symbol} is finer than {self.decimals} decimals"
+            raise ValueError(message)
+        return int(units)
+
+
+class Instruments:
+    """The instruments by symbol, in the order of the file."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self._by_symbol = {instrument.symbol: instrument for instrument in instruments}
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._by_symbol.values())
+
+    def find(self, symbol: str) -> Instrument | None:
+        """The instrument of exactly this symbol, or None."""
+        return self._by_symbol.get(symbol)
+
+    def get(self, symbol: str) -> Instrument:
+        """The instrument of a stored order; raises OrderUnfillable if it is not traded any more."""
+        instrument = self._by_symbol.get(symbol)
+        if instrument is None:
+            raise OrderUnfillable(FailureReason.UNKNOWN_SYMBOL, f"{symbol} is not traded here")
+        return instrument
+
+
+def parse_instruments(text: str) -> Instruments:
+    """Read instruments from CSV with a header line; raises ValueError naming the bad line."""
+    parsed: list[Instrument] = []
+    for number, row in enumerate(csv.DictReader(text.splitlines(), strict=True), start=2):
+        try:
+            parsed.append(_parse_row(row))
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            message = f"instruments, line {number}: {error!r}"
+            raise ValueError(message) from error
+    symbols = [instrument.symbol for instrument in parsed]
+    if len(set(symbols)) != len(symbols):
+        raise ValueError("instruments: a symbol is listed twice")
+    return Instruments(parsed)
+
+
+def _parse_row(row: dict[str, str]) -> Instrument:
+    instrument = Instrument(
+        symbol=row["symbol"],
+        name=row["name"],
+        decimals=int(row["decimals"]),
+        quantity_step=Decimal(row["quantity_step"]),
+        min_quantity=Decimal(row["min_quantity"]),
+        max_quantity=Decimal(row["max_quantity"]),
+        reference_price=Decimal(row["reference_price"]),
+        depth=Decimal(row["depth"]),
+    )
+    positive = (instrument.quantity_step, instrument.reference_price, instrument.depth)
+    if not instrument.symbol or min(positive) <= 0:
+        raise ValueError("symbol, step, price and depth must be given and positive")
+    if not 0 < instrument.min_quantity <= instrument.max_quantity:
+        raise ValueError("limits must be 0 < min_quantity <= max_quantity")
+    if not 0 <= instrument.decimals <= 12:
+        raise ValueError("decimals must be 0 to 12")
+    instrument.base_units(instrument.quantity_step)
+    return instrument

@@ -1,0 +1,246 @@
+"""The moves: every way in which an order changes, with the event that each one writes.
+
+A move names where it may start and where it ends; that it fits `TRANSITIONS` is tested. Storage
+carries a move out as one fenced statement; `apply` is the same step in memory, the model that the
+store is tested against.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar
+
+from orderengine.domain.documents import decimal_text, fill_document, quote_document
+from orderengine.domain.errors import FailureReason
+from orderengine.domain.events import JsonObject, Moved, OrderEvent
+from orderengine.domain.order import (
+    OPEN_STATUSES,
+    FailedAttempt,
+    Fill,
+    Order,
+    OrderStatus,
+    SignedTransaction,
+)
+from orderengine.domain.routing import Quote, Route
+
+# When recovery may look at an order: a new one may wait its turn in a queue, a stage ends sooner.
+INTAKE_LIMIT_S = 10.0
+STAGE_LIMIT_S = 5.0
+SUBMITTED_LIMIT_S = 15.0
+
+
+class RoutingCause(StrEnum):
+    """Why an order is routed (again)."""
+
+    ORDER = "order"
+    RETRY = "retry"
+    RECOVERY = "recovery"
+    QUOTE_EXPIRED = "quoteExpired"
+
+
+@dataclass(frozen=True, slots=True)
+class StartRouting:
+    """Begin to collect quotes; a recovery or an expired quote starts over in the same attempt."""
+
+    cause: RoutingCause
+    target: ClassVar[OrderStatus] = OrderStatus.ROUTING
+
+    @property
+    def sources(self) -> frozenset[OrderStatus]:
+        """Where this move may start."""
+        if self.cause in {RoutingCause.ORDER, RoutingCause.RETRY}:
+            return frozenset({OrderStatus.PENDING})
+        return frozenset({OrderStatus.ROUTING, OrderStatus.BUILDING})
+
+    @property
+    def is_recovery(self) -> bool:
+        """True when the move starts over, and so counts towards the cap on recoveries."""
+        return self.cause in {RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED}
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        return {"cause": self.cause.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Store the route and the worst amount that the order may be settled at."""
+
+    route: Route
+    limit_amount: int
+    sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.ROUTING})
+    target: ClassVar[OrderStatus] = OrderStatus.BUILDING
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        chosen = self.route.chosen
+        return {
+            "dex": chosen.venue,
+            "quotedPrice": decimal_text(chosen.price),
+            "limitAmount": str(self.limit_amount),
+            "quotes": [quote_document(quote) for quote in self.route.quotes],
+            "refusals": dict(self.route.refusals),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Write the signed bytes ahead of sending them."""
+
+    transaction: SignedTransaction
+    sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.BUILDING})
+    target: ClassVar[OrderStatus] = OrderStatus.SUBMITTED
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        return {
+            "txHash": self.transaction.signature,
+            "lastValidHeight": self.transaction.last_valid_height,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Record what the network executed for the live signature."""
+
+    signature: str
+    venue: str
+    quoted_price: Decimal
+    fill: Fill
+    sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.SUBMITTED})
+    target: ClassVar[OrderStatus] = OrderStatus.CONFIRMED
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        return {
+            "dex": self.venue,
+            "quotedPrice": decimal_text(self.quoted_price),
+            "txHash": self.signature,
+            **fill_document(self.fill),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FailAttempt:
+    """End one attempt; the next one starts after `backoff_s` seconds."""
+
+    reason: FailureReason
+    detail: str
+    backoff_s: float
+    target: ClassVar[OrderStatus] = OrderStatus.PENDING
+    sources: ClassVar[frozenset[OrderStatus]] = frozenset(
+        {OrderStatus.ROUTING, OrderStatus.BUILDING, OrderStatus.SUBMITTED}
+    )
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        delay_ms = round(self.backoff_s * 1000)
+        return {"reason": self.reason.value, "detail": self.detail, "retryInMs": delay_ms}
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End the order without a fill."""
+
+    reason: FailureReason
+    detail: str
+    sources: ClassVar[frozenset[OrderStatus]] = OPEN_STATUSES
+    target: ClassVar[OrderStatus] = OrderStatus.FAILED
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        return {"reason": self.reason.value, "detail": self.detail}
+
+
+Move = StartRouting | Build | Submit | Confirm | FailAttempt | Fail
+
+
+def due_in_s(move: Move) -> float | None:
+    """When recovery may look at an order after this move, in seconds; None when it is terminal."""
+    match move:
+        case Confirm() | Fail():
+            return None
+        case Submit():
+            return SUBMITTED_LIMIT_S
+        case FailAttempt(backoff_s=backoff_s):
+            return backoff_s + STAGE_LIMIT_S
+        case _:
+            return STAGE_LIMIT_S
+
+
+def recheck_in_s(status: OrderStatus, redispatched: int) -> float:
+    """How long recovery leaves an order alone after its `redispatched`-th message to it, in s."""
+    if status is OrderStatus.SUBMITTED:
+        return SUBMITTED_LIMIT_S
+    return min(SUBMITTED_LIMIT_S, STAGE_LIMIT_S * (1 << min(redispatched, 8)))
+
+
+def is_expired(quote: Quote, now: datetime) -> bool:
+    """True when a quote may not be built any more."""
+    return now >= quote.expires_at
+
+
+def apply(order: Order, move: Move, now: datetime) -> Moved | None:
+    """Carry a move out in memory: the order after it with its event, or None if it may not be."""
+    if order.status not in move.sources:
+        return None
+    if not _is_true_of(order, move, now):
+        return None
+    after = replace(
+        _changed(order, move), status=move.target, version=order.version + 1, updated_at=now
+    )
+    event = OrderEvent(
+        order_id=after.order_id,
+        seq=after.version,
+        status=after.status,
+        attempt=after.attempt,
+        occurred_at=now,
+        data=move.data,
+    )
+    return Moved(after, event)
+
+
+def _is_true_of(order: Order, move: Move, now: datetime) -> bool:
+    match move:
+        case Build(route=route):
+            return not is_expired(route.chosen, now)
+        case Confirm(signature=signature, quoted_price=quoted_price):
+            live, route_now = order.transaction, order.route
+            return (
+                live is not None
+                and route_now is not None
+                and (live.signature, route_now.chosen.price) == (signature, quoted_price)
+            )
+        case _:
+            return True
+
+
+def _changed(order: Order, move: Move) -> Order:
+    match move:
+        case StartRouting():
+            return replace(
+                order,
+                recoveries=order.recoveries + move.is_recovery,
+                route=None,
+                limit_amount=None,
+                transaction=None,
+            )
+        case Build(route=route, limit_amount=limit):
+            return replace(order, route=route, limit_amount=limit)
+        case Submit(transaction=transaction):
+            return replace(order, transaction=transaction)
+        case Confirm(fill=fill):
+            return replace(order, fill=fill)
+        case FailAttempt() | Fail():
+            failed = FailedAttempt(order.attempt, move.reason, move.detail)
+            after = replace(order, failed_attempts=(*order.failed_attempts, failed))
+            if isinstance(move, Fail):
+                return after
+            return replace(after, attempt=order.attempt + 1, recoveries=0)

@@ -1,0 +1,149 @@
+"""The order and its state machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from orderengine.domain.errors import FailureReason
+from orderengine.domain.routing import Route
+from orderengine.domain.side import Side
+
+
+class OrderStatus(StrEnum):
+    """Where an order is on its way; the last two are terminal."""
+
+    PENDING = "pending"
+    ROUTING = "routing"
+    BUILDING = "building"
+    SUBMITTED = "submitted"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when no transition leads out."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: frozenset({OrderStatus.ROUTING, OrderStatus.FAILED}),
+    OrderStatus.ROUTING: frozenset(
+        {
+            OrderStatus.BUILDING,
+            OrderStatus.ROUTING,  # recovery: the same attempt, fresh quotes
+            OrderStatus.PENDING,  # the attempt failed, another is left
+            OrderStatus.FAILED,
+        }
+    ),
+    OrderStatus.BUILDING: frozenset(
+        {
+            OrderStatus.SUBMITTED,
+            OrderStatus.ROUTING,  # recovery: nothing was signed yet, so quotes may be taken anew
+            OrderStatus.PENDING,
+            OrderStatus.FAILED,
+        }
+    ),
+    # Left only on the network's word about the live signature, never by a time-out of ours.
+    OrderStatus.SUBMITTED: frozenset(
+        {OrderStatus.CONFIRMED, OrderStatus.PENDING, OrderStatus.FAILED}
+    ),
+    OrderStatus.CONFIRMED: frozenset(),
+    OrderStatus.FAILED: frozenset(),
+}
+
+OPEN_STATUSES: frozenset[OrderStatus] = frozenset(s for s in OrderStatus if not s.is_terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """What a client asks for, already checked against the instrument.
+
+    `quantity` is in whole tokens of the base asset, `slippage_tolerance_bps` in 0..10000.
+    """
+
+    order_id: UUID
+    client_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    slippage_tolerance_bps: int
+
+    @property
+    def data(self) -> Mapping[str, str | int]:
+        """The data of the order's first event."""
+        return {
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "quantity": f"{self.quantity:f}",
+            "slippageBps": self.slippage_tolerance_bps,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A signed swap: `payload` can land once, and only up to block `last_valid_height`."""
+
+    signature: str
+    payload: bytes
+    last_valid_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What the network executed: amounts in base units, prices and fee in USDC.
+
+    `slippage_bps` is signed (positive = worse than quoted); `market_impact_bps` is how far the
+    swap itself moved the price it got away from the mid price.
+    """
+
+    base_amount: int
+    quote_amount: int
+    executed_price: Decimal
+    fee: Decimal
+    market_impact_bps: Decimal
+    slippage_bps: Decimal
+    landed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """Why one attempt of an order failed."""
+
+    attempt: int
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as stored: `version` is its fencing token and counts its events from 1.
+
+    `route` and `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets)
+    are those of the running attempt; `transaction` is the latest one that was signed.
+    """
+
+    order_id: UUID
+    client_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    slippage_tolerance_bps: int
+    status: OrderStatus
+    version: int
+    attempt: int
+    recoveries: int
+    created_at: datetime
+    updated_at: datetime
+    route: Route | None = None
+    limit_amount: int | None = None
+    transaction: SignedTransaction | None = None
+    fill: Fill | None = None
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+
+    @property
+    def failure(self) -> FailedAttempt | None:
+        """Why the order failed; None unless it did."""
+        return self.failed_attempts[-1] if self.status is OrderStatus.FAILED else None

@@ -1,0 +1,48 @@
+"""Prices, limits, slippage and impact: exact decimals and integers, never a float.
+
+A basis point (bps) is 1/10,000. Prices are in USDC for one whole token of the base asset.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from orderengine.domain.side import Side
+
+BPS = 10_000
+USDC_DECIMALS = 6
+PRICE_PLACES = Decimal("1e-12")
+BPS_PLACES = Decimal("1e-4")
+
+
+def to_tokens(base_units: int, decimals: int) -> Decimal:
+    """Convert an amount in base units to whole tokens, exactly."""
+    return Decimal(base_units).scaleb(-decimals)
+
+
+def effective_price(base_amount: int, quote_amount: int, base_decimals: int) -> Decimal:
+    """The price really paid or got, fees and impact included, to twelve places.
+
+    Both amounts are in base units and must be positive.
+    """
+    tokens = to_tokens(base_amount, base_decimals)
+    return (to_tokens(quote_amount, USDC_DECIMALS) / tokens).quantize(PRICE_PLACES, ROUND_HALF_EVEN)
+
+
+def limit_amount(side: Side, quote_amount: int, slippage_tolerance_bps: int) -> int:
+    """The most USDC a buy pays, or the least a sell accepts, in base units, rounded down.
+
+    Follows `max_in` and `min_out` of MeteoraAg/dlmm-sdk `swapQuoteExactOut` and `swapQuote`.
+    """
+    sign = 1 if side is Side.BUY else -1
+    return quote_amount * (BPS + sign * slippage_tolerance_bps) // BPS
+
+
+def slippage_bps(side: Side, quoted_price: Decimal, executed_price: Decimal) -> Decimal:
+    """How much worse than quoted the execution was, signed: positive = worse."""
+    worse = executed_price - quoted_price if side is Side.BUY else quoted_price - executed_price
+    return (worse / quoted_price * BPS).quantize(BPS_PLACES, ROUND_HALF_EVEN)
+
+
+def market_impact_bps(side: Side, mid_price: Decimal, price_before_fees: Decimal) -> Decimal:
+    """How far a swap's own size moves its price, before fees, from the mid price; at least 0."""
+    moved = price_before_fees - mid_price if side is Side.BUY else mid_price - price_before_fees
+    return max(moved / mid_price * BPS, Decimal(0)).quantize(BPS_PLACES, ROUND_HALF_EVEN)

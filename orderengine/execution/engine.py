@@ -1,0 +1,113 @@
+"""What the stages share: the ports, and the one way in which an order moves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from orderengine.domain.errors import (
+    AttemptFailed,
+    DispatchUnavailable,
+    OrderEngineError,
+    OrderUnfillable,
+)
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
+from orderengine.domain.order import Order
+from orderengine.execution.ports import (
+    Dispatcher,
+    EventPublisher,
+    Orders,
+    QuoteBoard,
+    SettlementNetwork,
+)
+
+log = structlog.get_logger(__name__)
+
+MAX_RECOVERIES = 10
+
+
+class ChainEnds(OrderEngineError):
+    """The rest of a chain must not run; the order is, or will be, looked after elsewhere."""
+
+
+class Superseded(ChainEnds):
+    """Somebody else moved the order: the message is a duplicate, or too late."""
+
+
+class AttemptEnded(ChainEnds):
+    """The stage ended the attempt, or the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The ports of a worker and the policy of its attempts.
+
+    `backoff_s` gives the delay before the attempt that follows the n-th, in seconds.
+    """
+
+    orders: Orders
+    board: QuoteBoard
+    network: SettlementNetwork
+    publisher: EventPublisher
+    dispatcher: Dispatcher
+    instruments: Instruments
+    max_attempts: int
+    backoff_s: Callable[[int], float]
+
+    def advance(self, order_id: UUID, version: int, move: Move) -> Order:
+        """Move an order and tell the streams; raises Superseded if it is not at `version`."""
+        moved = self.orders.move(order_id, version, move)
+        if moved is None:
+            raise Superseded(f"order {order_id} is not at version {version}, or may not move")
+        self.publisher.publish(moved)
+        order = moved.order
+        log.info(
+            "order_moved",
+            order_id=str(order_id),
+            status=order.status.value,
+            version=order.version,
+            attempt=order.attempt,
+        )
+        return order
+
+    def current(self, order_id: UUID, version: int) -> Order:
+        """Read an order; raises Superseded if it is not at `version` any more."""
+        order = self.orders.get(order_id)
+        if order is None or order.version != version:
+            raise Superseded(f"order {order_id} is not at version {version}")
+        return order
+
+    def end_attempt(self, order_id: UUID, version: int, failure: AttemptFailed) -> None:
+        """Start the next attempt after a backoff, or fail the order if none is left.
+
+        Raises Superseded if the order is not at `version` any more.
+        """
+        order = self.current(order_id, version)
+        spent = order.attempt >= self.max_attempts or isinstance(failure, OrderUnfillable)
+        move: Move = (
+            Fail(failure.reason, failure.detail)
+            if spent
+            else FailAttempt(failure.reason, failure.detail, self.backoff_s(order.attempt))
+        )
+        after = self.advance(order_id, version, move)
+        log.warning(
+            "attempt_failed",
+            order_id=str(order_id),
+            attempt=order.attempt,
+            reason=failure.reason.value,
+            detail=failure.detail,
+            order_failed=spent,
+        )
+        if isinstance(move, FailAttempt):
+            self.route_again(order_id, after.version, RoutingCause.RETRY, move.backoff_s)
+
+    def route_again(
+        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+    ) -> None:
+        """Dispatch the chain; if the broker takes no message, recovery will."""
+        try:
+            self.dispatcher.route(order_id, version, cause, delay_s)
+        except DispatchUnavailable as error:
+            log.warning("dispatch_unavailable", order_id=str(order_id), error=str(error))

@@ -1,0 +1,118 @@
+"""What one stage hands to the next through the queue: hints, as JSON documents.
+
+A message may be lost, late or repeated; the version in it decides whether it still counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from orderengine.domain.documents import decimal_text, route_document, route_from
+from orderengine.domain.order import Order
+from orderengine.domain.routing import Route
+from orderengine.domain.side import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """An order at `version`, `routing`, with the route to build."""
+
+    order_id: UUID
+    version: int
+    route: Route
+    slippage_tolerance_bps: int
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "orderId": str(self.order_id),
+            "version": self.version,
+            "route": route_document(self.route),
+            "slippageBps": self.slippage_tolerance_bps,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Routed":
+        """Read what `document` wrote."""
+        return cls(
+            UUID(document["orderId"]),
+            document["version"],
+            route_from(document["route"]),
+            document["slippageBps"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An order at `version`, `building`: all that matters is in its row."""
+
+    order_id: UUID
+    version: int
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"orderId": str(self.order_id), "version": self.version}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Built":
+        """Read what `document` wrote."""
+        return cls(UUID(document["orderId"]), document["version"])
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An order at `version`, `submitted`, with what a look-up and its report need.
+
+    At one version these values never change in the row, so a copy saves reading it each time.
+    """
+
+    order_id: UUID
+    version: int
+    signature: str
+    side: Side
+    base_decimals: int
+    venue: str
+    quoted_price: Decimal
+
+    @classmethod
+    def of(cls, order: Order) -> "Submitted":
+        """The handover of a submitted order; raises ValueError if it has no transaction."""
+        if order.transaction is None or order.route is None:
+            message = f"order {order.order_id} has nothing to confirm"
+            raise ValueError(message)
+        return cls(
+            order_id=order.order_id,
+            version=order.version,
+            signature=order.transaction.signature,
+            side=order.side,
+            base_decimals=order.route.chosen.base_decimals,
+            venue=order.route.chosen.venue,
+            quoted_price=order.route.chosen.price,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "orderId": str(self.order_id),
+            "version": self.version,
+            "signature": self.signature,
+            "side": self.side.value,
+            "baseDecimals": self.base_decimals,
+            "dex": self.venue,
+            "quotedPrice": decimal_text(self.quoted_price),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Submitted":
+        """Read what `document` wrote."""
+        return cls(
+            order_id=UUID(document["orderId"]),
+            version=document["version"],
+            signature=document["signature"],
+            side=Side(document["side"]),
+            base_decimals=document["baseDecimals"],
+            venue=document["dex"],
+            quoted_price=Decimal(document["quotedPrice"]),
+        )

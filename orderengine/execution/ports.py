@@ -1,0 +1,210 @@
+"""What the use cases need from outside, as protocols; adapters and `tests/fakes.py` give it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.moves import Move, RoutingCause
+from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
+from orderengine.domain.routing import Quote
+from orderengine.domain.side import Side
+from orderengine.execution.handover import Submitted
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders to list, newest first; `before` is the last order of the page before."""
+
+    client_id: str
+    limit: int
+    status: OrderStatus | None = None
+    symbol: str | None = None
+    before: UUID | None = None
+
+
+class Orders(Protocol):
+    """The store of orders and their events: the truth.
+
+    Every method raises StorageUnavailable when there is no answer; a write may then have happened.
+    """
+
+    def accept(self, order: NewOrder) -> Moved:
+        """Store a new order at version 1, `pending`, with its first event."""
+
+    def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
+        """Carry out one move if the order still is at `version` and may make it; else None."""
+
+    def get(self, order_id: UUID) -> Order | None:
+        """The order as it is now, or None."""
+
+    def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
+        """The order's events with `seq` beyond `after`, in order."""
+
+    def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
+        """The events of many orders, each beyond the `seq` seen so far, in order per order."""
+
+    def page(self, wanted: OrderFilter) -> list[Order]:
+        """Up to `limit` orders, newest first."""
+
+    def claim_due(self, limit: int) -> list[Order]:
+        """Take orders whose time for recovery has come, and put off their next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """A swap to sign: exactly `base_amount`, at `limit_amount` of USDC or better (base units)."""
+
+    order_id: UUID
+    attempt: int
+    venue: str
+    pool: str
+    symbol: str
+    side: Side
+    base_amount: int
+    limit_amount: int
+
+
+class Venue(Protocol):
+    """A place to trade."""
+
+    @property
+    def name(self) -> str:
+        """The name shown to clients, e.g. `raydium`."""
+
+    def quote(self, instrument: Instrument, side: Side, base_amount: int) -> Quote:
+        """Price one swap now.
+
+        Raises VenueUnavailable without an answer, OrderUnfillable if the pool is too shallow.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A landed swap as the network tells it: amounts in base units, the fee in USDC."""
+
+    base_amount: int
+    quote_amount: int
+    fee: Decimal
+    market_impact_bps: Decimal
+    landed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """A transaction that landed with an error: it changed nothing and cannot land again."""
+
+    slippage_exceeded: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The network knows the signature, and it has not landed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The network does not know the signature."""
+
+
+Outcome = Execution | Reverted | InFlight | Unknown
+
+
+class SettlementNetwork(Protocol):
+    """The network that settles; every method raises NetworkUnavailable without an answer."""
+
+    @property
+    def typical_confirmation_s(self) -> float:
+        """How long after sending a first look at the outcome usually pays."""
+
+    def sign(self, swap: Swap) -> SignedTransaction:
+        """Sign a swap against a fresh block; nothing is sent."""
+
+    def send(self, transaction: SignedTransaction) -> None:
+        """Send signed bytes; sending the same ones again is harmless."""
+
+    def look_up(self, signature: str) -> Outcome:
+        """What became of a signature, as far as the network knows now."""
+
+    def final_height(self) -> int:
+        """The height of the latest block that can not be undone."""
+
+    def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
+        """What became of a transaction whose last valid height is final.
+
+        The answer Unknown is a proof: nothing in flight can land behind it. Raises
+        NetworkUnavailable also when the network can not give that proof yet.
+        """
+
+
+class EventPublisher(Protocol):
+    """Tells the streams; a loss delays a client's view by a second and loses nothing."""
+
+    def publish(self, moved: Moved) -> None:
+        """Publish a stored event, bounded in time; never raises."""
+
+
+class Dispatcher(Protocol):
+    """Hands work to the workers; every method raises DispatchUnavailable if it could not."""
+
+    def route(
+        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+    ) -> None:
+        """Start the chain at its first stage, after a delay."""
+
+    def confirm(self, submitted: Submitted) -> None:
+        """Start the last stage alone, for one look at the network."""
+
+    def ping(self) -> None:
+        """Return if messages can be sent now."""
+
+
+class Clock(Protocol):
+    """The database's time."""
+
+    def now(self) -> datetime:
+        """The current time, aware, UTC."""
+
+
+class OrderCache(Protocol):
+    """The latest state of recent orders, close by; it may be behind by two seconds."""
+
+    def get(self, order_id: UUID) -> Order | None:
+        """The cached order, or None if it is not cached or the cache gives no answer."""
+
+
+class QuoteBoard(Protocol):
+    """Asks all venues at the same time."""
+
+    def collect(
+        self, instrument: Instrument, side: Side, base_amount: int
+    ) -> tuple[Sequence[Quote], Mapping[str, Exception]]:
+        """The quotes in hand, and for each venue without one its error."""
+
+
+class Probes(Protocol):
+    """Looks at what the service stands on; every look is bounded in time and never raises."""
+
+    def database_fault(self) -> str | None:
+        """None when PostgreSQL answers and its schema is current, else what is wrong."""
+
+    def degraded(self) -> list[str]:
+        """The names of what is missing without stopping the service: `redis`, `worker`."""
+
+
+class Circuit(Protocol):
+    """Remembers that a dependency failed a moment ago, so that it is not waited for each time."""
+
+    def allows(self) -> bool:
+        """True if a call may be made now; the caller then reports how it went."""
+
+    def failed(self, error: Exception) -> None:
+        """Report a call without an answer."""
+
+    def succeeded(self) -> None:
+        """Report a call with an answer."""

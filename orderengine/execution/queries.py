@@ -1,0 +1,56 @@
+"""Reading: an order, the list of orders, and what the venues would give now."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.order import Order
+from orderengine.domain.routing import Quote, Route, choose_route
+from orderengine.domain.side import Side
+from orderengine.execution.ports import OrderCache, OrderFilter, Orders, QuoteBoard
+
+
+def find_order(orders: Orders, cache: OrderCache, order_id: UUID) -> Order | None:
+    """The order, from the cache if it is there; raises StorageUnavailable if neither answers."""
+    return cache.get(order_id) or orders.get(order_id)
+
+
+def find_events(orders: Orders, order_id: UUID, after: int = 0) -> list[OrderEvent] | None:
+    """The order's events with `seq` beyond `after`, or None if there is no such order."""
+    events = orders.events(order_id, after)
+    if events or (after and orders.get(order_id) is not None):
+        return events
+    return None
+
+
+def list_orders(orders: Orders, wanted: OrderFilter) -> tuple[list[Order], UUID | None]:
+    """One page of orders, newest first, and the last id of it if another page may follow."""
+    page = orders.page(wanted)
+    return page, page[-1].order_id if len(page) == wanted.limit else None
+
+
+def compare_quotes(
+    board: QuoteBoard, instrument: Instrument, side: Side, quantity: Decimal
+) -> Route:
+    """The route that an order would take now.
+
+    Raises AttemptFailed (`NO_QUOTE`) if no venue answered, OrderUnfillable if none is deep enough.
+    """
+    quotes, errors = board.collect(instrument, side, instrument.base_units(quantity))
+    return route_from_answers(side, quotes, errors)
+
+
+def route_from_answers(
+    side: Side, quotes: Sequence[Quote], errors: Mapping[str, Exception]
+) -> Route:
+    """Choose among the answers; one venue that answered suffices. Raises as `compare_quotes`."""
+    if quotes:
+        return choose_route(side, quotes, {name: str(error) for name, error in errors.items()})
+    refusals = [error for error in errors.values() if isinstance(error, OrderUnfillable)]
+    if refusals and len(refusals) == len(errors):
+        raise refusals[0]
+    detail = "; ".join(f"{name}: {error}" for name, error in errors.items())
+    raise AttemptFailed(FailureReason.NO_QUOTE, detail or "no venue is configured")

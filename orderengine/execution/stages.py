@@ -1,0 +1,232 @@
+"""The four stages of an order: route, build, submit, confirm.
+
+Each stage makes one fenced move. A stage that finds the order moved on raises Superseded; a stage
+that ends the attempt raises AttemptEnded. TransientFault asks for the same stage again, and
+anything else leaves the order where it is, for recovery.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+import structlog
+
+from orderengine.domain.documents import route_document
+from orderengine.domain.errors import (
+    AttemptFailed,
+    FailureReason,
+    NetworkUnavailable,
+    OrderEngineError,
+    VenueUnavailable,
+)
+from orderengine.domain.moves import Build, Confirm, RoutingCause, StartRouting, Submit
+from orderengine.domain.order import Fill, Order, OrderStatus, SignedTransaction
+from orderengine.domain.pricing import effective_price, limit_amount, slippage_bps
+from orderengine.domain.routing import Route
+from orderengine.execution.engine import MAX_RECOVERIES, AttemptEnded, Engine, Superseded
+from orderengine.execution.handover import Built, Routed, Submitted
+from orderengine.execution.ports import Execution, InFlight, Outcome, Reverted, Swap, Unknown
+from orderengine.execution.queries import route_from_answers
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often this message was tried before, and whether it may be tried again."""
+
+    made: int
+    left: bool
+
+
+FIRST_TRY = Tries(made=0, left=True)
+REQUOTE_DELAY_S = 0.05
+REQUOTE_DELAY_MAX_S = 4.0
+
+
+def route_order(
+    engine: Engine, order_id: UUID, version: int, cause: RoutingCause, tries: Tries = FIRST_TRY
+) -> Routed:
+    """Quote every venue and choose the best for the client's side.
+
+    A second try of the same message finds the order moved by its first one and goes on there.
+    Raises VenueUnavailable while no venue answers and a try is left.
+    """
+    order = (
+        _resume_routing(engine, order_id, version)
+        if tries.made
+        else engine.advance(order_id, version, StartRouting(cause))
+    )
+    try:
+        instrument = engine.instruments.get(order.symbol)
+        quotes, errors = engine.board.collect(
+            instrument, order.side, instrument.base_units(order.quantity)
+        )
+        route = route_from_answers(order.side, quotes, errors)
+    except AttemptFailed as failure:
+        if failure.reason is FailureReason.NO_QUOTE and tries.left:
+            raise VenueUnavailable(failure.detail) from failure
+        raise _end_attempt(engine, order, failure) from failure
+    _log_decision(order, route)
+    return Routed(order_id, order.version, route, order.slippage_tolerance_bps)
+
+
+def _resume_routing(engine: Engine, order_id: UUID, version: int) -> Order:
+    order = engine.current(order_id, version + 1)
+    if order.status is not OrderStatus.ROUTING:
+        raise Superseded(f"order {order_id} is {order.status}")
+    return order
+
+
+def _log_decision(order: Order, route: Route) -> None:
+    log.info(
+        "route_chosen",
+        order_id=str(order.order_id),
+        attempt=order.attempt,
+        side=order.side.value,
+        **route_document(route),
+    )
+
+
+def build_order(engine: Engine, routed: Routed) -> Built:
+    """Store the route and the worst amount to settle at.
+
+    An expired quote is taken anew in the same attempt, later each time; only when that happens
+    again and again does it end the attempt.
+    """
+    chosen = routed.route.chosen
+    worst = limit_amount(chosen.side, chosen.quote_amount, routed.slippage_tolerance_bps)
+    try:
+        order = engine.advance(routed.order_id, routed.version, Build(routed.route, worst))
+    except Superseded:
+        _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
+        raise
+    return Built(order.order_id, order.version)
+
+
+def _take_quotes_anew(engine: Engine, order: Order) -> None:
+    log.info("quote_expired", order_id=str(order.order_id), recoveries=order.recoveries)
+    if order.recoveries >= MAX_RECOVERIES:
+        detail = f"quotes expired before they were built, {order.recoveries} times in a row"
+        raise _end_attempt(engine, order, AttemptFailed(FailureReason.QUOTE_EXPIRED, detail))
+    delay_s = min(REQUOTE_DELAY_S * 2**order.recoveries, REQUOTE_DELAY_MAX_S)
+    engine.route_again(order.order_id, order.version, RoutingCause.QUOTE_EXPIRED, delay_s)
+
+
+def submit_order(engine: Engine, built: Built, tries: Tries = FIRST_TRY) -> Submitted:
+    """Sign what the row says, commit the signed bytes, and only then send them.
+
+    Raises NetworkUnavailable while the network lets nothing be signed and a try is left.
+    """
+    order = engine.current(built.order_id, built.version)
+    transaction = _sign(engine, order, tries)
+    submitted = engine.advance(built.order_id, built.version, Submit(transaction))
+    try:
+        engine.network.send(transaction)
+    except NetworkUnavailable as error:
+        # The bytes may have arrived: only the network's word on the signature counts from here.
+        log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
+    return Submitted.of(submitted)
+
+
+def _sign(engine: Engine, order: Order, tries: Tries) -> SignedTransaction:
+    try:
+        return engine.network.sign(_swap(engine, order))
+    except NetworkUnavailable as error:
+        if tries.left:
+            raise
+        failure = AttemptFailed(FailureReason.NETWORK_UNAVAILABLE, str(error))
+        raise _end_attempt(engine, order, failure) from error
+    except AttemptFailed as failure:
+        raise _end_attempt(engine, order, failure) from failure
+
+
+def _swap(engine: Engine, order: Order) -> Swap:
+    if order.route is None or order.limit_amount is None:
+        raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
+    base_amount = engine.instruments.get(order.symbol).base_units(order.quantity)
+    chosen = order.route.chosen
+    if (chosen.base_amount, chosen.side) != (base_amount, order.side):
+        raise OrderEngineError(f"order {order.order_id} was routed for another amount or side")
+    return Swap(
+        order_id=order.order_id,
+        attempt=order.attempt,
+        venue=chosen.venue,
+        pool=chosen.pool,
+        symbol=order.symbol,
+        side=order.side,
+        base_amount=base_amount,
+        limit_amount=order.limit_amount,
+    )
+
+
+class Look(Enum):
+    """What one look at the network came to."""
+
+    CONFIRMED = auto()
+    IN_FLIGHT = auto()
+    SENT_AGAIN = auto()
+
+
+def confirm_order(engine: Engine, submitted: Submitted) -> Look:
+    """Ask the network once, and send again what it does not know; unless confirmed, ask later.
+
+    A transaction that landed with an error, or can provably not land any more, ends the attempt.
+    """
+    outcome: Outcome | None = engine.network.look_up(submitted.signature)
+    if isinstance(outcome, Unknown):
+        outcome = _send_again_or_prove_expiry(engine, submitted)
+    if outcome is None:
+        return Look.SENT_AGAIN
+    if isinstance(outcome, InFlight):
+        return Look.IN_FLIGHT
+    if isinstance(outcome, Execution):
+        _confirm(engine, submitted, outcome)
+        return Look.CONFIRMED
+    raise _end_attempt(engine, submitted, _failure(outcome))
+
+
+def _failure(outcome: Reverted | Unknown) -> AttemptFailed:
+    if isinstance(outcome, Unknown):
+        detail = "the network proved that the transaction can not land any more"
+        return AttemptFailed(FailureReason.EXPIRED, detail)
+    slipped = outcome.slippage_exceeded
+    reason = FailureReason.SLIPPAGE_EXCEEDED if slipped else FailureReason.CHAIN_ERROR
+    return AttemptFailed(reason, outcome.detail)
+
+
+def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
+    """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
+
+    None after sending; Unknown comes back only as that proof. The order of the two questions is
+    what makes it one: the height first, the signature afterwards.
+    """
+    order = engine.current(submitted.order_id, submitted.version)
+    transaction = order.transaction
+    if transaction is None or transaction.signature != submitted.signature:
+        raise Superseded(f"order {submitted.order_id} has another live signature")
+    if engine.network.final_height() > transaction.last_valid_height:
+        return engine.network.look_up_expired(transaction)
+    engine.network.send(transaction)
+    return None
+
+
+def _end_attempt(engine: Engine, order: Order | Submitted, failure: AttemptFailed) -> AttemptEnded:
+    """End the attempt, and give the caller what to raise."""
+    engine.end_attempt(order.order_id, order.version, failure)
+    return AttemptEnded(str(failure))
+
+
+def _confirm(engine: Engine, submitted: Submitted, execution: Execution) -> None:
+    price = effective_price(execution.base_amount, execution.quote_amount, submitted.base_decimals)
+    fill = Fill(
+        base_amount=execution.base_amount,
+        quote_amount=execution.quote_amount,
+        executed_price=price,
+        fee=execution.fee,
+        market_impact_bps=execution.market_impact_bps,
+        slippage_bps=slippage_bps(submitted.side, submitted.quoted_price, price),
+        landed_at=execution.landed_at,
+    )
+    move = Confirm(submitted.signature, submitted.venue, submitted.quoted_price, fill)
+    engine.advance(submitted.order_id, submitted.version, move)

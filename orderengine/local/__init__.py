@@ -1,0 +1,1 @@
+"""Embedded servers and the supervisor behind `make run`; nothing in the engine imports this."""

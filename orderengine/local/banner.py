@@ -1,0 +1,24 @@
+"""What the user reads once everything is ready."""
+
+from orderengine.local.environment import Addresses
+
+_BLOCK = """
+  orderengine is ready
+
+    API        http://{api}
+    WebSocket  ws://{api}/ws/orders?orderId=...
+    Flower     http://{flower}
+
+    An order and its updates:   make order
+    The same without updates:
+      curl -s -X POST http://{api}/api/orders/execute \\
+        -H 'Content-Type: application/json' \\
+        -d '{{"symbol": "AAPL", "side": "buy", "quantity": 10}}'
+
+    Stop everything:            Ctrl-C
+"""
+
+
+def ready_block(addresses: Addresses) -> str:
+    """The addresses, an order to copy, and how to stop."""
+    return _BLOCK.format(api=addresses.api.netloc, flower=addresses.flower.netloc)

@@ -1,0 +1,84 @@
+"""`make check-redis` and `make check-db`: whether the server answers that the engine would use."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from orderengine.config import broker_url, sqlalchemy_url
+from orderengine.local.errors import LocalError
+from orderengine.local.files import FolderLock, make_folder
+from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.local.runfile import live_run, state_folder
+from orderengine.local.server import EmbeddedServer
+
+_TIMEOUT_S = 5
+_START_S = 15.0
+_POLL_S = 0.1
+
+
+def check_redis(root: Path, env: Mapping[str, str]) -> str:
+    """`PONG`; LocalError if there is no answer."""
+    import redis
+
+    cert_reqs = env.get("REDIS_SSL_CERT_REQS") or "required"
+    with _server_url(root, env, "REDIS_URL") as url:
+        try:
+            with redis.Redis.from_url(
+                broker_url(url, cert_reqs.lower()),
+                socket_timeout=_TIMEOUT_S,
+                socket_connect_timeout=_TIMEOUT_S,
+            ) as client:
+                client.ping()
+        except (redis.RedisError, OSError, ValueError) as error:
+            raise LocalError(f"Redis does not answer: {_one_line(error)}") from error
+    return "PONG"
+
+
+def check_db(root: Path, env: Mapping[str, str]) -> str:
+    """The database's own time; LocalError if there is no answer."""
+    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    patience = {"connect_timeout": _TIMEOUT_S}
+    with _server_url(root, env, "DATABASE_URL") as url:
+        try:
+            engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args=patience)
+            with engine.connect() as connection:
+                now = connection.execute(text("SELECT now()")).scalar_one()
+        except (SQLAlchemyError, ValueError) as error:
+            reason = getattr(error, "orig", None) or error
+            raise LocalError(f"the database does not answer: {_one_line(reason)}") from error
+    return f"DB connected at: {now.isoformat()}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def _server_url(root: Path, env: Mapping[str, str], variable: str) -> Iterator[str]:
+    """The one given, or of the stack that runs here, or of a server for as long as we ask it."""
+    if env.get(variable):
+        yield env[variable]
+        return
+    folder = state_folder(root)
+    make_folder(folder)
+    deadline = time.monotonic() + _START_S
+    with FolderLock(folder / "run.lock") as lock:
+        while not lock.acquire():
+            run = live_run(folder)
+            if run is not None:
+                yield run.redis_url if variable == "REDIS_URL" else run.database_url
+                return
+            if time.monotonic() > deadline:
+                raise LocalError(f"another command is starting in {folder}: try again")
+            time.sleep(_POLL_S)
+        server: EmbeddedServer
+        if variable == "REDIS_URL":
+            server = EmbeddedRedis(folder / "redis", environ=env)
+        else:
+            server = EmbeddedPostgres(folder / "postgres", environ=env)
+        with server:
+            yield server.url

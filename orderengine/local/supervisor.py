@@ -1,0 +1,200 @@
+"""`make run`: the servers, the release line, the Procfile's processes, and their orderly end."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from orderengine.local.banner import ready_block
+from orderengine.local.children import Child, ProcfileChild
+from orderengine.local.environment import Address, Addresses, child_environment
+from orderengine.local.errors import LocalError
+from orderengine.local.loop import Loop, StopRequests
+from orderengine.local.output import Mask, Output
+from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.local.processes import ProcessRef, outcome
+from orderengine.local.readiness import flower_is_ready, web_is_ready, worker_is_ready
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.local.runfile import Run, forget_run, own_ref, state_folder
+from orderengine.local.server import EmbeddedServer
+from orderengine.local.team import Team
+
+_READY_WITHIN_S = 60.0
+# When, counted from the request to stop, the processes of each stage are killed at the latest.
+_WEB_UNTIL_S, _OTHERS_UNTIL_S, _SERVERS_UNTIL_S = 3.0, 6.5, 9.0
+
+
+class Supervisor:
+    """Runs the stack of a checkout in the foreground; expects its folder to be locked."""
+
+    def __init__(
+        self, root: Path, env: Mapping[str, str], addresses: Addresses, commands: Mapping[str, str]
+    ) -> None:
+        self._root = root
+        self._env = env
+        self._addresses = addresses
+        self._commands = dict(commands)
+        self._folder = state_folder(root)
+        self._loop = Loop()
+        self._stop = StopRequests()
+        color = sys.stdout.isatty() and not env.get("NO_COLOR")
+        self._output = Output(sys.stdout.fileno(), color=color)
+        self._team = Team(self._loop, self._say, self._save_run)
+        self._release: ProcfileChild | None = None
+        self._run: Run | None = None
+        self.servers: dict[str, EmbeddedServer] = {}
+        if addresses.redis_url is None:
+            self.servers["redis"] = EmbeddedRedis(self._folder / "redis", environ=env)
+        if addresses.database_url is None:
+            self.servers["postgres"] = EmbeddedPostgres(self._folder / "postgres", environ=env)
+
+    def run(self) -> int:
+        """Runs until it is asked to stop: 0; or until the stack cannot be brought up: 1."""
+        self._stop.listen()
+        self._loop.wake_on_signals()
+        status = 0
+        try:
+            self._bring_up()
+            while not self._stop.stopping:
+                self._team.turn()
+        except KeyboardInterrupt:
+            pass
+        except LocalError as error:
+            self._say(f"error: {error}")
+            status = 1
+        finally:
+            self._shut_down()
+        return status
+
+    def _say(self, text: str) -> None:
+        for line in text.splitlines():
+            self._output.line("run", line)
+
+    def _bring_up(self) -> None:
+        with self._stop.interrupting():
+            for server in self.servers.values():
+                began = time.monotonic()
+                server.start()
+                self._say(f"{server.name} is ready ({time.monotonic() - began:.1f} s)")
+        self._open_run()
+        for server in self.servers.values():
+            self._team.add(server, running=True)
+        self._migrate()
+        for name in self._commands:
+            self._team.add(self._child(name))
+        self._wait_until_ready()
+
+    def _open_run(self) -> None:
+        database_url = self._addresses.database_url or self.servers["postgres"].url
+        redis_url = self._addresses.redis_url or self.servers["redis"].url
+        self._output.mask = Mask((database_url, redis_url))
+        self._env = child_environment(self._env, self._addresses, database_url, redis_url)
+        self._run = Run(
+            supervisor=own_ref(),
+            api_url=f"http://{self._addresses.api.netloc}",
+            database_url=database_url,
+            redis_url=redis_url,
+        )
+        self._save_run()
+
+    def _save_run(self) -> None:
+        """So that whoever finds us killed knows what we have left behind."""
+        if self._run is None:
+            return
+        self._run.children.clear()
+        for child in self._children():
+            ref = ProcessRef.of(child.process.pid) if child.process else None
+            if ref is not None and isinstance(child, ProcfileChild):
+                self._run.children[child.name] = ref
+        self._run.save(self._folder)
+
+    def _children(self) -> list[Child]:
+        release = [] if self._release is None else [self._release]
+        return [*release, *(member.child for member in self._team.members)]
+
+    def _child(self, name: str, command: str | None = None) -> ProcfileChild:
+        return ProcfileChild(
+            name,
+            command or self._commands[name],
+            root=self._root,
+            env=self._env,
+            loop=self._loop,
+            write=self._output.line,
+            probe=self._probe(name),
+        )
+
+    def _probe(self, name: str) -> Callable[[], bool]:
+        probes: dict[str, tuple[Callable[[Address], bool], Address]] = {
+            "web": (web_is_ready, self._addresses.api),
+            "worker": (worker_is_ready, self._addresses.api),
+            "flower": (flower_is_ready, self._addresses.flower),
+        }
+        if name not in probes:
+            return lambda: True
+        is_ready, address = probes[name]
+        return lambda: is_ready(address)
+
+    def _migrate(self) -> None:
+        command = self._commands.pop("release", None)
+        if command is None:
+            return
+        self._release = release = self._child("release", command)
+        release.launch()
+        self._save_run()
+        while release.is_running and not self._stop.stopping:
+            self._team.turn()
+        if self._stop.stopping:
+            return
+        release.clean_up()
+        code = release.process.returncode if release.process else 0
+        self._release = None
+        if code != 0:
+            raise LocalError(f"the release line failed: {outcome(code)}")
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while self._team.unready and not self._stop.stopping:
+            if time.monotonic() > deadline:
+                child = self._team.unready[0]
+                words = "".join(f"\n    {line}" for line in child.last_lines) or " nothing"
+                raise LocalError(
+                    f"{child.name} was not ready within {_READY_WITHIN_S:.0f} s;"
+                    f" the last that it wrote:{words}"
+                )
+            self._team.turn()
+        if not self._stop.stopping:
+            self._team.turn()
+            self._output.block(ready_block(self._addresses))
+
+    def _shut_down(self) -> None:
+        """In the order that loses least: no new orders first, the data last."""
+        began = time.monotonic()
+        self._say("stopping; Ctrl-C again stops at once")
+        self._team.rest()
+        children = self._children()
+        servers: list[Child] = list(self.servers.values())
+        web = [child for child in children if child.name in {"web", "release"}]
+        others = [child for child in children if child not in web and child not in servers]
+        self._end(web, began + _WEB_UNTIL_S)
+        self._end(others, began + _OTHERS_UNTIL_S)
+        self._end(servers, began + _SERVERS_UNTIL_S)
+        for server in self.servers.values():
+            server.stop(timeout_s=1.0)
+        forget_run(self._folder)
+        self._say(f"stopped ({time.monotonic() - began:.1f} s)")
+
+    def _end(self, children: list[Child], deadline: float) -> None:
+        if not self._stop.at_once:
+            for child in children:
+                child.request_stop()
+        while any(child.is_running for child in children):
+            left_s = deadline - time.monotonic()
+            if self._stop.at_once or left_s <= 0:
+                break
+            self._loop.turn(min(left_s, 0.5))
+        for child in children:
+            if child.is_running:
+                reason = "" if self._stop.at_once else "did not stop in time and "
+                self._say(f"{child.name} {reason}is killed")
+                child.kill()
+            child.clean_up()

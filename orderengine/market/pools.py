@@ -1,0 +1,92 @@
+"""The venues' pools around the reference price."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from orderengine.amm.cpmm import CpmmFees, CpmmPool
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.pricing import USDC_DECIMALS
+from orderengine.market.draws import draw
+from orderengine.market.reference import microseconds, reference_price
+
+VENUES = ("raydium", "meteora")
+PPM_PER_BPS = 100
+EPOCH_S = 20
+
+# 25 bps, of which 12 % go to the protocol and 4 % to the fund, as on Raydium's CPMM pools.
+# Source: the lowest fee tier among the `AmmConfig` accounts of raydium-io/raydium-cp-swap.
+FEES = CpmmFees(trade=2_500, protocol=120_000, fund=40_000)
+
+_PPM = 1_000_000
+_EPOCH_US = EPOCH_S * 1_000_000
+_POOL_ID = re.compile(r"(?P<symbol>.+)-USDC-(?P<epoch>[0-9]{1,12})")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedMarket:
+    """Every pool of every venue at any time, fixed by the seed.
+
+    A venue has a family of pools per instrument, and each epoch of 20 s another one of them is its
+    best. What a pool charges in relation to the reference never changes, so that the end of an
+    epoch brings no slippage to a swap that is on its way: it still trades in the pool it names.
+
+    The mid prices of the two venues' pools of one epoch differ by `(higher - lower) / lower`, drawn
+    from the spread (basis points, 0 ≤ low ≤ high). Both charge the same fee, and thus the effective
+    prices of small swaps differ as much, on both sides.
+    """
+
+    seed: int
+    spread_low_bps: int
+    spread_high_bps: int
+
+    def pool_id(self, instrument: Instrument, at: datetime) -> str:
+        """The name of the pool that a venue quotes from at a time, e.g. `AAPL-USDC-89730123`."""
+        # Instruments change their pools at different moments, as unrelated markets do.
+        phase = draw(0, _EPOCH_US - 1, self.seed, "epoch", instrument.symbol)
+        return f"{instrument.symbol}-USDC-{(microseconds(at) + phase) // _EPOCH_US}"
+
+    def pool_state(
+        self,
+        instrument: Instrument,
+        venue: str,
+        pool_id: str,
+        at: datetime,
+        *,
+        moved_ppm: int = 0,
+    ) -> CpmmPool:
+        """A pool at a time, X the base asset and Y USDC, both in base units.
+
+        `moved_ppm` is a move of the reference price on top of its own path, signed, in parts per
+        million. Raises ValueError for a pool that does not exist, AmmError if the instrument's
+        depth buys less than one base unit.
+        """
+        price = Fraction(reference_price(self.seed, instrument, at))
+        price *= Fraction(_PPM + moved_ppm, _PPM) * self._skew(instrument, venue, pool_id)
+        depth = Fraction(instrument.depth)
+        return CpmmPool(
+            reserve_x=int(depth * 10**instrument.decimals / price),
+            reserve_y=int(depth * 10**USDC_DECIMALS),
+            fees=FEES,
+        )
+
+    def _skew(self, instrument: Instrument, venue: str, pool_id: str) -> Fraction:
+        """What a pool's mid price is to the reference: the two venues' average is the reference."""
+        match = _POOL_ID.fullmatch(pool_id)
+        if match is None or match["symbol"] != instrument.symbol or venue not in VENUES:
+            message = f"{venue} has no pool {pool_id} of {instrument.symbol}"
+            raise ValueError(message)
+        key = (self.seed, instrument.symbol, int(match["epoch"]))
+        spread = self._spread_ppm(key)
+        lower = Fraction(2 * _PPM, 2 * _PPM + spread)
+        if venue == VENUES[draw(0, 1, "lower", *key)]:
+            return lower
+        return lower * Fraction(_PPM + spread, _PPM)
+
+    def _spread_ppm(self, key: tuple[str | int, ...]) -> int:
+        low, high = self.spread_low_bps * PPM_PER_BPS, self.spread_high_bps * PPM_PER_BPS
+        # Size changes the difference a little: a fiftieth kept free at both ends leaves swaps of
+        # up to one percent of the depth within the spread, too.
+        margin = (high - low) // 50
+        return draw(low + margin, high - margin, "spread", *key)

@@ -1,0 +1,219 @@
+"""The simulated network's memory: all its SQL, each statement a transaction of its own.
+
+A statement that answers a question reads the switch and the time itself, and the time only once:
+a session that sleeps inside of it cannot decide by two different moments.
+"""
+
+# ruff: noqa: S608 - statements are composed of constants of this file
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row, TextClause, text
+
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS
+from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.side import Side
+from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
+from orderengine.settlement.wire import SignedSwap
+
+_CLOCK = """
+WITH clock AS MATERIALIZED (
+    SELECT moment, NOT EXISTS (SELECT FROM sim_switch WHERE NOT network_up) AS network_up
+    FROM clock_timestamp() AS moment
+)"""
+
+_SWAP_COLUMNS = """signature, order_id, attempt, venue, pool, symbol, side, base_amount,
+        limit_amount, last_valid_height"""
+_SWAP_VALUES = """:signature, :order_id, :attempt, :venue, :pool, :symbol, :side, :base_amount,
+        :limit_amount, :last_valid_height"""
+
+
+def _height(moment: str) -> str:
+    return f"CAST(floor(extract(epoch FROM {moment}) * 1000 / :block_ms) AS bigint)"
+
+
+_HEIGHT = text(f"{_CLOCK} SELECT network_up, {_height('moment')} AS height FROM clock")
+
+_STORE = text(
+    f"""{_CLOCK}, landing AS (
+    SELECT moment, moment + :delay_ms * interval '1 millisecond' AS lands_at
+    FROM clock WHERE network_up
+), stored AS (
+    INSERT INTO sim_transactions ({_SWAP_COLUMNS}, received_at, lands_at)
+    SELECT {_SWAP_VALUES}, moment, lands_at FROM landing
+    WHERE {_height("lands_at")} <= :last_valid_height
+    ON CONFLICT (signature) DO NOTHING
+)
+SELECT network_up FROM clock"""
+)
+
+_FIND = text(
+    f"""{_CLOCK}
+SELECT clock.network_up, t.*, t.lands_at <= clock.moment AS landed
+FROM clock LEFT JOIN sim_transactions t ON t.signature = :signature"""
+)
+
+# The unique key makes it a proof. A send that has inserted and not committed holds this insert up
+# until it is decided, and one that has yet to insert finds the tombstone and does nothing.
+_PROVE_EXPIRY = text(
+    f"""{_CLOCK}, proof AS (
+    INSERT INTO sim_transactions ({_SWAP_COLUMNS}, received_at, outcome)
+    SELECT {_SWAP_VALUES}, moment, 'expired' FROM clock
+    WHERE network_up AND {_height("moment")} > :last_valid_height
+    ON CONFLICT (signature) DO NOTHING
+    RETURNING signature
+)
+SELECT network_up, EXISTS (SELECT FROM proof) AS proved FROM clock"""
+)
+
+_SETTLE = text(
+    """
+UPDATE sim_transactions
+SET outcome = :outcome, executed_base_amount = :base_amount, executed_quote_amount = :quote_amount,
+    fee = :fee, market_impact_bps = :market_impact_bps, slippage_exceeded = :slippage_exceeded,
+    error = :error
+WHERE signature = :signature AND outcome IS NULL
+RETURNING signature"""
+)
+
+_SWITCH = text(
+    """
+INSERT INTO sim_switch (id, network_up) VALUES (1, :up)
+ON CONFLICT (id) DO UPDATE SET network_up = excluded.network_up
+RETURNING network_up"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger has about one signature.
+
+    `landed_at` is None until the landing, and for ever if the transaction expired; `outcome` is
+    None until it is settled, and Unknown if it expired.
+    """
+
+    signed: SignedSwap
+    landed_at: datetime | None
+    outcome: Execution | Reverted | Unknown | None
+
+
+class Ledger:
+    """The simulated network's memory; every method raises NetworkUnavailable without an answer."""
+
+    def __init__(self, engine: Engine, block_ms: int) -> None:
+        self._engine = engine
+        self._block_ms = block_ms
+
+    def height(self) -> int:
+        """The block height by the database's clock."""
+        height: int = self._ask(_HEIGHT, {}).height
+        return height
+
+    def store(self, signed: SignedSwap, delay_ms: int) -> None:
+        """Take a transaction in, once, if it lands in time; it lands `delay_ms` from now."""
+        self._ask(_STORE, {**_swap_values(signed), "delay_ms": delay_ms})
+
+    def find(self, signature: str) -> Entry | None:
+        """What is known about a signature now."""
+        row = self._ask(_FIND, {"signature": signature})
+        return None if row.signature is None else _entry(row)
+
+    def settle(self, signature: str, outcome: Execution | Reverted) -> bool:
+        """Store what a landed swap did; False if that was stored before."""
+        return bool(self._run(_SETTLE, {"signature": signature, **_outcome_values(outcome)}))
+
+    def prove_expiry(self, signed: SignedSwap) -> bool:
+        """Take the place of a transaction that never came; True if it can not come any more.
+
+        False if its last valid height is not past, or if it came meanwhile.
+        """
+        return bool(self._ask(_PROVE_EXPIRY, _swap_values(signed)).proved)
+
+    def switch(self, *, up: bool) -> None:
+        """Turn the network on or off for everybody."""
+        self._run(_SWITCH, {"up": up})
+
+    def _ask(self, statement: TextClause, values: Mapping[str, Any]) -> Row[Any]:
+        row = self._run(statement, {**values, "block_ms": self._block_ms})[0]
+        if not row.network_up:
+            raise NetworkUnavailable("the network gives no answer")
+        return row
+
+    def _run(self, statement: TextClause, values: Mapping[str, Any]) -> list[Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return list(connection.execute(statement, values).all())
+        except DATABASE_DEFECTS:
+            raise  # a defect of ours must not look like an outage
+        except DATABASE_ERRORS as error:
+            message = f"the network gives no answer: {type(error).__name__}"
+            raise NetworkUnavailable(message) from error
+
+
+def _swap_values(signed: SignedSwap) -> dict[str, Any]:
+    swap = signed.swap
+    return {
+        "signature": signed.signature,
+        "order_id": swap.order_id,
+        "attempt": swap.attempt,
+        "venue": swap.venue,
+        "pool": swap.pool,
+        "symbol": swap.symbol,
+        "side": swap.side.value,
+        "base_amount": swap.base_amount,
+        "limit_amount": swap.limit_amount,
+        "last_valid_height": signed.last_valid_height,
+    }
+
+
+def _outcome_values(outcome: Execution | Reverted) -> dict[str, Any]:
+    executed = outcome if isinstance(outcome, Execution) else None
+    reverted = outcome if isinstance(outcome, Reverted) else None
+    return {
+        "outcome": "executed" if executed else "reverted",
+        "base_amount": executed and executed.base_amount,
+        "quote_amount": executed and executed.quote_amount,
+        "fee": executed and executed.fee,
+        "market_impact_bps": executed and executed.market_impact_bps,
+        "slippage_exceeded": reverted and reverted.slippage_exceeded,
+        "error": reverted and reverted.detail,
+    }
+
+
+def _entry(row: Row[Any]) -> Entry:
+    swap = Swap(
+        order_id=row.order_id,
+        attempt=row.attempt,
+        venue=row.venue,
+        pool=row.pool,
+        symbol=row.symbol,
+        side=Side(row.side),
+        base_amount=int(row.base_amount),
+        limit_amount=int(row.limit_amount),
+    )
+    return Entry(
+        signed=SignedSwap(row.signature, swap, row.last_valid_height),
+        landed_at=row.lands_at.astimezone(UTC) if row.landed else None,
+        outcome=_outcome(row),
+    )
+
+
+def _outcome(row: Row[Any]) -> Execution | Reverted | Unknown | None:
+    match row.outcome:
+        case None:
+            return None
+        case "expired":
+            return Unknown()
+        case "reverted":
+            return Reverted(row.slippage_exceeded, row.error)
+        case _:
+            return Execution(
+                base_amount=int(row.executed_base_amount),
+                quote_amount=int(row.executed_quote_amount),
+                fee=row.fee,
+                market_impact_bps=row.market_impact_bps,
+                landed_at=row.lands_at.astimezone(UTC),
+            )

@@ -1,0 +1,206 @@
+"""The store of orders on PostgreSQL."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Engine, Row, TextClause
+
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS
+from orderengine.domain.documents import (
+    failed_attempt_from,
+    fill_document,
+    fill_from,
+    route_document,
+    route_from,
+)
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.moves import (
+    INTAKE_LIMIT_S,
+    STAGE_LIMIT_S,
+    SUBMITTED_LIMIT_S,
+    Build,
+    Confirm,
+    Fail,
+    FailAttempt,
+    Move,
+    StartRouting,
+    Submit,
+    due_in_s,
+)
+from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
+from orderengine.domain.side import Side
+from orderengine.execution.ports import OrderFilter
+from orderengine.storage import sql
+
+log = structlog.get_logger(__name__)
+
+
+class SqlOrders:
+    """Implements `execution.ports.Orders`; one method is one statement and one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def accept(self, order: NewOrder) -> Moved:
+        """Store a new order at version 1, `pending`, with its first event."""
+        rows = self._run(
+            sql.ACCEPT,
+            {
+                "id": order.order_id,
+                "client_id": order.client_id,
+                "symbol": order.symbol,
+                "side": order.side.value,
+                "quantity": order.quantity,
+                "slippage_tolerance_bps": order.slippage_tolerance_bps,
+                "due_s": INTAKE_LIMIT_S,
+                "data": json.dumps(dict(order.data)),
+            },
+        )
+        return Moved(_order(rows[0]), _event(rows[0]))
+
+    def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
+        """Carry out one move if the order still is at `version` and may make it; else None."""
+        rows = self._run(
+            sql.MOVES[type(move)],
+            {
+                "id": order_id,
+                "version": version,
+                "sources": sorted(status.value for status in move.sources),
+                "target": move.target.value,
+                "due_s": due_in_s(move),
+                "data": json.dumps(dict(move.data)),
+                **_values(move),
+            },
+        )
+        if not rows:
+            return None
+        written = move.transaction if isinstance(move, Submit) else None
+        return Moved(_order(rows[0], written), _event(rows[0]))
+
+    def get(self, order_id: UUID) -> Order | None:
+        """The order as it is now, or None."""
+        rows = self._run(sql.GET, {"id": order_id})
+        return _order(rows[0]) if rows else None
+
+    def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
+        """The order's events with `seq` beyond `after`, in order."""
+        return [_event(row) for row in self._run(sql.EVENTS, {"id": order_id, "after": after})]
+
+    def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
+        """The events of many orders, each beyond the `seq` seen so far, in order per order."""
+        values = {"ids": [str(key) for key in seen], "seqs": list(seen.values())}
+        return [_event(row) for row in self._run(sql.EVENTS_AFTER, values)]
+
+    def page(self, wanted: OrderFilter) -> list[Order]:
+        """Up to `limit` orders, newest first."""
+        values = {
+            "client_id": wanted.client_id,
+            "status": wanted.status.value if wanted.status else None,
+            "symbol": wanted.symbol,
+            "before": wanted.before,
+            "limit": wanted.limit,
+        }
+        return [_order(row) for row in self._run(sql.PAGE, values)]
+
+    def claim_due(self, limit: int) -> list[Order]:
+        """Take orders whose time for recovery has come, and put off their next time."""
+        values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
+        return list(_readable(self._run(sql.CLAIM_DUE, values)))
+
+    def _run(self, statement: TextClause, values: Mapping[str, Any]) -> list[Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return list(connection.execute(statement, values).all())
+        except DATABASE_DEFECTS:
+            raise  # a defect of ours must not look like an outage
+        except DATABASE_ERRORS as error:
+            raise StorageUnavailable(
+                f"PostgreSQL gave no answer: {type(error).__name__}"
+            ) from error
+
+
+def _values(move: Move) -> dict[str, Any]:
+    match move:
+        case StartRouting():
+            return {"recovery": int(move.is_recovery)}
+        case Build(route=route, limit_amount=limit_amount):
+            return {
+                "route": json.dumps(route_document(route)),
+                "dex": route.chosen.venue,
+                "quoted_price": route.chosen.price,
+                "quote_amount": route.chosen.quote_amount,
+                "limit_amount": limit_amount,
+                "expires_at": route.chosen.expires_at,
+            }
+        case Submit(transaction=transaction):
+            return {
+                "signature": transaction.signature,
+                "payload": transaction.payload,
+                "last_valid_height": transaction.last_valid_height,
+            }
+        case Confirm(fill=fill, signature=signature, quoted_price=quoted_price):
+            return {
+                "signature": signature,
+                "quoted_price": quoted_price,
+                "fill": json.dumps(fill_document(fill)),
+                "executed_price": fill.executed_price,
+                "slippage_bps": fill.slippage_bps,
+                "base_amount": fill.base_amount,
+                "quote_amount": fill.quote_amount,
+                "fee": fill.fee,
+                "landed_at": fill.landed_at,
+            }
+        case FailAttempt(reason=reason, detail=detail) | Fail(reason=reason, detail=detail):
+            return {"reason": reason.value, "detail": detail}
+
+
+def _readable(rows: Iterable[Row[Any]]) -> Iterator[Order]:
+    """The rows as orders; one that can not be read must not hide the others from recovery."""
+    for row in rows:
+        try:
+            yield _order(row)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            log.exception("order_unreadable", order_id=str(row.id))
+
+
+def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
+    stored = (
+        SignedTransaction(row.tx_hash, bytes(row.payload), row.last_valid_height)
+        if row.payload is not None
+        else None
+    )
+    return Order(
+        order_id=row.id,
+        client_id=row.client_id,
+        symbol=row.symbol,
+        side=Side(row.side),
+        quantity=row.quantity.normalize(),
+        slippage_tolerance_bps=row.slippage_tolerance_bps,
+        status=OrderStatus(row.status),
+        version=row.version,
+        attempt=row.attempt,
+        recoveries=row.recoveries,
+        created_at=row.created_at.astimezone(UTC),
+        updated_at=row.updated_at.astimezone(UTC),
+        route=route_from(row.route) if row.route else None,
+        limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
+        transaction=written or stored,
+        fill=fill_from(row.fill) if row.fill else None,
+        failed_attempts=tuple(failed_attempt_from(item) for item in row.failed_attempts),
+    )
+
+
+def _event(row: Row[Any]) -> OrderEvent:
+    return OrderEvent(
+        order_id=row.order_id if "order_id" in row._fields else row.id,
+        seq=row.seq,
+        status=OrderStatus(row.status),
+        attempt=row.attempt,
+        occurred_at=row.occurred_at.astimezone(UTC),
+        data=row.data,
+    )

@@ -1,0 +1,147 @@
+"""The engine's statements; each one is a transaction of its own.
+
+In a statement that moves an order, every write selects from `o`, the row just moved: a sibling
+that did not would still write when the fence matched nothing. The fence looks at columns of
+`orders` only, since those are looked at again after a wait for the row's lock.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import TextClause, text
+
+from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, StartRouting, Submit
+
+ORDER_COLUMNS = """
+    o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,
+    o.version, o.attempt, o.recoveries, o.created_at, o.updated_at, o.route, o.limit_amount,
+    o.tx_hash, o.fill, o.failed_attempts, t.payload, t.last_valid_height"""
+
+# `t` is the latest transaction: the one that the statement itself wrote is not visible to it.
+LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
+
+EVENT_COLUMNS = "order_id, seq, status, attempt, occurred_at, data"
+
+WRITE_EVENT = f"""
+    INSERT INTO order_events ({EVENT_COLUMNS})
+    SELECT id, version, status, attempt, updated_at, CAST(:data AS jsonb) FROM o
+    RETURNING {EVENT_COLUMNS}"""
+
+RETURN_MOVED = f"""
+SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
+FROM o JOIN event ON event.order_id = o.id {LATEST_TRANSACTION}"""
+
+ACCEPT = text(
+    f"""
+WITH o AS (
+    INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
+                        status, version, attempt, due_at)
+    VALUES (:id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
+            'pending', 1, 1, now() + make_interval(secs => :due_s))
+    RETURNING *
+), event AS ({WRITE_EVENT})
+{RETURN_MOVED}"""
+)
+
+
+def _move(changes: str = "", *, fence: str = "", effects: str = "") -> TextClause:
+    return text(
+        f"""
+WITH o AS (
+    UPDATE orders
+    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(),
+        due_at = now() + make_interval(secs => :due_s){changes}
+    WHERE id = :id AND version = :version AND status = ANY(:sources){fence}
+    RETURNING *
+), event AS ({WRITE_EVENT}){effects}
+{RETURN_MOVED}"""
+    )
+
+
+RETIRE_TRANSACTION = """, dead AS (
+    UPDATE transactions SET state = 'dead' FROM o
+    WHERE transactions.signature = o.tx_hash AND transactions.state = 'live'
+)"""
+
+REMEMBER_FAILURE = """,
+        failed_attempts = failed_attempts || jsonb_build_object(
+            'attempt', attempt, 'reason', CAST(:reason AS text), 'detail', CAST(:detail AS text))"""
+
+MOVES: Mapping[type[Move], TextClause] = {
+    StartRouting: _move(
+        """, recoveries = recoveries + :recovery, route = NULL, dex = NULL, quoted_price = NULL,
+        quote_amount = NULL, limit_amount = NULL, tx_hash = NULL"""
+    ),
+    Build: _move(
+        """, route = CAST(:route AS jsonb), dex = :dex, quoted_price = :quoted_price,
+        quote_amount = :quote_amount, limit_amount = :limit_amount""",
+        fence=" AND now() < :expires_at",
+    ),
+    Submit: _move(
+        ", tx_hash = :signature",
+        effects=""", signed AS (
+    INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)
+    SELECT :signature, id, attempt, :payload, :last_valid_height, 'live' FROM o
+)""",
+    ),
+    Confirm: _move(
+        """, fill = CAST(:fill AS jsonb), executed_price = :executed_price,
+        slippage_bps = :slippage_bps""",
+        fence=" AND tx_hash = :signature AND quoted_price = round(:quoted_price, 12)",
+        effects=""", landed AS (
+    UPDATE transactions SET state = 'landed' FROM o WHERE transactions.signature = o.tx_hash
+), settled AS (
+    INSERT INTO settlements (signature, order_id, base_amount, quote_amount, fee, landed_at)
+    SELECT tx_hash, id, :base_amount, :quote_amount, :fee, :landed_at FROM o
+)""",
+    ),
+    FailAttempt: _move(
+        ", attempt = attempt + 1, recoveries = 0" + REMEMBER_FAILURE, effects=RETIRE_TRANSACTION
+    ),
+    Fail: _move(
+        ", failure_reason = CAST(:reason AS text)" + REMEMBER_FAILURE, effects=RETIRE_TRANSACTION
+    ),
+}
+
+GET = text(f"SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION} WHERE o.id = :id")
+
+PAGE = text(
+    f"""
+SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
+WHERE o.client_id = :client_id
+  AND (CAST(:status AS text) IS NULL OR o.status = :status)
+  AND (CAST(:symbol AS text) IS NULL OR o.symbol = :symbol)
+  AND (CAST(:before AS uuid) IS NULL
+       OR (o.created_at, o.id) < (SELECT b.created_at, b.id FROM orders b WHERE b.id = :before))
+ORDER BY o.created_at DESC, o.id DESC
+LIMIT :limit"""
+)
+
+EVENTS = text(
+    f"""
+SELECT {EVENT_COLUMNS} FROM order_events
+WHERE order_id = :id AND seq > :after ORDER BY seq"""
+)
+
+EVENTS_AFTER = text(
+    """
+SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data
+FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
+JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
+ORDER BY e.order_id, e.seq"""
+)
+
+CLAIM_DUE = text(
+    f"""
+WITH due AS (
+    SELECT id FROM orders WHERE due_at <= now()
+    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+), o AS (
+    UPDATE orders
+    SET redispatched = redispatched + 1,
+        due_at = now() + make_interval(secs => CASE status WHEN 'submitted' THEN :submitted_s
+            ELSE least(:submitted_s, :stage_s * power(2, least(redispatched, 8))) END)
+    FROM due WHERE orders.id = due.id
+    RETURNING orders.*
+)
+SELECT {ORDER_COLUMNS} FROM o {LATEST_TRANSACTION}"""
+)

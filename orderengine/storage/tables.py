@@ -1,0 +1,128 @@
+"""The engine's tables; `alembic check` compares them with the migrations."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+Price = Numeric(38, 12)
+Amount = Numeric(20, 0)
+Time = DateTime(timezone=True)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("quantity", Numeric(38, 18), nullable=False),
+    Column("slippage_tolerance_bps", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("recoveries", Integer, nullable=False, server_default="0"),
+    Column("redispatched", Integer, nullable=False, server_default="0"),
+    Column("due_at", Time),
+    Column("route", JSONB),
+    Column("dex", Text),
+    Column("quoted_price", Price),
+    Column("quote_amount", Amount),
+    Column("limit_amount", Amount),
+    Column("tx_hash", Text),
+    Column("executed_price", Price),
+    Column("slippage_bps", Numeric(20, 4)),
+    Column("fill", JSONB),
+    Column("failure_reason", Text),
+    Column("failed_attempts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("created_at", Time, nullable=False, server_default=text("now()")),
+    Column("updated_at", Time, nullable=False, server_default=text("now()")),
+    CheckConstraint("side IN ('buy', 'sell')", name="side"),
+    # numeric admits NaN, which is greater than every number: an upper bound keeps it out.
+    CheckConstraint("quantity > 0 AND quantity < 1e18", name="quantity"),
+    CheckConstraint("slippage_tolerance_bps BETWEEN 0 AND 10000", name="slippage_tolerance_bps"),
+    CheckConstraint(
+        "status IN ('pending', 'routing', 'building', 'submitted', 'confirmed', 'failed')",
+        name="status",
+    ),
+    CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
+    CheckConstraint("(due_at IS NULL) = (status IN ('confirmed', 'failed'))", name="due_at"),
+    # Whatever a message said, no transaction can be signed beyond the client's tolerance.
+    CheckConstraint(
+        "limit_amount IS NULL OR CASE side"
+        " WHEN 'buy' THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
+        " ELSE (limit_amount + 1) * 10000 > quote_amount * (10000 - slippage_tolerance_bps) END",
+        name="limit_amount",
+    ),
+    Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("occurred_at", Time, nullable=False, server_default=text("now()")),
+    Column("data", JSONB, nullable=False),
+    Index(
+        "ix_order_events_one_terminal",
+        "order_id",
+        unique=True,
+        postgresql_where=text("status IN ('confirmed', 'failed')"),
+    ),
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("signature", Text, primary_key=True),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("last_valid_height", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("signed_at", Time, nullable=False, server_default=text("now()")),
+    CheckConstraint("state IN ('live', 'landed', 'dead')", name="state"),
+    Index(
+        "ix_transactions_one_live",
+        "order_id",
+        unique=True,
+        postgresql_where=text("state IN ('live', 'landed')"),
+    ),
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("signature", Text, ForeignKey("transactions.signature"), primary_key=True),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, unique=True),
+    Column("base_amount", Amount, nullable=False),
+    Column("quote_amount", Amount, nullable=False),
+    Column("fee", Price, nullable=False),
+    Column("landed_at", Time, nullable=False),
+)

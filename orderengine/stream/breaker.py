@@ -1,0 +1,51 @@
+"""The breaker: while Redis does not answer, nobody waits for it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Breaker:
+    """Implements `execution.ports.Circuit`: after a failure Redis is skipped for `skip_s` seconds.
+
+    Then one caller may try, and everybody again once that went well. Shared by all that uses Redis
+    in one process, from any thread: an outage costs the process one time-out a period, not one a
+    request, and one line in the log.
+    """
+
+    def __init__(self, skip_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._skip_s = skip_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._out = False
+        self._retry_at = 0.0
+
+    def allows(self) -> bool:
+        """True if Redis may be asked now; the caller then reports how that went."""
+        with self._lock:
+            if not self._out:
+                return True
+            now = self._clock()
+            if now < self._retry_at:
+                return False
+            self._retry_at = now + self._skip_s
+            return True
+
+    def failed(self, error: Exception) -> None:
+        """Report that Redis gave no answer."""
+        with self._lock:
+            self._retry_at = self._clock() + self._skip_s
+            began, self._out = not self._out, True
+        if began:
+            log.warning("redis_unavailable", error=str(error))
+
+    def succeeded(self) -> None:
+        """Report that Redis answered."""
+        with self._lock:
+            ended, self._out = self._out, False
+        if ended:
+            log.info("redis_available")

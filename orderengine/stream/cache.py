@@ -1,0 +1,36 @@
+"""The active-order cache: the latest state of recent orders, written by the publisher."""
+
+from uuid import UUID
+
+import redis
+
+from orderengine.domain.order import Order
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.messages import UNREADABLE, cached_order, order_key
+
+
+class RedisOrderCache:
+    """Implements `execution.ports.OrderCache`."""
+
+    def __init__(self, client: redis.Redis, breaker: Breaker) -> None:
+        self._client = client
+        self._breaker = breaker
+
+    def get(self, order_id: UUID) -> Order | None:
+        """The cached order, or None if it is not cached or the cache gives no answer."""
+        if not self._breaker.allows():
+            return None
+        try:
+            held = self._client.get(order_key(order_id))
+        except REDIS_ERRORS as error:
+            self._breaker.failed(error)
+            drop_idle_connections(self._client)
+            return None
+        self._breaker.succeeded()
+        if not isinstance(held, bytes):
+            return None
+        try:
+            return cached_order(held)
+        except UNREADABLE:
+            return None  # written by another release; PostgreSQL knows the order too

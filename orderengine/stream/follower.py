@@ -1,0 +1,123 @@
+"""The follower: one socket's view of one order, each event once and in order."""
+
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from orderengine.domain.events import OrderEvent
+
+
+class Offer(Enum):
+    """What became of an offered event."""
+
+    KEPT = auto()
+    GAP = auto()
+    """Kept, but an event before it is missing."""
+    OVERFLOW = auto()
+    """The queue is full: the event that is due last was forgotten."""
+
+
+class Follower:
+    """Puts the events of one order in order, wherever they come from and however often.
+
+    Live events and stored ones are offered in any order, repeated and with gaps; `next` hands them
+    out by `seq`, without a gap, up to the terminal one. At most `limit` events wait, those that
+    are due first; whoever reads slower than that gets the rest from PostgreSQL.
+    """
+
+    def __init__(
+        self,
+        order_id: UUID,
+        after: int,
+        limit: int,
+        ask: Callable[[UUID], None],
+        leave: Callable[["Follower"], None],
+    ) -> None:
+        self.order_id = order_id
+        self.ended = False
+        self._limit = limit
+        self._ask = ask
+        self._leave = leave
+        self._changed = threading.Condition()
+        self._last = after
+        self._waiting: dict[int, OrderEvent] = {}
+        self._overflowed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop following; can be repeated."""
+        self._leave(self)
+
+    def next(self, timeout_s: float) -> OrderEvent | None:
+        """The next event, or None if none came within `timeout_s` seconds.
+
+        After the terminal event `ended` is true, and None is returned at once.
+        """
+        deadline = time.monotonic() + timeout_s
+        if self.ended:
+            return None
+        if self._forgot_what_is_due():
+            self._ask(self.order_id)
+        with self._changed:
+            due = self._last + 1
+            if not self._changed.wait_for(
+                lambda: due in self._waiting, max(deadline - time.monotonic(), 0.0)
+            ):
+                return None
+            event = self._waiting.pop(due)
+            self._last = due
+            self.ended = event.status.is_terminal
+            return event
+
+    @property
+    def seen(self) -> int:
+        """The `seq` up to which no event is missing here."""
+        with self._changed:
+            return self._seen()
+
+    @property
+    def has_room(self) -> bool:
+        """False while it has work in hand and would forget what it is offered."""
+        with self._changed:
+            return len(self._waiting) < self._limit or self._last + 1 not in self._waiting
+
+    def offer(self, event: OrderEvent) -> Offer:
+        """Take an event from any thread, never blocking."""
+        with self._changed:
+            if event.seq <= self._last:
+                return Offer.KEPT
+            self._waiting[event.seq] = event
+            self._changed.notify()
+            if len(self._waiting) > self._limit:
+                del self._waiting[max(self._waiting)]
+                self._overflowed = True
+                return Offer.OVERFLOW
+            return Offer.KEPT if event.seq <= self._seen() else Offer.GAP
+
+    def _seen(self) -> int:
+        seen = self._last
+        while seen + 1 in self._waiting:
+            seen += 1
+        return seen
+
+    def _forgot_what_is_due(self) -> bool:
+        """True once for each overflow, when what was kept has been used up."""
+        with self._changed:
+            forgot = self._overflowed and self._last + 1 not in self._waiting
+            if forgot:
+                self._overflowed = False
+            return forgot

@@ -1,0 +1,34 @@
+"""The heartbeat of the workers: how a web process knows that somebody does the work."""
+
+import contextlib
+from datetime import timedelta
+
+import redis
+
+from orderengine.stream.client import REDIS_ERRORS
+from orderengine.stream.messages import HEARTBEAT_KEY, PROBE_KEY
+
+BEAT_TTL = timedelta(seconds=5)
+
+
+class Heartbeat:
+    """One key that every worker renews; it outlives the last beat by five seconds."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def beat(self) -> None:
+        """Say that this worker lives, to be called every second or two; a lost beat is no error."""
+        with contextlib.suppress(*REDIS_ERRORS):
+            self._client.set(HEARTBEAT_KEY, 1, ex=BEAT_TTL)
+
+    def check_writable(self) -> None:
+        """Return if Redis takes a write; raises RedisError or OSError, also without memory left."""
+        self._client.set(PROBE_KEY, 1, ex=BEAT_TTL)
+
+    def is_alive(self) -> bool:
+        """True if a worker's heart has beaten; False also when Redis gives no answer."""
+        try:
+            return bool(self._client.exists(HEARTBEAT_KEY))
+        except REDIS_ERRORS:
+            return False

@@ -1,0 +1,184 @@
+"""The hub: one subscription and one reader of PostgreSQL feed all the streams of a process."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+import structlog
+
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.events import OrderEvent
+from orderengine.execution.ports import Orders
+from orderengine.stream.follower import Follower, Offer
+from orderengine.stream.subscription import Subscription
+
+log = structlog.get_logger(__name__)
+
+QUEUE_LIMIT = 64
+POLL_S = 1.0
+CLOSE_TIMEOUT_S = 5.0
+
+
+class Hub:
+    """Lets any number of sockets follow orders at the cost of one query a second.
+
+    A follower is registered first; then the events stored so far are read for it, and what was
+    published meanwhile is already in its queue. One query serves many: it takes, for each order,
+    the events beyond the lowest `seq` that a follower here has. The orders of followers that are
+    new or miss an event are read at once; all orders that are followed, when the subscription was
+    made (again) and once a second, because the loss of an order's last message leaves no gap.
+
+    Redis away: streams are up to a second late. PostgreSQL away: they wait, and catch up.
+
+    Threads start with the first follower, hence after a server's fork. `heard` counts the events
+    that arrived live.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        orders: Orders,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self.heard = 0
+        self._orders = orders
+        self._queue_limit = queue_limit
+        self._poll_s = poll_s
+        self._subscription = Subscription(redis_url, self._on_event, self._ask_for_all)
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._poll_at = 0.0
+        self._wanted: set[UUID] = set()
+        self._followers: dict[UUID, set[Follower]] = defaultdict(set)
+        self._threads: list[threading.Thread] = []
+
+    def follow(self, order_id: UUID, after: int = 0) -> Follower:
+        """Follow an order from the event after `after`; close the follower when done.
+
+        Nothing ever comes where `after` is not below the order's last event and the order is over.
+        Raises RuntimeError when the hub is closed.
+        """
+        follower = Follower(order_id, after, self._queue_limit, self._ask, self._leave)
+        with self._changed:
+            if self._stopping.is_set():
+                raise RuntimeError("the hub is closed")
+            self._start_threads()
+            self._followers[order_id].add(follower)
+        self._ask(order_id)
+        return follower
+
+    @property
+    def followers(self) -> int:
+        """How many followers there are now."""
+        with self._changed:
+            return sum(map(len, self._followers.values()))
+
+    @property
+    def subscription_losses(self) -> int:
+        """How often the subscription failed or could not be made."""
+        return self._subscription.losses
+
+    def close(self) -> None:
+        """End the threads; followers get nothing any more."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(CLOSE_TIMEOUT_S)
+
+    def _start_threads(self) -> None:
+        if self._threads:
+            return
+        self._threads = [
+            threading.Thread(
+                target=self._subscription.run,
+                args=(self._stopping,),
+                name="stream-subscription",
+                daemon=True,
+            ),
+            threading.Thread(target=self._read_on, name="stream-reader", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _leave(self, follower: Follower) -> None:
+        with self._changed:
+            local = self._followers[follower.order_id]
+            local.discard(follower)
+            if not local:
+                del self._followers[follower.order_id]
+
+    def _ask(self, order_id: UUID) -> None:
+        with self._changed:
+            self._wanted.add(order_id)
+            self._changed.notify_all()
+
+    def _ask_for_all(self) -> None:
+        with self._changed:
+            self._poll_at = 0.0
+            self._changed.notify_all()
+
+    def _on_event(self, event: OrderEvent) -> None:
+        self.heard += 1
+        self._deliver([event])
+
+    def _deliver(self, events: Iterable[OrderEvent], *, stored: bool = False) -> None:
+        for event in events:
+            with self._changed:
+                local = list(self._followers.get(event.order_id, ()))
+            for follower in local:
+                if follower.offer(event) is Offer.GAP and not stored:
+                    self._ask(event.order_id)
+
+    def _read_on(self) -> None:
+        """The reader thread; after a read that failed, all is read."""
+        away = False
+        while not self._stopping.is_set():
+            wanted = self._wait_for_work()
+            try:
+                self._read(wanted)
+            except StorageUnavailable as error:
+                if not away:
+                    log.warning("streams_wait_for_storage", error=str(error))
+                away = True
+                self._pause()
+            except Exception:
+                log.exception("stream_read_failed")
+                self._pause()
+            else:
+                away = False
+
+    def _pause(self) -> None:
+        self._stopping.wait(self._poll_s)
+        self._ask_for_all()
+
+    def _wait_for_work(self) -> set[UUID]:
+        """Wait until orders are to be read: those asked for, or all once a second."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._wanted or self._stopping.is_set() or self._poll_at <= time.monotonic()
+                ),
+                timeout=max(self._poll_at - time.monotonic(), 0.0) if self._followers else None,
+            )
+            wanted, self._wanted = self._wanted, set()
+            if self._poll_at <= time.monotonic():
+                self._poll_at = time.monotonic() + self._poll_s
+                wanted = set(self._followers)
+            return wanted
+
+    def _read(self, wanted: set[UUID]) -> None:
+        with self._changed:
+            following = [list(self._followers[key]) for key in wanted if key in self._followers]
+        ready = [follower for local in following for follower in local if follower.has_room]
+        seen: dict[UUID, int] = {}
+        for follower in ready:
+            known = follower.seen
+            seen[follower.order_id] = min(known, seen.get(follower.order_id, known))
+        if seen:
+            self._deliver(self._orders.events_after(seen), stored=True)

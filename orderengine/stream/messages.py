@@ -1,0 +1,141 @@
+"""What travels through Redis, and under which names: the only place that knows either.
+
+An event has one wire form. What a publisher sends, what a stream replays from PostgreSQL and what
+a client's socket gets is the same text, byte for byte.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from orderengine.domain.documents import (
+    decimal_text,
+    event_document,
+    failed_attempt_document,
+    failed_attempt_from,
+    fill_document,
+    fill_from,
+    route_document,
+    route_from,
+    time_from,
+    time_text,
+)
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.order import Order, OrderStatus, SignedTransaction
+from orderengine.domain.side import Side
+
+EVENTS_CHANNEL = "orderengine:events"
+HEARTBEAT_KEY = "orderengine:worker:heartbeat"
+PROBE_KEY = "orderengine:probe"
+
+TERMINAL_TTL = timedelta(minutes=1)
+"""A terminal state never changes, but its key takes memory that the broker needs."""
+OPEN_TTL = timedelta(seconds=2)
+"""An open order leaves the cache soon: that bounds what a lost write can hide."""
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a text raises that another release, or somebody else, has written."""
+
+
+def order_key(order_id: UUID) -> str:
+    """The key of an order's latest state."""
+    return f"orderengine:order:{order_id}"
+
+
+def cache_ttl(order: Order) -> timedelta:
+    """How long the latest state of an order may be served from the cache."""
+    return TERMINAL_TTL if order.status.is_terminal else OPEN_TTL
+
+
+def event_text(event: OrderEvent) -> str:
+    """The wire form of an event: one JSON object."""
+    return _text(event_document(event))
+
+
+def event_from(text: str | bytes) -> OrderEvent:
+    """Read what `event_text` wrote; raises one of `UNREADABLE` for anything else."""
+    document = json.loads(text)
+    return OrderEvent(
+        order_id=UUID(document["orderId"]),
+        seq=int(document["seq"]),
+        status=OrderStatus(document["status"]),
+        attempt=int(document["attempt"]),
+        occurred_at=time_from(document["at"]),
+        data=document["data"],
+    )
+
+
+def cached_text(order: Order) -> str:
+    """The cached form of an order: its version, a blank, and a JSON object without signed bytes.
+
+    The publisher's script compares versions without parsing JSON: it relies on the text to begin
+    with the version in decimal digits, and on the blank to end them.
+    """
+    signed = order.transaction
+    document = _text(
+        {
+            "orderId": str(order.order_id),
+            "clientId": order.client_id,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "quantity": decimal_text(order.quantity),
+            "slippageBps": order.slippage_tolerance_bps,
+            "status": order.status.value,
+            "version": order.version,
+            "attempt": order.attempt,
+            "recoveries": order.recoveries,
+            "createdAt": time_text(order.created_at),
+            "updatedAt": time_text(order.updated_at),
+            "route": None if order.route is None else route_document(order.route),
+            "limitAmount": None if order.limit_amount is None else str(order.limit_amount),
+            "txHash": None if signed is None else signed.signature,
+            "lastValidHeight": None if signed is None else signed.last_valid_height,
+            "fill": None if order.fill is None else fill_document(order.fill),
+            "failedAttempts": [failed_attempt_document(each) for each in order.failed_attempts],
+        }
+    )
+    return f"{order.version} {document}"
+
+
+def cached_order(text: bytes) -> Order:
+    """Read what `cached_text` wrote; raises one of `UNREADABLE` for anything else.
+
+    A transaction comes back with an empty `payload`: bytes to send are read from the row only.
+    """
+    document: dict[str, Any] = json.loads(text.partition(b" ")[2])
+    return Order(
+        order_id=UUID(document["orderId"]),
+        client_id=document["clientId"],
+        symbol=document["symbol"],
+        side=Side(document["side"]),
+        quantity=Decimal(document["quantity"]),
+        slippage_tolerance_bps=int(document["slippageBps"]),
+        status=OrderStatus(document["status"]),
+        version=int(document["version"]),
+        attempt=int(document["attempt"]),
+        recoveries=int(document["recoveries"]),
+        created_at=time_from(document["createdAt"]),
+        updated_at=time_from(document["updatedAt"]),
+        route=None if document["route"] is None else route_from(document["route"]),
+        limit_amount=None if document["limitAmount"] is None else int(document["limitAmount"]),
+        transaction=_transaction_from(document),
+        fill=None if document["fill"] is None else fill_from(document["fill"]),
+        failed_attempts=tuple(failed_attempt_from(each) for each in document["failedAttempts"]),
+    )
+
+
+def _transaction_from(document: Mapping[str, Any]) -> SignedTransaction | None:
+    if document["txHash"] is None:
+        return None
+    return SignedTransaction(
+        signature=document["txHash"],
+        payload=b"",
+        last_valid_height=int(document["lastValidHeight"]),
+    )
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"))

@@ -1,0 +1,62 @@
+"""The publisher: tells the streams and the cache of a step in one command."""
+
+from datetime import timedelta
+
+import redis
+
+from orderengine.domain.events import Moved
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.messages import (
+    EVENTS_CHANNEL,
+    cache_ttl,
+    cached_text,
+    event_text,
+    order_key,
+)
+
+# The cache takes a higher version only: publishers of one order overtake each other at times.
+# A value starts with its version: see `cached_text`. A Redis that is out of memory refuses the SET
+# and none the less takes the PUBLISH, which is worth more.
+_STORE_AND_PUBLISH = """
+local held = redis.call('GET', KEYS[1])
+if not held or tonumber(ARGV[1]) > (tonumber(string.match(held, '^%d+')) or 0) then
+  redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return redis.call('PUBLISH', ARGV[4], ARGV[5])
+"""
+
+
+class RedisEventPublisher:
+    """Implements `execution.ports.EventPublisher`.
+
+    A lost event delays a stream by up to a second, until the stream finds it in PostgreSQL.
+    """
+
+    def __init__(self, client: redis.Redis, breaker: Breaker) -> None:
+        self._client = client
+        self._breaker = breaker
+        self._script = client.register_script(_STORE_AND_PUBLISH)
+
+    def publish(self, moved: Moved) -> None:
+        """Cache the order's latest state and publish the event, bounded in time; never raises."""
+        if not self._breaker.allows():
+            return
+        order = moved.order
+        ttl_ms = cache_ttl(order) // timedelta(milliseconds=1)
+        try:
+            self._script(
+                keys=[order_key(order.order_id)],
+                args=[
+                    order.version,
+                    cached_text(order),
+                    ttl_ms,
+                    EVENTS_CHANNEL,
+                    event_text(moved.event),
+                ],
+            )
+        except REDIS_ERRORS as error:
+            self._breaker.failed(error)
+            drop_idle_connections(self._client)
+        else:
+            self._breaker.succeeded()

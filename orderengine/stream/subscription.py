@@ -1,0 +1,89 @@
+"""The subscription of one process to the events of all orders."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import redis
+import structlog
+from redis.client import PubSub
+
+from orderengine.domain.events import OrderEvent
+from orderengine.stream.client import create_client
+from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, event_from
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT_S = 2.0
+WAKE_S = 0.5
+PING_AFTER_S = 3.0
+GIVE_UP_AFTER_S = 6.0
+FIRST_BACKOFF_S = 0.1
+LAST_BACKOFF_S = 2.0
+
+
+class Subscription:
+    """Calls `on_event` for what is published and `on_subscribed` whenever that may have a gap.
+
+    `run` is for a thread of its own. It ends only when told to: whatever goes wrong is logged, and
+    the subscription made anew after a growing pause. Both functions are called from that thread.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        on_event: Callable[[OrderEvent], None],
+        on_subscribed: Callable[[], None],
+    ) -> None:
+        self.losses = 0
+        self._client = create_client(redis_url, TIMEOUT_S)
+        self._on_event = on_event
+        self._on_subscribed = on_subscribed
+        self._backoff_s = FIRST_BACKOFF_S
+
+    def run(self, stopping: threading.Event) -> None:
+        """Listen until `stopping` is set, which is noticed within half a second."""
+        while not stopping.is_set():
+            try:
+                self._listen(stopping)
+            except Exception as error:  # noqa: BLE001 - without this thread streams are slow
+                self.losses += 1
+                log.warning("subscription_lost", error=str(error), retry_in_s=self._backoff_s)
+                stopping.wait(self._backoff_s)
+                self._backoff_s = min(self._backoff_s * 2, LAST_BACKOFF_S)
+        self._client.close()
+
+    def _listen(self, stopping: threading.Event) -> None:
+        with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+            pubsub.subscribe(EVENTS_CHANNEL)
+            heard_at = time.monotonic()
+            while not stopping.is_set():
+                message = pubsub.get_message(timeout=WAKE_S)
+                if message is None:
+                    _check_silence(pubsub, time.monotonic() - heard_at)
+                    continue
+                heard_at = time.monotonic()
+                if message["type"] == "message":
+                    self._hand_over(message["data"])
+                elif message["type"] == "subscribe":
+                    # Also after redis-py has reconnected by itself.
+                    self._backoff_s = FIRST_BACKOFF_S
+                    log.debug("subscribed", channel=EVENTS_CHANNEL)
+                    self._on_subscribed()
+
+    def _hand_over(self, text: bytes) -> None:
+        try:
+            event = event_from(text)
+        except UNREADABLE as error:
+            log.warning("event_unreadable", error=str(error))  # the next poll finds it
+        else:
+            self._on_event(event)
+
+
+def _check_silence(pubsub: PubSub, silent_s: float) -> None:
+    """Find out whether a silent peer is still there: a link can die without a word."""
+    if silent_s > GIVE_UP_AFTER_S:
+        message = f"Redis was silent for {silent_s:.1f} s"
+        raise redis.TimeoutError(message)
+    if silent_s > PING_AFTER_S:
+        pubsub.ping()

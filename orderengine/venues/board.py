@@ -1,0 +1,107 @@
+"""Asking all venues at the same time, without waiting for those that hang."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+
+from orderengine.domain.errors import (
+    OrderUnfillable,
+    StorageUnavailable,
+    TransientFault,
+    VenueUnavailable,
+)
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.routing import Quote
+from orderengine.domain.side import Side
+from orderengine.execution.ports import Venue
+
+log = structlog.get_logger(__name__)
+
+
+class ConcurrentQuoteBoard:
+    """Implements `execution.ports.QuoteBoard` with threads.
+
+    `timeout_s` bounds each venue's answer. `max_workers` is how many orders may ask a venue at
+    once; as many again may wait for their turn within their timeout. Each venue has threads of its
+    own, and so one that hangs takes none from the others.
+    """
+
+    def __init__(
+        self, venues: Sequence[Venue], *, timeout_s: float = 1.0, max_workers: int = 10
+    ) -> None:
+        self._lines = [_Line(venue, max_workers) for venue in venues]
+        self._timeout_s = timeout_s
+
+    def collect(
+        self, instrument: Instrument, side: Side, base_amount: int
+    ) -> tuple[Sequence[Quote], Mapping[str, Exception]]:
+        """The quotes in hand, in the order of the venues, and each other venue's error.
+
+        Raises StorageUnavailable when PostgreSQL tells no time: that is no venue's fault.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        asked = [line.ask(instrument, side, base_amount, deadline) for line in self._lines]
+        quotes: list[Quote] = []
+        errors: dict[str, Exception] = {}
+        for line, answer in zip(self._lines, asked, strict=True):
+            result = _result(line.venue.name, answer, deadline)
+            if isinstance(result, Quote):
+                quotes.append(result)
+            else:
+                errors[line.venue.name] = result
+        return quotes, errors
+
+    def close(self) -> None:
+        """Let the threads end when they are done; what still waits for its turn is dropped."""
+        for line in self._lines:
+            line.close()
+
+
+class _Line:
+    """The threads that ask one venue, and how many may stand in line for them."""
+
+    def __init__(self, venue: Venue, max_workers: int) -> None:
+        self.venue = venue
+        self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix=f"quote-{venue.name}")
+        self._places = threading.BoundedSemaphore(2 * max_workers)
+
+    def ask(
+        self, instrument: Instrument, side: Side, base_amount: int, deadline: float
+    ) -> "Future[Quote]":
+        if not self._places.acquire(blocking=False):
+            refused: Future[Quote] = Future()
+            message = f"{self.venue.name} still owes too many answers"
+            refused.set_exception(VenueUnavailable(message))
+            return refused
+        return self._threads.submit(self._ask, instrument, side, base_amount, deadline)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, instrument: Instrument, side: Side, base_amount: int, deadline: float) -> Quote:
+        try:
+            # Nobody waits any more for a question that stood in line behind a hung venue.
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            return self.venue.quote(instrument, side, base_amount)
+        finally:
+            self._places.release()
+
+
+def _result(name: str, answer: "Future[Quote]", deadline: float) -> Quote | Exception:
+    try:
+        return answer.result(timeout=max(0.0, deadline - time.monotonic()))
+    except (TransientFault, OrderUnfillable) as error:
+        return error
+    except StorageUnavailable:
+        raise
+    except TimeoutError:
+        return VenueUnavailable(f"{name} gave no answer in time")
+    except Exception as error:
+        log.exception("venue_failed", venue=name)
+        fault = VenueUnavailable(f"{name} failed: {type(error).__name__}")
+        fault.__cause__ = error
+        return fault

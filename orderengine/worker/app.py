@@ -1,0 +1,59 @@
+"""What `celery -A orderengine.worker.app` loads: the application with its tasks."""
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, signals
+
+from orderengine.bootstrap import WorkerPorts, build_worker
+from orderengine.config import Settings
+from orderengine.dispatch.app import create_celery
+from orderengine.logs import configure_logging
+from orderengine.worker.reconciler import WakerStep, reconciler_step
+from orderengine.worker.tasks import register_tasks
+
+
+class Runtime:
+    """The ports of a worker process, built at the first call, in the process that uses them."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._settings = settings
+        self._app = app
+        self._lock = threading.Lock()
+        self._ports: WorkerPorts | None = None
+
+    def __call__(self) -> WorkerPorts:
+        """The ports; raises what a wrong setting or instrument file raises."""
+        with self._lock:
+            if self._ports is None:
+                self._ports = build_worker(self._settings, self._app)
+            return self._ports
+
+
+def create_worker_app(settings: Settings) -> Celery:
+    """Make the worker's application; PostgreSQL and Redis are first used when the worker starts."""
+    app = create_celery(settings.redis_url)
+    runtime = Runtime(settings, app)
+    register_tasks(app, lambda: runtime().engine)
+    app.steps["worker"].add(WakerStep)
+    app.steps["worker"].add(reconciler_step(runtime))
+    signals.setup_logging.connect(_setup_logging(settings), weak=False)
+    signals.worker_shutting_down.connect(_ignore_repeated_sigterm)
+    return app
+
+
+def _setup_logging(settings: Settings) -> Callable[..., None]:
+    def configure(**_: Any) -> None:
+        configure_logging(settings.log_level)
+
+    return configure
+
+
+def _ignore_repeated_sigterm(**_: Any) -> None:
+    # The first one drains; one that comes while the interpreter ends would kill it half way.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+app = create_worker_app(Settings.from_env())

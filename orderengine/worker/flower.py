@@ -1,0 +1,70 @@
+"""Celery Flower on the engine's broker: `python -m orderengine.worker.flower`.
+
+Started here and not by `celery flower`, so that its address is checked before it listens, its
+password is on no command line, and none of the worker's code is loaded: it takes the names of the
+tasks from the workers. Its other options are still read from FLOWER_… variables.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from orderengine.config import ConfigurationError, FlowerSettings
+from orderengine.dispatch.app import create_celery
+from orderengine.logs import configure_logging
+
+EXIT_REFUSED = 2
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; returns 2 for settings that it refuses."""
+    try:
+        settings = FlowerSettings.from_env()
+    except ConfigurationError as error:
+        print(f"flower is not started: {error}", file=sys.stderr)  # noqa: T201 - no log yet
+        return EXIT_REFUSED
+    configure_logging(settings.log_level)
+    flower = make_flower(settings)
+    _stop_on_signals(lambda: flower.io_loop.add_callback_from_signal(flower.io_loop.stop))
+    flower.start_http_server()
+    flower.start()
+    flower.stop()
+    logging.shutdown()
+    # Its threads wait for a broker that is away without limit, and the interpreter for them.
+    os._exit(0)
+
+
+def make_flower(settings: FlowerSettings) -> Any:
+    """Make the server with its options set; it listens and connects to nothing yet."""
+    from flower import command  # type: ignore[import-untyped]
+    from flower.app import Flower  # type: ignore[import-untyped]
+    from flower.urls import settings as pages  # type: ignore[import-untyped]
+
+    options = command.options
+    command.apply_env_options()
+    # After the environment: there an empty FLOWER_BASIC_AUTH would lock everybody out.
+    options.basic_auth = list(settings.basic_auth)
+    options.address, options.port = settings.host, settings.port
+    command.extract_settings()
+    command.setup_logging()
+    return Flower(capp=create_celery(settings.redis_url), options=options, **pages)
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> None:
+    """A host may send SIGTERM more than once: only the first one counts."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

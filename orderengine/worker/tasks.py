@@ -1,0 +1,142 @@
+"""The Celery tasks: call the stage, map its errors to a retry or to the end of the chain."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery, Task
+from celery.exceptions import Ignore
+from structlog.contextvars import bound_contextvars
+
+from orderengine.dispatch.names import BUILD_ORDER, CONFIRM_ORDER, ROUTE_ORDER, SUBMIT_ORDER
+from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, TransientFault
+from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause
+from orderengine.execution import stages
+from orderengine.execution.engine import ChainEnds, Engine
+from orderengine.execution.handover import Built, Routed, Submitted
+from orderengine.execution.stages import Look
+
+POLL_S = 0.3
+QUICK_POLLS = 2
+POLL_LIMIT_S = 12.0
+FIRST_POLL_LIMIT_S = 6.0
+
+log = structlog.get_logger(__name__)
+
+# All tries of a stage fit into the time after which recovery takes an order over.
+STAGE_RETRIES = 1
+RETRY_DELAY_MAX_S = 1
+
+Document = dict[str, Any]
+
+
+def register_tasks(app: Celery, engine: Callable[[], Engine]) -> None:
+    """Add the four stages to a Celery application; `engine` is called when a task runs."""
+    _register_stages(app, engine)
+    _register_confirmation(app, engine)
+
+
+def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
+    transient: dict[str, Any] = {
+        "bind": True,
+        "shared": False,
+        "autoretry_for": (TransientFault,),
+        "retry_backoff": True,
+        "retry_backoff_max": RETRY_DELAY_MAX_S,
+        "retry_jitter": True,
+        "max_retries": STAGE_RETRIES,
+        "throws": (StorageUnavailable, TransientFault),
+    }
+
+    @app.task(name=ROUTE_ORDER, **transient)
+    def route_order(task: "Task[Any, Any]", order_id: str, version: int, cause: str) -> Document:
+        with _ending_chain(order_id):
+            routed = stages.route_order(
+                engine(), UUID(order_id), version, RoutingCause(cause), _tries(task)
+            )
+        return routed.document()
+
+    @app.task(name=BUILD_ORDER, **transient)
+    def build_order(_task: "Task[Any, Any]", routed: Document) -> Document:
+        with _ending_chain(routed["orderId"]):
+            built = stages.build_order(engine(), Routed.from_document(routed))
+        return built.document()
+
+    @app.task(name=SUBMIT_ORDER, **transient)
+    def submit_order(task: "Task[Any, Any]", built: Document) -> Document:
+        with _ending_chain(built["orderId"]):
+            submitted = stages.submit_order(engine(), Built.from_document(built), _tries(task))
+        return submitted.document()
+
+
+def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
+    @app.task(
+        name=CONFIRM_ORDER,
+        bind=True,
+        shared=False,
+        max_retries=None,
+        throws=(StorageUnavailable,),
+    )
+    def confirm_order(task: "Task[Any, Any]", submitted: Document, *, once: bool = False) -> None:
+        """`once`: recovery asks, about an order that has been waited for long enough."""
+        typical_s = engine().network.typical_confirmation_s
+        look = Look.IN_FLIGHT
+        if once or task.request.retries or typical_s <= POLL_S:
+            with _ending_chain(submitted["orderId"]):
+                look = _look(engine(), submitted)
+        if look is Look.CONFIRMED or (once and look is Look.IN_FLIGHT):
+            return
+        delay_s = poll_delay_s(task.request.retries, typical_s)
+        if delay_s is not None:
+            # One that comes too late is dropped: under a backlog more polls would only add to it,
+            # and recovery looks at the order anyway.
+            raise task.retry((submitted,), {}, countdown=delay_s, expires=delay_s + STAGE_LIMIT_S)
+
+
+def _look(engine: Engine, submitted: Document) -> Look:
+    try:
+        return stages.confirm_order(engine, Submitted.from_document(submitted))
+    except NetworkUnavailable as error:
+        log.info("network_unavailable", error=str(error))
+        return Look.IN_FLIGHT
+
+
+def poll_delay_s(polls_made: int, typical_confirmation_s: float) -> float | None:
+    """How long to wait before the next look at the network, in seconds.
+
+    The first wait is the typical time to confirm (at most 6 s), the next two are an eighth of it
+    (at least 0.3 s), then they double: orders which wait for a slow network must take little from
+    those that can move. None when one message has polled for 12 s: recovery looks from then on,
+    every 15 s.
+    """
+    first = min(max(POLL_S, typical_confirmation_s), FIRST_POLL_LIMIT_S)
+    step = max(POLL_S, typical_confirmation_s / 8)
+    waits = [first]
+    while len(waits) <= polls_made:
+        waits.append(step * 2.0 ** max(0, len(waits) - QUICK_POLLS))
+        if sum(waits) > POLL_LIMIT_S:
+            return None
+    return waits[polls_made]
+
+
+def _tries(task: "Task[Any, Any]") -> stages.Tries:
+    made = task.request.retries
+    return stages.Tries(made=made, left=made < (task.max_retries or 0))
+
+
+@contextmanager
+def _ending_chain(order_id: str) -> Iterator[None]:
+    """Turn the end of a chain into Ignore; a plain return would run the next stage.
+
+    Every line logged meanwhile carries the order's id, those of libraries included.
+    """
+    with bound_contextvars(order_id=order_id):
+        try:
+            yield
+        except ChainEnds as end:
+            raise Ignore(str(end)) from end
+        except (StorageUnavailable, TransientFault) as fault:
+            log.warning("stage_interrupted", fault=type(fault).__name__, error=str(fault))
+            raise

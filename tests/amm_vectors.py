@@ -1,0 +1,113 @@
+"""Compares the pool maths with vectors computed by the venues' own code.
+
+    python -m tests.amm_vectors FILE
+
+prints every mismatch, how many vectors of each kind were evaluated or skipped as unknown, and the
+line `N passed, M failed`; the exit status is 1 on any mismatch, and when FILE cannot be read.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orderengine.amm.errors import AmmError, InsufficientLiquidity
+from tests.amm_vector_kinds import EVALUATORS, Evaluator
+
+NOT_COMPARED = ("_decimal", "_pct", "_fraction")
+
+Vector = Mapping[str, Any]
+
+
+class Mismatch(NamedTuple):
+    """A field whose value is not the expected one."""
+
+    vector_id: str
+    field: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.vector_id}: {self.field}: expected {self.expected}, got {self.got}"
+
+
+def check(vector: Vector, evaluate: Evaluator) -> list[Mismatch]:
+    """Evaluates one vector; an empty list means that it passes."""
+    vector_id, output = str(vector.get("id", "?")), expected_output(vector)
+    try:
+        got = evaluate(vector["input"], output.keys())
+    except InsufficientLiquidity as error:
+        if "error" in output:
+            return []
+        return [Mismatch(vector_id, "error", "a swap", repr(error))]
+    except (AmmError, AttributeError, KeyError, TypeError, ValueError) as error:
+        return [Mismatch(vector_id, "input", str(output), repr(error))]
+    if "error" in output:
+        return [Mismatch(vector_id, "error", str(output["error"]), str(got))]
+    return [
+        Mismatch(vector_id, field, str(expected), str(got.get(field, "no such field")))
+        for field, expected in output.items()
+        if not field.endswith(NOT_COMPARED) and not (field in got and str(got[field]) == expected)
+    ]
+
+
+def expected_output(vector: Vector) -> Mapping[str, str]:
+    """The fields to compare, as text; a refusal has the single field `error`, however it is put."""
+    output = vector.get("output", vector.get("error"))
+    if not isinstance(output, dict):
+        return {"error": str(output)}
+    return {
+        field: str(value) for field, value in output.items() if (field, value) != ("error", None)
+    }
+
+
+def run(vectors: Sequence[Vector]) -> int:
+    """Checks all vectors and prints the report; returns how many failed."""
+    evaluated: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    failed = 0
+    for vector in vectors:
+        venue, kind = str(vector.get("venue")), str(vector.get("kind"))
+        evaluate = EVALUATORS.get((venue, kind))
+        if evaluate is None:
+            skipped[f"{venue} {kind}"] += 1
+            continue
+        evaluated[f"{venue} {kind}"] += 1
+        mismatches = check(vector, evaluate)
+        for mismatch in mismatches:
+            print(f"MISMATCH {mismatch}")
+        failed += bool(mismatches)
+    for name, count in sorted(evaluated.items()):
+        print(f"{name}: {count} evaluated")
+    for name, count in sorted(skipped.items()):
+        print(f"{name}: {count} skipped, unknown kind")
+    print(f"{evaluated.total() - failed} passed, {failed} failed")
+    return failed
+
+
+def read(path: Path) -> list[Vector]:
+    """The vectors of a file; raises OSError or ValueError when it has none that can be read."""
+    # Numbers with a fraction stay text: nothing here may pass through a float.
+    document = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
+    vectors = document.get("vectors") if isinstance(document, dict) else document
+    if not isinstance(vectors, list) or not all(isinstance(vector, dict) for vector in vectors):
+        raise ValueError("no list of vectors in it")
+    return vectors
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m tests.amm_vectors FILE", file=sys.stderr)
+        return 2
+    try:
+        vectors = read(Path(arguments[0]))
+    except (OSError, ValueError) as error:
+        print(f"cannot read {arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    return 1 if run(vectors) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

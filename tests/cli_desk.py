@@ -1,0 +1,89 @@
+"""A service as the commands see it: its HTTP answers, and sockets with given messages."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import websocket
+
+from orderengine.domain.moves import Move
+from orderengine.stream.messages import event_text
+from tests.fakes import FakeOrders
+from tests.steps import Walk
+
+Message = str | Exception
+
+
+class FakeSocket:
+    """Gives its messages, then breaks as a lost connection does."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        self._messages = iter(messages)
+        self.closed = False
+
+    def recv(self) -> str:
+        message = next(self._messages, ConnectionResetError("lost"))
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def messages(*moves: Move) -> list[Message]:
+    """The messages of an order that took these moves."""
+    walk = Walk(FakeOrders())
+    walk.steps(*moves)
+    return [event_text(event) for event in walk.events]
+
+
+def refusal(status: int) -> websocket.WebSocketBadStatusException:
+    return websocket.WebSocketBadStatusException("refused %s %s", status)
+
+
+class Desk:
+    """A service that answers every order in one way and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.status, self.answer = 202, b'{"orderId":"7a5f"}'
+        self.traded = b'{"instruments":[]}'
+        self.received: list[tuple[str, Any]] = []
+        desk = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                desk.received.append((self.path, json.loads(body)))
+                self.send_response(desk.status)
+                self.send_header("Content-Length", str(len(desk.answer)))
+                self.end_headers()
+                self.wfile.write(desk.answer)
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(desk.traded)))
+                self.end_headers()
+                self.wfile.write(desk.traded)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@contextmanager
+def open_desk() -> Iterator[Desk]:
+    desk = Desk()
+    thread = threading.Thread(target=desk.server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield desk
+    finally:
+        desk.server.shutdown()
+        thread.join()
+        desk.server.server_close()

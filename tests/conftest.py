@@ -1,0 +1,116 @@
+"""Servers for the session, a migrated database, and the builders that most tests want."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import alembic.command
+import pytest
+import redis
+from alembic.config import Config
+from sqlalchemy import Engine, text
+
+from orderengine.database import create_database_engine
+from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.domain.order import NewOrder
+from orderengine.domain.side import Side
+from tests.fakes import FakeClock, FakeOrders
+from tests.servers import Servers, test_servers
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    with test_servers() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> str:
+    return servers.redis_url
+
+
+@pytest.fixture(scope="session")
+def alembic_config() -> Config:
+    return Config(str(ROOT / "alembic.ini"))
+
+
+@pytest.fixture(scope="session")
+def database_url(servers: Servers, alembic_config: Config) -> str:
+    """A migrated database."""
+    url = servers.database_url.replace("postgresql://", "postgresql+psycopg2://")
+    engine = create_database_engine(url, pool_size=1, application="tests-migrate")
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        alembic_config.attributes["connection"] = connection
+        alembic.command.upgrade(alembic_config, "head")
+        connection.commit()
+        del alembic_config.attributes["connection"]
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def session_database(database_url: str) -> Iterator[Engine]:
+    engine = create_database_engine(database_url, pool_size=20, application="tests")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def database(session_database: Engine) -> Engine:
+    """The migrated database, emptied for this test."""
+    with session_database.connect() as connection:
+        tables = connection.execute(
+            text(
+                "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
+                "WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'sim_switch')"
+            )
+        ).scalar_one()
+        connection.execute(text(f"TRUNCATE {tables}"))
+    return session_database
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of the session's Redis, which is emptied for this test."""
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def fake_orders(clock: FakeClock) -> FakeOrders:
+    return FakeOrders(clock)
+
+
+@pytest.fixture(scope="session")
+def instruments() -> Instruments:
+    return parse_instruments((ROOT / "orderengine" / "instruments.csv").read_text("utf-8"))
+
+
+@pytest.fixture
+def new_order() -> NewOrder:
+    return a_new_order()
+
+
+def a_new_order(
+    side: Side = Side.BUY, quantity: str = "10", slippage_tolerance_bps: int = 100
+) -> NewOrder:
+    """A new order of AAPL."""
+
+    return NewOrder(
+        order_id=uuid4(),
+        client_id="local",
+        symbol="AAPL",
+        side=side,
+        quantity=Decimal(quantity),
+        slippage_tolerance_bps=slippage_tolerance_bps,
+    )

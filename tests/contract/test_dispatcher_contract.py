@@ -1,0 +1,73 @@
+"""What every Dispatcher and every Clock promises: in memory, and on Celery and PostgreSQL."""
+
+from datetime import UTC
+from uuid import uuid4
+
+import pytest
+
+from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.domain.side import Side
+from orderengine.execution.handover import Submitted
+from orderengine.execution.ports import Clock, Dispatcher
+from orderengine.storage.clock import DatabaseClock
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import create_client
+from tests.builders import TRANSACTION, a_build
+from tests.fakes import START, FakeClock, FakeDispatcher
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+def on_celery(url: str) -> CeleryDispatcher:
+    return CeleryDispatcher(
+        create_celery(url, timeout_s=0.2), Breaker(0.0), create_client(url, 0.2).ping
+    )
+
+
+def a_handover() -> Submitted:
+    price = a_build(START).route.chosen.price
+    return Submitted(uuid4(), 4, TRANSACTION.signature, Side.BUY, 6, "raydium", price)
+
+
+@pytest.fixture(params=["fake", "celery"])
+def dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
+    if request.param == "fake":
+        return FakeDispatcher()
+    return on_celery(request.getfixturevalue("redis_url"))
+
+
+@pytest.fixture(params=["fake", "celery"])
+def lost_dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
+    return FakeDispatcher(down=True) if request.param == "fake" else on_celery(NOWHERE)
+
+
+@pytest.fixture(params=["fake", "postgresql"])
+def any_clock(request: pytest.FixtureRequest) -> Clock:
+    if request.param == "fake":
+        return FakeClock()
+    return DatabaseClock(request.getfixturevalue("database"))
+
+
+def test_work_is_taken_while_the_broker_is_there(dispatcher: Dispatcher) -> None:
+    dispatcher.ping()
+    for cause in RoutingCause:
+        dispatcher.route(uuid4(), 1, cause, delay_s=0.5)
+    dispatcher.confirm(a_handover())
+
+
+def test_a_lost_broker_is_told_by_every_call(lost_dispatcher: Dispatcher) -> None:
+    with pytest.raises(DispatchUnavailable):
+        lost_dispatcher.ping()
+    with pytest.raises(DispatchUnavailable):
+        lost_dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    with pytest.raises(DispatchUnavailable):
+        lost_dispatcher.confirm(a_handover())
+
+
+def test_a_clock_tells_aware_utc_and_never_goes_back(any_clock: Clock) -> None:
+    times = [any_clock.now() for _ in range(100)]
+    assert times == sorted(times)
+    assert {time.tzinfo for time in times} == {UTC}

@@ -1,0 +1,288 @@
+"""What every implementation of the `Orders` port promises: in memory and on PostgreSQL."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
+from orderengine.domain.order import FailedAttempt, Order, OrderStatus
+from orderengine.domain.side import Side
+from orderengine.execution.ports import OrderFilter, Orders
+from orderengine.storage.orders import SqlOrders
+from tests.builders import (
+    A_FAIL,
+    TRANSACTION,
+    a_build,
+    a_confirm,
+    a_failed_attempt,
+    a_fill,
+    all_moves,
+)
+from tests.conftest import a_new_order
+from tests.fakes import FakeClock, FakeOrders
+
+START = StartRouting(RoutingCause.ORDER)
+
+
+class Store:
+    """One implementation with the power to look at its time and to let it pass."""
+
+    def __init__(
+        self, orders: Orders, now: Callable[[], datetime], pass_time: Callable[[float], None]
+    ) -> None:
+        self.orders = orders
+        self.now = now
+        self.pass_time = pass_time
+
+    def walk(self, *moves: Move, side: Side = Side.BUY) -> Order:
+        """Accept an order and carry out the moves, each of which must succeed."""
+        order = self.orders.accept(a_new_order(side)).order
+        for move in moves:
+            moved = self.orders.move(order.order_id, order.version, move)
+            assert moved is not None, move
+            order = moved.order
+        return order
+
+
+def _fake_store() -> Store:
+    clock = FakeClock()
+    return Store(FakeOrders(clock), clock.now, clock.advance)
+
+
+def _sql_store(database: Engine) -> Store:
+    def pass_time(seconds: float) -> None:
+        with database.connect() as connection:
+            connection.execute(
+                text("UPDATE orders SET due_at = due_at - make_interval(secs => :s)"),
+                {"s": seconds},
+            )
+
+    return Store(SqlOrders(database), lambda: datetime.now(UTC), pass_time)
+
+
+@pytest.fixture(params=["fake", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "fake":
+        return _fake_store()
+    return _sql_store(request.getfixturevalue("database"))
+
+
+def test_an_accepted_order_is_pending_at_version_one_with_its_event(store: Store) -> None:
+    request = a_new_order()
+    moved = store.orders.accept(request)
+    order, event = moved.order, moved.event
+    assert (order.status, order.version, order.attempt) == (OrderStatus.PENDING, 1, 1)
+    assert (order.quantity, order.side, order.symbol) == (Decimal(10), Side.BUY, "AAPL")
+    assert order.created_at.tzinfo is UTC
+    assert event == OrderEvent(
+        order.order_id, 1, OrderStatus.PENDING, 1, order.created_at, dict(request.data)
+    )
+    assert store.orders.get(order.order_id) == order
+    assert store.orders.events(order.order_id) == [event]
+
+
+def test_the_straight_path_keeps_everything(store: Store) -> None:
+    build, confirm = a_build(store.now()), a_confirm(store.now())
+    order = store.walk(START, build, Submit(TRANSACTION), confirm)
+    assert order.status is OrderStatus.CONFIRMED
+    assert order.route == build.route
+    assert order.limit_amount == build.limit_amount
+    assert order.transaction == TRANSACTION
+    assert order.fill == confirm.fill
+    assert store.orders.get(order.order_id) == order
+    events = store.orders.events(order.order_id)
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5]
+    assert [event.status.value for event in events] == [
+        "pending",
+        "routing",
+        "building",
+        "submitted",
+        "confirmed",
+    ]
+    assert events[-1].data == dict(confirm.data)
+
+
+def test_a_sell_keeps_its_limit(store: Store) -> None:
+    order = store.walk(START, a_build(store.now(), Side.SELL), side=Side.SELL)
+    assert order.limit_amount == 2_277_000_000
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, 99])
+def test_a_move_at_another_version_changes_nothing(store: Store, version: int) -> None:
+    order = store.walk(START)
+    recover = StartRouting(RoutingCause.RECOVERY)
+    assert store.orders.move(order.order_id, version, recover) is None
+    assert store.orders.get(order.order_id) == order
+    assert len(store.orders.events(order.order_id)) == 2
+
+
+def test_a_move_of_an_unknown_order_changes_nothing(store: Store) -> None:
+    assert store.orders.move(uuid4(), 1, START) is None
+
+
+def test_only_the_table_of_transitions_lets_an_order_move(store: Store) -> None:
+    now = store.now()
+    paths: dict[OrderStatus, tuple[Move, ...]] = {
+        OrderStatus.PENDING: (),
+        OrderStatus.ROUTING: (START,),
+        OrderStatus.BUILDING: (START, a_build(now)),
+        OrderStatus.SUBMITTED: (START, a_build(now), Submit(TRANSACTION)),
+        OrderStatus.CONFIRMED: (START, a_build(now), Submit(TRANSACTION), a_confirm(now)),
+        OrderStatus.FAILED: (A_FAIL,),
+    }
+    for status, path in paths.items():
+        for number, move in enumerate(all_moves(now)):
+            signed = replace(TRANSACTION, signature=f"{status}{number}")
+            walked = [Submit(signed) if isinstance(step, Submit) else step for step in path]
+            walked = [
+                replace(step, signature=signed.signature) if step == a_confirm(now) else step
+                for step in walked
+            ]
+            tried = move
+            if move == a_confirm(now):
+                tried = replace(a_confirm(now), signature=signed.signature)
+            if isinstance(move, Submit):
+                tried = Submit(replace(TRANSACTION, signature=f"second{status}{number}"))
+            order = store.walk(*walked)
+            moved = store.orders.move(order.order_id, order.version, tried)
+            assert (moved is not None) == (status in move.sources), (status, move)
+
+
+def test_a_failed_attempt_starts_the_next_one_and_is_remembered(store: Store) -> None:
+    failed = a_failed_attempt()
+    order = store.walk(START, failed)
+    assert (order.status, order.attempt, order.recoveries) == (OrderStatus.PENDING, 2, 0)
+    assert order.failed_attempts == (FailedAttempt(1, failed.reason, failed.detail),)
+    assert order.failure is None
+    event = store.orders.events(order.order_id)[-1]
+    assert (event.attempt, event.data) == (2, dict(failed.data))
+
+
+def test_a_failed_order_tells_why(store: Store) -> None:
+    order = store.walk(START, A_FAIL)
+    assert order.failure == FailedAttempt(1, A_FAIL.reason, A_FAIL.detail)
+    assert store.orders.get(order.order_id) == order
+
+
+def test_a_new_attempt_may_sign_again_after_the_last_signature_died(store: Store) -> None:
+    second = replace(TRANSACTION, signature="6sig")
+    build = a_build(store.now())
+    retry = StartRouting(RoutingCause.RETRY)
+    first = (START, build, Submit(TRANSACTION), a_failed_attempt())
+    order = store.walk(*first, retry, build, Submit(second))
+    assert order.transaction == second
+    confirm = replace(a_confirm(store.now()), signature="6sig")
+    moved = store.orders.move(order.order_id, order.version, confirm)
+    assert moved is not None
+    assert moved.order.status is OrderStatus.CONFIRMED
+
+
+def test_recoveries_are_counted_and_reset_by_a_new_attempt(store: Store) -> None:
+    recover = StartRouting(RoutingCause.RECOVERY)
+    expired = StartRouting(RoutingCause.QUOTE_EXPIRED)
+    assert store.walk(START, recover, recover, expired).recoveries == 3
+    assert store.walk(START, recover, a_failed_attempt()).recoveries == 0
+
+
+def test_an_expired_quote_is_not_built(store: Store) -> None:
+    order = store.walk(START)
+    late = a_build(store.now() - timedelta(minutes=5), valid_s=1)
+    assert store.orders.move(order.order_id, order.version, late) is None
+    assert store.orders.get(order.order_id) == order
+
+
+def test_events_can_be_read_from_any_point(store: Store) -> None:
+    order = store.walk(START, A_FAIL)
+    assert [event.seq for event in store.orders.events(order.order_id, after=1)] == [2, 3]
+    assert store.orders.events(order.order_id, after=3) == []
+    assert store.orders.events(uuid4()) == []
+
+
+def test_events_of_many_orders_are_read_at_once(store: Store) -> None:
+    first, second, third = store.walk(START), store.walk(START, A_FAIL), store.walk()
+    seen = {first.order_id: 0, second.order_id: 2, third.order_id: 1}
+    found = [(event.order_id, event.seq) for event in store.orders.events_after(seen)]
+    assert sorted(found) == sorted([(first.order_id, 1), (first.order_id, 2), (second.order_id, 3)])
+    assert store.orders.events_after({}) == []
+
+
+def test_due_orders_are_claimed_once_and_again_later(store: Store) -> None:
+    order, done = store.walk(START), store.walk(A_FAIL)
+    assert store.orders.claim_due(10) == []
+    store.pass_time(5.1)
+    claimed = store.orders.claim_due(10)
+    assert claimed == [order]
+    assert done not in claimed
+    assert store.orders.claim_due(10) == []
+    store.pass_time(5.1)
+    assert [o.order_id for o in store.orders.claim_due(10)] == [order.order_id]
+    store.pass_time(5.1)
+    assert store.orders.claim_due(10) == []
+    store.pass_time(5.0)
+    assert [o.order_id for o in store.orders.claim_due(10)] == [order.order_id]
+
+
+def test_a_backoff_and_a_submission_put_recovery_off(store: Store) -> None:
+    waiting = store.walk(START, a_failed_attempt(backoff_s=4.0))
+    submitted = store.walk(START, a_build(store.now()), Submit(TRANSACTION))
+    store.pass_time(8.5)
+    assert store.orders.claim_due(10) == []
+    store.pass_time(1.0)
+    assert [order.order_id for order in store.orders.claim_due(10)] == [waiting.order_id]
+    store.pass_time(6.0)
+    claimed = store.orders.claim_due(10)
+    assert submitted.order_id in {order.order_id for order in claimed}
+    assert next(o for o in claimed if o == submitted).transaction == TRANSACTION
+
+
+def test_the_claim_takes_the_longest_overdue_first(store: Store) -> None:
+    orders = []
+    for _ in range(3):
+        orders.append(store.walk(START).order_id)
+        store.pass_time(1)
+    store.pass_time(60)
+    claimed = [store.orders.claim_due(1)[0].order_id for _ in range(3)]
+    assert claimed == orders
+
+
+def test_orders_are_listed_newest_first_in_pages(store: Store) -> None:
+    made = [store.walk() for _ in range(5)]
+    newest = sorted(made, key=lambda order: (order.created_at, order.order_id), reverse=True)
+    first = store.orders.page(OrderFilter(client_id="local", limit=3))
+    assert first == newest[:3]
+    before = first[-1].order_id
+    assert store.orders.page(OrderFilter("local", 3, before=before)) == newest[3:]
+
+
+def test_a_page_after_an_unknown_order_is_empty(store: Store) -> None:
+    store.walk()
+    assert store.orders.page(OrderFilter("local", 3, before=uuid4())) == []
+
+
+def test_a_confirmation_with_another_quote_than_the_row_s_changes_nothing(store: Store) -> None:
+    order = store.walk(START, a_build(store.now()), Submit(TRANSACTION))
+    forged = replace(a_confirm(store.now()), quoted_price=Decimal(229))
+    assert store.orders.move(order.order_id, order.version, forged) is None
+
+
+def test_the_list_is_filtered(store: Store) -> None:
+    store.walk()
+    failed = store.walk(A_FAIL)
+    wanted = OrderFilter("local", 10, status=OrderStatus.FAILED, symbol="AAPL")
+    assert store.orders.page(wanted) == [failed]
+    assert store.orders.page(replace(wanted, symbol="SOL")) == []
+    assert store.orders.page(replace(wanted, client_id="another")) == []
+
+
+def test_a_fill_survives_storage_to_the_last_digit(store: Store) -> None:
+    now = store.now()
+    order = store.walk(START, a_build(now), Submit(TRANSACTION), a_confirm(now))
+    stored = store.orders.get(order.order_id)
+    assert stored is not None
+    assert stored.fill == a_fill(now)

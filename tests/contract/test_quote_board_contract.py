@@ -1,0 +1,89 @@
+"""What every quote board promises: the fake, and the one that asks venues with threads."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+
+from orderengine.domain.errors import FailureReason, OrderUnfillable
+from orderengine.domain.instruments import Instrument, Instruments
+from orderengine.domain.routing import Quote
+from orderengine.domain.side import Side
+from orderengine.execution.ports import QuoteBoard
+from orderengine.venues.board import ConcurrentQuoteBoard
+from tests.fakes import FakeBoard, FakeClock, unavailable
+
+Answers = dict[str, Decimal | Exception]
+MakeBoard = Callable[[Answers], QuoteBoard]
+
+TOO_SHALLOW = OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, "the pool holds 3 AAPL")
+TEN = 10_000_000
+
+
+@dataclass
+class OneVenue:
+    """A venue that answers as the fake board does for it."""
+
+    name: str
+    answer: Decimal | Exception
+
+    def quote(self, instrument: Instrument, side: Side, base_amount: int) -> Quote:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        board = FakeBoard(FakeClock(), {self.name: self.answer})
+        return board.collect(instrument, side, base_amount)[0][0]
+
+
+@pytest.fixture(params=["fake", "concurrent"])
+def make_board(request: pytest.FixtureRequest) -> Iterator[MakeBoard]:
+    boards: list[ConcurrentQuoteBoard] = []
+
+    def concurrent(answers: Answers) -> QuoteBoard:
+        venues = [OneVenue(name, answer) for name, answer in answers.items()]
+        boards.append(ConcurrentQuoteBoard(venues, timeout_s=10))
+        return boards[-1]
+
+    yield concurrent if request.param == "concurrent" else lambda a: FakeBoard(FakeClock(), a)
+    for board in boards:
+        board.close()
+
+
+@pytest.fixture
+def aapl(instruments: Instruments) -> Instrument:
+    return instruments.get("AAPL")
+
+
+@pytest.mark.parametrize("side", Side)
+def test_quotes_come_in_the_order_of_the_venues(
+    make_board: MakeBoard, aapl: Instrument, side: Side
+) -> None:
+    board = make_board({"zebra": Decimal(237), "ant": Decimal(230), "mole": Decimal(240)})
+    quotes, errors = board.collect(aapl, side, TEN)
+    assert [quote.venue for quote in quotes] == ["zebra", "ant", "mole"]
+    assert [quote.price for quote in quotes] == [Decimal(237), Decimal(230), Decimal(240)]
+    assert {(quote.side, quote.base_amount) for quote in quotes} == {(side, TEN)}
+    assert not errors
+
+
+def test_each_venue_without_a_quote_has_its_error(make_board: MakeBoard, aapl: Instrument) -> None:
+    late = unavailable()
+    quotes, errors = make_board({"raydium": late, "meteora": Decimal(237)}).collect(
+        aapl, Side.BUY, TEN
+    )
+    assert [quote.venue for quote in quotes] == ["meteora"]
+    assert errors == {"raydium": late}
+
+
+def test_a_refusal_is_kept_as_the_venue_gave_it(make_board: MakeBoard, aapl: Instrument) -> None:
+    late = unavailable("meteora")
+    quotes, errors = make_board({"raydium": TOO_SHALLOW, "meteora": late}).collect(
+        aapl, Side.SELL, TEN
+    )
+    assert not quotes
+    assert list(errors.items()) == [("raydium", TOO_SHALLOW), ("meteora", late)]
+
+
+def test_without_venues_there_is_neither(make_board: MakeBoard, aapl: Instrument) -> None:
+    quotes, errors = make_board({}).collect(aapl, Side.BUY, TEN)
+    assert (list(quotes), dict(errors)) == ([], {})

@@ -1,0 +1,91 @@
+"""One running stack a module, on a database of its own."""
+
+import itertools
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from secrets import token_hex
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import redis
+from sqlalchemy import Engine, text
+
+from orderengine.config import sqlalchemy_url
+from orderengine.database import create_database_engine
+from tests.e2e.stack import Stack
+from tests.servers import Servers
+
+_redis_numbers = itertools.cycle(range(1, 16))
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    """What the stack of this module is set to, beside the defaults."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def stack_redis_url(servers: Servers) -> str:
+    """A database of the session's Redis, emptied for this module."""
+    url = _with_path(servers.redis_url, str(next(_redis_numbers)))
+    with closing(redis.Redis.from_url(url)) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(scope="module")
+def stack_database_url(servers: Servers) -> Iterator[str]:
+    """A new, empty database on the session's server."""
+    name = f"orderengine_e2e_{token_hex(4)}_test"
+    with _engine(servers.database_url) as server:
+        _run(server, f'CREATE DATABASE "{name}"')
+        yield _with_path(servers.database_url, name)
+        _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def stack(
+    stack_database_url: str,
+    stack_redis_url: str,
+    stack_environ: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack(stack_database_url, stack_redis_url, folder, **stack_environ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack_database(stack_database_url: str) -> Iterator[Engine]:
+    """The stack's own tables, looked at from outside."""
+    with _engine(stack_database_url) as engine:
+        yield engine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the stack's logs with a test that failed."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        for name, tail in stack.tails().items():
+            report.sections.append((f"the end of the log of {name}", tail))
+    return report
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[Engine]:
+    engine = create_database_engine(sqlalchemy_url(url), pool_size=1, application="tests-e2e")
+    yield engine
+    engine.dispose()
+
+
+def _run(engine: Engine, statement: str) -> None:
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+
+
+def _with_path(url: str, path: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))

@@ -1,0 +1,142 @@
+"""A settlement network in memory that does what a test says, with the port's promises."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.order import SignedTransaction
+from orderengine.execution.ports import Execution, InFlight, Outcome, Reverted, Swap, Unknown
+from orderengine.settlement import wire
+
+LANDED_AT = datetime(2026, 11, 22, 12, 0, 3, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A swap the network has, and what became of it."""
+
+    swap: Swap
+    last_valid_height: int
+    outcome: Outcome = InFlight()  # noqa: RUF009 - frozen
+
+
+class FakeNetwork:
+    """Lands, reverts, loses and goes dark when told; `height` moves only by hand.
+
+    What was sent and has not landed by its last valid height is dropped. `executions` counts the
+    landed swaps of each order, so that a test sees a double execution. `sends` has every signature
+    that a caller tried to send, lost ones included.
+    """
+
+    def __init__(self, height: int = 1_000, validity: int = 150) -> None:
+        self.height = height
+        self.validity = validity
+        self.executions: Counter[UUID] = Counter()
+        self.sends: list[str] = []
+        self._sent: dict[str, Sent] = {}
+        self._buried: set[str] = set()
+        self._nonces = 0
+        self._dark = False
+        self._lose_send = False
+        self._lose_answer = False
+
+    @property
+    def typical_confirmation_s(self) -> float:
+        return 2.0
+
+    def sign(self, swap: Swap) -> SignedTransaction:
+        self._answer()
+        self._nonces += 1
+        return wire.sign(swap, self.height + self.validity, nonce=str(self._nonces))
+
+    def send(self, transaction: SignedTransaction) -> None:
+        signed = wire.read(transaction)
+        self.sends.append(signed.signature)
+        self._answer()
+        if self._lose_send:
+            self._lose_send = False
+            raise NetworkUnavailable("the transaction was lost on its way")
+        if self.height <= signed.last_valid_height and signed.signature not in self._buried:
+            entry = Sent(signed.swap, signed.last_valid_height)
+            self._sent.setdefault(signed.signature, entry)
+        if self._lose_answer:
+            self._lose_answer = False
+            raise NetworkUnavailable("the answer was lost on its way")
+
+    def look_up(self, signature: str) -> Outcome:
+        self._answer()
+        self._drop_expired()
+        sent = self._sent.get(signature)
+        return Unknown() if sent is None else sent.outcome
+
+    def final_height(self) -> int:
+        self._answer()
+        return self.height
+
+    def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
+        signed = wire.read(transaction)
+        outcome = self.look_up(signed.signature)
+        if isinstance(outcome, Unknown):
+            if self.height <= signed.last_valid_height:
+                raise NetworkUnavailable("no proof of expiry yet")
+            self._buried.add(signed.signature)
+        return outcome
+
+    def land(self, signature: str, quote_amount: int | None = None) -> None:
+        """Execute a sent swap, at its limit unless told better."""
+        swap = self._flying(signature).swap
+        self.executions[swap.order_id] += 1
+        outcome = Execution(
+            base_amount=swap.base_amount,
+            quote_amount=swap.limit_amount if quote_amount is None else quote_amount,
+            fee=Decimal("5.75"),
+            market_impact_bps=Decimal("3.1"),
+            landed_at=LANDED_AT,
+        )
+        self._sent[signature] = replace(self._sent[signature], outcome=outcome)
+
+    def revert(
+        self, signature: str, *, slippage_exceeded: bool = True, detail: str = "reverted"
+    ) -> None:
+        """Land a sent swap with an error."""
+        self._flying(signature)
+        outcome = Reverted(slippage_exceeded, detail)
+        self._sent[signature] = replace(self._sent[signature], outcome=outcome)
+
+    def expire(self) -> None:
+        """Move past the last valid height of all that was signed so far."""
+        self.height += self.validity + 1
+
+    def lose_next_send(self) -> None:
+        """Let the next send raise with nothing stored."""
+        self._lose_send = True
+
+    def lose_next_answer(self) -> None:
+        """Let the next send raise although it is stored."""
+        self._lose_answer = True
+
+    def go_dark(self) -> None:
+        """Answer nothing until `come_back`."""
+        self._dark = True
+
+    def come_back(self) -> None:
+        """Answer again."""
+        self._dark = False
+
+    def _flying(self, signature: str) -> Sent:
+        self._drop_expired()
+        sent = self._sent[signature]
+        assert isinstance(sent.outcome, InFlight), f"{signature} has landed already"
+        return sent
+
+    def _drop_expired(self) -> None:
+        for signature, sent in list(self._sent.items()):
+            if isinstance(sent.outcome, InFlight) and self.height > sent.last_valid_height:
+                del self._sent[signature]
+
+    def _answer(self) -> None:
+        if self._dark:
+            raise NetworkUnavailable("the network is dark")

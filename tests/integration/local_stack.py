@@ -1,0 +1,184 @@
+"""A checkout with a small Procfile of its own, and the supervisor that runs it as a process."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from orderengine.local.ports import free_port
+from orderengine.local.processes import ProcessRef
+from orderengine.local.runfile import load_run
+
+CHILD = """
+import http.server, json, os, signal, sys
+
+kind, *modes = sys.argv[1:]
+print(kind, "uses", os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)
+
+def stop(*_):
+    print(kind, "stops", flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in modes else stop)
+if "broken" in modes:
+    sys.exit("no such module")
+if kind == "worker":
+    open("worker.up", "w").close()
+    while True:
+        signal.pause()
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        degraded = [] if os.path.exists("worker.up") else ["worker"]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"degraded": degraded}).encode())
+
+    def log_message(self, *_):
+        pass
+
+port = int(os.environ["PORT" if kind == "web" else "FLOWER_PORT"])
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
+"""
+
+PROCFILE = """
+release: echo migrated && echo done
+web: python child.py web
+worker: MODE=none python child.py worker
+flower: python child.py flower
+"""
+
+READY = "orderengine is ready"
+
+
+class Stack:
+    """The supervisor as a process, and what it has printed."""
+
+    def __init__(self, root: Path, port: int, flower_port: int) -> None:
+        self.root = root
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "PORT": str(port),
+            "FLOWER_PORT": str(flower_port),
+            "DATABASE_URL": "postgresql://me:database-secret@127.0.0.1:1/db",
+            "REDIS_URL": "redis://:redis-secret@127.0.0.1:1/0",
+        }
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._started: list[subprocess.Popen[str]] = []
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".orderengine"
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        return self._started[-1]
+
+    def start(self, command: str = "run") -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orderengine.local", command, "--root", str(self.root)],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        self.lines = []
+        threading.Thread(target=self._read, args=(process, self.lines), daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[str], lines: list[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            with self._changed:
+                lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+
+    def wait_for(self, pattern: str, timeout_s: float = 30.0, after: int = 0) -> int:
+        """The number of the line that has the pattern."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: (
+                    next(
+                        (
+                            n
+                            for n, line in enumerate(self.lines)
+                            if n >= after and re.search(pattern, line)
+                        ),
+                        None,
+                    )
+                    is not None
+                ),
+                timeout_s,
+            )
+        assert found, f"{pattern!r} was not printed:\n" + "\n".join(self.lines)
+        return next(
+            n for n, line in enumerate(self.lines) if n >= after and re.search(pattern, line)
+        )
+
+    def start_until_ready(self) -> None:
+        self.start()
+        self.wait_for(READY)
+
+    def child(self, name: str) -> ProcessRef:
+        run = load_run(self.folder)
+        assert run is not None
+        return run.children[name]
+
+    def children(self) -> list[ProcessRef]:
+        run = load_run(self.folder)
+        return list(run.children.values()) if run else []
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, float]:
+        """Signals the process group, as a terminal does; status and seconds."""
+        began = monotonic()
+        os.killpg(self.process.pid, number)
+        return self.process.wait(30), monotonic() - began
+
+    def clean_up(self) -> None:
+        children = self.children()
+        for process in self._started:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        for ref in children:
+            ref.end(signal.SIGKILL, timeout_s=5)
+
+
+@contextmanager
+def a_stack() -> Iterator[Stack]:
+    # Unlike tmp_path, it can be reached by the user that PostgreSQL runs as under root.
+    root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
+    root.chmod(0o711)
+    (root / "child.py").write_text(CHILD)
+    (root / "Procfile").write_text(PROCFILE)
+    port = free_port()
+    stack = Stack(root, port, next(p for p in iter(free_port, None) if p != port))
+    try:
+        yield stack
+    finally:
+        stack.clean_up()
+        shutil.rmtree(root)
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline = monotonic() + timeout_s
+    while not condition():
+        assert monotonic() < deadline, "the condition did not come true"
+        threading.Event().wait(0.01)
+
+
+def edit_procfile(stack: Stack, old: str, new: str) -> None:
+    procfile = stack.root / "Procfile"
+    procfile.write_text(procfile.read_text().replace(old, new))

@@ -1,0 +1,120 @@
+"""A publisher and a hub on one server, and what the tests of both need."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from orderengine.domain.events import Moved, OrderEvent
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.cache import RedisOrderCache
+from orderengine.stream.client import create_client
+from orderengine.stream.follower import Follower
+from orderengine.stream.hub import Hub
+from orderengine.stream.messages import EVENTS_CHANNEL
+from orderengine.stream.publisher import RedisEventPublisher
+from tests.fakes import FakeOrders
+from tests.steps import Walk
+
+NEVER_S = 3600.0
+
+
+class Stream:
+    """A publisher and a hub on one server, with the store between them."""
+
+    def __init__(self, url: str, orders: FakeOrders, poll_s: float, queue_limit: int) -> None:
+        self.orders = orders
+        self.client = create_client(url, 0.5)
+        self.breaker = Breaker(skip_s=0.05)
+        self.publisher = RedisEventPublisher(self.client, self.breaker)
+        self.cache = RedisOrderCache(self.client, self.breaker)
+        self.hub = Hub(url, orders, poll_s=poll_s, queue_limit=queue_limit)
+
+    def publish(self, *moves: Moved) -> None:
+        for moved in moves:
+            self.publisher.publish(moved)
+
+    def is_published(self, moved: Moved) -> bool:
+        """Publish once more, and tell whether Redis has it."""
+        self.publish(moved)
+        return self.cache.get(moved.order.order_id) is not None
+
+    def walk(self) -> Walk:
+        """A new order, published."""
+        walk = Walk(self.orders)
+        self.publish(walk.first)
+        return walk
+
+    def subscribed(self) -> bool:
+        return self.client.pubsub_numsub(EVENTS_CHANNEL)[0][1] > 0
+
+    def kill_subscription(self) -> bool:
+        return self.client.client_kill_filter(_type="pubsub") > 0
+
+    def close(self) -> None:
+        self.hub.close()
+        self.client.close()
+
+
+class StreamFactory:
+    """Makes streams, and closes them when it is left."""
+
+    def __init__(self, url: str, orders: FakeOrders) -> None:
+        self._url = url
+        self._orders = orders
+        self._made: list[Stream] = []
+
+    def __call__(
+        self, url: str | None = None, *, poll_s: float = 0.2, queue_limit: int = 64
+    ) -> Stream:
+        self._made.append(Stream(url or self._url, self._orders, poll_s, queue_limit))
+        return self._made[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for stream in self._made:
+            stream.close()
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
+        pause.wait(0.005)
+
+
+def take(follower: Follower, count: int, timeout_s: float = 15.0) -> list[int]:
+    """The `seq` of the next events."""
+    return [event.seq for event in take_events(follower, count, timeout_s)]
+
+
+def take_events(follower: Follower, count: int, timeout_s: float = 15.0) -> list[OrderEvent]:
+    events: list[OrderEvent] = []
+    for _ in range(count):
+        event = follower.next(timeout_s)
+        assert event is not None, f"only {len(events)} of {count} events came"
+        events.append(event)
+    return events
+
+
+@contextmanager
+def frozen(server: EmbeddedRedis) -> Iterator[None]:
+    """The server as behind a link that drops everything: connections stay, answers do not come."""
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)

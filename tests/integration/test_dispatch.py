@@ -1,0 +1,139 @@
+"""What the dispatcher leaves in the broker, and how long it takes when the broker is away."""
+
+import base64
+import json
+import os
+import signal
+import time
+from uuid import uuid4
+
+import pytest
+import redis
+
+from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
+from orderengine.dispatch.transport import Channel
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import create_client
+from tests.servers import Servers
+
+BOUND_S = 1.0
+
+
+def a_dispatcher(url: str, skip_s: float = 0.0) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=0.2)
+    return CeleryDispatcher(app, Breaker(skip_s), create_client(url, 0.2).ping)
+
+
+def messages(client: redis.Redis, queue: str) -> list[dict[str, object]]:
+    return [json.loads(raw) for raw in client.lrange(queue, 0, -1)]
+
+
+def chained(message: dict[str, object]) -> list[str]:
+    _, _, embed = json.loads(base64.b64decode(str(message["body"])))
+    return [str(step["task"]) for step in reversed(embed["chain"] or [])]
+
+
+@pytest.mark.parametrize(
+    ("cause", "queue"),
+    [
+        (RoutingCause.ORDER, "intake"),
+        (RoutingCause.RETRY, "settle"),
+        (RoutingCause.RECOVERY, "settle"),
+        (RoutingCause.QUOTE_EXPIRED, "settle"),
+    ],
+)
+def test_only_new_orders_wait_in_the_intake_queue(
+    redis_client: redis.Redis, redis_url: str, cause: RoutingCause, queue: str
+) -> None:
+    a_dispatcher(redis_url).route(uuid4(), 1, cause)
+    other = {"intake": "settle", "settle": "intake"}[queue]
+    (message,) = messages(redis_client, queue)
+    assert messages(redis_client, other) == []
+    headers = message["headers"]
+    assert isinstance(headers, dict)
+    assert headers["task"] == "route_order"
+    assert chained(message) == ["build_order", "submit_order", "confirm_order"]
+
+
+def test_a_delay_becomes_a_countdown(redis_client: redis.Redis, redis_url: str) -> None:
+    a_dispatcher(redis_url).route(uuid4(), 3, RoutingCause.RETRY, delay_s=1.5)
+    (message,) = messages(redis_client, "settle")
+    headers = message["headers"]
+    assert isinstance(headers, dict)
+    assert headers["eta"] is not None
+
+
+def test_a_broker_that_refuses_is_told_at_once() -> None:
+    started = time.monotonic()
+    with pytest.raises(DispatchUnavailable):
+        a_dispatcher("redis://127.0.0.1:1/0").route(uuid4(), 1, RoutingCause.ORDER)
+    assert time.monotonic() - started < BOUND_S
+
+
+def test_a_frozen_broker_costs_one_short_wait_and_then_none(
+    servers: Servers, redis_client: redis.Redis, redis_url: str
+) -> None:
+    dispatcher = a_dispatcher(redis_url, skip_s=30.0)
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert servers.redis is not None
+    pid = servers.redis.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(DispatchUnavailable):
+            dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+        first = time.monotonic() - started
+        started = time.monotonic()
+        with pytest.raises(DispatchUnavailable):
+            dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+        second = time.monotonic() - started
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert first < BOUND_S
+    assert second < 0.05
+
+
+def test_a_broker_that_comes_back_is_used_again(servers: Servers, redis_url: str) -> None:
+    dispatcher = a_dispatcher(redis_url)
+    assert servers.redis is not None
+    servers.redis.stop()
+    with pytest.raises(DispatchUnavailable):
+        dispatcher.ping()
+    servers.redis.start()
+    dispatcher.ping()
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+
+
+@pytest.mark.parametrize(("attempt", "nominal_ms"), [(1, 500), (2, 1000), (3, 2000), (12, 30_000)])
+def test_the_backoff_doubles_and_half_of_it_is_jitter(attempt: int, nominal_ms: int) -> None:
+    delays = {retry_backoff(500)(attempt) * 1000 for _ in range(200)}
+    assert nominal_ms / 2 <= min(delays)
+    assert max(delays) <= nominal_ms
+    assert len(delays) > 20
+
+
+def test_no_backoff_is_no_delay() -> None:
+    assert retry_backoff(0)(1) == 0.0
+
+
+def test_a_channel_keeps_one_client_and_sends_to_the_queue_of_the_exchange(redis_url: str) -> None:
+    with create_celery(redis_url).connection_for_write() as connection:
+        channel = connection.default_channel
+        assert type(channel) is Channel
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+        assert channel._lookup("settle", "settle") == ["settle"]
+
+
+def test_a_message_that_is_taken_is_noted_nowhere(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    a_dispatcher(redis_url).route(uuid4(), 1, RoutingCause.ORDER)
+    with create_celery(redis_url).connection_for_read() as connection:
+        message = connection.SimpleQueue("intake", no_ack=False).get(timeout=2)
+        assert message.headers["task"] == "route_order"
+        assert not redis_client.exists("unacked", "unacked_index")

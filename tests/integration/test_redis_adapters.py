@@ -1,0 +1,167 @@
+"""The publisher, the cache, the heartbeat and their client on a real server."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import structlog.testing
+
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.cache import RedisOrderCache
+from orderengine.stream.client import create_client
+from orderengine.stream.heartbeat import Heartbeat
+from orderengine.stream.messages import EVENTS_CHANNEL, event_text, order_key
+from orderengine.stream.publisher import RedisEventPublisher
+from tests.fakes import FakeOrders
+from tests.integration.streams import Stream, StreamFactory, frozen
+from tests.steps import FAIL
+
+
+@pytest.fixture
+def make_stream(redis_url: str, fake_orders: FakeOrders) -> Iterator[StreamFactory]:
+    with StreamFactory(redis_url, fake_orders) as factory:
+        yield factory
+
+
+@pytest.fixture
+def stream(make_stream: StreamFactory) -> Stream:
+    return make_stream()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A server that the test may stop."""
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        yield server
+
+
+def test_terminal_states_are_cached_for_a_minute_and_open_ones_are_not(
+    stream: Stream,
+) -> None:
+    walk = stream.walk()
+    key = order_key(walk.order_id)
+    assert 0 < stream.client.pttl(key) <= 2_000
+    stream.publish(walk.step(FAIL), walk.first)
+    assert 50_000 < stream.client.pttl(key) <= 60_000
+
+
+def test_what_the_cache_cannot_read_counts_as_not_cached(stream: Stream) -> None:
+    walk = stream.walk()
+    for held in ("", "1", "1 {}", '2 {"orderId":"x"}', b"\xff\xfe"):
+        stream.client.set(order_key(walk.order_id), held)
+        assert stream.cache.get(walk.order_id) is None
+    stream.publish(walk.step(FAIL))
+    assert stream.cache.get(walk.order_id) == walk.order
+
+
+def test_one_command_publishes_and_caches(stream: Stream) -> None:
+    stream.walk()
+    stream.client.script_flush()
+    before = stream.client.info("commandstats")
+    stream.walk()
+    stream.walk()
+    after = stream.client.info("commandstats")
+
+    def calls(stats: object, name: str) -> int:
+        assert isinstance(stats, dict)
+        return int(stats.get(f"cmdstat_{name}", {}).get("calls", 0))
+
+    assert calls(after, "evalsha") - calls(before, "evalsha") == 3  # one was not known
+    assert calls(after, "script|load") - calls(before, "script|load") == 1
+
+
+def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
+    make_stream: StreamFactory, own_redis: EmbeddedRedis
+) -> None:
+    stream = make_stream(own_redis.url)
+    walk = stream.walk()
+    own_redis.kill()
+    stream.breaker = Breaker(skip_s=60)
+    publisher = RedisEventPublisher(stream.client, stream.breaker)
+    cache = RedisOrderCache(stream.client, stream.breaker)
+    began = time.monotonic()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(1_000):
+            publisher.publish(walk.first)
+            assert cache.get(walk.order_id) is None
+    assert time.monotonic() - began < 2
+    assert [line["event"] for line in lines] == ["redis_unavailable"]
+
+
+def test_a_frozen_redis_is_given_up_in_time(
+    make_stream: StreamFactory, own_redis: EmbeddedRedis
+) -> None:
+    stream = make_stream(own_redis.url)
+    walk = stream.walk()
+    with frozen(own_redis):
+        began = time.monotonic()
+        stream.publish(walk.first)
+        assert time.monotonic() - began < 1.5
+
+
+def test_connections_that_the_server_closed_cost_no_event(
+    make_stream: StreamFactory, own_redis: EmbeddedRedis
+) -> None:
+    stream = make_stream(own_redis.url)
+    walk = stream.walk()
+    own_redis.kill()
+    own_redis.start()
+    stream.publish(walk.step(FAIL))
+    assert stream.cache.get(walk.order_id) == walk.order
+
+
+def test_a_command_that_fails_is_sent_once(redis_url: str) -> None:
+    client = create_client(redis_url, 0.2)
+    name = "tests-blocked"
+    client.delete(name)
+    began = time.monotonic()
+    with pytest.raises(redis.TimeoutError):
+        client.blpop([name], timeout=5)
+    assert time.monotonic() - began < 1
+    client.close()
+
+
+def test_workers_are_alive_for_as_long_as_their_heart_beats(redis_url: str) -> None:
+    client = create_client(redis_url, 1)
+    heartbeat = Heartbeat(client)
+    client.flushall()
+    assert not heartbeat.is_alive()
+    heartbeat.beat()
+    assert heartbeat.is_alive()
+    assert 0 < client.pttl("orderengine:worker:heartbeat") <= 5_000
+    client.close()
+
+
+def test_no_redis_is_no_heartbeat_and_no_error() -> None:
+    heartbeat = Heartbeat(create_client("redis://127.0.0.1:1/0", 0.1))
+    heartbeat.beat()
+    assert heartbeat.is_alive() is False
+
+
+def test_a_rediss_url_makes_connections_with_tls() -> None:
+    client = create_client("rediss://:secret@redis.example:6380/0?ssl_cert_reqs=required", 0.2)
+    assert client.connection_pool.connection_class is redis.SSLConnection
+    connection = client.connection_pool.make_connection()
+    assert isinstance(connection, redis.SSLConnection)
+    assert (connection.retry.get_retries(), connection.socket_timeout) == (0, 0.2)
+
+
+def test_a_redis_without_memory_still_carries_events(stream: Stream) -> None:
+    listener = stream.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    listener.subscribe(EVENTS_CHANNEL)
+    listener.get_message(timeout=1.0)
+    stream.client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(redis.RedisError, match="memory"):
+            Heartbeat(stream.client).check_writable()
+        walk = stream.walk()
+    finally:
+        stream.client.config_set("maxmemory", "0")
+    heard = listener.get_message(timeout=2.0)
+    listener.close()
+    assert heard is not None
+    assert heard["data"].decode() == event_text(walk.first.event)
+    assert not stream.client.exists(order_key(walk.order_id))

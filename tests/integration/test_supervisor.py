@@ -1,0 +1,134 @@
+"""`python -m orderengine.local run`: its children start, are started again, and stop."""
+
+import os
+import signal
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from orderengine.local.ports import is_free
+from orderengine.local.runfile import live_run, load_run
+from tests.integration.local_stack import Stack, a_stack, edit_procfile, eventually
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    with a_stack() as stack:
+        yield stack
+
+
+def test_everything_starts_and_the_user_reads_where_it_is(stack: Stack) -> None:
+    stack.start_until_ready()
+    stack.wait_for("Ctrl-C")
+    text = "\n".join(stack.lines)
+    api = f"127.0.0.1:{stack.env['PORT']}"
+    assert "release  | migrated" in text
+    assert f"http://{api}\n" in text
+    assert f"ws://{api}/ws/orders" in text
+    assert f"http://127.0.0.1:{stack.env['FLOWER_PORT']}" in text
+    assert f"curl -s -X POST http://{api}/api/orders/execute" in text
+    assert "worker   | worker uses postgresql://me:***@127.0.0.1:1/db redis://:***@" in text
+    assert "secret" not in text
+    run = live_run(stack.folder)
+    assert run is not None
+    assert run.api_url == f"http://{api}"
+    assert run.redis_url == stack.env["REDIS_URL"]
+
+
+def test_a_settings_file_is_read(stack: Stack) -> None:
+    (stack.root / ".env").write_text(f"PORT={stack.env.pop('PORT')}\nFLOWER_PORT=1\n")
+    stack.start_until_ready()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_to_the_group_stops_everything_in_order(
+    stack: Stack, number: signal.Signals
+) -> None:
+    stack.start_until_ready()
+    children = stack.children()
+    assert len(children) == 3
+    status, seconds = stack.stop(number)
+    assert status == 0
+    assert seconds < 5
+    assert not any(ref.is_running() for ref in children)
+    assert load_run(stack.folder) is None
+    web, *others = [stack.wait_for(f"{name} stops") for name in ("web", "worker", "flower")]
+    assert web < min(others)
+
+
+def test_a_killed_child_is_named_and_started_again(stack: Stack) -> None:
+    stack.start_until_ready()
+    first = stack.child("worker")
+    first.send(signal.SIGKILL)
+    ended = stack.wait_for(r"worker ended: signal SIGKILL; starting it again in 0\.5 s")
+    stack.wait_for("worker is ready again", after=ended)
+    assert stack.child("worker") != first
+    assert stack.child("worker").is_running()
+
+
+def test_a_child_that_fails_at_once_is_started_less_and_less_often(stack: Stack) -> None:
+    edit_procfile(stack, "python child.py flower", "python child.py flower broken")
+    stack.start()
+    for delay in ("0.5", "1", "2"):
+        ended = stack.wait_for(f"flower ended: exit code 1; starting it again in {delay} s")
+        stack.wait_for("flower: no such module", after=ended)
+    status, _ = stack.stop()
+    assert status == 0
+
+
+def test_a_child_that_ignores_sigterm_is_killed_in_time(stack: Stack) -> None:
+    for name in ("web", "worker", "flower"):
+        edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
+    stack.start_until_ready()
+    children = stack.children()
+    status, seconds = stack.stop()
+    assert status == 0
+    assert seconds < 10
+    assert not any(ref.is_running() for ref in children)
+    stack.wait_for("worker did not stop in time and is killed")
+
+
+def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
+    edit_procfile(stack, "child.py web", "child.py web stubborn")
+    stack.start_until_ready()
+    children = stack.children()
+    began = monotonic()
+    os.killpg(stack.process.pid, signal.SIGINT)
+    stack.wait_for("stopping")
+    # The first half second counts as the same keystroke.
+    eventually(lambda: monotonic() - began > 0.6)
+    os.killpg(stack.process.pid, signal.SIGINT)
+    assert stack.process.wait(5) == 0
+    assert monotonic() - began < 2.5
+    assert not any(ref.is_running() for ref in children)
+
+
+def test_a_signal_repeated_by_a_wrapper_is_one_request(stack: Stack) -> None:
+    stack.start_until_ready()
+    for _ in range(3):
+        os.killpg(stack.process.pid, signal.SIGTERM)
+    assert stack.process.wait(10) == 0
+    assert not any("killed" in line for line in stack.lines)
+
+
+def test_what_a_compound_line_started_is_stopped_too(stack: Stack) -> None:
+    edit_procfile(stack, "python child.py web", "cd . && python child.py web; echo over")
+    stack.start_until_ready()
+    port = int(stack.env["PORT"])
+    assert not is_free(port)
+    assert stack.stop()[0] == 0
+    assert is_free(port)
+
+
+def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Stack) -> None:
+    for name in ("web", "worker"):  # these survive the signal that the kernel sends for us
+        edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
+    stack.start_until_ready()
+    orphans = stack.children()
+    stack.process.kill()
+    stack.process.wait()
+    assert any(ref.is_running() for ref in orphans)
+    stack.start_until_ready()
+    assert not any(ref.is_running() for ref in orphans)
+    assert all(ref.is_running() for ref in stack.children())

@@ -1,0 +1,67 @@
+"""The simulation in tests: its settings, networks that settle at once, and their ledger."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine, text
+
+from orderengine.config import Settings, Simulation
+from orderengine.domain.order import SignedTransaction
+from orderengine.domain.side import Side
+from orderengine.execution.ports import SettlementNetwork, Swap
+from orderengine.settlement import wire
+
+QUICK = {
+    "DATABASE_URL": "postgresql://unused",
+    "REDIS_URL": "redis://unused",
+    "SIM_QUOTE_LATENCY_MS": "0-0",
+    "SIM_SETTLEMENT_MS": "0-0",
+    "SIM_SPREAD_BPS": "0-0",
+    "SIM_DRIFT_BPS": "0-0",
+}
+EXECUTED = text(
+    "SELECT count(*) FROM sim_transactions WHERE order_id = :order_id AND (outcome = 'executed'"
+    " OR outcome IS NULL AND lands_at <= clock_timestamp())"
+)
+ROW = text("SELECT * FROM sim_transactions WHERE signature = :signature")
+
+
+def a_simulation(**settings: str) -> Simulation:
+    """No delays, faults, spread or drift unless told, by their names in the environment."""
+    return Settings.from_env({**QUICK, **settings}).simulation
+
+
+def a_swap(
+    order_id: UUID | None = None,
+    side: Side = Side.BUY,
+    venue: str = "raydium",
+    pool: str = "AAPL-USDC-89730123",
+) -> Swap:
+    """Ten AAPL, with a limit that nothing exceeds."""
+    limit = 10**12 if side is Side.BUY else 1
+    return Swap(order_id or uuid4(), 1, venue, pool, "AAPL", side, 10_000_000, limit)
+
+
+def sent(network: SettlementNetwork, swap: Swap | None = None) -> SignedTransaction:
+    """A signed transaction that was sent."""
+    transaction = network.sign(swap or a_swap())
+    network.send(transaction)
+    return transaction
+
+
+def expired(network: SettlementNetwork) -> SignedTransaction:
+    """A transaction that was never sent and whose last valid height is past."""
+    return wire.sign(a_swap(), network.final_height() - 1, nonce=uuid4().hex)
+
+
+def ledger_row(database: Engine, transaction: SignedTransaction) -> Any:
+    """The ledger's row of a transaction, or None."""
+    with database.connect() as connection:
+        return connection.execute(ROW, {"signature": transaction.signature}).one_or_none()
+
+
+def executions(database: Engine, order_id: UUID) -> int:
+    """How often an order was executed, as the ledger witnesses it."""
+    with database.connect() as connection:
+        count: int = connection.execute(EXECUTED, {"order_id": order_id}).scalar_one()
+        return count

@@ -1,0 +1,40 @@
+"""The factory as a server calls it: from the environment alone, connecting to nothing."""
+
+import subprocess
+import sys
+
+from orderengine.config import PACKAGE_DIR
+
+CHECK = """
+import logging, sys
+from orderengine.api.app import create_app
+app = create_app()
+assert app.test_client().get("/livez").get_json() == {"status": "ok"}
+assert not logging.getLogger().handlers, "logging is the server's to set up"
+parts = ("orderengine.worker", "orderengine.execution.stages", "orderengine.execution.recovery")
+print([name for name in sys.modules if name.startswith(parts)])
+"""
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", CHECK],
+        env=environ,
+        cwd=PACKAGE_DIR.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_web_process_starts_without_its_servers_and_loads_no_code_of_the_workers() -> None:
+    done = run(NOWHERE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+
+
+def test_a_web_process_without_settings_says_which_one_is_missing() -> None:
+    done = run({})
+    assert done.returncode != 0
+    assert "DATABASE_URL must be set" in done.stderr

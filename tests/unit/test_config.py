@@ -1,0 +1,122 @@
+"""The settings: read, bounded, explained, and never shown with their secrets."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from orderengine import config
+from orderengine.config import ConfigurationError, Settings, Span
+
+ROOT = Path(__file__).parents[2]
+OF_THE_SYSTEM = {"LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NO_COLOR"}
+URLS = {"DATABASE_URL": "postgres://u:secret@h/db", "REDIS_URL": "redis://:secret@h:6379/0"}
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = Settings.from_env(URLS)
+    assert (settings.port, settings.order_concurrency, settings.max_attempts) == (3000, 10, 3)
+    assert settings.simulation.settlement_ms == Span(2000, 3000)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p@h/db",
+        "postgresql://u:p@h/db",
+        "postgresql+psycopg2://u:p@h/db",
+        "postgresql+psycopg://u:p@h/db",
+    ],
+)
+def test_any_postgresql_url_names_the_installed_driver(url: str) -> None:
+    settings = Settings.from_env({**URLS, "DATABASE_URL": url})
+    assert settings.database_url == "postgresql+psycopg2://u:p@h/db"
+
+
+def test_a_hosted_url_keeps_its_options() -> None:
+    url = "postgres://u:p@h/db?sslmode=require&channel_binding=require"
+    settings = Settings.from_env({**URLS, "DATABASE_URL": url})
+    assert settings.database_url.endswith("/db?sslmode=require&channel_binding=require")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h/1", "redis://h/1"),
+        ("rediss://h/1", "rediss://h/1?ssl_cert_reqs=required"),
+        ("rediss://h/1?ssl_cert_reqs=none", "rediss://h/1?ssl_cert_reqs=none"),
+        ("rediss://h/1?ssl_cert_reqs=CERT_NONE", "rediss://h/1?ssl_cert_reqs=none"),
+    ],
+)
+def test_a_tls_url_says_how_certificates_are_checked(url: str, expected: str) -> None:
+    assert Settings.from_env({**URLS, "REDIS_URL": url}).redis_url == expected
+
+
+def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
+    environ = {**URLS, "REDIS_URL": "rediss://h/1", "REDIS_SSL_CERT_REQS": "none"}
+    assert Settings.from_env(environ).redis_url == "rediss://h/1?ssl_cert_reqs=none"
+    environ["REDIS_URL"] = "rediss://h/1?ssl_cert_reqs=required"
+    assert Settings.from_env(environ).redis_url == environ["REDIS_URL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL", "mysql://h/db"),
+        ("DATABASE_URL", "nonsense"),
+        ("REDIS_URL", "amqp://h"),
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("ORDER_CONCURRENCY", "0"),
+        ("MAX_ATTEMPTS", "1.5"),
+        ("SIM_SETTLEMENT_MS", "3000-2000"),
+        ("SIM_SETTLEMENT_MS", "-5"),
+        ("SIM_SPREAD_BPS", "a-b"),
+        ("SIM_QUOTE_FAIL_RATE", "1.1"),
+        ("SIM_QUOTE_FAIL_RATE", "nan"),
+        ("LOG_LEVEL", "LOUD"),
+        ("REDIS_SSL_CERT_REQS", "maybe"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Settings.from_env({**URLS, name: value})
+
+
+def test_a_span_may_be_one_number() -> None:
+    assert Settings.from_env({**URLS, "SIM_DRIFT_BPS": "20"}).simulation.drift_bps == Span(20, 20)
+
+
+def test_no_secret_is_shown() -> None:
+    assert "secret" not in repr(Settings.from_env(URLS))
+
+
+def test_every_setting_is_explained_in_the_example() -> None:
+    source = Path(config.__file__).read_text("utf-8")
+    names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
+    for path in (ROOT / "orderengine" / "local").glob("*.py"):
+        names |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', path.read_text("utf-8")))
+    names |= set(re.findall(r"\$\{?([A-Z_]+)", (ROOT / "Procfile").read_text("utf-8")))
+    names -= OF_THE_SYSTEM
+    example = (ROOT / ".env.example").read_text("utf-8")
+    explained = set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
+    assert len(names) > 20
+    assert {"ORDERENGINE_POSTGRES_BIN", "FLOWER_PORT", "ORDER_CONCURRENCY"} <= names
+    assert names <= explained, names - explained
+
+
+def test_migrations_take_the_unpooled_database() -> None:
+    environ = {**URLS, "DATABASE_URL_UNPOOLED": "postgres://u:p@direct/db"}
+    assert config.migration_database_url(environ) == "postgresql+psycopg2://u:p@direct/db"
+    assert config.migration_database_url(URLS).endswith("@h/db")
+
+
+def test_only_config_reads_the_environment() -> None:
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "orderengine").rglob("*.py")
+        if re.search(r"os\.(environ|getenv)", path.read_text("utf-8"))
+    ]
+    outside = [path for path in readers if not path.startswith("orderengine/local/")]
+    assert outside == ["orderengine/config.py"]

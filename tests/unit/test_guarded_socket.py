@@ -1,0 +1,93 @@
+"""The socket of a WebSocket client: a budget for what it says, and a bound for what it holds up."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from orderengine.api import guarded_socket
+from orderengine.api.guarded_socket import BUDGET_BYTES, Budget, GuardedSocket
+
+
+@dataclass
+class Seconds:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The server's end and the client's."""
+    server, client = socket.socketpair()
+    client.settimeout(10)
+    with server, client:
+        yield server, client
+
+
+def test_a_budget_allows_a_burst_and_then_a_trickle() -> None:
+    seconds = Seconds()
+    budget = Budget(burst=100, per_s=10, clock=seconds)
+    assert budget.spend(100)
+    assert not budget.spend(1)
+    seconds.now += 1.0
+    assert budget.spend(9)
+    assert not budget.spend(1)
+
+
+def test_a_budget_that_is_not_used_does_not_grow() -> None:
+    seconds = Seconds()
+    budget = Budget(burst=100, per_s=10, clock=seconds)
+    seconds.now += 3600
+    assert budget.spend(100)
+    assert not budget.spend(1)
+
+
+def test_bytes_pass_both_ways(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, client = pair
+    guarded = GuardedSocket(server)
+    assert guarded.send(b"status") == 6
+    assert client.recv(100) == b"status"
+    client.sendall(b"hello")
+    assert guarded.recv(100) == b"hello"
+    assert not guarded.flooded
+
+
+def test_beyond_the_budget_nothing_passes_any_more(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    server, client = pair
+    guarded = GuardedSocket(server)
+    client.sendall(b"x" * (BUDGET_BYTES + 5000))
+    client.shutdown(socket.SHUT_WR)
+    received = 0
+    while data := guarded.recv(4096):
+        received += len(data)
+    assert received <= BUDGET_BYTES
+    assert guarded.flooded
+
+
+def test_a_client_that_reads_nothing_ends_its_own_connection(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded_socket, "SEND_TIMEOUT_S", 1)
+    server, _ = pair
+    guarded = GuardedSocket(server)
+    with pytest.raises(BlockingIOError):
+        guarded.send(b"x" * 10_000_000)
+    assert guarded.recv(1) == b""
+    with pytest.raises(OSError, match="pipe"):
+        guarded.send(b"half a frame is out: no other may follow")
+
+
+def test_it_may_be_closed_twice_and_by_either_side_first(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    server, client = pair
+    guarded = GuardedSocket(server)
+    client.close()
+    guarded.close()
+    guarded.close()
+    assert server.fileno() >= 0, "the descriptor belongs to the server"

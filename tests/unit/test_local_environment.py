@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from orderengine.local.environment import (
+    Addresses,
+    child_environment,
+    environment_of,
+    parse_env_file,
+)
+from orderengine.local.errors import LocalError
+
+UNPOOLED = "DATABASE_URL_UNPOOLED"
+
+
+def test_an_env_file_is_plain_assignments() -> None:
+    text = (
+        "# ports\nPORT=3001\nexport SIM_SEED = 7\nQUOTED='a # b'\nDOUBLE=\"c\" # d\n"
+        "PLAIN=e # f\nURL=redis://h/0#frag\nEMPTY=\n"
+    )
+    assert parse_env_file(text) == {
+        "PORT": "3001",
+        "SIM_SEED": "7",
+        "QUOTED": "a # b",
+        "DOUBLE": "c",
+        "PLAIN": "e",
+        "URL": "redis://h/0#frag",
+        "EMPTY": "",
+    }
+
+
+def test_a_line_of_an_env_file_that_is_no_assignment_is_named() -> None:
+    with pytest.raises(LocalError, match=r"\.env, line 2"):
+        parse_env_file("A=1\nnonsense\n")
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1\nSIM_SEED=2\n")
+    assert environment_of(tmp_path, {"PORT": "3"}) == {"PORT": "3", "SIM_SEED": "2"}
+
+
+def test_no_env_file_is_needed(tmp_path: Path) -> None:
+    assert environment_of(tmp_path, {"PORT": "3"}) == {"PORT": "3"}
+
+
+SHELL, FILE = "postgresql://shell/db", "postgresql://file/db"
+
+
+@pytest.mark.parametrize(
+    ("shell", "file", "unpooled"),
+    [
+        ({"DATABASE_URL": SHELL, UNPOOLED: SHELL}, {}, SHELL),
+        ({}, {"DATABASE_URL": FILE, UNPOOLED: FILE}, FILE),
+        ({"DATABASE_URL": SHELL, UNPOOLED: SHELL}, {"DATABASE_URL": FILE, UNPOOLED: FILE}, SHELL),
+        ({"DATABASE_URL": SHELL}, {"DATABASE_URL": FILE, UNPOOLED: FILE}, None),
+        ({"DATABASE_URL": SHELL}, {UNPOOLED: FILE}, None),
+        ({UNPOOLED: SHELL}, {"DATABASE_URL": FILE}, None),
+        ({UNPOOLED: SHELL}, {"DATABASE_URL": FILE, UNPOOLED: FILE}, FILE),
+        ({UNPOOLED: SHELL}, {}, None),
+        ({}, {UNPOOLED: FILE}, None),
+        ({"DATABASE_URL": "", UNPOOLED: SHELL}, {"DATABASE_URL": FILE, UNPOOLED: FILE}, None),
+    ],
+)
+def test_migrations_and_application_never_get_different_databases(
+    tmp_path: Path, shell: dict[str, str], file: dict[str, str], unpooled: str | None
+) -> None:
+    (tmp_path / ".env").write_text("".join(f"{key}={value}\n" for key, value in file.items()))
+    env = environment_of(tmp_path, shell)
+    assert env.get(UNPOOLED) == unpooled
+    assert environment_of(tmp_path, env) == env
+
+
+def test_defaults_listen_on_loopback_and_start_servers() -> None:
+    addresses = Addresses.from_env({"DATABASE_URL": "", "REDIS_URL": ""})
+    assert addresses.api.netloc == "127.0.0.1:3000"
+    assert addresses.flower.netloc == "127.0.0.1:5555"
+    assert addresses.database_url is None
+    assert addresses.redis_url is None
+
+
+def test_all_interfaces_are_reached_over_loopback() -> None:
+    assert Addresses.from_env({"HOST": "0.0.0.0"}).api.netloc == "127.0.0.1:3000"
+    assert Addresses.from_env({"HOST": "::"}).api.netloc == "[::1]:3000"
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "3000 ", "\uff13000"])
+def test_a_port_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(LocalError, match="PORT="):
+        Addresses.from_env({"PORT": value})
+
+
+def test_one_port_can_not_serve_two() -> None:
+    with pytest.raises(LocalError, match="PORT and FLOWER_PORT are both 4000"):
+        Addresses.from_env({"PORT": "4000", "FLOWER_PORT": "4000"})
+
+
+def test_children_find_the_servers_the_ports_and_our_programs() -> None:
+    env = {"PATH": "/usr/bin", "SIM_SEED": "1", "PORT": ""}
+    child = child_environment(env, Addresses.from_env(env), "postgresql://db", "redis://r")
+    assert child["DATABASE_URL"] == "postgresql://db"
+    assert child["REDIS_URL"] == "redis://r"
+    assert (child["HOST"], child["PORT"], child["FLOWER_PORT"]) == ("127.0.0.1", "3000", "5555")
+    assert child["SIM_SEED"] == "1"
+    first, *rest = child["PATH"].split(":")
+    assert (Path(first) / "python").exists()
+    assert rest == ["/usr/bin"]

@@ -1,0 +1,115 @@
+"""The wire form of events and the cached form of orders."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orderengine.domain.errors import FailureReason
+from orderengine.domain.events import Moved
+from orderengine.domain.moves import FailAttempt, RoutingCause, StartRouting
+from orderengine.domain.order import Order
+from orderengine.stream.messages import (
+    OPEN_TTL,
+    TERMINAL_TTL,
+    UNREADABLE,
+    cache_ttl,
+    cached_order,
+    cached_text,
+    event_from,
+    event_text,
+)
+from tests.fakes import FakeOrders
+from tests.steps import CONFIRMED, FAIL, Walk
+
+
+def _all_steps() -> Iterator[Moved]:
+    confirmed = Walk(FakeOrders())
+    yield confirmed.first
+    yield from confirmed.confirm()
+    failed = Walk(FakeOrders())
+    yield from failed.steps(
+        CONFIRMED[0],
+        FailAttempt(FailureReason.SLIPPAGE_EXCEEDED, "3 % is more than 1 %", 0.5),
+        StartRouting(RoutingCause.RETRY),
+        FAIL,
+    )
+
+
+steps = pytest.mark.parametrize(
+    "moved", list(_all_steps()), ids=lambda moved: f"{moved.event.seq}-{moved.event.status}"
+)
+
+
+def _without_payload(order: Order) -> Order:
+    if order.transaction is None:
+        return order
+    return replace(order, transaction=replace(order.transaction, payload=b""))
+
+
+def test_an_event_has_the_documented_wire_form() -> None:
+    walk = Walk(FakeOrders())
+    event = replace(walk.first.event, data={"symbol": "AAPL"})
+    assert event_text(event) == (
+        f'{{"orderId":"{walk.order_id}","seq":1,"status":"pending","attempt":1,'
+        '"at":"2026-11-22T12:00:00.000000Z","data":{"symbol":"AAPL"}}'
+    )
+
+
+@steps
+def test_an_event_survives_the_wire(moved: Moved) -> None:
+    assert event_from(event_text(moved.event)) == moved.event
+    assert event_from(event_text(moved.event).encode()) == moved.event
+
+
+@steps
+def test_an_event_that_was_read_is_written_byte_for_byte_the_same(moved: Moved) -> None:
+    text = event_text(moved.event)
+    assert event_text(event_from(text)) == text
+
+
+@steps
+def test_an_order_survives_the_cache(moved: Moved) -> None:
+    text = cached_text(moved.order)
+    assert text.startswith(f"{moved.order.version} {{")
+    assert cached_order(text.encode()) == _without_payload(moved.order)
+
+
+def test_signed_bytes_never_reach_the_cache() -> None:
+    walk = Walk(FakeOrders())
+    walk.confirm()
+    held = cached_order(cached_text(walk.order).encode()).transaction
+    assert held is not None
+    assert (held.signature, held.payload, held.last_valid_height) == ("5sig", b"", 123_456)
+
+
+def test_microseconds_are_written_even_when_they_are_zero_and_in_utc() -> None:
+    event = Walk(FakeOrders()).first.event
+    later = replace(event, occurred_at=event.occurred_at + timedelta(microseconds=120))
+    assert json.loads(event_text(later))["at"] == "2026-11-22T12:00:00.000120Z"
+
+
+def test_text_that_is_no_unicode_still_has_a_wire_form() -> None:
+    event = replace(Walk(FakeOrders()).first.event, data={"detail": "\ud800"})
+    assert event_text(event).encode("ascii")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"null", b"[]", b"{}", b'{"orderId":"1"}', b'{"orderId":1}', b"\xef\xbb\xbf", b"\xff"],
+)
+def test_what_somebody_else_wrote_is_unreadable_and_nothing_worse(text: bytes) -> None:
+    with pytest.raises(UNREADABLE):
+        event_from(text)
+    for held in (text, b"1 " + text):
+        with pytest.raises(UNREADABLE):
+            cached_order(held)
+
+
+def test_terminal_states_stay_cached_for_minutes_and_open_ones_for_two_seconds() -> None:
+    walk = Walk(FakeOrders())
+    assert cache_ttl(walk.order) == OPEN_TTL == timedelta(seconds=2)
+    walk.confirm()
+    assert cache_ttl(walk.order) == TERMINAL_TTL == timedelta(minutes=1)

@@ -1,0 +1,129 @@
+"""The schemas of query strings, and the ids and cursors in them."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderengine.api.fields import cursor_text, parse_order_id
+from orderengine.api.inputs import load
+from orderengine.api.schemas import (
+    EventListSchema,
+    OrderListSchema,
+    QuoteQuerySchema,
+    UpdatesQuerySchema,
+)
+from orderengine.domain.order import OrderStatus
+from tests.web import INSTRUMENTS, refused
+
+ORDER_ID = UUID("7a5ffdcc-5c7f-46ec-bee8-46ec4d08fdae")
+
+
+def test_the_list_of_orders_is_filtered_and_paged() -> None:
+    query = {
+        "status": "failed",
+        "symbol": "BTC",
+        "limit": "100",
+        "cursor": cursor_text(ORDER_ID),
+    }
+    assert load(OrderListSchema(), query) == {
+        "status": OrderStatus.FAILED,
+        "symbol": "BTC",
+        "limit": 100,
+        "before": ORDER_ID,
+    }
+    assert load(OrderListSchema(), {}) == {"limit": 20}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"status": "done"}, ("status", "one_of")),
+        ({"symbol": ""}, ("symbol", "text")),
+        ({"symbol": "A" * 65}, ("symbol", "text")),
+        ({"symbol": "AAPL\0"}, ("symbol", "text")),
+        ({"symbol": "AAPL\n"}, ("symbol", "text")),
+        ({"symbol": "AAPL\u200b"}, ("symbol", "text")),
+        ({"symbol": "\ud800"}, ("symbol", "text")),
+        ({"limit": "0"}, ("limit", "range")),
+        ({"limit": "101"}, ("limit", "range")),
+        ({"limit": "-1"}, ("limit", "range")),
+        ({"limit": "1.0"}, ("limit", "integer")),
+        ({"limit": "\uff11"}, ("limit", "integer")),
+        ({"limit": "9" * 5000}, ("limit", "range")),
+        ({"cursor": ""}, ("cursor", "cursor")),
+        ({"cursor": "\u00e9"}, ("cursor", "cursor")),
+        ({"cursor": str(ORDER_ID)}, ("cursor", "cursor")),
+        ({"cursor": cursor_text(ORDER_ID).upper()}, ("cursor", "cursor")),
+        ({"cursor": cursor_text(ORDER_ID)[:-1]}, ("cursor", "cursor")),
+        ({"cursor": cursor_text(ORDER_ID)[:-1] + "_"}, ("cursor", "cursor")),
+        ({"cursor": cursor_text(ORDER_ID) + "\n"}, ("cursor", "cursor")),
+        ({"offset": "1"}, ("offset", "unknown")),
+    ],
+)
+def test_another_query_for_orders_is_refused(query: dict[str, str], found: Any) -> None:
+    assert refused(OrderListSchema(), query) == [found]
+
+
+@pytest.mark.parametrize("symbol", ["XYZ", "BRK B", "A" * 64, "\u00c4\u00df"])
+def test_orders_are_listed_by_any_symbol_also_one_that_is_not_traded(symbol: str) -> None:
+    assert load(OrderListSchema(), {"symbol": symbol})["symbol"] == symbol
+
+
+def test_a_quote_is_asked_for_with_three_parameters() -> None:
+    query = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
+    assert load(QuoteQuerySchema(INSTRUMENTS), query)["quantity"] == 10
+    assert refused(QuoteQuerySchema(INSTRUMENTS), {}) == [
+        ("symbol", "required"),
+        ("side", "required"),
+        ("quantity", "required"),
+    ]
+
+
+def test_events_are_asked_for_after_a_number() -> None:
+    assert load(EventListSchema(), {}) == {"after": 0}
+    assert load(EventListSchema(), {"after": "3"}) == {"after": 3}
+    assert refused(EventListSchema(), {"after": "-1"}) == [("after", "range")]
+    assert refused(EventListSchema(), {"after": str(2**31)}) == [("after", "range")]
+
+
+def test_updates_are_asked_for_as_events_are_and_with_an_order_id() -> None:
+    query = {"orderId": str(ORDER_ID), "after": "2147483647"}
+    assert load(UpdatesQuerySchema(), query) == {"order_id": ORDER_ID, "after": 2**31 - 1}
+    assert load(UpdatesQuerySchema(), {"orderId": str(ORDER_ID)})["after"] == 0
+    assert refused(UpdatesQuerySchema(), {"after": str(2**31), "since": "1"}) == [
+        ("after", "range"),
+        ("orderId", "required"),
+        ("since", "unknown"),
+    ]
+    for text in ("", "42", ORDER_ID.hex):
+        assert refused(UpdatesQuerySchema(), {"orderId": text}) == [("orderId", "uuid")]
+
+
+@given(st.uuids())
+def test_a_cursor_names_its_order(order_id: UUID) -> None:
+    assert load(OrderListSchema(), {"cursor": cursor_text(order_id)})["before"] == order_id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        ORDER_ID.hex,
+        f"{{{ORDER_ID}}}",
+        f"urn:uuid:{ORDER_ID}",
+        f"{ORDER_ID}\n",
+        f" {ORDER_ID}",
+        str(ORDER_ID).replace("7", "\uff17"),
+        str(ORDER_ID) + "0",
+    ],
+)
+def test_an_order_id_has_one_form(text: str) -> None:
+    assert parse_order_id(text) is None
+
+
+def test_an_order_id_is_read_in_either_case() -> None:
+    assert parse_order_id(str(ORDER_ID)) == parse_order_id(str(ORDER_ID).upper()) == ORDER_ID

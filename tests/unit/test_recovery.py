@@ -1,0 +1,72 @@
+"""Recovery on ports in memory: what it brings back, and what it leaves alone."""
+
+import pytest
+
+from orderengine.domain.errors import DispatchUnavailable, FailureReason
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.moves import RoutingCause
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.recovery import recover_due_orders
+from orderengine.execution.stages import Look, confirm_order, route_order
+from tests.world import World
+
+
+@pytest.fixture
+def world(instruments: Instruments) -> World:
+    return World(instruments)
+
+
+@pytest.mark.parametrize("stage", ["pending", "routing", "building", "submitted"])
+def test_recovery_brings_back_an_order_from_each_stage(world: World, stage: str) -> None:
+    order = world.stop_at(stage)
+    world.clock.advance(20.0)
+    assert recover_due_orders(world.engine) == 1
+    handed = world.run_to_submitted(order.order_id)
+    world.network.land(handed.signature)
+    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert world.network.executions == {order.order_id: 1}
+    assert world.order(order.order_id).attempt == 1
+
+
+def test_recovery_claims_nothing_while_the_broker_is_away(world: World) -> None:
+    world.stop_at("routing")
+    world.clock.advance(20.0)
+    world.dispatcher.down = True
+    with pytest.raises(DispatchUnavailable):
+        recover_due_orders(world.engine)
+    world.dispatcher.down = False
+    assert recover_due_orders(world.engine) == 1
+
+
+def test_an_order_that_never_gets_on_fails_after_ten_recoveries(world: World) -> None:
+    order = world.stop_at("routing")
+    for _ in range(10):
+        world.clock.advance(20.0)
+        recover_due_orders(world.engine)
+        message = world.dispatcher.sent.pop()
+        assert message.cause is RoutingCause.RECOVERY
+        route_order(world.engine, order.order_id, message.version, RoutingCause.RECOVERY)
+    world.clock.advance(20.0)
+    recover_due_orders(world.engine)
+    after = world.order(order.order_id)
+    assert after.status is OrderStatus.FAILED
+    assert after.failure is not None
+    assert after.failure.reason is FailureReason.ENGINE_ERROR
+    assert world.network.sends == []
+
+
+def test_a_submitted_order_is_never_failed_by_a_cap(world: World) -> None:
+    handed = world.submit()
+    world.network.go_dark()
+    for _ in range(50):
+        world.clock.advance(20.0)
+        assert recover_due_orders(world.engine) == 1
+    assert world.order(handed.order_id).status is OrderStatus.SUBMITTED
+
+
+def test_one_order_that_can_not_be_brought_back_keeps_none_of_the_others(world: World) -> None:
+    broken, sound = world.submit(), world.submit()
+    world.orders.damage(broken.order_id)
+    world.clock.advance(20.0)
+    assert recover_due_orders(world.engine) == 2
+    assert [sent.order_id for sent in world.dispatcher.sent] == [sound.order_id]

@@ -1,0 +1,214 @@
+"""The schema of an order: what it reads exactly, and what it refuses by rule."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderengine.api.errors import Refused
+from orderengine.api.inputs import load
+from orderengine.api.schemas import OrderRequestSchema
+from orderengine.api.strict_json import JsonNumber, parse_object
+from orderengine.domain.side import Side
+from tests.web import INSTRUMENTS, refused
+
+VALID = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
+
+
+def an_order(**changed: Any) -> dict[str, Any]:
+    return {**VALID, **changed}
+
+
+def order_schema() -> OrderRequestSchema:
+    return OrderRequestSchema(INSTRUMENTS)
+
+
+def test_an_order_is_read_with_the_default_tolerance() -> None:
+    assert load(order_schema(), VALID) == {
+        "symbol": "AAPL",
+        "side": Side.BUY,
+        "quantity": Decimal(10),
+        "slippage_tolerance_bps": 100,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given_quantity", "plain"),
+    [
+        (JsonNumber("10"), "10"),
+        (JsonNumber("0.5"), "0.5"),
+        (JsonNumber("1e2"), "100"),
+        (JsonNumber("1E+2"), "100"),
+        (JsonNumber("25e-2"), "0.25"),
+        (JsonNumber("0.1"), "0.1"),
+        ("10", "10"),
+        ("0.000101", "0.000101"),
+        ("10.500000000000000000000000000000", "10.5"),
+        ("99999.999999", "99999.999999"),
+    ],
+)
+def test_a_quantity_is_read_exactly(given_quantity: object, plain: str) -> None:
+    quantity = load(order_schema(), an_order(quantity=given_quantity))["quantity"]
+    assert str(quantity) == plain
+
+
+@pytest.mark.parametrize(
+    ("given_quantity", "rule"),
+    [
+        (None, "type"),
+        (True, "type"),
+        ([], "type"),
+        ({}, "type"),
+        ("", "decimal"),
+        (" 1", "decimal"),
+        ("1 ", "decimal"),
+        ("1\n", "decimal"),
+        ("+1", "decimal"),
+        ("01", "decimal"),
+        (".5", "decimal"),
+        ("5.", "decimal"),
+        ("1_000", "decimal"),
+        ("1,000", "decimal"),
+        ("1,5", "decimal"),
+        ("1e2", "decimal"),
+        ("0x10", "decimal"),
+        ("sNaN", "decimal"),
+        ("NaN", "decimal"),
+        ("Infinity", "decimal"),
+        ("\uff11\uff12", "decimal"),
+        ("\u0661", "decimal"),
+        (JsonNumber("1e1000000"), "decimal"),
+        (JsonNumber("1e-1000000"), "decimal"),
+        (JsonNumber("1e100"), "decimal"),
+        (JsonNumber("1e99"), "digits"),
+        (JsonNumber("1e-99"), "digits"),
+        ("1" + "0" * 28, "digits"),
+        ("0." + "1" * 28, "digits"),
+        (JsonNumber("-1"), "positive"),
+        (JsonNumber("-1e99"), "positive"),
+        (JsonNumber("0"), "positive"),
+        (JsonNumber("-0"), "positive"),
+        (JsonNumber("0e99"), "positive"),
+        ("0.000", "positive"),
+        ("-0.5", "positive"),
+        (JsonNumber("1e-7"), "min"),
+        ("100000.000001", "max"),
+        ("1.0000001", "step"),
+    ],
+)
+def test_another_quantity_is_refused_by_rule(given_quantity: object, rule: str) -> None:
+    assert refused(order_schema(), an_order(quantity=given_quantity)) == [("quantity", rule)]
+
+
+@pytest.mark.parametrize(("literal", "bps"), [("0", 0), ("1", 1), ("10000", 10_000)])
+def test_a_tolerance_is_an_integer_in_bps(literal: str, bps: int) -> None:
+    order = load(order_schema(), an_order(slippageBps=JsonNumber(literal)))
+    assert order["slippage_tolerance_bps"] == bps
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "rule"),
+    [
+        (None, "type"),
+        (True, "type"),
+        ("100", "type"),
+        ([], "type"),
+        (JsonNumber("1.5"), "integer"),
+        (JsonNumber("100.0"), "integer"),
+        (JsonNumber("1e2"), "integer"),
+        (JsonNumber("-0"), "integer"),
+        (JsonNumber("-1"), "range"),
+        (JsonNumber("10001"), "range"),
+        (JsonNumber("9" * 64), "range"),
+    ],
+)
+def test_another_tolerance_is_refused_by_rule(tolerance: object, rule: str) -> None:
+    assert refused(order_schema(), an_order(slippageBps=tolerance)) == [("slippageBps", rule)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("symbol", None, "type"),
+        ("symbol", JsonNumber("1"), "type"),
+        ("symbol", ["AAPL"], "type"),
+        ("symbol", "", "known"),
+        ("symbol", "aapl", "known"),
+        ("symbol", " AAPL", "known"),
+        ("symbol", "\u017fol", "known"),
+        ("symbol", "SOL\u200b", "known"),
+        ("side", None, "type"),
+        ("side", False, "type"),
+        ("side", "", "one_of"),
+        ("side", "BUY", "one_of"),
+        ("side", "hold", "one_of"),
+    ],
+)
+def test_symbol_and_side_are_taken_exactly(field: str, value: object, rule: str) -> None:
+    assert refused(order_schema(), an_order(**{field: value})) == [(field, rule)]
+
+
+def test_an_unknown_symbol_is_refused_with_a_few_that_are_known() -> None:
+    with pytest.raises(Refused, match="AAPL, TSLA, NVDA"):
+        load(order_schema(), an_order(symbol="XYZ"))
+
+
+def test_everything_wrong_is_reported_at_once_in_the_order_of_the_fields() -> None:
+    raw = {"zz": 1, "slippageBps": "1", "quantity": "x", "side": "x", "aa": None}
+    for body in (raw, dict(reversed(raw.items()))):
+        found = refused(order_schema(), body)
+        assert found[:4] == [
+            ("symbol", "required"),
+            ("side", "one_of"),
+            ("quantity", "decimal"),
+            ("slippageBps", "type"),
+        ]
+        assert sorted(found[4:]) == [("aa", "unknown"), ("zz", "unknown")]
+
+
+def test_a_limit_of_the_instrument_is_reported_beside_the_rest() -> None:
+    found = refused(order_schema(), an_order(quantity="9999999", side="x"))
+    assert found == [("side", "one_of"), ("quantity", "max")]
+
+
+def test_a_flood_of_unknown_fields_is_cut_short() -> None:
+    flood = {f"x{number}": True for number in range(1000)}
+    found = refused(order_schema(), {**flood, **an_order(side="x")})
+    assert len(found) == 20
+    assert found[0] == ("side", "one_of")
+
+
+def test_the_name_of_an_unknown_field_is_repeated_in_a_safe_form() -> None:
+    hostile = "\x1b[31m<script>" + "A" * 4000
+    ((field, rule),) = refused(order_schema(), an_order(**{hostile: 1}))
+    assert rule == "unknown"
+    assert field.startswith("\\x1b[31m<script>AAA")
+    assert len(field) < 60
+
+
+@given(st.text())
+def test_any_text_as_quantity_is_read_exactly_or_refused(text: str) -> None:
+    try:
+        quantity = load(order_schema(), an_order(quantity=text))["quantity"]
+    except Refused:
+        return
+    assert text.isascii()
+    assert Decimal(text) == quantity
+
+
+@given(st.decimals("0.0001", "100000", places=6))
+def test_every_tradable_quantity_is_taken_as_string_and_as_number(quantity: Decimal) -> None:
+    for value in (f"{quantity:f}", JsonNumber(str(quantity))):
+        assert load(order_schema(), an_order(quantity=value))["quantity"] == quantity
+
+
+def test_a_body_is_read_from_bytes_to_values() -> None:
+    raw = parse_object(b'{"symbol":"SOL","side":"sell","quantity":1.5e1,"slippageBps":50}')
+    assert load(order_schema(), raw) == {
+        "symbol": "SOL",
+        "side": Side.SELL,
+        "quantity": Decimal(15),
+        "slippage_tolerance_bps": 50,
+    }

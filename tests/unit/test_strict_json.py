@@ -1,0 +1,134 @@
+"""Strict JSON: what is read, and what is refused by name."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderengine.api.errors import ErrorCode, Refused
+from orderengine.api.strict_json import MAX_DEPTH, JsonNumber, parse_object, shown
+
+
+def nested(levels: int) -> bytes:
+    inner = levels - 1
+    return b'{"a":' + b"[" * inner + b"]" * inner + b"}"
+
+
+@pytest.mark.parametrize("literal", ["10", "-0", "0.10", "1e2", "1.5E-7", "9" * 64])
+def test_a_number_stays_as_it_was_written(literal: str) -> None:
+    assert parse_object(f'{{"a":{literal}}}'.encode()) == {"a": JsonNumber(literal)}
+
+
+def test_other_values_are_what_json_says() -> None:
+    body = ' {"s":"é\\u00e9\\ud83d\\ude00","t":true,"f":false,"n":null,"l":[1,{}],"":0} '
+    assert parse_object(body.encode()) == {
+        "s": "éé\U0001f600",
+        "t": True,
+        "f": False,
+        "n": None,
+        "l": [JsonNumber("1"), {}],
+        "": JsonNumber("0"),
+    }
+
+
+def test_brackets_in_strings_are_no_nesting() -> None:
+    text = '\\"[{[{[{[{[{' * 20
+    assert parse_object(f'{{"a":"{text}"}}'.encode())
+
+
+def test_eight_levels_are_read_and_nine_refused() -> None:
+    assert parse_object(nested(MAX_DEPTH))
+    with pytest.raises(Refused) as refused:
+        parse_object(nested(MAX_DEPTH + 1))
+    assert refused.value.errors[0].rule == "depth"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        (b"", "body", "json"),
+        (b" ", "body", "json"),
+        (b"{", "body", "json"),
+        (b"{}}", "body", "json"),
+        (b"{'a':1}", "body", "json"),
+        (b'{"a":1,}', "body", "json"),
+        (b'{"a":01}', "body", "json"),
+        (b'{"a":+1}', "body", "json"),
+        (b'{"a":.5}', "body", "json"),
+        (b'{"a":1_0}', "body", "json"),
+        (b'{"a":0x10}', "body", "json"),
+        ('{"a":\uff11\uff12}'.encode(), "body", "json"),
+        (b'{"a":"\x01"}', "body", "json"),
+        (b'{"a":"\\x41"}', "body", "json"),
+        (b'{"a":1} // no', "body", "json"),
+        (b"\xef\xbb\xbf{}", "body", "json"),
+        (b'{"a":"\xff"}', "body", "utf8"),
+        (b'{"a":"\xed\xa0\x80"}', "body", "utf8"),
+        ('{"a":1}'.encode("utf-16"), "body", "utf8"),
+        (b"[]", "body", "object"),
+        (b'"text"', "body", "object"),
+        (b"1", "body", "object"),
+        (b"null", "body", "object"),
+        (b"NaN", "body", "object"),
+        (b"[" * 200_000, "body", "depth"),
+        (b'{"a":' * 200_000, "body", "depth"),
+        (b'{"a":1,"a":1}', "a", "duplicate"),
+        (b'{"a":1,"\\u0061":2}', "a", "duplicate"),
+        (b'{"a":{"b":1,"b":2}}', "b", "duplicate"),
+        (b'{"a":NaN}', "a", "number"),
+        (b'{"a":[-Infinity]}', "a", "number"),
+        (b'{"a":1' + b"0" * 64 + b"}", "a", "digits"),
+        (b'{"a":"\\u0000"}', "a", "text"),
+        (b'{"a":["\\ud800"]}', "a", "text"),
+        (b'{"\\udc00":1}', "\\udc00", "text"),
+        (b'{"a":{"b\\u0000":1}}', "b\\x00", "text"),
+    ],
+)
+def test_a_refusal_names_field_and_rule(body: bytes, field: str, rule: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_object(body)
+    assert (refused.value.status, refused.value.code) == (400, ErrorCode.INVALID_JSON)
+    (broken,) = refused.value.errors
+    assert (broken.field, broken.rule) == (field, rule)
+
+
+def test_broken_json_is_refused_with_its_place() -> None:
+    with pytest.raises(Refused, match="line 2, column 8"):
+        parse_object(b'{"a": 1,\n  "b": ?}')
+
+
+def test_bytes_that_are_no_utf8_are_refused_with_their_place() -> None:
+    with pytest.raises(Refused, match="byte 6"):
+        parse_object(b'{"a":"\xff"}')
+
+
+def test_an_unclosed_string_costs_no_more_than_its_length() -> None:
+    with pytest.raises(Refused):
+        parse_object(b'{"a":"' + b'\\"' * 500_000)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    with suppress(Refused):
+        assert isinstance(parse_object(body), dict)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
+LEAVES = st.none() | st.booleans() | TEXT
+LISTS = st.lists(LEAVES | st.dictionaries(TEXT, LEAVES, max_size=3), max_size=3)
+VALUES = LEAVES | LISTS | st.dictionaries(TEXT, LISTS, max_size=3)
+
+
+@given(st.dictionaries(TEXT, VALUES, max_size=3))
+def test_what_json_wrote_is_read_back(document: dict[str, Any]) -> None:
+    assert parse_object(json.dumps(document).encode()) == document
+
+
+@given(st.text())
+def test_what_is_shown_of_a_clients_text_is_short_printable_ascii(text: str) -> None:
+    assert shown(text).isascii()
+    assert shown(text).isprintable()
+    assert len(shown(text)) <= 40 * len(r"\U00000000") + len("...")

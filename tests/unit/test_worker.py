@@ -1,0 +1,175 @@
+"""The tasks and the reconciler: how errors of the stages become retries, or the end of a chain."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from celery import Celery
+from celery.exceptions import Ignore, Retry
+
+from orderengine.bootstrap import QUOTE_TIMEOUT_S, WorkerPorts
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause
+from orderengine.domain.order import OrderStatus
+from orderengine.worker.reconciler import Reconciler
+from orderengine.worker.tasks import (
+    POLL_LIMIT_S,
+    RETRY_DELAY_MAX_S,
+    STAGE_RETRIES,
+    poll_delay_s,
+    register_tasks,
+)
+from tests.fakes import unavailable
+from tests.world import World
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def world(instruments: Instruments) -> World:
+    return World(instruments)
+
+
+@pytest.fixture
+def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a task as a worker would, at its n-th retry; a retry is raised, not sent."""
+    app = Celery("tests", broker="memory://", set_as_current=False)
+    register_tasks(app, lambda: world.engine)
+
+    def run_task(name: str, *args: Any, retries: int = 0, **options: Any) -> Any:
+        task = app.tasks[name]
+        task.push_request(
+            args=args, kwargs=options, retries=retries, called_directly=False, is_eager=True
+        )
+        monkeypatch.setattr(task, "apply_async", lambda *_, **__: None)
+        try:
+            return task.run(*args, **options)
+        finally:
+            task.pop_request()
+
+    return run_task
+
+
+def test_the_chain_hands_documents_from_task_to_task(world: World, run: Run) -> None:
+    order = world.accept()
+    routed = run("route_order", str(order.order_id), 1, "order")
+    built = run("build_order", routed)
+    submitted = run("submit_order", built)
+    world.network.land(submitted["signature"])
+    with pytest.raises(Retry):
+        run("confirm_order", submitted)
+    assert run("confirm_order", submitted, retries=1) is None
+    assert world.order(order.order_id).status is OrderStatus.CONFIRMED
+
+
+def test_a_superseded_message_ends_its_chain(world: World, run: Run) -> None:
+    order = world.accept()
+    run("route_order", str(order.order_id), 1, "order")
+    with pytest.raises(Ignore):
+        run("route_order", str(order.order_id), 1, "order")
+
+
+def test_an_attempt_that_ended_ends_the_chain(world: World, run: Run) -> None:
+    world.board.answers = {"raydium": unavailable()}
+    order = world.accept()
+    with pytest.raises(Retry):
+        run("route_order", str(order.order_id), 1, "order")
+    with pytest.raises(Ignore):
+        run("route_order", str(order.order_id), 1, "order", retries=1)
+    assert world.order(order.order_id).attempt == 2
+
+
+def test_a_lost_database_is_raised_for_all_to_see(world: World, run: Run) -> None:
+    order = world.accept()
+    world.orders.down = True
+    with pytest.raises(StorageUnavailable):
+        run("route_order", str(order.order_id), 1, "order")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_transaction_in_flight_is_looked_at_again_later(
+    world: World, run: Run, *, dark: bool
+) -> None:
+    order = world.accept()
+    submitted = run("submit_order", run("build_order", run_route(run, order.order_id)))
+    if dark:
+        world.network.go_dark()
+    with pytest.raises(Retry) as caught:
+        run("confirm_order", submitted)
+    assert caught.value.when == 2.0
+    assert run("confirm_order", submitted, retries=1000) is None
+    assert world.order(order.order_id).status is OrderStatus.SUBMITTED
+
+
+def test_recovery_looks_once_at_a_transaction_in_flight(world: World, run: Run) -> None:
+    submitted = world.submit().document()
+    assert run("confirm_order", submitted, once=True) is None
+
+
+def test_recovery_that_had_to_send_again_waits_for_the_outcome(world: World, run: Run) -> None:
+    world.network.lose_next_send()
+    submitted = world.submit()
+    with pytest.raises(Retry) as caught:
+        run("confirm_order", submitted.document(), once=True)
+    assert caught.value.when == 2.0
+    assert world.network.sends == [submitted.signature] * 2
+
+
+def run_route(run: Run, order_id: UUID) -> Any:
+    return run("route_order", str(order_id), 1, RoutingCause.ORDER.value)
+
+
+@pytest.mark.parametrize(
+    ("typical_s", "waits"),
+    [
+        (0.0, [0.3, 0.3, 0.3, 0.6, 1.2, 2.4, 4.8]),
+        (2.4, [2.4, 0.3, 0.3, 0.6, 1.2, 2.4, 4.8]),
+        (8.0, [6.0, 1.0, 1.0, 2.0]),
+        (600.0, [6.0]),
+    ],
+)
+def test_one_message_looks_less_and_less_often_and_for_a_limited_time(
+    typical_s: float, waits: list[float]
+) -> None:
+    asked = [poll_delay_s(polls, typical_s) for polls in range(len(waits) + 1)]
+    assert asked == pytest.approx([*waits, None])
+    assert sum(waits) <= POLL_LIMIT_S
+
+
+def test_all_tries_of_a_stage_fit_into_its_time() -> None:
+    tries = 1 + STAGE_RETRIES
+    assert tries * QUOTE_TIMEOUT_S + STAGE_RETRIES * RETRY_DELAY_MAX_S < STAGE_LIMIT_S
+
+
+class Heart:
+    """Counts its beats."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    def beat(self) -> bool:
+        self.beats += 1
+        return True
+
+
+def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
+    heart = Heart()
+    reconciler = Reconciler(WorkerPorts(world.engine, heart))  # type: ignore[arg-type]
+    order = world.stop_at("routing")
+    world.clock.advance(20)
+    world.orders.down = True
+    reconciler.run_once()
+    world.orders.down = False
+    world.dispatcher.down = True
+    reconciler.run_once()
+    world.dispatcher.down = False
+    world.dispatcher.route = None  # type: ignore[assignment,method-assign]
+    reconciler.run_once()
+    del world.dispatcher.route
+    world.clock.advance(20)
+    reconciler.run_once()
+    assert heart.beats == 4
+    (message,) = world.dispatcher.sent
+    assert (message.order_id, message.cause) == (order.order_id, RoutingCause.RECOVERY)

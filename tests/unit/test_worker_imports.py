@@ -1,0 +1,27 @@
+"""What a worker loads: its own code, and nothing that serves HTTP."""
+
+import subprocess
+import sys
+
+from orderengine.config import PACKAGE_DIR
+
+CHECK = """
+import sys
+import orderengine.worker.app
+web = ("flask", "flask_smorest", "flask_sock", "gunicorn", "marshmallow", "orderengine.api")
+print([name for name in sys.modules if any(f"{name}.".startswith(f"{each}.") for each in web)])
+"""
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def test_a_worker_loads_without_its_servers_and_loads_nothing_of_the_web() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CHECK],
+        env=NOWHERE,
+        cwd=PACKAGE_DIR.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"

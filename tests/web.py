@@ -1,0 +1,100 @@
+"""The web application on fakes, for tests that speak HTTP to it in memory."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from marshmallow import Schema
+from werkzeug.test import TestResponse
+
+from orderengine.api.app import create_app
+from orderengine.api.errors import ErrorCode, Refused
+from orderengine.api.inputs import load
+from orderengine.bootstrap import WebPorts
+from orderengine.config import PACKAGE_DIR
+from orderengine.domain.instruments import parse_instruments
+from orderengine.stream.hub import Hub
+from tests.fakes import (
+    FakeBoard,
+    FakeCache,
+    FakeClock,
+    FakeDispatcher,
+    FakeOrders,
+    FakeProbes,
+    FakePublisher,
+)
+
+INSTRUMENTS = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8"))
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@dataclass
+class Web:
+    """An application, a client of it, and the fakes that it stands on."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    cache: FakeCache = field(default_factory=FakeCache)
+    publisher: FakePublisher = field(default_factory=FakePublisher)
+    dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
+    probes: FakeProbes = field(default_factory=FakeProbes)
+
+    @cached_property
+    def orders(self) -> FakeOrders:
+        return FakeOrders(self.clock)
+
+    @cached_property
+    def board(self) -> FakeBoard:
+        return FakeBoard(self.clock)
+
+    @cached_property
+    def app(self) -> Flask:
+        return create_app(
+            WebPorts(
+                instruments=INSTRUMENTS,
+                orders=self.orders,
+                cache=self.cache,
+                publisher=self.publisher,
+                dispatcher=self.dispatcher,
+                board=self.board,
+                hub=Hub(NOWHERE, self.orders),
+                probes=self.probes,
+                max_sockets=2,
+            )
+        )
+
+    @cached_property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def post(self, body: bytes | str, content_type: str = "application/json") -> TestResponse:
+        """Send a raw body as an order."""
+        return self.client.post("/api/orders/execute", data=body, content_type=content_type)
+
+    def place(self, **changed: Any) -> str:
+        """Place an order for 10 AAPL unless told otherwise; returns its id."""
+        order = {"symbol": "AAPL", "side": "buy", "quantity": 10, **changed}
+        answer = self.client.post("/api/orders/execute", json=order)
+        assert answer.status_code == 202, answer.text
+        return str(answer.get_json()["orderId"])
+
+
+def refused(schema: Schema, raw: dict[str, Any]) -> list[tuple[str, str]]:
+    """The fields that a schema refuses, each with its rule."""
+    with pytest.raises(Refused) as refusal:
+        load(schema, raw)
+    assert (refusal.value.status, refusal.value.code) == (400, ErrorCode.VALIDATION_FAILED)
+    return [(broken.field, broken.rule) for broken in refusal.value.errors]
+
+
+def rules(answer: TestResponse) -> list[tuple[str, str]]:
+    """The fields that an answer refuses, each with its rule; checks the answer's form."""
+    assert answer.content_type == "application/problem+json"
+    document = answer.get_json()
+    assert document["status"] == answer.status_code
+    assert document["type"].startswith("urn:orderengine:problem:")
+    assert document["title"]
+    assert document["detail"]
+    return [(error["field"], error["rule"]) for error in document.get("errors", [])]

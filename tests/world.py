@@ -1,0 +1,118 @@
+"""An engine on ports in memory, with hands to stop, drive and look at it."""
+
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.moves import Move, RoutingCause
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.side import Side
+from orderengine.execution.engine import Engine
+from orderengine.execution.handover import Built, Routed, Submitted
+from orderengine.execution.intake import accept_order
+from orderengine.execution.stages import build_order, route_order, submit_order
+from tests.conftest import a_new_order
+from tests.fake_network import FakeNetwork
+from tests.fakes import (
+    FakeBoard,
+    FakeClock,
+    FakeDispatcher,
+    FakeOrders,
+    FakePublisher,
+)
+
+
+class ForgetfulOrders(FakeOrders):
+    """Orders whose store can do as told and lose the answer."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self._losing: str | None = None
+
+    def lose_answer_of(self, target: str) -> None:
+        self._losing = target
+
+    def damage(self, order_id: UUID) -> None:
+        """Leave a row that no code of ours would write."""
+        self._orders[order_id] = replace(self._orders[order_id], route=None)
+
+    def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
+        moved = super().move(order_id, version, move)
+        if self._losing == move.target.value:
+            self._losing = None
+            raise StorageUnavailable("the answer to COMMIT was lost")
+        return moved
+
+
+class World:
+    """Everything one test needs; each attempt's backoff is as many seconds as its number."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.clock = FakeClock()
+        self.orders = ForgetfulOrders(self.clock)
+        self.board = FakeBoard(self.clock)
+        self.network = FakeNetwork()
+        self.publisher = FakePublisher()
+        self.dispatcher = FakeDispatcher()
+        self.engine = Engine(
+            orders=self.orders,
+            board=self.board,
+            network=self.network,
+            publisher=self.publisher,
+            dispatcher=self.dispatcher,
+            instruments=instruments,
+            max_attempts=3,
+            backoff_s=float,
+        )
+
+    def accept(self, side: Side = Side.BUY, quantity: str = "10") -> Order:
+        """Take an order in; its first message is taken off the queue."""
+        request = replace(a_new_order(side), quantity=Decimal(quantity))
+        moved = accept_order(self.orders, self.publisher, self.dispatcher, request)
+        self.dispatcher.sent.clear()
+        return moved.order
+
+    def order(self, order_id: UUID) -> Order:
+        order = self.orders.get(order_id)
+        assert order is not None
+        return order
+
+    def events(self, order: Order) -> list[OrderEvent]:
+        return self.orders.events(order.order_id)
+
+    def route(self, order_id: UUID) -> Routed:
+        """Route an order from wherever it is before its submission."""
+        order = self.order(order_id)
+        cause = RoutingCause.RECOVERY
+        if order.status is OrderStatus.PENDING:
+            cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
+        return route_order(self.engine, order_id, order.version, cause)
+
+    def run_to_submitted(self, order_id: UUID) -> Submitted:
+        """Run the stages up to the submission, as a worker would on the next message."""
+        order = self.order(order_id)
+        if order.status is OrderStatus.SUBMITTED:
+            return Submitted.of(order)
+        return submit_order(self.engine, build_order(self.engine, self.route(order_id)))
+
+    def submit(self) -> Submitted:
+        """A new order, run up to its submission."""
+        return self.run_to_submitted(self.accept().order_id)
+
+    def stop_at(self, status: str) -> Order:
+        """An order whose worker died right after it reached `status`."""
+        order = self.accept()
+        if status == "pending":
+            return order
+        handed = self.route(order.order_id)
+        if status in {"building", "submitted"}:
+            built: Built = build_order(self.engine, handed)
+            if status == "submitted":
+                submit_order(self.engine, built)
+        return self.order(order.order_id)
+
+    def forget_instruments(self) -> None:
+        self.engine = replace(self.engine, instruments=Instruments([]))

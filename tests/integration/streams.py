@@ -52,8 +52,18 @@ class Stream:
     def subscribed(self) -> bool:
         return self.client.pubsub_numsub(EVENTS_CHANNEL)[0][1] > 0
 
-    def kill_subscription(self) -> bool:
-        return self.client.client_kill_filter(_type="pubsub") > 0
+    def lose_subscription(self) -> None:
+        """Kill the subscription until the hub has noticed.
+
+        Once may hit another subscriber of this server while the hub is about to come back.
+        """
+        before = self.hub.subscription_losses
+
+        def is_lost() -> bool:
+            self.client.client_kill_filter(_type="pubsub")
+            return self.hub.subscription_losses > before
+
+        wait_until(is_lost)
 
     def close(self) -> None:
         self.hub.close()

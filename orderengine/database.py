@@ -1,12 +1,16 @@
 """Connections to PostgreSQL: autocommit, pooled, and bounded in time from the client's side."""
 
+import hashlib
+import re
 import select
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Row, create_engine, event
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -52,6 +56,66 @@ def create_database_engine(url: str, *, pool_size: int, application: str) -> Eng
     )
     event.listen(engine, "checkout", _refuse_closed)
     return engine
+
+
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+_PREPARED = "orderengine.prepared"
+_HAS_POOLER = "orderengine.has_pooler"
+
+
+class Statement:
+    """One SQL statement with `:named` parameters, parsed and planned once a connection.
+
+    Planning these statements costs PostgreSQL more than running them. The name of the prepared
+    form is made from its text, so that one that another client left on a shared server connection
+    is the very same statement. Raises ValueError for a percent sign, which the driver would read.
+    """
+
+    def __init__(self, sql: str) -> None:
+        if "%" in sql:
+            raise ValueError("a statement must not contain a percent sign")
+        names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+        places = {name: f"${number}" for number, name in enumerate(names, start=1)}
+        self.sql = sql
+        self.plain = _PARAMETER.sub(r"%(\1)s", sql)
+        self.name = f"orderengine_{hashlib.sha256(sql.encode()).hexdigest()[:16]}"
+        body = _PARAMETER.sub(lambda found: places[found[1]], sql)
+        arguments = ", ".join(f"%({name})s" for name in names)
+        self.prepare = f"PREPARE {self.name} AS {body}"
+        self.execute = f"EXECUTE {self.name}({arguments})" if names else f"EXECUTE {self.name}"
+
+
+def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
+    """Run one statement as a transaction of its own; raises what SQLAlchemy raises."""
+    with engine.connect() as connection:
+        if not connection.info.get(_HAS_POOLER):
+            _prepare(connection, statement)
+            try:
+                return list(connection.exec_driver_sql(statement.execute, values).all())
+            except DBAPIError as error:
+                if not isinstance(error.orig, _NOT_PREPARED_HERE):
+                    raise
+                # Nothing was run. A pooler in transaction mode gave this client another server.
+                connection.info[_HAS_POOLER] = True
+        return list(connection.exec_driver_sql(statement.plain, values).all())
+
+
+_NOT_PREPARED_HERE = (
+    psycopg2.errors.InvalidSqlStatementName,
+    psycopg2.errors.FeatureNotSupported,  # a migration has changed the type of a column
+)
+
+
+def _prepare(connection: Connection, statement: Statement) -> None:
+    prepared: set[str] = connection.info.setdefault(_PREPARED, set())
+    if statement.name in prepared:
+        return
+    try:
+        connection.exec_driver_sql(statement.prepare)
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg2.errors.DuplicatePreparedStatement):
+            raise
+    prepared.add(statement.name)
 
 
 def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:

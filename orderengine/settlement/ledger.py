@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, TextClause, text
+from sqlalchemy import Engine, Row
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
@@ -35,9 +35,9 @@ def _height(moment: str) -> str:
     return f"CAST(floor(extract(epoch FROM {moment}) * 1000 / :block_ms) AS bigint)"
 
 
-_HEIGHT = text(f"{_CLOCK} SELECT network_up, {_height('moment')} AS height FROM clock")
+_HEIGHT = Statement(f"{_CLOCK} SELECT network_up, {_height('moment')} AS height FROM clock")
 
-_STORE = text(
+_STORE = Statement(
     f"""{_CLOCK}, landing AS (
     SELECT moment, moment + :delay_ms * interval '1 millisecond' AS lands_at
     FROM clock WHERE network_up
@@ -50,7 +50,7 @@ _STORE = text(
 SELECT network_up FROM clock"""
 )
 
-_FIND = text(
+_FIND = Statement(
     f"""{_CLOCK}
 SELECT clock.network_up, t.*, t.lands_at <= clock.moment AS landed
 FROM clock LEFT JOIN sim_transactions t ON t.signature = :signature"""
@@ -58,7 +58,7 @@ FROM clock LEFT JOIN sim_transactions t ON t.signature = :signature"""
 
 # The unique key makes it a proof. A send that has inserted and not committed holds this insert up
 # until it is decided, and one that has yet to insert finds the tombstone and does nothing.
-_PROVE_EXPIRY = text(
+_PROVE_EXPIRY = Statement(
     f"""{_CLOCK}, proof AS (
     INSERT INTO sim_transactions ({_SWAP_COLUMNS}, received_at, outcome)
     SELECT {_SWAP_VALUES}, moment, 'expired' FROM clock
@@ -69,7 +69,7 @@ _PROVE_EXPIRY = text(
 SELECT network_up, EXISTS (SELECT FROM proof) AS proved FROM clock"""
 )
 
-_SETTLE = text(
+_SETTLE = Statement(
     """
 UPDATE sim_transactions
 SET outcome = :outcome, executed_base_amount = :base_amount, executed_quote_amount = :quote_amount,
@@ -79,7 +79,7 @@ WHERE signature = :signature AND outcome IS NULL
 RETURNING signature"""
 )
 
-_SWITCH = text(
+_SWITCH = Statement(
     """
 INSERT INTO sim_switch (id, network_up) VALUES (1, :up)
 ON CONFLICT (id) DO UPDATE SET network_up = excluded.network_up
@@ -136,16 +136,15 @@ class Ledger:
         """Turn the network on or off for everybody."""
         self._run(_SWITCH, {"up": up})
 
-    def _ask(self, statement: TextClause, values: Mapping[str, Any]) -> Row[Any]:
+    def _ask(self, statement: Statement, values: Mapping[str, Any]) -> Row[Any]:
         row = self._run(statement, {**values, "block_ms": self._block_ms})[0]
         if not row.network_up:
             raise NetworkUnavailable("the network gives no answer")
         return row
 
-    def _run(self, statement: TextClause, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
         try:
-            with self._engine.connect() as connection:
-                return list(connection.execute(statement, values).all())
+            return run(self._engine, statement, values)
         except DATABASE_DEFECTS:
             raise  # a defect of ours must not look like an outage
         except DATABASE_ERRORS as error:

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Engine, Row, TextClause
+from sqlalchemy import Engine, Row
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
 from orderengine.domain.documents import (
     failed_attempt_from,
     fill_document,
@@ -112,10 +112,9 @@ class SqlOrders:
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
         return list(_readable(self._run(sql.CLAIM_DUE, values)))
 
-    def _run(self, statement: TextClause, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
         try:
-            with self._engine.connect() as connection:
-                return list(connection.execute(statement, values).all())
+            return run(self._engine, statement, values)
         except DATABASE_DEFECTS:
             raise  # a defect of ours must not look like an outage
         except DATABASE_ERRORS as error:

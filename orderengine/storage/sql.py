@@ -7,8 +7,7 @@ that did not would still write when the fence matched nothing. The fence looks a
 
 from collections.abc import Mapping
 
-from sqlalchemy import TextClause, text
-
+from orderengine.database import Statement
 from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, StartRouting, Submit
 
 ORDER_COLUMNS = """
@@ -30,7 +29,7 @@ RETURN_MOVED = f"""
 SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
 FROM o JOIN event ON event.order_id = o.id {LATEST_TRANSACTION}"""
 
-ACCEPT = text(
+ACCEPT = Statement(
     f"""
 WITH o AS (
     INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
@@ -43,8 +42,8 @@ WITH o AS (
 )
 
 
-def _move(changes: str = "", *, fence: str = "", effects: str = "") -> TextClause:
-    return text(
+def _move(changes: str = "", *, fence: str = "", effects: str = "") -> Statement:
+    return Statement(
         f"""
 WITH o AS (
     UPDATE orders
@@ -66,7 +65,7 @@ REMEMBER_FAILURE = """,
         failed_attempts = failed_attempts || jsonb_build_object(
             'attempt', attempt, 'reason', CAST(:reason AS text), 'detail', CAST(:detail AS text))"""
 
-MOVES: Mapping[type[Move], TextClause] = {
+MOVES: Mapping[type[Move], Statement] = {
     StartRouting: _move(
         """, recoveries = recoveries + :recovery, route = NULL, dex = NULL, quoted_price = NULL,
         quote_amount = NULL, limit_amount = NULL, tx_hash = NULL"""
@@ -102,9 +101,9 @@ MOVES: Mapping[type[Move], TextClause] = {
     ),
 }
 
-GET = text(f"SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION} WHERE o.id = :id")
+GET = Statement(f"SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION} WHERE o.id = :id")
 
-PAGE = text(
+PAGE = Statement(
     f"""
 SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id
@@ -116,21 +115,21 @@ ORDER BY o.created_at DESC, o.id DESC
 LIMIT :limit"""
 )
 
-EVENTS = text(
+EVENTS = Statement(
     f"""
 SELECT {EVENT_COLUMNS} FROM order_events
 WHERE order_id = :id AND seq > :after ORDER BY seq"""
 )
 
-EVENTS_AFTER = text(
+EVENTS_AFTER = Statement(
     """
 SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data
-FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
+FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
 ORDER BY e.order_id, e.seq"""
 )
 
-CLAIM_DUE = text(
+CLAIM_DUE = Statement(
     f"""
 WITH due AS (
     SELECT id FROM orders WHERE due_at <= now()

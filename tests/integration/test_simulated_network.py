@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from orderengine.database import create_database_engine
 from orderengine.domain.errors import NetworkUnavailable
@@ -24,6 +23,7 @@ from orderengine.storage.clock import DatabaseClock
 from orderengine.venues.meteora import Meteora
 from orderengine.venues.raydium import Raydium
 from tests.simulations import a_simulation, a_swap, executions, ledger_row, sent
+from tests.statements import sent_statements
 
 MakeNetwork = Callable[..., SimulatedNetwork]
 
@@ -46,14 +46,8 @@ def network(make_network: MakeNetwork) -> SimulatedNetwork:
 @pytest.fixture
 def statements(database: Engine) -> Iterator[list[str]]:
     """The statements sent to the database by this test from here on."""
-    seen: list[str] = []
-
-    def record(*args: Any) -> None:
-        seen.append(args[2])
-
-    event.listen(database, "before_cursor_execute", record)
-    yield seen
-    event.remove(database, "before_cursor_execute", record)
+    with sent_statements(database) as seen:
+        yield seen
 
 
 def wait_until_landed(database: Engine, transaction: SignedTransaction) -> None:

@@ -37,8 +37,8 @@ def network(make_network: MakeNetwork) -> SimulatedNetwork:
 
 WAITING = text(
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tests'"
-    " AND wait_event_type = 'Lock' AND query LIKE '%proof%'"
-)
+    " AND wait_event_type = 'Lock' AND strpos(query, :proof) > 0"
+).bindparams(proof=ledger._PROVE_EXPIRY.name)
 
 
 def send_without_commit(database: Engine, transaction: SignedTransaction) -> Connection:
@@ -46,7 +46,7 @@ def send_without_commit(database: Engine, transaction: SignedTransaction) -> Con
     connection = database.connect().execution_options(isolation_level="READ COMMITTED")
     in_time = replace(wire.read(transaction), last_valid_height=2**62)
     values = {**ledger._swap_values(in_time), "delay_ms": 0, "block_ms": 400}
-    connection.execute(ledger._STORE, values)
+    connection.exec_driver_sql(ledger._STORE.plain, values)
     return connection
 
 

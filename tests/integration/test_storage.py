@@ -4,10 +4,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from orderengine.database import DATABASE_ERRORS, create_database_engine
@@ -23,6 +22,7 @@ from orderengine.storage.probe import database_fault
 from tests.builders import A_FAIL, TRANSACTION, a_build, a_failed_attempt
 from tests.conftest import a_new_order
 from tests.fakes import FakeBoard
+from tests.statements import sent_statements
 from tests.world import World
 
 START = StartRouting(RoutingCause.ORDER)
@@ -163,21 +163,13 @@ def test_the_straight_path_takes_six_statements(
     world = World(instruments)
     world.board = FakeBoard(clock)
     engine = replace(world.engine, orders=orders, board=world.board)
-    statements: list[str] = []
-
-    def count(*args: Any) -> None:
-        statements.append(args[2])
-
-    event.listen(database, "before_cursor_execute", count)
-    try:
+    with sent_statements(database) as statements:
         accepted = accept_order(orders, world.publisher, world.dispatcher, a_new_order()).order
         routed = route_order(engine, accepted.order_id, 1, RoutingCause.ORDER)
         submitted = submit_order(engine, build_order(engine, routed))
         assert confirm_order(engine, submitted) is Look.IN_FLIGHT
         world.network.land(submitted.signature)
         assert confirm_order(engine, submitted) is Look.CONFIRMED
-    finally:
-        event.remove(database, "before_cursor_execute", count)
     assert len(statements) == 6
 
 

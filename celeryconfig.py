@@ -27,6 +27,7 @@ task_store_errors_even_if_ignored = False
 # for ever. The row brings the order back, in its own time and counted.
 task_acks_late = False
 task_publish_retry = False
+worker_pool = "orderengine.worker.pool:TaskPool"
 worker_prefetch_multiplier = 1
 # A message is taken only for a slot that is free. Otherwise as many again as there are slots are
 # taken ahead of time, and what is urgent in `settle` waits behind them.

@@ -3,6 +3,7 @@
 from celery import Celery
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
+MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
 
 
 def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:
@@ -11,7 +12,7 @@ def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:
     `timeout_s` bounds each exchange with the broker for a process that must not wait, and makes
     it try only once; None keeps the worker's patience.
     """
-    app = Celery("orderengine", broker=broker_url)
+    app = Celery("orderengine", broker=broker_url, amqp=MESSAGING)
     app.config_from_object("celeryconfig")
     app.conf.broker_transport = TRANSPORT
     if timeout_s is not None:

@@ -1,10 +1,10 @@
-"""Hands work to the workers: the chain of stages, by task name."""
+"""Hands work to the workers: the Celery chain of the stages, by task name."""
 
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from celery import Celery, chain
+from celery import Celery
 from celery.canvas import Signature
 from celery.utils.time import get_exponential_backoff_interval
 from kombu.exceptions import LimitExceeded, OperationalError
@@ -25,6 +25,8 @@ from orderengine.execution.ports import Circuit
 
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 BACKOFF_MAX_MS = 30_000
+AFTER_ROUTE = (CONFIRM_ORDER, SUBMIT_ORDER, BUILD_ORDER)
+"""The rest of the chain, last stage first."""
 
 
 class CeleryDispatcher:
@@ -37,6 +39,7 @@ class CeleryDispatcher:
         self._app = app
         self._circuit = circuit
         self._ping_broker = ping_broker
+        self._rest = [self._stage(name, SETTLE) for name in AFTER_ROUTE]
 
     def route(
         self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
@@ -44,13 +47,13 @@ class CeleryDispatcher:
         """Start the chain at its first stage, after a delay; only new orders wait at the door."""
         queue = INTAKE if cause is RoutingCause.ORDER else SETTLE
         first = self._stage(ROUTE_ORDER, queue, str(order_id), version, cause.value)
-        rest = (self._stage(name, SETTLE) for name in (BUILD_ORDER, SUBMIT_ORDER, CONFIRM_ORDER))
-        self._send(chain(first, *rest), delay_s)
+        # What `celery.chain` sends: it clones and freezes four signatures for every order first.
+        self._send(first, delay_s, chain=self._rest)
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, for one look at the network."""
         stage = self._stage(CONFIRM_ORDER, SETTLE, submitted.document())
-        self._send(stage.clone(kwargs={"once": True}), 0.0)
+        self._send(stage.clone(kwargs={"once": True}))
 
     def ping(self) -> None:
         """Return if the broker answers; raises DispatchUnavailable."""
@@ -59,8 +62,9 @@ class CeleryDispatcher:
     def _stage(self, name: str, queue: str, *args: Any) -> Signature:
         return self._app.signature(name, args=args, options={"queue": queue})
 
-    def _send(self, signature: Signature, delay_s: float) -> None:
-        options: dict[str, Any] = {"countdown": delay_s} if delay_s else {}
+    def _send(self, signature: Signature, delay_s: float = 0.0, **options: Any) -> None:
+        if delay_s:
+            options["countdown"] = delay_s
         self._bounded(lambda: signature.apply_async(retry=False, **options))
 
     def _bounded(self, call: Callable[[], object]) -> None:

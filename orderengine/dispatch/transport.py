@@ -5,6 +5,8 @@ What it saves was measured: see `docs/decisions/0013-lean-broker.md`.
 
 from typing import Any
 
+from celery.app.amqp import AMQP
+from kombu import Consumer
 from kombu.transport import redis
 
 
@@ -35,3 +37,34 @@ class Transport(redis.Transport):
     """The transport of such channels."""
 
     Channel = Channel
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Read the broker's answers in a worker's event loop."""
+        super().register_with_event_loop(connection, _KnownReaders(loop))
+
+
+class _KnownReaders:
+    """An event loop that is not told again what it knows.
+
+    kombu adds every socket anew each time the loop turns, at the cost of a system call that fails.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def add_reader(self, fd: int, callback: Any, *args: Any) -> None:
+        if self._loop.readers.get(fd) != (callback, args):
+            self._loop.add_reader(fd, callback, *args)
+
+
+class _UnacknowledgedConsumer(Consumer):
+    no_ack = True
+
+
+class LeanAMQP(AMQP):
+    """Celery's messaging; what a worker takes is noted nowhere, so nothing is acknowledged."""
+
+    Consumer = _UnacknowledgedConsumer

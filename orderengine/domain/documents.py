@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 def time_text(moment: datetime) -> str:
     """An aware time as RFC 3339 text in UTC with microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def time_from(text: str) -> datetime:

@@ -11,7 +11,7 @@ from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import create_celery
 from orderengine.logs import configure_logging
-from orderengine.worker.reconciler import WakerStep, reconciler_step
+from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
 
 
@@ -37,7 +37,6 @@ def create_worker_app(settings: Settings) -> Celery:
     app = create_celery(settings.redis_url)
     runtime = Runtime(settings, app)
     register_tasks(app, lambda: runtime().engine)
-    app.steps["worker"].add(WakerStep)
     app.steps["worker"].add(reconciler_step(runtime))
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_shutting_down.connect(_ignore_repeated_sigterm)

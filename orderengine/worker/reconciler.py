@@ -18,7 +18,6 @@ log = structlog.get_logger(__name__)
 
 INTERVAL_S = 1.0
 STOP_LIMIT_S = 5.0
-WAKE_S = 0.01
 
 
 class Reconciler:
@@ -51,20 +50,6 @@ class Reconciler:
             log.warning("recovery_postponed", error=str(error))
         except Exception:
             log.exception("recovery_failed")
-
-
-class WakerStep(bootsteps.StartStopStep):
-    """Wakes the worker's event loop often enough to see that a slot has become free.
-
-    A worker that takes messages only for free slots looks for one when its loop wakes, and a task
-    that ends in a thread does not wake it: without this the slots stay empty for up to a second.
-    """
-
-    requires = ("celery.worker.components:Hub",)
-
-    def start(self, parent: Any) -> None:
-        """Begin to wake it."""
-        parent.hub.timer.call_repeatedly(WAKE_S, lambda: None)
 
 
 def reconciler_step(runtime: Callable[[], WorkerPorts]) -> type:

@@ -25,6 +25,8 @@ FIRST_POLL_LIMIT_S = 6.0
 
 log = structlog.get_logger(__name__)
 
+REQUEST = "orderengine.worker.pool:UnacknowledgedRequest"
+
 # All tries of a stage fit into the time after which recovery takes an order over.
 STAGE_RETRIES = 1
 RETRY_DELAY_MAX_S = 1
@@ -42,6 +44,7 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
     transient: dict[str, Any] = {
         "bind": True,
         "shared": False,
+        "Request": REQUEST,
         "autoretry_for": (TransientFault,),
         "retry_backoff": True,
         "retry_backoff_max": RETRY_DELAY_MAX_S,
@@ -76,6 +79,7 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
         name=CONFIRM_ORDER,
         bind=True,
         shared=False,
+        Request=REQUEST,
         max_retries=None,
         throws=(StorageUnavailable,),
     )

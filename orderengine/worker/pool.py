@@ -1,0 +1,46 @@
+"""The worker's threads, and what they take from Celery's requests to run them."""
+
+from typing import Any
+
+from celery.concurrency import thread
+from celery.worker.request import Request
+from kombu.asynchronous import get_event_loop
+
+
+class TaskPool(thread.TaskPool):
+    """Celery's thread pool, waking the worker's event loop when a slot has become free.
+
+    A worker that takes messages only for free slots looks for one when its loop wakes, and a task
+    that ends in a thread does not wake it: the slots would stay empty for up to a second.
+    """
+
+    def on_apply(self, *args: Any, **options: Any) -> Any:
+        """Run a task in a thread."""
+        result = super().on_apply(*args, **options)
+        result.f.add_done_callback(_wake_loop)
+        return result
+
+
+class UnacknowledgedRequest(Request):
+    """A message that was gone from the broker when it was taken: there is nothing to answer.
+
+    Celery's own request has the event loop look for the message it acknowledges, once a task.
+    """
+
+    def acknowledge(self) -> None:
+        """Do nothing."""
+        self.acknowledged = True
+
+    def reject(self, requeue: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Celery's
+        """Do nothing: the order's row brings it back."""
+        self.acknowledged = True
+
+
+def _wake_loop(_: object) -> None:
+    loop = get_event_loop()
+    if loop is not None:
+        loop.call_soon(_nothing)
+
+
+def _nothing() -> None:
+    """What the loop is woken for is what it does before it waits again."""

@@ -58,7 +58,7 @@ class NaiveChain(Processes):
     def orders_per_s(self, count: int) -> float:
         """Run orders through the chain, from the first one begun to the last one confirmed."""
         with self._bench.database.connect() as connection:
-            connection.execute(text("TRUNCATE naive.orders, naive.order_events"))
+            connection.execute(naive_load.EMPTY)
         started = call(self._load, naive_load.place, count, CONNECTIONS)
         try:
             wait_until(self._is_finished, CHAIN_TIMEOUT_S, "orders of baseline (b) are open")

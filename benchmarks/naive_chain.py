@@ -1,8 +1,9 @@
 """Baseline (b): the simplest Celery chain, written as one would write it first.
 
-An ORM session and a commit for each of four tasks, which set the status, add a row to the history
-and publish it. Celery's default settings; nothing in it survives a crash. It is fed without HTTP
-and neither quotes nor settles anything, which is in its favor.
+An ORM session and a commit for each of four tasks, which write what the engine's stages write: the
+status, a row of the history, the signed transaction, its entry in the network's ledger, and the
+settlement; and publish it. Celery's default settings; nothing in it survives a crash. It is fed
+without HTTP and neither quotes nor prices anything, which is in its favor.
 """
 
 import json
@@ -18,6 +19,8 @@ from sqlalchemy import JSON, DateTime, ForeignKey, MetaData, Numeric, create_eng
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 SCHEMA = "naive"
+PAYLOAD_BYTES = 320  # about as many as the engine signs
+LIMIT = Decimal(232_000_000)
 POOL_SIZE = 10  # as many as there are threads; a prefork child uses one
 
 app = Celery("naive", broker=os.environ["NAIVE_BROKER_URL"])
@@ -60,6 +63,39 @@ class OrderEvent(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class Transaction(Base):
+    """A signed transaction."""
+
+    __tablename__ = "transactions"
+
+    signature: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), index=True)
+    payload: Mapped[bytes]
+    state: Mapped[str]
+
+
+class LedgerEntry(Base):
+    """What the network knows of a transaction."""
+
+    __tablename__ = "ledger"
+
+    signature: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(index=True)
+    limit_amount: Mapped[Decimal] = mapped_column(Numeric(20, 0))
+    outcome: Mapped[str | None]
+    quote_amount: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+
+
+class Settlement(Base):
+    """What was executed."""
+
+    __tablename__ = "settlements"
+
+    signature: Mapped[str] = mapped_column(ForeignKey(Transaction.signature), primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey(Order.id), unique=True)
+    quote_amount: Mapped[Decimal] = mapped_column(Numeric(20, 0))
+
+
 def place() -> str:
     """Store a new order, publish it and start its chain: its id."""
     order_id = uuid4()
@@ -96,25 +132,40 @@ def build(order_id: str) -> str:
 
 @app.task(name="naive.submit")
 def submit(order_id: str) -> str:
-    """Building to submitted, with the transaction."""
-    return advance(order_id, "submitted", {"tx_hash": uuid4().hex})
+    """Building to submitted, with the transaction, which is then sent to the network."""
+    signature, order = uuid4().hex, UUID(order_id)
+    signed = Transaction(
+        signature=signature, order_id=order, payload=bytes(PAYLOAD_BYTES), state="live"
+    )
+    advance(order_id, "submitted", {"tx_hash": signature}, signed)
+    with Session(engine) as session:
+        session.add(LedgerEntry(signature=signature, order_id=order, limit_amount=LIMIT))
+        session.commit()
+    return order_id
 
 
 @app.task(name="naive.confirm")
 def confirm(order_id: str) -> str:
-    """Submitted to confirmed, with the price."""
-    return advance(order_id, "confirmed", {"executed_price": "229.41"})
+    """Submitted to confirmed, with the price and the settlement."""
+    with Session(engine) as session:
+        signature = session.get_one(Order, UUID(order_id)).tx_hash
+        entry = session.get_one(LedgerEntry, signature)
+        entry.outcome, entry.quote_amount = "executed", LIMIT
+        session.get_one(Transaction, signature).state = "landed"
+        session.commit()
+    settled = Settlement(signature=signature, order_id=UUID(order_id), quote_amount=LIMIT)
+    return advance(order_id, "confirmed", {"executed_price": "229.41"}, settled)
 
 
-def advance(order_id: str, status: str, data: dict[str, str]) -> str:
-    """Set the status, add the event, commit, publish."""
+def advance(order_id: str, status: str, data: dict[str, str], *rows: Base) -> str:
+    """Set the status, add the event and other rows, commit, publish."""
     with Session(engine) as session:
         order = session.get_one(Order, UUID(order_id))
         order.status = status
         order.updated_at = datetime.now(UTC)
         for name, value in data.items():
             setattr(order, name, value)
-        session.add(OrderEvent(order_id=order.id, status=status, data=data))
+        session.add_all([OrderEvent(order_id=order.id, status=status, data=data), *rows])
         session.commit()
     publish(order_id, status, data)
     return order_id

@@ -7,15 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
+EMPTY = text(
+    "TRUNCATE naive.orders, naive.order_events, naive.transactions, naive.ledger, naive.settlements"
+)
+
 TALLY = text(
     """
 SELECT count(*) AS orders, count(*) FILTER (WHERE o.status = 'confirmed') AS confirmed,
-       count(*) FILTER (WHERE e.events = 5) AS complete,
+       count(*) FILTER (WHERE e.events = 5 AND s.signature = o.tx_hash) AS complete,
        extract(epoch FROM max(e.last_at))::double precision AS last_at
 FROM naive.orders o LEFT JOIN (
     SELECT order_id, count(*) AS events, max(at) AS last_at
     FROM naive.order_events GROUP BY order_id
-) e ON e.order_id = o.id"""
+) e ON e.order_id = o.id LEFT JOIN naive.settlements s ON s.order_id = o.id"""
 )
 """How far the orders are, and when the last of them moved."""
 

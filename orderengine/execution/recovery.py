@@ -10,6 +10,8 @@ from orderengine.domain.moves import Fail, RoutingCause
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded
 from orderengine.execution.handover import Submitted
+from orderengine.execution.meter import Counter
+from orderengine.execution.ports import Unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -35,18 +37,22 @@ def recover_due_orders(engine: Engine) -> int:
     return len(due)
 
 
-def _recover(engine: Engine, order: Order) -> None:
-    match order.status:
-        case OrderStatus.SUBMITTED:
+def _recover(engine: Engine, order: Order | Unreadable) -> None:
+    match order:
+        case Unreadable():
+            _recover_unreadable(engine, order)
+            return
+        case Order(status=OrderStatus.SUBMITTED):
             engine.dispatcher.confirm(Submitted.of(order))
-        case OrderStatus.PENDING:
-            cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
-            engine.dispatcher.route(order.order_id, order.version, cause)
-        case _ if order.recoveries >= MAX_RECOVERIES:
+        case Order(recoveries=recoveries) if recoveries >= MAX_RECOVERIES:
             _give_up(engine, order)
             return
+        case Order(status=OrderStatus.PENDING):
+            cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
+            engine.dispatcher.route(order.order_id, order.version, cause, again=True)
         case _:
             engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
+    engine.meter.count(Counter.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
 
 
@@ -57,3 +63,15 @@ def _give_up(engine: Engine, order: Order) -> None:
         engine.advance(order.order_id, order.version, Fail(FailureReason.ENGINE_ERROR, detail))
     except Superseded:
         log.info("order_moved_meanwhile", order_id=str(order.order_id))
+
+
+def _recover_unreadable(engine: Engine, order: Unreadable) -> None:
+    """Give up what nobody could read for as long; another release may be able to.
+
+    What was signed for it may land, so that a submitted one stays, and shows as stuck.
+    """
+    if order.status is OrderStatus.SUBMITTED or order.claims <= MAX_RECOVERIES:
+        return
+    failure = Fail(FailureReason.ENGINE_ERROR, f"its row can not be read: {order.detail}")
+    if engine.orders.give_up(order.order_id, order.version, failure):
+        log.error("unreadable_order_failed", order_id=str(order.order_id))

@@ -80,7 +80,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
     walk = stream.walk()
     own_redis.kill()
     stream.breaker = Breaker(skip_s=60)
-    publisher = RedisEventPublisher(stream.client, stream.breaker)
+    publisher = RedisEventPublisher(stream.client, stream.breaker, stream.tally)
     cache = RedisOrderCache(stream.client, stream.breaker)
     began = time.monotonic()
     with structlog.testing.capture_logs() as lines:

@@ -21,7 +21,7 @@ from orderengine.worker.tasks import (
     poll_delay_s,
     register_tasks,
 )
-from tests.fakes import unavailable
+from tests.fakes import FakeWatched, unavailable
 from tests.world import World
 
 Run = Callable[..., Any]
@@ -148,15 +148,19 @@ class Heart:
 
     def __init__(self) -> None:
         self.beats = 0
+        self.flushes = 0
 
     def beat(self) -> bool:
         self.beats += 1
         return True
 
+    def flush(self) -> None:
+        self.flushes += 1
+
 
 def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
     heart = Heart()
-    reconciler = Reconciler(WorkerPorts(world.engine, heart))  # type: ignore[arg-type]
+    reconciler = Reconciler(WorkerPorts(world.engine, heart, heart, FakeWatched()))  # type: ignore[arg-type]
     order = world.stop_at("routing")
     world.clock.advance(20)
     world.orders.down = True

@@ -160,14 +160,14 @@ class FakeOrders:
             for _, key, redispatched in due:
                 delay = recheck_in_s(self._orders[key].status, redispatched)
                 self._due[key] = (now + timedelta(seconds=delay), redispatched + 1)
-            return [self._claimed(self._orders[key], n + 1) for _, key, n in due]
+            return [self._claimed(self._orders[key]) for _, key, _ in due]
 
-    def _claimed(self, order: Order, claims: int) -> Order | Unreadable:
-        if order.order_id in self.unreadable:
-            return Unreadable(
-                order.order_id, order.version, order.status, claims, "KeyError: 'dex'"
-            )
-        return order
+    def _claimed(self, order: Order) -> Order | Unreadable:
+        if order.order_id not in self.unreadable:
+            return order
+        return Unreadable(
+            order.order_id, order.version, order.status, order.attempt, order.recoveries
+        )
 
     def _keep(self, moved: Moved, due_s: float | None) -> None:
         key = moved.order.order_id

@@ -71,26 +71,23 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
 
 
 def _steps(steps: Steps) -> Iterator[Metric]:
+    ended = Multiset({(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason})
+    ended[OrderStatus.CONFIRMED.value, ""] = 0
     failed = Multiset({reason.value: 0 for reason in FailureReason})
-    recovered = Multiset(
-        {cause.value: 0 for cause in (RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED)}
-    )
-    ended = CounterMetricFamily(
-        f"{PREFIX}_orders_ended", "Orders that ended.", labels=("status", "reason")
-    )
-    totals = Multiset({(OrderStatus.CONFIRMED.value, ""): 0}) | Multiset(
-        {(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason}
-    )
+    recovered = Multiset({cause.value: 0 for cause in RoutingCause if cause.is_recovery})
     for step, total in steps.items():
         if step.status.is_terminal:
-            totals[step.status.value, step.cause] += total
+            ended[step.status.value, step.cause] += total
         if step.status in {OrderStatus.PENDING, OrderStatus.FAILED}:
             failed[step.cause] += total
         if step.status is OrderStatus.ROUTING:
             recovered[step.cause] += total
-    for labels, total in totals.items():
-        ended.add_metric(labels, total)
-    yield ended
+    family = CounterMetricFamily(
+        f"{PREFIX}_orders_ended", "Orders that ended.", labels=("status", "reason")
+    )
+    for labels, total in ended.items():
+        family.add_metric(labels, total)
+    yield family
     yield _counters("attempts_failed", "Attempts that failed.", "reason", failed)
     yield _counters("recoveries", "Orders routed again in the same attempt.", "cause", recovered)
 

@@ -30,13 +30,13 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An order whose row no longer reads as one; claimed `claims` times since its last move."""
+    """What can still be read of an order whose row does not read as one any more."""
 
     order_id: UUID
     version: int
     status: OrderStatus
-    claims: int
-    detail: str
+    attempt: int
+    recoveries: int
 
 
 class Orders(Protocol):

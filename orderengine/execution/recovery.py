@@ -38,40 +38,31 @@ def recover_due_orders(engine: Engine) -> int:
 
 
 def _recover(engine: Engine, order: Order | Unreadable) -> None:
-    match order:
-        case Unreadable():
-            _recover_unreadable(engine, order)
-            return
-        case Order(status=OrderStatus.SUBMITTED):
+    if order.status is OrderStatus.SUBMITTED:
+        # What was signed may land: no count of anything ends such an order, read or unread.
+        if isinstance(order, Order):
             engine.dispatcher.confirm(Submitted.of(order))
-        case Order(recoveries=recoveries) if recoveries >= MAX_RECOVERIES:
-            _give_up(engine, order)
-            return
-        case Order(status=OrderStatus.PENDING):
-            cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
-            engine.dispatcher.route(order.order_id, order.version, cause, again=True)
-        case _:
-            engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
+    elif order.recoveries >= MAX_RECOVERIES:
+        _give_up(engine, order)
+        return
+    elif order.status is OrderStatus.PENDING:
+        cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
+        engine.dispatcher.route(order.order_id, order.version, cause, again=True)
+    else:
+        engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
     engine.meter.count(Counter.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
 
 
-def _give_up(engine: Engine, order: Order) -> None:
+def _give_up(engine: Engine, order: Order | Unreadable) -> None:
     """Fail an order that brought its worker down each time; nothing of it was ever signed."""
     detail = f"recovered {order.recoveries} times in attempt {order.attempt} without getting on"
+    failure = Fail(FailureReason.ENGINE_ERROR, detail)
+    if isinstance(order, Unreadable):
+        # Not published, since it can not be read: streams find its end in the events.
+        engine.orders.give_up(order.order_id, order.version, failure)
+        return
     try:
-        engine.advance(order.order_id, order.version, Fail(FailureReason.ENGINE_ERROR, detail))
+        engine.advance(order.order_id, order.version, failure)
     except Superseded:
         log.info("order_moved_meanwhile", order_id=str(order.order_id))
-
-
-def _recover_unreadable(engine: Engine, order: Unreadable) -> None:
-    """Give up what nobody could read for as long; another release may be able to.
-
-    What was signed for it may land, so that a submitted one stays, and shows as stuck.
-    """
-    if order.status is OrderStatus.SUBMITTED or order.claims <= MAX_RECOVERIES:
-        return
-    failure = Fail(FailureReason.ENGINE_ERROR, f"its row can not be read: {order.detail}")
-    if engine.orders.give_up(order.order_id, order.version, failure):
-        log.error("unreadable_order_failed", order_id=str(order.order_id))

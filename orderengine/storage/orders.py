@@ -206,11 +206,10 @@ def _readable(row: Row[Any]) -> Order | Unreadable:
     """The row as an order; one that can not be read must not hide the others."""
     try:
         return _order(row)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         log.exception("order_unreadable", order_id=str(row.id))
-        claims = row.redispatched if "redispatched" in row._fields else 0
         status = OrderStatus(row.status)
-        return Unreadable(row.id, row.version, status, claims, f"{type(error).__name__}: {error}")
+        return Unreadable(row.id, row.version, status, row.attempt, row.recoveries)
 
 
 def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:

@@ -187,5 +187,5 @@ WITH due AS (
     FROM due WHERE orders.id = due.id
     RETURNING orders.*
 )
-SELECT {ORDER_COLUMNS}, o.redispatched FROM o {LATEST_TRANSACTION}"""
+SELECT {ORDER_COLUMNS} FROM o {LATEST_TRANSACTION}"""
 )

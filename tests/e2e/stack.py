@@ -109,6 +109,12 @@ class Stack:
     def get(self, path: str) -> Document:
         return self._http(path)
 
+    def text(self, path: str) -> str:
+        with urllib.request.urlopen(self.url + path, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            text: str = answer.read().decode()
+        self.answers.append(text)
+        return text
+
     def order(self, order_id: str) -> Document:
         return self.get(f"/api/orders/{order_id}")
 

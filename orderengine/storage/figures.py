@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, Row, TextClause, text
+from sqlalchemy import Engine, Row
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.watch import OpenOrders, Step, Steps
@@ -14,7 +14,7 @@ SETTLED_S = 60.0
 """After this long no statement can still add an event of then: each one ends within seconds."""
 MAX_RECENT = 50_000
 
-_OPEN_ORDERS = text(
+_OPEN_ORDERS = Statement(
     """
 SELECT status, count(*) AS total, extract(epoch FROM now() - min(created_at)) AS oldest_s,
        extract(epoch FROM now() - min(updated_at)) AS longest_s,
@@ -27,7 +27,7 @@ _COUNTED = """(status IN ('confirmed', 'failed') OR (status = 'pending' AND seq 
      OR (status = 'routing' AND (data ->> 'cause') IN ('recovery', 'quoteExpired')))"""
 
 # One snapshot of both, so that no step is in neither or in both while it is summed up.
-_STEPS = text(
+_STEPS = Statement(
     f"""
 WITH recent AS (
     SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause
@@ -42,7 +42,7 @@ SELECT status, cause, sum(total) AS total FROM (
 )
 
 # Whoever locks the mark sums up; it is looked at again after a wait, so that nobody counts twice.
-_SUM_UP = text(
+_SUM_UP = Statement(
     f"""
 WITH mark AS (
     SELECT counted_until AS since FROM step_totals_mark FOR UPDATE SKIP LOCKED
@@ -106,10 +106,9 @@ class SqlFigures:
         (row,) = self._run(_SUM_UP, {"limit": limit, "settled_s": SETTLED_S})
         return int(row.total)
 
-    def _run(self, statement: TextClause, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
         try:
-            with self._engine.connect() as connection:
-                return list(connection.execute(statement, values).all())
+            return run(self._engine, statement, values)
         except DATABASE_DEFECTS:
             raise  # a defect of ours must not look like an outage
         except DATABASE_ERRORS as error:

@@ -165,7 +165,7 @@ def test_the_figures_are_looked_up_in_an_index(orders: SqlOrders, database: Engi
             ("steps", statements._STEPS, {"max_recent": 50_000}),
             ("sum", statements._SUM_UP, {"limit": 1000, "settled_s": 60}),
         ):
-            explained = connection.execute(text(f"EXPLAIN {statement.text}"), values)
+            explained = connection.exec_driver_sql(f"EXPLAIN {statement.plain}", values)
             plans[name] = "\n".join(explained.scalars())
     for name, plan in plans.items():
         assert "Seq Scan on orders" not in plan, (name, plan)

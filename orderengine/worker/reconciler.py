@@ -30,7 +30,7 @@ class Reconciler:
     def __init__(self, ports: WorkerPorts) -> None:
         self._ports = ports
         self._stopping = threading.Event()
-        self._keep_house_at = time.monotonic() + HOUSEKEEPING_S
+        self._keep_house_at = 0.0
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:

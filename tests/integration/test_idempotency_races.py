@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.database import create_database_engine
-from orderengine.domain.errors import IdempotencyConflict, IdempotencyKeyReused
+from orderengine.domain.errors import IdempotencyConflict, IdempotencyKeyReused, StorageUnavailable
 from orderengine.execution.intake import Accepted, accept_order_once
 from orderengine.execution.ports import OrderFilter
 from orderengine.storage.orders import SqlOrders
 from tests.conftest import a_new_order
 from tests.fakes import FakeDispatcher, FakePublisher
+from tests.integration.streams import wait_until
 
 THREADS = 50
 
@@ -34,6 +35,13 @@ STORE_UNCOMMITTED = text(
     " RETURNING id)"
     " INSERT INTO idempotency_keys (client_id, key, order_id, fingerprint)"
     " SELECT 'local', 'k-1', id, '' FROM o"
+)
+
+SLOW_TO_COMMIT = text(
+    "CREATE FUNCTION wait_a_while() RETURNS trigger LANGUAGE plpgsql AS $$"
+    " BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;"
+    " CREATE TRIGGER wait_a_while AFTER INSERT ON orders"
+    " FOR EACH ROW EXECUTE FUNCTION wait_a_while()"
 )
 
 
@@ -104,3 +112,25 @@ def test_any_number_of_purges_at_once_drop_each_key_once(
     assert dropped + orders.forget_keys(86_400.0, 100) == 40
     assert count(database, "idempotency_keys") == 0
     assert count(database, "orders") == 40
+
+
+def test_a_request_whose_outcome_was_unknown_finds_its_order(
+    database_url: str, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server commits after the client has given up."""
+    with database.connect() as connection:
+        connection.execute(SLOW_TO_COMMIT)
+    monkeypatch.setattr("orderengine.database.STATEMENT_TIMEOUT_S", 0.2)
+    engine = create_database_engine(database_url, pool_size=1, application="tests-impatient")
+    orders = SqlOrders(engine)
+    try:
+        with pytest.raises(StorageUnavailable):
+            accept(orders)
+        monkeypatch.undo()
+        wait_until(lambda: count(database, "orders") == 1)
+        assert accept(orders).replayed
+        assert count(database, "orders") == count(database, "order_events") == 1
+    finally:
+        with database.connect() as connection:
+            connection.execute(text("DROP FUNCTION wait_a_while CASCADE"))
+        engine.dispose()

@@ -53,7 +53,8 @@ class Reconciler:
             self._ports.counts.flush()
         outcome = self._recover()
         self._ports.engine.meter.count(Counter.RECONCILER_ROUNDS, outcome)
-        if time.monotonic() >= self._keep_house_at:
+        # Not while a server is away: it would hold up the next sign of life.
+        if outcome == "ok" and time.monotonic() >= self._keep_house_at:
             self._keep_house()
 
     def _recover(self) -> str:

@@ -40,8 +40,9 @@ def recover_due_orders(engine: Engine) -> int:
 def _recover(engine: Engine, order: Order | Unreadable) -> None:
     if order.status is OrderStatus.SUBMITTED:
         # What was signed may land: no count of anything ends such an order, read or unread.
-        if isinstance(order, Order):
-            engine.dispatcher.confirm(Submitted.of(order))
+        if isinstance(order, Unreadable):
+            return
+        engine.dispatcher.confirm(Submitted.of(order))
     elif order.recoveries >= MAX_RECOVERIES:
         _give_up(engine, order)
         return

@@ -41,7 +41,7 @@ SELECT status, cause, sum(total) AS total FROM (
 ) AS steps GROUP BY status, cause"""  # noqa: S608 - composed of constants
 )
 
-# Whoever locks the mark sums up; it is looked at again after a wait, so that nobody counts twice.
+# Whoever locks the mark sums up from where it stands then; the others find nothing to do.
 _SUM_UP = Statement(
     f"""
 WITH mark AS (
@@ -57,7 +57,7 @@ WITH mark AS (
     ) AS until FROM mark
 ), moved AS (
     UPDATE step_totals_mark SET counted_until = until FROM batch
-    WHERE until IS NOT NULL AND counted_until = since
+    WHERE until IS NOT NULL
     RETURNING since, until
 ), counted AS (
     SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause, count(*) AS total

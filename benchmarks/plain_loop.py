@@ -31,7 +31,13 @@ class NoDispatcher:
     """Implements `execution.ports.Dispatcher`: the loop itself calls the stages."""
 
     def route(
-        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+        self,
+        order_id: UUID,
+        version: int,
+        cause: RoutingCause,
+        delay_s: float = 0.0,
+        *,
+        again: bool = False,
     ) -> None:
         """Nothing to do."""
 

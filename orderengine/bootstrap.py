@@ -12,6 +12,7 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.execution.engine import Engine
+from orderengine.execution.meter import MeteredDispatcher, Tally
 from orderengine.execution.ports import (
     Clock,
     Dispatcher,
@@ -21,13 +22,16 @@ from orderengine.execution.ports import (
     Probes,
     QuoteBoard,
 )
+from orderengine.execution.watch import OrderFigures, Watch
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
+from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import database_fault
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
+from orderengine.stream.counts import CountsFlusher, RedisCounts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
@@ -55,6 +59,7 @@ class WebPorts:
     board: QuoteBoard
     hub: Hub
     probes: Probes
+    watch: Watch
     max_sockets: int
 
 
@@ -64,6 +69,8 @@ class WorkerPorts:
 
     engine: Engine
     heartbeat: Heartbeat
+    counts: CountsFlusher
+    figures: OrderFigures
 
 
 def build_web(settings: Settings) -> WebPorts:
@@ -76,16 +83,22 @@ def build_web(settings: Settings) -> WebPorts:
     breaker = Breaker(SKIP_REDIS_S)
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
     heartbeat = Heartbeat(client)
-    dispatcher = CeleryDispatcher(celery, breaker, heartbeat.check_writable)
+    tally = Tally()
+    dispatcher = MeteredDispatcher(
+        CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally
+    )
+    probes = SystemProbes(database, dispatcher, heartbeat)
+    figures = SqlFigures(database, settings.stuck_after_s)
     return WebPorts(
         instruments=load_instruments(settings),
         orders=orders,
         cache=RedisOrderCache(client, breaker),
-        publisher=RedisEventPublisher(client, breaker),
+        publisher=RedisEventPublisher(client, breaker, tally),
         dispatcher=dispatcher,
         board=_board(settings.simulation, DatabaseClock(database), WEB_QUOTERS),
         hub=Hub(settings.redis_url, orders),
-        probes=SystemProbes(database, dispatcher, heartbeat),
+        probes=probes,
+        watch=Watch(figures, RedisCounts(client, breaker), probes, tally),
         max_sockets=settings.ws_max_sockets,
     )
 
@@ -100,17 +113,26 @@ def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
     breaker = Breaker(SKIP_REDIS_S)
     heartbeat = Heartbeat(client)
     instruments = load_instruments(settings)
+    tally = Tally()
     engine = Engine(
         orders=SqlOrders(database),
         board=_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
-        publisher=RedisEventPublisher(client, breaker),
-        dispatcher=CeleryDispatcher(celery, breaker, heartbeat.check_writable),
+        publisher=RedisEventPublisher(client, breaker, tally),
+        dispatcher=MeteredDispatcher(
+            CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally
+        ),
         instruments=instruments,
+        meter=tally,
         max_attempts=settings.max_attempts,
         backoff_s=retry_backoff(settings.retry_backoff_ms),
     )
-    return WorkerPorts(engine=engine, heartbeat=heartbeat)
+    return WorkerPorts(
+        engine=engine,
+        heartbeat=heartbeat,
+        counts=CountsFlusher(client, tally),
+        figures=SqlFigures(database, settings.stuck_after_s),
+    )
 
 
 def load_instruments(settings: Settings) -> Instruments:

@@ -16,6 +16,8 @@ from orderengine.api.inputs import load
 from orderengine.bootstrap import WebPorts
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
+from orderengine.execution.meter import Tally
+from orderengine.execution.watch import Watch
 from orderengine.stream.hub import Hub
 from tests.fakes import (
     FakeBoard,
@@ -25,6 +27,7 @@ from tests.fakes import (
     FakeOrders,
     FakeProbes,
     FakePublisher,
+    FakeWatched,
 )
 
 INSTRUMENTS = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8"))
@@ -40,6 +43,8 @@ class Web:
     publisher: FakePublisher = field(default_factory=FakePublisher)
     dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
     probes: FakeProbes = field(default_factory=FakeProbes)
+    watched: FakeWatched = field(default_factory=FakeWatched)
+    tally: Tally = field(default_factory=Tally)
 
     @cached_property
     def orders(self) -> FakeOrders:
@@ -61,6 +66,7 @@ class Web:
                 board=self.board,
                 hub=Hub(NOWHERE, self.orders),
                 probes=self.probes,
+                watch=Watch(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
                 max_sockets=2,
             )
         )

@@ -13,6 +13,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.engine import Engine
 from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.intake import accept_order
+from orderengine.execution.meter import Tally
 from orderengine.execution.stages import build_order, route_order, submit_order
 from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork
@@ -57,6 +58,7 @@ class World:
         self.network = FakeNetwork()
         self.publisher = FakePublisher()
         self.dispatcher = FakeDispatcher()
+        self.tally = Tally()
         self.engine = Engine(
             orders=self.orders,
             board=self.board,
@@ -64,6 +66,7 @@ class World:
             publisher=self.publisher,
             dispatcher=self.dispatcher,
             instruments=instruments,
+            meter=self.tally,
             max_attempts=3,
             backoff_s=float,
         )

@@ -194,10 +194,18 @@ class InstrumentsSchema(AnswerSchema):
 class HealthSchema(AnswerSchema):
     """Whether this process serves."""
 
-    optional = frozenset({"degraded"})
+    optional = frozenset({"degraded", "oldest_open_order_s", "stuck_orders"})
 
     status = fields.String(metadata={"enum": ["ok", "degraded"]})
-    degraded = fields.List(fields.String(), metadata={"description": "What is missing."})
+    degraded = fields.List(
+        fields.String(), metadata={"description": "What is missing; `stuck` for stuck orders."}
+    )
+    oldest_open_order_s = fields.Float(
+        metadata={"description": "How long ago it was accepted; 0 if all have ended."}
+    )
+    stuck_orders = fields.Integer(
+        metadata={"description": "Submitted, and without a word of the network for too long."}
+    )
 
 
 class ViolationSchema(AnswerSchema):

@@ -15,9 +15,10 @@ from orderengine.domain.documents import (
     time_text,
 )
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.order import Order
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import Route
 from orderengine.domain.side import Side
+from orderengine.execution.intake import Accepted
 
 
 def order_path(order_id: UUID) -> str:
@@ -25,17 +26,17 @@ def order_path(order_id: UUID) -> str:
     return f"/api/orders/{order_id}"
 
 
-def accepted_document(order: Order) -> Document:
-    """An order that was just taken in, with the places to follow it."""
-    path = order_path(order.order_id)
+def accepted_document(accepted: Accepted) -> Document:
+    """An order that was taken in, as it was then, with the places to follow it."""
+    path = order_path(accepted.order_id)
     return {
-        "orderId": str(order.order_id),
-        "status": order.status.value,
-        "createdAt": time_text(order.created_at),
+        "orderId": str(accepted.order_id),
+        "status": OrderStatus.PENDING.value,
+        "createdAt": time_text(accepted.accepted_at),
         "links": {
             "order": path,
             "events": f"{path}/events",
-            "updates": f"/ws/orders?orderId={order.order_id}",
+            "updates": f"/ws/orders?orderId={accepted.order_id}",
         },
     }
 

@@ -10,6 +10,8 @@ from werkzeug.exceptions import HTTPException
 from orderengine.domain.errors import (
     AttemptFailed,
     Denied,
+    IdempotencyConflict,
+    IdempotencyKeyReused,
     OrderUnfillable,
     StorageUnavailable,
     VenueUnavailable,
@@ -34,6 +36,8 @@ class ErrorCode(StrEnum):
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     UPGRADE_REQUIRED = "UPGRADE_REQUIRED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     NO_QUOTE = "NO_QUOTE"
@@ -52,6 +56,8 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
+    ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is under way",
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: "The key was used for another request",
     ErrorCode.UPGRADE_REQUIRED: "Upgrade required",
     ErrorCode.INTERNAL_ERROR: "Internal error",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
@@ -134,6 +140,8 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Denied, _denied)
+    app.register_error_handler(IdempotencyConflict, _key_conflict)
+    app.register_error_handler(IdempotencyKeyReused, _key_reused)
     app.register_error_handler(StorageUnavailable, _storage_unavailable)
     app.register_error_handler(VenueUnavailable, _no_quote)
     app.register_error_handler(AttemptFailed, _no_quote)
@@ -149,6 +157,16 @@ def _denied(error: Denied) -> Response:
     found = error.violation
     detail = f"{found.field} {found.message}"
     return problem(400, ErrorCode.VALIDATION_FAILED, detail, [found])
+
+
+def _key_conflict(_: IdempotencyConflict) -> Response:
+    detail = "a request with this Idempotency-Key is being stored; ask again shortly"
+    return _retry_later(ErrorCode.IDEMPOTENCY_CONFLICT, detail, status=409)
+
+
+def _key_reused(_: IdempotencyKeyReused) -> Response:
+    detail = "this Idempotency-Key was used for another order; a new order needs a new key"
+    return problem(422, ErrorCode.IDEMPOTENCY_KEY_REUSED, detail)
 
 
 def _storage_unavailable(error: StorageUnavailable) -> Response:
@@ -172,5 +190,5 @@ def _internal_error(error: Exception) -> Response:
     return problem(500, ErrorCode.INTERNAL_ERROR, "the request failed inside the service")
 
 
-def _retry_later(code: ErrorCode, detail: str) -> Response:
-    return problem(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+def _retry_later(code: ErrorCode, detail: str, status: int = 503) -> Response:
+    return problem(status, code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -20,10 +20,18 @@ def get_liveness() -> Document:
 @blueprint.response(200, HealthSchema)
 @blueprint.problems(503)
 def get_readiness() -> Document:
-    """Tell whether orders can be taken in, and what is missing without preventing that."""
-    probes = current_ports().probes
-    fault = probes.database_fault()
+    """Tell whether orders can be taken in, and what is wrong without preventing that.
+
+    `stuck`: submitted orders about which the network has given no word for too long.
+    """
+    ports = current_ports()
+    fault = ports.probes.database_fault()
     if fault is not None:
         raise Refused(503, ErrorCode.NOT_READY, fault)
-    missing = probes.degraded()
-    return {"status": "degraded" if missing else "ok", "degraded": missing}
+    degraded = ports.probes.degraded()
+    answer: Document = {}
+    found = ports.watch.open_orders()
+    if found is not None:
+        answer = {"oldestOpenOrderS": round(found.oldest_s, 3), "stuckOrders": found.stuck}
+        degraded += ["stuck"] if found.stuck else []
+    return {"status": "degraded" if degraded else "ok", "degraded": degraded, **answer}

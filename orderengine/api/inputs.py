@@ -1,5 +1,6 @@
 """From a request to checked values, or to one refusal that names everything that is wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,12 @@ from orderengine.api.errors import ErrorCode, Refused
 from orderengine.api.strict_json import read_object, shown
 from orderengine.domain.errors import Violation
 
+KEY_HEADER = "Idempotency-Key"
+KEY_REPLAYED = "Idempotency-Replayed"
+MAX_KEY = 255
+KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
+_KEY = re.compile(f"[!-~]{{1,{MAX_KEY}}}")
+
 MAX_REPORTED = 20
 """Known fields come first, so that only a flood of unknown ones is cut short."""
 
@@ -17,6 +24,15 @@ MAX_REPORTED = 20
 def read_body(schema: Schema, request: Request) -> dict[str, Any]:
     """The values in a JSON body; raises Refused."""
     return load(schema, read_object(request))
+
+
+def read_key(request: Request) -> str | None:
+    """The Idempotency-Key, taken as it is, or None; raises Refused."""
+    key = request.headers.get(KEY_HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        message = f"must be 1 to {MAX_KEY} visible ASCII characters"
+        raise refusal([Violation(KEY_HEADER, "visible_ascii", message)])
+    return key
 
 
 def read_query(schema: Schema, request: Request) -> dict[str, Any]:

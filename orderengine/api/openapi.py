@@ -37,6 +37,13 @@ class ApiBlueprint(Blueprint):
         )
         return declare
 
+    def takes_header(self, name: str, schema: dict[str, Any]) -> Callable[[View], View]:
+        """Declare an optional header of a view's request."""
+        declare: Callable[[View], View] = self.doc(
+            parameters=[{"in": "header", "name": name, "schema": schema}]
+        )
+        return declare
+
     def takes_query(self, schema: type[Schema]) -> Callable[[View], View]:
         """Declare a view's query parameters."""
         declare: Callable[[View], View] = self.doc(parameters=[{"in": "query", "schema": schema}])

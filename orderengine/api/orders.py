@@ -15,12 +15,19 @@ from orderengine.api.documents import (
 )
 from orderengine.api.errors import ErrorCode, Refused
 from orderengine.api.fields import parse_order_id
-from orderengine.api.inputs import read_body, read_query
+from orderengine.api.inputs import (
+    KEY_HEADER,
+    KEY_REPLAYED,
+    KEY_SCHEMA,
+    read_body,
+    read_key,
+    read_query,
+)
 from orderengine.api.openapi import ApiBlueprint
 from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
-from orderengine.execution.intake import accept_order
+from orderengine.execution.intake import Accepted, accept_order, accept_order_once
 from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
 
@@ -36,24 +43,40 @@ class OrderConverter(BaseConverter):
     part_isolating = True
 
 
-_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "The order."}}
+_ANSWERED = {
+    "Location": {"schema": {"type": "string"}, "description": "The order."},
+    KEY_REPLAYED: {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "The answer to the first request with this Idempotency-Key.",
+    },
+}
 
 
 @blueprint.post("/execute")
 @blueprint.takes_body(OrderRequestSchema)
-@blueprint.response(202, AcceptedSchema, headers=_LOCATION)
-@blueprint.problems(400, 413, 415, 503)
+@blueprint.takes_header(KEY_HEADER, KEY_SCHEMA)
+@blueprint.response(202, AcceptedSchema, headers=_ANSWERED)
+@blueprint.problems(400, 409, 413, 415, 422, 503)
 def execute_order() -> tuple[Document, dict[str, str]]:
     """Execute a market order.
 
-    The order is stored when this answers. An error in the 500s says nothing about it: it may
-    have been stored.
+    The order is stored when this answers. An error in the 500s says nothing about it: it may have
+    been stored. Asking again with the same Idempotency-Key tells, and never orders twice.
     """
     ports = current_ports()
+    key = read_key(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
     order = NewOrder(order_id=uuid4(), client_id=CLIENT_ID, **wanted)
-    accepted = accept_order(ports.orders, ports.publisher, ports.dispatcher, order).order
-    return accepted_document(accepted), {"Location": order_path(accepted.order_id)}
+    takers = (ports.orders, ports.publisher, ports.dispatcher)
+    accepted = (
+        Accepted.first(accept_order(*takers, order))
+        if key is None
+        else accept_order_once(*takers, order, key)
+    )
+    headers = {"Location": order_path(accepted.order_id)}
+    if accepted.replayed:
+        headers[KEY_REPLAYED] = "true"
+    return accepted_document(accepted), headers
 
 
 @blueprint.get("")

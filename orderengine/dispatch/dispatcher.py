@@ -42,11 +42,19 @@ class CeleryDispatcher:
         self._rest = [self._stage(name, SETTLE) for name in AFTER_ROUTE]
 
     def route(
-        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+        self,
+        order_id: UUID,
+        version: int,
+        cause: RoutingCause,
+        delay_s: float = 0.0,
+        *,
+        again: bool = False,
     ) -> None:
         """Start the chain at its first stage, after a delay; only new orders wait at the door."""
         queue = INTAKE if cause is RoutingCause.ORDER else SETTLE
         first = self._stage(ROUTE_ORDER, queue, str(order_id), version, cause.value)
+        if again:
+            first = first.clone(kwargs={"again": True})
         # What `celery.chain` sends: it clones and freezes four signatures for every order first.
         self._send(first, delay_s, chain=self._rest)
 

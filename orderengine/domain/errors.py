@@ -39,6 +39,14 @@ class Denied(OrderEngineError):
         self.violation = violation
 
 
+class IdempotencyKeyReused(OrderEngineError):
+    """The client used this key for another request; nothing was stored."""
+
+
+class IdempotencyConflict(OrderEngineError):
+    """A request with this key is being stored; asking again shortly finds its answer."""
+
+
 class TransientFault(OrderEngineError):
     """Asking the same again may work: a time-out, a lost connection."""
 

@@ -38,6 +38,11 @@ class RoutingCause(StrEnum):
     RECOVERY = "recovery"
     QUOTE_EXPIRED = "quoteExpired"
 
+    @property
+    def is_recovery(self) -> bool:
+        """True when routing starts over in the same attempt."""
+        return self in {RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED}
+
 
 @dataclass(frozen=True, slots=True)
 class StartRouting:
@@ -56,7 +61,7 @@ class StartRouting:
     @property
     def is_recovery(self) -> bool:
         """True when the move starts over, and so counts towards the cap on recoveries."""
-        return self.cause in {RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED}
+        return self.cause.is_recovery
 
     @property
     def data(self) -> JsonObject:

@@ -15,6 +15,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.execution.meter import Meter
 from orderengine.execution.ports import (
     Dispatcher,
     EventPublisher,
@@ -53,6 +54,7 @@ class Engine:
     publisher: EventPublisher
     dispatcher: Dispatcher
     instruments: Instruments
+    meter: Meter
     max_attempts: int
     backoff_s: Callable[[int], float]
 
@@ -71,6 +73,11 @@ class Engine:
             attempt=order.attempt,
         )
         return order
+
+    def count_recovery(self, order_id: UUID, version: int) -> None:
+        """Count a recovery of a pending order; raises Superseded if it has moved."""
+        if not self.orders.count_recovery(order_id, version):
+            raise Superseded(f"order {order_id} is not at version {version}")
 
     def current(self, order_id: UUID, version: int) -> Order:
         """Read an order; raises Superseded if it is not at `version` any more."""

@@ -1,14 +1,40 @@
 """Taking an order in: stored first, told to the workers and the streams afterwards."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
 import structlog
 
-from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.errors import (
+    DispatchUnavailable,
+    IdempotencyConflict,
+    IdempotencyKeyReused,
+)
 from orderengine.domain.events import Moved
+from orderengine.domain.idempotency import fingerprint
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import NewOrder
 from orderengine.execution.ports import Dispatcher, EventPublisher, Orders
 
 log = structlog.get_logger(__name__)
+
+KEY_LIFETIME = timedelta(hours=24)
+"""For how long the same key finds the same answer, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a client is told of an order that was taken in; `replayed` if not for the first time."""
+
+    order_id: UUID
+    accepted_at: datetime
+    replayed: bool
+
+    @classmethod
+    def first(cls, moved: Moved) -> "Accepted":
+        """The first answer."""
+        return cls(moved.order.order_id, moved.order.created_at, replayed=False)
 
 
 def accept_order(
@@ -19,7 +45,31 @@ def accept_order(
     Once this returns the order is safe: if the broker takes no message now, recovery starts the
     chain later. Raises StorageUnavailable if the order could not be stored.
     """
-    moved = orders.accept(request)
+    return _start(publisher, dispatcher, orders.accept(request))
+
+
+def accept_order_once(
+    orders: Orders, publisher: EventPublisher, dispatcher: Dispatcher, request: NewOrder, key: str
+) -> Accepted:
+    """Store an order as `accept_order` does, unless its client has used this key before.
+
+    Then the first answer is given again, whatever became of it on its way, and nothing is stored.
+    Raises IdempotencyKeyReused if another order was asked for then, IdempotencyConflict if the
+    first request has not come to its end.
+    """
+    moved = orders.accept_once(request, key)
+    if moved is not None:
+        return Accepted.first(_start(publisher, dispatcher, moved))
+    before = orders.accepted_before(request.client_id, key)
+    if before is None:
+        raise IdempotencyConflict("the key was forgotten at this very moment")
+    if before.fingerprint != fingerprint(request):
+        raise IdempotencyKeyReused("the key was used for another order")
+    log.info("order_replayed", order_id=str(before.order_id))
+    return Accepted(before.order_id, before.accepted_at, replayed=True)
+
+
+def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Moved) -> Moved:
     publisher.publish(moved)
     order = moved.order
     try:

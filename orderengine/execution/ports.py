@@ -8,8 +8,9 @@ from typing import Protocol
 from uuid import UUID
 
 from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.moves import Move, RoutingCause
+from orderengine.domain.moves import Fail, Move, RoutingCause
 from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
 from orderengine.domain.routing import Quote
 from orderengine.domain.side import Side
@@ -27,6 +28,17 @@ class OrderFilter:
     before: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What can still be read of an order whose row does not read as one any more."""
+
+    order_id: UUID
+    version: int
+    status: OrderStatus
+    attempt: int
+    recoveries: int
+
+
 class Orders(Protocol):
     """The store of orders and their events: the truth.
 
@@ -36,8 +48,26 @@ class Orders(Protocol):
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
 
+    def accept_once(self, order: NewOrder, key: str) -> Moved | None:
+        """Store a new order under the client's key; None, and nothing stored, if it is taken.
+
+        Raises IdempotencyConflict while another request is storing that key.
+        """
+
+    def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
+        """What was accepted under a client's key, or None."""
+
+    def forget_keys(self, age_s: float, limit: int) -> int:
+        """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
+
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         """Carry out one move if the order still is at `version` and may make it; else None."""
+
+    def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
+        """Fail an order without reading it; False if it is not at `version`, or over."""
+
+    def count_recovery(self, order_id: UUID, version: int) -> bool:
+        """Count a recovery of a pending order ahead of its move; False if it has moved."""
 
     def get(self, order_id: UUID) -> Order | None:
         """The order as it is now, or None."""
@@ -51,7 +81,7 @@ class Orders(Protocol):
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
 
-    def claim_due(self, limit: int) -> list[Order]:
+    def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Take orders whose time for recovery has come, and put off their next time."""
 
 
@@ -153,9 +183,18 @@ class Dispatcher(Protocol):
     """Hands work to the workers; every method raises DispatchUnavailable if it could not."""
 
     def route(
-        self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
+        self,
+        order_id: UUID,
+        version: int,
+        cause: RoutingCause,
+        delay_s: float = 0.0,
+        *,
+        again: bool = False,
     ) -> None:
-        """Start the chain at its first stage, after a delay."""
+        """Start the chain at its first stage, after a delay.
+
+        `again`: an earlier message of the same kind came to nothing, and this one is counted.
+        """
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, for one look at the network."""

@@ -10,6 +10,8 @@ from orderengine.domain.moves import Fail, RoutingCause
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded
 from orderengine.execution.handover import Submitted
+from orderengine.execution.meter import Counter
+from orderengine.execution.ports import Unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -35,25 +37,33 @@ def recover_due_orders(engine: Engine) -> int:
     return len(due)
 
 
-def _recover(engine: Engine, order: Order) -> None:
-    match order.status:
-        case OrderStatus.SUBMITTED:
-            engine.dispatcher.confirm(Submitted.of(order))
-        case OrderStatus.PENDING:
-            cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
-            engine.dispatcher.route(order.order_id, order.version, cause)
-        case _ if order.recoveries >= MAX_RECOVERIES:
-            _give_up(engine, order)
+def _recover(engine: Engine, order: Order | Unreadable) -> None:
+    if order.status is OrderStatus.SUBMITTED:
+        # What was signed may land: no count of anything ends such an order, read or unread.
+        if isinstance(order, Unreadable):
             return
-        case _:
-            engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
+        engine.dispatcher.confirm(Submitted.of(order))
+    elif order.recoveries >= MAX_RECOVERIES:
+        _give_up(engine, order)
+        return
+    elif order.status is OrderStatus.PENDING:
+        cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
+        engine.dispatcher.route(order.order_id, order.version, cause, again=True)
+    else:
+        engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
+    engine.meter.count(Counter.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
 
 
-def _give_up(engine: Engine, order: Order) -> None:
+def _give_up(engine: Engine, order: Order | Unreadable) -> None:
     """Fail an order that brought its worker down each time; nothing of it was ever signed."""
     detail = f"recovered {order.recoveries} times in attempt {order.attempt} without getting on"
+    failure = Fail(FailureReason.ENGINE_ERROR, detail)
+    if isinstance(order, Unreadable):
+        # Not published, since it can not be read: streams find its end in the events.
+        engine.orders.give_up(order.order_id, order.version, failure)
+        return
     try:
-        engine.advance(order.order_id, order.version, Fail(FailureReason.ENGINE_ERROR, detail))
+        engine.advance(order.order_id, order.version, failure)
     except Superseded:
         log.info("order_moved_meanwhile", order_id=str(order.order_id))

@@ -45,18 +45,27 @@ REQUOTE_DELAY_MAX_S = 4.0
 
 
 def route_order(
-    engine: Engine, order_id: UUID, version: int, cause: RoutingCause, tries: Tries = FIRST_TRY
+    engine: Engine,
+    order_id: UUID,
+    version: int,
+    cause: RoutingCause,
+    tries: Tries = FIRST_TRY,
+    *,
+    again: bool = False,
 ) -> Routed:
     """Quote every venue and choose the best for the client's side.
 
     A second try of the same message finds the order moved by its first one and goes on there.
+    One that recovery sent `again` is counted before it moves a pending order, so that an order
+    which brings its worker down before its first step is given up in the end.
     Raises VenueUnavailable while no venue answers and a try is left.
     """
-    order = (
-        _resume_routing(engine, order_id, version)
-        if tries.made
-        else engine.advance(order_id, version, StartRouting(cause))
-    )
+    if tries.made:
+        order = _resume_routing(engine, order_id, version)
+    else:
+        if again:
+            engine.count_recovery(order_id, version)
+        order = engine.advance(order_id, version, StartRouting(cause))
     try:
         instrument = engine.instruments.get(order.symbol)
         quotes, errors = engine.board.collect(

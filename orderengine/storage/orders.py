@@ -1,12 +1,14 @@
 """The store of orders on PostgreSQL."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 import structlog
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Engine, Row
 
 from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
@@ -17,8 +19,9 @@ from orderengine.domain.documents import (
     route_document,
     route_from,
 )
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import IdempotencyConflict, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
     INTAKE_LIMIT_S,
     STAGE_LIMIT_S,
@@ -34,10 +37,13 @@ from orderengine.domain.moves import (
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import OrderFilter
+from orderengine.execution.ports import OrderFilter, Unreadable
 from orderengine.storage import sql
 
 log = structlog.get_logger(__name__)
+
+KEY_WAIT_MS = 1000
+"""How long a request waits for another one that is storing the same key."""
 
 
 class SqlOrders:
@@ -48,39 +54,47 @@ class SqlOrders:
 
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
-        rows = self._run(
-            sql.ACCEPT,
-            {
-                "id": order.order_id,
-                "client_id": order.client_id,
-                "symbol": order.symbol,
-                "side": order.side.value,
-                "quantity": order.quantity,
-                "slippage_tolerance_bps": order.slippage_tolerance_bps,
-                "due_s": INTAKE_LIMIT_S,
-                "data": json.dumps(dict(order.data)),
-            },
-        )
+        rows = self._run(sql.ACCEPT, _new_values(order))
         return Moved(_order(rows[0]), _event(rows[0]))
+
+    def accept_once(self, order: NewOrder, key: str) -> Moved | None:
+        """Store a new order under the client's key; None, and nothing stored, if it is taken."""
+        keyed = {"key": key, "fingerprint": fingerprint(order), "wait_ms": str(KEY_WAIT_MS)}
+        try:
+            rows = self._run(sql.ACCEPT_ONCE, _new_values(order) | keyed)
+        except StorageUnavailable as error:
+            if isinstance(getattr(error.__cause__, "orig", None), LockNotAvailable):
+                raise IdempotencyConflict("a request with this key is being stored") from error
+            raise
+        return Moved(_order(rows[0]), _event(rows[0])) if rows else None
+
+    def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
+        """What was accepted under a client's key, or None."""
+        rows = self._run(sql.ACCEPTED_BEFORE, {"client_id": client_id, "key": key})
+        if not rows:
+            return None
+        (row,) = rows
+        return AcceptedBefore(row.order_id, row.accepted_at.astimezone(UTC), bytes(row.fingerprint))
+
+    def forget_keys(self, age_s: float, limit: int) -> int:
+        """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
+        return len(self._run(sql.FORGET_KEYS, {"age_s": age_s, "limit": limit}))
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         """Carry out one move if the order still is at `version` and may make it; else None."""
-        rows = self._run(
-            sql.MOVES[type(move)],
-            {
-                "id": order_id,
-                "version": version,
-                "sources": sorted(status.value for status in move.sources),
-                "target": move.target.value,
-                "due_s": due_in_s(move),
-                "data": json.dumps(dict(move.data)),
-                **_values(move),
-            },
-        )
+        rows = self._move(order_id, version, move)
         if not rows:
             return None
         written = move.transaction if isinstance(move, Submit) else None
         return Moved(_order(rows[0], written), _event(rows[0]))
+
+    def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
+        """Fail an order without reading it; False if it is not at `version`, or over."""
+        return bool(self._move(order_id, version, failure))
+
+    def count_recovery(self, order_id: UUID, version: int) -> bool:
+        """Count a recovery of a pending order ahead of its move; False if it has moved."""
+        return bool(self._run(sql.COUNT_RECOVERY, {"id": order_id, "version": version}))
 
     def get(self, order_id: UUID) -> Order | None:
         """The order as it is now, or None."""
@@ -105,12 +119,29 @@ class SqlOrders:
             "before": wanted.before,
             "limit": wanted.limit,
         }
-        return [_order(row) for row in self._run(sql.PAGE, values)]
+        rows = self._run(sql.PAGE, values)
+        found = [order for order in map(_readable, rows) if isinstance(order, Order)]
+        if len(found) < len(rows) == wanted.limit:
+            # One that can not be read is left out, and must not make a page look like the last.
+            missing = wanted.limit - len(found)
+            return found + self.page(replace(wanted, before=rows[-1].id, limit=missing))
+        return found
 
-    def claim_due(self, limit: int) -> list[Order]:
+    def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """Take orders whose time for recovery has come, and put off their next time."""
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
-        return list(_readable(self._run(sql.CLAIM_DUE, values)))
+        return [_readable(row) for row in self._run(sql.CLAIM_DUE, values)]
+
+    def _move(self, order_id: UUID, version: int, move: Move) -> list[Row[Any]]:
+        values = {
+            "id": order_id,
+            "version": version,
+            "sources": sorted(status.value for status in move.sources),
+            "target": move.target.value,
+            "due_s": due_in_s(move),
+            "data": json.dumps(dict(move.data)),
+        }
+        return self._run(sql.MOVES[type(move)], values | _values(move))
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
         try:
@@ -121,6 +152,19 @@ class SqlOrders:
             raise StorageUnavailable(
                 f"PostgreSQL gave no answer: {type(error).__name__}"
             ) from error
+
+
+def _new_values(order: NewOrder) -> dict[str, Any]:
+    return {
+        "id": order.order_id,
+        "client_id": order.client_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "quantity": order.quantity,
+        "slippage_tolerance_bps": order.slippage_tolerance_bps,
+        "due_s": INTAKE_LIMIT_S,
+        "data": json.dumps(dict(order.data)),
+    }
 
 
 def _values(move: Move) -> dict[str, Any]:
@@ -158,13 +202,14 @@ def _values(move: Move) -> dict[str, Any]:
             return {"reason": reason.value, "detail": detail}
 
 
-def _readable(rows: Iterable[Row[Any]]) -> Iterator[Order]:
-    """The rows as orders; one that can not be read must not hide the others from recovery."""
-    for row in rows:
-        try:
-            yield _order(row)
-        except (ArithmeticError, LookupError, TypeError, ValueError):
-            log.exception("order_unreadable", order_id=str(row.id))
+def _readable(row: Row[Any]) -> Order | Unreadable:
+    """The row as an order; one that can not be read must not hide the others."""
+    try:
+        return _order(row)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        log.exception("order_unreadable", order_id=str(row.id))
+        status = OrderStatus(row.status)
+        return Unreadable(row.id, row.version, status, row.attempt, row.recoveries)
 
 
 def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:

@@ -29,16 +29,53 @@ RETURN_MOVED = f"""
 SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
 FROM o JOIN event ON event.order_id = o.id {LATEST_TRANSACTION}"""
 
-ACCEPT = Statement(
-    f"""
-WITH o AS (
+
+def _accept(before: str = "", source: str = "") -> Statement:
+    return Statement(
+        f"""
+WITH {before}o AS (
     INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
                         status, version, attempt, due_at)
-    VALUES (:id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
-            'pending', 1, 1, now() + make_interval(secs => :due_s))
+    SELECT :id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
+           'pending', 1, 1, now() + make_interval(secs => :due_s){source}
     RETURNING *
 ), event AS ({WRITE_EVENT})
 {RETURN_MOVED}"""
+    )
+
+
+ACCEPT = _accept()
+
+# Order and event come from the key just taken: where the key is known, nothing is written. Another
+# statement that is storing the same key is waited for, up to the limit, which ends with this one.
+ACCEPT_ONCE = _accept(
+    """claimed AS (
+    INSERT INTO idempotency_keys (client_id, key, order_id, fingerprint)
+    SELECT :client_id, :key, :id, :fingerprint
+    FROM set_config('lock_timeout', :wait_ms, true)
+    ON CONFLICT (client_id, key) DO NOTHING
+    RETURNING order_id
+), """,
+    " FROM claimed",
+)
+
+ACCEPTED_BEFORE = Statement(
+    """
+SELECT k.order_id, k.fingerprint, o.created_at AS accepted_at
+FROM idempotency_keys k JOIN orders o ON o.id = k.order_id
+WHERE k.client_id = :client_id AND k.key = :key"""
+)
+
+FORGET_KEYS = Statement(
+    """
+WITH old AS (
+    SELECT client_id, key FROM idempotency_keys
+    WHERE created_at < now() - make_interval(secs => :age_s)
+    ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_keys k USING old
+WHERE k.client_id = old.client_id AND k.key = old.key
+RETURNING k.key"""
 )
 
 
@@ -127,6 +164,14 @@ SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data
 FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
 ORDER BY e.order_id, e.seq"""
+)
+
+# Ahead of the first move, which is what may bring a worker down: no event, no new version.
+COUNT_RECOVERY = Statement(
+    """
+UPDATE orders SET recoveries = recoveries + 1
+WHERE id = :id AND version = :version AND status = 'pending'
+RETURNING recoveries"""
 )
 
 CLAIM_DUE = Statement(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -95,6 +96,15 @@ order_events = Table(
         unique=True,
         postgresql_where=text("status IN ('confirmed', 'failed')"),
     ),
+    # The steps that the metrics count: one of the five of a straight path.
+    Index(
+        "ix_order_events_counted",
+        "occurred_at",
+        postgresql_where=text(
+            "status IN ('confirmed', 'failed') OR (status = 'pending' AND seq > 1)"
+            " OR (status = 'routing' AND (data ->> 'cause') IN ('recovery', 'quoteExpired'))"
+        ),
+    ),
 )
 
 transactions = Table(
@@ -125,4 +135,32 @@ settlements = Table(
     Column("quote_amount", Amount, nullable=False),
     Column("fee", Price, nullable=False),
     Column("landed_at", Time, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=text("now()")),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
+# How often each kind of rare step was taken, up to the mark; what came since is in the events.
+step_totals = Table(
+    "step_totals",
+    metadata,
+    Column("status", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("total", BigInteger, nullable=False),
+)
+
+step_totals_mark = Table(
+    "step_totals_mark",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("counted_until", Time, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
 )

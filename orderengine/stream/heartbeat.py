@@ -1,6 +1,5 @@
 """The heartbeat of the workers: how a web process knows that somebody does the work."""
 
-import contextlib
 from datetime import timedelta
 
 import redis
@@ -17,10 +16,13 @@ class Heartbeat:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def beat(self) -> None:
-        """Say that this worker lives, to be called every second or two; a lost beat is no error."""
-        with contextlib.suppress(*REDIS_ERRORS):
+    def beat(self) -> bool:
+        """Say that this worker lives, to be called every second or two; false if none heard it."""
+        try:
             self._client.set(HEARTBEAT_KEY, 1, ex=BEAT_TTL)
+        except REDIS_ERRORS:
+            return False
+        return True
 
     def check_writable(self) -> None:
         """Return if Redis takes a write; raises RedisError or OSError, also without memory left."""

@@ -33,7 +33,7 @@ class Hub:
     Redis away: streams are up to a second late. PostgreSQL away: they wait, and catch up.
 
     Threads start with the first follower, hence after a server's fork. `heard` counts the events
-    that arrived live.
+    that arrived live, `rereads` how often an event was missed, or forgotten, and asked for again.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Hub:
         poll_s: float = POLL_S,
     ) -> None:
         self.heard = 0
+        self.rereads = 0
         self._orders = orders
         self._queue_limit = queue_limit
         self._poll_s = poll_s
@@ -62,7 +63,7 @@ class Hub:
         Nothing ever comes where `after` is not below the order's last event and the order is over.
         Raises RuntimeError when the hub is closed.
         """
-        follower = Follower(order_id, after, self._queue_limit, self._ask, self._leave)
+        follower = Follower(order_id, after, self._queue_limit, self._ask_again, self._leave)
         with self._changed:
             if self._stopping.is_set():
                 raise RuntimeError("the hub is closed")
@@ -118,6 +119,11 @@ class Hub:
             self._wanted.add(order_id)
             self._changed.notify_all()
 
+    def _ask_again(self, order_id: UUID) -> None:
+        with self._changed:
+            self.rereads += 1
+        self._ask(order_id)
+
     def _ask_for_all(self) -> None:
         with self._changed:
             self._poll_at = 0.0
@@ -133,7 +139,7 @@ class Hub:
                 local = list(self._followers.get(event.order_id, ()))
             for follower in local:
                 if follower.offer(event) is Offer.GAP and not stored:
-                    self._ask(event.order_id)
+                    self._ask_again(event.order_id)
 
     def _read_on(self) -> None:
         """The reader thread; after a read that failed, all is read."""

@@ -30,6 +30,7 @@ from orderengine.domain.side import Side
 EVENTS_CHANNEL = "orderengine:events"
 HEARTBEAT_KEY = "orderengine:worker:heartbeat"
 PROBE_KEY = "orderengine:probe"
+COUNTS_KEY = "orderengine:counts"
 
 TERMINAL_TTL = timedelta(minutes=1)
 """A terminal state never changes, but its key takes memory that the broker needs."""

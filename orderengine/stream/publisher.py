@@ -5,6 +5,7 @@ from datetime import timedelta
 import redis
 
 from orderengine.domain.events import Moved
+from orderengine.execution.meter import Counter, Meter
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
 from orderengine.stream.messages import (
@@ -33,14 +34,16 @@ class RedisEventPublisher:
     A lost event delays a stream by up to a second, until the stream finds it in PostgreSQL.
     """
 
-    def __init__(self, client: redis.Redis, breaker: Breaker) -> None:
+    def __init__(self, client: redis.Redis, breaker: Breaker, meter: Meter) -> None:
         self._client = client
         self._breaker = breaker
+        self._meter = meter
         self._script = client.register_script(_STORE_AND_PUBLISH)
 
     def publish(self, moved: Moved) -> None:
         """Cache the order's latest state and publish the event, bounded in time; never raises."""
         if not self._breaker.allows():
+            self._meter.count(Counter.PUBLISH_FAILURES)
             return
         order = moved.order
         ttl_ms = cache_ttl(order) // timedelta(milliseconds=1)
@@ -56,6 +59,7 @@ class RedisEventPublisher:
                 ],
             )
         except REDIS_ERRORS as error:
+            self._meter.count(Counter.PUBLISH_FAILURES)
             self._breaker.failed(error)
             drop_idle_connections(self._client)
         else:

@@ -4,6 +4,7 @@ Any number of them at once is safe: each order that is due is claimed by one of 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,14 @@ from celery import bootsteps
 
 from orderengine.bootstrap import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
+from orderengine.execution.housekeeping import keep_house
+from orderengine.execution.meter import Counter
 from orderengine.execution.recovery import recover_due_orders
 
 log = structlog.get_logger(__name__)
 
 INTERVAL_S = 1.0
+HOUSEKEEPING_S = 60.0
 STOP_LIMIT_S = 5.0
 
 
@@ -26,6 +30,7 @@ class Reconciler:
     def __init__(self, ports: WorkerPorts) -> None:
         self._ports = ports
         self._stopping = threading.Event()
+        self._keep_house_at = 0.0
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:
@@ -33,9 +38,10 @@ class Reconciler:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wait for what it does now."""
+        """End the thread, wait for what it does now, and hand in what was counted."""
         self._stopping.set()
         self._thread.join(STOP_LIMIT_S)
+        self._ports.counts.flush()
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL_S):
@@ -43,13 +49,32 @@ class Reconciler:
 
     def run_once(self) -> None:
         """One round; whatever goes wrong is logged, since every order falls back on the next."""
+        if self._ports.heartbeat.beat():
+            self._ports.counts.flush()
+        outcome = self._recover()
+        self._ports.engine.meter.count(Counter.RECONCILER_ROUNDS, outcome)
+        # Not while a server is away: it would hold up the next sign of life.
+        if outcome == "ok" and time.monotonic() >= self._keep_house_at:
+            self._keep_house()
+
+    def _recover(self) -> str:
         try:
-            self._ports.heartbeat.beat()
             recover_due_orders(self._ports.engine)
         except (DispatchUnavailable, StorageUnavailable) as error:
             log.warning("recovery_postponed", error=str(error))
+            return "postponed"
         except Exception:
             log.exception("recovery_failed")
+            return "failed"
+        return "ok"
+
+    def _keep_house(self) -> None:
+        try:
+            more = keep_house(self._ports.engine.orders, self._ports.figures)
+        except Exception as error:  # noqa: BLE001 - it keeps: the thread has more urgent work
+            log.warning("housekeeping_postponed", error=str(error))
+            more = False
+        self._keep_house_at = time.monotonic() + (0.0 if more else HOUSEKEEPING_S)
 
 
 def reconciler_step(runtime: Callable[[], WorkerPorts]) -> type:

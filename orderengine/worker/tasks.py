@@ -54,10 +54,12 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
     }
 
     @app.task(name=ROUTE_ORDER, **transient)
-    def route_order(task: "Task[Any, Any]", order_id: str, version: int, cause: str) -> Document:
+    def route_order(
+        task: "Task[Any, Any]", order_id: str, version: int, cause: str, *, again: bool = False
+    ) -> Document:
         with _ending_chain(order_id):
             routed = stages.route_order(
-                engine(), UUID(order_id), version, RoutingCause(cause), _tries(task)
+                engine(), UUID(order_id), version, RoutingCause(cause), _tries(task), again=again
             )
         return routed.document()
 

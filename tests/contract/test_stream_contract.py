@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from orderengine.execution.meter import Tally
 from orderengine.execution.ports import EventPublisher, OrderCache
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
@@ -42,7 +43,8 @@ def make_stream(request: pytest.FixtureRequest) -> Iterator[MakeStream]:
         clients.append(create_client(url, 0.5))
         breaker = Breaker()
         return Stream(
-            RedisEventPublisher(clients[-1], breaker), RedisOrderCache(clients[-1], breaker)
+            RedisEventPublisher(clients[-1], breaker, Tally()),
+            RedisOrderCache(clients[-1], breaker),
         )
 
     yield fake if request.param == "fake" else on_redis

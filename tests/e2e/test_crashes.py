@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.ledger import executions, open_orders, switch_network
+from tests.e2e.metrics import told_by
 from tests.e2e.stack import Following, Stack, next_event, rest
 from tests.integration.streams import frozen, wait_until
 
@@ -76,6 +77,7 @@ def test_orders_are_accepted_while_redis_does_not_answer_and_finish_when_it_does
             assert time.monotonic() - started < 1.0
         assert stack.order(order_ids[0])["status"] == "pending"
         assert stack.get("/readyz")["degraded"] == ["redis", "worker"]
+        wait_until(lambda: told_by(stack)['orderengine_up{dependency="redis"}'] == 0)
         wait_until(lambda: stack.logs("worker").count("recovery_postponed") > postponed)
     assert_each_executed_once(stack.follow_many(order_ids), order_ids, stack_database)
 

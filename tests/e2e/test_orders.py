@@ -1,7 +1,9 @@
 """Orders from their POST to the end of their streams."""
 
+import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -171,6 +173,29 @@ def test_clients_that_join_in_mid_flight_see_the_same(stack: Stack) -> None:
     assert (late.seqs, resumed.seqs) == ([1, 2, 3, 4, 5], [3, 4, 5])
     assert late.texts[2:] == resumed.texts
     assert {early.code, late.code, resumed.code} == {1000}
+
+
+def test_fifty_requests_with_one_key_make_one_order(stack: Stack) -> None:
+    barrier = Barrier(50)
+    body = json.dumps({"symbol": "SOL", "side": "buy", "quantity": "0.125"}).encode()
+
+    def ask(_: int) -> tuple[bytes, str | None]:
+        request = urllib.request.Request(  # noqa: S310
+            f"{stack.url}/api/orders/execute",
+            data=body,
+            headers={"Content-Type": "application/json", "Idempotency-Key": "fifty"},
+        )
+        barrier.wait()
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            assert answer.status == 202
+            return answer.read(), answer.headers["Idempotency-Replayed"]
+
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(ask, range(50)))
+    assert len({text for text, _ in answers}) == 1
+    assert sorted(str(replayed) for _, replayed in answers) == ["None", *["true"] * 49]
+    listed = stack.get("/api/orders?symbol=SOL&limit=100")["orders"]
+    assert [order["quantity"] for order in listed].count("0.125") == 1
 
 
 @pytest.mark.parametrize("side", ["buy", "sell"])

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from orderengine.domain.events import Moved, OrderEvent
+from orderengine.execution.meter import Tally
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
@@ -30,7 +31,8 @@ class Stream:
         self.orders = orders
         self.client = create_client(url, 0.5)
         self.breaker = Breaker(skip_s=0.05)
-        self.publisher = RedisEventPublisher(self.client, self.breaker)
+        self.tally = Tally()
+        self.publisher = RedisEventPublisher(self.client, self.breaker, self.tally)
         self.cache = RedisOrderCache(self.client, self.breaker)
         self.hub = Hub(url, orders, poll_s=poll_s, queue_limit=queue_limit)
 

@@ -8,6 +8,7 @@ import pytest
 import redis
 import structlog.testing
 
+from orderengine.execution.meter import Counter, Sample
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
@@ -80,7 +81,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
     walk = stream.walk()
     own_redis.kill()
     stream.breaker = Breaker(skip_s=60)
-    publisher = RedisEventPublisher(stream.client, stream.breaker)
+    publisher = RedisEventPublisher(stream.client, stream.breaker, stream.tally)
     cache = RedisOrderCache(stream.client, stream.breaker)
     began = time.monotonic()
     with structlog.testing.capture_logs() as lines:
@@ -89,6 +90,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
             assert cache.get(walk.order_id) is None
     assert time.monotonic() - began < 2
     assert [line["event"] for line in lines] == ["redis_unavailable"]
+    assert stream.tally.counts() == {Sample(Counter.PUBLISH_FAILURES): 1_000}
 
 
 def test_a_frozen_redis_is_given_up_in_time(

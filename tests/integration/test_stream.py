@@ -102,8 +102,10 @@ def test_a_gap_is_read_from_the_store_at_once(live_stream: Stream) -> None:
     with live_stream.hub.follow(walk.order_id) as follower:
         assert take(follower, 1) == [1]
         wait_until(live_stream.subscribed)
+        before = live_stream.hub.rereads
         live_stream.publish(walk.confirm()[-1])
         assert take(follower, 4) == [2, 3, 4, 5]
+        assert live_stream.hub.rereads == before + 1
 
 
 def test_events_that_overtake_each_other_are_put_in_order(live_stream: Stream) -> None:

@@ -13,6 +13,7 @@ from orderengine.api.updates import Updates, register_updates
 from orderengine.config import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
+from orderengine.execution.meter import Tally
 from orderengine.execution.ports import EventPublisher
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import create_client
@@ -38,7 +39,7 @@ PATHS: dict[str, tuple[Move, ...]] = {
 def create_app() -> Flask:
     settings = Settings.from_env()
     orders = FakeOrders()
-    publisher = RedisEventPublisher(create_client(settings.redis_url, 1.0), Breaker())
+    publisher = RedisEventPublisher(create_client(settings.redis_url, 1.0), Breaker(), Tally())
     hub = Hub(settings.redis_url, orders, poll_s=0.2)
     app = Flask(__name__)
     _shorten_waits(app)

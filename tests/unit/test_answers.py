@@ -23,6 +23,7 @@ from orderengine.api.documents import (
 )
 from orderengine.domain.documents import Document, event_document, quote_document
 from orderengine.domain.side import Side
+from orderengine.execution.intake import Accepted
 from tests.builders import a_build
 from tests.fakes import START, FakeOrders, a_quote
 from tests.steps import FAIL, Walk
@@ -69,7 +70,7 @@ def test_what_is_not_known_yet_is_absent() -> None:
 def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
     walk = a_confirmed_order()
     aapl = INSTRUMENTS.get("AAPL")
-    assert_shown_whole(AcceptedSchema(), accepted_document(walk.order))
+    assert_shown_whole(AcceptedSchema(), accepted_document(Accepted.first(walk.first)))
     assert_shown_whole(OrderPageSchema(), page_document([walk.order], uuid4()))
     assert_shown_whole(OrderPageSchema(), page_document([], None))
     assert_shown_whole(

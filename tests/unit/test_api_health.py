@@ -1,6 +1,8 @@
 """Liveness looks at nothing; readiness looks at what orders stand on."""
 
-from tests.fakes import FakeProbes
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.watch import OpenOrders
+from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
 
 
@@ -13,14 +15,33 @@ def test_the_process_lives_whatever_is_missing() -> None:
 
 def test_a_whole_service_is_ready() -> None:
     answer = Web().client.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok", "degraded": []})
+    expected = {"status": "ok", "degraded": [], "oldestOpenOrderS": 0.0, "stuckOrders": 0}
+    assert (answer.status_code, answer.get_json()) == (200, expected)
 
 
 def test_a_degraded_service_is_ready_and_tells_what_is_missing() -> None:
     web = Web(probes=FakeProbes(missing=["redis", "worker"]))
     answer = web.client.get("/readyz")
-    expected = {"status": "degraded", "degraded": ["redis", "worker"]}
+    assert answer.status_code == 200
+    told = answer.get_json()
+    assert (told["status"], told["degraded"]) == ("degraded", ["redis", "worker"])
+
+
+def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
+    stuck = OpenOrders({OrderStatus.SUBMITTED: 3}, 200.1234, 199.0, stuck=2)
+    answer = Web(watched=FakeWatched(open=stuck)).client.get("/readyz")
+    expected = {
+        "status": "degraded",
+        "degraded": ["stuck"],
+        "oldestOpenOrderS": 200.123,
+        "stuckOrders": 2,
+    }
     assert (answer.status_code, answer.get_json()) == (200, expected)
+
+
+def test_figures_that_can_not_be_read_are_left_out() -> None:
+    answer = Web(watched=FakeWatched(open=None)).client.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok", "degraded": []})
 
 
 def test_without_its_database_the_service_is_not_ready() -> None:

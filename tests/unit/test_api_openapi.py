@@ -82,3 +82,16 @@ def test_the_query_of_the_list_is_described(spec: dict[str, Any]) -> None:
     parameters = spec["paths"]["/api/orders"]["get"]["parameters"]
     assert [each["name"] for each in parameters] == ["status", "symbol", "limit", "cursor"]
     assert {each["in"] for each in parameters} == {"query"}
+
+
+def test_the_key_of_a_request_is_described(spec: dict[str, Any]) -> None:
+    operation = spec["paths"]["/api/orders/execute"]["post"]
+    (key,) = operation["parameters"]
+    assert (key["in"], key["name"], key.get("required", False)) == (
+        "header",
+        "Idempotency-Key",
+        False,
+    )
+    assert (key["schema"]["minLength"], key["schema"]["maxLength"]) == (1, 255)
+    assert {"409", "422"} <= operation["responses"].keys()
+    assert "Idempotency-Replayed" in operation["responses"]["202"]["headers"]

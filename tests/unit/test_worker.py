@@ -13,6 +13,7 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause
 from orderengine.domain.order import OrderStatus
+from orderengine.execution.meter import Counter, Sample
 from orderengine.worker.reconciler import Reconciler
 from orderengine.worker.tasks import (
     POLL_LIMIT_S,
@@ -21,7 +22,8 @@ from orderengine.worker.tasks import (
     poll_delay_s,
     register_tasks,
 )
-from tests.fakes import unavailable
+from tests.conftest import a_new_order
+from tests.fakes import FakeWatched, unavailable
 from tests.world import World
 
 Run = Callable[..., Any]
@@ -148,15 +150,19 @@ class Heart:
 
     def __init__(self) -> None:
         self.beats = 0
+        self.flushes = 0
 
     def beat(self) -> bool:
         self.beats += 1
         return True
 
+    def flush(self) -> None:
+        self.flushes += 1
+
 
 def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
     heart = Heart()
-    reconciler = Reconciler(WorkerPorts(world.engine, heart))  # type: ignore[arg-type]
+    reconciler = Reconciler(WorkerPorts(world.engine, heart, heart, FakeWatched()))  # type: ignore[arg-type]
     order = world.stop_at("routing")
     world.clock.advance(20)
     world.orders.down = True
@@ -173,3 +179,30 @@ def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
     assert heart.beats == 4
     (message,) = world.dispatcher.sent
     assert (message.order_id, message.cause) == (order.order_id, RoutingCause.RECOVERY)
+
+
+def test_the_reconciler_keeps_house_once_a_minute_and_at_once_while_more_is_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = [1000.0]
+    monkeypatch.setattr("orderengine.worker.reconciler.time.monotonic", lambda: times[-1])
+    monkeypatch.setattr("orderengine.execution.housekeeping.BATCH", 2)
+    heart = Heart()
+    reconciler = Reconciler(WorkerPorts(world.engine, heart, heart, FakeWatched()))  # type: ignore[arg-type]
+
+    def age_keys(*keys: str) -> None:
+        for key in keys:
+            world.orders.accept_once(a_new_order(), key)
+        world.clock.advance(86_401)
+
+    def left_at(now: float) -> int:
+        times.append(now)
+        reconciler.run_once()
+        return sum(world.orders.accepted_before("local", key) is not None for key in "abcde")
+
+    age_keys("a", "b", "c", "d")
+    assert [left_at(1001.0), left_at(1002.0), left_at(1003.0)] == [2, 0, 0]
+    age_keys("e")
+    assert [left_at(1004.0), left_at(1062.0), left_at(1063.0)] == [1, 1, 0]
+    assert heart.flushes == 6
+    assert world.tally.counts()[Sample(Counter.RECONCILER_ROUNDS, "ok")] == 6

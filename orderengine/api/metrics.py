@@ -1,0 +1,141 @@
+"""The metrics in Prometheus' text format; `docs/metrics.md` explains each one."""
+
+from collections import Counter as Multiset
+from collections.abc import Iterator, Mapping, Sequence
+
+from flask import Blueprint, Response, current_app
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from orderengine.api.context import current_ports
+from orderengine.api.updates import EXTENSION, Updates
+from orderengine.domain.errors import FailureReason
+from orderengine.domain.moves import RoutingCause
+from orderengine.domain.order import OPEN_STATUSES, OrderStatus
+from orderengine.execution.meter import Counter, Counts
+from orderengine.execution.watch import Figures, OpenOrders, Steps
+from orderengine.stream.hub import Hub
+
+PREFIX = "orderengine"
+DEPENDENCIES = ("postgresql", "redis", "worker")
+OUTCOMES = ("ok", "postponed", "failed")
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def get_metrics() -> Response:
+    """Tell the figures; those of what gives no answer are absent, and `orderengine_up` says so."""
+    ports = current_ports()
+    registry = CollectorRegistry(auto_describe=False)
+    updates = current_app.extensions[EXTENSION]
+    registry.register(_Told(_families(ports.watch.figures(), ports.hub, updates)))
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Told(Collector):
+    def __init__(self, families: Iterator[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Sequence[Metric]:
+        return self._families
+
+    def describe(self) -> Sequence[Metric]:
+        return self._families
+
+
+def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
+    up = {name: int(name not in figures.missing) for name in DEPENDENCIES}
+    yield _gauges("up", "1 if this dependency gives an answer.", "dependency", up)
+    if figures.open_orders is not None:
+        yield from _open_orders(figures.open_orders)
+    if figures.steps is not None:
+        yield from _steps(figures.steps)
+    yield from _counts(figures)
+    yield _gauge("open_sockets", "Sockets of this web process.", updates.open)
+    yield _counter("hub_rereads", "Events missed live by this web process.", hub.rereads)
+    text = "Subscriptions to Redis that this web process lost, or could not make."
+    yield _counter("subscription_losses", text, hub.subscription_losses)
+
+
+def _open_orders(found: OpenOrders) -> Iterator[Metric]:
+    by_status = {status.value: found.by_status.get(status, 0) for status in _in_order()}
+    yield _gauges("open_orders", "Orders that have not ended.", "status", by_status)
+    yield _gauge("oldest_open_order_age_seconds", "Since it was accepted.", found.oldest_s)
+    yield _gauge(
+        "oldest_submitted_order_age_seconds", "Since it was submitted.", found.oldest_submitted_s
+    )
+    yield _gauge("stuck_orders", "Submitted, and without an answer for too long.", found.stuck)
+
+
+def _steps(steps: Steps) -> Iterator[Metric]:
+    ended = Multiset({(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason})
+    ended[OrderStatus.CONFIRMED.value, ""] = 0
+    failed = Multiset({reason.value: 0 for reason in FailureReason})
+    recovered = Multiset({cause.value: 0 for cause in RoutingCause if cause.is_recovery})
+    for step, total in steps.items():
+        if step.status.is_terminal:
+            ended[step.status.value, step.cause] += total
+        if step.status in {OrderStatus.PENDING, OrderStatus.FAILED}:
+            failed[step.cause] += total
+        if step.status is OrderStatus.ROUTING:
+            recovered[step.cause] += total
+    family = CounterMetricFamily(
+        f"{PREFIX}_orders_ended", "Orders that ended.", labels=("status", "reason")
+    )
+    for labels, total in ended.items():
+        family.add_metric(labels, total)
+    yield family
+    yield _counters("attempts_failed", "Attempts that failed.", "reason", failed)
+    yield _counters("recoveries", "Orders routed again in the same attempt.", "cause", recovered)
+
+
+def _counts(figures: Figures) -> Iterator[Metric]:
+    workers, own = figures.of_workers, figures.of_this_process
+    if workers is not None:
+        sent = {status.value: 0 for status in _in_order()} | _by_label(
+            workers, Counter.REDISPATCHES
+        )
+        yield _counters("redispatches", "Messages that recovery sent.", "status", sent)
+        rounds = dict.fromkeys(OUTCOMES, 0) | _by_label(workers, Counter.RECONCILER_ROUNDS)
+        yield _counters("reconciler_rounds", "Rounds of the reconcilers.", "outcome", rounds)
+    for counter, name, text in (
+        (Counter.DISPATCH_FAILURES, "dispatch_failures", "Messages that the broker did not take."),
+        (Counter.PUBLISH_FAILURES, "publish_failures", "Stored events that were not published."),
+    ):
+        failures = {"web": sum(_by_label(own, counter).values())}
+        if workers is not None:
+            failures["worker"] = sum(_by_label(workers, counter).values())
+        yield _counters(name, text, "process", failures)
+
+
+def _by_label(counts: Counts, counter: Counter) -> dict[str, int]:
+    return {sample.label: number for sample, number in counts.items() if sample.counter is counter}
+
+
+def _in_order() -> list[OrderStatus]:
+    return [status for status in OrderStatus if status in OPEN_STATUSES]
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=(label,))
+    for each, value in values.items():
+        family.add_metric((each,), value)
+    return family
+
+
+def _counter(name: str, text: str, value: int) -> Metric:
+    return CounterMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=(label,))
+    for each, value in values.items():
+        family.add_metric((each,), value)
+    return family

@@ -1,0 +1,25 @@
+"""Idempotency: a client's own name for a request, so that asking again can not order twice."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from orderengine.domain.documents import decimal_text
+from orderengine.domain.order import NewOrder
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBefore:
+    """The order that was accepted under a key; `fingerprint` tells what was asked for then."""
+
+    order_id: UUID
+    accepted_at: datetime
+    fingerprint: bytes
+
+
+def fingerprint(request: NewOrder) -> bytes:
+    """SHA-256 of what a request asks for: equal however numbers were written, keys ordered."""
+    wanted = {**request.data, "quantity": decimal_text(request.quantity)}
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).digest()

@@ -1,0 +1,100 @@
+"""The meter: what a process counts itself, because no row and no event tells it."""
+
+import threading
+from collections import Counter as Multiset
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.execution.handover import Submitted
+from orderengine.execution.ports import Dispatcher
+
+
+class Counter(StrEnum):
+    """What is counted; each one has one label, which may be empty."""
+
+    REDISPATCHES = "redispatches"
+    """Messages that recovery sent, by the order's status."""
+    RECONCILER_ROUNDS = "reconcilerRounds"
+    """Rounds of a reconciler, by how they ended: `ok`, `postponed` or `failed`."""
+    DISPATCH_FAILURES = "dispatchFailures"
+    """Messages that the broker did not take."""
+    PUBLISH_FAILURES = "publishFailures"
+    """Events that were stored and not published."""
+
+
+class Sample(NamedTuple):
+    """One counter with one value of its label."""
+
+    counter: Counter
+    label: str = ""
+
+
+Counts = Mapping[Sample, int]
+
+
+class Meter(Protocol):
+    """Takes note of what happens in this process; never raises, never waits for anybody."""
+
+    def count(self, counter: Counter, label: str = "") -> None:
+        """Add one."""
+
+
+class Tally:
+    """Implements `Meter` in memory, from any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Multiset[Sample] = Multiset()
+
+    def count(self, counter: Counter, label: str = "") -> None:
+        """Add one."""
+        with self._lock:
+            self._counts[Sample(counter, label)] += 1
+
+    def counts(self) -> Counts:
+        """All that was counted since this process started."""
+        with self._lock:
+            return dict(self._counts)
+
+
+class MeteredDispatcher:
+    """Implements `execution.ports.Dispatcher` on another one, and counts what that one refused."""
+
+    def __init__(self, dispatcher: Dispatcher, meter: Meter) -> None:
+        self._dispatcher = dispatcher
+        self._meter = meter
+
+    def route(
+        self,
+        order_id: UUID,
+        version: int,
+        cause: RoutingCause,
+        delay_s: float = 0.0,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Start the chain at its first stage, after a delay."""
+        with self._counting():
+            self._dispatcher.route(order_id, version, cause, delay_s, again=again)
+
+    def confirm(self, submitted: Submitted) -> None:
+        """Start the last stage alone, for one look at the network."""
+        with self._counting():
+            self._dispatcher.confirm(submitted)
+
+    def ping(self) -> None:
+        """Return if messages can be sent now; a ping is no message, and is not counted."""
+        self._dispatcher.ping()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        try:
+            yield
+        except DispatchUnavailable:
+            self._meter.count(Counter.DISPATCH_FAILURES)
+            raise

@@ -1,0 +1,145 @@
+"""Watching the engine: what the metrics and the readiness tell, gathered within bounds."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import structlog
+
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.meter import Counts, Tally
+
+log = structlog.get_logger(__name__)
+
+FRESH_S = 1.5
+"""How long figures are told again before they are read anew."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrders:
+    """The orders that have not ended; ages in seconds, 0 where there is none.
+
+    `stuck` counts those that were submitted longer ago than an answer of the network should take.
+    """
+
+    by_status: Mapping[OrderStatus, int]
+    oldest_s: float
+    oldest_submitted_s: float
+    stuck: int
+
+
+class Step(NamedTuple):
+    """A kind of event: its status, and the reason or cause in its data (or nothing)."""
+
+    status: OrderStatus
+    cause: str
+
+
+Steps = Mapping[Step, int]
+
+
+class OrderFigures(Protocol):
+    """Figures from the store of orders; every method raises StorageUnavailable."""
+
+    def open_orders(self) -> OpenOrders:
+        """The orders that have not ended."""
+
+    def steps(self) -> Steps:
+        """How often orders ended, attempts failed and orders were recovered, since ever."""
+
+    def sum_up(self, limit: int) -> int:
+        """Add about `limit` steps of a while ago to the running totals; returns how many."""
+
+
+class SharedCounts(Protocol):
+    """What all workers counted together."""
+
+    def read(self) -> Counts | None:
+        """The counts, or None without an answer."""
+
+
+class Signs(Protocol):
+    """Signs of life, bounded in time; never raises."""
+
+    def degraded(self) -> list[str]:
+        """The names of what is missing: `redis`, `worker`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that a web process can tell; None where what would tell it gives no answer."""
+
+    missing: frozenset[str]
+    open_orders: OpenOrders | None
+    steps: Steps | None
+    of_workers: Counts | None
+    of_this_process: Counts
+
+
+class Watch:
+    """Reads the figures when they are asked for, at most every `fresh_s` seconds.
+
+    However many ask at the same time, one of them reads and the others wait for it.
+    """
+
+    def __init__(
+        self,
+        orders: OrderFigures,
+        shared: SharedCounts,
+        signs: Signs,
+        tally: Tally,
+        fresh_s: float = FRESH_S,
+    ) -> None:
+        self._tally = tally
+        self._open_orders = _Kept(lambda: _or_none(orders.open_orders), fresh_s)
+        self._steps = _Kept(lambda: _or_none(orders.steps), fresh_s)
+        self._shared = _Kept(shared.read, fresh_s)
+        self._signs = _Kept(signs.degraded, fresh_s)
+
+    def open_orders(self) -> OpenOrders | None:
+        """The orders that have not ended, or None while PostgreSQL gives no answer."""
+        return self._open_orders()
+
+    def figures(self) -> Figures:
+        """Everything; never raises. What is away costs one time-out, not one for each figure."""
+        open_orders = self._open_orders()
+        missing = set(self._signs())
+        return Figures(
+            missing=frozenset(missing | ({"postgresql"} if open_orders is None else set())),
+            open_orders=open_orders,
+            steps=None if open_orders is None else self._steps(),
+            of_workers=None if "redis" in missing else self._shared(),
+            of_this_process=self._tally.counts(),
+        )
+
+
+def _or_none(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except StorageUnavailable as error:
+        log.warning("figures_unavailable", error=str(error))
+    except Exception:
+        log.exception("figures_failed")  # the other figures are wanted all the more
+    return None
+
+
+class _Kept(Generic[T]):
+    """A value that is read again once it is too old."""
+
+    def __init__(self, read: Callable[[], T], fresh_s: float) -> None:
+        self._read = read
+        self._fresh_s = fresh_s
+        self._lock = threading.Lock()
+        self._held: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._held is None or time.monotonic() - self._held[0] > self._fresh_s:
+                value = self._read()
+                self._held = (time.monotonic(), value)
+            return self._held[1]

@@ -1,0 +1,117 @@
+"""Figures of all orders, computed where they are stored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine, Row
+
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.watch import OpenOrders, Step, Steps
+
+SETTLED_S = 60.0
+"""After this long no statement can still add an event of then: each one ends within seconds."""
+MAX_RECENT = 50_000
+
+_OPEN_ORDERS = Statement(
+    """
+SELECT status, count(*) AS total, extract(epoch FROM now() - min(created_at)) AS oldest_s,
+       extract(epoch FROM now() - min(updated_at)) AS longest_s,
+       count(*) FILTER (WHERE updated_at < now() - make_interval(secs => :stuck_after_s)) AS late
+FROM orders WHERE due_at IS NOT NULL GROUP BY status"""
+)
+
+# The events that are counted are those of the partial index, whose condition this repeats.
+_COUNTED = """(status IN ('confirmed', 'failed') OR (status = 'pending' AND seq > 1)
+     OR (status = 'routing' AND (data ->> 'cause') IN ('recovery', 'quoteExpired')))"""
+
+# One snapshot of both, so that no step is in neither or in both while it is summed up.
+_STEPS = Statement(
+    f"""
+WITH recent AS (
+    SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause
+    FROM order_events
+    WHERE occurred_at > (SELECT counted_until FROM step_totals_mark) AND {_COUNTED}
+    LIMIT :max_recent
+)
+SELECT status, cause, sum(total) AS total FROM (
+    SELECT status, cause, total FROM step_totals
+    UNION ALL SELECT status, cause, count(*) FROM recent GROUP BY status, cause
+) AS steps GROUP BY status, cause"""  # noqa: S608 - composed of constants
+)
+
+# Whoever locks the mark sums up from where it stands then; the others find nothing to do.
+_SUM_UP = Statement(
+    f"""
+WITH mark AS (
+    SELECT counted_until AS since FROM step_totals_mark FOR UPDATE SKIP LOCKED
+), batch AS (
+    SELECT since, (
+        SELECT max(occurred_at) FROM (
+            SELECT occurred_at FROM order_events
+            WHERE occurred_at > since AND {_COUNTED}
+              AND occurred_at <= now() - make_interval(secs => :settled_s)
+            ORDER BY occurred_at LIMIT :limit
+        ) AS oldest
+    ) AS until FROM mark
+), moved AS (
+    UPDATE step_totals_mark SET counted_until = until FROM batch
+    WHERE until IS NOT NULL
+    RETURNING since, until
+), counted AS (
+    SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause, count(*) AS total
+    FROM moved JOIN order_events ON occurred_at > since AND occurred_at <= until
+    WHERE {_COUNTED} GROUP BY 1, 2
+), added AS (
+    INSERT INTO step_totals (status, cause, total) SELECT status, cause, total FROM counted
+    ON CONFLICT (status, cause) DO UPDATE SET total = step_totals.total + excluded.total
+)
+SELECT coalesce(sum(total), 0) AS total FROM counted"""  # noqa: S608 - composed of constants
+)
+
+
+class SqlFigures:
+    """Implements `execution.watch.OrderFigures`; bounded by what is open, or came lately.
+
+    `stuck_after_s` is how long an order may be submitted before it counts as stuck.
+    """
+
+    def __init__(self, engine: Engine, stuck_after_s: float) -> None:
+        self._engine = engine
+        self._stuck_after_s = stuck_after_s
+
+    def open_orders(self) -> OpenOrders:
+        """The orders that have not ended."""
+        found = self._run(_OPEN_ORDERS, {"stuck_after_s": self._stuck_after_s})
+        rows = {OrderStatus(row.status): row for row in found}
+        submitted = rows.get(OrderStatus.SUBMITTED)
+        return OpenOrders(
+            by_status={status: row.total for status, row in rows.items()},
+            oldest_s=max((float(row.oldest_s) for row in found), default=0.0),
+            oldest_submitted_s=float(submitted.longest_s) if submitted else 0.0,
+            stuck=submitted.late if submitted else 0,
+        )
+
+    def steps(self) -> Steps:
+        """How often orders ended, attempts failed and orders were recovered, since ever."""
+        rows = self._run(_STEPS, {"max_recent": MAX_RECENT})
+        return {Step(OrderStatus(row.status), row.cause): int(row.total) for row in rows}
+
+    def sum_up(self, limit: int) -> int:
+        """Add about `limit` steps of a while ago to the running totals; returns how many.
+
+        Any number of processes may do so at once: one does, the others add nothing.
+        """
+        (row,) = self._run(_SUM_UP, {"limit": limit, "settled_s": SETTLED_S})
+        return int(row.total)
+
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
+        try:
+            return run(self._engine, statement, values)
+        except DATABASE_DEFECTS:
+            raise  # a defect of ours must not look like an outage
+        except DATABASE_ERRORS as error:
+            raise StorageUnavailable(
+                f"PostgreSQL gave no answer: {type(error).__name__}"
+            ) from error

@@ -1,0 +1,72 @@
+"""The counts of all workers, added up in Redis: how a web process elsewhere knows of them."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import redis
+
+from orderengine.execution.meter import Counter, Counts, Sample, Tally
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.messages import COUNTS_KEY
+
+
+class CountsFlusher:
+    """Adds what this process counted to the sum of all; what Redis did not take is kept.
+
+    An addition whose answer was lost is made again, and may then count twice.
+    """
+
+    def __init__(self, client: redis.Redis, tally: Tally) -> None:
+        self._client = client
+        self._tally = tally
+        self._lock = threading.Lock()
+        self._flushed: dict[Sample, int] = {}
+
+    def flush(self) -> None:
+        """Add what is new since the last time that this worked; never raises."""
+        with self._lock:
+            counts = self._tally.counts()
+            new = {key: n - self._flushed.get(key, 0) for key, n in counts.items()}
+            new = {key: n for key, n in new.items() if n}
+            if new and self._add(new):
+                self._flushed = dict(counts)
+
+    def _add(self, new: Counts) -> bool:
+        try:
+            with self._client.pipeline(transaction=True) as pipe:
+                for sample, number in new.items():
+                    pipe.hincrby(COUNTS_KEY, f"{sample.counter}:{sample.label}", number)
+                pipe.execute()
+        except REDIS_ERRORS:
+            return False
+        return True
+
+
+class RedisCounts:
+    """Implements `execution.watch.SharedCounts`."""
+
+    def __init__(self, client: redis.Redis, breaker: Breaker) -> None:
+        self._client = client
+        self._breaker = breaker
+
+    def read(self) -> Counts | None:
+        """What all workers counted together since Redis began, or None without an answer."""
+        if not self._breaker.allows():
+            return None
+        try:
+            held = self._client.hgetall(COUNTS_KEY)
+        except REDIS_ERRORS as error:
+            self._breaker.failed(error)
+            drop_idle_connections(self._client)
+            return None
+        self._breaker.succeeded()
+        return dict(_known(held))
+
+
+def _known(held: Mapping[Any, Any]) -> Iterator[tuple[Sample, int]]:
+    for field, number in held.items():
+        name, _, label = field.decode().partition(":")
+        if name in list(Counter):  # another release may count more
+            yield Sample(Counter(name), label), int(number)

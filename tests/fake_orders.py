@@ -1,0 +1,184 @@
+"""The store of orders in memory, with the promises of the one on PostgreSQL."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.idempotency import AcceptedBefore, fingerprint
+from orderengine.domain.moves import (
+    INTAKE_LIMIT_S,
+    Fail,
+    Move,
+    apply,
+    due_in_s,
+    recheck_in_s,
+)
+from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.execution.ports import OrderFilter, Unreadable
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves only when told."""
+
+    moment: datetime = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class FakeOrders:
+    """Orders in a dictionary; `down` makes every call fail as a lost PostgreSQL would.
+
+    `unreadable` are the orders whose rows a claim can not read.
+    """
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.down = False
+        self.reads = 0
+        self.unreadable: set[UUID] = set()
+        self._lock = threading.RLock()
+        self._orders: dict[UUID, Order] = {}
+        self._events: dict[UUID, list[OrderEvent]] = {}
+        self._keys: dict[tuple[str, str], AcceptedBefore] = {}
+        self._due: dict[UUID, tuple[datetime, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def accept(self, order: NewOrder) -> Moved:
+        with self._guarded():
+            now = self.clock.now()
+            stored = Order(
+                order_id=order.order_id,
+                client_id=order.client_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=order.quantity,
+                slippage_tolerance_bps=order.slippage_tolerance_bps,
+                status=OrderStatus.PENDING,
+                version=1,
+                attempt=1,
+                recoveries=0,
+                created_at=now,
+                updated_at=now,
+            )
+            event = OrderEvent(order.order_id, 1, OrderStatus.PENDING, 1, now, order.data)
+            self._keep(Moved(stored, event), INTAKE_LIMIT_S)
+            return Moved(stored, event)
+
+    def accept_once(self, order: NewOrder, key: str) -> Moved | None:
+        with self._guarded():
+            if (order.client_id, key) in self._keys:
+                return None
+            moved = self.accept(order)
+            before = AcceptedBefore(order.order_id, moved.order.created_at, fingerprint(order))
+            self._keys[order.client_id, key] = before
+            return moved
+
+    def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
+        with self._guarded():
+            return self._keys.get((client_id, key))
+
+    def forget_keys(self, age_s: float, limit: int) -> int:
+        with self._guarded():
+            newest = self.clock.now() - timedelta(seconds=age_s)
+            by_age = sorted(self._keys.items(), key=lambda item: item[1].accepted_at)
+            old = [name for name, before in by_age if before.accepted_at < newest][:limit]
+            for name in old:
+                del self._keys[name]
+            return len(old)
+
+    def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
+        with self._guarded():
+            order = self._orders.get(order_id)
+            if order is None or order.version != version:
+                return None
+            moved = apply(order, move, self.clock.now())
+            if moved is not None:
+                self._keep(moved, due_in_s(move))
+            return moved
+
+    def get(self, order_id: UUID) -> Order | None:
+        with self._guarded():
+            return self._orders.get(order_id)
+
+    def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
+        with self._guarded():
+            self.reads += 1
+            return [event for event in self._events.get(order_id, []) if event.seq > after]
+
+    def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
+        with self._guarded():
+            return [event for key, after in seen.items() for event in self.events(key, after)]
+
+    def page(self, wanted: OrderFilter) -> list[Order]:
+        with self._guarded():
+            newest = sorted(
+                self._orders.values(), key=lambda o: (o.created_at, o.order_id), reverse=True
+            )
+            if wanted.before is not None:
+                last = self._orders.get(wanted.before)
+                if last is None:
+                    return []
+                edge = (last.created_at, last.order_id)
+                newest = [o for o in newest if (o.created_at, o.order_id) < edge]
+            matching = [
+                order
+                for order in newest
+                if order.client_id == wanted.client_id
+                and wanted.status in {None, order.status}
+                and wanted.symbol in {None, order.symbol}
+            ]
+            return matching[: wanted.limit]
+
+    def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
+        return self.move(order_id, version, failure) is not None
+
+    def count_recovery(self, order_id: UUID, version: int) -> bool:
+        with self._guarded():
+            order = self._orders.get(order_id)
+            if order is None or (order.version, order.status) != (version, OrderStatus.PENDING):
+                return False
+            self._orders[order_id] = replace(order, recoveries=order.recoveries + 1)
+            return True
+
+    def claim_due(self, limit: int) -> list[Order | Unreadable]:
+        with self._guarded():
+            now = self.clock.now()
+            due = sorted((at, key, n) for key, (at, n) in self._due.items() if at <= now)[:limit]
+            for _, key, redispatched in due:
+                delay = recheck_in_s(self._orders[key].status, redispatched)
+                self._due[key] = (now + timedelta(seconds=delay), redispatched + 1)
+            return [self._claimed(self._orders[key]) for _, key, _ in due]
+
+    def _claimed(self, order: Order) -> Order | Unreadable:
+        if order.order_id not in self.unreadable:
+            return order
+        return Unreadable(
+            order.order_id, order.version, order.status, order.attempt, order.recoveries
+        )
+
+    def _keep(self, moved: Moved, due_s: float | None) -> None:
+        key = moved.order.order_id
+        self._orders[key] = moved.order
+        self._events.setdefault(key, []).append(moved.event)
+        if due_s is None:
+            self._due.pop(key, None)
+        else:
+            self._due[key] = (self.clock.now() + timedelta(seconds=due_s), 0)
+
+    def _guarded(self) -> threading.RLock:
+        if self.down:
+            raise StorageUnavailable("PostgreSQL is down")
+        return self._lock

@@ -1,0 +1,216 @@
+"""Figures of orders from PostgreSQL, and counts of workers through Redis."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Engine, text
+
+from orderengine.domain.moves import Submit
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.housekeeping import keep_house
+from orderengine.execution.meter import Counter, Sample, Tally
+from orderengine.execution.watch import Step
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.storage import figures as statements
+from orderengine.storage.figures import SqlFigures
+from orderengine.storage.orders import SqlOrders
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import create_client
+from orderengine.stream.counts import CountsFlusher, RedisCounts
+from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_attempt
+from tests.fakes import NOTHING_OPEN
+from tests.steps import CONFIRMED, RECOVER, Walk
+
+REDISPATCHED = Sample(Counter.REDISPATCHES, "submitted")
+
+
+@pytest.fixture
+def orders(database: Engine) -> SqlOrders:
+    with database.connect() as connection:
+        connection.execute(
+            text("INSERT INTO step_totals_mark (id, counted_until) VALUES (1, '-infinity')")
+        )
+    return SqlOrders(database)
+
+
+@pytest.fixture
+def figures(database: Engine) -> SqlFigures:
+    return SqlFigures(database, stuck_after_s=90)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A server that the test may stop."""
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        yield server
+
+
+def run(database: Engine, statement: str) -> None:
+    with database.connect() as connection:
+        connection.execute(text(statement))
+
+
+def age(database: Engine, minutes: int) -> None:
+    """Let all events be as much older."""
+    run(
+        database,
+        f"UPDATE order_events SET occurred_at = occurred_at - interval '{minutes} min'",  # noqa: S608
+    )
+
+
+def test_nothing_open_is_told_as_nothing(orders: SqlOrders, figures: SqlFigures) -> None:
+    Walk(orders).step(A_FAIL)
+    assert figures.open_orders() == NOTHING_OPEN
+
+
+def test_open_orders_are_counted_with_their_ages(
+    orders: SqlOrders, figures: SqlFigures, database: Engine
+) -> None:
+    Walk(orders)
+    submitted = [Walk(orders) for _ in range(2)]
+    for number, walk in enumerate(submitted):
+        signed = replace(TRANSACTION, signature=f"sig{number}")
+        walk.steps(CONFIRMED[0], a_build(walk.order.created_at), Submit(signed))
+    run(database, "UPDATE orders SET created_at = now() - interval '300 s'")
+    run(
+        database,
+        "UPDATE orders SET updated_at = now() - interval '100 s'"  # noqa: S608
+        f" WHERE id = '{submitted[0].order_id}'",
+    )
+    found = figures.open_orders()
+    assert found.by_status == {OrderStatus.PENDING: 1, OrderStatus.SUBMITTED: 2}
+    assert 300 <= found.oldest_s < 310
+    assert 100 <= found.oldest_submitted_s < 110
+    assert found.stuck == 1
+
+
+def rare_steps(orders: SqlOrders) -> dict[Step, int]:
+    """Take one of each; the straight path counts by its end alone."""
+    Walk(orders).steps(CONFIRMED[0], RECOVER, a_failed_attempt())
+    Walk(orders).step(A_FAIL)
+    confirmed = Walk(orders)
+    now = confirmed.order.created_at
+    confirmed.steps(CONFIRMED[0], a_build(now), CONFIRMED[2], a_confirm(now))
+    return {
+        Step(OrderStatus.ROUTING, "recovery"): 1,
+        Step(OrderStatus.PENDING, "SLIPPAGE_EXCEEDED"): 1,
+        Step(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY"): 1,
+        Step(OrderStatus.CONFIRMED, ""): 1,
+    }
+
+
+def test_steps_count_the_same_before_and_after_they_are_summed_up(
+    orders: SqlOrders, figures: SqlFigures, database: Engine
+) -> None:
+    expected = rare_steps(orders)
+    assert figures.steps() == expected
+    assert figures.sum_up(1000) == 0, "they are too young"
+    age(database, 2)
+    assert figures.sum_up(1000) == 4
+    assert figures.steps() == expected
+    assert figures.sum_up(1000) == 0
+    Walk(orders).step(A_FAIL)
+    expected[Step(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY")] += 1
+    assert figures.steps() == expected
+
+
+def test_steps_are_summed_up_in_batches(
+    orders: SqlOrders, figures: SqlFigures, database: Engine
+) -> None:
+    expected = rare_steps(orders)
+    age(database, 2)
+    sums = [figures.sum_up(1) for _ in range(5)]
+    assert sums == [1, 1, 1, 1, 0]
+    assert figures.steps() == expected
+
+
+def test_any_number_that_sum_up_at_once_count_each_step_once(
+    orders: SqlOrders, figures: SqlFigures, database: Engine
+) -> None:
+    for _ in range(60):
+        Walk(orders).step(A_FAIL)
+    age(database, 2)
+    with ThreadPoolExecutor(8) as pool:
+        summed = sum(pool.map(lambda _: figures.sum_up(3), range(60)))
+    rest = figures.sum_up(1000)
+    assert summed + rest == 60
+    assert figures.steps() == {Step(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY"): 60}
+
+
+def test_the_figures_are_looked_up_in_an_index(orders: SqlOrders, database: Engine) -> None:
+    run(
+        database,
+        """
+        WITH o AS (
+            INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
+                                status, version, attempt)
+            SELECT gen_random_uuid(), 'local', 'AAPL', 'buy', 1, 100, 'confirmed', 5, 1
+            FROM generate_series(1, 4000) RETURNING id
+        )
+        INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+        SELECT id, seq, (ARRAY['pending','routing','building','submitted','confirmed'])[seq], 1,
+               now() - interval '1 day' + seq * interval '1 s', '{"cause": "order"}'
+        FROM o, generate_series(1, 5) AS seq""",
+    )
+    run(database, "UPDATE step_totals_mark SET counted_until = now()")
+    run(database, "VACUUM ANALYZE order_events, orders, step_totals_mark")
+    plans = {}
+    with database.connect() as connection:
+        for name, statement, values in (
+            ("open", statements._OPEN_ORDERS, {"stuck_after_s": 90}),
+            ("steps", statements._STEPS, {"max_recent": 50_000}),
+            ("sum", statements._SUM_UP, {"limit": 1000, "settled_s": 60}),
+        ):
+            explained = connection.exec_driver_sql(f"EXPLAIN {statement.plain}", values)
+            plans[name] = "\n".join(explained.scalars())
+    for name, plan in plans.items():
+        assert "Seq Scan on orders" not in plan, (name, plan)
+        assert "Seq Scan on order_events" not in plan, (name, plan)
+
+
+def test_housekeeping_says_whether_more_may_be_waiting(
+    orders: SqlOrders, figures: SqlFigures, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderengine.execution.housekeeping.BATCH", 2)
+    for _ in range(3):
+        Walk(orders).step(A_FAIL)
+    age(database, 2)
+    assert [keep_house(orders, figures) for _ in range(2)] == [True, False]
+
+
+def test_counts_of_many_workers_add_up(redis_url: str, redis_client: "redis.Redis") -> None:
+    redis_client.flushall()
+    client = create_client(redis_url, 1.0)
+    tallies = [Tally(), Tally()]
+    flushers = [CountsFlusher(client, tally) for tally in tallies]
+    counts = RedisCounts(client, Breaker())
+    assert counts.read() == {}
+    for tally, flusher in zip(tallies, flushers, strict=True):
+        tally.count(Counter.REDISPATCHES, "submitted")
+        tally.count(Counter.PUBLISH_FAILURES)
+        flusher.flush()
+        flusher.flush()
+    tallies[0].count(Counter.REDISPATCHES, "submitted")
+    flushers[0].flush()
+    redis_client.hset("orderengine:counts", "counterOfAnotherRelease:x", 7)
+    assert counts.read() == {REDISPATCHED: 3, Sample(Counter.PUBLISH_FAILURES): 2}
+    client.close()
+
+
+def test_counts_wait_for_a_redis_that_is_away(own_redis: EmbeddedRedis) -> None:
+    client = create_client(own_redis.url, 0.5)
+    tally = Tally()
+    flusher, counts = CountsFlusher(client, tally), RedisCounts(client, Breaker(0.0))
+    own_redis.kill()
+    tally.count(Counter.REDISPATCHES, "submitted")
+    flusher.flush()
+    assert counts.read() is None
+    tally.count(Counter.REDISPATCHES, "submitted")
+    own_redis.start()
+    flusher.flush()
+    assert counts.read() == {REDISPATCHED: 2}
+    client.close()

@@ -1,0 +1,136 @@
+"""The metrics: what they tell, also while something is away, and that each one is explained."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from orderengine.config import PACKAGE_DIR
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.meter import Counter, Sample
+from orderengine.execution.watch import OpenOrders, Step
+from tests.fakes import FakeProbes, FakeWatched
+from tests.web import Web
+
+DOCS = (PACKAGE_DIR.parent / "docs" / "metrics.md").read_text("utf-8")
+OPEN = OpenOrders({OrderStatus.PENDING: 4, OrderStatus.SUBMITTED: 2}, 61.5, 30.25, stuck=1)
+STEPS = {
+    Step(OrderStatus.CONFIRMED, ""): 7,
+    Step(OrderStatus.FAILED, "ENGINE_ERROR"): 1,
+    Step(OrderStatus.FAILED, "EXPIRED"): 2,
+    Step(OrderStatus.PENDING, "EXPIRED"): 3,
+    Step(OrderStatus.ROUTING, "recovery"): 5,
+}
+COUNTS = {
+    Sample(Counter.REDISPATCHES, "submitted"): 6,
+    Sample(Counter.RECONCILER_ROUNDS, "ok"): 100,
+    Sample(Counter.DISPATCH_FAILURES): 8,
+    Sample(Counter.PUBLISH_FAILURES): 9,
+}
+
+# A sample by its name and the values of its labels, which stand in the order of their names.
+Told = dict[tuple[str, tuple[str, ...]], float]
+
+
+@pytest.fixture
+def watched() -> FakeWatched:
+    return FakeWatched(open=OPEN, taken=STEPS, counts=COUNTS)
+
+
+def told_by(web: Web) -> Told:
+    answer = web.client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name.removeprefix("orderengine_"), tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def names(told: Told) -> set[str]:
+    return {name for name, _ in told}
+
+
+def documented() -> Iterator[tuple[str, set[str]]]:
+    for name, labels in re.findall(r"^\| `orderengine_(\w+)` \| (.*?) ?\| ", DOCS, re.MULTILINE):
+        yield name, set(re.findall(r"`(\w+)`", labels))
+
+
+def test_every_figure_is_told(watched: FakeWatched) -> None:
+    web = Web(watched=watched)
+    web.dispatcher.down = True
+    web.tally.count(Counter.DISPATCH_FAILURES)
+    told = told_by(web)
+    expected: Told = {
+        ("up", ("postgresql",)): 1,
+        ("open_orders", ("pending",)): 4,
+        ("open_orders", ("submitted",)): 2,
+        ("open_orders", ("building",)): 0,
+        ("oldest_open_order_age_seconds", ()): 61.5,
+        ("oldest_submitted_order_age_seconds", ()): 30.25,
+        ("stuck_orders", ()): 1,
+        ("orders_ended_total", ("", "confirmed")): 7,
+        ("orders_ended_total", ("ENGINE_ERROR", "failed")): 1,
+        ("orders_ended_total", ("NO_QUOTE", "failed")): 0,
+        ("attempts_failed_total", ("EXPIRED",)): 5,
+        ("attempts_failed_total", ("ENGINE_ERROR",)): 1,
+        ("attempts_failed_total", ("NO_QUOTE",)): 0,
+        ("recoveries_total", ("recovery",)): 5,
+        ("recoveries_total", ("quoteExpired",)): 0,
+        ("redispatches_total", ("submitted",)): 6,
+        ("redispatches_total", ("pending",)): 0,
+        ("reconciler_rounds_total", ("ok",)): 100,
+        ("dispatch_failures_total", ("web",)): 1,
+        ("dispatch_failures_total", ("worker",)): 8,
+        ("publish_failures_total", ("web",)): 0,
+        ("publish_failures_total", ("worker",)): 9,
+        ("open_sockets", ()): 0,
+        ("hub_rereads_total", ()): 0,
+        ("subscription_losses_total", ()): 0,
+    }
+    assert {key: told[key] for key in expected} == expected
+    assert not [name for name in names(told) if name.endswith("_created")]
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_told(watched: FakeWatched) -> None:
+    answer = Web(watched=watched).client.get("/metrics")
+    found = {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert {f"orderengine_{name}": labels for name, labels in documented()} == found
+
+
+def test_metrics_without_postgresql_say_so_and_tell_the_rest() -> None:
+    told = told_by(Web(watched=FakeWatched(open=None, counts=COUNTS)))
+    assert told["up", ("postgresql",)] == 0
+    assert told["redispatches_total", ("submitted",)] == 6
+    assert not {"open_orders", "stuck_orders", "orders_ended_total"} & names(told)
+
+
+def test_metrics_without_redis_say_so_and_tell_the_rest(watched: FakeWatched) -> None:
+    watched.counts = None
+    told = told_by(Web(watched=watched, probes=FakeProbes(missing=["redis", "worker"])))
+    assert (told["up", ("redis",)], told["up", ("worker",)]) == (0, 0)
+    assert told["open_orders", ("pending",)] == 4
+    assert told["dispatch_failures_total", ("web",)] == 0
+    assert ("dispatch_failures_total", ("worker",)) not in told
+    assert "redispatches_total" not in names(told)
+
+
+def test_a_figure_that_fails_takes_no_other_one_with_it(
+    watched: FakeWatched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "steps", lambda: 1 / 0)
+    told = told_by(Web(watched=watched))
+    assert told["open_orders", ("pending",)] == 4
+    assert "orders_ended_total" not in names(told)
+
+
+def test_a_reason_that_another_release_stored_is_told_as_it_is(watched: FakeWatched) -> None:
+    watched.taken = {Step(OrderStatus.FAILED, "NEW_REASON"): 2}
+    told = told_by(Web(watched=watched))
+    assert told["orders_ended_total", ("NEW_REASON", "failed")] == 2

@@ -1,0 +1,202 @@
+"""Poison orders: what stops a worker, or raises, each time ends; what only waits does not."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from orderengine.domain.errors import FailureReason
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.moves import Build, Move, StartRouting, Submit
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.execution.engine import MAX_RECOVERIES, ChainEnds
+from orderengine.execution.meter import Counter, Sample
+from orderengine.execution.recovery import recover_due_orders
+from orderengine.execution.stages import build_order, confirm_order, route_order, submit_order
+from tests.fakes import Dispatched
+from tests.world import World
+
+
+class Killed(BaseException):
+    """The worker died here and then."""
+
+
+@pytest.fixture
+def world(instruments: Instruments) -> World:
+    return World(instruments)
+
+
+def run(world: World, message: Dispatched) -> None:
+    """Do what a worker does with a message, whatever comes of it."""
+    try:
+        if message.submitted is not None:
+            confirm_order(world.engine, message.submitted)
+            return
+        assert message.cause is not None
+        target = (message.order_id, message.version)
+        routed = route_order(world.engine, *target, message.cause, again=message.again)
+        submit_order(world.engine, build_order(world.engine, routed))
+    except (ChainEnds, Killed, RuntimeError):
+        pass
+
+
+def recover(world: World, *, times: int, running: bool = True) -> None:
+    """Let time pass and recovery work; the messages it sends are run, or wait in the queue."""
+    for _ in range(times):
+        world.clock.advance(20.0)
+        recover_due_orders(world.engine)
+        while running and world.dispatcher.sent:
+            run(world, world.dispatcher.sent.pop(0))
+
+
+def poison(world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Move], how: type) -> None:
+    """Let every worker stop where it is about to make such a move."""
+    move = world.orders.move
+
+    def poisoned(order_id: UUID, version: int, wanted: Move) -> object:
+        if isinstance(wanted, kind):
+            raise how
+        return move(order_id, version, wanted)
+
+    monkeypatch.setattr(world.orders, "move", poisoned)
+
+
+def assert_given_up(world: World, order: Order) -> None:
+    after = world.order(order.order_id)
+    assert after.status is OrderStatus.FAILED
+    assert after.failure is not None
+    assert after.failure.reason is FailureReason.ENGINE_ERROR
+    assert [event.status.is_terminal for event in world.events(order)].count(True) == 1
+    assert not world.network.sends
+
+
+@pytest.mark.parametrize("how", [Killed, RuntimeError])
+@pytest.mark.parametrize("kind", [StartRouting, Build, Submit])
+def test_an_order_that_stops_its_worker_at_a_step_is_given_up_after_ten_recoveries(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Move], how: type
+) -> None:
+    order = world.accept()
+    poison(world, monkeypatch, kind, how)
+    recover(world, times=MAX_RECOVERIES)
+    assert not world.order(order.order_id).status.is_terminal
+    recover(world, times=2)
+    assert_given_up(world, order)
+
+
+@pytest.mark.parametrize("place", ["board", "network"])
+def test_an_order_that_makes_a_port_raise_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    method = {"board": "collect", "network": "sign"}[place]
+    monkeypatch.setattr(getattr(world, place), method, fail)
+    order = world.accept()
+    recover(world, times=MAX_RECOVERIES + 2)
+    assert_given_up(world, order)
+
+
+def test_an_order_of_a_later_attempt_is_given_up_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = world.submit()
+    world.network.revert(submitted.signature)
+    with pytest.raises(ChainEnds):
+        confirm_order(world.engine, submitted)
+    world.network.sends.clear()
+    world.dispatcher.sent.clear()
+    poison(world, monkeypatch, StartRouting, Killed)
+    recover(world, times=MAX_RECOVERIES + 2)
+    order = world.order(submitted.order_id)
+    assert order.attempt == 2
+    assert_given_up(world, order)
+
+
+def test_an_order_that_only_waits_for_its_turn_is_never_given_up(world: World) -> None:
+    order = world.accept()
+    recover(world, times=200, running=False)
+    assert world.order(order.order_id) == order
+    queue = world.dispatcher.sent
+    assert len(queue) == 200
+    for message in queue[:]:
+        run(world, message)
+    after = world.order(order.order_id)
+    assert (after.status, after.recoveries) == (OrderStatus.SUBMITTED, 1)
+    assert world.network.sends == [after.transaction.signature if after.transaction else None]
+
+
+def test_an_order_whose_messages_are_lost_is_never_given_up(world: World) -> None:
+    order = world.accept()
+    for _ in range(50):
+        recover(world, times=1, running=False)
+        world.dispatcher.sent.clear()
+    assert world.order(order.order_id).recoveries == 0
+    recover(world, times=1)
+    assert world.order(order.order_id).status is OrderStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("how", [Killed, RuntimeError])
+def test_a_submitted_order_is_never_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: type
+) -> None:
+    submitted = world.submit()
+
+    def fail(_: str) -> None:
+        raise how
+
+    with monkeypatch.context() as poisoned:
+        poisoned.setattr(world.network, "look_up", fail)
+        recover(world, times=50)
+    assert world.order(submitted.order_id).status is OrderStatus.SUBMITTED
+    world.network.land(submitted.signature)
+    recover(world, times=1)
+    assert world.order(submitted.order_id).status is OrderStatus.CONFIRMED
+    assert world.network.executions == {submitted.order_id: 1}
+
+
+@pytest.mark.parametrize("stage", ["pending", "routing", "building"])
+def test_a_row_that_stays_unreadable_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    order = world.stop_at(stage)
+    world.orders.unreadable.add(order.order_id)
+    move = world.orders.move
+
+    def unread(order_id: UUID, version: int, wanted: Move) -> None:
+        move(order_id, version, wanted)
+        raise RuntimeError("the row that came back can not be read")
+
+    monkeypatch.setattr(world.orders, "move", unread)
+    monkeypatch.setattr(world.orders, "give_up", _give_up(move))
+    recover(world, times=MAX_RECOVERIES + 2)
+    assert_given_up(world, order)
+
+
+def _give_up(move: Callable[..., object]) -> Callable[..., bool]:
+    return lambda order_id, version, failure: move(order_id, version, failure) is not None
+
+
+def test_a_row_that_reads_again_goes_on(world: World) -> None:
+    order = world.stop_at("building")
+    world.orders.unreadable.add(order.order_id)
+    recover(world, times=1)
+    assert world.order(order.order_id).status is OrderStatus.SUBMITTED
+
+
+def test_an_unreadable_submitted_row_is_left_alone(world: World) -> None:
+    submitted = world.submit()
+    world.orders.unreadable.add(submitted.order_id)
+    recover(world, times=50)
+    assert world.order(submitted.order_id).status is OrderStatus.SUBMITTED
+    assert world.network.sends == [submitted.signature]
+
+
+def test_redispatches_are_counted_by_status(world: World) -> None:
+    world.accept()
+    world.submit()
+    recover(world, times=1, running=False)
+    assert world.tally.counts() == {
+        Sample(Counter.REDISPATCHES, "pending"): 1,
+        Sample(Counter.REDISPATCHES, "submitted"): 1,
+    }

@@ -1,0 +1,64 @@
+"""The watch and the meter: bounded reads, and counts that survive threads."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.execution.meter import Counter, MeteredDispatcher, Sample, Tally
+from orderengine.execution.watch import Watch
+from tests.fakes import FakeDispatcher, FakeProbes, FakeWatched
+
+
+def test_figures_are_read_once_however_many_ask_at_the_same_time() -> None:
+    watched = FakeWatched()
+    watch = Watch(watched, watched, FakeProbes(), Tally(), fresh_s=60.0)
+    barrier = threading.Barrier(20)
+
+    def ask(_: int) -> None:
+        barrier.wait()
+        watch.figures()
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(ask, range(20)))
+    assert watched.reads == 1
+
+
+def test_what_gave_no_answer_is_not_asked_again_at_once() -> None:
+    watched = FakeWatched(open=None)
+    watch = Watch(watched, watched, FakeProbes(), Tally(), fresh_s=60.0)
+    assert [watch.open_orders() for _ in range(3)] == [None] * 3
+    assert watched.reads == 1
+
+
+def test_figures_are_read_anew_when_they_are_old() -> None:
+    watched = FakeWatched()
+    watch = Watch(watched, watched, FakeProbes(), Tally(), fresh_s=0.0)
+    watch.figures()
+    watch.figures()
+    assert watched.reads == 2
+
+
+def test_counts_from_many_threads_are_all_there() -> None:
+    tally = Tally()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: tally.count(Counter.REDISPATCHES, "pending"), range(4000)))
+    assert tally.counts() == {Sample(Counter.REDISPATCHES, "pending"): 4000}
+
+
+def test_only_messages_that_the_broker_refused_are_counted() -> None:
+    tally, broker = Tally(), FakeDispatcher()
+    metered = MeteredDispatcher(broker, tally)
+    metered.ping()
+    metered.route(uuid4(), 1, RoutingCause.ORDER, again=True)
+    assert (broker.sent[0].again, tally.counts()) == (True, {})
+    broker.down = True
+    for _ in range(2):
+        with pytest.raises(DispatchUnavailable):
+            metered.route(uuid4(), 1, RoutingCause.ORDER)
+    with pytest.raises(DispatchUnavailable):
+        metered.ping()
+    assert tally.counts() == {Sample(Counter.DISPATCH_FAILURES): 2}

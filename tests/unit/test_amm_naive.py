@@ -163,7 +163,7 @@ def test_dlmm_price(bin_id: int, bin_step: int) -> None:
 
 
 def naive_rate(static: StaticParameters, bin_step: int, accumulator: int) -> int:
-    base = static.base_factor * bin_step * 10 * 10**static.base_fee_power_factor
+    base = static.base_factor * bin_step * int(10 ** (1 + static.base_fee_power_factor))
     moved = (accumulator * bin_step) ** 2
     return min(base + up(Fraction(static.variable_fee_control * moved, 10**11)), 10**8)
 

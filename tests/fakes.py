@@ -1,19 +1,16 @@
 """The ports in memory: real code with the same promises, for tests without I/O."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from orderengine.domain.errors import (
     DispatchUnavailable,
     StorageUnavailable,
-    VenueUnavailable,
 )
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import (
     INTAKE_LIMIT_S,
     Move,
@@ -23,13 +20,11 @@ from orderengine.domain.moves import (
     recheck_in_s,
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus
-from orderengine.domain.pricing import effective_price
-from orderengine.domain.routing import Quote
-from orderengine.domain.side import Side
 from orderengine.execution.handover import Submitted
-from orderengine.execution.ports import Clock, OrderFilter
+from orderengine.execution.ports import OrderFilter
+from tests.fake_venues import START, FakeBoard, FakeOffer, a_quote, unavailable
 
-START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+__all__ = ["START", "FakeBoard", "FakeOffer", "a_quote", "unavailable"]  # from fake_venues
 
 
 @dataclass
@@ -70,6 +65,8 @@ class FakeOrders:
                 side=order.side,
                 quantity=order.quantity,
                 slippage_tolerance_bps=order.slippage_tolerance_bps,
+                worst_price=order.worst_price,
+                max_legs=order.max_legs,
                 status=OrderStatus.PENDING,
                 version=1,
                 attempt=1,
@@ -228,62 +225,3 @@ class FakeProbes:
 
     def degraded(self) -> list[str]:
         return self.missing
-
-
-def a_quote(
-    venue: str = "raydium",
-    side: Side = Side.BUY,
-    base_amount: int = 10_000_000,
-    quote_amount: int = 2_300_000_000,
-    at: datetime = START,
-    valid_s: float = 5.0,
-) -> Quote:
-    """A quote for 10 AAPL unless told otherwise."""
-    price = effective_price(base_amount, quote_amount, 6)
-    return Quote(
-        venue=venue,
-        pool=f"{venue}-pool",
-        pool_kind="cpmm",
-        side=side,
-        base_amount=base_amount,
-        base_decimals=6,
-        quote_amount=quote_amount,
-        price=price,
-        mid_price=price,
-        fee=Decimal("5.75"),
-        market_impact_bps=Decimal("3.1"),
-        quoted_at=at,
-        expires_at=at + timedelta(seconds=valid_s),
-    )
-
-
-@dataclass
-class FakeBoard:
-    """Venues that answer with a price in USDC for one token, or with an error."""
-
-    clock: Clock
-    answers: dict[str, Decimal | Exception] = field(
-        default_factory=lambda: {"raydium": Decimal(230), "meteora": Decimal(237)}
-    )
-    asked: int = 0
-    before_answer: Callable[[], None] = lambda: None
-
-    def collect(
-        self, instrument: Instrument, side: Side, base_amount: int
-    ) -> tuple[Sequence[Quote], Mapping[str, Exception]]:
-        self.asked += 1
-        self.before_answer()
-        quotes: list[Quote] = []
-        errors: dict[str, Exception] = {}
-        for venue, answer in self.answers.items():
-            if isinstance(answer, Exception):
-                errors[venue] = answer
-                continue
-            cost = int(answer.scaleb(6 - instrument.decimals) * base_amount)
-            quotes.append(a_quote(venue, side, base_amount, cost, self.clock.now()))
-        return quotes, errors
-
-
-def unavailable(venue: str = "raydium") -> VenueUnavailable:
-    """A venue's time-out."""
-    return VenueUnavailable(f"{venue} gave no answer in time")

@@ -94,6 +94,7 @@ def test_the_first_event_tells_what_was_asked_for(placed: list[Placed]) -> None:
             "side": side,
             "quantity": quantity,
             "slippageBps": 100,
+            "maxLegs": 1,
         }
 
 

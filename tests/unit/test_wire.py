@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from orderengine.execution.ports import Swap
 from orderengine.settlement import wire
 from orderengine.settlement.wire import InvalidTransaction, SignedSwap
-from tests.simulations import a_swap
+from tests.simulations import a_split_swap, a_swap
 
 
-def test_signed_bytes_tell_the_whole_swap() -> None:
-    swap = a_swap()
+@pytest.mark.parametrize("swap", [a_swap(), a_split_swap()])
+def test_signed_bytes_tell_the_whole_swap(swap: Swap) -> None:
     signed = wire.sign(swap, 420, "nonce")
     assert wire.read(signed) == SignedSwap(signed.signature, swap, 420)
 

@@ -30,7 +30,7 @@ REQUESTS = [
 ]
 FILL_KEYS = {
     *("dex", "quotedPrice", "txHash", "baseAmount", "quoteAmount", "executedPrice"),
-    *("fee", "marketImpactBps", "slippagePct", "landedAt"),
+    *("fee", "marketImpactBps", "slippagePct", "landedAt", "executedLegs"),
 }
 
 

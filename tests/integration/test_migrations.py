@@ -27,7 +27,7 @@ VALUES (gen_random_uuid(), 'local', 'AAPL', 'sell', 0.1, 100, 'confirmed', 5, 1,
                           {QUOTE.format(dex="'meteora'", pool="'m-1'", amount=23_000_000)})),
     CAST('{{"baseAmount": "100000", "quoteAmount": "22900000", "executedPrice": "229",
         "fee": "0.05", "marketImpactBps": "1.5", "slippagePct": "0.4",
-        "landedAt": "2026-11-22T12:00:03.000000Z"}}' AS jsonb))"""
+        "landedAt": "2026-11-22T12:00:03.000000Z"}}' AS jsonb))"""  # noqa: S608 - constants
 EXECUTED_BEFORE_SPLITS = """
 INSERT INTO sim_transactions (signature, order_id, attempt, venue, pool, symbol, side, base_amount,
     limit_amount, last_valid_height, received_at, lands_at, outcome, executed_base_amount,

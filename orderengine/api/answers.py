@@ -65,7 +65,7 @@ class QuoteSchema(AnswerSchema):
 
     dex = _text("The venue.")
     pool = _text("The venue's pool.")
-    pool_kind = _text("How the pool prices a swap.")
+    pool_kind = _text("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
     side = _one_of(Side)
     base_amount = _base_units("What a buy gets, or a sell gives, of the base asset")
     base_decimals = fields.Integer(metadata={"description": "Decimals of `baseAmount`."})

@@ -29,7 +29,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench help run order demo test check check-redis check-db migrate lock clean
+.PHONY: bench curves help run order demo test check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
 
 bench: $(STAMP_DEV) ## Measure on servers of its own: ARGS="--quick"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+curves: $(STAMP_DEV) ## Measure routes: write the plot and the figures of docs/routing.md
+	@exec $(BIN)/python -m benchmarks.routes
 
 check: $(STAMP_DEV) ## Lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ accounting.py  CPU, statements and commands, as the system and the servers count
 checks.py      no figure without every order accounted for
 figures.py     percentiles, rates and bounds: pure
 report.py      the table and the JSON
+routes.py, route_tables.py, plot.py  what split routes are worth: `make curves`
 plain_loop.py  baseline (a): the same work in a loop, without HTTP and queue
 naive_chain.py, naive_load.py  baseline (b): the simplest Celery chain, and what feeds it
 """

@@ -62,7 +62,7 @@ def direction_of(inputs: Inputs) -> Direction:
 
 
 def _curve(inputs: Inputs, _: Collection[str]) -> Outputs:
-    if "direction" in inputs:
+    if "total_coin" in inputs:
         reserve_in, reserve_out = integer(inputs, "total_coin"), integer(inputs, "total_pc")
         if direction_of(inputs) is Direction.Y_TO_X:
             reserve_in, reserve_out = reserve_out, reserve_in

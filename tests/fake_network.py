@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from orderengine.domain.errors import NetworkUnavailable
-from orderengine.domain.order import SignedTransaction
+from orderengine.domain.order import FillLeg, SignedTransaction
 from orderengine.execution.ports import Execution, InFlight, Outcome, Reverted, Swap, Unknown
 from orderengine.settlement import wire
 
@@ -89,13 +89,14 @@ class FakeNetwork:
         """Execute a sent swap, at its limit unless told better."""
         swap = self._flying(signature).swap
         self.executions[swap.order_id] += 1
-        outcome = Execution(
-            base_amount=swap.base_amount,
-            quote_amount=swap.limit_amount if quote_amount is None else quote_amount,
-            fee=Decimal("5.75"),
-            market_impact_bps=Decimal("3.1"),
-            landed_at=LANDED_AT,
+        amount = swap.limit_amount if quote_amount is None else quote_amount
+        fee, impact = Decimal("5.75"), Decimal("3.1")
+        # What the legs after the first one get or pay counts in base units only.
+        legs = tuple(
+            FillLeg(leg.venue, leg.pool, leg.base_amount, 0 if number else amount, fee, impact)
+            for number, leg in enumerate(swap.legs)
         )
+        outcome = Execution(legs, LANDED_AT)
         self._sent[signature] = replace(self._sent[signature], outcome=outcome)
 
     def revert(

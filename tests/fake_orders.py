@@ -66,6 +66,8 @@ class FakeOrders:
                 side=order.side,
                 quantity=order.quantity,
                 slippage_tolerance_bps=order.slippage_tolerance_bps,
+                worst_price=order.worst_price,
+                max_legs=order.max_legs,
                 status=OrderStatus.PENDING,
                 version=1,
                 attempt=1,

@@ -1,24 +1,17 @@
 """The ports in memory: real code with the same promises, for tests without I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
-from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable, VenueUnavailable
+from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.domain.events import Moved
-from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order
-from orderengine.domain.pricing import effective_price
-from orderengine.domain.routing import Quote
-from orderengine.domain.side import Side
 from orderengine.execution.handover import Submitted
 from orderengine.execution.meter import Counts
-from orderengine.execution.ports import Clock
 from orderengine.execution.watch import OpenOrders, Steps
 from tests.fake_orders import START, FakeClock, FakeOrders
+from tests.fake_venues import FakeBoard, FakeOffer, a_quote, unavailable
 
 __all__ = [
     "NOTHING_OPEN",
@@ -28,6 +21,7 @@ __all__ = [
     "FakeCache",
     "FakeClock",
     "FakeDispatcher",
+    "FakeOffer",
     "FakeOrders",
     "FakeProbes",
     "FakePublisher",
@@ -153,62 +147,3 @@ class FakeWatched:
 
     def read(self) -> Counts | None:
         return self.counts
-
-
-def a_quote(
-    venue: str = "raydium",
-    side: Side = Side.BUY,
-    base_amount: int = 10_000_000,
-    quote_amount: int = 2_300_000_000,
-    at: datetime = START,
-    valid_s: float = 5.0,
-) -> Quote:
-    """A quote for 10 AAPL unless told otherwise."""
-    price = effective_price(base_amount, quote_amount, 6)
-    return Quote(
-        venue=venue,
-        pool=f"{venue}-pool",
-        pool_kind="cpmm",
-        side=side,
-        base_amount=base_amount,
-        base_decimals=6,
-        quote_amount=quote_amount,
-        price=price,
-        mid_price=price,
-        fee=Decimal("5.75"),
-        market_impact_bps=Decimal("3.1"),
-        quoted_at=at,
-        expires_at=at + timedelta(seconds=valid_s),
-    )
-
-
-@dataclass
-class FakeBoard:
-    """Venues that answer with a price in USDC for one token, or with an error."""
-
-    clock: Clock
-    answers: dict[str, Decimal | Exception] = field(
-        default_factory=lambda: {"raydium": Decimal(230), "meteora": Decimal(237)}
-    )
-    asked: int = 0
-    before_answer: Callable[[], None] = lambda: None
-
-    def collect(
-        self, instrument: Instrument, side: Side, base_amount: int
-    ) -> tuple[Sequence[Quote], Mapping[str, Exception]]:
-        self.asked += 1
-        self.before_answer()
-        quotes: list[Quote] = []
-        errors: dict[str, Exception] = {}
-        for venue, answer in self.answers.items():
-            if isinstance(answer, Exception):
-                errors[venue] = answer
-                continue
-            cost = int(answer.scaleb(6 - instrument.decimals) * base_amount)
-            quotes.append(a_quote(venue, side, base_amount, cost, self.clock.now()))
-        return quotes, errors
-
-
-def unavailable(venue: str = "raydium") -> VenueUnavailable:
-    """A venue's time-out."""
-    return VenueUnavailable(f"{venue} gave no answer in time")

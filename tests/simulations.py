@@ -1,5 +1,6 @@
 """The simulation in tests: its settings, networks that settle at once, and their ledger."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +9,7 @@ from sqlalchemy import Engine, text
 from orderengine.config import Settings, Simulation
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import SettlementNetwork, Swap
+from orderengine.execution.ports import SettlementNetwork, Swap, SwapLeg
 from orderengine.settlement import wire
 
 QUICK = {
@@ -36,10 +37,20 @@ def a_swap(
     side: Side = Side.BUY,
     venue: str = "raydium",
     pool: str = "AAPL-USDC-89730123",
+    base_amount: int = 10_000_000,
 ) -> Swap:
     """Ten AAPL, with a limit that nothing exceeds."""
     limit = 10**12 if side is Side.BUY else 1
-    return Swap(order_id or uuid4(), 1, venue, pool, "AAPL", side, 10_000_000, limit)
+    legs = (SwapLeg(venue, pool, base_amount),)
+    return Swap(order_id or uuid4(), 1, "AAPL", side, legs, limit)
+
+
+def a_split_swap(side: Side = Side.BUY) -> Swap:
+    """Ten AAPL in two legs, with a limit that nothing exceeds."""
+    swap = a_swap(side=side)
+    pool = swap.legs[0].pool
+    legs = (SwapLeg("raydium", pool, 4_000_000), SwapLeg("meteora", pool, 6_000_000))
+    return replace(swap, legs=legs)
 
 
 def sent(network: SettlementNetwork, swap: Swap | None = None) -> SignedTransaction:

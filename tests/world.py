@@ -71,9 +71,20 @@ class World:
             backoff_s=float,
         )
 
-    def accept(self, side: Side = Side.BUY, quantity: str = "10") -> Order:
+    def accept(
+        self,
+        side: Side = Side.BUY,
+        quantity: str = "10",
+        worst_price: str | None = None,
+        max_legs: int = 1,
+    ) -> Order:
         """Take an order in; its first message is taken off the queue."""
-        request = replace(a_new_order(side), quantity=Decimal(quantity))
+        request = replace(
+            a_new_order(side),
+            quantity=Decimal(quantity),
+            worst_price=Decimal(worst_price) if worst_price else None,
+            max_legs=max_legs,
+        )
         moved = accept_order(self.orders, self.publisher, self.dispatcher, request)
         self.dispatcher.sent.clear()
         return moved.order

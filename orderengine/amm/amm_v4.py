@@ -14,7 +14,7 @@ SWAP_FEE_DENOMINATOR = 10_000
 class AmmV4Pool:
     """What a pool can trade with, as the program's `total_coin` and `total_pc` have it.
 
-    `reserve_x` (coin) and `reserve_y` (pc) are in base units, 1 to 2^128 - 1, as wide as the
+    `reserve_x` (coin) and `reserve_y` (pc) are in base units, 0 to 2^128 - 1, as wide as the
     program's calculator; the fee is `fee_numerator / fee_denominator`, at least 0 and below 1.
     Raises AmountOutOfRange for any other value.
     """
@@ -25,8 +25,8 @@ class AmmV4Pool:
     fee_denominator: int = SWAP_FEE_DENOMINATOR
 
     def __post_init__(self) -> None:
-        require_range("reserve_x", self.reserve_x, 1, U128_MAX)
-        require_range("reserve_y", self.reserve_y, 1, U128_MAX)
+        require_range("reserve_x", self.reserve_x, 0, U128_MAX)
+        require_range("reserve_y", self.reserve_y, 0, U128_MAX)
         require_range("fee_denominator", self.fee_denominator, 1, U64_MAX)
         require_range("fee_numerator", self.fee_numerator, 0, self.fee_denominator - 1)
 

@@ -7,17 +7,20 @@ from orderengine.amm.integers import ceil_div, shortfall_ppb
 def curve_out(net_in: int, reserve_in: int, reserve_out: int) -> int:
     """What the curve pays for an input that has no fee left in it, rounded down.
 
-    Base units; `net_in` ≥ 0, reserves ≥ 1; the result is below `reserve_out`.
+    Base units, none negative; the result is at most `reserve_out`.
+    Raises InsufficientLiquidity when neither an input nor a reserve of it is there.
     Source: raydium-io/raydium-cp-swap `ConstantProductCurve::swap_base_input_without_fees`, and
     raydium-io/raydium-amm `Calculator::swap_token_amount_base_in`.
     """
+    if reserve_in + net_in == 0:
+        raise InsufficientLiquidity("nothing is offered to an empty reserve")
     return net_in * reserve_out // (reserve_in + net_in)
 
 
 def curve_in(gross_out: int, reserve_in: int, reserve_out: int) -> int:
     """What the curve wants, before fees, for an output, rounded up.
 
-    Base units; `gross_out` ≥ 0, reserves ≥ 1.
+    Base units, none negative.
     Raises InsufficientLiquidity when `gross_out` would empty the output reserve.
     Source: raydium-io/raydium-cp-swap `ConstantProductCurve::swap_base_output_without_fees`, and
     raydium-io/raydium-amm `Calculator::swap_token_amount_base_out`.

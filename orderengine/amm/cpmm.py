@@ -56,7 +56,7 @@ class CpmmFees:
 class CpmmPool:
     """What a pool can trade with: its vaults less the fees that wait there for their owners.
 
-    Reserves are in base units, 1 to 2^128 - 1, as wide as the program's calculator.
+    Reserves are in base units, 0 to 2^128 - 1, as wide as the program's calculator.
     Raises AmountOutOfRange for any other reserve.
     """
 
@@ -65,8 +65,8 @@ class CpmmPool:
     fees: CpmmFees
 
     def __post_init__(self) -> None:
-        require_range("reserve_x", self.reserve_x, 1, U128_MAX)
-        require_range("reserve_y", self.reserve_y, 1, U128_MAX)
+        require_range("reserve_x", self.reserve_x, 0, U128_MAX)
+        require_range("reserve_y", self.reserve_y, 0, U128_MAX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Meteora DLMM: a pool of bins, and the walk of a swap across them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -126,12 +126,9 @@ def _walk(pool: DlmmPool, amount: int, direction: Direction, now_s: int, kind: _
     volatility = with_references(pool.volatility, pool.parameters, pool.active_id, now_s)
     left = amount
     fills: dict[int, BinFill] = {}
-    for index in _indexes_ahead(pool, direction):
+    for index, terms in _terms_ahead(pool, volatility, direction):
         if left == 0:
             break
-        terms = _terms(pool, volatility, direction, pool.bins[index])
-        if terms.reserve_out == 0:
-            continue
         fill = kind.fill(terms, left)
         # An exact output skips a bin whose whole reserve would go to the fee, as the SDK does.
         if kind.used(fill) > 0:
@@ -140,6 +137,24 @@ def _walk(pool: DlmmPool, amount: int, direction: Direction, now_s: int, kind: _
     if left > 0:
         raise InsufficientLiquidity(f"{left} of {amount} left when the bins ahead were used up")
     return _settle(pool, direction, fills, replace(volatility, last_update_timestamp=now_s))
+
+
+def terms_ahead(pool: DlmmPool, direction: Direction, now_s: int) -> Iterator[BinTerms]:
+    """The terms of each bin with liquidity that a swap at `now_s` would meet, in its order.
+
+    `now_s` is in seconds since 1970. Together they are the pool's whole curve for that direction.
+    """
+    volatility = with_references(pool.volatility, pool.parameters, pool.active_id, now_s)
+    return (terms for _, terms in _terms_ahead(pool, volatility, direction))
+
+
+def _terms_ahead(
+    pool: DlmmPool, volatility: VariableParameters, direction: Direction
+) -> Iterator[tuple[int, BinTerms]]:
+    for index in _indexes_ahead(pool, direction):
+        terms = _terms(pool, volatility, direction, pool.bins[index])
+        if terms.reserve_out > 0:
+            yield index, terms
 
 
 def _indexes_ahead(pool: DlmmPool, direction: Direction) -> range:

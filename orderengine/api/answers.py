@@ -9,6 +9,7 @@ from orderengine.api.errors import ErrorCode
 from orderengine.api.schemas import camel_case
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.order import OrderStatus
+from orderengine.domain.routing import RouteReason
 from orderengine.domain.side import Side
 
 
@@ -58,21 +59,45 @@ def _texts(description: str) -> fields.Dict:
 
 
 class QuoteSchema(AnswerSchema):
-    """A venue's quote."""
+    """A venue's quote, for the whole amount or for one leg."""
+
+    optional = frozenset({"max_in", "min_out"})
 
     dex = _text("The venue.")
     pool = _text("The venue's pool.")
-    pool_kind = _text("How the pool prices a swap.")
+    pool_kind = _text("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
     side = _one_of(Side)
     base_amount = _base_units("What a buy gets, or a sell gives, of the base asset")
     base_decimals = fields.Integer(metadata={"description": "Decimals of `baseAmount`."})
     quote_amount = _base_units("What a buy gives, or a sell gets, of USDC")
+    max_in = _base_units("A buy only: the most USDC at the tolerance")
+    min_out = _base_units("A sell only: the least USDC at the tolerance")
     price = _decimal("USDC for one whole token, fees and impact included.")
     mid_price = _decimal("The pool's price before the swap.")
     fee = _decimal("USDC.")
     market_impact_bps = _decimal("How far the swap's own size moves its price.")
     quoted_at = _time("When the venue priced it.")
     expires_at = _time("When it may not be built any more.")
+
+
+WHY = "Why it was chosen, in words."
+LEGS = "The swaps of the chosen route: one, or the parts of a split."
+QUOTES = "Each venue's quote for the whole amount."
+
+
+def _quotes(description: str) -> fields.List[Any]:
+    return fields.List(fields.Nested(QuoteSchema), metadata={"description": description})
+
+
+class ExecutedLegSchema(AnswerSchema):
+    """What one venue executed."""
+
+    dex = _text("The venue.")
+    pool = _text("The venue's pool.")
+    base_amount = _base_units("What was executed of the base asset")
+    quote_amount = _base_units("What was executed of USDC")
+    fee = _decimal("USDC.")
+    market_impact_bps = _decimal("How far the swap itself moved this pool's price.")
 
 
 class FailedAttemptSchema(AnswerSchema):
@@ -88,7 +113,8 @@ class OrderSchema(AnswerSchema):
 
     optional = frozenset(
         {
-            *("dex", "quoted_price", "limit_amount", "quotes", "refusals", "tx_hash"),
+            *("worst_price", "dex", "quoted_price", "limit_amount", "quotes", "refusals"),
+            *("route_reason", "route_detail", "legs", "tx_hash", "executed_legs"),
             *("executed_price", "slippage_pct", "market_impact_bps", "fee"),
             *("base_amount", "quote_amount", "landed_at", "reason", "detail"),
         }
@@ -99,15 +125,20 @@ class OrderSchema(AnswerSchema):
     side = _one_of(Side)
     quantity = _decimal("Whole tokens of the base asset.")
     slippage_bps = fields.Integer()
+    worst_price = _decimal("What binds every attempt, in USDC for one whole token.")
+    max_legs = fields.Integer(metadata={"description": "Over how many venues it may be split."})
     status = _one_of(OrderStatus)
     attempt = fields.Integer()
     version = fields.Integer(metadata={"description": "The `seq` of its latest event."})
     created_at = _time("When it was accepted.")
     updated_at = _time("When its status last changed.")
-    dex = _text("The venue that it was routed to.")
-    quoted_price = _decimal("That venue's price when it was routed.")
+    dex = _text("The venue that it was routed to; the legs' joined by `+` if it was split.")
+    quoted_price = _decimal("The price over all legs when it was routed.")
     limit_amount = _base_units("The most USDC that a buy pays, or the least that a sell accepts")
-    quotes = fields.List(fields.Nested(QuoteSchema))
+    route_reason = _one_of(RouteReason)
+    route_detail = _text(WHY)
+    legs = _quotes(LEGS)
+    quotes = _quotes(QUOTES)
     refusals = _texts("Why each venue without a quote gave none.")
     tx_hash = _text("The signature of its latest transaction.")
     executed_price = _decimal("USDC for one whole token, fees and impact included.")
@@ -117,6 +148,7 @@ class OrderSchema(AnswerSchema):
     base_amount = _base_units("What was executed of the base asset")
     quote_amount = _base_units("What was executed of USDC")
     landed_at = _time("When the network executed it.")
+    executed_legs = fields.List(fields.Nested(ExecutedLegSchema))
     reason = _one_of(FailureReason)
     detail = _text("Why it failed, in words.")
     failed_attempts = fields.List(fields.Nested(FailedAttemptSchema))
@@ -169,8 +201,15 @@ class RouteSchema(AnswerSchema):
     symbol = fields.String()
     side = _one_of(Side)
     quantity = _decimal("Whole tokens of the base asset.")
-    dex = _text("The venue that an order would be routed to.")
-    quotes = fields.List(fields.Nested(QuoteSchema))
+    slippage_bps = fields.Integer()
+    max_legs = fields.Integer()
+    dex = _text("The venue that an order would be routed to, or several, joined by `+`.")
+    quoted_price = _decimal("The price over all legs.")
+    limit_amount = _base_units("The most USDC that a buy pays, or the least that a sell accepts")
+    route_reason = _one_of(RouteReason)
+    route_detail = _text(WHY)
+    legs = _quotes(LEGS)
+    quotes = _quotes(QUOTES)
     refusals = _texts("Why each venue without a quote gave none.")
 
 

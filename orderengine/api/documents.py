@@ -1,7 +1,6 @@
 """What the API answers, as the documents that `answers.py` describes."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from uuid import UUID
 
 from orderengine.api.fields import cursor_text
@@ -10,14 +9,13 @@ from orderengine.domain.documents import (
     decimal_text,
     failed_attempt_document,
     fill_document,
-    quote_document,
     route_document,
     time_text,
 )
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.domain.routing import Route
-from orderengine.domain.side import Side
+from orderengine.domain.pricing import to_tokens
+from orderengine.domain.routing import Route, Wanted
 from orderengine.execution.intake import Accepted
 
 
@@ -49,6 +47,7 @@ def order_document(order: Order) -> Document:
         "side": order.side.value,
         "quantity": decimal_text(order.quantity),
         "slippageBps": order.slippage_tolerance_bps,
+        "maxLegs": order.max_legs,
         "status": order.status.value,
         "attempt": order.attempt,
         "version": order.version,
@@ -56,13 +55,11 @@ def order_document(order: Order) -> Document:
         "updatedAt": time_text(order.updated_at),
         "failedAttempts": [failed_attempt_document(failed) for failed in order.failed_attempts],
     }
+    if order.worst_price is not None:
+        document["worstPrice"] = decimal_text(order.worst_price)
     if order.route is not None:
-        document |= {
-            "dex": order.route.chosen.venue,
-            "quotedPrice": decimal_text(order.route.chosen.price),
-            "quotes": [quote_document(quote) for quote in order.route.quotes],
-            "refusals": dict(order.route.refusals),
-        }
+        quoted = {"quotedPrice": decimal_text(order.route.price)}
+        document |= quoted | route_document(order.route)
     if order.limit_amount is not None:
         document["limitAmount"] = str(order.limit_amount)
     if order.transaction is not None:
@@ -82,12 +79,16 @@ def page_document(orders: Sequence[Order], last: UUID | None) -> Document:
     }
 
 
-def quotes_document(symbol: str, side: Side, quantity: Decimal, route: Route) -> Document:
+def quotes_document(wanted: Wanted, route: Route) -> Document:
     """What the venues would give, with what was asked for."""
     return {
-        "symbol": symbol,
-        "side": side.value,
-        "quantity": decimal_text(quantity),
+        "symbol": wanted.instrument.symbol,
+        "side": wanted.side.value,
+        "quantity": decimal_text(to_tokens(wanted.base_amount, wanted.instrument.decimals)),
+        "slippageBps": wanted.slippage_tolerance_bps,
+        "maxLegs": wanted.max_legs,
+        "quotedPrice": decimal_text(route.price),
+        "limitAmount": str(route.limit_amount(wanted.slippage_tolerance_bps)),
         **route_document(route),
     }
 

@@ -9,7 +9,8 @@ from orderengine.api.inputs import read_query
 from orderengine.api.openapi import ApiBlueprint
 from orderengine.api.schemas import QuoteQuerySchema
 from orderengine.domain.documents import Document
-from orderengine.execution.queries import compare_quotes
+from orderengine.domain.routing import Wanted
+from orderengine.execution.queries import find_route
 
 blueprint = ApiBlueprint(
     "market", __name__, url_prefix="/api", description="Instruments and quotes."
@@ -21,12 +22,13 @@ blueprint = ApiBlueprint(
 @blueprint.response(200, RouteSchema)
 @blueprint.problems(400, 422, 503)
 def get_quotes() -> Document:
-    """Compare what the venues would give now for a swap."""
+    """Compare what the venues would give now for a swap, alone and, if asked for, split."""
     ports = current_ports()
-    wanted = read_query(QuoteQuerySchema(ports.instruments), request)
-    instrument = ports.instruments.get(wanted["symbol"])
-    route = compare_quotes(ports.board, instrument, wanted["side"], wanted["quantity"])
-    return quotes_document(**wanted, route=route)
+    asked = read_query(QuoteQuerySchema(ports.instruments), request)
+    instrument = ports.instruments.get(asked.pop("symbol"))
+    base_amount = instrument.base_units(asked.pop("quantity"))
+    wanted = Wanted(instrument=instrument, base_amount=base_amount, **asked)
+    return quotes_document(wanted, find_route(ports.board, wanted))
 
 
 @blueprint.get("/instruments")

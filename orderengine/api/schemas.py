@@ -17,6 +17,7 @@ from orderengine.api.fields import (
 )
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
+from orderengine.domain.routing import MAX_LEGS
 from orderengine.domain.side import Side
 
 DEFAULT_SLIPPAGE_BPS = 100
@@ -46,8 +47,8 @@ class RequestSchema(Schema):
         field_obj.data_key = field_obj.data_key or camel_case(field_name)
 
 
-class QuoteQuerySchema(RequestSchema):
-    """Which swap to quote; made with the instruments that are traded."""
+class SwapSchema(RequestSchema):
+    """Which swap to make; made with the instruments that are traded."""
 
     symbol = Text(required=True, metadata={"description": "The base asset.", "examples": ["AAPL"]})
     side = Choice(Side, required=True, metadata={"examples": ["buy"]})
@@ -75,16 +76,45 @@ class QuoteQuerySchema(RequestSchema):
             raise ValidationError([BrokenRule(found.rule, found.message)], found.field)
 
 
-class OrderRequestSchema(QuoteQuerySchema):
-    """A market order."""
-
-    slippage_tolerance_bps = ExactInteger(
+def _slippage_bps(*, quoted: bool = False) -> ExactInteger:
+    return ExactInteger(
         0,
         MAX_SLIPPAGE_BPS,
+        quoted=quoted,
         data_key="slippageBps",
         load_default=DEFAULT_SLIPPAGE_BPS,
         metadata={"description": "How much worse than quoted the execution may be, in bps."},
     )
+
+
+def _max_legs(*, quoted: bool = False) -> ExactInteger:
+    return ExactInteger(
+        1,
+        MAX_LEGS,
+        quoted=quoted,
+        load_default=1,
+        metadata={"description": "Over how many venues it may be split."},
+    )
+
+
+class QuoteQuerySchema(SwapSchema):
+    """Which swap to quote, at which tolerance, over how many venues."""
+
+    slippage_tolerance_bps = _slippage_bps(quoted=True)
+    max_legs = _max_legs(quoted=True)
+
+
+class OrderRequestSchema(SwapSchema):
+    """A market order."""
+
+    slippage_tolerance_bps = _slippage_bps()
+    worst_price = ExactDecimal(
+        metadata={
+            "description": "USDC for one whole token, fees and impact included: the most that a "
+            "buy ever pays, the least that a sell ever accepts, in whichever attempt."
+        }
+    )
+    max_legs = _max_legs()
 
 
 class OrderListSchema(RequestSchema):

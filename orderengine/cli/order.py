@@ -142,7 +142,7 @@ def telling(event: Event) -> str:
             return f"because of: {data['cause']}"
         case "building":
             quotes = ", ".join(f"{quote['dex']} {quote['price']}" for quote in data["quotes"])
-            return f"{data['dex']} at {data['quotedPrice']} (quotes: {quotes})"
+            return f"{data['dex']} at {data['quotedPrice']} (quotes: {quotes or 'none'})"
         case "submitted":
             return f"tx {data['txHash']}"
         case "confirmed":
@@ -159,8 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     service = Service(options.url)
     order = {"symbol": options.symbol, "side": options.side, "quantity": options.quantity}
-    if options.slippage_bps is not None:
-        order["slippageBps"] = options.slippage_bps
+    more = (
+        ("slippageBps", options.slippage_bps),
+        ("worstPrice", options.worst_price),
+        ("maxLegs", options.max_legs),
+    )
+    order |= {name: value for name, value in more if value is not None}
     started = time.monotonic()
     try:
         order_id = service.place(order)
@@ -195,6 +199,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("side", help="buy or sell")
     parser.add_argument("quantity", help="whole tokens, for example 10 or 0.5")
     parser.add_argument("--slippage-bps", type=int, help="the tolerance, 100 if not given")
+    parser.add_argument("--worst-price", help="in USDC for one token; binds every attempt")
+    parser.add_argument("--max-legs", type=int, help="over how many venues it may be split")
     parser.add_argument("--url", default=DEFAULT_URL, type=service_url, help="where it runs")
     return parser.parse_args(arguments)
 

@@ -10,11 +10,14 @@ from typing import Any
 
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import OrderEvent
-from orderengine.domain.order import FailedAttempt, Fill
-from orderengine.domain.routing import Quote, Route
+from orderengine.domain.order import FailedAttempt, Fill, FillLeg
+from orderengine.domain.routing import Quote, Route, RouteReason
 from orderengine.domain.side import Side
 
 Document = dict[str, Any]
+
+# What bounds a swap: the most that a buy puts in, the least that a sell gets out.
+_LIMITS = {Side.BUY: "maxIn", Side.SELL: "minOut"}
 
 
 def time_text(moment: datetime) -> str:
@@ -48,6 +51,7 @@ def quote_document(quote: Quote) -> Document:
         "baseAmount": str(quote.base_amount),
         "baseDecimals": quote.base_decimals,
         "quoteAmount": str(quote.quote_amount),
+        _LIMITS[quote.side]: str(quote.limit_amount),
         "price": decimal_text(quote.price),
         "midPrice": decimal_text(quote.mid_price),
         "fee": decimal_text(quote.fee),
@@ -59,14 +63,16 @@ def quote_document(quote: Quote) -> Document:
 
 def quote_from(document: Mapping[str, Any]) -> Quote:
     """Read what `quote_document` wrote."""
+    side = Side(document["side"])
     return Quote(
         venue=document["dex"],
         pool=document["pool"],
         pool_kind=document["poolKind"],
-        side=Side(document["side"]),
+        side=side,
         base_amount=int(document["baseAmount"]),
         base_decimals=document["baseDecimals"],
         quote_amount=int(document["quoteAmount"]),
+        limit_amount=int(document[_LIMITS[side]]),
         price=Decimal(document["price"]),
         mid_price=Decimal(document["midPrice"]),
         fee=Decimal(document["fee"]),
@@ -79,7 +85,10 @@ def quote_from(document: Mapping[str, Any]) -> Quote:
 def route_document(route: Route) -> Document:
     """A route as a document; `route_from` reads it back without loss."""
     return {
-        "dex": route.chosen.venue,
+        "dex": route.venue,
+        "routeReason": route.reason.value,
+        "routeDetail": route.detail,
+        "legs": [quote_document(leg) for leg in route.legs],
         "quotes": [quote_document(quote) for quote in route.quotes],
         "refusals": dict(route.refusals),
     }
@@ -87,9 +96,13 @@ def route_document(route: Route) -> Document:
 
 def route_from(document: Mapping[str, Any]) -> Route:
     """Read what `route_document` wrote."""
-    quotes = tuple(quote_from(item) for item in document["quotes"])
-    chosen = next(quote for quote in quotes if quote.venue == document["dex"])
-    return Route(chosen=chosen, quotes=quotes, refusals=dict(document["refusals"]))
+    return Route(
+        legs=tuple(quote_from(item) for item in document["legs"]),
+        quotes=tuple(quote_from(item) for item in document["quotes"]),
+        refusals=dict(document["refusals"]),
+        reason=RouteReason(document["routeReason"]),
+        detail=document["routeDetail"],
+    )
 
 
 def fill_document(fill: Fill) -> Document:
@@ -102,6 +115,7 @@ def fill_document(fill: Fill) -> Document:
         "marketImpactBps": decimal_text(fill.market_impact_bps),
         "slippagePct": percent_text(fill.slippage_bps),
         "landedAt": time_text(fill.landed_at),
+        "executedLegs": [fill_leg_document(leg) for leg in fill.legs],
     }
 
 
@@ -115,6 +129,31 @@ def fill_from(document: Mapping[str, Any]) -> Fill:
         market_impact_bps=Decimal(document["marketImpactBps"]),
         slippage_bps=Decimal(document["slippagePct"]) * 100,
         landed_at=time_from(document["landedAt"]),
+        legs=tuple(fill_leg_from(leg) for leg in document["executedLegs"]),
+    )
+
+
+def fill_leg_document(leg: FillLeg) -> Document:
+    """One swap of a fill as a document; `fill_leg_from` reads it back without loss."""
+    return {
+        "dex": leg.venue,
+        "pool": leg.pool,
+        "baseAmount": str(leg.base_amount),
+        "quoteAmount": str(leg.quote_amount),
+        "fee": decimal_text(leg.fee),
+        "marketImpactBps": decimal_text(leg.market_impact_bps),
+    }
+
+
+def fill_leg_from(document: Mapping[str, Any]) -> FillLeg:
+    """Read what `fill_leg_document` wrote."""
+    return FillLeg(
+        venue=document["dex"],
+        pool=document["pool"],
+        base_amount=int(document["baseAmount"]),
+        quote_amount=int(document["quoteAmount"]),
+        fee=Decimal(document["fee"]),
+        market_impact_bps=Decimal(document["marketImpactBps"]),
     )
 
 

@@ -22,4 +22,6 @@ class AcceptedBefore:
 def fingerprint(request: NewOrder) -> bytes:
     """SHA-256 of what a request asks for: equal however numbers were written, keys ordered."""
     wanted = {**request.data, "quantity": decimal_text(request.quantity)}
+    if request.worst_price is not None:
+        wanted["worstPrice"] = decimal_text(request.worst_price)
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).digest()

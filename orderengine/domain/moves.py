@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
-from orderengine.domain.documents import decimal_text, fill_document, quote_document
+from orderengine.domain.documents import decimal_text, fill_document, route_document
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import JsonObject, Moved, OrderEvent
 from orderengine.domain.order import (
@@ -22,7 +22,7 @@ from orderengine.domain.order import (
     OrderStatus,
     SignedTransaction,
 )
-from orderengine.domain.routing import Quote, Route
+from orderengine.domain.routing import Route
 
 # When recovery may look at an order: a new one may wait its turn in a queue, a stage ends sooner.
 INTAKE_LIMIT_S = 10.0
@@ -81,13 +81,10 @@ class Build:
     @property
     def data(self) -> JsonObject:
         """The event's data."""
-        chosen = self.route.chosen
         return {
-            "dex": chosen.venue,
-            "quotedPrice": decimal_text(chosen.price),
+            "quotedPrice": decimal_text(self.route.price),
             "limitAmount": str(self.limit_amount),
-            "quotes": [quote_document(quote) for quote in self.route.quotes],
-            "refusals": dict(self.route.refusals),
+            **route_document(self.route),
         }
 
 
@@ -187,9 +184,9 @@ def recheck_in_s(status: OrderStatus, redispatched: int) -> float:
     return min(SUBMITTED_LIMIT_S, STAGE_LIMIT_S * (1 << min(redispatched, 8)))
 
 
-def is_expired(quote: Quote, now: datetime) -> bool:
-    """True when a quote may not be built any more."""
-    return now >= quote.expires_at
+def is_expired(route: Route, now: datetime) -> bool:
+    """True when a route may not be built any more."""
+    return now >= route.expires_at
 
 
 def apply(order: Order, move: Move, now: datetime) -> Moved | None:
@@ -215,13 +212,13 @@ def apply(order: Order, move: Move, now: datetime) -> Moved | None:
 def _is_true_of(order: Order, move: Move, now: datetime) -> bool:
     match move:
         case Build(route=route):
-            return not is_expired(route.chosen, now)
+            return not is_expired(route, now)
         case Confirm(signature=signature, quoted_price=quoted_price):
             live, route_now = order.transaction, order.route
             return (
                 live is not None
                 and route_now is not None
-                and (live.signature, route_now.chosen.price) == (signature, quoted_price)
+                and (live.signature, route_now.price) == (signature, quoted_price)
             )
         case _:
             return True

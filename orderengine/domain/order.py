@@ -62,6 +62,7 @@ class NewOrder:
     """What a client asks for, already checked against the instrument.
 
     `quantity` is in whole tokens of the base asset, `slippage_tolerance_bps` in 0..10000.
+    `worst_price` (USDC for one token) binds every attempt; `max_legs` is at least 1.
     """
 
     order_id: UUID
@@ -70,15 +71,20 @@ class NewOrder:
     side: Side
     quantity: Decimal
     slippage_tolerance_bps: int
+    worst_price: Decimal | None = None
+    max_legs: int = 1
 
     @property
     def data(self) -> Mapping[str, str | int]:
         """The data of the order's first event."""
+        bound = {} if self.worst_price is None else {"worstPrice": f"{self.worst_price:f}"}
         return {
             "symbol": self.symbol,
             "side": self.side.value,
             "quantity": f"{self.quantity:f}",
             "slippageBps": self.slippage_tolerance_bps,
+            "maxLegs": self.max_legs,
+            **bound,
         }
 
 
@@ -92,8 +98,20 @@ class SignedTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class FillLeg:
+    """One swap of what the network executed: amounts in base units, the fee in USDC."""
+
+    venue: str
+    pool: str
+    base_amount: int
+    quote_amount: int
+    fee: Decimal
+    market_impact_bps: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Fill:
-    """What the network executed: amounts in base units, prices and fee in USDC.
+    """What the network executed, over all `legs`: amounts in base units, prices and fee in USDC.
 
     `slippage_bps` is signed (positive = worse than quoted); `market_impact_bps` is how far the
     swap itself moved the price it got away from the mid price.
@@ -106,6 +124,7 @@ class Fill:
     market_impact_bps: Decimal
     slippage_bps: Decimal
     landed_at: datetime
+    legs: tuple[FillLeg, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +156,8 @@ class Order:
     recoveries: int
     created_at: datetime
     updated_at: datetime
+    worst_price: Decimal | None = None
+    max_legs: int = 1
     route: Route | None = None
     limit_amount: int | None = None
     transaction: SignedTransaction | None = None

@@ -4,6 +4,8 @@ A basis point (bps) is 1/10,000. Prices are in USDC for one whole token of the b
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from math import ceil, floor
 
 from orderengine.domain.side import Side
 
@@ -34,6 +36,26 @@ def limit_amount(side: Side, quote_amount: int, slippage_tolerance_bps: int) -> 
     """
     sign = 1 if side is Side.BUY else -1
     return quote_amount * (BPS + sign * slippage_tolerance_bps) // BPS
+
+
+def worst_amount(side: Side, worst_price: Decimal, base_amount: int, base_decimals: int) -> int:
+    """The most USDC a buy may pay, or the least a sell may get, at a price, in base units.
+
+    Rounded in the client's favor: a buy's amount down, a sell's up.
+    """
+    units = Fraction(10**USDC_DECIMALS, 10**base_decimals)
+    exact = Fraction(worst_price) * base_amount * units
+    return floor(exact) if side is Side.BUY else ceil(exact)
+
+
+def is_beyond(side: Side, quote_amount: int, limit: int) -> bool:
+    """True if an amount of USDC is worse for the client than its limit."""
+    return quote_amount > limit if side is Side.BUY else quote_amount < limit
+
+
+def stricter(side: Side, one: int, other: int) -> int:
+    """The limit that leaves the client better off."""
+    return min(one, other) if side is Side.BUY else max(one, other)
 
 
 def slippage_bps(side: Side, quoted_price: Decimal, executed_price: Decimal) -> Decimal:

@@ -1,19 +1,31 @@
-"""Quotes of venues, and which of them an order takes."""
+"""Quotes of venues, and which of them an order takes: the best one, or a split over several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from typing import Protocol
 
+from orderengine.domain.errors import FailureReason, OrderUnfillable
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.pricing import USDC_DECIMALS, effective_price, limit_amount, to_tokens
 from orderengine.domain.side import Side
+
+MAX_LEGS = 2
+"""As many as there are venues."""
+
+MARGINAL_BITS = 96
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a venue's pool would give now for one whole order.
+    """What a venue's pool would give now for an amount.
 
     Amounts are in base units, `base_amount` with `base_decimals` decimals: a buy gets `base_amount`
-    for `quote_amount`, a sell the other way round. `price` is effective: fees and impact included.
+    for `quote_amount`, a sell the other way round; `limit_amount` is a buy's max-in, a sell's
+    min-out at the tolerance that was asked for. `price` is effective: fees and impact included.
     `fee` is in USDC; a sell's fee, taken in the base asset, is valued at the mid price. Past
     `expires_at` a quote is never built.
     """
@@ -25,6 +37,7 @@ class Quote:
     base_amount: int
     base_decimals: int
     quote_amount: int
+    limit_amount: int
     price: Decimal
     mid_price: Decimal
     fee: Decimal
@@ -33,23 +46,143 @@ class Quote:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The chosen quote, and all that it was compared with.
+class Offer(Protocol):
+    """A venue's pool of one moment, for one instrument and side: it prices any amount.
 
-    `refusals` tells for each venue without a quote why it gave none.
+    Amounts are in base units of the base asset.
     """
 
-    chosen: Quote
+    @property
+    def venue(self) -> str:
+        """The venue's name."""
+
+    @property
+    def largest(self) -> int:
+        """The most that one swap may trade here."""
+
+    def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
+        """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
+
+    def marginal_price(self, base_amount: int) -> int:
+        """What one more base unit would cost, or bring, after this amount, fees included.
+
+        In base units of USDC times 2^96, rounded down; it never falls with the amount of a buy
+        and never rises with that of a sell.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be routed: `base_amount` base units, in at most `max_legs` swaps."""
+
+    instrument: Instrument
+    side: Side
+    base_amount: int
+    slippage_tolerance_bps: int
+    max_legs: int = 1
+
+
+class RouteReason(StrEnum):
+    """Why a route was chosen; part of the public interface."""
+
+    BEST_PRICE = "BEST_PRICE"  # the best of several venues
+    ONLY_QUOTE = "ONLY_QUOTE"  # no other venue could fill it, or answered
+    BEST_SPLIT = "BEST_SPLIT"  # better in parts than at any one venue
+    ONLY_SPLIT = "ONLY_SPLIT"  # too large for any one venue
+    NO_BETTER_SPLIT = "NO_BETTER_SPLIT"  # the best venue, and no split would improve on it
+
+
+@dataclass(frozen=True)
+class Route:
+    """The swaps to make, and all that they were compared with.
+
+    `legs` are carried out together or not at all; `quotes` are each venue's for the whole amount,
+    and `refusals` tells for each venue without one why it gave none.
+    """
+
+    legs: tuple[Quote, ...]
     quotes: tuple[Quote, ...]
     refusals: Mapping[str, str]
+    reason: RouteReason
+    detail: str
+
+    @cached_property
+    def venue(self) -> str:
+        """The venues of the legs, joined by `+`."""
+        return "+".join(leg.venue for leg in self.legs)
+
+    @cached_property
+    def base_amount(self) -> int:
+        """What all legs trade together, in base units of the base asset."""
+        return sum(leg.base_amount for leg in self.legs)
+
+    @cached_property
+    def quote_amount(self) -> int:
+        """What all legs cost or bring together, in base units of USDC."""
+        return sum(leg.quote_amount for leg in self.legs)
+
+    @cached_property
+    def price(self) -> Decimal:
+        """The effective price over all legs."""
+        return effective_price(self.base_amount, self.quote_amount, self.base_decimals)
+
+    @property
+    def side(self) -> Side:
+        """The side, the same for each leg."""
+        return self.legs[0].side
+
+    @property
+    def base_decimals(self) -> int:
+        """The decimals of `base_amount`."""
+        return self.legs[0].base_decimals
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the first of the legs may not be built any more."""
+        return min(leg.expires_at for leg in self.legs)
+
+    def limit_amount(self, slippage_tolerance_bps: int) -> int:
+        """The most a buy pays, or the least a sell accepts, in all, at a tolerance."""
+        return limit_amount(self.side, self.quote_amount, slippage_tolerance_bps)
 
 
-def choose_route(side: Side, quotes: Sequence[Quote], refusals: Mapping[str, str]) -> Route:
-    """Take the quote that is best for the client: a buy's lowest cost, a sell's highest proceeds.
+def better(side: Side, one: int, other: int) -> bool:
+    """True if one amount of USDC is better for the client: less for a buy, more for a sell."""
+    return one < other if side is Side.BUY else one > other
 
-    Between equals the first one given wins. Raises ValueError without any quote.
-    """
-    best = min if side is Side.BUY else max
-    chosen = best(quotes, key=lambda quote: quote.quote_amount)
-    return Route(chosen=chosen, quotes=tuple(quotes), refusals=dict(refusals))
+
+def sorted_by_price(side: Side, quotes: Sequence[Quote]) -> list[Quote]:
+    """Quotes for one amount, the best for the client first; equals keep their order."""
+    sign = 1 if side is Side.BUY else -1
+    return sorted(quotes, key=lambda quote: sign * quote.quote_amount)
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in percent, to two places."""
+    return f"{Decimal(part) * 100 / Decimal(whole):.2f} %"
+
+
+def advantage(side: Side, amount: int, other_amount: int) -> str:
+    """How much better one amount of USDC is than another, in words."""
+    difference = abs(amount - other_amount)
+    verb, word = ("costs", "less") if side is Side.BUY else ("brings", "more")
+    usdc = to_tokens(difference, USDC_DECIMALS)
+    return f"{verb} {usdc:f} USDC ({percent(difference, other_amount)}) {word} than"
+
+
+def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
+    """The refusal of an order that is too large, which says how much would have been possible."""
+    instrument = wanted.instrument
+    largest = {offer.venue: _in_steps(offer.largest, instrument) for offer in offers}
+    most = sorted(largest.values(), reverse=True)
+    text = f"at most {sum(most[: wanted.max_legs]):f} {instrument.symbol}"
+    if wanted.max_legs < len(most):
+        text += f", or {sum(most[:MAX_LEGS]):f} with maxLegs {min(MAX_LEGS, len(most))}"
+    each = ", ".join(f"{venue} {amount:f}" for venue, amount in largest.items())
+    detail = f"the venues let you {wanted.side.value} {text} ({each})"
+    return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
+
+
+def _in_steps(base_amount: int, instrument: Instrument) -> Decimal:
+    tokens = to_tokens(base_amount, instrument.decimals)
+    return tokens - tokens % instrument.quantity_step

@@ -17,12 +17,12 @@ from orderengine.domain.side import Side
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """An order at `version`, `routing`, with the route to build."""
+    """An order at `version`, `routing`, with the route to build and its limit in USDC."""
 
     order_id: UUID
     version: int
     route: Route
-    slippage_tolerance_bps: int
+    limit_amount: int
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -30,7 +30,7 @@ class Routed:
             "orderId": str(self.order_id),
             "version": self.version,
             "route": route_document(self.route),
-            "slippageBps": self.slippage_tolerance_bps,
+            "limitAmount": str(self.limit_amount),
         }
 
     @classmethod
@@ -40,7 +40,7 @@ class Routed:
             UUID(document["orderId"]),
             document["version"],
             route_from(document["route"]),
-            document["slippageBps"],
+            int(document["limitAmount"]),
         )
 
 
@@ -87,9 +87,9 @@ class Submitted:
             version=order.version,
             signature=order.transaction.signature,
             side=order.side,
-            base_decimals=order.route.chosen.base_decimals,
-            venue=order.route.chosen.venue,
-            quoted_price=order.route.chosen.price,
+            base_decimals=order.route.base_decimals,
+            venue=order.route.venue,
+            quoted_price=order.route.price,
         )
 
     def document(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 from uuid import UUID
 
@@ -11,8 +11,9 @@ from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Fail, Move, RoutingCause
-from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
-from orderengine.domain.routing import Quote
+from orderengine.domain.order import FillLeg, NewOrder, Order, OrderStatus, SignedTransaction
+from orderengine.domain.pricing import BPS_PLACES
+from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
 from orderengine.execution.handover import Submitted
 
@@ -86,17 +87,29 @@ class Orders(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SwapLeg:
+    """The part of a swap that one pool trades: exactly `base_amount`, in base units."""
+
+    venue: str
+    pool: str
+    base_amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Swap:
-    """A swap to sign: exactly `base_amount`, at `limit_amount` of USDC or better (base units)."""
+    """A swap to sign: all of its legs or none, together at `limit_amount` of USDC or better."""
 
     order_id: UUID
     attempt: int
-    venue: str
-    pool: str
     symbol: str
     side: Side
-    base_amount: int
+    legs: tuple[SwapLeg, ...]
     limit_amount: int
+
+    @property
+    def base_amount(self) -> int:
+        """What all legs trade together, in base units."""
+        return sum(leg.base_amount for leg in self.legs)
 
 
 class Venue(Protocol):
@@ -106,22 +119,40 @@ class Venue(Protocol):
     def name(self) -> str:
         """The name shown to clients, e.g. `raydium`."""
 
-    def quote(self, instrument: Instrument, side: Side, base_amount: int) -> Quote:
-        """Price one swap now.
+    def offer(self, instrument: Instrument, side: Side) -> Offer:
+        """Look at the best pool now; what it offers is priced without asking again.
 
-        Raises VenueUnavailable without an answer, OrderUnfillable if the pool is too shallow.
+        Raises VenueUnavailable without an answer, OrderUnfillable if there is no such pool.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A landed swap as the network tells it: amounts in base units, the fee in USDC."""
+    """A landed swap as the network tells it, leg by leg and over all of them."""
 
-    base_amount: int
-    quote_amount: int
-    fee: Decimal
-    market_impact_bps: Decimal
+    legs: tuple[FillLeg, ...]
     landed_at: datetime
+
+    @property
+    def base_amount(self) -> int:
+        """What was traded of the base asset, in base units."""
+        return sum(leg.base_amount for leg in self.legs)
+
+    @property
+    def quote_amount(self) -> int:
+        """What was paid or got, in base units of USDC."""
+        return sum(leg.quote_amount for leg in self.legs)
+
+    @property
+    def fee(self) -> Decimal:
+        """The pools' fees, in USDC."""
+        return sum((leg.fee for leg in self.legs), Decimal(0))
+
+    @property
+    def market_impact_bps(self) -> Decimal:
+        """The legs' impact, averaged by their USDC."""
+        moved = sum((leg.market_impact_bps * leg.quote_amount for leg in self.legs), Decimal(0))
+        return (moved / self.quote_amount).quantize(BPS_PLACES, ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +252,9 @@ class QuoteBoard(Protocol):
     """Asks all venues at the same time."""
 
     def collect(
-        self, instrument: Instrument, side: Side, base_amount: int
-    ) -> tuple[Sequence[Quote], Mapping[str, Exception]]:
-        """The quotes in hand, and for each venue without one its error."""
+        self, instrument: Instrument, side: Side
+    ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
+        """The offers in hand, and for each venue without one its error."""
 
 
 class Probes(Protocol):

@@ -1,15 +1,13 @@
 """Reading: an order, the list of orders, and what the venues would give now."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from uuid import UUID
 
+from orderengine.domain.choice import choose_route
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
 from orderengine.domain.events import OrderEvent
-from orderengine.domain.instruments import Instrument
 from orderengine.domain.order import Order
-from orderengine.domain.routing import Quote, Route, choose_route
-from orderengine.domain.side import Side
+from orderengine.domain.routing import Offer, Route, Wanted
 from orderengine.execution.ports import OrderCache, OrderFilter, Orders, QuoteBoard
 
 
@@ -32,25 +30,28 @@ def list_orders(orders: Orders, wanted: OrderFilter) -> tuple[list[Order], UUID 
     return page, page[-1].order_id if len(page) == wanted.limit else None
 
 
-def compare_quotes(
-    board: QuoteBoard, instrument: Instrument, side: Side, quantity: Decimal
-) -> Route:
+def find_route(board: QuoteBoard, wanted: Wanted) -> Route:
     """The route that an order would take now.
 
-    Raises AttemptFailed (`NO_QUOTE`) if no venue answered, OrderUnfillable if none is deep enough.
+    Raises AttemptFailed (`NO_QUOTE`) while a venue whose answer is missing may yet fill it, else
+    OrderUnfillable if none is deep enough.
     """
-    quotes, errors = board.collect(instrument, side, instrument.base_units(quantity))
-    return route_from_answers(side, quotes, errors)
+    return route_from_answers(wanted, *board.collect(wanted.instrument, wanted.side))
 
 
 def route_from_answers(
-    side: Side, quotes: Sequence[Quote], errors: Mapping[str, Exception]
+    wanted: Wanted, offers: Sequence[Offer], errors: Mapping[str, Exception]
 ) -> Route:
-    """Choose among the answers; one venue that answered suffices. Raises as `compare_quotes`."""
-    if quotes:
-        return choose_route(side, quotes, {name: str(error) for name, error in errors.items()})
-    refusals = [error for error in errors.values() if isinstance(error, OrderUnfillable)]
-    if refusals and len(refusals) == len(errors):
-        raise refusals[0]
-    detail = "; ".join(f"{name}: {error}" for name, error in errors.items())
+    """Choose among the answers; one venue that answered suffices. Raises as `find_route`."""
+    said = dict(errors)
+    if offers:
+        texts = {name: str(error) for name, error in errors.items()}
+        try:
+            return choose_route(wanted, offers, texts)
+        except OrderUnfillable as refusal:
+            said["the others"] = refusal
+    refusals = [error for error in said.values() if isinstance(error, OrderUnfillable)]
+    if refusals and len(refusals) == len(said):
+        raise refusals[-1]
+    detail = "; ".join(f"{name}: {error}" for name, error in said.items())
     raise AttemptFailed(FailureReason.NO_QUOTE, detail or "no venue is configured")

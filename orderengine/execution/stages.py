@@ -21,12 +21,21 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.moves import Build, Confirm, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Fill, Order, OrderStatus, SignedTransaction
-from orderengine.domain.pricing import effective_price, limit_amount, slippage_bps
-from orderengine.domain.routing import Route
+from orderengine.domain.pricing import effective_price, slippage_bps
+from orderengine.domain.routing import Route, Wanted
 from orderengine.execution.engine import MAX_RECOVERIES, AttemptEnded, Engine, Superseded
 from orderengine.execution.handover import Built, Routed, Submitted
-from orderengine.execution.ports import Execution, InFlight, Outcome, Reverted, Swap, Unknown
-from orderengine.execution.queries import route_from_answers
+from orderengine.execution.ports import (
+    Execution,
+    InFlight,
+    Outcome,
+    Reverted,
+    Swap,
+    SwapLeg,
+    Unknown,
+)
+from orderengine.execution.price_limit import failure_of, limit_of
+from orderengine.execution.queries import find_route
 
 log = structlog.get_logger(__name__)
 
@@ -68,16 +77,21 @@ def route_order(
         order = engine.advance(order_id, version, StartRouting(cause))
     try:
         instrument = engine.instruments.get(order.symbol)
-        quotes, errors = engine.board.collect(
-            instrument, order.side, instrument.base_units(order.quantity)
+        wanted = Wanted(
+            instrument,
+            order.side,
+            instrument.base_units(order.quantity),
+            order.slippage_tolerance_bps,
+            order.max_legs,
         )
-        route = route_from_answers(order.side, quotes, errors)
+        route = find_route(engine.board, wanted)
+        limit = limit_of(order, route)
     except AttemptFailed as failure:
         if failure.reason is FailureReason.NO_QUOTE and tries.left:
             raise VenueUnavailable(failure.detail) from failure
         raise _end_attempt(engine, order, failure) from failure
     _log_decision(order, route)
-    return Routed(order_id, order.version, route, order.slippage_tolerance_bps)
+    return Routed(order_id, order.version, route, limit)
 
 
 def _resume_routing(engine: Engine, order_id: UUID, version: int) -> Order:
@@ -103,10 +117,9 @@ def build_order(engine: Engine, routed: Routed) -> Built:
     An expired quote is taken anew in the same attempt, later each time; only when that happens
     again and again does it end the attempt.
     """
-    chosen = routed.route.chosen
-    worst = limit_amount(chosen.side, chosen.quote_amount, routed.slippage_tolerance_bps)
+    build = Build(routed.route, routed.limit_amount)
     try:
-        order = engine.advance(routed.order_id, routed.version, Build(routed.route, worst))
+        order = engine.advance(routed.order_id, routed.version, build)
     except Superseded:
         _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
         raise
@@ -154,17 +167,15 @@ def _swap(engine: Engine, order: Order) -> Swap:
     if order.route is None or order.limit_amount is None:
         raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
     base_amount = engine.instruments.get(order.symbol).base_units(order.quantity)
-    chosen = order.route.chosen
-    if (chosen.base_amount, chosen.side) != (base_amount, order.side):
+    route = order.route
+    if (route.base_amount, {leg.side for leg in route.legs}) != (base_amount, {order.side}):
         raise OrderEngineError(f"order {order.order_id} was routed for another amount or side")
     return Swap(
         order_id=order.order_id,
         attempt=order.attempt,
-        venue=chosen.venue,
-        pool=chosen.pool,
         symbol=order.symbol,
         side=order.side,
-        base_amount=base_amount,
+        legs=tuple(SwapLeg(leg.venue, leg.pool, leg.base_amount) for leg in route.legs),
         limit_amount=order.limit_amount,
     )
 
@@ -192,16 +203,14 @@ def confirm_order(engine: Engine, submitted: Submitted) -> Look:
     if isinstance(outcome, Execution):
         _confirm(engine, submitted, outcome)
         return Look.CONFIRMED
-    raise _end_attempt(engine, submitted, _failure(outcome))
+    raise _end_attempt(engine, submitted, _failure(engine, submitted, outcome))
 
 
-def _failure(outcome: Reverted | Unknown) -> AttemptFailed:
+def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | Unknown) -> AttemptFailed:
     if isinstance(outcome, Unknown):
         detail = "the network proved that the transaction can not land any more"
         return AttemptFailed(FailureReason.EXPIRED, detail)
-    slipped = outcome.slippage_exceeded
-    reason = FailureReason.SLIPPAGE_EXCEEDED if slipped else FailureReason.CHAIN_ERROR
-    return AttemptFailed(reason, outcome.detail)
+    return failure_of(engine.current(submitted.order_id, submitted.version), outcome)
 
 
 def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
@@ -236,6 +245,7 @@ def _confirm(engine: Engine, submitted: Submitted, execution: Execution) -> None
         market_impact_bps=execution.market_impact_bps,
         slippage_bps=slippage_bps(submitted.side, submitted.quoted_price, price),
         landed_at=execution.landed_at,
+        legs=execution.legs,
     )
     move = Confirm(submitted.signature, submitted.venue, submitted.quoted_price, fill)
     engine.advance(submitted.order_id, submitted.version, move)

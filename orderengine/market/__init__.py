@@ -2,6 +2,7 @@
 
 - ``draws``: numbers derived from a hash.
 - ``reference``: the price that wanders.
-- ``pools``: the venues' pools around that price.
-- ``swaps``: what a pool gives for one swap.
+- ``pools``, ``bins``: the venues' pools around that price.
+- ``liquidity``: what one side of a pool gives for any size, and at which margin.
+- ``swaps``: a computed swap as prices and amounts.
 """

@@ -6,12 +6,16 @@ from datetime import datetime
 from fractions import Fraction
 
 from orderengine.amm.cpmm import CpmmFees, CpmmPool
+from orderengine.amm.dlmm import DlmmPool
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import USDC_DECIMALS
+from orderengine.domain.side import Side
+from orderengine.market.bins import pool_around
 from orderengine.market.draws import draw
+from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
 from orderengine.market.reference import microseconds, reference_price
 
-VENUES = ("raydium", "meteora")
+CPMM_VENUE, DLMM_VENUE = VENUES = ("raydium", "meteora")
 PPM_PER_BPS = 100
 EPOCH_S = 20
 
@@ -32,9 +36,10 @@ class SimulatedMarket:
     best. What a pool charges in relation to the reference never changes, so that the end of an
     epoch brings no slippage to a swap that is on its way: it still trades in the pool it names.
 
-    The mid prices of the two venues' pools of one epoch differ by `(higher - lower) / lower`, drawn
-    from the spread (basis points, 0 ≤ low ≤ high). Both charge the same fee, and thus the effective
-    prices of small swaps differ as much, on both sides.
+    Raydium's pools are constant products, Meteora's are bins; each has the instrument's depth on
+    each side. The prices that the two are built around differ by `(higher - lower) / lower`, drawn
+    from the spread (basis points, 0 ≤ low ≤ high). Both charge the same base fee, and thus the
+    effective prices of small swaps differ as much, on both sides, to within half a bin step.
     """
 
     seed: int
@@ -55,7 +60,7 @@ class SimulatedMarket:
         at: datetime,
         *,
         moved_ppm: int = 0,
-    ) -> CpmmPool:
+    ) -> CpmmPool | DlmmPool:
         """A pool at a time, X the base asset and Y USDC, both in base units.
 
         `moved_ppm` is a move of the reference price on top of its own path, signed, in parts per
@@ -64,12 +69,28 @@ class SimulatedMarket:
         """
         price = Fraction(reference_price(self.seed, instrument, at))
         price *= Fraction(_PPM + moved_ppm, _PPM) * self._skew(instrument, venue, pool_id)
-        depth = Fraction(instrument.depth)
-        return CpmmPool(
-            reserve_x=int(depth * 10**instrument.decimals / price),
-            reserve_y=int(depth * 10**USDC_DECIMALS),
-            fees=FEES,
-        )
+        depth = int(instrument.depth.scaleb(USDC_DECIMALS))
+        units_price = price * Fraction(10**USDC_DECIMALS, 10**instrument.decimals)
+        if venue == DLMM_VENUE:
+            return pool_around(units_price, depth)
+        return CpmmPool(reserve_x=int(depth / units_price), reserve_y=depth, fees=FEES)
+
+    def liquidity(
+        self,
+        instrument: Instrument,
+        side: Side,
+        venue: str,
+        pool_id: str,
+        at: datetime,
+        *,
+        moved_ppm: int = 0,
+    ) -> Liquidity:
+        """One side of a pool at a time; raises as `pool_state`."""
+        pool = self.pool_state(instrument, venue, pool_id, at, moved_ppm=moved_ppm)
+        if isinstance(pool, DlmmPool):
+            now_s = microseconds(at) // 1_000_000
+            return DlmmLiquidity(pool, side, instrument.decimals, now_s)
+        return CpmmLiquidity(pool, side, instrument.decimals)
 
     def _skew(self, instrument: Instrument, venue: str, pool_id: str) -> Fraction:
         """What a pool's mid price is to the reference: the two venues' average is the reference."""
@@ -86,7 +107,7 @@ class SimulatedMarket:
 
     def _spread_ppm(self, key: tuple[str | int, ...]) -> int:
         low, high = self.spread_low_bps * PPM_PER_BPS, self.spread_high_bps * PPM_PER_BPS
-        # Size changes the difference a little: a fiftieth kept free at both ends leaves swaps of
-        # up to one percent of the depth within the spread, too.
-        margin = (high - low) // 50
+        # Bins round a price, and size changes the difference: a twentieth kept free at both ends
+        # is half a bin step and as much again, for swaps of up to a thousandth of the depth.
+        margin = (high - low) // 20
         return draw(low + margin, high - margin, "spread", *key)

@@ -1,10 +1,9 @@
-"""What a pool gives for one swap, and how large a swap may be."""
+"""A swap that a pool computed, as prices and amounts of the base asset and USDC."""
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Protocol
 
-from orderengine.amm.cpmm import CpmmPool, exact_in, exact_out
-from orderengine.amm.direction import Direction
 from orderengine.amm.errors import InsufficientLiquidity
 from orderengine.domain.pricing import (
     PRICE_PLACES,
@@ -14,6 +13,26 @@ from orderengine.domain.pricing import (
     to_tokens,
 )
 from orderengine.domain.side import Side
+
+
+class ComputedSwap(Protocol):
+    """What every pool program tells of a swap, in base units."""
+
+    @property
+    def amount_in(self) -> int:
+        """What the trader gave."""
+
+    @property
+    def amount_out(self) -> int:
+        """What the trader got."""
+
+    @property
+    def net_in(self) -> int:
+        """What entered the pool after fees."""
+
+    @property
+    def gross_out(self) -> int:
+        """What left the pool before fees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +49,27 @@ class PricedSwap:
     market_impact_bps: Decimal
 
 
-def price_swap(pool: CpmmPool, side: Side, base_amount: int, base_decimals: int) -> PricedSwap:
-    """Price a buy of exactly, or a sale of exactly, `base_amount` base units.
-
-    The pool's X is the base asset, its Y is USDC. Raises InsufficientLiquidity when the pool
-    cannot pay that much, or when the sale would bring nothing.
-    """
-    mid_price = effective_price(pool.reserve_x, pool.reserve_y, base_decimals)
-    if side is Side.BUY:
-        swap = exact_out(pool, base_amount, Direction.Y_TO_X)
-        quote_amount = swap.amount_in
-        before_fees = effective_price(base_amount, swap.net_in, base_decimals)
-        fee = to_tokens(swap.trade_fee, USDC_DECIMALS)
-    else:
-        swap = exact_in(pool, base_amount, Direction.X_TO_Y)
-        if swap.amount_out == 0:
-            raise InsufficientLiquidity("worth less than the smallest unit of USDC")
-        quote_amount = swap.amount_out
-        before_fees = effective_price(swap.net_in, swap.gross_out, base_decimals)
-        fee = to_tokens(swap.trade_fee, base_decimals) * mid_price
+def bought(swap: ComputedSwap, fee: int, mid_price: Decimal, base_decimals: int) -> PricedSwap:
+    """A buy of the base asset; `fee` is in base units of USDC."""
+    before_fees = effective_price(swap.gross_out, swap.net_in, base_decimals)
     return PricedSwap(
-        base_amount=base_amount,
-        quote_amount=quote_amount,
+        base_amount=swap.amount_out,
+        quote_amount=swap.amount_in,
         mid_price=mid_price,
-        fee=fee.quantize(PRICE_PLACES, ROUND_HALF_EVEN),
-        market_impact_bps=market_impact_bps(side, mid_price, before_fees),
+        fee=to_tokens(fee, USDC_DECIMALS).quantize(PRICE_PLACES, ROUND_HALF_EVEN),
+        market_impact_bps=market_impact_bps(Side.BUY, mid_price, before_fees),
     )
 
 
-def largest_swap(pool: CpmmPool, side: Side) -> int:
-    """The most of the base asset, in base units, that a pool trades at a sane price.
-
-    A swap of that size has a market impact of 50 %.
-    """
-    return pool.reserve_x // 3 if side is Side.BUY else pool.reserve_x
+def sold(swap: ComputedSwap, fee: Decimal, mid_price: Decimal, base_decimals: int) -> PricedSwap:
+    """A sale of the base asset; raises InsufficientLiquidity if it brings nothing."""
+    if swap.amount_out == 0:
+        raise InsufficientLiquidity("worth less than the smallest unit of USDC")
+    before_fees = effective_price(swap.net_in, swap.gross_out, base_decimals)
+    return PricedSwap(
+        base_amount=swap.amount_in,
+        quote_amount=swap.amount_out,
+        mid_price=mid_price,
+        fee=fee.quantize(PRICE_PLACES, ROUND_HALF_EVEN),
+        market_impact_bps=market_impact_bps(Side.SELL, mid_price, before_fees),
+    )

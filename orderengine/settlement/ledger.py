@@ -6,6 +6,7 @@ a session that sleeps inside of it cannot decide by two different moments.
 
 # ruff: noqa: S608 - statements are composed of constants of this file
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,11 @@ from typing import Any
 from sqlalchemy import Engine, Row
 
 from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.domain.documents import fill_leg_document, fill_leg_from
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
-from orderengine.settlement.wire import SignedSwap
+from orderengine.settlement.wire import SignedSwap, legs_document, legs_from
 
 _CLOCK = """
 WITH clock AS MATERIALIZED (
@@ -25,10 +27,10 @@ WITH clock AS MATERIALIZED (
     FROM clock_timestamp() AS moment
 )"""
 
-_SWAP_COLUMNS = """signature, order_id, attempt, venue, pool, symbol, side, base_amount,
+_SWAP_COLUMNS = """signature, order_id, attempt, legs, symbol, side, base_amount,
         limit_amount, last_valid_height"""
-_SWAP_VALUES = """:signature, :order_id, :attempt, :venue, :pool, :symbol, :side, :base_amount,
-        :limit_amount, :last_valid_height"""
+_SWAP_VALUES = """:signature, :order_id, :attempt, CAST(:legs AS jsonb), :symbol, :side,
+        :base_amount, :limit_amount, :last_valid_height"""
 
 
 def _height(moment: str) -> str:
@@ -73,8 +75,8 @@ _SETTLE = Statement(
     """
 UPDATE sim_transactions
 SET outcome = :outcome, executed_base_amount = :base_amount, executed_quote_amount = :quote_amount,
-    fee = :fee, market_impact_bps = :market_impact_bps, slippage_exceeded = :slippage_exceeded,
-    error = :error
+    fee = :fee, market_impact_bps = :market_impact_bps, executed_legs = CAST(:legs AS jsonb),
+    slippage_exceeded = :slippage_exceeded, error = :error
 WHERE signature = :signature AND outcome IS NULL
 RETURNING signature"""
 )
@@ -158,8 +160,7 @@ def _swap_values(signed: SignedSwap) -> dict[str, Any]:
         "signature": signed.signature,
         "order_id": swap.order_id,
         "attempt": swap.attempt,
-        "venue": swap.venue,
-        "pool": swap.pool,
+        "legs": json.dumps(legs_document(swap.legs)),
         "symbol": swap.symbol,
         "side": swap.side.value,
         "base_amount": swap.base_amount,
@@ -177,6 +178,7 @@ def _outcome_values(outcome: Execution | Reverted) -> dict[str, Any]:
         "quote_amount": executed and executed.quote_amount,
         "fee": executed and executed.fee,
         "market_impact_bps": executed and executed.market_impact_bps,
+        "legs": executed and json.dumps([fill_leg_document(leg) for leg in executed.legs]),
         "slippage_exceeded": reverted and reverted.slippage_exceeded,
         "error": reverted and reverted.detail,
     }
@@ -186,11 +188,9 @@ def _entry(row: Row[Any]) -> Entry:
     swap = Swap(
         order_id=row.order_id,
         attempt=row.attempt,
-        venue=row.venue,
-        pool=row.pool,
         symbol=row.symbol,
         side=Side(row.side),
-        base_amount=int(row.base_amount),
+        legs=legs_from(row.legs),
         limit_amount=int(row.limit_amount),
     )
     return Entry(
@@ -210,9 +210,6 @@ def _outcome(row: Row[Any]) -> Execution | Reverted | Unknown | None:
             return Reverted(row.slippage_exceeded, row.error)
         case _:
             return Execution(
-                base_amount=int(row.executed_base_amount),
-                quote_amount=int(row.executed_quote_amount),
-                fee=row.fee,
-                market_impact_bps=row.market_impact_bps,
+                legs=tuple(fill_leg_from(leg) for leg in row.executed_legs),
                 landed_at=row.lands_at.astimezone(UTC),
             )

@@ -1,4 +1,4 @@
-"""What a swap does when it lands: executed by the pool it names, or reverted with its error."""
+"""What a swap does when it lands: executed by the pools it names, or reverted with its error."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,12 @@ from datetime import datetime
 from orderengine.config import Simulation
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import Instruments
+from orderengine.domain.order import FillLeg
+from orderengine.domain.pricing import is_beyond
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, Reverted, Swap
+from orderengine.execution.ports import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
 from orderengine.market.pools import PPM_PER_BPS, SimulatedMarket
-from orderengine.market.swaps import PricedSwap, price_swap
 from orderengine.settlement.wire import SignedSwap
 
 # Sources: raydium-io/raydium-cp-swap `ErrorCode`, MeteoraAg/dlmm-sdk `LBError`; Anchor numbers a
@@ -19,6 +20,9 @@ _SLIPPAGE_ERRORS = {
     "raydium": "ExceededSlippage (6005)",
     "meteora": "ExceededAmountSlippageTolerance (6003)",
 }
+# What checks the total of several swaps is a program of its own.
+# Source: the `SlippageToleranceExceeded` error of Jupiter's aggregator program.
+_ROUTER_SLIPPAGE_ERROR = "SlippageToleranceExceeded (6001)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +38,61 @@ class Landing:
         return draw(settlement.low, settlement.high, self.simulation.seed, "delay", signature)
 
     def outcome(self, signed: SignedSwap, landed_at: datetime) -> Execution | Reverted:
-        """Trade in the pool that the swap names, as it is at the time of landing."""
+        """Trade in the pools that the swap names, as they are at the time of landing.
+
+        All legs execute, or none does; the limit holds for their total.
+        """
         rate, seed = self.simulation.chain_error_rate, self.simulation.seed
         if happens(rate, seed, "chain error", signed.signature):
             return Reverted(slippage_exceeded=False, detail="simulated error on chain")
         swap = signed.swap
-        try:
-            priced = self._price(signed, landed_at)
-        except (OrderUnfillable, ValueError) as error:
-            return Reverted(slippage_exceeded=False, detail=f"{swap.venue}: {error}")
-        if _is_beyond_limit(swap, priced.quote_amount):
-            error_name = _SLIPPAGE_ERRORS.get(swap.venue, "slippage exceeded")
+        legs: list[FillLeg] = []
+        for leg in swap.legs:
+            try:
+                legs.append(self._trade(signed, leg, landed_at))
+            except (OrderUnfillable, ValueError) as error:
+                return Reverted(slippage_exceeded=False, detail=f"{leg.venue}: {error}")
+        execution = Execution(tuple(legs), landed_at)
+        if is_beyond(swap.side, execution.quote_amount, swap.limit_amount):
             return Reverted(
                 slippage_exceeded=True,
-                detail=f"{swap.venue}: {error_name}: {priced.quote_amount} base units of USDC"
+                detail=f"{_slippage_error(swap)}: {execution.quote_amount} base units of USDC"
                 f" against a limit of {swap.limit_amount}",
             )
-        return Execution(
+        return execution
+
+    def _trade(self, signed: SignedSwap, leg: SwapLeg, landed_at: datetime) -> FillLeg:
+        swap = signed.swap
+        instrument = self.instruments.get(swap.symbol)
+        against_ppm = self._against_ppm(signed)
+        spread = self.simulation.spread_bps
+        liquidity = SimulatedMarket(self.simulation.seed, spread.low, spread.high).liquidity(
+            instrument,
+            swap.side,
+            leg.venue,
+            leg.pool,
+            landed_at,
+            moved_ppm=against_ppm if swap.side is Side.BUY else -against_ppm,
+        )
+        priced = liquidity.price(leg.base_amount)
+        return FillLeg(
+            venue=leg.venue,
+            pool=leg.pool,
             base_amount=priced.base_amount,
             quote_amount=priced.quote_amount,
             fee=priced.fee,
             market_impact_bps=priced.market_impact_bps,
-            landed_at=landed_at,
         )
 
-    def _price(self, signed: SignedSwap, landed_at: datetime) -> PricedSwap:
-        simulation, swap = self.simulation, signed.swap
-        spread, drift = simulation.spread_bps, simulation.drift_bps
-        against_ppm = draw(
-            drift.low * PPM_PER_BPS,
-            drift.high * PPM_PER_BPS,
-            simulation.seed,
-            "drift",
-            signed.signature,
-        )
-        instrument = self.instruments.get(swap.symbol)
-        pool = SimulatedMarket(simulation.seed, spread.low, spread.high).pool_state(
-            instrument,
-            swap.venue,
-            swap.pool,
-            landed_at,
-            moved_ppm=against_ppm if swap.side is Side.BUY else -against_ppm,
-        )
-        return price_swap(pool, swap.side, swap.base_amount, instrument.decimals)
+    def _against_ppm(self, signed: SignedSwap) -> int:
+        drift, seed = self.simulation.drift_bps, self.simulation.seed
+        low, high = drift.low * PPM_PER_BPS, drift.high * PPM_PER_BPS
+        return draw(low, high, seed, "drift", signed.signature)
 
 
-def _is_beyond_limit(swap: Swap, quote_amount: int) -> bool:
-    if swap.side is Side.BUY:
-        return quote_amount > swap.limit_amount
-    return quote_amount < swap.limit_amount
+def _slippage_error(swap: Swap) -> str:
+    """The error of the program that checks the limit: the venue's, or for a split the router's."""
+    if len(swap.legs) > 1:
+        return f"router: {_ROUTER_SLIPPAGE_ERROR}"
+    venue = swap.legs[0].venue
+    return f"{venue}: {_SLIPPAGE_ERRORS.get(venue, 'slippage exceeded')}"

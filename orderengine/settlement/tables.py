@@ -16,6 +16,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -33,8 +34,12 @@ sim_transactions = Table(
     Column("signature", Text, primary_key=True, comment="base58; names the signed bytes"),
     Column("order_id", Uuid, nullable=False, comment="the order, as the signed bytes say"),
     Column("attempt", Integer, nullable=False, comment="the attempt, as the signed bytes say"),
-    Column("venue", Text, nullable=False, comment="whose pool the swap trades in"),
-    Column("pool", Text, nullable=False, comment="the pool the swap names"),
+    Column(
+        "legs",
+        JSONB,
+        nullable=False,
+        comment="the pools the swap names: venue, pool and baseAmount of each",
+    ),
     Column("symbol", Text, nullable=False, comment="the base asset"),
     Column("side", Text, nullable=False, comment="buy or sell, of the base asset"),
     Column("base_amount", Amount, nullable=False, comment="to trade exactly, in base units"),
@@ -65,10 +70,16 @@ sim_transactions = Table(
     ),
     Column("executed_base_amount", Amount, comment="traded, in base units"),
     Column("executed_quote_amount", Amount, comment="paid or got, in base units of USDC"),
-    Column("fee", Numeric(38, 12), comment="the pool's fee, in USDC"),
+    Column("fee", Numeric(38, 12), comment="the pools' fees, in USDC"),
     Column("market_impact_bps", Numeric(20, 4), comment="how far the size moved the price"),
+    Column(
+        "executed_legs",
+        JSONB,
+        comment="what each pool executed: dex, pool, baseAmount, quoteAmount, fee, marketImpactBps",
+    ),
     Column("slippage_exceeded", Boolean, comment="reverted: whether by its own limit_amount"),
     Column("error", Text, comment="reverted: the error, in the words of the venue's program"),
+    CheckConstraint("jsonb_array_length(legs) > 0", name="legs"),
     CheckConstraint("side IN ('buy', 'sell')", name="side"),
     CheckConstraint("outcome IN ('executed', 'reverted', 'expired')", name="outcome"),
     CheckConstraint(
@@ -76,7 +87,7 @@ sim_transactions = Table(
     ),
     CheckConstraint(
         "(executed_base_amount IS NOT NULL AND executed_quote_amount IS NOT NULL"
-        " AND fee IS NOT NULL AND market_impact_bps IS NOT NULL)"
+        " AND fee IS NOT NULL AND market_impact_bps IS NOT NULL AND executed_legs IS NOT NULL)"
         " = (outcome IS NOT NULL AND outcome = 'executed')",
         name="executed",
     ),

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Swap
+from orderengine.execution.ports import Swap, SwapLeg
 
 _DOMAIN = b"orderengine simulated network\x00"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -31,11 +32,9 @@ def sign(swap: Swap, last_valid_height: int, nonce: str) -> SignedTransaction:
     document = {
         "orderId": str(swap.order_id),
         "attempt": swap.attempt,
-        "venue": swap.venue,
-        "pool": swap.pool,
         "symbol": swap.symbol,
         "side": swap.side.value,
-        "baseAmount": str(swap.base_amount),
+        "legs": legs_document(swap.legs),
         "limitAmount": str(swap.limit_amount),
         "lastValidHeight": last_valid_height,
         "nonce": nonce,
@@ -56,16 +55,27 @@ def read(transaction: SignedTransaction) -> SignedSwap:
         swap = Swap(
             order_id=UUID(document["orderId"]),
             attempt=document["attempt"],
-            venue=document["venue"],
-            pool=document["pool"],
             symbol=document["symbol"],
             side=Side(document["side"]),
-            base_amount=int(document["baseAmount"]),
+            # Bytes signed by a release without legs may still be on their way: they name one pool.
+            legs=legs_from(document.get("legs", [document])),
             limit_amount=int(document["limitAmount"]),
         )
         return SignedSwap(transaction.signature, swap, document["lastValidHeight"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidTransaction("the bytes are no swap") from error
+
+
+def legs_document(legs: Sequence[SwapLeg]) -> list[dict[str, str]]:
+    """The legs of a swap as JSON; `legs_from` reads them back."""
+    return [
+        {"venue": leg.venue, "pool": leg.pool, "baseAmount": str(leg.base_amount)} for leg in legs
+    ]
+
+
+def legs_from(documents: Sequence[Mapping[str, str]]) -> tuple[SwapLeg, ...]:
+    """Read what `legs_document` wrote."""
+    return tuple(SwapLeg(d["venue"], d["pool"], int(d["baseAmount"])) for d in documents)
 
 
 def base58(data: bytes) -> str:

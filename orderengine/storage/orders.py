@@ -162,6 +162,8 @@ def _new_values(order: NewOrder) -> dict[str, Any]:
         "side": order.side.value,
         "quantity": order.quantity,
         "slippage_tolerance_bps": order.slippage_tolerance_bps,
+        "worst_price": order.worst_price,
+        "max_legs": order.max_legs,
         "due_s": INTAKE_LIMIT_S,
         "data": json.dumps(dict(order.data)),
     }
@@ -174,11 +176,11 @@ def _values(move: Move) -> dict[str, Any]:
         case Build(route=route, limit_amount=limit_amount):
             return {
                 "route": json.dumps(route_document(route)),
-                "dex": route.chosen.venue,
-                "quoted_price": route.chosen.price,
-                "quote_amount": route.chosen.quote_amount,
+                "dex": route.venue,
+                "quoted_price": route.price,
+                "quote_amount": route.quote_amount,
                 "limit_amount": limit_amount,
-                "expires_at": route.chosen.expires_at,
+                "expires_at": route.expires_at,
             }
         case Submit(transaction=transaction):
             return {
@@ -231,6 +233,8 @@ def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
         recoveries=row.recoveries,
         created_at=row.created_at.astimezone(UTC),
         updated_at=row.updated_at.astimezone(UTC),
+        worst_price=row.worst_price.normalize() if row.worst_price is not None else None,
+        max_legs=row.max_legs,
         route=route_from(row.route) if row.route else None,
         limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
         transaction=written or stored,

@@ -13,7 +13,8 @@ from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, St
 ORDER_COLUMNS = """
     o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,
     o.version, o.attempt, o.recoveries, o.created_at, o.updated_at, o.route, o.limit_amount,
-    o.tx_hash, o.fill, o.failed_attempts, t.payload, t.last_valid_height"""
+    o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, t.payload,
+    t.last_valid_height"""
 
 # `t` is the latest transaction: the one that the statement itself wrote is not visible to it.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
@@ -35,9 +36,10 @@ def _accept(before: str = "", source: str = "") -> Statement:
         f"""
 WITH {before}o AS (
     INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
-                        status, version, attempt, due_at)
+                        worst_price, max_legs, status, version, attempt, due_at)
     SELECT :id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
-           'pending', 1, 1, now() + make_interval(secs => :due_s){source}
+           :worst_price, :max_legs, 'pending', 1, 1,
+           now() + make_interval(secs => :due_s){source}
     RETURNING *
 ), event AS ({WRITE_EVENT})
 {RETURN_MOVED}"""

@@ -29,6 +29,7 @@ metadata = MetaData(
 )
 
 Price = Numeric(38, 12)
+WorstPrice = Numeric(56, 28)  # whatever a client may write, exactly
 Amount = Numeric(20, 0)
 Time = DateTime(timezone=True)
 
@@ -41,6 +42,8 @@ orders = Table(
     Column("side", Text, nullable=False),
     Column("quantity", Numeric(38, 18), nullable=False),
     Column("slippage_tolerance_bps", Integer, nullable=False),
+    Column("worst_price", WorstPrice),
+    Column("max_legs", Integer, nullable=False, server_default="1"),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -76,6 +79,14 @@ orders = Table(
         " WHEN 'buy' THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
         " ELSE (limit_amount + 1) * 10000 > quote_amount * (10000 - slippage_tolerance_bps) END",
         name="limit_amount",
+    ),
+    CheckConstraint("worst_price > 0 AND worst_price < 1e28", name="worst_price"),
+    CheckConstraint("max_legs > 0", name="max_legs"),
+    CheckConstraint(
+        "limit_amount IS NULL OR worst_price IS NULL OR CASE side"
+        " WHEN 'buy' THEN limit_amount <= worst_price * quantity * 1000000"
+        " ELSE limit_amount >= worst_price * quantity * 1000000 END",
+        name="worst_price_limit",
     ),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),

@@ -14,7 +14,7 @@ from orderengine.domain.errors import (
     VenueUnavailable,
 )
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.routing import Quote
+from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Venue
 
@@ -36,23 +36,23 @@ class ConcurrentQuoteBoard:
         self._timeout_s = timeout_s
 
     def collect(
-        self, instrument: Instrument, side: Side, base_amount: int
-    ) -> tuple[Sequence[Quote], Mapping[str, Exception]]:
-        """The quotes in hand, in the order of the venues, and each other venue's error.
+        self, instrument: Instrument, side: Side
+    ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
+        """The offers in hand, in the order of the venues, and each other venue's error.
 
         Raises StorageUnavailable when PostgreSQL tells no time: that is no venue's fault.
         """
         deadline = time.monotonic() + self._timeout_s
-        asked = [line.ask(instrument, side, base_amount, deadline) for line in self._lines]
-        quotes: list[Quote] = []
+        asked = [line.ask(instrument, side, deadline) for line in self._lines]
+        offers: list[Offer] = []
         errors: dict[str, Exception] = {}
         for line, answer in zip(self._lines, asked, strict=True):
             result = _result(line.venue.name, answer, deadline)
-            if isinstance(result, Quote):
-                quotes.append(result)
-            else:
+            if isinstance(result, Exception):
                 errors[line.venue.name] = result
-        return quotes, errors
+            else:
+                offers.append(result)
+        return offers, errors
 
     def close(self) -> None:
         """Let the threads end when they are done; what still waits for its turn is dropped."""
@@ -68,30 +68,28 @@ class _Line:
         self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix=f"quote-{venue.name}")
         self._places = threading.BoundedSemaphore(2 * max_workers)
 
-    def ask(
-        self, instrument: Instrument, side: Side, base_amount: int, deadline: float
-    ) -> "Future[Quote]":
+    def ask(self, instrument: Instrument, side: Side, deadline: float) -> "Future[Offer]":
         if not self._places.acquire(blocking=False):
-            refused: Future[Quote] = Future()
+            refused: Future[Offer] = Future()
             message = f"{self.venue.name} still owes too many answers"
             refused.set_exception(VenueUnavailable(message))
             return refused
-        return self._threads.submit(self._ask, instrument, side, base_amount, deadline)
+        return self._threads.submit(self._ask, instrument, side, deadline)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, instrument: Instrument, side: Side, base_amount: int, deadline: float) -> Quote:
+    def _ask(self, instrument: Instrument, side: Side, deadline: float) -> Offer:
         try:
             # Nobody waits any more for a question that stood in line behind a hung venue.
             if time.monotonic() >= deadline:
                 raise TimeoutError
-            return self.venue.quote(instrument, side, base_amount)
+            return self.venue.offer(instrument, side)
         finally:
             self._places.release()
 
 
-def _result(name: str, answer: "Future[Quote]", deadline: float) -> Quote | Exception:
+def _result(name: str, answer: "Future[Offer]", deadline: float) -> Offer | Exception:
     try:
         return answer.result(timeout=max(0.0, deadline - time.monotonic()))
     except (TransientFault, OrderUnfillable) as error:

@@ -4,7 +4,6 @@ from orderengine.venues.simulated import SimulatedVenue
 
 
 class Meteora(SimulatedVenue):
-    """Meteora on the simulated market: constant product pools."""
+    """Meteora on the simulated market: pools of bins."""
 
     name: ClassVar[str] = "meteora"
-    pool_kind: ClassVar[str] = "cpmm"

@@ -7,4 +7,3 @@ class Raydium(SimulatedVenue):
     """Raydium on the simulated market: constant product pools."""
 
     name: ClassVar[str] = "raydium"
-    pool_kind: ClassVar[str] = "cpmm"

@@ -3,21 +3,21 @@
 import random
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar
 
-from orderengine.amm.cpmm import CpmmPool
 from orderengine.amm.errors import AmmError
 from orderengine.config import Simulation
-from orderengine.domain.documents import decimal_text
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.pricing import effective_price, to_tokens
+from orderengine.domain.pricing import effective_price, limit_amount
 from orderengine.domain.routing import Quote
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Clock
+from orderengine.market.liquidity import Liquidity
 from orderengine.market.pools import SimulatedMarket
-from orderengine.market.swaps import PricedSwap, largest_swap, price_swap
+from orderengine.market.swaps import PricedSwap
 
 QUOTE_VALIDITY = timedelta(seconds=5)
 
@@ -26,7 +26,6 @@ class SimulatedVenue:
     """Implements `execution.ports.Venue` on the simulated market; a venue derives from it."""
 
     name: ClassVar[str]
-    pool_kind: ClassVar[str]
 
     def __init__(
         self,
@@ -43,32 +42,21 @@ class SimulatedVenue:
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - latencies and faults, not secrets
 
-    def quote(self, instrument: Instrument, side: Side, base_amount: int) -> Quote:
-        """Price one swap against the pool of now; the quote is good for 5 s.
+    def offer(self, instrument: Instrument, side: Side) -> "PoolOffer":
+        """The best pool of now; what it quotes is good for 5 s.
 
-        Raises VenueUnavailable for a simulated fault, OrderUnfillable if the pool is too shallow
-        or the swap too small.
+        Raises VenueUnavailable for a simulated fault, OrderUnfillable if no pool of the venue's
+        program can hold the instrument's price and depth.
         """
         self._answer_late_or_never()
         now = self._clock.now()
         pool_id = self._market.pool_id(instrument, now)
-        pool = self._market.pool_state(instrument, self.name, pool_id, now)
-        swap = self._price(pool, instrument, side, base_amount)
-        return Quote(
-            venue=self.name,
-            pool=pool_id,
-            pool_kind=self.pool_kind,
-            side=side,
-            base_amount=base_amount,
-            base_decimals=instrument.decimals,
-            quote_amount=swap.quote_amount,
-            price=effective_price(base_amount, swap.quote_amount, instrument.decimals),
-            mid_price=swap.mid_price,
-            fee=swap.fee,
-            market_impact_bps=swap.market_impact_bps,
-            quoted_at=now,
-            expires_at=now + QUOTE_VALIDITY,
-        )
+        try:
+            liquidity = self._market.liquidity(instrument, side, self.name, pool_id, now)
+        except AmmError as error:
+            detail = f"{self.name} cannot hold {instrument.symbol}: {error}"
+            raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail) from error
+        return PoolOffer(self.name, pool_id, instrument, side, liquidity, now)
 
     def _answer_late_or_never(self) -> None:
         latency = self._simulation.quote_latency_ms
@@ -77,22 +65,51 @@ class SimulatedVenue:
             message = f"{self.name} gave no answer"
             raise VenueUnavailable(message)
 
-    def _price(
-        self, pool: CpmmPool, instrument: Instrument, side: Side, base_amount: int
-    ) -> PricedSwap:
-        largest = largest_swap(pool, side)
-        if base_amount > largest:
-            possible = _whole_tokens(largest, instrument)
-            raise self._refusal(f"lets you {side} at most {possible} {instrument.symbol}")
+
+@dataclass(frozen=True)
+class PoolOffer:
+    """Implements `domain.routing.Offer` on a simulated pool."""
+
+    venue: str
+    pool_id: str
+    instrument: Instrument
+    side: Side
+    liquidity: Liquidity
+    seen_at: datetime
+
+    @property
+    def largest(self) -> int:
+        """The most that one swap may trade, in base units."""
+        return self.liquidity.largest
+
+    def marginal_price(self, base_amount: int) -> int:
+        """What one more base unit would cost or bring, as `Offer` has it."""
+        return self.liquidity.marginal_price(base_amount)
+
+    def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
+        """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
+        swap = self._price(base_amount)
+        decimals = self.instrument.decimals
+        return Quote(
+            venue=self.venue,
+            pool=self.pool_id,
+            pool_kind=self.liquidity.kind,
+            side=self.side,
+            base_amount=base_amount,
+            base_decimals=decimals,
+            quote_amount=swap.quote_amount,
+            limit_amount=limit_amount(self.side, swap.quote_amount, slippage_tolerance_bps),
+            price=effective_price(base_amount, swap.quote_amount, decimals),
+            mid_price=swap.mid_price,
+            fee=swap.fee,
+            market_impact_bps=swap.market_impact_bps,
+            quoted_at=self.seen_at,
+            expires_at=self.seen_at + QUOTE_VALIDITY,
+        )
+
+    def _price(self, base_amount: int) -> PricedSwap:
         try:
-            return price_swap(pool, side, base_amount, instrument.decimals)
+            return self.liquidity.price(base_amount)
         except AmmError as error:
-            raise self._refusal(f"cannot fill this {side}: {error}") from error
-
-    def _refusal(self, detail: str) -> OrderUnfillable:
-        return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, f"{self.name} {detail}")
-
-
-def _whole_tokens(base_amount: int, instrument: Instrument) -> str:
-    tokens = to_tokens(base_amount, instrument.decimals)
-    return decimal_text(tokens - tokens % instrument.quantity_step)
+            detail = f"{self.venue} cannot fill this {self.side.value}: {error}"
+            raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail) from error

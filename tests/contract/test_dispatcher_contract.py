@@ -28,7 +28,7 @@ def on_celery(url: str) -> CeleryDispatcher:
 
 
 def a_handover() -> Submitted:
-    price = a_build(START).route.chosen.price
+    price = a_build(START).route.price
     return Submitted(uuid4(), 4, TRANSACTION.signature, Side.BUY, 6, "raydium", price)
 
 

@@ -22,6 +22,7 @@ from tests.builders import (
     a_confirm,
     a_failed_attempt,
     a_fill,
+    a_split,
     all_moves,
 )
 from tests.conftest import a_new_order
@@ -71,6 +72,17 @@ def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "fake":
         return _fake_store()
     return _sql_store(request.getfixturevalue("database"))
+
+
+def test_a_split_is_kept_with_all_its_terms_and_legs(store: Store) -> None:
+    worst = Decimal("0.123456789012345678901234567")
+    new = replace(a_new_order(), worst_price=worst, max_legs=2)
+    kept = store.orders.accept(new).order
+    assert (kept.worst_price, kept.max_legs) == (worst, 2)
+    build = a_split(store.now())
+    order = store.walk(START, build)
+    assert order.route == build.route
+    assert store.orders.get(order.order_id) == order
 
 
 def test_an_accepted_order_is_pending_at_version_one_with_its_event(store: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from orderengine.domain.errors import FailureReason, OrderUnfillable
 from orderengine.domain.instruments import Instrument, Instruments
-from orderengine.domain.routing import Quote
+from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
 from orderengine.execution.ports import QuoteBoard
 from orderengine.venues.board import ConcurrentQuoteBoard
@@ -28,11 +28,11 @@ class OneVenue:
     name: str
     answer: Decimal | Exception
 
-    def quote(self, instrument: Instrument, side: Side, base_amount: int) -> Quote:
+    def offer(self, instrument: Instrument, side: Side) -> Offer:
         if isinstance(self.answer, Exception):
             raise self.answer
         board = FakeBoard(FakeClock(), {self.name: self.answer})
-        return board.collect(instrument, side, base_amount)[0][0]
+        return board.collect(instrument, side)[0][0]
 
 
 @pytest.fixture(params=["fake", "concurrent"])
@@ -55,35 +55,32 @@ def aapl(instruments: Instruments) -> Instrument:
 
 
 @pytest.mark.parametrize("side", Side)
-def test_quotes_come_in_the_order_of_the_venues(
+def test_offers_come_in_the_order_of_the_venues(
     make_board: MakeBoard, aapl: Instrument, side: Side
 ) -> None:
     board = make_board({"zebra": Decimal(237), "ant": Decimal(230), "mole": Decimal(240)})
-    quotes, errors = board.collect(aapl, side, TEN)
-    assert [quote.venue for quote in quotes] == ["zebra", "ant", "mole"]
+    offers, errors = board.collect(aapl, side)
+    assert [offer.venue for offer in offers] == ["zebra", "ant", "mole"]
+    quotes = [offer.quote(TEN, 100) for offer in offers]
     assert [quote.price for quote in quotes] == [Decimal(237), Decimal(230), Decimal(240)]
     assert {(quote.side, quote.base_amount) for quote in quotes} == {(side, TEN)}
     assert not errors
 
 
-def test_each_venue_without_a_quote_has_its_error(make_board: MakeBoard, aapl: Instrument) -> None:
+def test_each_venue_without_an_offer_has_its_error(make_board: MakeBoard, aapl: Instrument) -> None:
     late = unavailable()
-    quotes, errors = make_board({"raydium": late, "meteora": Decimal(237)}).collect(
-        aapl, Side.BUY, TEN
-    )
+    quotes, errors = make_board({"raydium": late, "meteora": Decimal(237)}).collect(aapl, Side.BUY)
     assert [quote.venue for quote in quotes] == ["meteora"]
     assert errors == {"raydium": late}
 
 
 def test_a_refusal_is_kept_as_the_venue_gave_it(make_board: MakeBoard, aapl: Instrument) -> None:
     late = unavailable("meteora")
-    quotes, errors = make_board({"raydium": TOO_SHALLOW, "meteora": late}).collect(
-        aapl, Side.SELL, TEN
-    )
+    quotes, errors = make_board({"raydium": TOO_SHALLOW, "meteora": late}).collect(aapl, Side.SELL)
     assert not quotes
     assert list(errors.items()) == [("raydium", TOO_SHALLOW), ("meteora", late)]
 
 
 def test_without_venues_there_is_neither(make_board: MakeBoard, aapl: Instrument) -> None:
-    quotes, errors = make_board({}).collect(aapl, Side.BUY, TEN)
+    quotes, errors = make_board({}).collect(aapl, Side.BUY)
     assert (list(quotes), dict(errors)) == ([], {})

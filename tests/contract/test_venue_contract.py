@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -11,6 +12,7 @@ from orderengine.domain.documents import quote_document, quote_from
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.pricing import effective_price
+from orderengine.domain.routing import MARGINAL_BITS
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Venue
 from orderengine.venues.meteora import Meteora
@@ -44,7 +46,7 @@ def aapl(instruments: Instruments) -> Instrument:
 def test_a_quote_is_for_exactly_the_amount_and_the_side(
     venue: Venue, aapl: Instrument, side: Side
 ) -> None:
-    quote = venue.quote(aapl, side, 10_000_000)
+    quote = venue.offer(aapl, side).quote(10_000_000, 100)
     assert (quote.venue, quote.side, quote.base_amount) == (venue.name, side, 10_000_000)
     assert quote.pool.startswith("AAPL-USDC-")
     assert quote.price == effective_price(10_000_000, quote.quote_amount, aapl.decimals)
@@ -52,7 +54,7 @@ def test_a_quote_is_for_exactly_the_amount_and_the_side(
 
 
 def test_a_quote_expires_after_five_seconds(venue: Venue, aapl: Instrument) -> None:
-    quote = venue.quote(aapl, Side.BUY, 10_000_000)
+    quote = venue.offer(aapl, Side.BUY).quote(10_000_000, 100)
     assert (quote.quoted_at, quote.expires_at) == (START, START + timedelta(seconds=5))
 
 
@@ -61,8 +63,9 @@ def test_a_buy_costs_more_than_the_mid_price_and_a_sale_brings_less(
 ) -> None:
     for instrument in instruments:
         amount = instrument.base_units(instrument.min_quantity) * 10_000
-        buy, sell = (venue.quote(instrument, side, amount) for side in Side)
+        buy, sell = (venue.offer(instrument, side).quote(amount, 100) for side in Side)
         assert sell.price < sell.mid_price == buy.mid_price < buy.price
+        assert sell.limit_amount < sell.quote_amount < buy.quote_amount < buy.limit_amount
         for quote in (buy, sell):
             share = quote.fee / (quote.quote_amount * Decimal("1e-6"))
             assert Decimal("0.002") < share < Decimal("0.003")
@@ -72,8 +75,8 @@ def test_a_buy_costs_more_than_the_mid_price_and_a_sale_brings_less(
 def test_a_larger_order_has_more_impact_and_a_worse_price(
     venue: Venue, aapl: Instrument, side: Side
 ) -> None:
-    small, large = (venue.quote(aapl, side, amount) for amount in (10**8, 10**9))
-    assert 0 < small.market_impact_bps < large.market_impact_bps
+    small, large = (venue.offer(aapl, side).quote(amount, 100) for amount in (10**9, 5 * 10**9))
+    assert 0 <= small.market_impact_bps < large.market_impact_bps
     if side is Side.BUY:
         assert large.price > small.price
     else:
@@ -81,38 +84,72 @@ def test_a_larger_order_has_more_impact_and_a_worse_price(
 
 
 @pytest.mark.parametrize("side", Side)
-def test_an_order_beyond_the_depth_is_unfillable_and_told_what_is_possible(
-    venue: Venue, aapl: Instrument, side: Side
+def test_a_venue_fills_up_to_its_largest_swap_and_no_unit_more(
+    venue: Venue, instruments: Instruments, side: Side
 ) -> None:
-    with pytest.raises(OrderUnfillable) as caught:
-        venue.quote(aapl, side, aapl.base_units(aapl.max_quantity))
-    assert caught.value.reason is FailureReason.INSUFFICIENT_LIQUIDITY
-    words = caught.value.detail.split()
-    assert words[-1] == "AAPL"
-    possible = aapl.base_units(Decimal(words[-2]))
-    assert venue.quote(aapl, side, possible).market_impact_bps <= 5_000
-    with pytest.raises(OrderUnfillable):
-        venue.quote(aapl, side, possible + 2)
+    for instrument in instruments:
+        offer = venue.offer(instrument, side)
+        quote = offer.quote(offer.largest, 100)
+        assert 0 < quote.market_impact_bps <= 5_000
+        with pytest.raises(OrderUnfillable) as caught:
+            offer.quote(offer.largest + 1, 100)
+        assert caught.value.reason is FailureReason.INSUFFICIENT_LIQUIDITY
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_marginal_price_is_the_slope_of_the_quotes(
+    venue: Venue, instruments: Instruments, side: Side
+) -> None:
+    for instrument in instruments:
+        offer = venue.offer(instrument, side)
+        step = offer.largest // 1_000
+        for share in range(1, 900, 37):
+            at = step * share
+            less, more = (offer.quote(amount, 100).quote_amount for amount in (at, at + step))
+            slope = Fraction(more - less, step) * 2**MARGINAL_BITS
+            ends = sorted([offer.marginal_price(at), offer.marginal_price(at + step)])
+            # Each swap rounds by two units of what goes in, in up to a hundred bins.
+            unit = 2**MARGINAL_BITS if side is Side.BUY else ends[1]
+            rounding = Fraction(400 * max(unit, 2**MARGINAL_BITS), step)
+            assert ends[0] - rounding <= slope <= ends[1] + rounding
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_marginal_price_only_worsens(
+    venue: Venue, instruments: Instruments, side: Side
+) -> None:
+    for instrument in instruments:
+        offer = venue.offer(instrument, side)
+        amounts = range(0, offer.largest, offer.largest // 500)
+        prices = [offer.marginal_price(amount) for amount in amounts]
+        assert prices == sorted(prices, reverse=side is Side.SELL)
 
 
 def test_a_sale_of_dust_is_unfillable(venue: Venue, aapl: Instrument) -> None:
     with pytest.raises(OrderUnfillable, match="smallest unit of USDC"):
-        venue.quote(aapl, Side.SELL, 1)
+        venue.offer(aapl, Side.SELL).quote(1, 100)
 
 
 def test_dust_can_be_bought_for_at_least_one_unit(venue: Venue, instruments: Instruments) -> None:
     for instrument in instruments:
-        assert venue.quote(instrument, Side.BUY, 1).quote_amount > 0
+        assert venue.offer(instrument, Side.BUY).quote(1, 100).quote_amount > 0
 
 
 def test_a_venue_that_fails_is_unavailable(make_venue: MakeVenue, aapl: Instrument) -> None:
     with pytest.raises(VenueUnavailable):
-        make_venue(SIM_QUOTE_FAIL_RATE="1").quote(aapl, Side.BUY, 10_000_000)
+        make_venue(SIM_QUOTE_FAIL_RATE="1").offer(aapl, Side.BUY)
 
 
 def test_an_instrument_deeper_than_the_program_counts_is_still_quoted(
     venue: Venue, aapl: Instrument
 ) -> None:
     vast = replace(aapl, decimals=12, depth=Decimal("1e15"))
+    offer = venue.offer(vast, Side.BUY)
+    assert offer.largest > 2**64
     with pytest.raises(OrderUnfillable, match="amount"):
-        venue.quote(vast, Side.BUY, 2**64)
+        offer.quote(2**64, 100)
+
+
+def test_an_instrument_that_no_pool_can_hold_is_refused(venue: Venue, aapl: Instrument) -> None:
+    with pytest.raises(OrderUnfillable, match="cannot hold AAPL"):
+        venue.offer(replace(aapl, reference_price=Decimal("1e28"), depth=Decimal("1e40")), Side.BUY)

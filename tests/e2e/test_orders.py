@@ -32,7 +32,7 @@ REQUESTS = [
 ]
 FILL_KEYS = {
     *("dex", "quotedPrice", "txHash", "baseAmount", "quoteAmount", "executedPrice"),
-    *("fee", "marketImpactBps", "slippagePct", "landedAt"),
+    *("fee", "marketImpactBps", "slippagePct", "landedAt", "executedLegs"),
 }
 
 
@@ -96,6 +96,7 @@ def test_the_first_event_tells_what_was_asked_for(placed: list[Placed]) -> None:
             "side": side,
             "quantity": quantity,
             "slippageBps": 100,
+            "maxLegs": 1,
         }
 
 

@@ -8,8 +8,32 @@ import pytest
 from alembic.config import Config
 from sqlalchemy import Connection, NullPool, create_engine, text
 
+from orderengine.domain.documents import fill_from, fill_leg_from, route_from
+from orderengine.execution.ports import SwapLeg
+from orderengine.settlement.wire import legs_from
 from orderengine.storage.probe import SCHEMA_REVISION
 from tests.servers import Servers
+
+QUOTE = """jsonb_build_object('dex', {dex}, 'pool', {pool}, 'poolKind', 'cpmm', 'side', 'sell',
+    'baseAmount', '100000', 'baseDecimals', 6, 'quoteAmount', '{amount}', 'price', '230',
+    'midPrice', '231', 'fee', '0.05', 'marketImpactBps', '1.5',
+    'quotedAt', '2026-11-22T12:00:00.000000Z', 'expiresAt', '2026-11-22T12:00:05.000000Z')"""
+CONFIRMED_BEFORE_SPLITS = f"""
+INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps, status, version,
+    attempt, dex, route, fill)
+VALUES (gen_random_uuid(), 'local', 'AAPL', 'sell', 0.1, 100, 'confirmed', 5, 1, 'meteora',
+    jsonb_build_object('dex', 'meteora', 'refusals', CAST('{{}}' AS jsonb), 'quotes',
+        jsonb_build_array({QUOTE.format(dex="'raydium'", pool="'r-1'", amount=22_000_000)},
+                          {QUOTE.format(dex="'meteora'", pool="'m-1'", amount=23_000_000)})),
+    CAST('{{"baseAmount": "100000", "quoteAmount": "22900000", "executedPrice": "229",
+        "fee": "0.05", "marketImpactBps": "1.5", "slippagePct": "0.4",
+        "landedAt": "2026-11-22T12:00:03.000000Z"}}' AS jsonb))"""  # noqa: S608 - constants
+EXECUTED_BEFORE_SPLITS = """
+INSERT INTO sim_transactions (signature, order_id, attempt, venue, pool, symbol, side, base_amount,
+    limit_amount, last_valid_height, received_at, lands_at, outcome, executed_base_amount,
+    executed_quote_amount, fee, market_impact_bps)
+VALUES ('s', gen_random_uuid(), 1, 'meteora', 'm-1', 'AAPL', 'sell', 100000, 22770000, 9, now(),
+    now(), 'executed', 100000, 22900000, 0.05, 1.5)"""
 
 
 @pytest.fixture
@@ -51,6 +75,28 @@ def test_up_check_down_and_up_again(config: Config, connection: Connection) -> N
     assert tables(connection) == {"alembic_version"}
     alembic.command.upgrade(config, "head")
     assert tables(connection) == up
+
+
+def test_what_was_stored_before_splits_is_read_after_them(
+    config: Config, connection: Connection
+) -> None:
+    alembic.command.upgrade(config, "0002")
+    connection.execute(text(CONFIRMED_BEFORE_SPLITS))
+    connection.execute(text(EXECUTED_BEFORE_SPLITS))
+    alembic.command.upgrade(config, "head")
+    route, fill = connection.execute(text("SELECT route, fill FROM orders")).one()
+    assert route_from(route).legs == (route_from(route).quotes[1],)
+    assert route_from(route).legs[0].limit_amount == 22_770_000
+    assert (fill_from(fill).legs[0].pool, fill_from(fill).legs[0].quote_amount) == (
+        "m-1",
+        22_900_000,
+    )
+    ledger = connection.execute(text("SELECT legs, executed_legs FROM sim_transactions")).one()
+    assert legs_from(ledger.legs) == (SwapLeg("meteora", "m-1", 100_000),)
+    assert fill_leg_from(ledger.executed_legs[0]).quote_amount == 22_900_000
+    alembic.command.downgrade(config, "0002")
+    found = connection.execute(text("SELECT venue, pool FROM sim_transactions")).one()
+    assert tuple(found) == ("meteora", "m-1")
 
 
 def test_the_probe_knows_the_newest_revision(config: Config, connection: Connection) -> None:

@@ -12,11 +12,9 @@ from orderengine.database import create_database_engine
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
-from orderengine.domain.pricing import limit_amount
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
 from orderengine.market.pools import SimulatedMarket
-from orderengine.market.swaps import price_swap
 from orderengine.settlement import wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
@@ -108,10 +106,11 @@ def test_a_swap_executes_at_the_price_of_its_pool_when_it_lands(
     outcome = network.look_up(sent(network, a_swap(side=side, venue=venue)).signature)
     assert isinstance(outcome, Execution)
     aapl, market = instruments.get("AAPL"), SimulatedMarket(1, 200, 500)
-    pool = market.pool_state(aapl, venue, "AAPL-USDC-89730123", outcome.landed_at)
-    swap = price_swap(pool, side, 10_000_000, aapl.decimals)
+    pool_id, at = "AAPL-USDC-89730123", outcome.landed_at
+    swap = market.liquidity(aapl, side, venue, pool_id, at).price(10_000_000)
     assert (outcome.base_amount, outcome.quote_amount) == (10_000_000, swap.quote_amount)
     assert (outcome.fee, outcome.market_impact_bps) == (swap.fee, swap.market_impact_bps)
+    assert [(leg.venue, leg.pool) for leg in outcome.legs] == [(venue, pool_id)]
 
 
 def quoted_swap(
@@ -121,9 +120,9 @@ def quoted_swap(
     clock = DatabaseClock(database)
     simulation = a_simulation(SIM_SPREAD_BPS="200-500")
     venues = {"raydium": Raydium(simulation, clock), "meteora": Meteora(simulation, clock)}
-    quote = venues[venue].quote(instruments.get("AAPL"), side, 10_000_000)
-    limit = limit_amount(side, quote.quote_amount, tolerance_bps)
-    return replace(a_swap(side=side, venue=venue, pool=quote.pool), limit_amount=limit)
+    quote = venues[venue].offer(instruments.get("AAPL"), side).quote(10_000_000, tolerance_bps)
+    swap = a_swap(side=side, venue=venue, pool=quote.pool)
+    return replace(swap, limit_amount=quote.limit_amount)
 
 
 @pytest.mark.parametrize(
@@ -180,10 +179,10 @@ def test_errors_on_chain_come_at_their_rate_and_stay(make_network: MakeNetwork) 
     "swap",
     [
         replace(a_swap(), symbol="GONE"),
-        replace(a_swap(), venue="orca"),
-        replace(a_swap(), pool="TSLA-USDC-1"),
-        replace(a_swap(), base_amount=10**15),
-        replace(a_swap(side=Side.SELL), base_amount=1),
+        a_swap(venue="orca"),
+        a_swap(pool="TSLA-USDC-1"),
+        a_swap(base_amount=10**15),
+        a_swap(side=Side.SELL, base_amount=1),
     ],
     ids=["symbol", "venue", "pool", "too much", "dust"],
 )

@@ -4,16 +4,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from orderengine.database import DATABASE_ERRORS, create_database_engine
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
+from orderengine.domain.side import Side
 from orderengine.execution.intake import accept_order
 from orderengine.execution.stages import Look, build_order, confirm_order, route_order, submit_order
 from orderengine.storage.clock import DatabaseClock
@@ -132,6 +134,42 @@ def test_a_limit_beyond_the_tolerance_is_refused(
     with pytest.raises(IntegrityError, match="limit_amount"):
         orders.move(order.order_id, order.version, build)
     assert orders.get(order.order_id) == order
+
+
+@pytest.mark.parametrize(
+    ("side", "worst_price", "limit", "is_kept"),
+    [
+        (Side.BUY, "231", 2_310_000_000, True),
+        (Side.BUY, "231", 2_310_000_001, False),
+        (Side.BUY, "230.9999999999999999999999999", 2_310_000_000, False),
+        (Side.SELL, "228", 2_280_000_000, True),
+        (Side.SELL, "228", 2_279_999_999, False),
+    ],
+)
+def test_a_limit_beyond_the_worst_price_is_refused(
+    orders: SqlOrders, database: Engine, side: Side, worst_price: str, limit: int, is_kept: bool
+) -> None:
+    request = replace(a_new_order(side), worst_price=Decimal(worst_price), max_legs=2)
+    order = orders.accept(request).order
+    assert (order.worst_price, order.max_legs) == (Decimal(worst_price), 2)
+    routing = orders.move(order.order_id, 1, START)
+    assert routing is not None
+    build = replace(a_build(DatabaseClock(database).now(), side), limit_amount=limit)
+    if is_kept:
+        moved = orders.move(order.order_id, 2, build)
+        assert moved is not None
+        assert moved.order.limit_amount == limit
+        return
+    with pytest.raises(IntegrityError, match="worst_price_limit"):
+        orders.move(order.order_id, 2, build)
+    assert orders.get(order.order_id) == routing.order
+
+
+@pytest.mark.parametrize("worst_price", ["NaN", "Infinity", "0", "-1"])
+def test_a_worst_price_that_is_no_price_is_refused(orders: SqlOrders, worst_price: str) -> None:
+    request = replace(a_new_order(), worst_price=Decimal(worst_price))
+    with pytest.raises((IntegrityError, DataError)):
+        orders.accept(request)
 
 
 @pytest.mark.parametrize("quantity", ["NaN", "0", "-1", "1e18"])

@@ -139,10 +139,22 @@ def test_amounts_are_64_bit_and_not_negative(amount: int) -> None:
         exact_out(POOL, amount, Direction.X_TO_Y)
 
 
-@pytest.mark.parametrize("reserves", [(0, 1), (1, 0), (-1, 1), (2**128, 1)])
-def test_a_pool_has_something_on_both_sides(reserves: tuple[int, int]) -> None:
+@pytest.mark.parametrize("reserves", [(1, -1), (-1, 1), (2**128, 1)])
+def test_reserves_are_128_bit_and_not_negative(reserves: tuple[int, int]) -> None:
     with pytest.raises(AmountOutOfRange):
         CpmmPool(*reserves, FEES)
+
+
+def test_an_empty_reserve_pays_nothing_and_can_not_be_bought_from() -> None:
+    empty = CpmmPool(1_000, 0, FEES)
+    assert exact_in(empty, 1_000, Direction.X_TO_Y).amount_out == 0
+    with pytest.raises(InsufficientLiquidity):
+        exact_out(empty, 0, Direction.X_TO_Y)
+
+
+def test_nothing_offered_to_an_empty_reserve_is_refused() -> None:
+    with pytest.raises(InsufficientLiquidity):
+        exact_in(CpmmPool(0, 1_000, FEES), 1, Direction.X_TO_Y)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_amounts_are_64_bit_and_not_negative(amount: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "pool", [(0, 1, 25, 10_000), (1, 0, 25, 10_000), (1, 1, 1, 1), (1, 1, 0, 0)]
+    "pool", [(-1, 1, 25, 10_000), (1, 2**128, 25, 10_000), (1, 1, 1, 1), (1, 1, 0, 0)]
 )
 def test_a_pool_has_reserves_and_a_fee_below_one(pool: tuple[int, int, int, int]) -> None:
     with pytest.raises(AmountOutOfRange):

@@ -1,5 +1,6 @@
 """Answers show all that their documents hold, and their schemas describe nothing else."""
 
+from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from marshmallow import Schema
 from orderengine.api.answers import (
     AcceptedSchema,
     EventSchema,
+    ExecutedLegSchema,
     InstrumentSchema,
     OrderPageSchema,
     OrderSchema,
@@ -21,13 +23,21 @@ from orderengine.api.documents import (
     page_document,
     quotes_document,
 )
-from orderengine.domain.documents import Document, event_document, quote_document
+from orderengine.domain.documents import (
+    Document,
+    event_document,
+    fill_leg_document,
+    quote_document,
+)
+from orderengine.domain.routing import Wanted
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted
-from tests.builders import a_build
+from tests.builders import A_FILL_LEG, a_build
 from tests.fakes import START, FakeOrders, a_quote
 from tests.steps import FAIL, Walk
 from tests.web import INSTRUMENTS
+
+TEN = 10_000_000
 
 
 def assert_shown_whole(schema: Schema, document: Document) -> None:
@@ -44,13 +54,21 @@ def a_confirmed_order() -> Walk:
 
 
 def test_a_quote_and_its_schema_have_the_same_fields() -> None:
-    document = quote_document(a_quote())
-    assert_shown_whole(QuoteSchema(), document)
-    assert {field.data_key for field in QuoteSchema().dump_fields.values()} == document.keys()
+    buy, sell = (quote_document(a_quote(side=side)) for side in Side)
+    for document in (buy, sell):
+        assert_shown_whole(QuoteSchema(), document)
+    names = {field.data_key for field in QuoteSchema().dump_fields.values()}
+    assert names == buy.keys() | sell.keys()
+    assert buy.keys() - sell.keys() == {"maxIn"}
+
+
+def test_an_executed_leg_and_its_schema_have_the_same_fields() -> None:
+    document = fill_leg_document(A_FILL_LEG)
+    assert_shown_whole(ExecutedLegSchema(), document)
 
 
 def test_an_order_and_its_schema_have_the_same_fields() -> None:
-    confirmed = order_document(a_confirmed_order().order)
+    confirmed = order_document(replace(a_confirmed_order().order, worst_price=Decimal(240)))
     walk = Walk(FakeOrders())
     walk.step(FAIL)
     failed = order_document(walk.order)
@@ -74,7 +92,7 @@ def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
     assert_shown_whole(OrderPageSchema(), page_document([walk.order], uuid4()))
     assert_shown_whole(OrderPageSchema(), page_document([], None))
     assert_shown_whole(
-        RouteSchema(), quotes_document("AAPL", Side.BUY, Decimal(10), a_build(START).route)
+        RouteSchema(), quotes_document(Wanted(aapl, Side.BUY, TEN, 100), a_build(START).route)
     )
     assert_shown_whole(InstrumentSchema(), instrument_document(aapl))
     for event in walk.events:

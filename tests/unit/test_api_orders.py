@@ -84,6 +84,7 @@ def test_a_new_order_is_shown_without_what_is_not_known_yet(web: Web) -> None:
         "side": "buy",
         "quantity": "10",
         "slippageBps": 100,
+        "maxLegs": 1,
         "status": "pending",
         "attempt": 1,
         "version": 1,
@@ -148,7 +149,13 @@ def test_events_are_listed_as_the_socket_sends_them(web: Web) -> None:
         "status": "pending",
         "attempt": 1,
         "at": "2026-11-22T12:00:00.000000Z",
-        "data": {"symbol": "AAPL", "side": "buy", "quantity": "10", "slippageBps": 100},
+        "data": {
+            "symbol": "AAPL",
+            "side": "buy",
+            "quantity": "10",
+            "slippageBps": 100,
+            "maxLegs": 1,
+        },
     }
     later = web.client.get(path, query_string={"after": 3}).get_json()["events"]
     assert later == events[3:]

@@ -123,8 +123,10 @@ def test_an_order_is_placed_and_its_way_printed(
         return FakeSocket(messages(*moves))
 
     monkeypatch.setattr(websocket, "create_connection", connect)
-    assert main(["AAPL", "buy", "0.10", "--slippage-bps", "5", "--url", desk.url]) == code
-    order = {"symbol": "AAPL", "side": "buy", "quantity": "0.10", "slippageBps": 5}
+    options = ["--slippage-bps", "5", "--worst-price", "231.5", "--max-legs", "2"]
+    assert main(["AAPL", "buy", "0.10", *options, "--url", desk.url]) == code
+    asked = {"slippageBps": 5, "worstPrice": "231.5", "maxLegs": 2}
+    order = {"symbol": "AAPL", "side": "buy", "quantity": "0.10", **asked}
     assert desk.received == [("/api/orders/execute", order)]
     ws = desk.url.replace("http", "ws")
     assert addresses == [f"{ws}/ws/orders?orderId=7a5f&after=0"]

@@ -1,6 +1,7 @@
-"""Prices, limits, slippage and the choice of a route."""
+"""Prices, limits and slippage."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -15,40 +16,19 @@ from orderengine.domain.documents import (
 )
 from orderengine.domain.pricing import (
     effective_price,
+    is_beyond,
     limit_amount,
     market_impact_bps,
     slippage_bps,
+    stricter,
+    worst_amount,
 )
-from orderengine.domain.routing import choose_route
 from orderengine.domain.side import Side
+from tests.builders import a_route
 from tests.fakes import a_quote
 
 AMOUNTS = st.integers(min_value=1, max_value=2**64 - 1)
 TOLERANCES = st.integers(min_value=0, max_value=10_000)
-
-
-def test_a_buy_takes_the_cheapest_quote_and_a_sell_the_dearest() -> None:
-    cheap, dear = a_quote("raydium", quote_amount=100), a_quote("meteora", quote_amount=105)
-    assert choose_route(Side.BUY, [dear, cheap], {}).chosen is cheap
-    assert choose_route(Side.SELL, [cheap, dear], {}).chosen is dear
-
-
-def test_between_equal_quotes_the_first_venue_wins() -> None:
-    first, second = a_quote("raydium"), a_quote("meteora")
-    for side in Side:
-        assert choose_route(side, [first, second], {}).chosen is first
-
-
-def test_one_answering_venue_suffices() -> None:
-    only = a_quote("meteora")
-    route = choose_route(Side.BUY, [only], {"raydium": "gave no answer in time"})
-    assert route.chosen is only
-    assert route.refusals == {"raydium": "gave no answer in time"}
-
-
-def test_a_route_needs_a_quote() -> None:
-    with pytest.raises(ValueError, match="empty"):
-        choose_route(Side.BUY, [], {})
 
 
 def test_the_effective_price_is_exact() -> None:
@@ -60,6 +40,28 @@ def test_limits_are_the_venues_own_formulas() -> None:
     assert limit_amount(Side.BUY, 1_000_001, 100) == 1_010_001
     assert limit_amount(Side.SELL, 1_000_001, 100) == 990_000
     assert limit_amount(Side.BUY, 77, 0) == limit_amount(Side.SELL, 77, 0) == 77
+
+
+def test_a_worst_price_is_rounded_in_the_clients_favor() -> None:
+    worst = Decimal("0.3333333333333333333333333333")
+    assert worst_amount(Side.BUY, worst, 10, 6) == 3
+    assert worst_amount(Side.SELL, worst, 10, 6) == 4
+    assert worst_amount(Side.BUY, Decimal(230), 10_000_000, 6) == 2_300_000_000
+
+
+@given(AMOUNTS, st.integers(0, 12), st.decimals("1e-20", 10**7, allow_nan=False))
+def test_a_worst_price_is_kept_exactly(amount: int, decimals: int, worst: Decimal) -> None:
+    most, least = (worst_amount(side, worst, amount, decimals) for side in Side)
+    exact = Fraction(worst) * Fraction(amount, 10**decimals) * 10**6
+    assert most <= exact <= least <= most + 1
+
+
+def test_the_stricter_limit_and_what_is_beyond_it_depend_on_the_side() -> None:
+    assert (stricter(Side.BUY, 1, 2), stricter(Side.SELL, 1, 2)) == (1, 2)
+    assert is_beyond(Side.BUY, 3, 2)
+    assert is_beyond(Side.SELL, 1, 2)
+    assert not is_beyond(Side.BUY, 2, 2)
+    assert not is_beyond(Side.SELL, 2, 2)
 
 
 @given(AMOUNTS, TOLERANCES)
@@ -90,7 +92,7 @@ def test_documents_lose_nothing() -> None:
     quotes = [a_quote("raydium"), a_quote("meteora", Side.SELL, quote_amount=1)]
     for quote in quotes:
         assert quote_from(quote_document(quote)) == quote
-    route = choose_route(Side.BUY, quotes, {"orca": "unknown"})
+    route = a_route(*quotes, refusals={"orca": "unknown"})
     assert route_from(route_document(route)) == route
 
 

@@ -31,7 +31,33 @@ def test_an_order_is_read_with_the_default_tolerance() -> None:
         "side": Side.BUY,
         "quantity": Decimal(10),
         "slippage_tolerance_bps": 100,
+        "max_legs": 1,
     }
+
+
+def test_a_worst_price_is_read_exactly_and_need_not_be_given() -> None:
+    exact = "0.3333333333333333333333333333"[:28]
+    assert load(order_schema(), an_order(worstPrice=exact))["worst_price"] == Decimal(exact)
+    assert "worst_price" not in load(order_schema(), VALID)
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"worstPrice": "0"}, "positive"),
+        ({"worstPrice": "-1"}, "positive"),
+        ({"worstPrice": None}, "type"),
+        ({"worstPrice": "NaN"}, "decimal"),
+        ({"maxLegs": JsonNumber("0")}, "range"),
+        ({"maxLegs": JsonNumber("3")}, "range"),
+        ({"maxLegs": "2"}, "type"),
+        ({"maxLegs": JsonNumber("1.0")}, "integer"),
+    ],
+)
+def test_a_worst_price_and_legs_that_can_not_be_are_refused(
+    changed: dict[str, Any], rule: str
+) -> None:
+    assert refused(order_schema(), an_order(**changed)) == [(next(iter(changed)), rule)]
 
 
 @pytest.mark.parametrize(
@@ -211,4 +237,5 @@ def test_a_body_is_read_from_bytes_to_values() -> None:
         "side": Side.SELL,
         "quantity": Decimal(15),
         "slippage_tolerance_bps": 50,
+        "max_legs": 1,
     }

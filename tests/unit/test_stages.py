@@ -57,7 +57,7 @@ def test_the_straight_path_confirms_the_best_quote(world: World) -> None:
     order = now(world, handed)
     assert order.status is OrderStatus.CONFIRMED
     assert order.route is not None
-    assert order.route.chosen.venue == "raydium"
+    assert order.route.venue == "raydium"
     assert order.fill is not None
     assert order.fill.executed_price == Decimal("230.1")
     assert order.fill.slippage_bps == Decimal("4.3478")
@@ -66,7 +66,7 @@ def test_the_straight_path_confirms_the_best_quote(world: World) -> None:
 
 @pytest.mark.parametrize(("side", "winner"), [(Side.BUY, "raydium"), (Side.SELL, "meteora")])
 def test_the_better_venue_for_the_side_wins(world: World, side: Side, winner: str) -> None:
-    assert routed(world, side=side).route.chosen.venue == winner
+    assert routed(world, side=side).route.venue == winner
 
 
 @pytest.mark.parametrize(("side", "limit"), [(Side.BUY, 2_323_000_000), (Side.SELL, 2_346_300_000)])
@@ -110,7 +110,7 @@ def test_nothing_is_sent_before_the_signed_bytes_are_stored(world: World) -> Non
 def test_one_venue_suffices_and_the_refusal_is_kept(world: World) -> None:
     world.board.answers["raydium"] = unavailable()
     route = routed(world).route
-    assert route.chosen.venue == "meteora"
+    assert route.venue == "meteora"
     assert "raydium" in route.refusals
 
 

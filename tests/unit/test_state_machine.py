@@ -102,4 +102,5 @@ def test_the_first_event_tells_what_was_asked_for(side: Side) -> None:
         "side": side.value,
         "quantity": "0.000001",
         "slippageBps": 50,
+        "maxLegs": 1,
     }

@@ -4,10 +4,12 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
 import structlog
 
+from orderengine.domain.choice import choose_route
 from orderengine.domain.errors import (
     FailureReason,
     OrderUnfillable,
@@ -15,13 +17,13 @@ from orderengine.domain.errors import (
     VenueUnavailable,
 )
 from orderengine.domain.instruments import Instrument, Instruments
-from orderengine.domain.routing import Quote, choose_route
+from orderengine.domain.routing import Offer, Wanted
 from orderengine.domain.side import Side
 from orderengine.market.pools import EPOCH_S
 from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.meteora import Meteora
 from orderengine.venues.raydium import Raydium
-from tests.fakes import FakeClock, a_quote
+from tests.fakes import FakeClock, FakeOffer
 from tests.simulations import a_simulation
 
 MakeBoard = Callable[..., ConcurrentQuoteBoard]
@@ -39,11 +41,11 @@ class ScriptedVenue:
     asked: int = 0
     threads: set[int] = field(default_factory=set)
 
-    def quote(self, instrument: Instrument, side: Side, base_amount: int) -> Quote:
+    def offer(self, instrument: Instrument, side: Side) -> Offer:
         self.asked += 1
         self.threads.add(threading.get_ident())
         self.act()
-        return a_quote(self.name, side, base_amount)
+        return FakeOffer(self.name, side, Decimal(230))
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def test_a_venue_answers_after_its_latency(aapl: Instrument) -> None:
     naps: list[float] = []
     venue = Raydium(a_simulation(SIM_QUOTE_LATENCY_MS="150-250"), FakeClock(), sleep=naps.append)
     for _ in range(50):
-        venue.quote(aapl, Side.BUY, 10_000_000)
+        venue.offer(aapl, Side.BUY)
     assert len(naps) == 50
     assert all(0.15 <= nap <= 0.25 for nap in naps)
     assert len(set(naps)) > 1
@@ -98,7 +100,7 @@ def test_a_venue_fails_as_often_as_told(aapl: Instrument) -> None:
     failures = 0
     for _ in range(500):
         try:
-            venue.quote(aapl, Side.BUY, 10_000_000)
+            venue.offer(aapl, Side.BUY)
         except VenueUnavailable:
             failures += 1
     assert 110 < failures < 190
@@ -114,10 +116,10 @@ def test_each_venue_is_the_better_one_at_times(instruments: Instruments, side: S
         clock.advance(EPOCH_S)
         for instrument in instruments:
             amount = int((1_000 / instrument.reference_price).scaleb(instrument.decimals))
-            quotes = [venue.quote(instrument, side, amount) for venue in venues]
-            amounts = [quote.quote_amount for quote in quotes]
+            offers = [venue.offer(instrument, side) for venue in venues]
+            amounts = [offer.quote(amount, 100).quote_amount for offer in offers]
             assert 200 <= (max(amounts) - min(amounts)) * 10_000 / min(amounts) <= 500
-            winner = choose_route(side, quotes, {}).chosen.venue
+            winner = choose_route(Wanted(instrument, side, amount, 100), offers, {}).venue
             winners.setdefault(instrument.symbol, set()).add(winner)
     assert all(names == {"raydium", "meteora"} for names in winners.values())
 
@@ -126,7 +128,7 @@ def test_quotes_come_in_the_order_of_the_venues(board: MakeBoard, aapl: Instrume
     second_done = threading.Event()
     first = ScriptedVenue("first", act=lambda: assert_set(second_done))
     second = ScriptedVenue("second", act=second_done.set)
-    quotes, errors = board(first, second).collect(aapl, Side.BUY, 1)
+    quotes, errors = board(first, second).collect(aapl, Side.BUY)
     assert [quote.venue for quote in quotes] == ["first", "second"]
     assert errors == {}
 
@@ -138,7 +140,7 @@ def assert_set(event: threading.Event) -> None:
 def test_all_venues_are_asked_at_the_same_time(board: MakeBoard, aapl: Instrument) -> None:
     meeting = threading.Barrier(3, timeout=LONG_S)
     venues = [ScriptedVenue(name, act=lambda: (meeting.wait(), None)[1]) for name in "abc"]
-    quotes, _ = board(*venues).collect(aapl, Side.SELL, 1)
+    quotes, _ = board(*venues).collect(aapl, Side.SELL)
     assert len(quotes) == 3
 
 
@@ -154,7 +156,7 @@ def test_a_venues_error_is_told_and_the_other_quote_stands(
     board: MakeBoard, aapl: Instrument, error: Exception
 ) -> None:
     venues = (ScriptedVenue("bad", act=raising(error)), ScriptedVenue("good"))
-    quotes, errors = board(*venues).collect(aapl, Side.BUY, 1)
+    quotes, errors = board(*venues).collect(aapl, Side.BUY)
     assert [quote.venue for quote in quotes] == ["good"]
     assert errors == {"bad": error}
 
@@ -164,7 +166,7 @@ def test_an_unexpected_error_is_logged_and_counts_as_unavailable(
 ) -> None:
     venues = (ScriptedVenue("bad", act=raising(KeyError("price"))), ScriptedVenue("good"))
     with structlog.testing.capture_logs() as logs:
-        quotes, errors = board(*venues).collect(aapl, Side.BUY, 1)
+        quotes, errors = board(*venues).collect(aapl, Side.BUY)
     assert len(quotes) == 1
     assert isinstance(errors["bad"], VenueUnavailable)
     assert [(line["event"], line["venue"], line["exc_info"]) for line in logs] == [
@@ -177,7 +179,7 @@ def test_a_database_that_tells_no_time_is_no_venues_fault(
 ) -> None:
     venue = ScriptedVenue("bad", act=raising(StorageUnavailable("no time")))
     with pytest.raises(StorageUnavailable):
-        board(venue).collect(aapl, Side.BUY, 1)
+        board(venue).collect(aapl, Side.BUY)
 
 
 def test_a_hung_venue_is_unavailable_and_does_not_block_the_others(
@@ -185,7 +187,7 @@ def test_a_hung_venue_is_unavailable_and_does_not_block_the_others(
 ) -> None:
     hung = ScriptedVenue("hung", act=lambda: assert_set(released))
     asked = board(hung, ScriptedVenue("good"), timeout_s=SHORT_S)
-    quotes, errors = asked.collect(aapl, Side.BUY, 1)
+    quotes, errors = asked.collect(aapl, Side.BUY)
     assert [quote.venue for quote in quotes] == ["good"]
     assert isinstance(errors["hung"], VenueUnavailable)
     assert "in time" in str(errors["hung"])
@@ -196,7 +198,7 @@ def test_a_hung_venue_holds_a_bounded_number_of_threads(
 ) -> None:
     hung = ScriptedVenue("hung", act=lambda: assert_set(released))
     asked = board(hung, timeout_s=0.02, workers=2)
-    answers = [asked.collect(aapl, Side.BUY, 1)[1]["hung"] for _ in range(20)]
+    answers = [asked.collect(aapl, Side.BUY)[1]["hung"] for _ in range(20)]
     assert all(isinstance(error, VenueUnavailable) for error in answers)
     assert "owes too many answers" in str(answers[-1])
     assert len(hung.threads) <= 2
@@ -208,11 +210,11 @@ def test_a_venue_that_comes_back_is_asked_again_but_not_for_old_questions(
     venue = ScriptedVenue("hung", act=lambda: assert_set(released))
     impatient = board(venue, timeout_s=0.02, workers=1)
     while not venue.asked:
-        impatient.collect(aapl, Side.BUY, 1)
-    impatient.collect(aapl, Side.BUY, 1)
+        impatient.collect(aapl, Side.BUY)
+    impatient.collect(aapl, Side.BUY)
     released.set()
     impatient._timeout_s = LONG_S
-    while not impatient.collect(aapl, Side.BUY, 1)[0]:
+    while not impatient.collect(aapl, Side.BUY)[0]:
         pass
     assert venue.asked == 2
 
@@ -224,7 +226,7 @@ def test_many_orders_collect_at_once(board: MakeBoard, aapl: Instrument) -> None
     results: list[int] = []
 
     def collect() -> None:
-        results.append(len(asked.collect(aapl, Side.BUY, 1)[0]))
+        results.append(len(asked.collect(aapl, Side.BUY)[0]))
 
     threads = [threading.Thread(target=collect) for _ in range(4)]
     for thread in threads:
@@ -236,7 +238,7 @@ def test_many_orders_collect_at_once(board: MakeBoard, aapl: Instrument) -> None
 
 def test_a_closed_board_lets_its_threads_end(board: MakeBoard, aapl: Instrument) -> None:
     closed = board(ScriptedVenue("closed"))
-    closed.collect(aapl, Side.BUY, 1)
+    closed.collect(aapl, Side.BUY)
     closed.close()
     for thread in threading.enumerate():
         if thread.name.startswith("quote-closed"):
@@ -248,7 +250,7 @@ def test_a_closed_board_lets_its_threads_end(board: MakeBoard, aapl: Instrument)
 def test_the_smallest_quantity_of_each_instrument_is_quoted(
     side: Side, instruments: Instruments
 ) -> None:
-    venue = Raydium(a_simulation(), FakeClock(), sleep=lambda _: None)
-    for instrument in instruments:
-        base_amount = instrument.base_units(instrument.min_quantity)
-        assert venue.quote(instrument, side, base_amount).quote_amount > 0
+    for venue in (Raydium(a_simulation(), FakeClock()), Meteora(a_simulation(), FakeClock())):
+        for instrument in instruments:
+            base_amount = instrument.base_units(instrument.min_quantity)
+            assert venue.offer(instrument, side).quote(base_amount, 100).quote_amount > 0

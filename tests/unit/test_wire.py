@@ -1,18 +1,29 @@
 """Signed bytes and their signatures."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from orderengine.domain.order import SignedTransaction
+from orderengine.execution.ports import Swap
 from orderengine.settlement import wire
 from orderengine.settlement.wire import InvalidTransaction, SignedSwap
-from tests.simulations import a_swap
+from tests.simulations import a_split_swap, a_swap
 
 
-def test_signed_bytes_tell_the_whole_swap() -> None:
-    swap = a_swap()
+@pytest.mark.parametrize("swap", [a_swap(), a_split_swap()])
+def test_signed_bytes_tell_the_whole_swap(swap: Swap) -> None:
     signed = wire.sign(swap, 420, "nonce")
     assert wire.read(signed) == SignedSwap(signed.signature, swap, 420)
+
+
+def test_bytes_that_were_signed_before_there_were_legs_are_still_read() -> None:
+    swap = a_swap()
+    document = json.loads(wire.sign(swap, 420, "nonce").payload)
+    payload = json.dumps({**document, **document.pop("legs")[0]}).encode()
+    signed = SignedTransaction(wire._signature(payload), payload, 420)
+    assert wire.read(signed).swap == swap
 
 
 def test_the_bytes_count_and_nothing_beside_them() -> None:

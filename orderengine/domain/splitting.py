@@ -1,0 +1,82 @@
+"""Splitting an order over venues, exact in base units.
+
+Every pool's price worsens with the size of a swap, so that the total is best where one more unit
+would cost, or bring, the same at each venue. Where that is, is found by bisection on the pools'
+marginal prices, which know no rounding; the amounts themselves are then quoted exactly.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from orderengine.domain.errors import OrderUnfillable
+from orderengine.domain.routing import Offer, Quote, Wanted, better
+from orderengine.domain.side import Side
+
+# Two offers need one round. With more, each round brings the pairs closer to each other.
+ROUNDS = 20
+
+
+def best_split(wanted: Wanted, offers: Sequence[Offer]) -> tuple[Quote, ...]:
+    """The best legs over two or more offers, in the offers' order; empty if there are none.
+
+    The legs sum to the amount exactly. Whether that is better than one venue alone is for the
+    caller to see.
+    """
+    legs: tuple[Quote, ...] = ()
+    size = min(wanted.max_legs, len(offers))
+    for chosen in combinations(offers, size) if size > 1 else ():
+        found = _quoted(wanted, chosen, _balanced(wanted, chosen))
+        if found and (not legs or better(wanted.side, _total(found), _total(legs))):
+            legs = found
+    return legs
+
+
+def _quoted(
+    wanted: Wanted, offers: Sequence[Offer], amounts: Sequence[int] | None
+) -> tuple[Quote, ...]:
+    if amounts is None or sum(amount > 0 for amount in amounts) < 2:
+        return ()
+    try:
+        return tuple(
+            offer.quote(amount, wanted.slippage_tolerance_bps)
+            for offer, amount in zip(offers, amounts, strict=True)
+            if amount > 0
+        )
+    except OrderUnfillable:
+        return ()  # a leg so small that it brings nothing
+
+
+def _total(legs: Sequence[Quote]) -> int:
+    return sum(leg.quote_amount for leg in legs)
+
+
+def _balanced(wanted: Wanted, offers: Sequence[Offer]) -> list[int] | None:
+    """The amounts at equal marginal prices; None if all offers together are too shallow."""
+    amounts, left = [], wanted.base_amount
+    for offer in offers:
+        amounts.append(min(left, offer.largest))
+        left -= amounts[-1]
+    if left:
+        return None
+    for _ in range(1 if len(offers) == 2 else ROUNDS):
+        before = list(amounts)
+        for i, j in combinations(range(len(offers)), 2):
+            both = amounts[i] + amounts[j]
+            amounts[i] = _share_of_first(wanted.side, offers[i], offers[j], both)
+            amounts[j] = both - amounts[i]
+        if amounts == before:
+            break
+    return amounts
+
+
+def _share_of_first(side: Side, first: Offer, second: Offer, both: int) -> int:
+    """The least share from which on one more unit is no better at the first than at the second."""
+    low, high = max(0, both - second.largest), min(both, first.largest)
+    while low < high:
+        middle = (low + high) // 2
+        there = second.marginal_price(both - middle)
+        if better(side, first.marginal_price(middle), there):
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -1,0 +1,45 @@
+"""The worst amount that an order may be settled at: its tolerance, and its `worstPrice`."""
+
+from decimal import Decimal
+
+from orderengine.domain.documents import decimal_text
+from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
+from orderengine.domain.order import Order
+from orderengine.domain.pricing import is_beyond, stricter, worst_amount
+from orderengine.domain.routing import Route
+from orderengine.execution.ports import Reverted
+
+
+def limit_of(order: Order, route: Route) -> int:
+    """The stricter of the two limits, in base units of USDC.
+
+    Raises OrderUnfillable (`PRICE_LIMIT`) if the route itself is beyond the worst price.
+    """
+    tolerated = route.limit_amount(order.slippage_tolerance_bps)
+    if order.worst_price is None:
+        return tolerated
+    worst = _worst_amount(order.worst_price, route)
+    if is_beyond(route.side, route.quote_amount, worst):
+        price, bound = decimal_text(route.price), decimal_text(order.worst_price)
+        detail = f"the best price is {price}, and the worst to {route.side.value} at {bound}"
+        raise OrderUnfillable(FailureReason.PRICE_LIMIT, detail)
+    return stricter(route.side, tolerated, worst)
+
+
+def failure_of(order: Order, reverted: Reverted) -> AttemptFailed:
+    """What a transaction that landed with an error means for its order.
+
+    Beyond a limit that `worst_price` set, the market is beyond what the client ever accepts, and
+    the order ends at once; beyond one that the tolerance set, a fresh quote may still be had.
+    """
+    if not reverted.slippage_exceeded:
+        return AttemptFailed(FailureReason.CHAIN_ERROR, reverted.detail)
+    if order.worst_price is not None and order.route is not None:
+        worst = _worst_amount(order.worst_price, order.route)
+        if order.limit_amount == worst:
+            return OrderUnfillable(FailureReason.PRICE_LIMIT, reverted.detail)
+    return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, reverted.detail)
+
+
+def _worst_amount(worst_price: Decimal, route: Route) -> int:
+    return worst_amount(route.side, worst_price, route.base_amount, route.base_decimals)

@@ -1,0 +1,108 @@
+"""Venues in memory, which quote at the prices that a test says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.pricing import effective_price, limit_amount
+from orderengine.domain.routing import MARGINAL_BITS, Quote
+from orderengine.domain.side import Side
+from orderengine.execution.ports import Clock
+from tests.fake_orders import START
+
+
+def a_quote(
+    venue: str = "raydium",
+    side: Side = Side.BUY,
+    base_amount: int = 10_000_000,
+    quote_amount: int = 2_300_000_000,
+    at: datetime = START,
+    valid_s: float = 5.0,
+    slippage_tolerance_bps: int = 100,
+) -> Quote:
+    """A quote for 10 AAPL unless told otherwise."""
+    price = effective_price(base_amount, quote_amount, 6)
+    return Quote(
+        venue=venue,
+        pool=f"{venue}-pool",
+        pool_kind="cpmm",
+        side=side,
+        base_amount=base_amount,
+        base_decimals=6,
+        quote_amount=quote_amount,
+        limit_amount=limit_amount(side, quote_amount, slippage_tolerance_bps),
+        price=price,
+        mid_price=price,
+        fee=Decimal("5.75"),
+        market_impact_bps=Decimal("3.1"),
+        quoted_at=at,
+        expires_at=at + timedelta(seconds=valid_s),
+    )
+
+
+@dataclass(frozen=True)
+class FakeOffer:
+    """A pool that trades at one price in USDC, up to `largest` base units."""
+
+    venue: str
+    side: Side
+    price: Decimal
+    base_decimals: int = 6
+    largest: int = 10**15
+    at: datetime = START
+
+    def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
+        if base_amount > self.largest:
+            detail = f"{self.venue} is too shallow"
+            raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
+        amount = int(self._units_price * base_amount)
+        tolerance = slippage_tolerance_bps
+        return a_quote(
+            self.venue, self.side, base_amount, amount, self.at, slippage_tolerance_bps=tolerance
+        )
+
+    def marginal_price(self, base_amount: int) -> int:
+        return int(self._units_price * 2**MARGINAL_BITS)
+
+    @property
+    def _units_price(self) -> Decimal:
+        return self.price.scaleb(6 - self.base_decimals)
+
+
+@dataclass
+class FakeBoard:
+    """Venues that answer with a price in USDC for one token, or with an error.
+
+    `largest` is the most that a venue trades, in base units, where it is limited.
+    """
+
+    clock: Clock
+    answers: dict[str, Decimal | Exception] = field(
+        default_factory=lambda: {"raydium": Decimal(230), "meteora": Decimal(237)}
+    )
+    largest: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+    before_answer: Callable[[], None] = lambda: None
+
+    def collect(
+        self, instrument: Instrument, side: Side
+    ) -> tuple[Sequence[FakeOffer], Mapping[str, Exception]]:
+        self.asked += 1
+        self.before_answer()
+        offers: list[FakeOffer] = []
+        errors: dict[str, Exception] = {}
+        for venue, answer in self.answers.items():
+            if isinstance(answer, Exception):
+                errors[venue] = answer
+                continue
+            largest, now = self.largest.get(venue, 10**15), self.clock.now()
+            offers.append(FakeOffer(venue, side, answer, instrument.decimals, largest, now))
+        return offers, errors
+
+
+def unavailable(venue: str = "raydium") -> VenueUnavailable:
+    """A venue's time-out."""
+    return VenueUnavailable(f"{venue} gave no answer in time")

@@ -1,0 +1,48 @@
+"""Small pools to route over: AAPL in pools of any size."""
+
+from orderengine.amm.cpmm import CpmmFees, CpmmPool
+from orderengine.amm.dlmm import DlmmBin, DlmmPool
+from orderengine.amm.dlmm_fee import VariableParameters
+from orderengine.amm.dlmm_price import PRICE_BITS, bin_price
+from orderengine.config import PACKAGE_DIR
+from orderengine.domain.instruments import parse_instruments
+from orderengine.domain.routing import Wanted
+from orderengine.domain.side import Side
+from orderengine.market.bins import PARAMETERS
+from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
+from orderengine.venues.simulated import PoolOffer
+from tests.fakes import START
+
+AAPL = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8")).get("AAPL")
+TEN = 10_000_000
+
+
+def wanted(side: Side = Side.BUY, base_amount: int = TEN, max_legs: int = 1) -> Wanted:
+    """Ten AAPL, in one leg, unless told otherwise."""
+    return Wanted(AAPL, side, base_amount, 100, max_legs)
+
+
+def offer_of(venue: str, side: Side, liquidity: Liquidity) -> PoolOffer:
+    return PoolOffer(venue, f"{venue}-pool", AAPL, side, liquidity, START)
+
+
+def raydium(x: int, y: int, side: Side) -> PoolOffer:
+    pool = CpmmPool(x, y, CpmmFees(trade=2_500))
+    return offer_of("raydium", side, CpmmLiquidity(pool, side, 6))
+
+
+def meteora(price: int, depth: int, side: Side, bins: int = 20, bin_step: int = 25) -> PoolOffer:
+    """Bins around a price, with `depth` base units of X worth in all of each side."""
+    active = next(i for i in range(-9_999, 9_999) if bin_price(i, bin_step) >= price << PRICE_BITS)
+    per_bin = depth // bins
+    made = [
+        DlmmBin(
+            active + away,
+            per_bin if away >= 0 else 0,
+            (per_bin * bin_price(active + away, bin_step) >> PRICE_BITS) if away <= 0 else 0,
+        )
+        for away in range(-bins, bins + 1)
+    ]
+    volatility = VariableParameters(index_reference=active)
+    pool = DlmmPool(bin_step, active, PARAMETERS, volatility, tuple(made))
+    return offer_of("meteora", side, DlmmLiquidity(pool, side, 6, 10**9))

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from benchmarks.stack import START_TIMEOUT_S, wait_until
 from chaos.invariants import POSTGRES, REDIS
-from chaos.messages import Copier, take_away
+from chaos.messages import Copier, take_away, workers_held
 from chaos.rig import EXIT_LIMIT_S, WEB, WORKER_IS_READY, Rig
 
 Act = Callable[[Rig], int]
@@ -82,16 +82,18 @@ def deploy(rig: Rig) -> int:
 
 
 def flush_redis(rig: Rig) -> int:
-    """FLUSHALL: every message and the cache are gone."""
-    rig.redis.flushall()
+    """FLUSHALL while messages wait: they and the cache are gone."""
+    with workers_held(rig):
+        rig.redis.flushall()
     rig.healed()
     return 1
 
 
 def restart_redis_empty(rig: Rig) -> int:
-    """SIGKILL Redis; after a moment it is back without its data."""
+    """SIGKILL Redis while messages wait; after a moment it is back without its data."""
     with rig.outage(REDIS):
-        rig.servers.redis.kill()
+        with workers_held(rig):
+            rig.servers.redis.kill()
         rig.pause(0.2, 1.0)
         rig.restart_redis(empty=True)
     return 1
@@ -213,7 +215,10 @@ def copy_messages(count: int, limit_s: float = 300.0) -> Act:
 
 def lose_messages(rig: Rig) -> int:
     """Takes half of the messages that wait out of their queues."""
-    return take_away(rig)
+    with workers_held(rig):
+        removed = take_away(rig)
+    rig.healed()
+    return removed
 
 
 def switch_network_off(away_s: float) -> Act:

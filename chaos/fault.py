@@ -40,7 +40,9 @@ Injection = Callable[[Rig, Load, Scale], int]
 class Fault:
     """One fault; `inject` breaks and heals the rig while the load runs: how often it did.
 
-    `quick` is None for what `make chaos-quick` leaves out.
+    `quick` is None for what `make chaos-quick` leaves out. `recovery_limit_s` counts from the last
+    time that everything was back; `tells_sockets` for processes that leave in order, and have to
+    say so to their sockets.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Fault:
     quick: Scale | None
     rate_per_s: float = 10.0
     settings: Mapping[str, str] = field(default_factory=dict)
+    recovery_limit_s: float = 30.0
+    tells_sockets: bool = False
 
     @property
     def environ(self) -> dict[str, str]:

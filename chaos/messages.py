@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 import redis
@@ -19,6 +20,8 @@ from orderengine.local.ports import LOOPBACK
 
 COPIES = 5
 DELAY_S = 8.0
+MESSAGES = 5
+HELD_S = 1.0
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -93,19 +96,24 @@ class Copier:
                     self.copies += 1
 
 
-def take_away(rig: Rig, freeze_s: float = 1.0) -> int:
-    """Remove a random half of the messages that wait, with the workers frozen meanwhile."""
-    removed = 0
+@contextlib.contextmanager
+def workers_held(rig: Rig) -> Iterator[None]:
+    """Freeze the workers until a few messages wait, so that what is done meanwhile hits them."""
     for name in rig.workers:
         rig.send(name, signal.SIGSTOP)
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: sum(rig.queued().values()) >= 4, freeze_s, "few messages wait")
+        wait_until(lambda: sum(rig.queued().values()) >= MESSAGES, HELD_S, "few messages wait")
+    yield
+    for name in rig.workers:
+        rig.send(name, signal.SIGCONT)
+
+
+def take_away(rig: Rig) -> int:
+    """Remove a random half of the messages that wait: how many."""
+    removed = 0
     for name in QUEUES:
         messages: list[Any] = rig.redis.lrange(name, 0, -1)
         for message in messages:
             if rig.rng.random() < 0.5:
                 removed += int(rig.redis.lrem(name, 1, message))
-    for name in rig.workers:
-        rig.send(name, signal.SIGCONT)
-    rig.healed()
     return removed

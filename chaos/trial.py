@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from chaos.fault import Fault, Scale
 from chaos.invariants import Violation
 from chaos.load import Answer, Load
 from chaos.rig import Rig
-from chaos.watch import Watch
+from chaos.watch import Watch, cut_without_a_word
 
 END_LIMIT_S = 120.0
 REST_LIMIT_S = 40.0
@@ -101,10 +102,23 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     verdict.recovery_s = recovery_s(found, rig.healed_at)
     verdict.violations += [
         *invariants.violations(found),
+        *_demanded(fault, found, rig.healed_at),
         *(Violation("acts_go_well", None, each) for each in rig.complaints),
         *(Violation("resources_are_given_back", None, each) for each in _excess(rig, before)),
     ]
     _keep(rig, verdict)
+
+
+def _demanded(fault: Fault, found: Evidence, healed_at: list[float]) -> Iterator[Violation]:
+    """What this fault promises beside the invariants."""
+    last_s = recovery_s(found, healed_at[-1:])
+    if last_s > fault.recovery_limit_s:
+        detail = f"the last order ended {last_s:.1f} s after everything was back"
+        yield Violation("recovers_in_time", None, detail)
+    for watched in found.watched if fault.tells_sockets else ():
+        if cut_without_a_word(watched):
+            detail = f"its socket was closed with {watched.closed_with}"
+            yield Violation("sockets_are_told_of_restarts", watched.order_id, detail)
 
 
 def recovery_s(found: Evidence, healed_at: list[float]) -> float:

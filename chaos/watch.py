@@ -1,5 +1,6 @@
 """Sockets that follow orders to their end, across whatever happens: some late, all persistent."""
 
+import contextlib
 import json
 import queue
 import random
@@ -90,22 +91,25 @@ class Watch:
 
     def _follow(self, watched: Watched) -> None:
         while not (watched.has_ended or watched.refusal or self._stopping.is_set()):
-            try:
+            # Where nobody listens now, the next try may find somebody.
+            with contextlib.suppress(OSError, websocket.WebSocketException):
                 self._connect_and_read(watched)
-            except websocket.WebSocketBadStatusException as error:
-                if error.status_code in REFUSED_FOR_GOOD:
-                    watched.refusal = f"after {len(watched.seqs)}: {error.status_code}"
-            except (OSError, websocket.WebSocketException):
-                watched.closed_with.append(None)
             if not watched.has_ended:
                 self._stopping.wait(RECONNECT_S)
 
     def _connect_and_read(self, watched: Watched) -> None:
         after = watched.seqs[-1] if watched.seqs else 0
         url = f"ws://{LOOPBACK}:{self._port}/ws/orders?orderId={watched.order_id}&after={after}"
-        client = websocket.create_connection(url, timeout=SOCKET_TIMEOUT_S)
+        try:
+            client = websocket.create_connection(url, timeout=SOCKET_TIMEOUT_S)
+        except websocket.WebSocketBadStatusException as error:
+            if error.status_code in REFUSED_FOR_GOOD:
+                watched.refusal = f"after {len(watched.seqs)}: {error.status_code}"
+            return
         try:
             self._read(client, watched)
+        except (OSError, websocket.WebSocketException):
+            watched.closed_with.append(None)
         finally:
             client.shutdown()  # type: ignore[no-untyped-call]
 

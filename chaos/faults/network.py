@@ -4,6 +4,8 @@ from chaos import acts
 from chaos.fault import Fault, Scale, nothing, repeatedly
 
 SHORT_LIVED = {"SIM_VALIDITY_MS": "5000"}
+# Three attempts that expire, each looked at every 15 s in the end, take their time.
+PATIENCE_S = 120.0
 
 FAULTS = (
     Fault(
@@ -12,6 +14,7 @@ FAULTS = (
         inject=nothing,
         full=Scale(orders=600, times=1),
         quick=None,
+        recovery_limit_s=PATIENCE_S,
         settings={**SHORT_LIVED, "SIM_SEND_LOSS_RATE": "0.4"},
     ),
     Fault(
@@ -20,6 +23,7 @@ FAULTS = (
         inject=nothing,
         full=Scale(orders=600, times=1),
         quick=None,
+        recovery_limit_s=PATIENCE_S,
         settings={**SHORT_LIVED, "SIM_ANSWER_LOSS_RATE": "0.4"},
     ),
     Fault(
@@ -28,6 +32,7 @@ FAULTS = (
         inject=nothing,
         full=Scale(orders=600, times=1),
         quick=None,
+        recovery_limit_s=PATIENCE_S,
         settings={**SHORT_LIVED, "SIM_SETTLEMENT_MS": "2000-8000"},
     ),
     Fault(
@@ -36,6 +41,7 @@ FAULTS = (
         inject=repeatedly(acts.kill_worker),
         full=Scale(orders=600, times=10, workers=2),
         quick=Scale(orders=60, times=2, workers=2),
+        recovery_limit_s=PATIENCE_S,
         settings={
             **SHORT_LIVED,
             "SIM_SETTLEMENT_MS": "200-6000",

@@ -32,6 +32,7 @@ FAULTS = (
         inject=repeatedly(acts.deploy),
         full=Scale(orders=1200, times=20),
         quick=Scale(orders=80, times=2),
+        tells_sockets=True,
     ),
     Fault(
         name="many_reconcilers",

@@ -52,6 +52,7 @@ FAULTS = (
         full=Scale(orders=9000, times=1, workers=2),
         quick=None,
         rate_per_s=5.0,
+        recovery_limit_s=120.0,
         settings={
             "SIM_VALIDITY_MS": "5000",
             "SIM_SETTLEMENT_MS": "200-3000",

@@ -15,8 +15,9 @@ BEGIN, END = "<!-- {}: generated -->", "<!-- {}: end -->"
 Document = Mapping[str, Any]
 
 HEADER = (
-    "| fault | orders | injected | lost | executed twice | gaps | other | recovered in | seed |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    "| fault | orders | sockets | injected | lost | executed twice | gaps | other | recovered in"
+    " | seed |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
@@ -59,6 +60,7 @@ def _row(found: Document) -> str:
     cells = [
         f"{found['name']}: {FAULTS[found['name']].what}",
         found["orders"],
+        found["sockets"],
         found["injected"],
         found["lost"],
         found["executed_twice"],

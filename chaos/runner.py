@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from chaos.faults import FAULTS
 from chaos.invariants import Violation
 
 POLL_S = 0.2
+LONGEST = "soak"
+"""Starts first, so that the others run beside it."""
 
 Document = dict[str, Any]
 
@@ -53,7 +55,7 @@ def run(plan: Plan) -> int:
     """Run all of them and tell; 1 if anything was broken."""
     print(f"seed {plan.seed}", flush=True)
     started = time.monotonic()
-    verdicts = run_apart(plan, ROOT)
+    verdicts = run_apart(plan, ROOT, lambda found: _tell(plan, found))
     print(results.table(verdicts))
     if plan.is_full:
         results.record(verdicts)
@@ -73,9 +75,10 @@ def run_here(plan: Plan, path: Path) -> int:
     return 0
 
 
-def run_apart(plan: Plan, root: Path) -> list[Document]:
+def run_apart(plan: Plan, root: Path, tell: Callable[[Document], None]) -> list[Document]:
     """Run each fault in a process of its own, on the engine in `root`: what they came to."""
     waiting = [name for name in plan.names if plan.scale(name) is not None]
+    waiting.sort(key=lambda name: name != LONGEST)
     running: dict[str, subprocess.Popen[bytes]] = {}
     found: dict[str, Document] = {}
     with tempfile.TemporaryDirectory(prefix="orderengine-chaos-") as folder:
@@ -88,7 +91,7 @@ def run_apart(plan: Plan, root: Path) -> list[Document]:
                 for name in [name for name, child in running.items() if child.poll() is not None]:
                     running.pop(name)
                     found[name] = _verdict(plan, name, Path(folder) / name)
-                    _tell(plan, found[name])
+                    tell(found[name])
         finally:
             for child in running.values():
                 child.terminate()

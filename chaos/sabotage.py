@@ -52,7 +52,7 @@ def _broken(name: str, seed: int) -> list[str]:
         copy_tree(copy)
         remove_guard(copy, PATCHES / f"{name}.patch")
         plan = runner.Plan(GUARDS[name].faults, seed, quick=True, factor=1.0, jobs=1)
-        verdicts = runner.run_apart(plan, copy)
+        verdicts = runner.run_apart(plan, copy, lambda found: print(results.line(found)))
     for each in verdicts:
         if each["folder"]:
             shutil.rmtree(each["folder"], ignore_errors=True)

@@ -39,6 +39,7 @@ class Verdict:
     scale: Scale
     orders: int = 0
     confirmed: int = 0
+    sockets: int = 0
     injected: int = 0
     recovery_s: float = 0.0
     seconds: float = 0.0
@@ -99,10 +100,12 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
     verdict.orders = len(found.orders)
     verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
+    verdict.sockets = len(found.watched)
     verdict.recovery_s = recovery_s(found, rig.healed_at)
     verdict.violations += [
         *invariants.violations(found),
         *_demanded(fault, found, rig.healed_at),
+        *_unseen(verdict),
         *(Violation("acts_go_well", None, each) for each in rig.complaints),
         *(Violation("resources_are_given_back", None, each) for each in _excess(rig, before)),
     ]
@@ -119,6 +122,19 @@ def _demanded(fault: Fault, found: Evidence, healed_at: list[float]) -> Iterator
         if cut_without_a_word(watched):
             detail = f"its socket was closed with {watched.closed_with}"
             yield Violation("sockets_are_told_of_restarts", watched.order_id, detail)
+
+
+def _unseen(verdict: Verdict) -> Iterator[Violation]:
+    """A run in which nothing happened must not pass."""
+    seen = {
+        "orders": verdict.orders - WARM_UP,
+        "confirmed": verdict.confirmed,
+        "sockets": verdict.sockets,
+        "injected": verdict.injected,
+    }
+    for name, count in seen.items():
+        if count < (verdict.scale.orders if name == "orders" else 1):
+            yield Violation("the_suite_sees_enough", None, f"{name}: {count}")
 
 
 def recovery_s(found: Evidence, healed_at: list[float]) -> float:

@@ -15,7 +15,7 @@ from chaos.invariants import Violation
 from chaos.messages import published
 from chaos.resources import Resources, excess
 from chaos.runner import Plan
-from chaos.trial import Verdict
+from chaos.trial import WARM_UP, Verdict, _unseen
 from orderengine.faults.points import FailPoint
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,9 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def a_verdict(name: str, *violations: Violation) -> Verdict:
-    verdict = Verdict(name, seed=7, scale=Scale(10, 1), orders=10, injected=1, recovery_s=1.25)
+    verdict = Verdict(
+        name, seed=7, scale=Scale(10, 1), orders=10, sockets=4, injected=1, recovery_s=1.25
+    )
     verdict.violations += violations
     return verdict
 
@@ -114,7 +116,7 @@ def test_the_page_gets_the_results_between_its_markers(page: Path) -> None:
     text = page.read_text()
     rows = [line for line in text.splitlines() if line.startswith("| ") and "fault" not in line]
     assert [re.split(r"[:|]", row)[1].strip() for row in rows] == ["deploys", "soak"]
-    assert "| 10 | 1 | 1 | 1 | 0 | 0 | 1.2 s | 7 |" in rows[0]
+    assert "| 10 | 4 | 1 | 1 | 1 | 0 | 0 | 1.2 s | 7 |" in rows[0]
     assert text.startswith("before\n")
     assert text.endswith("after\n")
 
@@ -158,6 +160,14 @@ def test_a_guard_that_is_not_found_is_an_error(tmp_path: Path) -> None:
     for name in ("write_ahead", "reconciler"):
         with pytest.raises(sabotage.DoesNotApply, match=name):
             sabotage.remove_guard(tmp_path, sabotage.PATCHES / f"{name}.patch")
+
+
+def test_a_run_in_which_nothing_happened_does_not_pass() -> None:
+    verdict = a_verdict("soak")
+    verdict.orders, verdict.confirmed = 10 + WARM_UP, 5
+    assert list(_unseen(verdict)) == []
+    verdict.sockets, verdict.orders = 0, 9 + WARM_UP
+    assert [each.detail for each in _unseen(verdict)] == ["orders: 9", "sockets: 0"]
 
 
 def test_choices_follow_from_the_seed() -> None:

@@ -20,11 +20,11 @@ FAULTS = (
     ),
     Fault(
         name="worker_frozen",
-        what="a worker frozen for 20 s, which wakes when others have taken over",
+        what="a worker frozen for 20 s, longer than its transactions are valid; others take over",
         inject=repeatedly(acts.freeze_worker),
         full=Scale(orders=1500, times=6, workers=2),
         quick=Scale(orders=100, times=1, workers=2),
-        settings={"SIM_CHAIN_ERROR_RATE": "0.1"},
+        settings={"SIM_CHAIN_ERROR_RATE": "0.1", "SIM_VALIDITY_MS": "5000"},
     ),
     Fault(
         name="deploys",

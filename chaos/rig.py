@@ -45,8 +45,10 @@ class Rig(Stack):
         self.servers = servers
         self.folder = servers.folder
         self.rng = rng
-        self.to_postgres = Proxy(lambda: servers.postgres.port, rng)
-        self.to_redis = Proxy(lambda: servers.redis.port, rng)
+        # Dice of their own: threads that shared one would not repeat its order.
+        dice = [random.Random(rng.random()) for _ in range(2)]
+        self.to_postgres = Proxy(lambda: servers.postgres.port, dice[0])
+        self.to_redis = Proxy(lambda: servers.redis.port, dice[1])
         self.outages: list[Outage] = []
         self.healed_at: list[float] = []
         self.complaints: list[str] = []
@@ -72,6 +74,8 @@ class Rig(Stack):
             stack.callback(self.stop)
             for name in self.workers[1:]:
                 self.launch(name)
+            for name in self.workers[1:]:
+                self.wait_ready_again(name, readies=0)
             self.wait_ready()
             self._stack = stack.pop_all()
         return self
@@ -82,14 +86,15 @@ class Rig(Stack):
         self._stack.close()
 
     def launch(self, name: str, **environ: str) -> None:
-        """Start a program, once the port of its predecessor is free."""
+        """Start a program; what it writes is added to the log of its predecessors."""
         command = self.lines[WEB if name == WEB else WORKER]
         self.start(name, command, {**self.environ, **environ})
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Signal a program and all that it has started, if it still runs."""
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(name, number)
+        if self.is_running(name):
+            with contextlib.suppress(ProcessLookupError):
+                self.signal(name, number)
 
     def is_running(self, name: str) -> bool:
         """Whether a program has not ended."""

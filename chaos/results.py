@@ -15,9 +15,9 @@ BEGIN, END = "<!-- {}: generated -->", "<!-- {}: end -->"
 Document = Mapping[str, Any]
 
 HEADER = (
-    "| fault | orders | sockets | injected | lost | executed twice | gaps | other | recovered in"
+    "| fault | orders | confirmed | sockets | injected | lost | executed twice | gaps | other | recovered in"
     " | seed |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
@@ -60,6 +60,7 @@ def _row(found: Document) -> str:
     cells = [
         f"{found['name']}: {FAULTS[found['name']].what}",
         found["orders"],
+        found["confirmed"],
         found["sockets"],
         found["injected"],
         found["lost"],

@@ -28,7 +28,7 @@ FAULTS = (
     ),
     Fault(
         name="deploys",
-        what="SIGTERM to everything, every second time twice, then new processes",
+        what="SIGTERM to everything, half of the times twice, then new processes",
         inject=repeatedly(acts.deploy),
         full=Scale(orders=1200, times=20),
         quick=Scale(orders=80, times=2),

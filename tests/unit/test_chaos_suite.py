@@ -116,7 +116,7 @@ def test_the_page_gets_the_results_between_its_markers(page: Path) -> None:
     text = page.read_text()
     rows = [line for line in text.splitlines() if line.startswith("| ") and "fault" not in line]
     assert [re.split(r"[:|]", row)[1].strip() for row in rows] == ["deploys", "soak"]
-    assert "| 10 | 4 | 1 | 1 | 1 | 0 | 0 | 1.2 s | 7 |" in rows[0]
+    assert "| 10 | 0 | 4 | 1 | 1 | 1 | 0 | 0 | 1.2 s | 7 |" in rows[0]
     assert text.startswith("before\n")
     assert text.endswith("after\n")
 

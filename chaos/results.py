@@ -15,8 +15,8 @@ BEGIN, END = "<!-- {}: generated -->", "<!-- {}: end -->"
 Document = Mapping[str, Any]
 
 HEADER = (
-    "| fault | orders | confirmed | sockets | injected | lost | executed twice | gaps | other | recovered in"
-    " | seed |\n"
+    "| fault | orders | confirmed | sockets | injected | lost | executed twice | gaps | other"
+    " | recovered in | seed |\n"
     "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 

@@ -29,6 +29,7 @@ class StoredOrder:
     filled: tuple[int, int] | None
     created_at: float
     ended_at: float | None
+    failure_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Evidence:
 _ORDERS = text(
     """
 SELECT id::text AS id, status, version, attempt, due_at IS NOT NULL AS is_due, tx_hash,
+       failure_reason,
        fill ->> 'baseAmount' AS base_amount, fill ->> 'quoteAmount' AS quote_amount,
        extract(epoch FROM created_at)::float8 AS created_at,
        (SELECT extract(epoch FROM max(occurred_at))::float8 FROM order_events
@@ -160,6 +162,7 @@ def _order(row: Any) -> StoredOrder:
         filled=filled,
         created_at=row.created_at,
         ended_at=row.ended_at,
+        failure_reason=row.failure_reason,
     )
 
 

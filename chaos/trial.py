@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ class Verdict:
     scale: Scale
     orders: int = 0
     confirmed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
     sockets: int = 0
     injected: int = 0
     recovery_s: float = 0.0
@@ -100,6 +102,8 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
     verdict.orders = len(found.orders)
     verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
+    reasons = (order.failure_reason for order in found.orders.values() if order.failure_reason)
+    verdict.reasons = dict(Counter(reasons))
     verdict.sockets = len(found.watched)
     verdict.recovery_s = recovery_s(found, rig.healed_at)
     verdict.violations += [

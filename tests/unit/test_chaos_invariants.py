@@ -35,6 +35,7 @@ def order(order_id: str, status: str, version: int, **more: Any) -> StoredOrder:
         "filled": None,
         "created_at": 100.0,
         "ended_at": 103.0,
+        "failure_reason": None,
     }
     return StoredOrder(order_id, status, version, **values | more)
 

@@ -128,8 +128,11 @@ def test_a_page_without_markers_is_refused(page: Path) -> None:
 
 
 def test_a_verdict_survives_its_way_through_json() -> None:
-    document = a_verdict("soak", Violation("no_gaps", None, "detail")).document()
-    assert json.loads(json.dumps(document))["broken"] == ["no_gaps"]
+    verdict = a_verdict("soak", Violation("no_gaps", None, "detail"))
+    verdict.reasons = {"EXPIRED": 2}
+    document = json.loads(json.dumps(verdict.document()))
+    assert (document["broken"], document["reasons"]) == (["no_gaps"], {"EXPIRED": 2})
+    assert results.line(document).endswith("FAILED no_gaps, 2 EXPIRED")
 
 
 def test_the_page_of_the_project_has_its_blocks_and_each_place() -> None:

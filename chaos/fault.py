@@ -78,7 +78,7 @@ def repeatedly(act: Act) -> Injection:
 
 
 def once(act_of: Callable[[int], Act]) -> Injection:
-    """Do one thing that counts by itself how often it hits."""
+    """Do one thing that is told how much of it: how many answers, say, or how many seconds."""
 
     def inject(rig: Rig, load: Load, scale: Scale) -> int:
         del load

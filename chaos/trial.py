@@ -187,6 +187,7 @@ def _keep(rig: Rig, verdict: Verdict) -> None:
     """Everything about the orders that are wrong, beside the logs."""
     order_ids = sorted({each.order_id for each in verdict.violations if each.order_id})
     if verdict.violations:
+        shutil.copy(rig.servers.postgres.data_dir / "server.log", rig.folder / "postgres.log")
         rows = outside.dump(rig.database, order_ids[:SHOWN])
         (rig.folder / "orders.json").write_text(json.dumps(rows, indent=1), "utf-8")
 

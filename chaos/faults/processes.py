@@ -36,7 +36,7 @@ FAULTS = (
     ),
     Fault(
         name="many_reconcilers",
-        what="ten workers, ten reconcilers; Redis is flushed",
+        what="ten workers, ten reconcilers (quick: four); Redis is flushed",
         inject=repeatedly(acts.flush_redis),
         full=Scale(orders=1000, times=10, workers=10),
         quick=Scale(orders=60, times=2, workers=4),

@@ -1,7 +1,7 @@
 """Redis: emptied, restarted, frozen, full, unreachable."""
 
 from chaos import acts
-from chaos.fault import Fault, Scale, repeatedly
+from chaos.fault import Fault, Scale, once, repeatedly
 
 FAULTS = (
     Fault(
@@ -21,11 +21,9 @@ FAULTS = (
     Fault(
         name="redis_frozen",
         what="Redis frozen for 60 s (quick: 8 s)",
-        inject=lambda rig, load, scale: repeatedly(
-            acts.freeze_redis(60.0 if scale.orders >= 600 else 8.0)
-        )(rig, load, scale),
-        full=Scale(orders=900, times=1),
-        quick=Scale(orders=100, times=1),
+        inject=once(lambda seconds: acts.freeze_redis(float(seconds))),
+        full=Scale(orders=900, times=60),
+        quick=Scale(orders=100, times=8),
     ),
     Fault(
         name="redis_out_of_memory",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.stack import ROOT
+from benchmarks.stack import ROOT, base_environ
 from chaos import results, runner
 
 PATCHES = Path(__file__).with_name("patches")
@@ -71,7 +71,11 @@ def copy_tree(target: Path) -> None:
 def remove_guard(tree: Path, patch: Path) -> None:
     """Apply a patch to a tree; raises DoesNotApply."""
     command = ["git", "apply", str(patch)]
-    applied = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    # Inside a repository git would skip what is not below its root, without a word.
+    environ = {**base_environ(tree), "GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    applied = subprocess.run(
+        command, cwd=tree, env=environ, capture_output=True, text=True, check=False
+    )
     if applied.returncode != 0:
         message = f"{patch.name} does not apply: {applied.stderr.strip()}"
         raise DoesNotApply(message)

@@ -29,7 +29,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench curves help run order demo test check check-redis check-db migrate lock clean
+.PHONY: bench chaos chaos-quick curves help run order demo test check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,12 @@ bench: $(STAMP_DEV) ## Measure on servers of its own: ARGS="--quick"
 
 curves: $(STAMP_DEV) ## Measure routes: write the plot and the figures of docs/routing.md
 	@exec $(BIN)/python -m benchmarks.routes
+
+chaos: $(STAMP_DEV) ## Break everything, many times, and count: ARGS="--only NAME --seed N --scale 0.1"
+	@exec $(BIN)/python -m chaos $(ARGS)
+
+chaos-quick: $(STAMP_DEV) ## The same in a few minutes
+	@exec $(BIN)/python -m chaos --quick $(ARGS)
 
 check: $(STAMP_DEV) ## Lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -134,6 +134,10 @@ class Stack(Processes):
     def __init__(self, servers: Servers, **environ: str) -> None:
         super().__init__(servers.folder)
         self.port = free_port()
+        self.lines = {
+            name: ["/bin/sh", "-c", shell_line(line)]
+            for name, line in parse_procfile((ROOT / "Procfile").read_text("utf-8")).items()
+        }
         self.environ = {
             **base_environ(servers.folder),
             "DATABASE_URL": servers.postgres.url,
@@ -144,14 +148,10 @@ class Stack(Processes):
         }
 
     def __enter__(self) -> Self:
-        lines = {
-            name: ["/bin/sh", "-c", shell_line(line)]
-            for name, line in parse_procfile((ROOT / "Procfile").read_text("utf-8")).items()
-        }
         try:
-            self.run("release", lines["release"], self.environ)
+            self.run("release", self.lines["release"], self.environ)
             for name in ("web", "worker"):
-                self.start(name, lines[name], self.environ)
+                self.start(name, self.lines[name], self.environ)
             wait_until(self._is_ready, START_TIMEOUT_S, "the stack is not ready")
         except BaseException:
             self.stop()

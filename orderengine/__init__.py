@@ -11,5 +11,6 @@ The packages, from the rim to the core; imports point downwards only:
 - ``market`` (the simulated market) and ``amm`` (the pool maths of the venues): pure functions.
 - ``domain``: orders, the state machine, routing, pricing, instruments. Pure.
 
+``faults`` holds fail points for the fault suite, which ``bootstrap`` arms only when it is told to;
 ``local`` holds the embedded servers and the supervisor of ``make run``.
 """

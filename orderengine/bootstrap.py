@@ -1,11 +1,11 @@
 """The composition root: settings in, the ports of a web or worker process out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from celery import Celery
 from sqlalchemy import Engine as DatabaseEngine
 
-from orderengine.config import Settings, Simulation
+from orderengine.config import ArmedPoint, Settings, Simulation
 from orderengine.database import create_database_engine
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
@@ -89,7 +89,7 @@ def build_web(settings: Settings) -> WebPorts:
     )
     probes = SystemProbes(database, dispatcher, heartbeat)
     figures = SqlFigures(database, settings.stuck_after_s)
-    return WebPorts(
+    ports = WebPorts(
         instruments=load_instruments(settings),
         orders=orders,
         cache=RedisOrderCache(client, breaker),
@@ -101,6 +101,7 @@ def build_web(settings: Settings) -> WebPorts:
         watch=Watch(figures, RedisCounts(client, breaker), probes, tally),
         max_sockets=settings.ws_max_sockets,
     )
+    return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
 
 
 def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
@@ -127,6 +128,8 @@ def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
         max_attempts=settings.max_attempts,
         backoff_s=retry_backoff(settings.retry_backoff_ms),
     )
+    if settings.fail_point:
+        engine = _arm_worker(engine, settings.fail_point)
     return WorkerPorts(
         engine=engine,
         heartbeat=heartbeat,
@@ -143,6 +146,23 @@ def load_instruments(settings: Settings) -> Instruments:
 def _board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
     venues = (Raydium(simulation, clock), Meteora(simulation, clock))
     return ConcurrentQuoteBoard(venues, timeout_s=QUOTE_TIMEOUT_S, max_workers=callers)
+
+
+def _arm_web(ports: WebPorts, point: ArmedPoint) -> WebPorts:
+    from orderengine.faults.points import Trap
+    from orderengine.faults.ports import trapped_intake
+
+    orders, publisher, dispatcher = trapped_intake(
+        ports.orders, ports.publisher, ports.dispatcher, Trap(point)
+    )
+    return replace(ports, orders=orders, publisher=publisher, dispatcher=dispatcher)
+
+
+def _arm_worker(engine: Engine, point: ArmedPoint) -> Engine:
+    from orderengine.faults.points import Trap
+    from orderengine.faults.ports import trapped_engine
+
+    return trapped_engine(engine, Trap(point))
 
 
 class SystemProbes:

@@ -40,6 +40,14 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmedPoint:
+    """Where a process is to kill itself, and at the how-manieth passage (from 1): for tests."""
+
+    name: str
+    passage: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set; `.env.example` explains each one."""
 
@@ -54,6 +62,7 @@ class Settings:
     stuck_after_s: int
     instruments_file: Path
     log_level: str
+    fail_point: ArmedPoint | None
     simulation: Simulation
 
     @classmethod
@@ -74,6 +83,7 @@ class Settings:
                 env.text("INSTRUMENTS_FILE", str(PACKAGE_DIR / "instruments.csv"))
             ),
             log_level=_log_level(env),
+            fail_point=env.armed_point("FAIL_POINT"),
             simulation=_simulation(env),
         )
 
@@ -236,6 +246,13 @@ class _Reader:
             message = f"{name} must be one of {', '.join(allowed)}"
             raise ConfigurationError(message)
         return value
+
+    def armed_point(self, name: str) -> ArmedPoint | None:
+        text = self.text(name, "")
+        if not text:
+            return None
+        point, _, passage = text.partition(":")
+        return ArmedPoint(point, self._bounded(name, passage, 1, 1_000_000))
 
     def _bounded(self, name: str, text: str, low: int, high: int) -> int:
         try:

@@ -77,6 +77,8 @@ def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
         ("SIM_QUOTE_FAIL_RATE", "nan"),
         ("LOG_LEVEL", "LOUD"),
         ("REDIS_SSL_CERT_REQS", "maybe"),
+        ("FAIL_POINT", "submit.before_send"),
+        ("FAIL_POINT", "submit.before_send:0"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:

@@ -1,0 +1,46 @@
+"""`python -m chaos [--quick] [--only NAME] [--seed N] [--scale F] [--sabotage GUARD]`."""
+
+import argparse
+import secrets
+import sys
+from pathlib import Path
+
+from chaos import runner, sabotage
+from chaos.faults import FAULTS
+from chaos.runner import Plan
+
+SEEDS = 2**31
+
+
+def main() -> int:
+    """Run what is asked for; 1 if an invariant was broken, or if sabotage was not noticed."""
+    options = _parse()
+    seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
+    plan = Plan(
+        names=options.only or list(FAULTS),
+        seed=seed,
+        quick=options.quick,
+        factor=options.scale,
+        jobs=options.jobs,
+    )
+    if options.child:
+        return runner.run_here(plan, options.child)
+    if options.sabotage:
+        return sabotage.run(options.sabotage, seed)
+    return runner.run(plan)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small, in a few minutes")
+    parser.add_argument("--only", nargs="+", choices=FAULTS, metavar="NAME", help=", ".join(FAULTS))
+    parser.add_argument("--seed", type=int, help="repeats a run; printed by each")
+    parser.add_argument("--scale", type=float, default=1.0, help="a part of the full figures")
+    parser.add_argument("--jobs", type=int, default=2, help="faults at the same time")
+    parser.add_argument("--sabotage", choices=[*sabotage.GUARDS, "all"], help="can the suite fail?")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

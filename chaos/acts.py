@@ -1,0 +1,260 @@
+"""The single things that can be done to a rig; each leaves it healed, and says how often it hit."""
+
+import signal
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from benchmarks.stack import START_TIMEOUT_S, wait_until
+from chaos.invariants import POSTGRES, REDIS
+from chaos.messages import Copier, take_away, workers_held
+from chaos.rig import EXIT_LIMIT_S, WEB, WORKER_IS_READY, Rig
+
+Act = Callable[[Rig], int]
+
+MOVES_AN_ORDER = b"INSERT INTO order_events"
+NO_BYTE = 1
+TAKEN_OVER_S = 20.0
+
+
+def kill_worker(rig: Rig) -> int:
+    """SIGKILL a worker; a new one starts at once."""
+    rig.restart(rig.rng.choice(rig.workers))
+    rig.healed()
+    return 1
+
+
+def kill_web(rig: Rig) -> int:
+    """SIGKILL the web, with its sockets; a new one starts at once."""
+    rig.restart(WEB)
+    rig.healed()
+    return 1
+
+
+def freeze_worker(rig: Rig) -> int:
+    """SIGSTOP a worker until its orders have long been taken over, then let it go on."""
+    name = rig.rng.choice(rig.workers)
+    rig.send(name, signal.SIGSTOP)
+    rig.pause(TAKEN_OVER_S)
+    rig.send(name, signal.SIGCONT)
+    rig.healed()
+    return 1
+
+
+def stop_all_workers(away_s: float) -> Act:
+    """SIGKILL every worker, and with them every reconciler; later they start again."""
+
+    def act(rig: Rig) -> int:
+        for name in rig.workers:
+            rig.kill(name)
+        rig.pause(away_s)
+        for name in rig.workers:
+            rig.restart(name)
+        rig.healed()
+        return 1
+
+    return act
+
+
+def deploy(rig: Rig) -> int:
+    """SIGTERM to everything, sometimes twice; when all have left, their successors start."""
+    names = [WEB, *rig.workers]
+    readies = {name: rig.count_in_log(name, WORKER_IS_READY) for name in rig.workers}
+    for name in names:
+        rig.send(name, signal.SIGTERM)
+    if rig.rng.random() < 0.5:
+        rig.pause(0.05, 0.5)
+        for name in names:
+            rig.send(name, signal.SIGTERM)
+    for name in names:
+        code = rig.wait_end(name)
+        if code != 0:
+            limit = f"not within {EXIT_LIMIT_S:.0f} s" if code is None else f"with {code}"
+            rig.complaints.append(f"after SIGTERM {name} ended {limit}")
+            rig.kill(name)
+    for name in names:
+        rig.launch(name)
+    for name, count in readies.items():
+        rig.wait_ready_again(name, count)
+    rig.wait_ready()
+    rig.healed()
+    return 1
+
+
+def flush_redis(rig: Rig) -> int:
+    """FLUSHALL while messages wait: they and the cache are gone."""
+    with workers_held(rig):
+        rig.redis.flushall()
+    rig.healed()
+    return 1
+
+
+def restart_redis_empty(rig: Rig) -> int:
+    """SIGKILL Redis while messages wait; after a moment it is back without its data."""
+    with rig.outage(REDIS):
+        with workers_held(rig):
+            rig.servers.redis.kill()
+        rig.pause(0.2, 1.0)
+        rig.restart_redis(empty=True)
+    return 1
+
+
+def freeze_redis(away_s: float) -> Act:
+    """SIGSTOP Redis: connections stay open and nothing is answered."""
+
+    def act(rig: Rig) -> int:
+        with rig.outage(REDIS):
+            rig.signal_redis(signal.SIGSTOP)
+            rig.pause(away_s)
+            rig.signal_redis(signal.SIGCONT)
+        return 1
+
+    return act
+
+
+def fill_redis(away_s: float) -> Act:
+    """A maxmemory of one byte: Redis refuses every write that needs memory."""
+
+    def act(rig: Rig) -> int:
+        with rig.outage(REDIS):
+            rig.redis.config_set("maxmemory", NO_BYTE)
+            rig.pause(away_s)
+            rig.redis.config_set("maxmemory", 0)
+        return 1
+
+    return act
+
+
+def kill_redis_clients(rig: Rig) -> int:
+    """CLIENT KILL for all connections but our own."""
+    killed = sum(
+        int(rig.redis.client_kill_filter(_type=kind, skipme=True)) for kind in ("normal", "pubsub")
+    )
+    rig.healed()
+    return killed
+
+
+def break_redis_link(rig: Rig) -> int:
+    """The network before Redis: resets everything, or goes dead without a word for seconds."""
+    with rig.outage(REDIS):
+        if rig.rng.random() < 0.5:
+            rig.to_redis.cut()
+        else:
+            rig.to_redis.stall()
+            rig.pause(1.0, 4.0)
+            rig.to_redis.cut()
+            rig.to_redis.flow()
+    return 1
+
+
+def restart_postgres(rig: Rig) -> int:
+    """An immediate shutdown, as after a crash; a moment later PostgreSQL starts again."""
+    with rig.outage(POSTGRES):
+        rig.servers.postgres.kill()
+        rig.pause(0.2, 1.5)
+        rig.servers.postgres.start()
+    return 1
+
+
+def terminate_backend(rig: Rig) -> int:
+    """Ends one connection of the engine at random, in the middle of whatever it does."""
+    with rig.database.connect() as connection:
+        pids = connection.execute(
+            text(
+                "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'orderengine-%'"
+                " ORDER BY (state = 'active') DESC, query_start DESC LIMIT 4"
+            )
+        ).scalars()
+        chosen = rig.rng.choice(list(pids) or [0])
+        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": chosen})
+    rig.healed()
+    return 1
+
+
+def break_postgres_link(rig: Rig) -> int:
+    """The network before PostgreSQL: resets everything, or goes dead for seconds."""
+    with rig.outage(POSTGRES):
+        if rig.rng.random() < 0.5:
+            rig.to_postgres.cut()
+        else:
+            rig.to_postgres.stall()
+            rig.pause(1.0, 4.0)
+            rig.to_postgres.cut()
+            rig.to_postgres.flow()
+    return 1
+
+
+def swallow_commits(count: int, limit_s: float = 60.0) -> Act:
+    """Carries moves of orders out and lets their answers never arrive, one in five."""
+
+    def act(rig: Rig) -> int:
+        before = rig.to_postgres.swallowed
+        rig.to_postgres.swallow(MOVES_AN_ORDER, rate=0.2, count=count)
+        wait_until(
+            lambda: rig.to_postgres.swallowed >= before + count,
+            limit_s,
+            f"{count} answers were not swallowed",
+        )
+        rig.healed()
+        return count
+
+    return act
+
+
+def copy_messages(count: int, limit_s: float = 300.0) -> Act:
+    """Publishes messages five more times, until so many copies were made."""
+
+    def act(rig: Rig) -> int:
+        with Copier(rig) as copier:
+            wait_until(lambda: copier.copies >= count, limit_s, f"{count} copies were not made")
+        rig.healed()
+        return copier.copies
+
+    return act
+
+
+def lose_messages(rig: Rig) -> int:
+    """Takes half of the messages that wait out of their queues."""
+    with workers_held(rig):
+        removed = take_away(rig)
+    rig.healed()
+    return removed
+
+
+def switch_network_off(away_s: float) -> Act:
+    """The settlement network answers nobody; orders that are submitted must stay so."""
+
+    def act(rig: Rig) -> int:
+        rig.switch_network(up=False)
+        rig.pause(1.0)  # what the network said a moment before still counts
+        before = rig.submitted()
+        rig.pause(away_s)
+        left = before - rig.submitted()
+        rig.switch_network(up=True)
+        if left:
+            rig.complaints.append(f"{len(left)} orders left `submitted` without the network's word")
+        rig.healed()
+        return 1
+
+    return act
+
+
+def lose_power(rig: Rig) -> int:
+    """SIGKILL to all processes and both servers at the same time; then everything starts."""
+    names = [WEB, *rig.workers]
+    readies = {name: rig.count_in_log(name, WORKER_IS_READY) for name in rig.workers}
+    for name in names:
+        rig.send(name, signal.SIGKILL)
+    rig.servers.redis.kill()
+    rig.kill_postgres()
+    for name in names:
+        rig.wait_end(name)
+    rig.servers.postgres.start()
+    rig.servers.redis.start()
+    for name in names:
+        rig.launch(name)
+    for name, count in readies.items():
+        rig.wait_ready_again(name, count)
+    wait_until(lambda: rig.answers("/livez"), START_TIMEOUT_S, "web is not ready")
+    rig.healed()
+    return 1

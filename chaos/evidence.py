@@ -1,0 +1,192 @@
+"""What is known when it is over, collected from outside: PostgreSQL, the ledger, REST, sockets."""
+
+import json
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from chaos.load import Answer
+from chaos.watch import Watched
+from orderengine.local.ports import LOOPBACK
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """A row of `orders`; `filled` are the amounts of its fill, times are seconds since 1970."""
+
+    order_id: str
+    status: str
+    version: int
+    attempt: int
+    is_due: bool
+    tx_hash: str | None
+    filled: tuple[int, int] | None
+    created_at: float
+    ended_at: float | None
+    failure_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A row of `order_events`."""
+
+    seq: int
+    status: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A swap that the network has executed, or that the engine has booked: base units."""
+
+    signature: str
+    base_amount: int | None
+    quote_amount: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """When a server was away: from the monotonic clock, in seconds."""
+
+    server: str
+    began_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All of it; events, executions (the network's) and settlements (the engine's) by order.
+
+    `shown` is the status of each order as REST lists it.
+    """
+
+    orders: Mapping[str, StoredOrder]
+    events: Mapping[str, Sequence[StoredEvent]]
+    executions: Mapping[str, Sequence[Execution]]
+    settlements: Mapping[str, Sequence[Execution]]
+    shown: Mapping[str, str]
+    answers: Sequence[Answer] = ()
+    watched: Sequence[Watched] = ()
+    outages: Sequence[Outage] = ()
+
+
+_ORDERS = text(
+    """
+SELECT id::text AS id, status, version, attempt, due_at IS NOT NULL AS is_due, tx_hash,
+       failure_reason,
+       fill ->> 'baseAmount' AS base_amount, fill ->> 'quoteAmount' AS quote_amount,
+       extract(epoch FROM created_at)::float8 AS created_at,
+       (SELECT extract(epoch FROM max(occurred_at))::float8 FROM order_events
+        WHERE order_id = orders.id AND order_events.status IN ('confirmed', 'failed')) AS ended_at
+FROM orders"""
+)
+_EVENTS = text(
+    "SELECT order_id::text AS id, seq, status, attempt FROM order_events ORDER BY order_id, seq"
+)
+# One that landed and was never looked at may have been executed, and counts.
+_EXECUTIONS = text(
+    """
+SELECT order_id::text AS id, signature, executed_base_amount AS base_amount,
+       executed_quote_amount AS quote_amount
+FROM sim_transactions
+WHERE outcome = 'executed' OR (outcome IS NULL AND lands_at <= clock_timestamp())"""
+)
+_SETTLEMENTS = text(
+    "SELECT order_id::text AS id, signature, base_amount, quote_amount FROM settlements"
+)
+
+
+def collect(
+    database: Engine,
+    port: int,
+    answers: Sequence[Answer],
+    watched: Sequence[Watched],
+    outages: Sequence[Outage],
+) -> Evidence:
+    """Read everything once; the engine is at rest by now."""
+    with database.connect() as connection:
+        orders = {row.id: _order(row) for row in connection.execute(_ORDERS)}
+        events: dict[str, list[StoredEvent]] = {}
+        for row in connection.execute(_EVENTS):
+            event = StoredEvent(row.seq, row.status, row.attempt)
+            events.setdefault(row.id, []).append(event)
+        executions = _by_order(connection.execute(_EXECUTIONS))
+        settlements = _by_order(connection.execute(_SETTLEMENTS))
+    return Evidence(
+        orders, events, executions, settlements, _shown(port), answers, watched, outages
+    )
+
+
+def dump(database: Engine, order_ids: Sequence[str]) -> dict[str, Any]:
+    """All rows of some orders, for people."""
+    tables = {
+        "orders": "id",
+        "order_events": "order_id",
+        "transactions": "order_id",
+        "settlements": "order_id",
+        "sim_transactions": "order_id",
+    }
+    with database.connect() as connection:
+        return {
+            table: [
+                row[0]
+                for row in connection.execute(
+                    text(
+                        f"SELECT to_jsonb(t) FROM {table} t"  # noqa: S608 - names of our own
+                        f" WHERE {column} = ANY(CAST(:ids AS uuid[])) ORDER BY {column}"
+                    ),
+                    {"ids": list(order_ids)},
+                )
+            ]
+            for table, column in tables.items()
+        }
+
+
+def _order(row: Any) -> StoredOrder:
+    filled = None
+    if row.base_amount is not None:
+        filled = (int(row.base_amount), int(row.quote_amount))
+    return StoredOrder(
+        order_id=row.id,
+        status=row.status,
+        version=row.version,
+        attempt=row.attempt,
+        is_due=row.is_due,
+        tx_hash=row.tx_hash,
+        filled=filled,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+        failure_reason=row.failure_reason,
+    )
+
+
+def _by_order(rows: Any) -> dict[str, list[Execution]]:
+    found: dict[str, list[Execution]] = {}
+    for row in rows:
+        execution = Execution(row.signature, _units(row.base_amount), _units(row.quote_amount))
+        found.setdefault(row.id, []).append(execution)
+    return found
+
+
+def _units(value: Decimal | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _shown(port: int) -> dict[str, str]:
+    """The status of every order, page by page, as a client reads it."""
+    shown: dict[str, str] = {}
+    cursor = ""
+    while True:
+        url = f"http://{LOOPBACK}:{port}/api/orders?limit={PAGE}{cursor}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            page = json.loads(answer.read())
+        shown |= {each["orderId"]: each["status"] for each in page["orders"]}
+        if not page.get("nextCursor"):
+            return shown
+        cursor = f"&cursor={page['nextCursor']}"

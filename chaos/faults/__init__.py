@@ -1,0 +1,12 @@
+"""The faults, in the order in which they run."""
+
+from collections.abc import Mapping
+
+from chaos.fault import Fault
+from chaos.faults import fail_points, messages, network, postgres, processes, redis, soak
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for group in (fail_points, processes, redis, postgres, messages, network, soak)
+    for fault in group.FAULTS
+}

@@ -1,0 +1,108 @@
+"""A process dies at a named place: each place in turn, as often as wanted."""
+
+import time
+from dataclasses import dataclass
+
+from benchmarks.stack import wait_until
+from chaos.fault import Fault, Scale
+from chaos.load import Load
+from chaos.rig import QUEUES, WEB, Rig
+from orderengine.faults.points import STRUCK, FailPoint
+
+SLOTS = ("armed-1", "armed-2")
+PASSAGES = 4
+STRIKE_LIMIT_S = 45.0
+WEB_STRIKE_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A process to die at the n-th passage of a place."""
+
+    point: FailPoint
+    passage: int
+
+    @property
+    def setting(self) -> str:
+        """The value of FAIL_POINT."""
+        return f"{self.point.value}:{self.passage}"
+
+
+def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
+    """Kill at every place; one unarmed worker works on meanwhile. Gives the kills that struck."""
+    del load
+    kills = [
+        Kill(point, 1 if _is_rare(point) else rig.rng.randint(1, PASSAGES))
+        for point in FailPoint
+        for _ in range(scale.times)
+    ]
+    rig.rng.shuffle(kills)
+    struck = _kill_workers(rig, [kill for kill in kills if not kill.point.is_in_web])
+    struck += sum(_kill_web(rig, kill) for kill in kills if kill.point.is_in_web)
+    rig.restart(WEB)
+    rig.wait_ready()
+    rig.healed()
+    return struck
+
+
+def _is_rare(point: FailPoint) -> bool:
+    """Recovery and failed attempts come by less often than the stages."""
+    return point.value.startswith(("recover.", "retry."))
+
+
+def _kill_web(rig: Rig, kill: Kill) -> bool:
+    """The program that serves dies; the one that watches over it is killed afterwards."""
+    before = rig.count_in_log(WEB, STRUCK)
+    rig.restart(WEB, FAIL_POINT=kill.setting)
+    wait_until(
+        lambda: rig.count_in_log(WEB, STRUCK) > before,
+        WEB_STRIKE_LIMIT_S,
+        f"no web process came to {kill.setting}",
+    )
+    return True
+
+
+def _kill_workers(rig: Rig, kills: list[Kill]) -> int:
+    """Two armed workers at a time, each replaced when it has died."""
+    armed: dict[str, tuple[Kill, float]] = {}
+    struck = 0
+    waiting = list(kills)
+    while waiting or armed:
+        for slot in SLOTS:
+            if slot in armed and not _is_over(rig, slot, *armed[slot]):
+                continue
+            struck += armed.pop(slot, None) is not None
+            if waiting:
+                kill = waiting.pop()
+                armed[slot] = (kill, time.monotonic())
+                _arm(rig, slot, kill)
+        rig.pause(0.1)
+    return struck
+
+
+def _arm(rig: Rig, slot: str, kill: Kill) -> None:
+    if kill.point.value.startswith("recover."):
+        rig.redis.delete(*QUEUES)  # so that there is something to recover
+    rig.launch(slot, FAIL_POINT=kill.setting)
+
+
+def _is_over(rig: Rig, slot: str, kill: Kill, since: float) -> bool:
+    if not rig.is_running(slot):
+        return True
+    if time.monotonic() - since > STRIKE_LIMIT_S:
+        rig.kill(slot)
+        rig.complaints.append(f"no worker came to {kill.setting} in {STRIKE_LIMIT_S:.0f} s")
+    return False
+
+
+FAULTS = (
+    Fault(
+        name="fail_points",
+        what=f"a process dies at each of {len(FailPoint)} places",
+        inject=die_everywhere,
+        full=Scale(orders=500, times=20),
+        quick=Scale(orders=60, times=1),
+        rate_per_s=8.0,
+        settings={"SIM_CHAIN_ERROR_RATE": "0.2"},
+    ),
+)

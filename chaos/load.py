@@ -1,0 +1,115 @@
+"""The load: orders at a rate, and what the client was told of each."""
+
+import http.client
+import itertools
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
+
+from benchmarks.client import ACCEPTED, BODIES, HEADERS, PATH
+from orderengine.local.ports import LOOPBACK
+
+TIMEOUT_S = 15.0
+RETRY_S = 0.5
+CLIENTS = 48
+UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one POST came to; `status` is None where none came: refused, reset or too late.
+
+    `asked_at` is on the monotonic clock, `latency_s` counts from when the request was due.
+    """
+
+    asked_at: float
+    latency_s: float
+    status: int | None
+    order_id: str | None = None
+
+
+@dataclass
+class Load:
+    """Offers orders at a rate from its start to its stop, each until it is accepted.
+
+    Only an answer of 202 counts as accepted; an order behind any other answer may exist or not,
+    and its request is made again later. `on_accepted` is called with each accepted order.
+    """
+
+    port: int
+    rate_per_s: float
+    at_least: int
+    rng: random.Random
+    on_accepted: Callable[[str], None]
+    answers: list[Answer] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._stopping = threading.Event()
+        self._aborted = False
+        self._clients = ThreadPoolExecutor(CLIENTS)
+        self._thread = threading.Thread(target=self._run, name="load")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._aborted = True
+        self.stop()
+
+    @property
+    def accepted(self) -> list[str]:
+        """The orders that were answered with 202, so far."""
+        return [each.order_id for each in list(self.answers) if each.order_id]
+
+    @property
+    def lasts_s(self) -> float:
+        """How long it takes to offer as many orders as wanted."""
+        return self.at_least / self.rate_per_s
+
+    def stop(self) -> None:
+        """Offer no more than wanted, and wait for the answers."""
+        self._stopping.set()
+        self._thread.join()
+        self._clients.shutdown()
+
+    def _run(self) -> None:
+        started = time.monotonic()
+        for number in itertools.count():
+            if self._aborted or (self._stopping.is_set() and number >= self.at_least):
+                return
+            due_at = started + number / self.rate_per_s
+            time.sleep(max(due_at - time.monotonic(), 0.0))
+            body = BODIES[self.rng.randrange(len(BODIES))]
+            self._clients.submit(self._place, body, due_at)
+
+    def _place(self, body: str, due_at: float) -> None:
+        while not self._aborted:
+            answer = self._ask(body, due_at)
+            self.answers.append(answer)
+            if answer.order_id:
+                self.on_accepted(answer.order_id)
+                return
+            if answer.status not in (None, UNAVAILABLE):
+                return  # it would be the same again, and is reported
+            time.sleep(RETRY_S)
+            due_at = time.monotonic()
+
+    def _ask(self, body: str, due_at: float) -> Answer:
+        status, order_id = None, None
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=TIMEOUT_S)
+        try:
+            connection.request("POST", PATH, body, HEADERS)
+            response = connection.getresponse()
+            document = json.loads(response.read())
+            status = response.status
+            if status == ACCEPTED:
+                order_id = str(document["orderId"])
+        except (OSError, http.client.HTTPException):
+            status = None
+        finally:
+            connection.close()
+        return Answer(due_at, time.monotonic() - due_at, status, order_id)

@@ -1,0 +1,181 @@
+"""TCP between the engine's processes and one of its servers, which can be made to misbehave."""
+
+import contextlib
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from orderengine.local.ports import LOOPBACK, free_port
+
+CHUNK_BYTES = 65_536
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+POSTGRES_IS_READY = b"Z\x00\x00\x00\x05I"
+"""PostgreSQL's last words of an answer; whatever was to be committed is committed by then."""
+
+
+class Link:
+    """One connection through the proxy."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self.client = client
+        self.server = server
+        self.is_swallowing = False
+        self._tail = b""
+        self._lock = threading.Lock()
+        self._is_cut = False
+
+    def asks_for(self, data: bytes, wanted: bytes) -> bool:
+        """True if the client's bytes so far contain `wanted`, also across two reads."""
+        seen = self._tail + data
+        if wanted in seen:
+            self._tail = b""
+            return True
+        self._tail = seen[-len(wanted) + 1 :] if len(wanted) > 1 else b""
+        return False
+
+    def cut(self) -> None:
+        """Reset both ends."""
+        with self._lock:
+            if self._is_cut:
+                return
+            self._is_cut = True
+        for end in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            with contextlib.suppress(OSError):
+                # Wakes the thread that reads; the other direction would be ended in order by it.
+                end.shutdown(socket.SHUT_RD)
+            end.close()
+
+
+class Proxy:
+    """Passes bytes on, until it is told to do something else.
+
+    `target` gives the server's port at each connection, since the server may come back on another.
+    """
+
+    def __init__(self, target: Callable[[], int], rng: random.Random) -> None:
+        self.port = free_port()
+        self.swallowed = 0
+        self._target = target
+        self._rng = rng
+        self._flows = threading.Event()
+        self._flows.set()
+        self._links: set[Link] = set()
+        self._lock = threading.Lock()
+        self._wanted = b""
+        self._swallow_rate = 0.0
+        self._swallow_left = 0
+        self._is_refusing = False
+        self._listener = socket.create_server((LOOPBACK, self.port), backlog=128)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A thread that waits in accept() keeps the port until it wakes: shutdown wakes it.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.flow()
+        self.cut()
+
+    @property
+    def links(self) -> int:
+        """How many connections are open."""
+        with self._lock:
+            return len(self._links)
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are welcome."""
+        with self._lock:
+            links = list(self._links)
+        for link in links:
+            link.cut()
+
+    def refuse(self, *, refusing: bool) -> None:
+        """Reset all connections, and each new one as soon as it comes."""
+        self._is_refusing = refusing
+        if refusing:
+            self.cut()
+
+    def stall(self) -> None:
+        """Pass nothing on any more; what comes is kept, and connections stay open."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Pass everything on again."""
+        self._flows.set()
+
+    def swallow(self, wanted: bytes, *, rate: float, count: int) -> None:
+        """Of the requests that contain `wanted`, answer some never: pass, drop the answer, cut.
+
+        Each with the given probability, until `count` answers were swallowed. What PostgreSQL was
+        asked is carried out and committed before the connection is cut.
+        """
+        with self._lock:
+            self._wanted, self._swallow_rate, self._swallow_left = wanted, rate, count
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connect(client)
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            if self._is_refusing:
+                raise ConnectionRefusedError
+            server = socket.create_connection((LOOPBACK, self._target()), timeout=2)
+        except OSError:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            client.close()
+            return
+        server.settimeout(None)
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = Link(client, server)
+        with self._lock:
+            self._links.add(link)
+        for pump in (self._pump_requests, self._pump_answers):
+            threading.Thread(target=self._run, args=(pump, link), daemon=True).start()
+
+    def _run(self, pump: Callable[[Link], None], link: Link) -> None:
+        with contextlib.suppress(OSError):
+            pump(link)
+        link.cut()
+        with self._lock:
+            self._links.discard(link)
+
+    def _pump_requests(self, link: Link) -> None:
+        while data := link.client.recv(CHUNK_BYTES):
+            self._flows.wait()
+            if self._wanted and link.asks_for(data, self._wanted) and self._takes_its_turn():
+                link.is_swallowing = True
+            link.server.sendall(data)
+
+    def _pump_answers(self, link: Link) -> None:
+        ending = b""
+        while data := link.server.recv(CHUNK_BYTES):
+            self._flows.wait()
+            if not link.is_swallowing:
+                link.client.sendall(data)
+                continue
+            ending = (ending + data)[-len(POSTGRES_IS_READY) :]
+            if ending == POSTGRES_IS_READY:
+                with self._lock:
+                    self.swallowed += 1
+                return
+
+    def _takes_its_turn(self) -> bool:
+        with self._lock:
+            if self._swallow_left == 0 or self._rng.random() >= self._swallow_rate:
+                return False
+            self._swallow_left -= 1
+            return True

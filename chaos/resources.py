@@ -1,0 +1,75 @@
+"""Threads, sockets, database connections and queues: what must come back to its measure."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from chaos.rig import MAX_SOCKETS, WEB, Rig, tree
+
+# Pools that fill up under load and are kept: threads of HTTP and of sockets in web, and for each
+# of them a connection to Redis; connections to PostgreSQL and of the broker.
+HTTP_THREADS = 24
+SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
+SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
+CONNECTIONS_OF_A_WEB = 8
+CONNECTIONS_OF_A_WORKER = 12
+
+_CONNECTIONS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'orderengine-%'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What is in use at one moment; threads and sockets by program."""
+
+    threads: Mapping[str, int]
+    sockets: Mapping[str, int]
+    connections: int
+    queued: int
+
+
+def measure(rig: Rig) -> Resources:
+    """Count now; programs that do not run have nothing."""
+    trees = {name: tree(rig.pid(name)) for name in (WEB, *rig.workers) if rig.is_running(name)}
+    with rig.database.connect() as connection:
+        connections = connection.execute(_CONNECTIONS).scalar_one()
+    return Resources(
+        threads={name: sum(map(_threads, pids)) for name, pids in trees.items()},
+        sockets={name: sum(map(_sockets, pids)) for name, pids in trees.items()},
+        connections=connections,
+        queued=sum(rig.queued().values()),
+    )
+
+
+def excess(before: Resources, after: Resources) -> Iterator[str]:
+    """What is in use beyond the measure taken before, and the pools that may have filled up."""
+    for name, threads in after.threads.items():
+        if threads > (most := before.threads.get(name, 0) + SPARE_THREADS[name == WEB]):
+            yield f"{name} has {threads} threads, and {most} are explained"
+    for name, sockets in after.sockets.items():
+        if sockets > (most := before.sockets.get(name, 0) + SPARE_SOCKETS[name == WEB]):
+            yield f"{name} has {sockets} sockets, and {most} are explained"
+    workers = len(after.threads) - 1
+    if after.connections > (most := CONNECTIONS_OF_A_WEB + workers * CONNECTIONS_OF_A_WORKER):
+        yield f"PostgreSQL has {after.connections} connections, and {most} are explained"
+    if after.queued:
+        yield f"{after.queued} messages are left in the queues"
+
+
+def _threads(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return len(list(Path(f"/proc/{pid}/task").iterdir()))
+    return 0
+
+
+def _sockets(pid: int) -> int:
+    found = 0
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found += str(descriptor.readlink()).startswith("socket:")
+    return found

@@ -1,0 +1,74 @@
+"""The figures: kept as JSON, and written into docs/reliability.md between two markers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.stack import ROOT
+from chaos.faults import FAULTS
+
+RESULTS = Path(__file__).with_name("results.json")
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- {}: generated -->", "<!-- {}: end -->"
+
+Document = Mapping[str, Any]
+
+HEADER = (
+    "| fault | orders | confirmed | sockets | injected | lost | executed twice | gaps | other"
+    " | recovered in | seed |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def line(found: Document) -> str:
+    """One fault for people who wait."""
+    verdict = "FAILED " + ", ".join(found["broken"]) if found["broken"] else "ok"
+    reasons = "".join(f", {count} {reason}" for reason, count in found["reasons"].items())
+    return (
+        f"{found['name']:<22} {found['orders']:>6} orders {found['injected']:>5} injected "
+        f"{found['recovery_s']:>6.1f} s to recover {found['seconds']:>5.0f} s  {verdict}{reasons}"
+    )
+
+
+def table(verdicts: Sequence[Document]) -> str:
+    """All faults, as Markdown."""
+    return "\n".join([HEADER, *map(_row, verdicts)])
+
+
+def record(verdicts: Sequence[Document]) -> None:
+    """Keep the results of a run at full scale, and write the page anew."""
+    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    kept |= {each["name"]: each for each in verdicts}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    write_block("results", table([kept[name] for name in FAULTS if name in kept]))
+
+
+def write_block(name: str, text: str) -> None:
+    """Replace what is between a pair of markers; raises ValueError where there is none."""
+    begin, end = BEGIN.format(name), END.format(name)
+    before, found, rest = PAGE.read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        message = f"{PAGE} has no block {name!r}"
+        raise ValueError(message)
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
+
+
+def _row(found: Document) -> str:
+    serious = found["lost"] + found["executed_twice"] + found["gaps"]
+    other = max(found["violations_in_all"] - serious, 0)
+    cells = [
+        f"{found['name']}: {FAULTS[found['name']].what}",
+        found["orders"],
+        found["confirmed"],
+        found["sockets"],
+        found["injected"],
+        found["lost"],
+        found["executed_twice"],
+        found["gaps"],
+        other,
+        f"{found['recovery_s']:.1f} s",
+        found["seed"],
+    ]
+    return f"| {' | '.join(map(str, cells))} |"

@@ -1,0 +1,240 @@
+"""What is broken and healed: the Procfile's processes on durable servers, with proxies between."""
+
+import contextlib
+import json
+import random
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from sqlalchemy import text
+
+from benchmarks.accounting import read_processes
+from benchmarks.stack import START_TIMEOUT_S, Servers, Stack, wait_until
+from chaos.evidence import Outage
+from chaos.proxy import Proxy
+from orderengine.config import sqlalchemy_url
+from orderengine.database import create_database_engine
+from orderengine.local.ports import LOOPBACK
+from orderengine.local.processes import ProcessRef
+
+OBSERVER = "chaos"
+WORKER_IS_READY = " ready."
+WEB = "web"
+WORKER = "worker"
+EXIT_LIMIT_S = 20.0
+MAX_SOCKETS = 40
+QUEUES = ("settle", "intake")
+
+
+class Rig(Stack):
+    """Web, workers, PostgreSQL, Redis and the two proxies, each of which may be gone at times.
+
+    A program's name tells what it is: `web`, `worker`, and `worker-2` and so on for more workers.
+    """
+
+    def __init__(
+        self, servers: Servers, rng: random.Random, settings: Mapping[str, str], workers: int
+    ) -> None:
+        self.servers = servers
+        self.folder = servers.folder
+        self.rng = rng
+        # Dice of their own: threads that shared one would not repeat its order.
+        dice = [random.Random(rng.random()) for _ in range(2)]
+        self.to_postgres = Proxy(lambda: servers.postgres.port, dice[0])
+        self.to_redis = Proxy(lambda: servers.redis.port, dice[1])
+        self.outages: list[Outage] = []
+        self.healed_at: list[float] = []
+        self.complaints: list[str] = []
+        self.workers = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]
+        super().__init__(
+            servers,
+            DATABASE_URL=_through(servers.postgres.url, self.to_postgres),
+            REDIS_URL=_through(servers.redis.url, self.to_redis),
+            WS_MAX_SOCKETS=str(MAX_SOCKETS),
+            **settings,
+        )
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.to_postgres)
+            stack.enter_context(self.to_redis)
+            url = sqlalchemy_url(self.servers.postgres.url)
+            self.database = create_database_engine(url, pool_size=2, application=OBSERVER)
+            stack.callback(self.database.dispose)
+            self.redis = redis.Redis.from_url(self.servers.redis.url)
+            stack.callback(self.redis.close)
+            super().__enter__()
+            stack.callback(self.stop)
+            for name in self.workers[1:]:
+                self.launch(name)
+            for name in self.workers[1:]:
+                self.wait_ready_again(name, readies=0)
+            self.wait_ready()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._running):
+            self.send(name, signal.SIGCONT)
+        self._stack.close()
+
+    def launch(self, name: str, **environ: str) -> None:
+        """Start a program; what it writes is added to the log of its predecessors."""
+        command = self.lines[WEB if name == WEB else WORKER]
+        self.start(name, command, {**self.environ, **environ})
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Signal a program and all that it has started, if it still runs."""
+        if self.is_running(name):
+            with contextlib.suppress(ProcessLookupError):
+                self.signal(name, number)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a program has not ended."""
+        return self._running[name].poll() is None
+
+    def wait_end(self, name: str, limit_s: float = EXIT_LIMIT_S) -> int | None:
+        """The return code of a program that is going down; None if it does not in time."""
+        try:
+            return self._running[name].wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a program, with all that it has started, and wait until it is gone."""
+        self.send(name, signal.SIGKILL)
+        self.wait_end(name)
+
+    def restart(self, name: str, **environ: str) -> None:
+        """Kill a program if it runs, start it again and wait until it works."""
+        self.kill(name)
+        readies = self.count_in_log(name, WORKER_IS_READY)
+        self.launch(name, **environ)
+        if name == WEB:
+            wait_until(lambda: self.answers("/livez"), START_TIMEOUT_S, f"{name} is not ready")
+        else:
+            self.wait_ready_again(name, readies)
+
+    def wait_ready_again(self, name: str, readies: int) -> None:
+        """Wait until a worker has said once more that it is ready."""
+        wait_until(
+            lambda: self.count_in_log(name, WORKER_IS_READY) > readies,
+            START_TIMEOUT_S,
+            f"{name} is not ready",
+        )
+
+    def wait_ready(self) -> None:
+        """Wait until nothing is missing."""
+        wait_until(self._misses_nothing, START_TIMEOUT_S, "the stack is not ready")
+
+    def answers(self, path: str) -> bool:
+        """Whether the API answers with 200."""
+        return self._get(path) is not None
+
+    def count_in_log(self, name: str, words: str) -> int:
+        """How often a program's log contains these words, over all its restarts."""
+        path = self.folder / f"{name}.log"
+        return path.read_text("utf-8", "replace").count(words) if path.exists() else 0
+
+    def kill_postgres(self) -> None:
+        """SIGKILL PostgreSQL with all its backends, as a power cut does."""
+        _kill_tree(self.servers.postgres.pid)
+        process = self.servers.postgres.process
+        if process:
+            process.wait()
+
+    def restart_redis(self, *, empty: bool) -> None:
+        """SIGKILL Redis and start it again on the same port, with its file or without."""
+        self.servers.redis.kill()
+        if empty:
+            shutil.rmtree(self.servers.redis.data_dir / "appendonlydir", ignore_errors=True)
+        self.servers.redis.start()
+
+    @contextlib.contextmanager
+    def outage(self, server: str) -> Iterator[None]:
+        """Note that a server is away for as long as this lasts; what follows is its recovery."""
+        began_at = time.monotonic()
+        yield
+        self.outages.append(Outage(server, began_at, time.monotonic()))
+        self.healed()
+
+    def healed(self) -> None:
+        """Note that everything is back, from where recovery is measured."""
+        self.healed_at.append(time.time())
+
+    def pause(self, low_s: float, high_s: float | None = None) -> None:
+        """Let what was broken stay so, or what was healed run, for a while."""
+        time.sleep(low_s if high_s is None else self.rng.uniform(low_s, high_s))
+
+    def queued(self) -> dict[str, int]:
+        """How many messages wait, by queue."""
+        return {name: int(self.redis.llen(name)) for name in QUEUES}
+
+    def signal_redis(self, number: signal.Signals) -> None:
+        """Signal the Redis server."""
+        if self.servers.redis.process:
+            self.servers.redis.process.send_signal(number)
+
+    def switch_network(self, *, up: bool) -> None:
+        """Turn the settlement network off or on, for everybody."""
+        self.scalar(
+            "INSERT INTO sim_switch (id, network_up) VALUES (1, :up)"
+            " ON CONFLICT (id) DO UPDATE SET network_up = :up RETURNING network_up",
+            up=up,
+        )
+
+    def submitted(self) -> set[str]:
+        """The orders that wait for the network's word."""
+        with self.database.connect() as connection:
+            rows = connection.execute(
+                text("SELECT id::text FROM orders WHERE status = 'submitted'")
+            )
+            return set(rows.scalars())
+
+    def scalar(self, statement: str, **values: object) -> object:
+        """One value from PostgreSQL, asked directly."""
+        with self.database.connect() as connection:
+            return connection.execute(text(statement), values).scalar_one()
+
+    def _misses_nothing(self) -> bool:
+        return self._get("/readyz") == {"status": "ok", "degraded": []}
+
+    def _get(self, path: str) -> object:
+        url = f"http://{LOOPBACK}:{self.port}{path}"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+            document: object = json.loads(answer.read())
+            return document
+        return None
+
+
+def tree(root: int) -> set[int]:
+    """A process and all that descend from it."""
+    processes = read_processes()
+    found = {root}
+    while grown := {each.pid for each in processes if each.parent in found} - found:
+        found |= grown
+    return found
+
+
+def _kill_tree(root: int | None) -> None:
+    if root is None:
+        return
+    members = [ref for ref in map(ProcessRef.of, tree(root)) if ref]
+    for ref in members:
+        ref.send(signal.SIGKILL)
+    wait_until(
+        lambda: not any(ref.is_running() for ref in members), EXIT_LIMIT_S, "PostgreSQL survives"
+    )
+
+
+def _through(url: str, proxy: Proxy) -> str:
+    parts = urlsplit(url)
+    credentials = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{LOOPBACK}:{proxy.port}"))

@@ -1,0 +1,124 @@
+"""The faults, each in a process of its own, some at a time; and what they came to."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.stack import ROOT
+from chaos import results, trial
+from chaos.fault import Scale
+from chaos.faults import FAULTS
+from chaos.invariants import Violation
+
+POLL_S = 0.2
+LONGEST = "soak"
+"""Starts first, so that the others run beside it."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which faults, how much of each, and the seed of all their choices."""
+
+    names: Sequence[str]
+    seed: int
+    quick: bool
+    factor: float
+    jobs: int
+
+    @property
+    def is_full(self) -> bool:
+        """True when the figures are those that are documented."""
+        return not self.quick and self.factor == 1.0
+
+    def scale(self, name: str) -> Scale | None:
+        """How much of a fault; None if it is left out."""
+        fault = FAULTS[name]
+        chosen = fault.quick if self.quick else fault.full
+        return chosen and chosen.scaled(self.factor)
+
+    def arguments(self, name: str) -> list[str]:
+        """What repeats one fault of this plan."""
+        arguments = ["--only", name, "--seed", str(self.seed)]
+        arguments += ["--quick"] if self.quick else []
+        return arguments + ([] if self.factor == 1.0 else ["--scale", str(self.factor)])
+
+
+def run(plan: Plan) -> int:
+    """Run all of them and tell; 1 if anything was broken."""
+    print(f"seed {plan.seed}", flush=True)
+    started = time.monotonic()
+    verdicts = run_apart(plan, ROOT, lambda found: _tell(plan, found))
+    print(results.table(verdicts))
+    if plan.is_full:
+        results.record(verdicts)
+    failed = [each["name"] for each in verdicts if each["broken"]]
+    print(f"\n{time.monotonic() - started:.0f} s; " + (f"failed: {failed}" if failed else "passed"))
+    return 1 if failed else 0
+
+
+def run_here(plan: Plan, path: Path) -> int:
+    """Run one fault in this process and write what it came to."""
+    name = plan.names[0]
+    scale = plan.scale(name)
+    if scale is None:
+        return 2
+    document = trial.run(FAULTS[name], scale, plan.seed).document()
+    path.write_text(json.dumps(document), "utf-8")
+    return 0
+
+
+def run_apart(plan: Plan, root: Path, tell: Callable[[Document], None]) -> list[Document]:
+    """Run each fault in a process of its own, on the engine in `root`: what they came to."""
+    waiting = [name for name in plan.names if plan.scale(name) is not None]
+    waiting.sort(key=lambda name: name != LONGEST)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    found: dict[str, Document] = {}
+    with tempfile.TemporaryDirectory(prefix="orderengine-chaos-") as folder:
+        try:
+            while waiting or running:
+                while waiting and len(running) < plan.jobs:
+                    name = waiting.pop(0)
+                    running[name] = _start(plan, name, root, Path(folder) / name)
+                time.sleep(POLL_S)
+                for name in [name for name, child in running.items() if child.poll() is not None]:
+                    running.pop(name)
+                    found[name] = _verdict(plan, name, Path(folder) / name)
+                    tell(found[name])
+        finally:
+            for child in running.values():
+                child.terminate()
+                child.wait()
+    return [found[name] for name in plan.names if name in found]
+
+
+def _start(plan: Plan, name: str, root: Path, path: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "chaos", *plan.arguments(name), "--child", str(path)]
+    return subprocess.Popen(command, cwd=root)
+
+
+def _verdict(plan: Plan, name: str, path: Path) -> Document:
+    if path.exists():
+        document: Document = json.loads(path.read_text("utf-8"))
+        return document
+    scale = plan.scale(name) or FAULTS[name].full
+    verdict = trial.Verdict(name, plan.seed, scale)
+    detail = "the fault's own process ended without a word"
+    verdict.violations.append(Violation("the_suite_gets_through", None, detail))
+    return verdict.document()
+
+
+def _tell(plan: Plan, found: Document) -> None:
+    print(f"{results.line(found)}", flush=True)
+    for each in found["violations"][:5]:
+        print(f"    {each['invariant']}: {each['order_id'] or ''} {each['detail']}", flush=True)
+    if found["broken"]:
+        arguments = " ".join(plan.arguments(found["name"]))
+        print(f"    kept: {found['folder']}; again: make chaos ARGS='{arguments}'", flush=True)

@@ -1,0 +1,91 @@
+"""Whether the suite can fail: it runs on a copy of the engine with one guard removed."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.stack import ROOT, base_environ
+from chaos import results, runner
+
+PATCHES = Path(__file__).with_name("patches")
+COPIED = ("orderengine", "benchmarks", "chaos", "alembic")
+COPIED_FILES = ("alembic.ini", "celeryconfig.py", "Procfile")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard of the engine, and the faults that must notice when it is gone."""
+
+    what: str
+    faults: Sequence[str]
+
+
+GUARDS: Mapping[str, Guard] = {
+    "version": Guard("the version check of every move", ("messages_copied",)),
+    "write_ahead": Guard("the commit ahead of the sending", ("fail_points",)),
+    "reconciler": Guard("the reconciler", ("worker_kills",)),
+}
+
+
+class DoesNotApply(Exception):
+    """The code has moved on from a patch: the guard was not removed, and nothing was shown."""
+
+
+def run(name: str, seed: int) -> int:
+    """Remove each guard named and run the suite; 1 unless every removal was noticed."""
+    names = list(GUARDS) if name == "all" else [name]
+    caught = {each: _broken(each, seed) for each in names}
+    for each, broken in caught.items():
+        print(f"without {GUARDS[each].what}: {', '.join(broken) or 'NOT NOTICED'} (seed {seed})")
+    if name == "all":
+        results.write_block("sabotage", _table(caught, seed))
+    return 0 if all(caught.values()) else 1
+
+
+def _broken(name: str, seed: int) -> list[str]:
+    """The invariants that broke."""
+    with tempfile.TemporaryDirectory(prefix="orderengine-sabotage-") as folder:
+        copy = Path(folder)
+        copy_tree(copy)
+        remove_guard(copy, PATCHES / f"{name}.patch")
+        plan = runner.Plan(GUARDS[name].faults, seed, quick=True, factor=1.0, jobs=1)
+        verdicts = runner.run_apart(plan, copy, lambda found: print(results.line(found)))
+    for each in verdicts:
+        if each["folder"]:
+            shutil.rmtree(each["folder"], ignore_errors=True)
+    return sorted({broken for each in verdicts for broken in each["broken"]})
+
+
+def copy_tree(target: Path) -> None:
+    """Copy what a stack and the suite need."""
+    target.chmod(0o711)
+    for name in COPIED:
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in COPIED_FILES:
+        shutil.copy(ROOT / name, target / name)
+
+
+def remove_guard(tree: Path, patch: Path) -> None:
+    """Apply a patch to a tree; raises DoesNotApply."""
+    command = ["git", "apply", str(patch)]
+    # Inside a repository git would skip what is not below its root, without a word.
+    environ = {**base_environ(tree), "GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    applied = subprocess.run(
+        command, cwd=tree, env=environ, capture_output=True, text=True, check=False
+    )
+    if applied.returncode != 0:
+        message = f"{patch.name} does not apply: {applied.stderr.strip()}"
+        raise DoesNotApply(message)
+
+
+def _table(caught: Mapping[str, Sequence[str]], seed: int) -> str:
+    rows = [
+        f"| {GUARDS[name].what} | {', '.join(GUARDS[name].faults)} |"
+        f" {', '.join(f'`{each}`' for each in broken) or 'nothing'} |"
+        for name, broken in caught.items()
+    ]
+    header = f"Seed {seed}.\n\n| removed | fault | broken invariants |\n|---|---|---|"
+    return "\n".join([header, *rows])

@@ -1,0 +1,196 @@
+"""One fault from beginning to end: start, load, inject, heal, wait, check."""
+
+import contextlib
+import json
+import random
+import shutil
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import client
+from benchmarks.stack import Servers, wait_until
+from chaos import evidence as outside
+from chaos import invariants, resources
+from chaos.evidence import Evidence
+from chaos.fault import Fault, Scale
+from chaos.invariants import Violation
+from chaos.load import Answer, Load
+from chaos.rig import Rig
+from chaos.watch import Watch, cut_without_a_word
+
+END_LIMIT_S = 120.0
+REST_LIMIT_S = 40.0
+WARM_UP = 60
+WARM_UP_CONNECTIONS = 8
+SHOWN = 50
+
+
+@dataclass
+class Verdict:
+    """What one fault came to; `recovery_s`: from everything being back to the last order's end."""
+
+    name: str
+    seed: int
+    scale: Scale
+    orders: int = 0
+    confirmed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    sockets: int = 0
+    injected: int = 0
+    recovery_s: float = 0.0
+    seconds: float = 0.0
+    violations: list[Violation] = field(default_factory=list)
+    folder: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with the counts that the table shows."""
+        found = self.violations
+        return {
+            **asdict(self),
+            "violations": [asdict(each) for each in found[:SHOWN]],
+            "violations_in_all": len(found),
+            "broken": sorted({each.invariant for each in found}),
+            "lost": invariants.count(found, invariants.LOST),
+            "executed_twice": invariants.count(found, invariants.EXECUTED_TWICE),
+            "gaps": invariants.count(found, invariants.GAPS),
+        }
+
+
+def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
+    """Run a fault on servers of its own; the folder of a run that failed is kept."""
+    started = time.monotonic()
+    verdict = Verdict(fault.name, seed, scale)
+    folder = Path(tempfile.mkdtemp(prefix=f"orderengine-chaos-{fault.name}-"))
+    folder.chmod(0o711)  # PostgreSQL's own user has to pass through
+    try:
+        with Servers(folder) as servers:
+            rng = random.Random(f"{seed}:{fault.name}")
+            with Rig(servers, rng, fault.environ, scale.workers) as rig:
+                _run(fault, scale, rig, verdict)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the verdict
+        detail = f"{type(error).__name__}: {error}"
+        verdict.violations.append(Violation("the_suite_gets_through", None, detail))
+        (folder / "error.txt").write_text(_told(error), "utf-8")
+    verdict.seconds = time.monotonic() - started
+    if verdict.violations:
+        verdict.folder = str(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return verdict
+
+
+def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
+    warmed_up = _warm_up(rig)
+    before = resources.measure(rig)
+    dice = [random.Random(rig.rng.random()) for _ in range(2)]
+    with (
+        Watch(rig.port, dice[0]) as watch,
+        Load(rig.port, fault.rate_per_s, scale.orders, dice[1], watch.offer) as load,
+    ):
+        verdict.injected = fault.inject(rig, load, scale)
+        load.stop()
+        with contextlib.suppress(TimeoutError):  # an invariant says which orders are open
+            wait_until(lambda: not _open_orders(rig), END_LIMIT_S, "orders are open")
+        watch.finish(REST_LIMIT_S)
+    answers = [*warmed_up, *load.answers]
+    found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
+    verdict.orders = len(found.orders)
+    verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
+    reasons = (order.failure_reason for order in found.orders.values() if order.failure_reason)
+    verdict.reasons = dict(Counter(reasons))
+    verdict.sockets = len(found.watched)
+    verdict.recovery_s = recovery_s(found, rig.healed_at)
+    verdict.violations += [
+        *invariants.violations(found),
+        *_demanded(fault, found, rig.healed_at),
+        *_unseen(verdict),
+        *(Violation("acts_go_well", None, each) for each in rig.complaints),
+        *(Violation("resources_are_given_back", None, each) for each in _excess(rig, before)),
+    ]
+    _keep(rig, verdict)
+
+
+def _demanded(fault: Fault, found: Evidence, healed_at: list[float]) -> Iterator[Violation]:
+    """What this fault promises beside the invariants."""
+    last_s = recovery_s(found, healed_at[-1:])
+    if last_s > fault.recovery_limit_s:
+        detail = f"the last order ended {last_s:.1f} s after everything was back"
+        yield Violation("recovers_in_time", None, detail)
+    for watched in found.watched if fault.tells_sockets else ():
+        if cut_without_a_word(watched):
+            detail = f"its socket was closed with {watched.closed_with}"
+            yield Violation("sockets_are_told_of_restarts", watched.order_id, detail)
+
+
+def _unseen(verdict: Verdict) -> Iterator[Violation]:
+    """A run in which nothing happened must not pass."""
+    seen = {
+        "orders": verdict.orders - WARM_UP,
+        "confirmed": verdict.confirmed,
+        "sockets": verdict.sockets,
+        "injected": verdict.injected,
+    }
+    for name, count in seen.items():
+        if count < (verdict.scale.orders if name == "orders" else 1):
+            yield Violation("the_suite_sees_enough", None, f"{name}: {count}")
+
+
+def recovery_s(found: Evidence, healed_at: list[float]) -> float:
+    """From a moment when everything was back until the last order open then had ended: the longest.
+
+    Faults that follow within that time are part of it.
+    """
+    return max(
+        (
+            order.ended_at - moment
+            for moment in healed_at
+            for order in found.orders.values()
+            if order.ended_at is not None and order.created_at <= moment < order.ended_at
+        ),
+        default=0.0,
+    )
+
+
+def _warm_up(rig: Rig) -> list[Answer]:
+    """Fill the pools, so that what is measured before can be compared with afterwards."""
+    posted = client.post(rig.port, WARM_UP, WARM_UP_CONNECTIONS)
+    wait_until(lambda: not _open_orders(rig), END_LIMIT_S, "orders of the warm-up are open")
+    moment = time.monotonic()
+    return [Answer(moment, 0.0, client.ACCEPTED, order_id) for order_id in posted.order_ids]
+
+
+def _open_orders(rig: Rig) -> bool:
+    time.sleep(0.1)
+    return bool(rig.scalar("SELECT EXISTS (SELECT FROM orders WHERE due_at IS NOT NULL)"))
+
+
+def _excess(rig: Rig, before: resources.Resources) -> list[str]:
+    """What is still in use when nothing has been asked for a while."""
+    left: list[str] = []
+
+    def is_given_back() -> bool:
+        left[:] = resources.excess(before, resources.measure(rig))
+        return not left
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(is_given_back, REST_LIMIT_S, "resources are in use")
+    return left
+
+
+def _keep(rig: Rig, verdict: Verdict) -> None:
+    """Everything about the orders that are wrong, beside the logs."""
+    order_ids = sorted({each.order_id for each in verdict.violations if each.order_id})
+    if verdict.violations:
+        shutil.copy(rig.servers.postgres.data_dir / "server.log", rig.folder / "postgres.log")
+        rows = outside.dump(rig.database, order_ids[:SHOWN])
+        (rig.folder / "orders.json").write_text(json.dumps(rows, indent=1), "utf-8")
+
+
+def _told(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)) + "\n".join(getattr(error, "__notes__", ()))

@@ -1,0 +1,195 @@
+"""The ports of a process with fail points around them; what they do is otherwise unchanged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from orderengine.domain.events import Moved
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.moves import Build, Confirm, FailAttempt, Move, RoutingCause, StartRouting
+from orderengine.domain.moves import Submit as SubmitMove
+from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
+from orderengine.domain.routing import Offer
+from orderengine.domain.side import Side
+from orderengine.execution.engine import Engine
+from orderengine.execution.handover import Submitted
+from orderengine.execution.ports import (
+    Dispatcher,
+    EventPublisher,
+    Orders,
+    QuoteBoard,
+    SettlementNetwork,
+    Swap,
+    Unreadable,
+)
+from orderengine.faults.points import FailPoint, Trap
+
+_AROUND_COMMIT: Mapping[type[Move], tuple[FailPoint, FailPoint]] = {
+    StartRouting: (FailPoint.ROUTE_BEFORE_COMMIT, FailPoint.ROUTE_AFTER_COMMIT),
+    Build: (FailPoint.BUILD_BEFORE_COMMIT, FailPoint.BUILD_AFTER_COMMIT),
+    SubmitMove: (FailPoint.SUBMIT_BEFORE_COMMIT, FailPoint.SUBMIT_AFTER_COMMIT),
+    Confirm: (FailPoint.CONFIRM_BEFORE_COMMIT, FailPoint.CONFIRM_AFTER_COMMIT),
+    FailAttempt: (FailPoint.RETRY_BEFORE_COMMIT, FailPoint.RETRY_AFTER_COMMIT),
+}
+
+# Nothing happens between the publishing of a built order and the message to the next stage, nor
+# between that of a submitted one and its sending.
+_AFTER_PUBLISH: Mapping[OrderStatus, FailPoint] = {
+    OrderStatus.ROUTING: FailPoint.ROUTE_AFTER_PUBLISH,
+    OrderStatus.BUILDING: FailPoint.BUILD_BEFORE_HANDOVER,
+    OrderStatus.SUBMITTED: FailPoint.SUBMIT_BEFORE_SEND,
+    OrderStatus.CONFIRMED: FailPoint.CONFIRM_AFTER_PUBLISH,
+}
+
+
+class _Wrapped:
+    """A port that passes everything on but what its subclass names."""
+
+    def __init__(self, port: Any, trap: Trap) -> None:
+        self._port = port
+        self._trap = trap
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class TrappedOrders(_Wrapped):
+    """Implements `execution.ports.Orders`: traps around each commit."""
+
+    def accept(self, order: NewOrder) -> Moved:
+        """See `Orders.accept`."""
+        self._trap.passes(FailPoint.ACCEPT_BEFORE_COMMIT)
+        moved: Moved = self._port.accept(order)
+        self._trap.passes(FailPoint.ACCEPT_AFTER_COMMIT)
+        return moved
+
+    def accept_once(self, order: NewOrder, key: str) -> Moved | None:
+        """See `Orders.accept_once`; a key that was taken commits nothing."""
+        self._trap.passes(FailPoint.ACCEPT_BEFORE_COMMIT)
+        moved: Moved | None = self._port.accept_once(order, key)
+        if moved:
+            self._trap.passes(FailPoint.ACCEPT_AFTER_COMMIT)
+        return moved
+
+    def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
+        """See `Orders.move`; only a move that was made counts as committed."""
+        around = _AROUND_COMMIT.get(type(move))
+        if around:
+            self._trap.passes(around[0])
+        moved: Moved | None = self._port.move(order_id, version, move)
+        if around and moved:
+            self._trap.passes(around[1])
+        return moved
+
+    def claim_due(self, limit: int) -> list[Order | Unreadable]:
+        """See `Orders.claim_due`."""
+        due: list[Order | Unreadable] = self._port.claim_due(limit)
+        if due:
+            self._trap.passes(FailPoint.RECOVER_AFTER_CLAIM)
+        return due
+
+
+class TrappedPublisher(_Wrapped):
+    """Implements `execution.ports.EventPublisher`: traps behind each event."""
+
+    def publish(self, moved: Moved) -> None:
+        """See `EventPublisher.publish`."""
+        self._port.publish(moved)
+        if moved.event.seq == 1:
+            self._trap.passes(FailPoint.ACCEPT_AFTER_PUBLISH)
+        elif moved.event.status in _AFTER_PUBLISH:
+            self._trap.passes(_AFTER_PUBLISH[moved.event.status])
+
+
+class TrappedDispatcher(_Wrapped):
+    """Implements `execution.ports.Dispatcher`: traps behind each message.
+
+    A message that starts at the last stage, or a first routing in a worker, is recovery's.
+    """
+
+    def __init__(self, port: Dispatcher, trap: Trap, first_route: FailPoint) -> None:
+        super().__init__(port, trap)
+        self._points = {
+            RoutingCause.ORDER: first_route,
+            RoutingCause.RETRY: FailPoint.RETRY_AFTER_DISPATCH,
+            RoutingCause.RECOVERY: FailPoint.RECOVER_AFTER_DISPATCH,
+        }
+
+    def route(
+        self,
+        order_id: UUID,
+        version: int,
+        cause: RoutingCause,
+        delay_s: float = 0.0,
+        *,
+        again: bool = False,
+    ) -> None:
+        """See `Dispatcher.route`."""
+        self._port.route(order_id, version, cause, delay_s, again=again)
+        if cause in self._points:
+            self._trap.passes(self._points[cause])
+
+    def confirm(self, submitted: Submitted) -> None:
+        """See `Dispatcher.confirm`."""
+        self._port.confirm(submitted)
+        self._trap.passes(FailPoint.RECOVER_AFTER_DISPATCH)
+
+
+class TrappedBoard(_Wrapped):
+    """Implements `execution.ports.QuoteBoard`: a trap between the quotes and their handing on."""
+
+    def collect(
+        self, instrument: Instrument, side: Side
+    ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
+        """See `QuoteBoard.collect`."""
+        offers, errors = self._port.collect(instrument, side)
+        self._trap.passes(FailPoint.ROUTE_BEFORE_HANDOVER)
+        return offers, errors
+
+
+class TrappedNetwork(_Wrapped):
+    """Implements `execution.ports.SettlementNetwork`: traps before signing and behind sending."""
+
+    @property
+    def typical_confirmation_s(self) -> float:
+        """See `SettlementNetwork`; the first thing that the last stage asks for."""
+        self._trap.passes(FailPoint.CONFIRM_TAKEN)
+        typical_s: float = self._port.typical_confirmation_s
+        return typical_s
+
+    def sign(self, swap: Swap) -> SignedTransaction:
+        """See `SettlementNetwork.sign`."""
+        self._trap.passes(FailPoint.SUBMIT_BEFORE_SIGNING)
+        signed: SignedTransaction = self._port.sign(swap)
+        return signed
+
+    def send(self, transaction: SignedTransaction) -> None:
+        """See `SettlementNetwork.send`."""
+        self._port.send(transaction)
+        self._trap.passes(FailPoint.SUBMIT_BEFORE_HANDOVER)
+
+
+def trapped_intake(
+    orders: Orders, publisher: EventPublisher, dispatcher: Dispatcher, trap: Trap
+) -> tuple[Orders, EventPublisher, Dispatcher]:
+    """The ports that take an order in, with the fail points of a web process."""
+    return (
+        TrappedOrders(orders, trap),
+        TrappedPublisher(publisher, trap),
+        TrappedDispatcher(dispatcher, trap, FailPoint.ACCEPT_AFTER_DISPATCH),
+    )
+
+
+def trapped_engine(engine: Engine, trap: Trap) -> Engine:
+    """The engine of a worker with its fail points."""
+    board: QuoteBoard = TrappedBoard(engine.board, trap)
+    network: SettlementNetwork = TrappedNetwork(engine.network, trap)
+    return replace(
+        engine,
+        orders=TrappedOrders(engine.orders, trap),
+        publisher=TrappedPublisher(engine.publisher, trap),
+        dispatcher=TrappedDispatcher(engine.dispatcher, trap, FailPoint.RECOVER_AFTER_DISPATCH),
+        board=board,
+        network=network,
+    )

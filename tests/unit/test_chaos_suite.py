@@ -1,0 +1,178 @@
+"""What the fault suite promises about itself: seeds, scales, its page, and its own sabotage."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from chaos import results, sabotage
+from chaos.fault import Scale
+from chaos.faults import FAULTS
+from chaos.faults.fail_points import SLOTS
+from chaos.invariants import Violation
+from chaos.messages import published
+from chaos.resources import Resources, excess
+from chaos.runner import Plan
+from chaos.trial import WARM_UP, Verdict, _unseen
+from orderengine.faults.points import FailPoint
+
+ROOT = Path(__file__).parents[2]
+QUIET = Resources(threads={"web": 30, "worker": 40}, sockets={"web": 9}, connections=10, queued=0)
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page with one block, and no results so far."""
+    path = tmp_path / "page.md"
+    path.write_text("before\n<!-- results: generated -->\n<!-- results: end -->\nafter\n")
+    monkeypatch.setattr(results, "PAGE", path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
+    return path
+
+
+def a_verdict(name: str, *violations: Violation) -> Verdict:
+    verdict = Verdict(
+        name, seed=7, scale=Scale(10, 1), orders=10, sockets=4, injected=1, recovery_s=1.25
+    )
+    verdict.violations += violations
+    return verdict
+
+
+def test_a_monitor_line_gives_the_message_as_it_was_published() -> None:
+    line = r'1700000000.1 [0 127.0.0.1:5] "LPUSH" "settle" "{\"body\": \"x\\ny\", \"b\": \"\xff\"}"'
+    assert published(line) == ("settle", b'{"body": "x\\ny", "b": "\xff"}')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '1.1 [0 127.0.0.1:5] "LPUSH" "celery@host.pidbox" "{}"',
+        '1.1 [0 127.0.0.1:5] "BRPOP" "settle" "intake"',
+        "OK",
+    ],
+)
+def test_what_publishes_no_order_is_no_message(line: str) -> None:
+    assert published(line) is None
+
+
+def test_each_fault_has_a_name_of_its_own_and_a_soak_ends_them() -> None:
+    assert len(FAULTS) > 20
+    assert list(FAULTS)[-1] == "soak"
+    assert all(fault.name == name for name, fault in FAULTS.items())
+
+
+def test_the_figures_that_were_promised_are_those_of_the_full_scale() -> None:
+    wanted = {
+        "worker_kills": (3000, 100),
+        "redis_flushes": (2000, 20),
+        "redis_restarts": (2000, 30),
+        "postgres_restarts": (2000, 15),
+    }
+    full = {name: (FAULTS[name].full.orders, FAULTS[name].full.times) for name in wanted}
+    assert full == wanted
+    times = {name: fault.full.times for name, fault in FAULTS.items()}
+    assert (times["fail_points"], len(FailPoint) >= 14) == (20, True)
+    assert (times["power_losses"], times["deploys"]) == (20, 20)
+    assert (times["messages_copied"], times["commit_answers"]) == (5000, 200)
+    soak = FAULTS["soak"]
+    assert soak.full.orders / soak.rate_per_s == 30 * 60
+
+
+def test_a_plan_says_how_it_is_repeated() -> None:
+    plan = Plan(["soak"], seed=5, quick=False, factor=0.1, jobs=2)
+    assert plan.arguments("soak") == ["--only", "soak", "--seed", "5", "--scale", "0.1"]
+    assert plan.scale("soak") == Scale(900, 1, 2)
+    quick = Plan(["deploys"], seed=5, quick=True, factor=1.0, jobs=2)
+    assert quick.arguments("deploys") == ["--only", "deploys", "--seed", "5", "--quick"]
+    assert quick.scale("soak") is None
+    assert not plan.is_full
+
+
+def test_armed_workers_are_named_unlike_those_that_work() -> None:
+    assert not {"web", "worker", "worker-2"} & set(SLOTS)
+
+
+def test_resources_are_back_when_only_pools_have_grown() -> None:
+    assert list(excess(QUIET, QUIET)) == []
+    grown = Resources(
+        threads={"web": 200, "worker": 60}, sockets={"web": 190}, connections=50, queued=3
+    )
+    assert [line.split()[:3] for line in excess(QUIET, grown)] == [
+        ["web", "has", "200"],
+        ["worker", "has", "60"],
+        ["web", "has", "190"],
+        ["PostgreSQL", "has", "50"],
+        ["3", "messages", "are"],
+    ]
+
+
+def test_the_page_gets_the_results_between_its_markers(page: Path) -> None:
+    results.record([a_verdict("soak").document()])
+    lost = Violation("all_are_terminal", "a", "is still pending")
+    twice = Violation("executed_at_most_once", "b", "was executed 2 times")
+    results.record([a_verdict("deploys", lost, twice).document()])
+    text = page.read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "fault" not in line]
+    assert [re.split(r"[:|]", row)[1].strip() for row in rows] == ["deploys", "soak"]
+    assert "| 10 | 0 | 4 | 1 | 1 | 1 | 0 | 0 | 1.2 s | 7 |" in rows[0]
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+
+
+def test_a_page_without_markers_is_refused(page: Path) -> None:
+    page.write_text("nothing")
+    with pytest.raises(ValueError, match="no block"):
+        results.write_block("results", "text")
+
+
+def test_a_verdict_survives_its_way_through_json() -> None:
+    verdict = a_verdict("soak", Violation("no_gaps", None, "detail"))
+    verdict.reasons = {"EXPIRED": 2}
+    document = json.loads(json.dumps(verdict.document()))
+    assert (document["broken"], document["reasons"]) == (["no_gaps"], {"EXPIRED": 2})
+    assert results.line(document).endswith("FAILED no_gaps, 2 EXPIRED")
+
+
+def test_the_page_of_the_project_has_its_blocks_and_each_place() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    for name in ("results", "sabotage"):
+        assert results.BEGIN.format(name) in text
+        assert results.END.format(name) in text
+    missing = [point for point in FailPoint if f"`{point.value}`" not in text]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", sabotage.GUARDS)
+def test_each_guard_can_be_removed_from_a_copy(tmp_path: Path, name: str) -> None:
+    sabotage.copy_tree(tmp_path)
+    sabotage.remove_guard(tmp_path, sabotage.PATCHES / f"{name}.patch")
+    changed = [
+        path
+        for path in (ROOT / "orderengine").rglob("*.py")
+        if path.read_text("utf-8") != (tmp_path / path.relative_to(ROOT)).read_text("utf-8")
+    ]
+    assert changed
+
+
+def test_a_guard_that_is_not_found_is_an_error(tmp_path: Path) -> None:
+    sabotage.copy_tree(tmp_path)
+    for path in (tmp_path / "orderengine" / "execution").glob("*.py"):
+        path.write_text("")
+    for name in ("write_ahead", "reconciler"):
+        with pytest.raises(sabotage.DoesNotApply, match=name):
+            sabotage.remove_guard(tmp_path, sabotage.PATCHES / f"{name}.patch")
+
+
+def test_a_run_in_which_nothing_happened_does_not_pass() -> None:
+    verdict = a_verdict("soak")
+    verdict.orders, verdict.confirmed = 10 + WARM_UP, 5
+    assert list(_unseen(verdict)) == []
+    verdict.sockets, verdict.orders = 0, 9 + WARM_UP
+    assert [each.detail for each in _unseen(verdict)] == ["orders: 9", "sockets: 0"]
+
+
+def test_choices_follow_from_the_seed() -> None:
+    draws = [random.Random(f"3:{name}").random() for name in ("deploys", "deploys", "soak")]
+    assert draws[0] == draws[1] != draws[2]

@@ -11,6 +11,7 @@ from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.engine import Engine
 from orderengine.execution.meter import MeteredDispatcher, Tally
 from orderengine.execution.ports import (
@@ -26,6 +27,7 @@ from orderengine.execution.watch import OrderFigures, Watch
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
+from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import database_fault
 from orderengine.stream.breaker import Breaker
@@ -61,6 +63,8 @@ class WebPorts:
     probes: Probes
     watch: Watch
     max_sockets: int
+    keys: Keys
+    gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def build_web(settings: Settings) -> WebPorts:
         settings.database_url, pool_size=WEB_POOL_SIZE, application="orderengine-web"
     )
     orders = SqlOrders(database)
+    keys = SqlKeys(database)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
@@ -100,6 +105,8 @@ def build_web(settings: Settings) -> WebPorts:
         probes=probes,
         watch=Watch(figures, RedisCounts(client, breaker), probes, tally),
         max_sockets=settings.ws_max_sockets,
+        keys=keys,
+        gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
 
@@ -136,6 +143,11 @@ def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
         counts=CountsFlusher(client, tally),
         figures=SqlFigures(database, settings.stuck_after_s),
     )
+
+
+def build_keys(database_url: str) -> Keys:
+    """The store of keys alone, for whoever manages them."""
+    return SqlKeys(create_database_engine(database_url, pool_size=1, application="orderengine-cli"))
 
 
 def load_instruments(settings: Settings) -> Instruments:

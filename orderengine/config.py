@@ -55,6 +55,7 @@ class Settings:
     redis_url: str = field(repr=False)
     host: str
     port: int
+    auth: str | None
     order_concurrency: int
     max_attempts: int
     retry_backoff_ms: int
@@ -74,6 +75,7 @@ class Settings:
             redis_url=_redis_url(env),
             host=env.text("HOST", "0.0.0.0"),  # noqa: S104 - a PaaS routes to it from outside
             port=env.integer("PORT", 3000, 1, 65535),
+            auth=_auth(env),
             order_concurrency=env.integer("ORDER_CONCURRENCY", 10, 1, 1000),
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
             retry_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
@@ -86,6 +88,17 @@ class Settings:
             fail_point=env.armed_point("FAIL_POINT"),
             simulation=_simulation(env),
         )
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a web process lets nobody in without a key.
+
+        Raises ConfigurationError where others can reach it and nobody has decided.
+        """
+        if self.auth is None and not is_loopback(self.host):
+            message = f"AUTH must be set to required, or to off, when HOST is {self.host}"
+            raise ConfigurationError(message)
+        return self.auth == "REQUIRED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +122,15 @@ class FlowerSettings:
             basic_auth=_credentials(env.text("FLOWER_BASIC_AUTH", "")),
             log_level=_log_level(env),
         )
-        if not settings.basic_auth and not _is_loopback(settings.host):
+        if not settings.basic_auth and not is_loopback(settings.host):
             message = f"FLOWER_BASIC_AUTH must be set when FLOWER_HOST is {settings.host}"
             raise ConfigurationError(message)
         return settings
+
+
+def _auth(env: "_Reader") -> str | None:
+    """None where it is not set: on loopback that is `off`."""
+    return env.choice("AUTH", "", ("REQUIRED", "OFF")) if env.text("AUTH", "") else None
 
 
 def _log_level(env: "_Reader") -> str:
@@ -137,7 +155,8 @@ def _credentials(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True if nobody but this machine can reach a process that listens there."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -170,6 +189,13 @@ def sqlalchemy_url(url: str) -> str:
     if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
         raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
     return f"postgresql+psycopg2://{rest}"
+
+
+def database_url(environ: Mapping[str, str] | None = None) -> str:
+    """`DATABASE_URL` alone, for what needs nothing else; raises ConfigurationError."""
+    return sqlalchemy_url(
+        _Reader(os.environ if environ is None else environ).required("DATABASE_URL")
+    )
 
 
 def migration_database_url(environ: Mapping[str, str] | None = None) -> str:

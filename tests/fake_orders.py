@@ -32,6 +32,10 @@ class FakeClock:
     def now(self) -> datetime:
         return self.moment
 
+    @property
+    def seconds(self) -> float:
+        return self.moment.timestamp()
+
     def advance(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
 
@@ -131,7 +135,7 @@ class FakeOrders:
             )
             if wanted.before is not None:
                 last = self._orders.get(wanted.before)
-                if last is None:
+                if last is None or last.client_id != wanted.client_id:
                     return []
                 edge = (last.created_at, last.order_id)
                 newest = [o for o in newest if (o.created_at, o.order_id) < edge]

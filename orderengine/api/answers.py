@@ -230,6 +230,13 @@ class InstrumentsSchema(AnswerSchema):
     instruments = fields.List(fields.Nested(InstrumentSchema))
 
 
+class TicketSchema(AnswerSchema):
+    """What opens one socket, once."""
+
+    ticket = _text("For the query of the socket.")
+    expires_at = _time("When it opens nothing any more.")
+
+
 class HealthSchema(AnswerSchema):
     """Whether this process serves."""
 

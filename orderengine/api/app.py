@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api import health, market, metrics, orders
+from orderengine.api import access, health, market, metrics, orders
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
@@ -34,12 +34,13 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.json = _InSchemaOrder(app)
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
+    access.register_access(app, ports.gate)
     api = describe(app)
     register_error_handlers(app)
-    for blueprint in (orders.blueprint, market.blueprint, health.blueprint):
+    for blueprint in (orders.blueprint, market.blueprint, access.blueprint, health.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
-    register_updates(app, ports.orders, ports.hub, ports.max_sockets)
+    register_updates(app, ports.orders, ports.hub, ports.gate, ports.max_sockets)
     app.after_request(_forbid_caching)
     return app
 

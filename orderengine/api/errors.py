@@ -30,6 +30,8 @@ class ErrorCode(StrEnum):
     BAD_REQUEST = "BAD_REQUEST"
     INVALID_JSON = "INVALID_JSON"
     VALIDATION_FAILED = "VALIDATION_FAILED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
@@ -50,6 +52,8 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.BAD_REQUEST: "Bad request",
     ErrorCode.INVALID_JSON: "The body is not valid JSON",
     ErrorCode.VALIDATION_FAILED: "The request breaks a rule",
+    ErrorCode.UNAUTHORIZED: "A key is needed",
+    ErrorCode.FORBIDDEN: "Not for this client",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",

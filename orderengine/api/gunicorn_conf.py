@@ -56,6 +56,9 @@ def _bind(host: str, port: int) -> str:
 
 _settings = Settings.from_env()
 
+# Nothing listens where nobody has decided who may come in: not even to fail at each request.
+asks_for_keys = _settings.asks_for_keys
+
 bind = _bind(_settings.host, _settings.port)
 worker_class = "gthread"
 threads = _settings.ws_max_sockets + HTTP_THREADS

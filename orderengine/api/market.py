@@ -20,7 +20,7 @@ blueprint = ApiBlueprint(
 @blueprint.get("/quotes")
 @blueprint.takes_query(QuoteQuerySchema)
 @blueprint.response(200, RouteSchema)
-@blueprint.problems(400, 422, 503)
+@blueprint.problems(400, 401, 422, 503)
 def get_quotes() -> Document:
     """Compare what the venues would give now for a swap, alone and, if asked for, split."""
     ports = current_ports()
@@ -33,6 +33,7 @@ def get_quotes() -> Document:
 
 @blueprint.get("/instruments")
 @blueprint.response(200, InstrumentsSchema)
+@blueprint.problems(401, 503)
 def get_instruments() -> Document:
     """List what can be traded, with the limits of an order."""
     return {"instruments": [instrument_document(each) for each in current_ports().instruments]}

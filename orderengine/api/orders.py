@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 from flask import request
 from werkzeug.routing import BaseConverter
 
+from orderengine.api.access import current_caller
 from orderengine.api.answers import AcceptedSchema, EventsSchema, OrderPageSchema, OrderSchema
-from orderengine.api.context import CLIENT_ID, current_ports
+from orderengine.api.context import current_ports
 from orderengine.api.documents import (
     accepted_document,
     order_document,
@@ -56,7 +57,7 @@ _ANSWERED = {
 @blueprint.takes_body(OrderRequestSchema)
 @blueprint.takes_header(KEY_HEADER, KEY_SCHEMA)
 @blueprint.response(202, AcceptedSchema, headers=_ANSWERED)
-@blueprint.problems(400, 409, 413, 415, 422, 503)
+@blueprint.problems(400, 401, 409, 413, 415, 422, 503)
 def execute_order() -> tuple[Document, dict[str, str]]:
     """Execute a market order.
 
@@ -66,7 +67,7 @@ def execute_order() -> tuple[Document, dict[str, str]]:
     ports = current_ports()
     key = read_key(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
-    order = NewOrder(order_id=uuid4(), client_id=CLIENT_ID, **wanted)
+    order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
         Accepted.first(accept_order(*takers, order))
@@ -82,22 +83,24 @@ def execute_order() -> tuple[Document, dict[str, str]]:
 @blueprint.get("")
 @blueprint.takes_query(OrderListSchema)
 @blueprint.response(200, OrderPageSchema)
-@blueprint.problems(400, 503)
+@blueprint.problems(400, 401, 503)
 def get_orders() -> Document:
     """List orders, newest first."""
     ports = current_ports()
     wanted = read_query(OrderListSchema(), request)
-    orders, last = list_orders(ports.orders, OrderFilter(client_id=CLIENT_ID, **wanted))
+    mine = OrderFilter(client_id=current_caller().client_id, **wanted)
+    orders, last = list_orders(ports.orders, mine)
     return page_document(orders, last)
 
 
 @blueprint.get("/<order:order_id>")
 @blueprint.response(200, OrderSchema)
-@blueprint.problems(404, 503)
+@blueprint.problems(401, 404, 503)
 def get_order(order_id: str) -> Document:
     """Show an order; what is not known yet is absent."""
     ports = current_ports()
-    order = find_order(ports.orders, ports.cache, _known_form(order_id))
+    client_id = current_caller().client_id
+    order = find_order(ports.orders, ports.cache, client_id, _known_form(order_id))
     if order is None:
         raise _not_found()
     return order_document(order)
@@ -106,12 +109,14 @@ def get_order(order_id: str) -> Document:
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
 @blueprint.response(200, EventsSchema)
-@blueprint.problems(400, 404, 503)
+@blueprint.problems(400, 401, 404, 503)
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them."""
+    ports = current_ports()
     known = _known_form(order_id)
     wanted = read_query(EventListSchema(), request)
-    events = find_events(current_ports().orders, known, **wanted)
+    client_id = current_caller().client_id
+    events = find_events(ports.orders, ports.cache, client_id, known, **wanted)
     if events is None:
         raise _not_found()
     return {"events": [event_document(event) for event in events]}

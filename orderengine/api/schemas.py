@@ -133,6 +133,7 @@ class EventListSchema(RequestSchema):
 
 
 class UpdatesQuerySchema(EventListSchema):
-    """Which order's updates to send."""
+    """Which order's updates to send; the ticket was looked at before."""
 
     order_id = OrderId(required=True)
+    ticket = ShortText()

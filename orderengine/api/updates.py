@@ -15,11 +15,14 @@ from simple_websocket import ConnectionClosed
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
+from orderengine.api.access import current_caller
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, problem
 from orderengine.api.guarded_socket import GuardedSocket
 from orderengine.api.inputs import read_query, refusal
 from orderengine.api.schemas import UpdatesQuerySchema
+from orderengine.domain.access import Caller
 from orderengine.domain.errors import Violation
+from orderengine.execution.access import Gate
 from orderengine.execution.ports import Orders
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import event_text
@@ -41,6 +44,7 @@ _HANDSHAKE = {"HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY"}
 class Wanted:
     """What a client asked for; `is_over` when there is nothing left to send."""
 
+    caller: Caller
     order_id: UUID
     after: int
     is_over: bool
@@ -52,12 +56,13 @@ class Updates:
     `draining` is asked twice a second by every socket: true means that the server is going down.
     """
 
-    def __init__(self, orders: Orders, hub: Hub, limit: int) -> None:
+    def __init__(self, orders: Orders, hub: Hub, gate: Gate, limit: int) -> None:
         self.draining: Callable[[], bool] = lambda: False
         self.limit = limit
         self.open = 0
         self._orders = orders
         self._hub = hub
+        self._gate = gate
         self._lock = Lock()
 
     def admit(self) -> Response | None:
@@ -68,6 +73,7 @@ class Updates:
         if refusal is not None:
             return refusal
         query = read_query(UpdatesQuerySchema(), request)
+        query.pop("ticket", None)
         if not self._take_slot():
             return problem(
                 503,
@@ -99,14 +105,15 @@ class Updates:
             return True
 
     def _check(self, order_id: UUID, after: int) -> Wanted:
+        caller = current_caller()
         order = self._orders.get(order_id)
-        if order is None:
+        if order is None or order.client_id != caller.client_id:
             raise Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
         if after > order.version and not order.status.is_terminal:
             message = f"must not be beyond {order.version}, the latest seq"
             raise refusal([Violation("after", "range", message)])
         is_over = order.status.is_terminal and after >= order.version
-        return Wanted(order_id, after, is_over)
+        return Wanted(caller, order_id, after, is_over)
 
     def _send(self, ws: Any, wanted: Wanted) -> CloseReason:
         """Send until there is a reason to close."""
@@ -116,7 +123,7 @@ class Updates:
             while not follower.ended:
                 if self.draining():
                     return CloseReason.SERVICE_RESTART
-                if ws.sock.flooded:
+                if ws.sock.flooded or self._gate.is_closed_to(wanted.caller):
                     return CloseReason.POLICY_VIOLATION
                 _discard_input(ws)
                 event = follower.next(WAKE_S)
@@ -125,13 +132,13 @@ class Updates:
         return CloseReason.NORMAL_CLOSURE
 
 
-def register_updates(app: Flask, orders: Orders, hub: Hub, max_sockets: int) -> Updates:
+def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, max_sockets: int) -> Updates:
     """Serve the updates of orders under gunicorn's threaded worker.
 
     Every socket holds one of the server's threads, so `max_sockets` must leave some for HTTP.
     Refusals are raised as `Refused` and `StorageUnavailable`, which the application answers.
     """
-    updates = Updates(orders, hub, max_sockets)
+    updates = Updates(orders, hub, gate, max_sockets)
     app.extensions[EXTENSION] = updates
     app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS | app.config.get("SOCK_SERVER_OPTIONS", {})
     app.before_request(updates.admit)

@@ -149,7 +149,9 @@ WHERE o.client_id = :client_id
   AND (CAST(:status AS text) IS NULL OR o.status = :status)
   AND (CAST(:symbol AS text) IS NULL OR o.symbol = :symbol)
   AND (CAST(:before AS uuid) IS NULL
-       OR (o.created_at, o.id) < (SELECT b.created_at, b.id FROM orders b WHERE b.id = :before))
+       OR (o.created_at, o.id) < (
+          SELECT b.created_at, b.id FROM orders b
+          WHERE b.id = :before AND b.client_id = :client_id))
 ORDER BY o.created_at DESC, o.id DESC
 LIMIT :limit"""
 )

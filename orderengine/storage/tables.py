@@ -159,6 +159,29 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=text("now()")),
+    Column("last_used_at", Time),
+    Column("revoked_at", Time),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
+)
+
+socket_tickets = Table(
+    "socket_tickets",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("key_id", Text, ForeignKey("api_keys.id")),
+    Column("expires_at", Time, nullable=False),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
+    Index("ix_socket_tickets_expires_at", "expires_at"),
+)
+
 # How often each kind of rare step was taken, up to the mark; what came since is in the events.
 step_totals = Table(
     "step_totals",

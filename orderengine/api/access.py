@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 from orderengine.api.answers import TicketSchema
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode, Refused, problem
-from orderengine.api.openapi import ApiBlueprint
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.domain.access import LOCAL_CLIENT, Caller
 from orderengine.domain.documents import Document, time_text
 from orderengine.execution.access import Gate, issue_ticket
@@ -52,7 +52,7 @@ def require_operator() -> None:
 
 @blueprint.post("/tickets")
 @blueprint.response(201, TicketSchema)
-@blueprint.problems(401, 503)
+@blueprint.problems(*BEHIND_THE_GATE)
 def create_ticket() -> Document:
     """Buy a ticket, which opens one socket of this client, once, within 30 seconds.
 

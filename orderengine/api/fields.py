@@ -76,7 +76,11 @@ class ShortText(Text):
         **Text.rules,
         "text": f"must be 1 to {MAX_TEXT} printable characters",
     }
-    openapi: ClassVar[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_TEXT,
+    }
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         text = super()._deserialize(value)
@@ -205,6 +209,7 @@ class Cursor(RuleField[UUID]):
     }
     openapi: ClassVar[Mapping[str, Any]] = {
         "type": "string",
+        "pattern": "^[0-9a-f]{32}$",
         "description": "The `nextCursor` of the page before.",
     }
 

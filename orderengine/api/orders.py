@@ -1,5 +1,6 @@
 """Orders: take one in, and read what became of them."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from flask import request
@@ -24,7 +25,7 @@ from orderengine.api.inputs import (
     read_key,
     read_query,
 )
-from orderengine.api.openapi import ApiBlueprint
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
@@ -44,6 +45,12 @@ class OrderConverter(BaseConverter):
     part_isolating = True
 
 
+ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 50}
+_EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
+ACCEPTED_EXAMPLE = accepted_document(
+    Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False)
+)
+
 _ANSWERED = {
     "Location": {"schema": {"type": "string"}, "description": "The order."},
     KEY_REPLAYED: {
@@ -54,10 +61,18 @@ _ANSWERED = {
 
 
 @blueprint.post("/execute")
-@blueprint.takes_body(OrderRequestSchema)
+@blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
 @blueprint.takes_header(KEY_HEADER, KEY_SCHEMA)
-@blueprint.response(202, AcceptedSchema, headers=_ANSWERED)
-@blueprint.problems(400, 401, 409, 413, 415, 422, 503)
+@blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.INVALID_JSON,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.IDEMPOTENCY_CONFLICT,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+)
 def execute_order() -> tuple[Document, dict[str, str]]:
     """Execute a market order.
 
@@ -83,7 +98,7 @@ def execute_order() -> tuple[Document, dict[str, str]]:
 @blueprint.get("")
 @blueprint.takes_query(OrderListSchema)
 @blueprint.response(200, OrderPageSchema)
-@blueprint.problems(400, 401, 503)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED)
 def get_orders() -> Document:
     """List orders, newest first."""
     ports = current_ports()
@@ -95,7 +110,7 @@ def get_orders() -> Document:
 
 @blueprint.get("/<order:order_id>")
 @blueprint.response(200, OrderSchema)
-@blueprint.problems(401, 404, 503)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_order(order_id: str) -> Document:
     """Show an order; what is not known yet is absent."""
     ports = current_ports()
@@ -109,7 +124,7 @@ def get_order(order_id: str) -> Document:
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
 @blueprint.response(200, EventsSchema)
-@blueprint.problems(400, 401, 404, 503)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.ORDER_NOT_FOUND)
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them."""
     ports = current_ports()

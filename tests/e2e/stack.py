@@ -57,7 +57,8 @@ class Stack:
     """The web and the worker of the Procfile, each in a session of its own.
 
     `environ` is added to the little that every process is given, `headers` to every request.
-    `answers` keeps the text of all answers; each process writes to a log of its own, which goes on after a restart.
+    `answers` keeps the text of all answers; each process writes to a log of its own, which goes on
+    after a restart.
     """
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environ: str) -> None:

@@ -1,0 +1,120 @@
+"""The example of each error code is what the service answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from orderengine.api.errors import ErrorCode
+from orderengine.api.problem_examples import problem_example
+from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
+from tests.fakes import unavailable
+from tests.web import Web
+
+ORDER = '{"symbol":"AAPL","side":"buy","quantity":10}'
+QUOTES = "/api/quotes?symbol=AAPL&side=buy&quantity=10"
+NO_ORDER = "/api/orders/00000000-0000-4000-8000-000000000000"
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+
+
+class Asked:
+    """A service, and the ways to make it refuse."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.web = Web()
+        self.patch = monkeypatch.setattr
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.web.client.get(path, headers=headers)
+
+    def post(self, body: str = ORDER, **headers: str) -> TestResponse:
+        kind = headers.pop("content_type", "application/json")
+        return self.web.client.post(
+            "/api/orders/execute", data=body, content_type=kind, headers=headers
+        )
+
+    def stranger(self) -> TestResponse:
+        return Web(asks_for_keys=True).client.get("/api/orders")
+
+    def client(self) -> TestResponse:
+        web = Web(asks_for_keys=True)
+        return web.client.get("/metrics", headers=web.key())
+
+    def conflict(self) -> TestResponse:
+        def under_way(*_: Any) -> None:
+            raise IdempotencyConflict("under way")
+
+        self.patch(self.web.orders, "accept_once", under_way)
+        return self.post(**{"Idempotency-Key": "k-1"})
+
+    def reuse(self) -> TestResponse:
+        self.post(**{"Idempotency-Key": "k-1"})
+        return self.post(ORDER.replace("10", "11"), **{"Idempotency-Key": "k-1"})
+
+    def shallow(self) -> TestResponse:
+        detail = "the venues let you buy at most 250.60512959 BTC"
+        refusal = OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
+        self.patch(self.web.board, "collect", lambda *_: ((), {"raydium": refusal}))
+        return self.get(QUOTES)
+
+    def no_quote(self) -> TestResponse:
+        errors = {"raydium": unavailable("raydium")}
+        self.patch(self.web.board, "collect", lambda *_: ((), errors))
+        return self.get(QUOTES)
+
+    def defect(self) -> TestResponse:
+        def fail(*_: Any) -> None:
+            raise LookupError("a defect")
+
+        self.patch(self.web.orders, "page", fail)
+        return self.get("/api/orders")
+
+    def not_ready(self) -> TestResponse:
+        self.web.probes.fault = "PostgreSQL gives no answer"
+        return self.get("/readyz")
+
+    def no_storage(self) -> TestResponse:
+        self.web.orders.down = True
+        return self.post()
+
+    def crowded(self) -> TestResponse:
+        order_id = self.web.place()
+        updates = self.web.app.extensions["orderengine.updates"]
+        self.patch(updates, "limit", 200)
+        self.patch(updates, "open", 200)
+        key = "MDEyMzQ1Njc4OWFiY2RlZg=="
+        return self.get(f"/ws/orders?orderId={order_id}", **UPGRADE, **{"Sec-WebSocket-Key": key})
+
+
+TWICE = ORDER[:-1] + ',"quantity":1}'
+CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
+    ErrorCode.BAD_REQUEST: lambda asked: asked.get("/ws/orders", **UPGRADE),
+    ErrorCode.INVALID_JSON: lambda asked: asked.post(TWICE),
+    ErrorCode.VALIDATION_FAILED: lambda asked: asked.post(ORDER.replace("buy", "hold")),
+    ErrorCode.UNAUTHORIZED: Asked.stranger,
+    ErrorCode.FORBIDDEN: Asked.client,
+    ErrorCode.NOT_FOUND: lambda asked: asked.get("/nothing"),
+    ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
+    ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
+    ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
+    ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
+    ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
+    ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
+    ErrorCode.INTERNAL_ERROR: Asked.defect,
+    ErrorCode.NO_QUOTE: Asked.no_quote,
+    ErrorCode.NOT_READY: Asked.not_ready,
+    ErrorCode.STORAGE_UNAVAILABLE: Asked.no_storage,
+    ErrorCode.TOO_MANY_SOCKETS: Asked.crowded,
+}
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_the_example_is_the_answer(code: ErrorCode, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = CASES[code](Asked(monkeypatch))
+    shown = problem_example(code)
+    assert answer.get_json() == shown
+    assert answer.status_code == shown["status"]
+    assert answer.content_type == "application/problem+json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
@@ -62,6 +62,9 @@ class FakeOrders:
 
     def accept(self, order: NewOrder) -> Moved:
         with self._guarded():
+            name = order.client_order_id
+            if name and (other := self.named(order.client_id, name)):
+                raise ClientOrderIdTaken(other.order_id)
             now = self.clock.now()
             stored = Order(
                 order_id=order.order_id,
@@ -72,6 +75,7 @@ class FakeOrders:
                 slippage_tolerance_bps=order.slippage_tolerance_bps,
                 worst_price=order.worst_price,
                 max_legs=order.max_legs,
+                client_order_id=order.client_order_id,
                 status=OrderStatus.PENDING,
                 version=1,
                 attempt=1,
@@ -87,7 +91,10 @@ class FakeOrders:
         with self._guarded():
             if (order.client_id, key) in self._keys:
                 return None
-            moved = self.accept(order)
+            try:
+                moved = self.accept(order)
+            except ClientOrderIdTaken:
+                return None
             before = AcceptedBefore(order.order_id, moved.order.created_at, fingerprint(order))
             self._keys[order.client_id, key] = before
             return moved
@@ -95,6 +102,14 @@ class FakeOrders:
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
         with self._guarded():
             return self._keys.get((client_id, key))
+
+    def named(self, client_id: str, client_order_id: str) -> Order | None:
+        with self._guarded():
+            wanted = (client_id, client_order_id)
+            for order in self._orders.values():
+                if (order.client_id, order.client_order_id) == wanted:
+                    return order
+            return None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
         with self._guarded():

@@ -58,6 +58,10 @@ class Web:
         return FakeKeys(self.clock)
 
     @cached_property
+    def hub(self) -> Hub:
+        return Hub(NOWHERE, self.orders)
+
+    @cached_property
     def board(self) -> FakeBoard:
         return FakeBoard(self.clock)
 
@@ -71,7 +75,7 @@ class Web:
                 publisher=self.publisher,
                 dispatcher=self.dispatcher,
                 board=self.board,
-                hub=Hub(NOWHERE, self.orders),
+                hub=self.hub,
                 probes=self.probes,
                 watch=Watch(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
                 max_sockets=2,

@@ -1,4 +1,4 @@
-"""The keys of clients, and tickets for their sockets."""
+"""The keys of clients, tickets for their sockets, and their own names for orders."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,14 @@ NOW = sa.text("now()")
 
 
 def upgrade() -> None:
+    op.add_column("orders", sa.Column("client_order_id", sa.Text()))
+    op.create_index(
+        "ix_orders_client_order_id",
+        "orders",
+        ["client_id", "client_order_id"],
+        unique=True,
+        postgresql_where=sa.text("client_order_id IS NOT NULL"),
+    )
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -40,3 +48,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("socket_tickets")
     op.drop_table("api_keys")
+    op.drop_index("ix_orders_client_order_id", "orders")
+    op.drop_column("orders", "client_order_id")

@@ -11,6 +11,7 @@ from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
 from orderengine.api.strict_json import MAX_BODY_BYTES
 from orderengine.api.updates import register_updates
+from orderengine.api.waiting import Waits, register_waits
 from orderengine.config import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.json = _InSchemaOrder(app)
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
+    register_waits(app, Waits(ports.orders, ports.hub))
     access.register_access(app, ports.gate)
     api = describe(app)
     register_error_handlers(app)

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from orderengine.domain.errors import (
     AttemptFailed,
+    ClientOrderIdTaken,
     Denied,
     IdempotencyConflict,
     IdempotencyKeyReused,
@@ -35,6 +36,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
@@ -57,6 +59,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has another order of this name",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
@@ -146,6 +149,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Denied, _denied)
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
+    app.register_error_handler(ClientOrderIdTaken, _name_taken)
     app.register_error_handler(StorageUnavailable, _storage_unavailable)
     app.register_error_handler(VenueUnavailable, _no_quote)
     app.register_error_handler(AttemptFailed, _no_quote)
@@ -171,6 +175,12 @@ def _key_conflict(_: IdempotencyConflict) -> Response:
 def _key_reused(_: IdempotencyKeyReused) -> Response:
     detail = "this Idempotency-Key was used for another order; a new order needs a new key"
     return problem(422, ErrorCode.IDEMPOTENCY_KEY_REUSED, detail)
+
+
+def _name_taken(error: ClientOrderIdTaken) -> Response:
+    answer = problem(409, ErrorCode.CLIENT_ORDER_ID_TAKEN, str(error))
+    answer.headers["Location"] = f"/api/orders/{error.order_id}"
+    return answer
 
 
 def _storage_unavailable(error: StorageUnavailable) -> Response:

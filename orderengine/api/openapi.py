@@ -75,11 +75,10 @@ class ApiBlueprint(Blueprint):
         )
         return declare
 
-    def takes_header(self, name: str, schema: dict[str, Any]) -> Callable[[View], View]:
-        """Declare an optional header of a view's request."""
-        declare: Callable[[View], View] = self.doc(
-            parameters=[{"in": "header", "name": name, "schema": schema}]
-        )
+    def takes_headers(self, schemas: Mapping[str, dict[str, Any]]) -> Callable[[View], View]:
+        """Declare the optional headers of a view's request by their names."""
+        headers = [{"in": "header", "name": name, "schema": schemas[name]} for name in schemas]
+        declare: Callable[[View], View] = self.doc(parameters=headers)
         return declare
 
     def takes_query(self, schema: type[Schema]) -> Callable[[View], View]:

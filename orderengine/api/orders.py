@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from flask import request
+from flask import Response, jsonify, request
 from werkzeug.routing import BaseConverter
 
 from orderengine.api.access import current_caller
@@ -16,7 +16,7 @@ from orderengine.api.documents import (
     page_document,
 )
 from orderengine.api.errors import ErrorCode, Refused
-from orderengine.api.fields import parse_order_id
+from orderengine.api.fields import is_name, parse_order_id
 from orderengine.api.inputs import (
     KEY_HEADER,
     KEY_REPLAYED,
@@ -27,6 +27,7 @@ from orderengine.api.inputs import (
 )
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
+from orderengine.api.waiting import APPLIED, HEADER, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
@@ -58,29 +59,42 @@ _ANSWERED = {
         "description": "The answer to the first request with this Idempotency-Key.",
     },
 }
+_ENDED = {
+    **_ANSWERED,
+    APPLIED: {"schema": {"type": "string"}, "description": "How long it would have waited."},
+}
+WAIT_SCHEMA = {"type": "string", "pattern": "^wait=[0-9]{1,4}$", "examples": ["wait=5"]}
 
 
 @blueprint.post("/execute")
 @blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
-@blueprint.takes_header(KEY_HEADER, KEY_SCHEMA)
+@blueprint.takes_headers({KEY_HEADER: KEY_SCHEMA, HEADER: WAIT_SCHEMA})
 @blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.alt_response(
+    200, schema=OrderSchema, headers=_ENDED, description="The order has ended (`Prefer: wait`)."
+)
 @blueprint.problems(
     *BEHIND_THE_GATE,
     ErrorCode.INVALID_JSON,
     ErrorCode.VALIDATION_FAILED,
     ErrorCode.IDEMPOTENCY_CONFLICT,
+    ErrorCode.CLIENT_ORDER_ID_TAKEN,
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
 )
-def execute_order() -> tuple[Document, dict[str, str]]:
+def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """Execute a market order.
+
+    With `Prefer: wait=5` the answer is the order at its end, with status 200, if that comes within
+    so many seconds, of which 10 are granted. Otherwise, and always without it, the order is
+    accepted with 202.
 
     The order is stored when this answers. An error in the 500s says nothing about it: it may have
     been stored. Asking again with the same Idempotency-Key tells, and never orders twice.
     """
     ports = current_ports()
-    key = read_key(request)
+    key, wait_s = read_key(request), read_wait(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
     order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
@@ -92,7 +106,13 @@ def execute_order() -> tuple[Document, dict[str, str]]:
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
-    return accepted_document(accepted), headers
+    ended = wait_s is not None and current_waits().ended(accepted.order_id, wait_s)
+    if not ended:
+        return accepted_document(accepted), 202, headers
+    headers[APPLIED] = f"wait={wait_s}"
+    answer = jsonify(OrderSchema().dump(order_document(ended)))
+    answer.headers.update(headers)
+    return answer
 
 
 @blueprint.get("")
@@ -116,6 +136,19 @@ def get_order(order_id: str) -> Document:
     ports = current_ports()
     client_id = current_caller().client_id
     order = find_order(ports.orders, ports.cache, client_id, _known_form(order_id))
+    if order is None:
+        raise _not_found()
+    return order_document(order)
+
+
+@blueprint.get("/by-client-id/<client_order_id>")
+@blueprint.response(200, OrderSchema)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
+def get_named_order(client_order_id: str) -> Document:
+    """Show the order to which its client has given this name."""
+    orders = current_ports().orders
+    is_one = is_name(client_order_id)
+    order = orders.named(current_caller().client_id, client_order_id) if is_one else None
     if order is None:
         raise _not_found()
     return order_document(order)

@@ -48,6 +48,7 @@ def collection(spec: Mapping[str, Any]) -> Document:
             {"key": "base_url", "value": "http://127.0.0.1:3000"},
             {"key": "key", "value": ""},
             {"key": "order_id", "value": ""},
+            {"key": "client_order_id", "value": ""},
         ],
         "item": [{"name": tag, "item": items} for tag, items in folders.items()],
     }

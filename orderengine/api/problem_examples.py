@@ -38,6 +38,9 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.IDEMPOTENCY_CONFLICT: Example(
         409, "a request with this Idempotency-Key is being stored; ask again shortly"
     ),
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: Example(
+        409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 has this clientOrderId"
+    ),
     ErrorCode.BODY_TOO_LARGE: Example(413, "body must not be longer than 8192 bytes", (_SIZE,)),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: Example(
         415, "Content-Type must be application/json", (_TYPE,)

@@ -11,6 +11,7 @@ from orderengine.api.fields import (
     Cursor,
     ExactDecimal,
     ExactInteger,
+    Name,
     OrderId,
     ShortText,
     Text,
@@ -115,6 +116,9 @@ class OrderRequestSchema(SwapSchema):
         }
     )
     max_legs = _max_legs()
+    client_order_id = Name(
+        metadata={"description": "The client's own name for it, unique among its orders."}
+    )
 
 
 class OrderListSchema(RequestSchema):

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from psycopg2.errors import LockNotAvailable
+from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine, Row
+from sqlalchemy.exc import IntegrityError
 
 from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
 from orderengine.domain.documents import (
@@ -19,7 +20,7 @@ from orderengine.domain.documents import (
     route_document,
     route_from,
 )
-from orderengine.domain.errors import IdempotencyConflict, StorageUnavailable
+from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyConflict, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
@@ -55,6 +56,9 @@ class SqlOrders:
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
         rows = self._run(sql.ACCEPT, _new_values(order))
+        if not rows:
+            values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
+            raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
         return Moved(_order(rows[0]), _event(rows[0]))
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
@@ -66,6 +70,10 @@ class SqlOrders:
             if isinstance(getattr(error.__cause__, "orig", None), LockNotAvailable):
                 raise IdempotencyConflict("a request with this key is being stored") from error
             raise
+        except IntegrityError as error:
+            if isinstance(error.orig, ForeignKeyViolation):
+                return None  # the client's name for it was taken at this very moment
+            raise
         return Moved(_order(rows[0]), _event(rows[0])) if rows else None
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
@@ -75,6 +83,12 @@ class SqlOrders:
             return None
         (row,) = rows
         return AcceptedBefore(row.order_id, row.accepted_at.astimezone(UTC), bytes(row.fingerprint))
+
+    def named(self, client_id: str, client_order_id: str) -> Order | None:
+        """The client's order of this name, or None."""
+        values = {"client_id": client_id, "client_order_id": client_order_id}
+        rows = self._run(sql.NAMED, values)
+        return _order(rows[0]) if rows else None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
         """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
@@ -164,6 +178,7 @@ def _new_values(order: NewOrder) -> dict[str, Any]:
         "slippage_tolerance_bps": order.slippage_tolerance_bps,
         "worst_price": order.worst_price,
         "max_legs": order.max_legs,
+        "client_order_id": order.client_order_id,
         "due_s": INTAKE_LIMIT_S,
         "data": json.dumps(dict(order.data)),
     }
@@ -235,6 +250,7 @@ def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
         updated_at=row.updated_at.astimezone(UTC),
         worst_price=row.worst_price.normalize() if row.worst_price is not None else None,
         max_legs=row.max_legs,
+        client_order_id=row.client_order_id,
         route=route_from(row.route) if row.route else None,
         limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
         transaction=written or stored,

@@ -44,6 +44,7 @@ orders = Table(
     Column("slippage_tolerance_bps", Integer, nullable=False),
     Column("worst_price", WorstPrice),
     Column("max_legs", Integer, nullable=False, server_default="1"),
+    Column("client_order_id", Text),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -89,6 +90,13 @@ orders = Table(
         name="worst_price_limit",
     ),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "ix_orders_client_order_id",
+        "client_id",
+        "client_order_id",
+        unique=True,
+        postgresql_where=text("client_order_id IS NOT NULL"),
+    ),
     Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),
 )
 

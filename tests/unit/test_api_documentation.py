@@ -153,11 +153,12 @@ def test_the_collection_is_the_one_that_the_description_gives() -> None:
 
 def test_every_request_of_the_collection_is_answered(web: Web, spec: dict[str, Any]) -> None:
     made = postman.collection(spec)
-    order_id = web.place()
+    order_id = web.place(clientOrderId="mine")
     requests = [each["request"] for folder in made["item"] for each in folder["item"]]
     assert len(requests) == len(operations(spec))
     for request in requests:
         path = request["url"]["raw"].replace("{{base_url}}", "").replace("{{order_id}}", order_id)
+        path = path.replace("{{client_order_id}}", "mine")
         body = request.get("body", {}).get("raw")
         headers = {each["key"]: each["value"] for each in request["header"] if not each["disabled"]}
         answer = web.client.open(path, method=request["method"], data=body, headers=headers)

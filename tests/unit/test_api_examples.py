@@ -1,7 +1,9 @@
 """The example of each error code is what the service answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from werkzeug.test import TestResponse
@@ -9,6 +11,7 @@ from werkzeug.test import TestResponse
 from orderengine.api.errors import ErrorCode
 from orderengine.api.problem_examples import problem_example
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
+from tests.conftest import a_new_order
 from tests.fakes import unavailable
 from tests.web import Web
 
@@ -51,6 +54,11 @@ class Asked:
     def reuse(self) -> TestResponse:
         self.post(**{"Idempotency-Key": "k-1"})
         return self.post(ORDER.replace("10", "11"), **{"Idempotency-Key": "k-1"})
+
+    def name_taken(self) -> TestResponse:
+        shown = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
+        self.web.orders.accept(replace(a_new_order(), order_id=shown, client_order_id="a"))
+        return self.post(ORDER[:-1] + ',"clientOrderId":"a"}')
 
     def shallow(self) -> TestResponse:
         detail = "the venues let you buy at most 250.60512959 BTC"
@@ -98,6 +106,7 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
     ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
     ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,

@@ -88,7 +88,8 @@ def test_the_query_of_the_list_is_described(spec: dict[str, Any]) -> None:
 
 def test_the_key_of_a_request_is_described(spec: dict[str, Any]) -> None:
     operation = spec["paths"]["/api/orders/execute"]["post"]
-    (key,) = operation["parameters"]
+    key, prefer = operation["parameters"]
+    assert (prefer["in"], prefer["name"]) == ("header", "Prefer")
     assert (key["in"], key["name"], key.get("required", False)) == (
         "header",
         "Idempotency-Key",

@@ -174,6 +174,11 @@ class FakeOrders:
             self._orders[order_id] = replace(order, recoveries=order.recoveries + 1)
             return True
 
+    def count_open(self, client_id: str, limit: int) -> int:
+        with self._guarded():
+            owned = [each for each in self._orders.values() if each.client_id == client_id]
+            return min(limit, sum(not each.status.is_terminal for each in owned))
+
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         with self._guarded():
             now = self.clock.now()

@@ -17,6 +17,7 @@ from orderengine.bootstrap import WebPorts
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.execution.access import KeyGate, OpenGate, create_key
+from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
 from orderengine.execution.meter import Tally
 from orderengine.execution.watch import Watch
 from orderengine.stream.hub import Hub
@@ -48,6 +49,9 @@ class Web:
     watched: FakeWatched = field(default_factory=FakeWatched)
     tally: Tally = field(default_factory=Tally)
     asks_for_keys: bool = False
+    limits: Limits = field(default_factory=Limits)
+    allowed_origins: frozenset[str] = frozenset()
+    proxy_hops: int = 0
 
     @cached_property
     def orders(self) -> FakeOrders:
@@ -80,6 +84,13 @@ class Web:
                 watch=Watch(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
                 max_sockets=2,
                 keys=self.keys,
+                limits=self.limits,
+                open_orders=OpenOrderLimit(
+                    self.orders, self.limits.max_open_orders, lambda: self.clock.seconds
+                ),
+                rates=MemoryRates(lambda: self.clock.seconds),
+                allowed_origins=self.allowed_origins,
+                proxy_hops=self.proxy_hops,
                 gate=KeyGate(self.keys, lambda: self.clock.seconds)
                 if self.asks_for_keys
                 else OpenGate(),

@@ -26,7 +26,7 @@ def register_access(app: Flask, gate: Gate) -> None:
     """Let only clients in; has to come before whatever else looks at a request."""
 
     def admit() -> Response | None:
-        if not request.path.startswith(CLOSED_PREFIXES):
+        if not is_closed():
             return None
         caller = _caller(gate)
         if caller is None:
@@ -35,6 +35,11 @@ def register_access(app: Flask, gate: Gate) -> None:
         return None
 
     app.before_request(admit)
+
+
+def is_closed() -> bool:
+    """True if this request is for what strangers may not see."""
+    return request.path.startswith(CLOSED_PREFIXES)
 
 
 def current_caller() -> Caller:

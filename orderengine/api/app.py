@@ -9,8 +9,14 @@ from orderengine.api import access, documentation, health, market, metrics, orde
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
+from orderengine.api.protection import (
+    limit_addresses,
+    limit_keys,
+    secure_answers,
+    trust_proxies,
+)
 from orderengine.api.strict_json import MAX_BODY_BYTES
-from orderengine.api.updates import register_updates
+from orderengine.api.updates import Caps, register_updates
 from orderengine.api.waiting import Waits, register_waits
 from orderengine.config import Settings
 
@@ -36,14 +42,19 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
     register_waits(app, Waits(ports.orders, ports.hub))
+    limit_addresses(app)
     access.register_access(app, ports.gate)
+    limit_keys(app)
     api = describe(app)
     register_error_handlers(app)
     for blueprint in (orders.blueprint, market.blueprint, access.blueprint, health.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(documentation.blueprint)
-    register_updates(app, ports.orders, ports.hub, ports.gate, ports.max_sockets)
+    caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
+    register_updates(app, ports.orders, ports.hub, ports.gate, caps)
+    trust_proxies(app, ports.proxy_hops)
+    secure_answers(app)
     app.after_request(_forbid_caching)
     return app
 

@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     VALIDATION_FAILED = "VALIDATION_FAILED"
     UNAUTHORIZED = "UNAUTHORIZED"
     FORBIDDEN = "FORBIDDEN"
+    ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
@@ -42,10 +43,14 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    RATE_LIMITED = "RATE_LIMITED"
+    TOO_MANY_OPEN_ORDERS = "TOO_MANY_OPEN_ORDERS"
+    TOO_MANY_CLIENT_SOCKETS = "TOO_MANY_CLIENT_SOCKETS"
     UPGRADE_REQUIRED = "UPGRADE_REQUIRED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     NO_QUOTE = "NO_QUOTE"
     NOT_READY = "NOT_READY"
+    ORDERS_DISABLED = "ORDERS_DISABLED"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
     TOO_MANY_SOCKETS = "TOO_MANY_SOCKETS"
 
@@ -56,6 +61,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.VALIDATION_FAILED: "The request breaks a rule",
     ErrorCode.UNAUTHORIZED: "A key is needed",
     ErrorCode.FORBIDDEN: "Not for this client",
+    ErrorCode.ORIGIN_NOT_ALLOWED: "Not from this site",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
@@ -65,10 +71,14 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
     ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is under way",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: "The key was used for another request",
+    ErrorCode.RATE_LIMITED: "Too many requests",
+    ErrorCode.TOO_MANY_OPEN_ORDERS: "Too many open orders",
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS: "Too many open sockets of this client",
     ErrorCode.UPGRADE_REQUIRED: "Upgrade required",
     ErrorCode.INTERNAL_ERROR: "Internal error",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
+    ErrorCode.ORDERS_DISABLED: "No new orders now",
     ErrorCode.STORAGE_UNAVAILABLE: "The order store gives no answer",
     ErrorCode.TOO_MANY_SOCKETS: "Too many open sockets",
 }
@@ -91,12 +101,14 @@ class Refused(Exception):
         code: ErrorCode,
         detail: str,
         errors: Iterable[Violation] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
+        self.headers = headers
 
 
 def problem(
@@ -158,7 +170,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _refused(error: Refused) -> Response:
-    return problem(error.status, error.code, error.detail, error.errors)
+    return problem(error.status, error.code, error.detail, error.errors, error.headers)
 
 
 def _denied(error: Denied) -> Response:

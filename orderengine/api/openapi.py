@@ -26,10 +26,15 @@ _HEADERS: Mapping[int, dict[str, Any]] = {
         }
     },
     409: _RETRY,
+    429: _RETRY,
     503: _RETRY,
 }
 
-BEHIND_THE_GATE = (ErrorCode.UNAUTHORIZED, ErrorCode.STORAGE_UNAVAILABLE)
+BEHIND_THE_GATE = (
+    ErrorCode.UNAUTHORIZED,
+    ErrorCode.RATE_LIMITED,
+    ErrorCode.STORAGE_UNAVAILABLE,
+)
 """What any view can answer that needs to know who asks."""
 
 DESCRIPTION = """Market orders over REST, followed over a WebSocket (see `/asyncapi.json`).

@@ -1,6 +1,7 @@
 """Orders: take one in, and read what became of them."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from flask import Response, jsonify, request
@@ -15,7 +16,7 @@ from orderengine.api.documents import (
     order_path,
     page_document,
 )
-from orderengine.api.errors import ErrorCode, Refused
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
 from orderengine.api.fields import is_name, parse_order_id
 from orderengine.api.inputs import (
     KEY_HEADER,
@@ -33,6 +34,9 @@ from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
 from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap import WebPorts
 
 blueprint = ApiBlueprint(
     "orders", __name__, url_prefix="/api/orders", description="Market orders and their events."
@@ -79,6 +83,8 @@ WAIT_SCHEMA = {"type": "string", "pattern": "^wait=[0-9]{1,4}$", "examples": ["w
     ErrorCode.VALIDATION_FAILED,
     ErrorCode.IDEMPOTENCY_CONFLICT,
     ErrorCode.CLIENT_ORDER_ID_TAKEN,
+    ErrorCode.TOO_MANY_OPEN_ORDERS,
+    ErrorCode.ORDERS_DISABLED,
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
@@ -96,6 +102,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
+    _require_room(ports)
     order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
@@ -179,3 +186,14 @@ def _known_form(text: str) -> UUID:
 
 def _not_found() -> Refused:
     return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
+
+
+def _require_room(ports: "WebPorts") -> None:
+    later = {"Retry-After": str(RETRY_AFTER_S)}
+    if ports.limits.orders_disabled:
+        detail = "the operator takes no new orders now; those that were accepted go on"
+        raise Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
+    if not ports.open_orders.allows(current_caller().client_id):
+        limit = ports.open_orders.limit
+        detail = f"{limit} orders of this client have not ended; order again when one has"
+        raise Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)

@@ -32,6 +32,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.FORBIDDEN: Example(
         403, "this needs a key of the client local, which runs the engine"
     ),
+    ErrorCode.ORIGIN_NOT_ALLOWED: Example(403, "sockets are not opened for this Origin"),
     ErrorCode.NOT_FOUND: Example(404, "nothing is served at this path"),
     ErrorCode.ORDER_NOT_FOUND: Example(404, "there is no order with this id"),
     ErrorCode.METHOD_NOT_ALLOWED: Example(405, "this path does not serve this method"),
@@ -54,9 +55,19 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.UPGRADE_REQUIRED: Example(
         426, "this path serves WebSocket connections only, version 13"
     ),
+    ErrorCode.RATE_LIMITED: Example(429, "at most 50 requests a second; ask again shortly"),
+    ErrorCode.TOO_MANY_OPEN_ORDERS: Example(
+        429, "1000 orders of this client have not ended; order again when one has"
+    ),
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS: Example(
+        429, "a client may have 50 sockets of one process; close one, or connect again later"
+    ),
     ErrorCode.INTERNAL_ERROR: Example(500, "the request failed inside the service"),
     ErrorCode.NO_QUOTE: Example(503, "raydium: raydium gave no answer in time"),
     ErrorCode.NOT_READY: Example(503, "PostgreSQL gives no answer"),
+    ErrorCode.ORDERS_DISABLED: Example(
+        503, "the operator takes no new orders now; those that were accepted go on"
+    ),
     ErrorCode.STORAGE_UNAVAILABLE: Example(
         503, "the order store gave no answer; ask again shortly"
     ),

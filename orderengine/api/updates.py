@@ -3,6 +3,7 @@
 import base64
 import binascii
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -50,15 +51,30 @@ class Wanted:
     is_over: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many sockets a process has at most, how many of them one client (0: all), and for whom.
+
+    `origins` are other sites whose pages may open sockets; this service's own may anyway.
+    """
+
+    sockets: int
+    per_client: int = 0
+    origins: frozenset[str] = frozenset()
+
+
 class Updates:
     """The sockets of this process: `open` now, and at most `limit`.
 
     `draining` is asked twice a second by every socket: true means that the server is going down.
     """
 
-    def __init__(self, orders: Orders, hub: Hub, gate: Gate, limit: int) -> None:
+    def __init__(self, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> None:
         self.draining: Callable[[], bool] = lambda: False
-        self.limit = limit
+        self.limit = caps.sockets
+        self.per_client = caps.per_client
+        self._origins = caps.origins
+        self._open_by_client: Counter[str] = Counter()
         self.open = 0
         self._orders = orders
         self._hub = hub
@@ -69,40 +85,49 @@ class Updates:
         """Refuse what can not be served while an HTTP answer is still possible."""
         if request.path != PATH:
             return None
-        refusal = _handshake_refusal()
+        refusal = _handshake_refusal() or _origin_refusal(self._origins)
         if refusal is not None:
             return refusal
         query = read_query(UpdatesQuerySchema(), request)
         query.pop("ticket", None)
-        if not self._take_slot():
-            return problem(
-                503,
-                ErrorCode.TOO_MANY_SOCKETS,
-                f"this process serves at most {self.limit} sockets; connect again shortly",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            )
-        g.socket_slot = True
+        self._take_slot(current_caller().client_id)
         g.wanted = self._check(**query)
         _prepare_handshake(request.environ)
         return None
 
     def release(self, _: BaseException | None = None) -> None:
         """Give back the slot of this request, whatever became of it."""
-        if g.pop("socket_slot", None):
+        client_id = g.pop("socket_slot", None)
+        if client_id is not None:
             with self._lock:
                 self.open -= 1
+                self._open_by_client[client_id] -= 1
+                self._open_by_client += Counter()  # drops those that have none any more
 
     def serve(self, ws: Any) -> None:
         """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
         with _parting(ws):
             ws.close(self._send(ws, g.wanted))
 
-    def _take_slot(self) -> bool:
+    def _take_slot(self, client_id: str) -> None:
+        """Raises Refused when no more sockets are served, or to this client."""
         with self._lock:
-            if self.open >= self.limit:
-                return False
-            self.open += 1
-            return True
+            is_full = self.open >= self.limit
+            has_enough = 0 < self.per_client <= self._open_by_client[client_id]
+            if not is_full and not has_enough:
+                self.open += 1
+                self._open_by_client[client_id] += 1
+                g.socket_slot = client_id
+                return
+        later = {"Retry-After": str(RETRY_AFTER_S)}
+        if is_full:
+            detail = f"this process serves at most {self.limit} sockets; connect again shortly"
+            raise Refused(503, ErrorCode.TOO_MANY_SOCKETS, detail, headers=later)
+        detail = (
+            f"a client may have {self.per_client} sockets of one process; "
+            "close one, or connect again later"
+        )
+        raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
 
     def _check(self, order_id: UUID, after: int) -> Wanted:
         caller = current_caller()
@@ -132,13 +157,13 @@ class Updates:
         return CloseReason.NORMAL_CLOSURE
 
 
-def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, max_sockets: int) -> Updates:
+def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> Updates:
     """Serve the updates of orders under gunicorn's threaded worker.
 
-    Every socket holds one of the server's threads, so `max_sockets` must leave some for HTTP.
+    Every socket holds one of the server's threads, so `caps.sockets` must leave some for HTTP.
     Refusals are raised as `Refused` and `StorageUnavailable`, which the application answers.
     """
-    updates = Updates(orders, hub, gate, max_sockets)
+    updates = Updates(orders, hub, gate, caps)
     app.extensions[EXTENSION] = updates
     app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS | app.config.get("SOCK_SERVER_OPTIONS", {})
     app.before_request(updates.admit)
@@ -174,6 +199,16 @@ def _handshake_refusal() -> Response | None:
     if len(key) != 16:
         return problem(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64")
     return None
+
+
+def _origin_refusal(allowed: frozenset[str]) -> Response | None:
+    """What keeps other sites' pages from opening sockets with a browser of somebody who may."""
+    origin = request.headers.get("Origin")
+    own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
+    if origin is None or origin in own | allowed:
+        return None
+    detail = "sockets are not opened for this Origin"
+    return problem(403, ErrorCode.ORIGIN_NOT_ALLOWED, detail)
 
 
 def _prepare_handshake(environ: dict[str, Any]) -> None:

@@ -90,6 +90,9 @@ class Orders(Protocol):
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
 
+    def count_open(self, client_id: str, limit: int) -> int:
+        """How many orders of a client have not ended; counting stops at `limit`."""
+
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Take orders whose time for recovery has come, and put off their next time."""
 

@@ -141,6 +141,11 @@ class SqlOrders:
             return found + self.page(replace(wanted, before=rows[-1].id, limit=missing))
         return found
 
+    def count_open(self, client_id: str, limit: int) -> int:
+        """How many orders of a client have not ended; counting stops at `limit`."""
+        (row,) = self._run(sql.COUNT_OPEN, {"client_id": client_id, "limit": limit})
+        return int(row.total)
+
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """Take orders whose time for recovery has come, and put off their next time."""
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}

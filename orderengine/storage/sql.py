@@ -153,6 +153,13 @@ SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
 )
 
+COUNT_OPEN = Statement(
+    """
+SELECT count(*) AS total FROM (
+    SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL LIMIT :limit
+) AS open_orders"""
+)
+
 PAGE = Statement(
     f"""
 SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}

@@ -46,6 +46,11 @@ def order_key(order_id: UUID) -> str:
     return f"orderengine:order:{order_id}"
 
 
+def rate_key(name: str) -> str:
+    """The key under which the requests of this second are counted."""
+    return f"orderengine:rate:{name}"
+
+
 def cache_ttl(order: Order) -> timedelta:
     """How long the latest state of an order may be served from the cache."""
     return TERMINAL_TTL if order.status.is_terminal else OPEN_TTL

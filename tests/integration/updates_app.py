@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from orderengine.api import guarded_socket, gunicorn_conf
 from orderengine.api.access import register_access
 from orderengine.api.errors import register_error_handlers
-from orderengine.api.updates import Updates, register_updates
+from orderengine.api.updates import Caps, Updates, register_updates
 from orderengine.config import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
@@ -48,7 +48,7 @@ def create_app() -> Flask:
     register_error_handlers(app)
     gate = OpenGate()
     register_access(app, gate)
-    updates = register_updates(app, orders, hub, gate, settings.ws_max_sockets)
+    updates = register_updates(app, orders, hub, gate, Caps(settings.ws_max_sockets))
     _let_orders_move(app, orders, publisher)
     _show_state(app, updates, hub)
     return app

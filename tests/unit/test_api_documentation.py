@@ -79,6 +79,8 @@ def test_every_error_of_an_operation_shows_its_answer(spec: dict[str, Any]) -> N
         ErrorCode.BAD_REQUEST,  # sockets, and what is not HTTP
         ErrorCode.UPGRADE_REQUIRED,
         ErrorCode.TOO_MANY_SOCKETS,
+        ErrorCode.TOO_MANY_CLIENT_SOCKETS,
+        ErrorCode.ORIGIN_NOT_ALLOWED,
         ErrorCode.FORBIDDEN,  # /metrics
         ErrorCode.NOT_FOUND,  # no operation
         ErrorCode.METHOD_NOT_ALLOWED,

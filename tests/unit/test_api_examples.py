@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from orderengine.api.errors import ErrorCode
 from orderengine.api.problem_examples import problem_example
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
+from orderengine.execution.limits import Limits
 from tests.conftest import a_new_order
 from tests.fakes import unavailable
 from tests.web import Web
@@ -78,6 +79,30 @@ class Asked:
         self.patch(self.web.orders, "page", fail)
         return self.get("/api/orders")
 
+    def too_fast(self) -> TestResponse:
+        web = Web(asks_for_keys=True, limits=Limits(rate_per_key=50))
+        key = web.key()
+        return [web.client.get("/api/instruments", headers=key) for _ in range(51)][-1]
+
+    def too_many(self) -> TestResponse:
+        web = Web(limits=Limits(max_open_orders=1000))
+        self.patch(web.orders, "count_open", lambda *_: 1000)
+        return web.post(ORDER)
+
+    def too_many_sockets(self) -> TestResponse:
+        updates = self.web.app.extensions["orderengine.updates"]
+        self.patch(updates, "per_client", 50)
+        updates._open_by_client["local"] = 50
+        return self.socket()
+
+    def switched_off(self) -> TestResponse:
+        return Web(limits=Limits(orders_disabled=True)).post(ORDER)
+
+    def socket(self, **headers: str) -> TestResponse:
+        key = {"Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+        path = f"/ws/orders?orderId={self.web.place()}"
+        return self.get(path, **UPGRADE, **key, **headers)
+
     def not_ready(self) -> TestResponse:
         self.web.probes.fault = "PostgreSQL gives no answer"
         return self.get("/readyz")
@@ -87,12 +112,10 @@ class Asked:
         return self.post()
 
     def crowded(self) -> TestResponse:
-        order_id = self.web.place()
         updates = self.web.app.extensions["orderengine.updates"]
         self.patch(updates, "limit", 200)
         self.patch(updates, "open", 200)
-        key = "MDEyMzQ1Njc4OWFiY2RlZg=="
-        return self.get(f"/ws/orders?orderId={order_id}", **UPGRADE, **{"Sec-WebSocket-Key": key})
+        return self.socket()
 
 
 TWICE = ORDER[:-1] + ',"quantity":1}'
@@ -102,6 +125,7 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.VALIDATION_FAILED: lambda asked: asked.post(ORDER.replace("buy", "hold")),
     ErrorCode.UNAUTHORIZED: Asked.stranger,
     ErrorCode.FORBIDDEN: Asked.client,
+    ErrorCode.ORIGIN_NOT_ALLOWED: lambda asked: asked.socket(Origin="https://evil.example"),
     ErrorCode.NOT_FOUND: lambda asked: asked.get("/nothing"),
     ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
     ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
@@ -111,6 +135,10 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
     ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
+    ErrorCode.RATE_LIMITED: Asked.too_fast,
+    ErrorCode.TOO_MANY_OPEN_ORDERS: Asked.too_many,
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,
+    ErrorCode.ORDERS_DISABLED: Asked.switched_off,
     ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
     ErrorCode.INTERNAL_ERROR: Asked.defect,
     ErrorCode.NO_QUOTE: Asked.no_quote,

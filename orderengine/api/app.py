@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api import access, documentation, health, market, metrics, orders
+from orderengine.api import access, documentation, event_stream, health, market, metrics, orders
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
@@ -47,7 +47,13 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     limit_keys(app)
     api = describe(app)
     register_error_handlers(app)
-    for blueprint in (orders.blueprint, market.blueprint, access.blueprint, health.blueprint):
+    for blueprint in (
+        orders.blueprint,
+        event_stream.blueprint,
+        market.blueprint,
+        access.blueprint,
+        health.blueprint,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(documentation.blueprint)

@@ -142,7 +142,7 @@ def get_order(order_id: str) -> Document:
     """Show an order; what is not known yet is absent."""
     ports = current_ports()
     client_id = current_caller().client_id
-    order = find_order(ports.orders, ports.cache, client_id, _known_form(order_id))
+    order = find_order(ports.orders, ports.cache, client_id, known_order_id(order_id))
     if order is None:
         raise _not_found()
     return order_document(order)
@@ -168,7 +168,7 @@ def get_named_order(client_order_id: str) -> Document:
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them."""
     ports = current_ports()
-    known = _known_form(order_id)
+    known = known_order_id(order_id)
     wanted = read_query(EventListSchema(), request)
     client_id = current_caller().client_id
     events = find_events(ports.orders, ports.cache, client_id, known, **wanted)
@@ -177,7 +177,8 @@ def get_events(order_id: str) -> Document:
     return {"events": [event_document(event) for event in events]}
 
 
-def _known_form(text: str) -> UUID:
+def known_order_id(text: str) -> UUID:
+    """The id of an order; raises Refused (404) for what has not the form of one."""
     order_id = parse_order_id(text)
     if order_id is None:
         raise _not_found()

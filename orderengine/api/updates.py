@@ -25,6 +25,7 @@ from orderengine.domain.access import Caller
 from orderengine.domain.errors import Violation
 from orderengine.execution.access import Gate
 from orderengine.execution.ports import Orders
+from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import event_text
 
@@ -90,8 +91,10 @@ class Updates:
             return refusal
         query = read_query(UpdatesQuerySchema(), request)
         query.pop("ticket", None)
-        self._take_slot(current_caller().client_id)
-        g.wanted = self._check(**query)
+        client_id = current_caller().client_id
+        self.take_slot(client_id)
+        g.socket_slot = client_id
+        g.wanted = self.check(**query)
         _prepare_handshake(request.environ)
         return None
 
@@ -99,25 +102,28 @@ class Updates:
         """Give back the slot of this request, whatever became of it."""
         client_id = g.pop("socket_slot", None)
         if client_id is not None:
-            with self._lock:
-                self.open -= 1
-                self._open_by_client[client_id] -= 1
-                self._open_by_client += Counter()  # drops those that have none any more
+            self.give_back(client_id)
+
+    def give_back(self, client_id: str) -> None:
+        """Give back a slot that was taken for this client."""
+        with self._lock:
+            self.open -= 1
+            self._open_by_client[client_id] -= 1
+            self._open_by_client += Counter()  # drops those that have none any more
 
     def serve(self, ws: Any) -> None:
         """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
         with _parting(ws):
             ws.close(self._send(ws, g.wanted))
 
-    def _take_slot(self, client_id: str) -> None:
-        """Raises Refused when no more sockets are served, or to this client."""
+    def take_slot(self, client_id: str) -> None:
+        """Raises Refused when no more sockets are served, or no more to this client."""
         with self._lock:
             is_full = self.open >= self.limit
             has_enough = 0 < self.per_client <= self._open_by_client[client_id]
             if not is_full and not has_enough:
                 self.open += 1
                 self._open_by_client[client_id] += 1
-                g.socket_slot = client_id
                 return
         later = {"Retry-After": str(RETRY_AFTER_S)}
         if is_full:
@@ -129,7 +135,8 @@ class Updates:
         )
         raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
 
-    def _check(self, order_id: UUID, after: int) -> Wanted:
+    def check(self, order_id: UUID, after: int) -> Wanted:
+        """What the caller wants to follow; raises Refused if there is no such thing."""
         caller = current_caller()
         order = self._orders.get(order_id)
         if order is None or order.client_id != caller.client_id:
@@ -140,15 +147,26 @@ class Updates:
         is_over = order.status.is_terminal and after >= order.version
         return Wanted(caller, order_id, after, is_over)
 
+    def follow(self, wanted: Wanted) -> Follower:
+        """Follow what was checked; to be closed by the caller."""
+        return self._hub.follow(wanted.order_id, wanted.after)
+
+    def reason_to_part(self, caller: Caller) -> CloseReason | None:
+        """Why this process must not go on sending to this caller, or None."""
+        if self.draining():
+            return CloseReason.SERVICE_RESTART
+        return CloseReason.POLICY_VIOLATION if self._gate.is_closed_to(caller) else None
+
     def _send(self, ws: Any, wanted: Wanted) -> CloseReason:
         """Send until there is a reason to close."""
         if wanted.is_over:
             return CloseReason.NORMAL_CLOSURE
-        with self._hub.follow(wanted.order_id, wanted.after) as follower:
+        with self.follow(wanted) as follower:
             while not follower.ended:
-                if self.draining():
-                    return CloseReason.SERVICE_RESTART
-                if ws.sock.flooded or self._gate.is_closed_to(wanted.caller):
+                reason = self.reason_to_part(wanted.caller)
+                if reason is not None:
+                    return reason
+                if ws.sock.flooded:
                     return CloseReason.POLICY_VIOLATION
                 _discard_input(ws)
                 event = follower.next(WAKE_S)

@@ -76,6 +76,21 @@ def test_a_client_follows_its_order_and_nobody_else_does(strangers_stack: Stack)
     assert status_of(stack, "/metrics") == 403
 
 
+def test_plain_http_streams_an_order_to_its_end(strangers_stack: Stack) -> None:
+    stack = strangers_stack
+    enter(stack, "alice")
+    order_id = stack.post("SOL", "buy", "1")
+    path = f"/api/orders/{order_id}/stream"
+    told = [line for line in stack.text(path).splitlines() if line.startswith("data: ")]
+    events = [json.loads(line.removeprefix("data: ")) for line in told]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
+    assert [json.dumps(event) for event in events] == [
+        json.dumps(event) for event in stack.get(f"/api/orders/{order_id}/events")["events"]
+    ]
+    enter(stack, "bob")
+    assert status_of(stack, path) == 404
+
+
 def test_a_ticket_opens_one_socket_without_a_header(strangers_stack: Stack) -> None:
     stack = strangers_stack
     enter(stack, "alice")

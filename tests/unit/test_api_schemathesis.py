@@ -44,4 +44,4 @@ def test_what_is_described_is_what_is_answered(case: AnyCase) -> None:
 
 
 def test_all_of_it_is_generated_for() -> None:
-    assert schema.statistic.operations.total == schema.statistic.operations.selected == 10
+    assert schema.statistic.operations.total == schema.statistic.operations.selected == 11

@@ -3,6 +3,7 @@
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { group, price } from "./format.js";
 
+const LEGEND_PX = 44; // two lines
 const charts = new Set();
 
 // `describe` gets the theme and answers uPlot's options; called again when the colors change.
@@ -39,7 +40,7 @@ export class Chart {
 
   // The legend stands below the plot and is not counted in uPlot's height.
   #size() {
-    return { width: this.#root.clientWidth, height: Math.max(40, this.#root.clientHeight - 26) };
+    return { width: this.#root.clientWidth, height: Math.max(40, this.#root.clientHeight - LEGEND_PX) };
   }
 }
 

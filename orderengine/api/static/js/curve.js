@@ -75,7 +75,10 @@ function options(colors) {
   return {
     scales: { x: { time: false, distr: 3 } },
     axes: [
-      axis(colors, { values: (_, splits) => splits.map((split) => (split === null ? "" : compact(split))) }),
+      axis(colors, {
+        grid: { stroke: colors.grid, width: 1, filter: (_, splits) => splits.map(ifPowerOfTen) },
+        values: (_, splits) => splits.map((split) => (split === null ? "" : compact(split))),
+      }),
       axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) }),
     ],
     series: [
@@ -84,6 +87,10 @@ function options(colors) {
       line("meteora", colors.meteora, { points: { show: true, size: 5 }, dash: [6, 3] }),
     ],
   };
+}
+
+function ifPowerOfTen(split) {
+  return Number.isInteger(Number(Math.log10(split).toFixed(9))) ? split : null;
 }
 
 export function compactPrice(number) {

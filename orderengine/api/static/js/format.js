@@ -50,8 +50,8 @@ export function between(earlier, later) {
   return Date.parse(later) - Date.parse(earlier);
 }
 
-export function timeOfDay(text) {
-  return clock.format(new Date(text));
+export function timeOfDay(date) {
+  return clock.format(date);
 }
 
 export function moment(text) {
@@ -65,5 +65,9 @@ export function short(hash) {
 }
 
 export function venues(dex) {
-  return dex === undefined ? NONE : dex.split("+").join(" + ");
+  return dex === undefined ? NONE : dex.split("+").map(venue).join(" + ");
+}
+
+export function venue(dex) {
+  return dex[0].toUpperCase() + dex.slice(1);
 }

@@ -130,7 +130,7 @@ function stagesView(events, nowMs) {
       el("span", { class: "lasted" }, ms || stage === current ? seconds(Math.round(ms)) : "–"),
     );
     if (ms === 0 && stage !== current) part.dataset.idle = "true";
-    part.style.flexGrow = String(Math.max(0.14, total ? ms / total : 0.25));
+    part.style.flexGrow = String(Math.max(0.02, total ? ms / total : 0.25));
     return part;
   });
   return el("ol", { class: "stages", "aria-label": `Time per stage, ${seconds(Math.round(total))} in all` }, parts);

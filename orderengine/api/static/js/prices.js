@@ -4,6 +4,7 @@ import { getOrders } from "./api.js";
 import { Chart, axis, line } from "./chart.js";
 import { compactPrice } from "./curve.js";
 import { find, say } from "./dom.js";
+import { timeOfDay } from "./format.js";
 import { Loop } from "./loop.js";
 
 const WINDOW_S = 600;
@@ -54,11 +55,15 @@ export class Prices {
   }
 }
 
+function atText(at) {
+  return timeOfDay(new Date(at * 1000));
+}
+
 function options(colors) {
   return {
-    axes: [axis(colors), axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) })],
+    axes: [axis(colors, { values: (_, splits) => splits.map(atText) }), axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) })],
     series: [
-      { label: "At", value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleTimeString(undefined, { hour12: false })) },
+      { label: "At", value: (_, at) => (at === null ? "–" : atText(at)) },
       line("raydium", colors.raydium, { points: { show: false } }),
       line("meteora", colors.meteora, { points: { show: false }, dash: [6, 3] }),
       line("executed", colors.fill, { paths: () => null, points: { show: true, size: 7, fill: colors.fill } }),

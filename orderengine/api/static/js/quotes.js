@@ -2,13 +2,13 @@
 
 import { Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { fromUnits, group, price, seconds, usdc, venues } from "./format.js";
+import { fromUnits, group, price, seconds, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
 
 const PERIOD_MS = 1_500;
 const DEBOUNCE_MS = 250;
 const VENUES = ["raydium", "meteora"];
-const POOLS = { cpmm: "constant product", dlmm: "bins" };
+const POOLS = { cpmm: "CPMM", dlmm: "DLMM" };
 const REASONS = {
   BEST_PRICE: "best price",
   ONLY_QUOTE: "only quote",
@@ -92,19 +92,21 @@ function quotesView(route) {
 
 function venueCard(quote, best, winners) {
   const worseBps = Math.abs(Number(quote.price) / best - 1) * 10_000;
-  const total = fromUnits(quote.quoteAmount);
+  const isBuy = quote.side === "buy";
   return el(
     "article",
     { class: "venue", "data-dex": quote.dex, "data-winner": winners.has(quote.dex) },
-    el("header", {}, el("h3", {}, quote.dex), winners.has(quote.dex) ? tag(winners) : null),
+    el("header", {}, el("h3", {}, venue(quote.dex)), winners.has(quote.dex) ? tag(winners) : null),
     el("p", { class: "price", title: `${quote.price} USDC` }, price(quote.price)),
     el(
       "dl",
       { class: "facts" },
-      ...fact("Against best", worseBps < 0.005 ? "best" : `${group(worseBps, 1)} bps worse`),
-      ...fact(quote.side === "buy" ? "Costs" : "Brings", `${usdc(total)} USDC`),
-      ...fact("Fee", `${usdc(quote.fee)} USDC`),
+      ...fact("Worse by", worseBps < 0.005 ? "–" : `${group(worseBps, 1)} bps`),
+      ...fact("Mid price", price(quote.midPrice)),
       ...fact("Impact", `${group(Number(quote.marketImpactBps), 2)} bps`),
+      ...fact("Fee", usdc(quote.fee)),
+      ...fact(isBuy ? "Costs" : "Brings", usdc(fromUnits(quote.quoteAmount))),
+      ...fact(isBuy ? "At most" : "At least", usdc(fromUnits(quote.maxIn ?? quote.minOut))),
       ...fact("Pool", POOLS[quote.poolKind] ?? quote.poolKind),
     ),
   );
@@ -118,7 +120,7 @@ function refusedCard(dex, why) {
   return el(
     "article",
     { class: "venue", "data-dex": dex, "data-refused": "true" },
-    el("header", {}, el("h3", {}, dex)),
+    el("header", {}, el("h3", {}, venue(dex))),
     el("p", { class: "why" }, why ?? "no quote"),
   );
 }
@@ -133,7 +135,7 @@ function verdict(route) {
     el("p", {}, el("strong", {}, `${venues(route.dex)} at ${price(route.quotedPrice)} USDC`), " ", el("span", { class: "tag" }, REASONS[route.routeReason] ?? route.routeReason)),
     el("p", { class: "why" }, route.routeDetail),
     route.legs.length > 1 ? splitBar(route) : null,
-    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${seconds(quoteAge)}.`),
+    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${seconds(quoteAge)}. Amounts are in USDC.`),
   );
 }
 
@@ -141,7 +143,7 @@ function splitBar(route) {
   const total = route.legs.reduce((sum, leg) => sum + Number(leg.baseAmount), 0);
   const parts = route.legs.map((leg) => {
     const share = Number(leg.baseAmount) / total;
-    const part = el("span", { class: "part", "data-dex": leg.dex }, `${leg.dex} ${group(share * 100, 1)} %`);
+    const part = el("span", { class: "part", "data-dex": leg.dex }, `${venue(leg.dex)} ${group(share * 100, 1)} %`);
     part.style.flexGrow = String(share);
     return part;
   });

@@ -1,7 +1,7 @@
 // The result of an order in figures: quoted against executed, slippage, fees, legs.
 
 import { copyButton, el } from "./dom.js";
-import { NONE, between, fromUnits, group, price, quantity, seconds, short, slippage, usdc, venues } from "./format.js";
+import { NONE, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
 import { lastOf, lastWith } from "./history.js";
 
 export function summaryView(events) {
@@ -16,7 +16,7 @@ export function summaryView(events) {
     fact("Quoted", price(built.quotedPrice), built.quotedPrice),
     fact("Executed", price(done.executedPrice), done.executedPrice, "executed"),
     fact("Slippage", slippage(done.slippagePct), done.slippagePct && "positive is worse than quoted", "slippage", direction(done.slippagePct)),
-    fact("USDC", done.quoteAmount ? usdc(fromUnits(done.quoteAmount)) : NONE, done.quoteAmount && `${fromUnits(done.quoteAmount)}`),
+    fact(events[0].data.side === "buy" ? "Paid" : "Received", done.quoteAmount ? usdc(fromUnits(done.quoteAmount)) : NONE, done.quoteAmount && `${fromUnits(done.quoteAmount)}`),
     fact("Fee", done.fee ? usdc(done.fee) : NONE, done.fee),
     fact("Impact", done.marketImpactBps ? `${group(Number(done.marketImpactBps), 2)} bps` : NONE),
     fact("Took", done.landedAt || failed ? seconds(between(events[0].at, events.at(-1).at)) : NONE),
@@ -35,14 +35,14 @@ export function legsView(events) {
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, leg.dex),
-      el("td", { class: "number" }, quantity(String(fromUnits(leg.baseAmount, decimals)))),
+      el("th", { scope: "row" }, venue(leg.dex)),
+      el("td", { class: "number" }, group(fromUnits(leg.baseAmount, decimals), 4, 0)),
       el("td", { class: "number" }, usdc(fromUnits(leg.quoteAmount))),
       el("td", { class: "number" }, usdc(leg.fee)),
-      el("td", { class: "number" }, `${group(Number(leg.marketImpactBps), 2)} bps`),
+      el("td", { class: "number" }, group(Number(leg.marketImpactBps), 2)),
     ),
   );
-  const heads = [executed ? "Executed at" : "To execute at", "Quantity", "USDC", "Fee", "Impact"];
+  const heads = [executed ? "Executed at" : "To execute at", "Quantity", "USDC", "Fee", "Impact bps"];
   return el(
     "table",
     { class: "legs" },

@@ -1,7 +1,7 @@
 // The steps of an order in words, attempt by attempt.
 
 import { copyButton, el } from "./dom.js";
-import { fromUnits, price, seconds, short, slippage, usdc, venues } from "./format.js";
+import { fromUnits, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
 
 const CAUSES = {
   order: "Asking every venue for a quote.",
@@ -49,7 +49,7 @@ function pendingText({ data, attempt }) {
 }
 
 function buildingText({ data }) {
-  const quotes = data.quotes.map((quote) => `${quote.dex} ${price(quote.price)}`).join(" · ");
+  const quotes = data.quotes.map((quote) => `${venue(quote.dex)} ${price(quote.price)}`).join(" · ");
   return [
     `${venues(data.dex)} at ${price(data.quotedPrice)} USDC: ${data.routeDetail}. `,
     el("span", { class: "hint" }, `Quotes: ${quotes}. Limit ${usdc(fromUnits(data.limitAmount))} USDC.`),

@@ -1,0 +1,101 @@
+"""The page while the network or the web process is away."""
+
+import random
+from collections.abc import Iterator, Mapping
+
+import pytest
+from playwright.sync_api import expect
+
+from chaos.proxy import Proxy
+from orderengine.local.ports import LOOPBACK
+from tests.browser.conftest import OpenDesk
+from tests.browser.desk import Desk
+from tests.e2e.stack import Stack
+
+STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
+OUTAGE = ["Failed to load resource", "WebSocket connection to"]
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    return {"SIM_QUOTE_LATENCY_MS": "50-80", "SIM_SETTLEMENT_MS": "1500-1500"}
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[Proxy]:
+    with Proxy(lambda: stack.port, random.Random(7)) as running:  # noqa: S311
+        yield running
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk, proxy: Proxy) -> Desk:
+    """A window behind the proxy."""
+    opened = open_desk(url=f"http://{LOOPBACK}:{proxy.port}")
+    opened.expected += OUTAGE
+    return opened
+
+
+def test_a_socket_that_is_cut_in_mid_order_resumes_after_the_last_step(
+    desk: Desk, proxy: Proxy, stack: Stack
+) -> None:
+    order_id = desk.submit(symbol="AAPL", quantity="10")
+    desk.wait_for("submitted")
+    proxy.refuse(refusing=True)
+    desk.link("waiting")
+    expect(desk.page.locator("#order-link")).to_contain_text("Connection lost after step 4")
+    assert stack.follow(order_id).statuses[-1] == "confirmed"
+    assert desk.steps == STEPS[:4]
+    proxy.refuse(refusing=False)
+    desk.wait_for("confirmed")
+    desk.link("ended")
+    assert desk.steps == STEPS
+    own = [url for url in desk.sockets if order_id in url]
+    assert "after" not in own[0]
+    assert len(own) > 1
+    assert all(url.endswith("after=4") for url in own[1:])
+
+
+def test_the_page_survives_a_restart_of_the_web_process_in_mid_order(
+    open_desk: OpenDesk, stack: Stack
+) -> None:
+    desk = open_desk()
+    desk.expected += OUTAGE
+    desk.submit(symbol="ETH", side="sell", quantity="2")
+    desk.wait_for("submitted")
+    stack.restart("web")
+    desk.wait_for("confirmed")
+    assert desk.steps == STEPS
+    expect(desk.page.locator("#service")).to_have_attribute("data-state", "ok")
+    expect(desk.page.locator("#freshness")).to_have_text("live")
+    desk.submit(symbol="AAPL", quantity="1")
+    desk.wait_for("confirmed")
+
+
+def test_an_order_sent_while_the_server_is_away_is_placed_once_when_it_is_back(
+    desk: Desk, proxy: Proxy, stack: Stack
+) -> None:
+    desk.fill(symbol="BONK", quantity="54321")
+    proxy.refuse(refusing=True)
+    desk.page.click("#submit")
+    outcome = desk.page.locator("#outcome")
+    expect(outcome).to_have_attribute("data-state", "asking")
+    expect(outcome).to_contain_text("never orders twice")
+    expect(desk.page.locator("#banner")).to_contain_text("Trying again")
+    proxy.refuse(refusing=False)
+    desk.wait_for("confirmed")
+    expect(desk.page.locator("#banner")).to_be_hidden()
+    listed = stack.get("/api/orders?symbol=BONK&limit=100")["orders"]
+    assert [order["quantity"] for order in listed] == ["54321"]
+
+
+def test_an_answer_that_is_lost_is_asked_for_again_and_not_ordered_again(
+    desk: Desk, proxy: Proxy, stack: Stack
+) -> None:
+    desk.fill(symbol="SPY", quantity="0.777")
+    proxy.stall()
+    desk.page.click("#submit")
+    expect(desk.page.locator("#outcome")).to_have_attribute("data-state", "sending")
+    proxy.flow()
+    desk.wait_for("confirmed")
+    listed = stack.get("/api/orders?symbol=SPY&limit=100")["orders"]
+    assert [order["quantity"] for order in listed] == ["0.777"]

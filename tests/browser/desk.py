@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 TIMEOUT_MS = 20_000
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-
-Options = dict[str, Any]
 
 
 class Desk:
@@ -110,21 +108,14 @@ class Desk:
         return max(0, width - viewport["width"])
 
     def shoot(self, path: Path) -> None:
-        """Write a picture of the whole page, when the charts have their points."""
-        self.page.wait_for_function("document.querySelectorAll('.chart canvas').length === 2")
-        self.page.wait_for_load_state("networkidle")
+        """Write a picture of the whole page, when it has had the time to show something."""
+        for _ in range(5):
+            with self.page.expect_response(re.compile("/api/quotes.*slippageBps")):
+                pass
+        expect(self.page.locator("#activity dd").first).not_to_have_text("0")
         self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=path, full_page=True, animations="disabled")
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.problems.append(message.text)
-
-
-def is_answer(path: str) -> Any:
-    """Tells the answer to a request for this path."""
-
-    def matches(answer: Response) -> bool:
-        return path in answer.url
-
-    return matches

@@ -34,8 +34,9 @@ def stack_environ() -> Mapping[str, str]:
 
 
 def test_an_order_is_placed_and_watched_until_it_is_confirmed(
-    desk: Desk, stack: Stack, shoot: Shoot
+    open_desk: OpenDesk, stack: Stack, shoot: Shoot
 ) -> None:
+    desk = open_desk(color_scheme="dark")
     order_id = desk.submit(symbol="AAPL", side="buy", quantity="10")
     desk.wait_for("confirmed")
     desk.link("ended")
@@ -47,7 +48,7 @@ def test_an_order_is_placed_and_watched_until_it_is_confirmed(
     executed = page.locator('[data-fact="executed"] dd')
     assert executed.get_attribute("title") == shown["executedPrice"]
     slippage = page.locator('[data-fact="slippage"] dd').inner_text()
-    told = Decimal(slippage.removesuffix(" %").replace("−", "-"))
+    told = Decimal(slippage.removesuffix(" %").replace(chr(0x2212), "-"))
     assert abs(told - Decimal(shown["slippagePct"])) <= Decimal("0.0005")
     row = page.locator(f'tr[data-order-id="{order_id}"]')
     expect(row.locator(".status")).to_have_text("confirmed")

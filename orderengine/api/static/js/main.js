@@ -30,7 +30,7 @@ const quotes = new Quotes({
     prices.add(wanted.symbol, route.quotes);
     curve.show(wanted, instrument, Number(route.quotedPrice));
   },
-  onRefused: (refusal) => ticket.showViolations(refusal.errors),
+  onRefused: (refusal) => ticket.showQuoteViolations(refusal.errors),
 });
 const ticket = new Ticket({
   onChange: (wanted, chosen) => {

@@ -31,12 +31,13 @@ export function legsView(events) {
   const legs = executed ?? lastOf(events, "building")?.data.legs ?? [];
   const decimals = lastOf(events, "building")?.data.legs[0].baseDecimals;
   if (legs.length < 2) return null;
+  const amount = (units) => fromUnits(units, decimals);
   const rows = legs.map((leg) =>
     el(
       "tr",
       {},
       el("th", { scope: "row" }, venue(leg.dex)),
-      el("td", { class: "number" }, group(fromUnits(leg.baseAmount, decimals), 4, 0)),
+      el("td", { class: "number" }, group(amount(leg.baseAmount), amount(leg.baseAmount) >= 1000 ? 2 : 6, 0)),
       el("td", { class: "number" }, usdc(fromUnits(leg.quoteAmount))),
       el("td", { class: "number" }, usdc(leg.fee)),
       el("td", { class: "number" }, group(Number(leg.marketImpactBps), 2)),

@@ -36,10 +36,15 @@ export class Ticket {
     this.#changed();
   }
 
-  // Show each broken rule beside its field, and what has no field here below the button.
-  showViolations(violations) {
+  // What a request for quotes broke; it says nothing about the fields that it does not have.
+  showQuoteViolations(violations) {
+    this.#showViolations(violations, QUOTED_FIELDS);
+  }
+
+  // Show each broken rule beside its field; answers those that have no field here.
+  #showViolations(violations, fields = FIELDS) {
     const elsewhere = violations.filter(({ field }) => !FIELDS.includes(field));
-    for (const field of FIELDS) {
+    for (const field of fields) {
       const broken = violations.filter((each) => each.field === field);
       const element = find(`[data-field="${field}"]`, this.#form);
       element.dataset.broken = String(broken.length > 0);
@@ -66,7 +71,7 @@ export class Ticket {
     say(find("#quantity-hint"), `${quantity(low)} to ${quantity(high)}, in steps of ${step}`);
     this.#submit.dataset.side = values.side;
     this.#label();
-    this.showViolations([]);
+    this.#showViolations([]);
     const wanted = QUOTED_FIELDS.map((field) => [field, values[field]]);
     this.#listeners.onChange(Object.fromEntries(wanted), instrument);
   }
@@ -78,7 +83,7 @@ export class Ticket {
 
   async #send() {
     const asking = (this.#asking = new AbortController());
-    this.showViolations([]);
+    this.#showViolations([]);
     this.#tell("sending", "Sending the order.");
     try {
       const accepted = await this.#untilAnswered(orderOf(this.#values()), asking.signal);
@@ -110,7 +115,7 @@ export class Ticket {
   }
 
   #tellRefusal(error) {
-    const rest = error instanceof Refused ? this.showViolations(error.errors) : "";
+    const rest = error instanceof Refused ? this.#showViolations(error.errors) : "";
     const named = error instanceof Refused && error.errors.length > 0 && !rest;
     this.#tell("refused", named ? "Not accepted: see the marked fields." : `Not accepted: ${rest || error.message}`);
     this.#form.querySelector('[aria-invalid="true"]')?.focus();

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenDesk, Shoot
+from tests.browser.contrast import LEAST, contrasts
 from tests.e2e.stack import Stack
 
 ATTEMPT = ["pending", "routing", "building", "submitted"]
@@ -41,3 +42,18 @@ def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
     row = desk.page.locator(f'tr[data-order-id="{order_id}"]')
     expect(row.locator(".status")).to_have_text("SLIPPAGE_EXCEEDED")
     shoot(desk, "page-failed")
+
+
+@pytest.mark.parametrize("color_scheme", ["dark", "light"])
+def test_every_text_has_enough_contrast(open_desk: OpenDesk, color_scheme: str) -> None:
+    desk = open_desk(color_scheme=color_scheme, reduced_motion="reduce")
+    for wanted in (
+        {"slippageBps": "0", "symbol": "NVDA"},
+        {"slippageBps": "100", "symbol": "SOL", "quantity": "20000", "maxLegs": "2"},
+    ):
+        desk.submit(**wanted)
+        desk.link("ended")
+        expect(desk.page.locator("#quotes[data-stale]")).to_have_count(0)
+        measured = contrasts(desk.page)
+        assert len(measured) > 80
+        assert [each for each in measured if each.ratio < LEAST] == []

@@ -13,6 +13,10 @@ from tests.browser.desk import Desk
 from tests.e2e.stack import Stack
 
 STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
+HIDE = """hidden => {
+  Object.defineProperty(document, 'hidden', {get: () => hidden, configurable: true});
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
 OUTAGE = ["Failed to load resource", "WebSocket connection to"]
 
 
@@ -99,3 +103,29 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_not_ordered_again(
     desk.wait_for("confirmed")
     listed = stack.get("/api/orders?symbol=SPY&limit=100")["orders"]
     assert [order["quantity"] for order in listed] == ["0.777"]
+
+
+def test_a_connection_that_has_gone_silent_is_noticed(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.page.route_web_socket("**/ws/orders?*", lambda socket: None)
+    desk.submit(symbol="AAPL", quantity="2")
+    desk.link("live")
+    desk.wait_for("confirmed")
+    desk.link("ended")
+    assert desk.steps == STEPS
+
+
+def test_a_page_that_nobody_looks_at_asks_for_nothing(desk: Desk) -> None:
+    desk.page.clock.install()
+    desk.open()
+    with desk.page.expect_response("**/api/quotes?*"):
+        desk.page.clock.run_for(5_000)
+    asked: list[str] = []
+    desk.page.evaluate(HIDE, True)
+    desk.page.wait_for_load_state("networkidle")
+    desk.page.on("request", lambda request: asked.append(request.url))
+    desk.page.clock.run_for(60_000)
+    assert asked == []
+    with desk.page.expect_response("**/api/quotes?*"):
+        desk.page.evaluate(HIDE, False)
+        desk.page.clock.run_for(5_000)

@@ -15,6 +15,7 @@ from tests.integration.streams import wait_until
 STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
 REFUSAL = "status of 4"
 LARGE = {"symbol": "SOL", "quantity": "20000", "maxLegs": "2"}
+MIXED = [("BTC", "buy", "0.05"), ("ETH", "sell", "1.25"), ("RAY", "sell", "100")]
 SHOWN_QUOTES = """() => [
   [...document.querySelectorAll('.venue')].map(card => [card.dataset.dex, card.dataset.winner,
     card.querySelector('.price').title.split(' ')[0]]),
@@ -34,9 +35,8 @@ def stack_environ() -> Mapping[str, str]:
 
 
 def test_an_order_is_placed_and_watched_until_it_is_confirmed(
-    open_desk: OpenDesk, stack: Stack, shoot: Shoot
+    desk: Desk, stack: Stack
 ) -> None:
-    desk = open_desk(color_scheme="dark")
     order_id = desk.submit(symbol="AAPL", side="buy", quantity="10")
     desk.wait_for("confirmed")
     desk.link("ended")
@@ -53,7 +53,6 @@ def test_an_order_is_placed_and_watched_until_it_is_confirmed(
     row = page.locator(f'tr[data-order-id="{order_id}"]')
     expect(row.locator(".status")).to_have_text("confirmed")
     expect(row).to_have_attribute("aria-current", "true")
-    shoot(desk, "page-dark")
 
 
 def test_both_venues_are_quoted_and_the_better_one_is_marked_with_the_reason(desk: Desk) -> None:
@@ -222,16 +221,22 @@ def test_a_phone_needs_no_scrolling_to_the_side(open_desk: OpenDesk) -> None:
     assert desk.overflow_px() == 0
 
 
-def test_pictures_of_a_phone_and_of_the_light_colors(open_desk: OpenDesk, shoot: Shoot) -> None:
-    phone = open_desk(color_scheme="dark", device_scale_factor=2, **PHONE_OPTIONS)
-    light = open_desk(color_scheme="light")
-    for desk, name in ((phone, "page-phone"), (light, "page-light")):
-        desk.submit(**LARGE)
+def test_the_page_follows_the_colors_of_the_system(
+    open_desk: OpenDesk, stack: Stack, shoot: Shoot
+) -> None:
+    for symbol, side, quantity in MIXED:
+        stack.follow(stack.post(symbol, side, quantity))
+    dark, light = (open_desk(color_scheme=scheme) for scheme in ("dark", "light"))
+    phone = open_desk(color_scheme="dark", device_scale_factor=1.5, **PHONE_OPTIONS)
+    dark.submit(symbol="AAPL", quantity="10")
+    light.submit(**LARGE)
+    phone.submit(**LARGE)
+    for desk, name in ((dark, "page-dark"), (light, "page-light"), (phone, "page-phone")):
         desk.wait_for("confirmed")
         shoot(desk, name)
     backgrounds = [
         desk.page.evaluate("getComputedStyle(document.querySelector('.panel')).backgroundColor")
-        for desk in (phone, light)
+        for desk in (dark, light)
     ]
     assert backgrounds == ["rgb(16, 22, 30)", "rgb(255, 255, 255)"]
 

@@ -5,7 +5,7 @@ import { TERMINAL } from "./format.js";
 import { backoffMs } from "./loop.js";
 
 const SERVED_TO_THE_END = 1000;
-const SILENCE_MS = 15_000;
+const SILENCE_MS = 8_000;
 
 export class Follower {
   #orderId;
@@ -40,6 +40,7 @@ export class Follower {
       this.#listen();
     });
     socket.addEventListener("message", ({ data }) => {
+      if (socket !== this.#socket) return;
       this.#tries = 0;
       this.#take(JSON.parse(data));
       this.#listen();
@@ -52,22 +53,33 @@ export class Follower {
     });
   }
 
-  // A half-open connection is silent for ever: after a while the API is asked what was missed.
+  // An order may have nothing to tell for long, and a half-open connection is silent for ever.
   #listen() {
     clearTimeout(this.#timer);
-    if (this.#ended) return;
-    this.#timer = setTimeout(() => {
-      const silent = this.#socket;
-      this.#socket = null;
-      silent.close();
-      void this.#recover(false);
-    }, SILENCE_MS);
+    this.#timer = this.#ended ? null : setTimeout(() => void this.#doubt(), SILENCE_MS);
+  }
+
+  async #doubt() {
+    const [timer, last, socket] = [this.#timer, this.#last, this.#socket];
+    const mayGoOn = await this.#readMissed();
+    if (timer !== this.#timer || this.#stopped.signal.aborted) return; // it has spoken after all
+    if (mayGoOn && this.#last === last) {
+      this.#listen();
+      return;
+    }
+    this.#socket = null; // it has kept something back: whatever it still says is not listened to
+    socket.close();
+    if (mayGoOn) this.#wait();
   }
 
   // The browser does not tell why a handshake was refused; the API does.
   async #recover(wasOpen) {
-    if (!wasOpen && !(await this.#readMissed())) return;
+    if (wasOpen || (await this.#readMissed())) this.#wait();
+  }
+
+  #wait() {
     const retryInMs = backoffMs(this.#tries++);
+    clearTimeout(this.#timer);
     this.#link({ state: "waiting", retryInMs, after: this.#last });
     this.#timer = setTimeout(() => this.#connect(), retryInMs);
   }
@@ -91,7 +103,7 @@ export class Follower {
   #take(event) {
     if (this.#stopped.signal.aborted || event.seq <= this.#last) return;
     if (event.seq > this.#last + 1) {
-      this.#socket.close(); // what is missing comes again after the one that was seen last
+      this.#socket?.close(); // what is missing comes again after the one that was seen last
       return;
     }
     this.#last = event.seq;

@@ -34,9 +34,7 @@ def stack_environ() -> Mapping[str, str]:
     }
 
 
-def test_an_order_is_placed_and_watched_until_it_is_confirmed(
-    desk: Desk, stack: Stack
-) -> None:
+def test_an_order_is_placed_and_watched_until_it_is_confirmed(desk: Desk, stack: Stack) -> None:
     order_id = desk.submit(symbol="AAPL", side="buy", quantity="10")
     desk.wait_for("confirmed")
     desk.link("ended")

@@ -58,7 +58,7 @@ function buildingText({ data }) {
 
 function submittedText({ data }) {
   return [
-    "Signed, stored, then sent: ",
+    "Signed, stored, sent: ",
     el("code", { title: data.txHash }, short(data.txHash)),
     copyButton(data.txHash, "Copy the transaction's hash"),
   ];

@@ -1,6 +1,7 @@
 """What is broken and healed: the Procfile's processes on durable servers, with proxies between."""
 
 import contextlib
+import http.client
 import json
 import random
 import shutil
@@ -209,8 +210,10 @@ class Rig(Stack):
 
     def _get(self, path: str) -> object:
         url = f"http://{LOOPBACK}:{self.port}{path}"
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-            document: object = json.loads(answer.read())
+        # HTTPException: the process died in the middle of its answer.
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                document: object = json.loads(answer.read())
             return document
         return None
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from chaos.proxy import Proxy
 from orderengine.local.ports import LOOPBACK
@@ -93,16 +93,28 @@ def test_an_order_sent_while_the_server_is_away_is_placed_once_when_it_is_back(
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_and_not_ordered_again(
-    desk: Desk, proxy: Proxy, stack: Stack
+    desk: Desk, stack: Stack
 ) -> None:
-    desk.fill(symbol="SPY", quantity="0.777")
-    proxy.stall()
-    desk.page.click("#submit")
-    expect(desk.page.locator("#outcome")).to_have_attribute("data-state", "sending")
-    proxy.flow()
+    keys: list[str] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            route.continue_()
+            return
+        assert route.fetch().status == 202
+        route.abort("connectionreset")
+
+    desk.page.route("**/api/orders/execute", lose_the_first_answer)
+    desk.submit(symbol="SPY", quantity="0.777")
     desk.wait_for("confirmed")
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    desk.submit()
+    desk.wait_for("confirmed")
+    assert len(set(keys)) == 2
     listed = stack.get("/api/orders?symbol=SPY&limit=100")["orders"]
-    assert [order["quantity"] for order in listed] == ["0.777"]
+    assert [order["quantity"] for order in listed] == ["0.777", "0.777"]
 
 
 def test_a_connection_that_has_gone_silent_is_noticed(open_desk: OpenDesk) -> None:

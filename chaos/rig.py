@@ -228,8 +228,10 @@ def tree(root: int) -> set[int]:
 
 
 def _kill_tree(root: int | None) -> None:
-    if root is None:
+    main = ProcessRef.of(root) if root is not None else None
+    if root is None or main is None:
         return
+    main.send(signal.SIGSTOP)  # it must not start another one while its own are counted
     members = [ref for ref in map(ProcessRef.of, tree(root)) if ref]
     for ref in members:
         ref.send(signal.SIGKILL)

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api import access, documentation, event_stream, health, market, metrics, orders
+from orderengine.api import (
+    access,
+    documentation,
+    event_stream,
+    health,
+    market,
+    metrics,
+    orders,
+    page,
+)
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
@@ -57,6 +66,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(documentation.blueprint)
+    app.register_blueprint(page.blueprint)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
     register_updates(app, ports.orders, ports.hub, ports.gate, caps)
     trust_proxies(app, ports.proxy_hops)

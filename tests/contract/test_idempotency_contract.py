@@ -1,5 +1,7 @@
 """What every implementation of `Orders` promises about idempotency keys."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -172,3 +174,12 @@ def test_of_many_who_choose_one_name_at_once_one_has_it(database: Engine) -> Non
 
         with ThreadPoolExecutor(8) as threads:
             assert sum(threads.map(take, range(8))) == 1
+
+
+def test_what_was_left_at_its_default_is_not_part_of_the_fingerprint() -> None:
+    order = a_new_order()
+    before_legs = {key: value for key, value in order.data.items() if key != "maxLegs"}
+    assert order.max_legs == 1
+    text = json.dumps(before_legs, sort_keys=True).encode()
+    assert fingerprint(order) == hashlib.sha256(text).digest()
+    assert fingerprint(replace(order, max_legs=2)) != fingerprint(order)

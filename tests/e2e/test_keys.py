@@ -108,6 +108,7 @@ def test_a_ticket_opens_one_socket_without_a_header(strangers_stack: Stack) -> N
     url = f"ws://{LOOPBACK}:{stack.port}/ws/orders?orderId={order_id}&ticket={ticket}"
     client = websocket.create_connection(url, timeout=20)
     assert rest(client).statuses[-1] == "confirmed"
+    client.shutdown()  # type: ignore[no-untyped-call]
     with pytest.raises(websocket.WebSocketBadStatusException, match="401"):
         websocket.create_connection(url, timeout=20)
     assert ticket not in stack.logs("web")

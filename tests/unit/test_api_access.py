@@ -15,7 +15,8 @@ UPGRADE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
 }
-OPEN_TO_ALL = {"/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"}
+OPEN_TO_ALL = {"/", "/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"}
+PAGE_FILES = "/static/<path:name>"
 DOCS_FILES = "/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js', 'init.js'):name>"
 
 
@@ -37,10 +38,14 @@ def placed(web: Web, headers: dict[str, str], **more: object) -> str:
 def test_every_path_is_closed_to_strangers_or_listed_as_open(web: Web) -> None:
     paths = {rule.rule for rule in web.app.url_map.iter_rules()}
     is_open = {path for path in paths if not path.startswith(CLOSED_PREFIXES)}
-    assert is_open == OPEN_TO_ALL | {DOCS_FILES}
+    assert is_open == OPEN_TO_ALL | {DOCS_FILES, PAGE_FILES}
     for rule in web.app.url_map.iter_rules():
         if rule.rule in is_open:
-            with web.client.get(rule.rule.replace(DOCS_FILES, "/docs/init.js")) as shown:
+            with web.client.get(
+                rule.rule.replace(DOCS_FILES, "/docs/init.js").replace(
+                    PAGE_FILES, "/static/index.html"
+                )
+            ) as shown:
                 assert shown.status_code == 200
             continue
         path = rule.rule.replace("<order:order_id>", str(uuid4()))

@@ -1,5 +1,6 @@
 """The composition root: settings in, the ports of a web or worker process out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from celery import Celery
@@ -11,6 +12,7 @@ from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
 from orderengine.execution.meter import MeteredDispatcher, Tally
 from orderengine.execution.ports import (
@@ -23,7 +25,9 @@ from orderengine.execution.ports import (
     QuoteBoard,
 )
 from orderengine.execution.watch import OrderFigures, Watch
+from orderengine.settlement.ledger import Ledger
 from orderengine.settlement.simulated import SimulatedNetwork
+from orderengine.storage.archive import SqlArchive
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
@@ -32,6 +36,7 @@ from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
 from orderengine.stream.counts import CountsFlusher, RedisCounts
+from orderengine.stream.facts import RedisFacts, redis_facts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
@@ -135,6 +140,37 @@ def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
         heartbeat=heartbeat,
         counts=CountsFlusher(client, tally),
         figures=SqlFigures(database, settings.stuck_after_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPorts:
+    """What an operator's command works with; `stuck_after_s` is the setting."""
+
+    orders: Orders
+    archive: Archive
+    witness: Witness
+    probes: Probes
+    redis_facts: Callable[[], RedisFacts | None]
+    stuck_after_s: int
+
+
+def build_operator(settings: Settings) -> OperatorPorts:
+    """Assemble an operator's command; nothing connects before it is used."""
+    database = create_database_engine(
+        settings.database_url, pool_size=1, application="orderengine-cli"
+    )
+    client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
+    heartbeat = Heartbeat(client)
+    celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
+    dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S), heartbeat.check_writable)
+    return OperatorPorts(
+        orders=SqlOrders(database),
+        archive=SqlArchive(database),
+        witness=Ledger(database, settings.simulation.block_ms),
+        probes=SystemProbes(database, dispatcher, heartbeat),
+        redis_facts=lambda: redis_facts(client),
+        stuck_after_s=settings.stuck_after_s,
     )
 
 

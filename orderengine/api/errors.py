@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     VALIDATION_FAILED = "VALIDATION_FAILED"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    EVENTS_PRUNED = "EVENTS_PRUNED"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
@@ -52,6 +53,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.VALIDATION_FAILED: "The request breaks a rule",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
+    ErrorCode.EVENTS_PRUNED: "The order's events are not kept any more",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
@@ -90,6 +92,12 @@ class Refused(Exception):
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
+
+
+def events_pruned() -> Refused:
+    """The refusal to tell how an order of long ago came to its end."""
+    detail = "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it"
+    return Refused(410, ErrorCode.EVENTS_PRUNED, detail)
 
 
 def problem(

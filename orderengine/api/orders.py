@@ -13,7 +13,7 @@ from orderengine.api.documents import (
     order_path,
     page_document,
 )
-from orderengine.api.errors import ErrorCode, Refused
+from orderengine.api.errors import ErrorCode, Refused, events_pruned
 from orderengine.api.fields import parse_order_id
 from orderengine.api.inputs import (
     KEY_HEADER,
@@ -106,7 +106,7 @@ def get_order(order_id: str) -> Document:
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
 @blueprint.response(200, EventsSchema)
-@blueprint.problems(400, 404, 503)
+@blueprint.problems(400, 404, 410, 503)
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them."""
     known = _known_form(order_id)
@@ -114,6 +114,8 @@ def get_events(order_id: str) -> Document:
     events = find_events(current_ports().orders, known, **wanted)
     if events is None:
         raise _not_found()
+    if not events and not wanted["after"]:
+        raise events_pruned()
     return {"events": [event_document(event) for event in events]}
 
 

@@ -15,7 +15,7 @@ from simple_websocket import ConnectionClosed
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
-from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, problem
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned, problem
 from orderengine.api.guarded_socket import GuardedSocket
 from orderengine.api.inputs import read_query, refusal
 from orderengine.api.schemas import UpdatesQuerySchema
@@ -106,6 +106,8 @@ class Updates:
             message = f"must not be beyond {order.version}, the latest seq"
             raise refusal([Violation("after", "range", message)])
         is_over = order.status.is_terminal and after >= order.version
+        if order.status.is_terminal and not is_over and not self._orders.events(order_id, after):
+            raise events_pruned()
         return Wanted(order_id, after, is_over)
 
     def _send(self, ws: Any, wanted: Wanted) -> CloseReason:

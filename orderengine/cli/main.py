@@ -5,6 +5,10 @@ import click
 from orderengine.cli.bench import bench
 from orderengine.cli.common import Commands
 from orderengine.cli.demo import demo
+from orderengine.cli.doctor import doctor
+from orderengine.cli.export import export
+from orderengine.cli.orders import orders
+from orderengine.cli.prune import prune
 from orderengine.cli.read import list_orders, quotes, show
 from orderengine.cli.submit import submit, watch
 
@@ -18,5 +22,8 @@ def main() -> None:
     """
 
 
-for command in (submit, watch, list_orders, show, quotes, demo, bench):
+CLIENTS = (submit, watch, list_orders, show, quotes, demo)
+OPERATORS = (bench, doctor, export, orders, prune)
+
+for command in (*CLIENTS, *OPERATORS):
     main.add_command(command)

@@ -17,9 +17,12 @@ def find_order(orders: Orders, cache: OrderCache, order_id: UUID) -> Order | Non
 
 
 def find_events(orders: Orders, order_id: UUID, after: int = 0) -> list[OrderEvent] | None:
-    """The order's events with `seq` beyond `after`, or None if there is no such order."""
+    """The order's events with `seq` beyond `after`, or None if there is no such order.
+
+    From the first one on there is always one, unless they were pruned.
+    """
     events = orders.events(order_id, after)
-    if events or (after and orders.get(order_id) is not None):
+    if events or orders.get(order_id) is not None:
         return events
     return None
 

@@ -9,6 +9,7 @@ from orderengine.api import health, market, metrics, orders
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
+from orderengine.api.request_ids import name_requests
 from orderengine.api.strict_json import MAX_BODY_BYTES
 from orderengine.api.updates import register_updates
 from orderengine.config import Settings
@@ -34,6 +35,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.json = _InSchemaOrder(app)
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
+    name_requests(app)
     api = describe(app)
     register_error_handlers(app)
     for blueprint in (orders.blueprint, market.blueprint, health.blueprint):

@@ -28,7 +28,7 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 WORKER_IS_READY = " ready."
 LOG_TAIL_LINES = 60
-LOGS = ("release", "web", "worker")
+LOGS = ("release", "web", "worker", "flower")
 
 Document = dict[str, Any]
 
@@ -147,6 +147,13 @@ class Stack:
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Signal a process and all it has started, as a host does."""
         os.killpg(self._processes[name].pid, number)
+
+    def start(self, name: str) -> None:
+        """Start another process of the Procfile."""
+        self._start(name)
+
+    def is_running(self, name: str) -> bool:
+        return self._processes[name].poll() is None
 
     def wait(self, name: str, timeout_s: float = STOP_TIMEOUT_S) -> str:
         """Wait for a process to end: how it did."""

@@ -10,6 +10,7 @@ from orderengine.config import ArmedPoint, Settings, Simulation
 from orderengine.database import create_database_engine
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
+from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.execution.archive import Archive, Witness
@@ -103,7 +104,7 @@ def build_web(settings: Settings) -> WebPorts:
         board=_board(settings.simulation, DatabaseClock(database), WEB_QUOTERS),
         hub=Hub(settings.redis_url, orders),
         probes=probes,
-        watch=Watch(figures, RedisCounts(client, breaker), probes, tally),
+        watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
         max_sockets=settings.ws_max_sockets,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports

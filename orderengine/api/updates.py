@@ -3,8 +3,10 @@
 import base64
 import binascii
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -46,6 +48,28 @@ class Wanted:
     is_over: bool
 
 
+class SocketEnd(StrEnum):
+    """Why a socket ended, for the metrics."""
+
+    ENDED = "ended"
+    """After the last event of its order."""
+    GONE = "gone"
+    """The client closed it, or is no longer there."""
+    SLOW = "slow"
+    """The client read nothing for so long that it was cut off."""
+    FLOODED = "flooded"
+    """The client said too much."""
+    RESTART = "restart"
+    """This process goes down; the client goes on at another."""
+
+
+_ENDS = {
+    CloseReason.NORMAL_CLOSURE: SocketEnd.ENDED,
+    CloseReason.POLICY_VIOLATION: SocketEnd.FLOODED,
+    CloseReason.SERVICE_RESTART: SocketEnd.RESTART,
+}
+
+
 class Updates:
     """The sockets of this process: `open` now, and at most `limit`.
 
@@ -56,6 +80,7 @@ class Updates:
         self.draining: Callable[[], bool] = lambda: False
         self.limit = limit
         self.open = 0
+        self.closed: Counter[SocketEnd] = Counter()
         self._orders = orders
         self._hub = hub
         self._lock = Lock()
@@ -89,7 +114,20 @@ class Updates:
     def serve(self, ws: Any) -> None:
         """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
         with _parting(ws):
-            ws.close(self._send(ws, g.wanted))
+            ws.close(self._send_counted(ws, g.wanted))
+
+    def _send_counted(self, ws: Any, wanted: Wanted) -> CloseReason:
+        end = SocketEnd.GONE
+        try:
+            reason = self._send(ws, wanted)
+            end = _ENDS[reason]
+        except BlockingIOError:  # what a send raises that came to its time-out
+            end = SocketEnd.SLOW
+            raise
+        finally:
+            with self._lock:
+                self.closed[end] += 1
+        return reason
 
     def _take_slot(self) -> bool:
         with self._lock:

@@ -17,6 +17,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.execution.measures import note_move
 from orderengine.execution.meter import Meter
 from orderengine.execution.ports import (
     Dispatcher,
@@ -83,6 +84,7 @@ class Engine:
         self.publisher.publish(moved)
         order = moved.order
         note_attempt(order.attempt)
+        note_move(self.meter, order)
         log.info(
             "order_moved",
             order_id=str(order_id),

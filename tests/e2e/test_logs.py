@@ -134,6 +134,11 @@ def test_flower_shows_tasks_by_their_orders_and_outlives_worker_and_broker(
         assert task["args"].startswith("(orderId=")
         assert len(task["args"]) < 250
         assert "quotes" not in task["args"]
+    failing = stack.post("AAPL", "buy", "1", slippageBps=0)
+    assert stack.follow(failing).statuses[-1] == "failed"
+    wait_until(lambda: {task["state"] for task in tasks_of(failing)} == {"SUCCESS"})
+    results = [task["result"] for task in tasks_of(failing) if task["name"] == "confirm_order"]
+    assert [result.partition(":")[0] for result in results] == ["chain ended"] * 3
     stack.restart("worker")
     assert watched_by_flower(stack)
     own_redis.kill()

@@ -9,10 +9,14 @@ from benchmarks.stack import START_TIMEOUT_S, wait_until
 from chaos.invariants import POSTGRES, REDIS
 from chaos.messages import Copier, take_away, workers_held
 from chaos.rig import EXIT_LIMIT_S, WEB, WORKER_IS_READY, Rig
+from orderengine.storage import sql
 
 Act = Callable[[Rig], int]
 
-MOVES_AN_ORDER = b"INSERT INTO order_events"
+MOVES_AN_ORDER = [
+    f"EXECUTE {statement.name}".encode() for statement in (sql.ACCEPT, *sql.MOVES.values())
+]
+"""What a process sends for each write that decides; it has sent the text before."""
 NO_BYTE = 1
 TAKEN_OVER_S = 20.0
 

@@ -24,7 +24,8 @@ UNAVAILABLE = 503
 class Answer:
     """What one POST came to; `status` is None where none came: refused, reset or too late.
 
-    `asked_at` is on the monotonic clock, `latency_s` counts from when the request was due.
+    `asked_at` is on the monotonic clock. `latency_s` counts from there, and not from when the order
+    was due: clients that ask again while nobody listens keep later orders waiting on their side.
     """
 
     asked_at: float
@@ -84,11 +85,11 @@ class Load:
             due_at = started + number / self.rate_per_s
             time.sleep(max(due_at - time.monotonic(), 0.0))
             body = BODIES[self.rng.randrange(len(BODIES))]
-            self._clients.submit(self._place, body, due_at)
+            self._clients.submit(self._place, body)
 
-    def _place(self, body: str, due_at: float) -> None:
+    def _place(self, body: str) -> None:
         while not self._aborted:
-            answer = self._ask(body, due_at)
+            answer = self._ask(body)
             self.answers.append(answer)
             if answer.order_id:
                 self.on_accepted(answer.order_id)
@@ -96,10 +97,10 @@ class Load:
             if answer.status not in (None, UNAVAILABLE):
                 return  # it would be the same again, and is reported
             time.sleep(RETRY_S)
-            due_at = time.monotonic()
 
-    def _ask(self, body: str, due_at: float) -> Answer:
+    def _ask(self, body: str) -> Answer:
         status, order_id = None, None
+        asked_at = time.monotonic()
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=TIMEOUT_S)
         try:
             connection.request("POST", PATH, body, HEADERS)
@@ -112,4 +113,4 @@ class Load:
             status = None
         finally:
             connection.close()
-        return Answer(due_at, time.monotonic() - due_at, status, order_id)
+        return Answer(asked_at, time.monotonic() - asked_at, status, order_id)

@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from orderengine.local.ports import LOOPBACK, free_port
@@ -27,13 +27,14 @@ class Link:
         self._lock = threading.Lock()
         self._is_cut = False
 
-    def asks_for(self, data: bytes, wanted: bytes) -> bool:
-        """True if the client's bytes so far contain `wanted`, also across two reads."""
+    def asks_for(self, data: bytes, wanted: Sequence[bytes]) -> bool:
+        """True if the client's bytes so far contain one of `wanted`, also across two reads."""
         seen = self._tail + data
-        if wanted in seen:
+        if any(each in seen for each in wanted):
             self._tail = b""
             return True
-        self._tail = seen[-len(wanted) + 1 :] if len(wanted) > 1 else b""
+        longest = max(map(len, wanted))
+        self._tail = seen[-longest + 1 :] if longest > 1 else b""
         return False
 
     def cut(self) -> None:
@@ -66,7 +67,7 @@ class Proxy:
         self._flows.set()
         self._links: set[Link] = set()
         self._lock = threading.Lock()
-        self._wanted = b""
+        self._wanted: Sequence[bytes] = ()
         self._swallow_rate = 0.0
         self._swallow_left = 0
         self._is_refusing = False
@@ -111,8 +112,8 @@ class Proxy:
         """Pass everything on again."""
         self._flows.set()
 
-    def swallow(self, wanted: bytes, *, rate: float, count: int) -> None:
-        """Of the requests that contain `wanted`, answer some never: pass, drop the answer, cut.
+    def swallow(self, wanted: Sequence[bytes], *, rate: float, count: int) -> None:
+        """Answer some requests that contain one of `wanted` never: pass, drop the answer, cut.
 
         Each with the given probability, until `count` answers were swallowed. What PostgreSQL was
         asked is carried out and committed before the connection is cut.

@@ -4,7 +4,8 @@ import hashlib
 import re
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -60,7 +61,8 @@ def create_database_engine(url: str, *, pool_size: int, application: str) -> Eng
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _PREPARED = "orderengine.prepared"
-_HAS_POOLER = "orderengine.has_pooler"
+_PLAIN_ONLY = "orderengine.plain_only"
+_USED_BEFORE = "orderengine.used_before"
 
 
 class Statement:
@@ -85,23 +87,35 @@ class Statement:
         self.execute = f"EXECUTE {self.name}({arguments})" if names else f"EXECUTE {self.name}"
 
 
+@contextmanager
+def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
+    """Raise `unavailable` for an answer that did not come; a defect of ours stays what it is."""
+    try:
+        yield
+    except DATABASE_DEFECTS:
+        raise
+    except DATABASE_ERRORS as error:
+        message = f"{said}: {type(error).__name__}"
+        raise unavailable(message) from error
+
+
 def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
     """Run one statement as a transaction of its own; raises what SQLAlchemy raises."""
     with engine.connect() as connection:
-        if not connection.info.get(_HAS_POOLER):
+        if not connection.info.get(_PLAIN_ONLY):
             _prepare(connection, statement)
             try:
                 return list(connection.exec_driver_sql(statement.execute, values).all())
             except DBAPIError as error:
                 if not isinstance(error.orig, _NOT_PREPARED_HERE):
                     raise
-                # Nothing was run. A pooler in transaction mode gave this client another server.
-                connection.info[_HAS_POOLER] = True
+                # Nothing was run. From now on it is sent as it stands, as long as this lasts.
+                connection.info[_PLAIN_ONLY] = True
         return list(connection.exec_driver_sql(statement.plain, values).all())
 
 
 _NOT_PREPARED_HERE = (
-    psycopg2.errors.InvalidSqlStatementName,
+    psycopg2.errors.InvalidSqlStatementName,  # a pooler in transaction mode chose another server
     psycopg2.errors.FeatureNotSupported,  # a migration has changed the type of a column
 )
 
@@ -118,12 +132,17 @@ def _prepare(connection: Connection, statement: Statement) -> None:
     prepared.add(statement.name)
 
 
-def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+def _refuse_closed(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
     """Have the pool replace a connection that the server closed while it was idle.
 
     The socket of an idle connection has something to read only then, or when the server sent a
-    notice; looking at it costs no round trip, which a ping before every statement would.
+    notice; looking at it costs no round trip, which a ping before every statement would. A new
+    connection is not looked at: the pool gives up with an error of its own kind if the server ends
+    two in a row, and the first statement tells as well.
     """
+    if not record.info.setdefault(_USED_BEFORE, False):
+        record.info[_USED_BEFORE] = True
+        return
     poller = select.poll()
     poller.register(dbapi_connection.fileno(), select.POLLIN)
     if poller.poll(0):

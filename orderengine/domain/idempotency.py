@@ -20,8 +20,14 @@ class AcceptedBefore:
 
 
 def fingerprint(request: NewOrder) -> bytes:
-    """SHA-256 of what a request asks for: equal however numbers were written, keys ordered."""
+    """SHA-256 of what a request asks for: equal however numbers were written, keys ordered.
+
+    What was left at its default counts as not asked for, so that a field which a later release
+    adds does not make an old request a new one.
+    """
     wanted = {**request.data, "quantity": decimal_text(request.quantity)}
+    if request.max_legs == 1:
+        del wanted["maxLegs"]
     if request.worst_price is not None:
         wanted["worstPrice"] = decimal_text(request.worst_price)
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).digest()

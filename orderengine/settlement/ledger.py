@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Row
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.database import Statement, outages_as, run
 from orderengine.domain.documents import fill_leg_document, fill_leg_from
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.side import Side
@@ -161,13 +161,8 @@ class Ledger:
         return row
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
-        try:
+        with outages_as(NetworkUnavailable, "the network gives no answer"):
             return run(self._engine, statement, values)
-        except DATABASE_DEFECTS:
-            raise  # a defect of ours must not look like an outage
-        except DATABASE_ERRORS as error:
-            message = f"the network gives no answer: {type(error).__name__}"
-            raise NetworkUnavailable(message) from error
 
 
 def _swap_values(signed: SignedSwap) -> dict[str, Any]:

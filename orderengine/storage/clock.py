@@ -10,6 +10,8 @@ from orderengine.database import DATABASE_ERRORS
 from orderengine.domain.errors import StorageUnavailable
 
 RESYNC_S = 60.0
+RETRY_S = 1.0
+DOUBTFUL_S = 0.5
 
 
 def _steady_s() -> float:
@@ -26,26 +28,42 @@ class DatabaseClock:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = threading.Lock()
-        self._read_at = float("-inf")
-        self._base = datetime.fromtimestamp(0, UTC)
+        self._reading = threading.Lock()
+        self._due_at = float("-inf")
+        self._known = datetime.fromtimestamp(0, UTC), 0.0
 
     def now(self) -> datetime:
         """The current time, aware, UTC; raises StorageUnavailable if it was never read."""
-        with self._lock:
-            age_s = _steady_s() - self._read_at
-            if age_s > RESYNC_S:
-                self._resync(known=age_s != float("inf"))
-            return self._base + timedelta(seconds=_steady_s() - self._read_at)
+        if _steady_s() >= self._due_at:
+            self._resync()
+        base, read_at = self._known
+        return base + timedelta(seconds=_steady_s() - read_at)
 
-    def _resync(self, *, known: bool) -> None:
+    def _resync(self) -> None:
+        """Read it again; who only wants the time does not wait while another one reads."""
+        is_first = self._due_at == float("-inf")
+        if not self._reading.acquire(blocking=is_first):
+            return
+        try:
+            if _steady_s() >= self._due_at:
+                self._read(is_first=self._due_at == float("-inf"))
+        finally:
+            self._reading.release()
+
+    def _read(self, *, is_first: bool) -> None:
         try:
             with self._engine.connect() as connection:
                 started = _steady_s()
                 base = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+                ended = _steady_s()
         except DATABASE_ERRORS as error:
-            if known:
-                return
-            raise StorageUnavailable("PostgreSQL told no time") from error
-        self._read_at = (started + _steady_s()) / 2
-        self._base = base.astimezone(UTC)
+            if is_first:
+                raise StorageUnavailable("PostgreSQL told no time") from error
+            self._due_at = _steady_s() + RETRY_S
+            return
+        if ended - started > DOUBTFUL_S and not is_first:
+            # This process slept, before or after the answer: half of that could be the error.
+            self._due_at = ended + RETRY_S
+            return
+        self._known = base.astimezone(UTC), (started + ended) / 2
+        self._due_at = ended + (RESYNC_S if ended - started <= DOUBTFUL_S else RETRY_S)

@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy import Engine, Row
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.database import Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.watch import OpenOrders, Step, Steps
 
 SETTLED_S = 60.0
-"""After this long no statement can still add an event of then: each one ends within seconds."""
+"""After this long hardly any statement can still add an event of then: each ends within seconds,
+unless it waits for a lock in the server."""
 MAX_RECENT = 50_000
 
 _OPEN_ORDERS = Statement(
@@ -33,7 +34,7 @@ WITH recent AS (
     SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause
     FROM order_events
     WHERE occurred_at > (SELECT counted_until FROM step_totals_mark) AND {_COUNTED}
-    LIMIT :max_recent
+    ORDER BY occurred_at LIMIT :max_recent
 )
 SELECT status, cause, sum(total) AS total FROM (
     SELECT status, cause, total FROM step_totals
@@ -108,11 +109,5 @@ class SqlFigures:
         return int(row.total)
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
-        try:
+        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
             return run(self._engine, statement, values)
-        except DATABASE_DEFECTS:
-            raise  # a defect of ours must not look like an outage
-        except DATABASE_ERRORS as error:
-            raise StorageUnavailable(
-                f"PostgreSQL gave no answer: {type(error).__name__}"
-            ) from error

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ import structlog
 from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Engine, Row
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.database import Statement, outages_as, run
 from orderengine.domain.documents import (
     failed_attempt_from,
     fill_document,
@@ -108,23 +107,27 @@ class SqlOrders:
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
         """The events of many orders, each beyond the `seq` seen so far, in order per order."""
         values = {"ids": [str(key) for key in seen], "seqs": list(seen.values())}
-        return [_event(row) for row in self._run(sql.EVENTS_AFTER, values)]
+        found = map(_readable_event, self._run(sql.EVENTS_AFTER, values))
+        return [event for event in found if event is not None]
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
-        values = {
+        values: dict[str, Any] = {
             "client_id": wanted.client_id,
             "status": wanted.status.value if wanted.status else None,
             "symbol": wanted.symbol,
             "before": wanted.before,
             "limit": wanted.limit,
         }
-        rows = self._run(sql.PAGE, values)
-        found = [order for order in map(_readable, rows) if isinstance(order, Order)]
-        if len(found) < len(rows) == wanted.limit:
-            # One that can not be read is left out, and must not make a page look like the last.
-            missing = wanted.limit - len(found)
-            return found + self.page(replace(wanted, before=rows[-1].id, limit=missing))
+        found: list[Order] = []
+        # One that can not be read is left out, and must not make a page look like the last.
+        while len(found) < wanted.limit:
+            values["limit"] = wanted.limit - len(found)
+            rows = self._run(sql.PAGE, values)
+            found += [order for order in map(_readable, rows) if isinstance(order, Order)]
+            if len(rows) < values["limit"]:
+                break
+            values["before"] = rows[-1].id
         return found
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
@@ -144,14 +147,8 @@ class SqlOrders:
         return self._run(sql.MOVES[type(move)], values | _values(move))
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
-        try:
+        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
             return run(self._engine, statement, values)
-        except DATABASE_DEFECTS:
-            raise  # a defect of ours must not look like an outage
-        except DATABASE_ERRORS as error:
-            raise StorageUnavailable(
-                f"PostgreSQL gave no answer: {type(error).__name__}"
-            ) from error
 
 
 def _new_values(order: NewOrder) -> dict[str, Any]:
@@ -241,6 +238,15 @@ def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
         fill=fill_from(row.fill) if row.fill else None,
         failed_attempts=tuple(failed_attempt_from(item) for item in row.failed_attempts),
     )
+
+
+def _readable_event(row: Row[Any]) -> OrderEvent | None:
+    """The row as an event; one of another release must not hold up the streams of all orders."""
+    try:
+        return _event(row)
+    except (AttributeError, TypeError, ValueError):
+        log.exception("event_unreadable", order_id=str(row.order_id), seq=row.seq)
+        return None
 
 
 def _event(row: Row[Any]) -> OrderEvent:

@@ -79,6 +79,11 @@ class Hub:
             return sum(map(len, self._followers.values()))
 
     @property
+    def is_subscribed(self) -> bool:
+        """True while events arrive live, as far as is known."""
+        return self._subscription.is_live
+
+    @property
     def subscription_losses(self) -> int:
         """How often the subscription failed or could not be made."""
         return self._subscription.losses

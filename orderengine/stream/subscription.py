@@ -36,6 +36,7 @@ class Subscription:
         on_subscribed: Callable[[], None],
     ) -> None:
         self.losses = 0
+        self.is_live = False
         self._client = create_client(redis_url, TIMEOUT_S)
         self._on_event = on_event
         self._on_subscribed = on_subscribed
@@ -48,6 +49,7 @@ class Subscription:
                 self._listen(stopping)
             except Exception as error:  # noqa: BLE001 - without this thread streams are slow
                 self.losses += 1
+                self.is_live = False
                 log.warning("subscription_lost", error=str(error), retry_in_s=self._backoff_s)
                 stopping.wait(self._backoff_s)
                 self._backoff_s = min(self._backoff_s * 2, LAST_BACKOFF_S)
@@ -68,6 +70,7 @@ class Subscription:
                 elif message["type"] == "subscribe":
                     # Also after redis-py has reconnected by itself.
                     self._backoff_s = FIRST_BACKOFF_S
+                    self.is_live = True
                     log.debug("subscribed", channel=EVENTS_CHANNEL)
                     self._on_subscribed()
 

@@ -1,5 +1,7 @@
 """What every implementation of `Orders` promises about idempotency keys."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -136,3 +138,12 @@ def test_a_recovery_is_counted_for_a_pending_order_at_its_version_only(intake: I
     found = intake.orders.get(order.order_id)
     assert found is not None
     assert (found.recoveries, found.version) == (1, 1)
+
+
+def test_what_was_left_at_its_default_is_not_part_of_the_fingerprint() -> None:
+    order = a_new_order()
+    before_legs = {key: value for key, value in order.data.items() if key != "maxLegs"}
+    assert order.max_legs == 1
+    text = json.dumps(before_legs, sort_keys=True).encode()
+    assert fingerprint(order) == hashlib.sha256(text).digest()
+    assert fingerprint(replace(order, max_legs=2)) != fingerprint(order)

@@ -16,7 +16,6 @@ from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
 from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
-from orderengine.stream.messages import EVENTS_CHANNEL
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.fakes import FakeOrders
 from tests.steps import Walk
@@ -52,7 +51,8 @@ class Stream:
         return walk
 
     def subscribed(self) -> bool:
-        return self.client.pubsub_numsub(EVENTS_CHANNEL)[0][1] > 0
+        """Whether this hub is: the server may still count one that has just left."""
+        return self.hub.is_subscribed
 
     def lose_subscription(self) -> None:
         """Kill the subscription until the hub has noticed.

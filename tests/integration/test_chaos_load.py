@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from chaos.load import Load
+from chaos.load import RETRY_S, Load
 from orderengine.local.ports import LOOPBACK
 
 
@@ -77,6 +77,16 @@ def test_an_unknown_outcome_is_noted_and_asked_again(api: Api, status: int | Non
     assert [answer.status for answer in load.answers].count(status) == 1
     assert len(told) == 20
     assert api.asked == 21
+
+
+def test_what_waits_behind_clients_that_ask_again_does_not_count_as_slow(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaos.load.CLIENTS", 1)
+    api.statuses = [503, 503, 503]
+    load, told = run(api, 20)
+    assert len(told) == 20
+    assert max(answer.latency_s for answer in load.answers) < RETRY_S
 
 
 def test_another_error_is_noted_and_not_asked_again(api: Api) -> None:

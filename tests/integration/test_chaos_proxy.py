@@ -110,9 +110,9 @@ def test_words_are_found_across_two_reads() -> None:
     one, other = socket.socketpair()
     with one, other:
         link = Link(one, other)
-        assert not link.asks_for(b"INSERT INTO ord", b"INSERT INTO orders")
-        assert link.asks_for(b"ers VALUES", b"INSERT INTO orders")
-        assert not link.asks_for(b"ers VALUES", b"INSERT INTO orders")
+        assert not link.asks_for(b"INSERT INTO ord", [b"INSERT INTO orders"])
+        assert link.asks_for(b"ers VALUES", [b"INSERT INTO orders"])
+        assert not link.asks_for(b"ers VALUES", [b"INSERT INTO orders"])
 
 
 def test_a_swallowed_answer_is_of_something_that_was_committed(servers: Servers) -> None:
@@ -127,7 +127,7 @@ def test_a_swallowed_answer_is_of_something_that_was_committed(servers: Servers)
         with through.cursor() as asking, direct.cursor() as looking:
             asking.execute("CREATE TABLE swallowed (value integer)")
             try:
-                proxy.swallow(b"INSERT INTO swallowed", rate=1.0, count=1)
+                proxy.swallow([b"no such thing", b"INSERT INTO swallowed"], rate=1.0, count=1)
                 asking.execute("SELECT 1")
                 with pytest.raises(psycopg2.OperationalError):
                     # More than PostgreSQL keeps back until the end, so the answer comes in parts.
@@ -144,6 +144,6 @@ def test_a_swallowed_answer_is_of_something_that_was_committed(servers: Servers)
 
 
 def test_no_more_answers_are_swallowed_than_wanted(proxy: Proxy) -> None:
-    proxy.swallow(b"please", rate=1.0, count=0)
+    proxy.swallow([b"please"], rate=1.0, count=0)
     with connect(proxy) as client:
         assert say(client, b"please") == b"please"

@@ -76,3 +76,12 @@ def test_a_bad_row_is_left_out_of_the_list_and_cuts_no_page_short(
     assert [order.order_id for order in first] == [walks[1].order_id, walks[4].order_id]
     rest = orders.page(replace(wanted, before=first[-1].order_id))
     assert [order.order_id for order in rest] == [walks[5].order_id]
+
+
+def test_a_bad_event_holds_up_no_other_order(orders: SqlOrders, database: Engine) -> None:
+    bad, sound = Walk(orders), Walk(orders)
+    statement = text("UPDATE order_events SET status = 'waiting' WHERE order_id = :id")
+    with database.connect() as connection:
+        connection.execute(statement, {"id": bad.order_id})
+    read = orders.events_after({bad.order_id: 0, sound.order_id: 0})
+    assert [event.order_id for event in read] == [sound.order_id]

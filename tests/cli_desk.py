@@ -57,6 +57,7 @@ class Desk:
         self.received: list[tuple[str, Any]] = []
         self.keys: list[str] = []
         self.pages: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}
         desk = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,7 +72,7 @@ class Desk:
 
             def do_GET(self) -> None:
                 page = desk.pages.get(self.path, desk.traded)
-                self.send_response(200)
+                self.send_response(desk.statuses.get(self.path, 200))
                 self.send_header("Content-Length", str(len(page)))
                 self.end_headers()
                 self.wfile.write(page)

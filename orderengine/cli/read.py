@@ -1,6 +1,6 @@
 """`list`, `show` and `quotes`: what the engine knows, and what the venues would give now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,9 +12,10 @@ from orderengine.cli.common import (
     tell_json,
     tell_table,
 )
-from orderengine.cli.service import Service, telling
+from orderengine.cli.service import Denied, Event, Service, telling
 from orderengine.domain.order import OrderStatus
 
+PRUNED = "EVENTS_PRUNED"
 PAGE = 100
 MOST_LISTED = 10_000
 LIST_COLUMNS = (
@@ -63,7 +64,7 @@ def list_orders(
 def show(service: Service, order_id: str, *, as_json: bool) -> None:
     """Show an order and the events that made it what it is."""
     order = service.get(f"/api/orders/{order_id}")
-    events = service.get(f"/api/orders/{order_id}/events")["events"]
+    events = _events(service, order_id)
     if as_json:
         tell_json({**order, "events": events})
         return
@@ -71,9 +72,20 @@ def show(service: Service, order_id: str, *, as_json: bool) -> None:
         if not isinstance(value, (list, dict)):
             click.echo(f"{name:<16} {value}")
     click.echo()
+    if not events:
+        click.echo("its events are not kept any more")
     for event in events:
         place = f"{event['at']}  {event['seq']:>3}  {event['status']:<9}"
         click.echo(f"{place}  attempt {event['attempt']}  {telling(event)}".rstrip())
+
+
+def _events(service: Service, order_id: str) -> Sequence[Event]:
+    try:
+        return list(service.get(f"/api/orders/{order_id}/events")["events"])
+    except Denied as error:
+        if error.code != PRUNED:
+            raise
+        return []
 
 
 @click.command()

@@ -21,6 +21,14 @@ class CannotGoOn(Exception):
     """The order was refused, or its service is out of reach; the message says it in one line."""
 
 
+class Denied(CannotGoOn):
+    """The service refused what was asked; `code` is its reason, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Socket(Protocol):
     """The part of a WebSocket that following needs."""
 
@@ -99,9 +107,9 @@ class Service:
             connection.close()
 
 
-def _refused(status: int, document: Mapping[str, Any]) -> CannotGoOn:
-    message = f"refused ({document.get('code', status)}): {document.get('detail', '')}"
-    return CannotGoOn(message)
+def _refused(status: int, document: Mapping[str, Any]) -> Denied:
+    code = str(document.get("code", status))
+    return Denied(code, f"refused ({code}): {document.get('detail', '')}")
 
 
 def _read(answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:

@@ -231,3 +231,24 @@ def test_a_shell_completes_commands_and_arguments(begun: str, completed: list[st
     shell = BashComplete(main, {}, "orderengine", "_ORDERENGINE_COMPLETE")
     found = [each.value for each in shell.get_completions(before, last)]
     assert sorted(found) == sorted(completed)
+
+
+def test_an_order_is_shown_after_its_events_were_pruned(desk: Desk) -> None:
+    desk.pages["/api/orders/7a5f"] = b'{"orderId":"7a5f","status":"confirmed"}'
+    desk.pages["/api/orders/7a5f/events"] = b'{"code":"EVENTS_PRUNED","detail":"long ago"}'
+    desk.statuses["/api/orders/7a5f/events"] = 410
+    ran = call("show", "7a5f", "--url", desk.url)
+    assert ran.exit_code == 0
+    assert "confirmed" in ran.stdout
+    assert "its events are not kept any more" in ran.stdout
+    desk.statuses["/api/orders/7a5f"] = 404
+    assert call("show", "7a5f", "--url", desk.url).exit_code == 2
+
+
+def test_a_list_goes_on_over_pages_up_to_the_limit(desk: Desk) -> None:
+    desk.pages["/api/orders?limit=100"] = json.dumps(
+        {"orders": [{"orderId": str(n)} for n in range(100)], "nextCursor": "c"}
+    ).encode()
+    desk.pages["/api/orders?limit=50&cursor=c"] = b'{"orders":[{"orderId":"last"}]}'
+    ran = call("list", "--limit", "150", "--json", "--url", desk.url)
+    assert len(json.loads(ran.stdout)["orders"]) == 101

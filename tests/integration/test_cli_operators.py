@@ -8,7 +8,6 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import redis
 from click.testing import Result
 from sqlalchemy import Engine, text
 
@@ -25,6 +24,7 @@ from orderengine.storage.orders import SqlOrders
 from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_attempt
 from tests.cli_desk import call
 from tests.conftest import a_new_order
+from tests.integration.operators import run, surroundings_of
 from tests.steps import CONFIRMED, RECOVER, Walk
 from tests.web import Web
 
@@ -33,9 +33,7 @@ OLD = timedelta(days=30)
 
 @pytest.fixture
 def around(database: Engine, database_url: str, redis_url: str) -> Surroundings:
-    run(database, "INSERT INTO step_totals_mark (id, counted_until) VALUES (1, '-infinity')")
-    environ = {"DATABASE_URL": database_url.replace("+psycopg2", ""), "REDIS_URL": redis_url}
-    return Surroundings(environ=environ)
+    return surroundings_of(database, database_url, redis_url)
 
 
 @pytest.fixture
@@ -46,11 +44,6 @@ def orders(database: Engine) -> SqlOrders:
 @pytest.fixture
 def archive(database: Engine) -> SqlArchive:
     return SqlArchive(database)
-
-
-def run(database: Engine, statement: str) -> None:
-    with database.connect() as connection:
-        connection.execute(text(statement))
 
 
 def told(ran: Result) -> dict[str, object]:
@@ -265,66 +258,6 @@ def test_what_is_pruned_is_said_to_be_pruned() -> None:
     assert web.client.get(f"/api/orders/{order_id}").get_json()["status"] == "failed"
     answer = web.client.get(f"/api/orders/{order_id}/events")
     assert (answer.status_code, answer.get_json()["code"]) == (410, "EVENTS_PRUNED")
-
-
-def test_doctor_finds_what_is_there_and_what_is_missing(
-    around: Surroundings, redis_client: "redis.Redis"
-) -> None:
-    ran = call("doctor", "--no-flower", "--json", around=around)
-    found = {each["name"]: each for each in json.loads(ran.stdout)["checks"]}
-    assert {name for name, each in found.items() if not each["ok"]} == {"worker"}
-    assert "start one" in found["worker"]["advice"]
-    assert "noeviction" in found["redis"]["detail"]
-    assert ran.exit_code == 1
-    redis_client.set("orderengine:worker:heartbeat", 1, ex=5)
-    assert call("doctor", "--no-flower", around=around).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("break_it", "name"),
-    [
-        ("UPDATE alembic_version SET version_num = '0001'", "postgresql"),
-        ("UPDATE orders SET due_at = now() - interval '1 min'", "reconciler"),
-    ],
-)
-def test_doctor_says_what_to_do(
-    around: Surroundings, orders: SqlOrders, database: Engine, break_it: str, name: str
-) -> None:
-    Walk(orders)
-    with database.connect() as connection:
-        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    try:
-        run(database, break_it)
-        ran = call("doctor", "--no-flower", around=around)
-    finally:
-        run(database, f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608
-    lines = ran.stdout.splitlines()
-    at = next(n for n, line in enumerate(lines) if line.startswith(f"FAIL  {name}"))
-    assert lines[at + 1].lstrip().startswith("-> ")
-    assert ran.exit_code == 1
-
-
-def test_doctor_minds_the_eviction_policy(
-    around: Surroundings, redis_client: "redis.Redis"
-) -> None:
-    redis_client.config_set("maxmemory-policy", "allkeys-lru")
-    try:
-        ran = call("doctor", "--no-flower", around=around)
-    finally:
-        redis_client.config_set("maxmemory-policy", "noeviction")
-    assert "set maxmemory-policy to noeviction" in ran.stdout
-
-
-def test_doctor_without_settings_says_which_one_is_missing() -> None:
-    ran = call("doctor", around=Surroundings(environ={}))
-    assert ran.exit_code == 1
-    assert "DATABASE_URL must be set" in ran.stdout
-
-
-def test_doctor_looks_for_flower(around: Surroundings) -> None:
-    there = Surroundings(environ={**around.environ, "FLOWER_PORT": "1"})
-    ran = call("doctor", around=there)
-    assert "nothing answers at 127.0.0.1:1" in ran.stdout
 
 
 def test_an_operators_command_without_settings_is_one_line() -> None:

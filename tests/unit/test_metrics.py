@@ -52,6 +52,52 @@ COUNTS = {
 # A sample by its name and the values of its labels, which stand in the order of their names.
 Told = dict[tuple[str, tuple[str, ...]], float]
 
+EXPECTED: Told = {
+    ("up", ("postgresql",)): 1,
+    ("open_orders", ("pending",)): 4,
+    ("open_orders", ("submitted",)): 2,
+    ("open_orders", ("building",)): 0,
+    ("oldest_open_order_age_seconds", ()): 61.5,
+    ("oldest_submitted_order_age_seconds", ()): 30.25,
+    ("stuck_orders", ()): 1,
+    ("orders_ended_total", ("", "confirmed")): 7,
+    ("orders_ended_total", ("ENGINE_ERROR", "failed")): 1,
+    ("orders_ended_total", ("NO_QUOTE", "failed")): 0,
+    ("attempts_failed_total", ("EXPIRED",)): 5,
+    ("attempts_failed_total", ("ENGINE_ERROR",)): 1,
+    ("attempts_failed_total", ("NO_QUOTE",)): 0,
+    ("recoveries_total", ("recovery",)): 5,
+    ("recoveries_total", ("quoteExpired",)): 0,
+    ("redispatches_total", ("submitted",)): 6,
+    ("redispatches_total", ("pending",)): 0,
+    ("reconciler_rounds_total", ("ok",)): 100,
+    ("dispatch_failures_total", ("web",)): 1,
+    ("dispatch_failures_total", ("worker",)): 8,
+    ("publish_failures_total", ("web",)): 0,
+    ("publish_failures_total", ("worker",)): 9,
+    ("quotes_total", ("raydium", "won")): 11,
+    ("quotes_total", ("meteora", "missing")): 12,
+    ("attempts_taken_total", ("2",)): 13,
+    ("queued_messages", ("intake",)): 70,
+    ("longest_wait_seconds", ("pending",)): 12.5,
+    ("longest_wait_seconds", ("routing",)): 0,
+    ("stage_seconds_bucket", ("0.1", "routing")): 0,
+    ("stage_seconds_bucket", ("0.25", "routing")): 3,
+    ("stage_seconds_bucket", ("0.5", "routing")): 4,
+    ("stage_seconds_bucket", ("300.0", "routing")): 4,
+    ("stage_seconds_bucket", ("+Inf", "routing")): 5,
+    ("stage_seconds_count", ("routing",)): 5,
+    ("stage_seconds_sum", ("routing",)): 400.75,
+    ("order_seconds_sum", ("confirmed",)): 6,
+    ("slippage_bps_bucket", ("-10.0", "buy")): 0,
+    ("slippage_bps_bucket", ("-5.0", "buy")): 1,
+    ("slippage_bps_bucket", ("20.0", "buy")): 5,
+    ("sockets_closed_total", ("slow",)): 0,
+    ("open_sockets", ()): 0,
+    ("hub_rereads_total", ()): 0,
+    ("subscription_losses_total", ()): 0,
+}
+
 
 @pytest.fixture
 def watched() -> FakeWatched:
@@ -88,52 +134,7 @@ def test_every_figure_is_told(watched: FakeWatched) -> None:
     web.dispatcher.down = True
     web.tally.count(Counter.DISPATCH_FAILURES)
     told = told_by(web)
-    expected: Told = {
-        ("up", ("postgresql",)): 1,
-        ("open_orders", ("pending",)): 4,
-        ("open_orders", ("submitted",)): 2,
-        ("open_orders", ("building",)): 0,
-        ("oldest_open_order_age_seconds", ()): 61.5,
-        ("oldest_submitted_order_age_seconds", ()): 30.25,
-        ("stuck_orders", ()): 1,
-        ("orders_ended_total", ("", "confirmed")): 7,
-        ("orders_ended_total", ("ENGINE_ERROR", "failed")): 1,
-        ("orders_ended_total", ("NO_QUOTE", "failed")): 0,
-        ("attempts_failed_total", ("EXPIRED",)): 5,
-        ("attempts_failed_total", ("ENGINE_ERROR",)): 1,
-        ("attempts_failed_total", ("NO_QUOTE",)): 0,
-        ("recoveries_total", ("recovery",)): 5,
-        ("recoveries_total", ("quoteExpired",)): 0,
-        ("redispatches_total", ("submitted",)): 6,
-        ("redispatches_total", ("pending",)): 0,
-        ("reconciler_rounds_total", ("ok",)): 100,
-        ("dispatch_failures_total", ("web",)): 1,
-        ("dispatch_failures_total", ("worker",)): 8,
-        ("publish_failures_total", ("web",)): 0,
-        ("publish_failures_total", ("worker",)): 9,
-        ("quotes_total", ("raydium", "won")): 11,
-        ("quotes_total", ("meteora", "missing")): 12,
-        ("attempts_taken_total", ("2",)): 13,
-        ("queued_messages", ("intake",)): 70,
-        ("longest_wait_seconds", ("pending",)): 12.5,
-        ("longest_wait_seconds", ("routing",)): 0,
-        ("stage_seconds_bucket", ("0.1", "routing")): 0,
-        ("stage_seconds_bucket", ("0.25", "routing")): 3,
-        ("stage_seconds_bucket", ("0.5", "routing")): 4,
-        ("stage_seconds_bucket", ("300.0", "routing")): 4,
-        ("stage_seconds_bucket", ("+Inf", "routing")): 5,
-        ("stage_seconds_count", ("routing",)): 5,
-        ("stage_seconds_sum", ("routing",)): 400.75,
-        ("order_seconds_sum", ("confirmed",)): 6,
-        ("slippage_bps_bucket", ("-10.0", "buy")): 0,
-        ("slippage_bps_bucket", ("-5.0", "buy")): 1,
-        ("slippage_bps_bucket", ("20.0", "buy")): 5,
-        ("sockets_closed_total", ("slow",)): 0,
-        ("open_sockets", ()): 0,
-        ("hub_rereads_total", ()): 0,
-        ("subscription_losses_total", ()): 0,
-    }
-    assert {key: told[key] for key in expected} == expected
+    assert {key: told[key] for key in EXPECTED} == EXPECTED
     assert not [name for name in names(told) if name.endswith("_created")]
 
 

@@ -29,7 +29,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench chaos chaos-quick curves help run order demo test check check-redis check-db migrate lock clean
+.PHONY: bench chaos chaos-quick curves help run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,10 @@ demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --
 
 test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-browser: $(STAMP_DEV) ## Test the page in Chromium, installing it where allowed: ARGS="--screenshots"
+	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium) && export CHROMIUM && \
+	  exec $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
 
 bench: $(STAMP_DEV) ## Measure on servers of its own: ARGS="--quick"
 	@exec $(BIN)/python -m benchmarks $(ARGS)

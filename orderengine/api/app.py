@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api import health, market, metrics, orders
+from orderengine.api import health, market, metrics, orders, page
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
@@ -41,6 +41,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     for blueprint in (orders.blueprint, market.blueprint, health.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(page.blueprint)
     register_updates(app, ports.orders, ports.hub, ports.max_sockets)
     app.after_request(_forbid_caching)
     return app

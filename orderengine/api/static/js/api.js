@@ -1,0 +1,95 @@
+// Every request and every socket of the page is made here, and nowhere else.
+
+const TIMEOUT_MS = 10_000;
+
+// The API understood and said no: asking the same again gets the same answer.
+export class Refused extends Error {
+  constructor(problem) {
+    super(problem.detail);
+    this.name = "Refused";
+    this.status = problem.status;
+    this.code = problem.code;
+    this.errors = problem.errors ?? [];
+  }
+}
+
+// No answer, or one that asks to come back: what was asked may or may not have happened.
+export class Unavailable extends Error {
+  constructor(detail, { code = null, retryAfterMs = null } = {}) {
+    super(detail);
+    this.name = "Unavailable";
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export function getInstruments(signal) {
+  return request("/api/instruments", { signal });
+}
+
+export function getQuotes(wanted, signal) {
+  return request(`/api/quotes?${query(wanted)}`, { signal });
+}
+
+export function getOrder(orderId, signal) {
+  return request(`/api/orders/${encodeURIComponent(orderId)}`, { signal });
+}
+
+export function getEvents(orderId, after, signal) {
+  return request(`/api/orders/${encodeURIComponent(orderId)}/events?${query({ after })}`, { signal });
+}
+
+export function getOrders(wanted, signal) {
+  return request(`/api/orders?${query(wanted)}`, { signal });
+}
+
+export function getReadiness(signal) {
+  return request("/readyz", { signal });
+}
+
+export function postOrder(order, key, signal) {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+  return request("/api/orders/execute", { method: "POST", headers, body: JSON.stringify(order), signal });
+}
+
+export function openUpdates(orderId, after) {
+  const url = new URL(`/ws/orders?${query({ orderId, after: after || "" })}`, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return new WebSocket(url);
+}
+
+// randomUUID exists in secure contexts only, and the page may be opened from another machine.
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function request(path, { signal, ...options }) {
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  let answer;
+  let document;
+  try {
+    answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    document = await answer.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Unavailable(answer ? "the answer was cut off" : "the server does not answer");
+  }
+  if (answer.ok) return document;
+  throw asError(answer, document);
+}
+
+function asError(answer, problem) {
+  const isPassing = answer.status >= 500 || answer.status === 429 || problem.code === "IDEMPOTENCY_CONFLICT";
+  if (!isPassing) return new Refused(problem);
+  const retryAfterS = Number(answer.headers.get("Retry-After"));
+  return new Unavailable(problem.detail, {
+    code: problem.code,
+    retryAfterMs: retryAfterS > 0 ? retryAfterS * 1000 : null,
+  });
+}
+
+function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== undefined);
+  return new URLSearchParams(given);
+}

@@ -1,0 +1,98 @@
+// Effective price against size for both venues: some sizes are quoted, one after the other.
+
+import { Refused, getQuotes } from "./api.js";
+import { Chart, axis, compact, line } from "./chart.js";
+import { find, say } from "./dom.js";
+import { Loop } from "./loop.js";
+
+const USDC_SIZES = [300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000];
+const VENUES = ["raydium", "meteora"];
+const FRESH_MS = 30_000;
+const PAUSE_MS = 100;
+
+export class Curve {
+  #chart = new Chart(find("#curve"), (colors) => options(colors), [[], [], []]);
+  #caption = find("#curve-caption");
+  #known = new Map(); // symbol and side -> { at, points }
+  #wanted = null;
+  #loop = new Loop((signal) => this.#measure(signal), FRESH_MS);
+
+  // `price`: a recent one, which turns sizes in USDC into quantities.
+  show({ symbol, side }, instrument, price) {
+    const name = `${symbol} ${side}`;
+    if (name === this.#wanted?.name) return;
+    this.#wanted = { name, symbol, side, sizes: sizesOf(instrument, price) };
+    const known = this.#known.get(name);
+    this.#draw(known?.points ?? []);
+    const ageMs = known ? performance.now() - known.at : FRESH_MS;
+    this.#loop.soon(Math.max(0, FRESH_MS - ageMs));
+  }
+
+  async #measure(signal) {
+    const { name, symbol, side, sizes } = this.#wanted;
+    const points = [];
+    for (const quantity of sizes) {
+      const point = await quotePoint({ symbol, side, quantity }, signal);
+      if (point === null) break; // beyond the pools: so is everything larger
+      points.push(point);
+      if (!this.#known.has(name)) this.#draw(points);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      signal.throwIfAborted();
+    }
+    this.#known.set(name, { at: performance.now(), points });
+    this.#draw(points);
+  }
+
+  #draw(points) {
+    const { symbol, side } = this.#wanted;
+    say(this.#caption, `USDC for one ${symbol}, ${side}, fees and impact included`);
+    this.#chart.show([
+      points.map(({ quantity }) => Number(quantity)),
+      ...VENUES.map((dex) => points.map(({ prices }) => prices.get(dex) ?? null)),
+    ]);
+  }
+}
+
+async function quotePoint(wanted, signal) {
+  try {
+    const { quotes } = await getQuotes(wanted, signal);
+    return { quantity: wanted.quantity, prices: new Map(quotes.map((each) => [each.dex, Number(each.price)])) };
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
+  }
+}
+
+// Quantities worth about the sizes in USDC, to two significant digits and in the instrument's steps.
+function sizesOf(instrument, price) {
+  const decimals = (instrument.quantityStep.split(".")[1] ?? "").length;
+  const rounded = USDC_SIZES.map((usdc) => Number((usdc / price).toPrecision(2)));
+  const allowed = rounded.filter((size) => size >= Number(instrument.minQuantity) && size <= Number(instrument.maxQuantity));
+  return [...new Set(allowed.map((size) => size.toFixed(decimals).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")))];
+}
+
+function options(colors) {
+  return {
+    scales: { x: { time: false, distr: 3 } },
+    axes: [
+      axis(colors, {
+        grid: { stroke: colors.grid, width: 1, filter: (_, splits) => splits.map(ifPowerOfTen) },
+        values: (_, splits) => splits.map((split) => (split === null ? "" : compact(split))),
+      }),
+      axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) }),
+    ],
+    series: [
+      { label: "Size", value: (_, size) => (size === null ? "–" : compact(size)) },
+      line("raydium", colors.raydium, { points: { show: true, size: 5 } }),
+      line("meteora", colors.meteora, { points: { show: true, size: 5 }, dash: [6, 3] }),
+    ],
+  };
+}
+
+function ifPowerOfTen(split) {
+  return Number.isInteger(Number(Math.log10(split).toFixed(9))) ? split : null;
+}
+
+export function compactPrice(number) {
+  return number >= 10_000 ? compact(number) : String(Number(number.toPrecision(5)));
+}

@@ -1,0 +1,40 @@
+// Building elements: text goes in as text, so nothing that the API answers can become markup.
+
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(name, String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export function find(selector, within = document) {
+  const found = within.querySelector(selector);
+  if (!found) throw new Error(`the page has no ${selector}`);
+  return found;
+}
+
+// Writing the same text again would make a screen reader say it again.
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function fill(element, ...children) {
+  element.replaceChildren(...children.flat().filter((child) => child !== null));
+}
+
+export function copyButton(text, label) {
+  if (!navigator.clipboard) return null; // only in a secure context
+  const button = el("button", { type: "button", class: "copy", "aria-label": label, title: label }, "copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      say(button, "copied");
+    } catch {
+      say(button, "not allowed");
+    }
+    setTimeout(() => say(button, "copy"), 1500);
+  });
+  return button;
+}

@@ -1,0 +1,42 @@
+// What an order's events add up to: its attempts, and how long each stage took.
+
+import { TERMINAL, between } from "./format.js";
+
+export const STAGES = ["pending", "routing", "building", "submitted"];
+
+// Each event with how long its status lasted (null while it lasts), under the attempt it belongs to.
+export function attemptsOf(events) {
+  const attempts = [];
+  events.forEach((event, index) => {
+    const next = events[index + 1];
+    const step = { ...event, sinceMs: between(events[0].at, event.at), lastedMs: next ? between(event.at, next.at) : null };
+    if (attempts.at(-1)?.number !== event.attempt) {
+      attempts.push({ number: event.attempt, steps: [], failure: null });
+    }
+    attempts.at(-1).steps.push(step);
+    if (event.status === "failed") attempts.at(-1).failure = event.data;
+    // An attempt's failure is told by the event that begins the next one.
+    if (event.data.reason && event.status === "pending") attempts.at(-2).failure = event.data;
+  });
+  return attempts;
+}
+
+// How long each stage lasted in all, over all attempts; the one that lasts counts up to `now`.
+export function stageTimes(events, nowMs) {
+  const times = new Map(STAGES.map((stage) => [stage, 0]));
+  events.forEach((event, index) => {
+    if (TERMINAL.has(event.status)) return;
+    const next = events[index + 1];
+    const lasted = next ? between(event.at, next.at) : Math.max(0, nowMs - Date.parse(event.at));
+    times.set(event.status, times.get(event.status) + lasted);
+  });
+  return times;
+}
+
+export function lastWith(events, key) {
+  return events.findLast((event) => event.data[key] !== undefined)?.data[key];
+}
+
+export function lastOf(events, status) {
+  return events.findLast((event) => event.status === status);
+}

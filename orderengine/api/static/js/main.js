@@ -1,0 +1,76 @@
+// Puts the parts of the page together; which order is shown is part of the address.
+
+import { Activity } from "./activity.js";
+import { getInstruments } from "./api.js";
+import { Curve } from "./curve.js";
+import { find } from "./dom.js";
+import { TERMINAL } from "./format.js";
+import { Loop } from "./loop.js";
+import { OrderPanel } from "./order.js";
+import { Orders } from "./orders.js";
+import { Prices } from "./prices.js";
+import { Quotes } from "./quotes.js";
+import { Service } from "./service.js";
+import { Ticket } from "./ticket.js";
+
+const NARROW = matchMedia("(max-width: 760px)");
+
+let instrument = null;
+
+const curve = new Curve();
+const prices = new Prices();
+const orders = new Orders((orderId) => open(orderId));
+const panel = new OrderPanel((event) => {
+  orders.refresh();
+  if (TERMINAL.has(event.status)) prices.refresh();
+});
+const quotes = new Quotes({
+  onQuotes: (wanted, route) => {
+    if (wanted.symbol !== instrument.symbol) return;
+    prices.add(wanted.symbol, route.quotes);
+    curve.show(wanted, instrument, Number(route.quotedPrice));
+  },
+  onRefused: (refusal) => ticket.showQuoteViolations(refusal.errors),
+});
+const ticket = new Ticket({
+  onChange: (wanted, chosen) => {
+    instrument = chosen;
+    quotes.show(wanted);
+    prices.show(chosen.symbol);
+  },
+  onAccepted: (orderId) => {
+    open(orderId);
+    orders.refresh();
+  },
+});
+
+// What can be traded is read until it is known, and again when the service was away.
+const setup = new Loop(async (signal) => {
+  const { instruments } = await getInstruments(signal);
+  if (instrument === null) {
+    ticket.offer(instruments);
+    orders.offer(instruments);
+  }
+}, 300_000);
+setup.soon();
+new Activity();
+new Service(() => {
+  setup.soon();
+  orders.refresh();
+});
+
+function open(orderId) {
+  if (orderId !== panel.orderId) history.pushState(null, "", `/?${new URLSearchParams({ order: orderId })}`);
+  show();
+  if (NARROW.matches) find("#order").scrollIntoView();
+}
+
+function show() {
+  const orderId = new URLSearchParams(location.search).get("order");
+  if (!orderId) panel.close();
+  else if (orderId !== panel.orderId) panel.open(orderId);
+  orders.mark(orderId);
+}
+
+addEventListener("popstate", show);
+show();

@@ -1,0 +1,137 @@
+// The panel of one order: it fills while its events arrive.
+
+import { el, copyButton, fill, find, say } from "./dom.js";
+import { TERMINAL, quantity, seconds } from "./format.js";
+import { Follower } from "./follow.js";
+import { STAGES, attemptsOf, stageTimes } from "./history.js";
+import { attemptView } from "./timeline.js";
+import { legsView, summaryView } from "./summary.js";
+
+const LINKS = {
+  connecting: ({ after }) => (after ? `Connection lost. Reconnecting after step ${after}.` : "Connecting."),
+  live: () => "Live",
+  waiting: ({ after, retryInMs }) => `Connection lost after step ${after}. Reconnecting in ${seconds(Math.round(retryInMs / 100) * 100)}.`,
+  ended: () => "Complete",
+  unknown: ({ detail }) => detail,
+};
+
+export class OrderPanel {
+  #body = find("#order-body");
+  #link = find("#order-link");
+  #announcer = find("#announcer");
+  #follower = null;
+  #events = [];
+  #arrivedAt = 0;
+  #onEvent;
+
+  // `onEvent(event)` for each event of the order that is shown.
+  constructor(onEvent) {
+    this.#onEvent = onEvent;
+    setInterval(() => this.#tick(), 100);
+    this.close();
+  }
+
+  get orderId() {
+    return this.#body.dataset.orderId ?? null;
+  }
+
+  open(orderId) {
+    this.close();
+    this.#body.dataset.orderId = orderId;
+    fill(this.#body, el("p", { class: "empty" }, "Reading the order."));
+    this.#follower = new Follower(orderId, {
+      onEvent: (event) => this.#take(event),
+      onLink: (link) => this.#tellLink(link),
+    });
+  }
+
+  close() {
+    this.#follower?.stop();
+    this.#follower = null;
+    this.#events = [];
+    delete this.#body.dataset.orderId;
+    delete this.#body.dataset.status;
+    this.#link.dataset.state = "none";
+    say(this.#link, "");
+    fill(this.#body, el("p", { class: "empty" }, "Place an order, or open one of the recent ones: its steps appear here as they happen."));
+  }
+
+  #take(event) {
+    this.#events.push(event);
+    this.#arrivedAt = performance.now();
+    this.#body.dataset.status = event.status;
+    this.#draw();
+    const { side, quantity: amount, symbol } = this.#events[0].data;
+    say(this.#announcer, `Order ${side} ${amount} ${symbol}: ${event.status}`);
+    this.#onEvent(event, this.#events);
+  }
+
+  #tellLink(link) {
+    this.#link.dataset.state = link.state;
+    say(this.#link, LINKS[link.state](link));
+    if (link.state === "unknown") this.#drawUnknown(link.detail);
+  }
+
+  #drawUnknown(detail) {
+    fill(
+      this.#body,
+      el("p", { class: "empty", id: "unknown-order" }, `There is nothing to show for ${this.orderId}: ${detail}. The recent orders are below.`),
+    );
+  }
+
+  #draw() {
+    const events = this.#events;
+    fill(
+      this.#body,
+      headView(events),
+      stagesView(events, this.#nowMs()),
+      summaryView(events),
+      legsView(events),
+      attemptsOf(events).map((attempt, index, all) => attemptView(attempt, all.length > 1)),
+    );
+  }
+
+  // Counts on from the last event by this machine's own pace, so a clock that is wrong does no harm.
+  #nowMs() {
+    return Date.parse(this.#events.at(-1).at) + (performance.now() - this.#arrivedAt);
+  }
+
+  #tick() {
+    const last = this.#events.at(-1);
+    if (!last || TERMINAL.has(last.status)) return;
+    const old = find(".stages", this.#body);
+    old.replaceWith(stagesView(this.#events, this.#nowMs()));
+  }
+}
+
+function headView(events) {
+  const { symbol, side, quantity: amount } = events[0].data;
+  const { orderId, status } = events.at(-1);
+  return el(
+    "div",
+    { class: "head" },
+    el("p", { class: "title" }, el("span", { class: "side", "data-side": side }, side), ` ${quantity(amount)} ${symbol}`),
+    el("p", { class: "status", "data-status": status, id: "order-status" }, status),
+    el("p", { class: "id" }, el("code", {}, orderId), copyButton(orderId, "Copy the order's id")),
+  );
+}
+
+function stagesView(events, nowMs) {
+  const times = stageTimes(events, nowMs);
+  const current = events.at(-1).status;
+  const total = [...times.values()].reduce((sum, ms) => sum + ms, 0);
+  const parts = STAGES.map((stage) => {
+    const ms = times.get(stage);
+    const part = el(
+      "li",
+      { "data-stage": stage, "data-current": stage === current },
+      el("span", { class: "bar" }),
+      el("span", { class: "name" }, stage),
+      el("span", { class: "lasted" }, ms || stage === current ? seconds(Math.round(ms)) : "–"),
+    );
+    if (ms === 0 && stage !== current) part.dataset.idle = "true";
+    part.style.flexGrow = String(Math.max(0.02, total ? ms / total : 0.25));
+    return part;
+  });
+  return el("ol", { class: "stages", "aria-label": `Time per stage, ${seconds(Math.round(total))} in all` }, parts);
+}

@@ -1,0 +1,51 @@
+// Whether the service can be reached, and what it says is missing.
+
+import { Unavailable, getReadiness } from "./api.js";
+import { find, say } from "./dom.js";
+import { Loop } from "./loop.js";
+
+const PERIOD_MS = 4_000;
+const MISSING = {
+  redis: "Redis gives no answer: orders are taken in, and go on when it is back",
+  worker: "no worker gives a sign of life: orders are taken in, and go on when one is back",
+  stuck: "the settlement network gives no word about some submitted orders",
+};
+
+export class Service {
+  #pill = find("#service");
+  #banner = find("#banner");
+  #wasAway = false;
+  #onReturn;
+  #loop = new Loop((signal) => this.#refresh(signal), PERIOD_MS);
+
+  // `onReturn()` when the service answers again after it did not.
+  constructor(onReturn) {
+    this.#onReturn = onReturn;
+    this.#loop.soon();
+    addEventListener("offline", () => this.#loop.soon());
+    addEventListener("online", () => this.#loop.soon());
+  }
+
+  async #refresh(signal) {
+    try {
+      const { status, degraded } = await getReadiness(signal);
+      const texts = degraded.map((name) => MISSING[name] ?? `${name} is missing`);
+      this.#tell(status, status === "ok" ? "ready" : `degraded: ${degraded.join(", ")}`, texts.join(". "));
+      if (this.#wasAway) this.#onReturn();
+      this.#wasAway = false;
+    } catch (error) {
+      if (error instanceof Unavailable && !signal.aborted) {
+        this.#wasAway = true;
+        this.#tell("away", "away", `The service can not take orders: ${error.message}. Trying again; nothing that was accepted is lost.`);
+      }
+      throw error;
+    }
+  }
+
+  #tell(state, text, banner) {
+    this.#pill.dataset.state = state;
+    say(this.#pill, text);
+    say(this.#banner, banner);
+    this.#banner.hidden = banner === "";
+  }
+}

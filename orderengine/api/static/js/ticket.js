@@ -1,0 +1,154 @@
+// The order ticket: what the person wants, and what became of sending it.
+
+import { Refused, Unavailable, newKey, postOrder } from "./api.js";
+import { el, find, say } from "./dom.js";
+import { quantity } from "./format.js";
+import { backoffMs } from "./loop.js";
+
+const FIELDS = ["symbol", "side", "quantity", "slippageBps", "maxLegs", "worstPrice"];
+const QUOTED_FIELDS = ["symbol", "side", "quantity", "slippageBps", "maxLegs"];
+const INTEGERS = new Set(["slippageBps", "maxLegs"]);
+const GIVE_UP_AFTER = 20;
+
+export class Ticket {
+  #form = find("#ticket-form");
+  #submit = find("#submit");
+  #outcome = find("#outcome");
+  #instruments = new Map();
+  #asking = null;
+  #listeners;
+
+  // `onChange(wanted)` for each edit; `onAccepted(orderId)` once an order is stored.
+  constructor(listeners) {
+    this.#listeners = listeners;
+    this.#form.addEventListener("input", () => this.#changed());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.#asking) this.#stopAsking();
+      else void this.#send();
+    });
+  }
+
+  offer(instruments) {
+    this.#instruments = new Map(instruments.map((each) => [each.symbol, each]));
+    const options = instruments.map((each) => el("option", { value: each.symbol }, each.symbol));
+    this.#form.elements.symbol.replaceChildren(...options);
+    this.#changed();
+  }
+
+  // What a request for quotes broke; it says nothing about the fields that it does not have.
+  showQuoteViolations(violations) {
+    this.#showViolations(violations, QUOTED_FIELDS);
+  }
+
+  // Show each broken rule beside its field; answers those that have no field here.
+  #showViolations(violations, fields = FIELDS) {
+    const elsewhere = violations.filter(({ field }) => !FIELDS.includes(field));
+    for (const field of fields) {
+      const broken = violations.filter((each) => each.field === field);
+      const element = find(`[data-field="${field}"]`, this.#form);
+      element.dataset.broken = String(broken.length > 0);
+      say(find(".rule", element), broken.map(({ message }) => message).join("; "));
+      for (const input of element.querySelectorAll("input, select")) {
+        input.setAttribute("aria-invalid", String(broken.length > 0));
+      }
+    }
+    return elsewhere.map(({ field, message }) => `${field} ${message}`).join("; ");
+  }
+
+  #values() {
+    const data = new FormData(this.#form);
+    return Object.fromEntries(FIELDS.map((field) => [field, String(data.get(field) ?? "").trim()]));
+  }
+
+  #changed() {
+    const values = this.#values();
+    const instrument = this.#instruments.get(values.symbol);
+    if (!instrument) return;
+    say(find("#symbol-hint"), instrument.name);
+    say(find("#quantity-unit"), instrument.symbol);
+    const [low, high, step] = [instrument.minQuantity, instrument.maxQuantity, instrument.quantityStep];
+    say(find("#quantity-hint"), `${quantity(low)} to ${quantity(high)}, in steps of ${step}`);
+    this.#submit.dataset.side = values.side;
+    this.#label();
+    this.#showViolations([]);
+    const wanted = QUOTED_FIELDS.map((field) => [field, values[field]]);
+    this.#listeners.onChange(Object.fromEntries(wanted), instrument);
+  }
+
+  #label() {
+    const { side, symbol } = this.#values();
+    say(this.#submit, this.#asking ? "Stop asking" : `${side === "buy" ? "Buy" : "Sell"} ${symbol}`);
+  }
+
+  async #send() {
+    const asking = (this.#asking = new AbortController());
+    this.#showViolations([]);
+    this.#tell("sending", "Sending the order.");
+    try {
+      const accepted = await this.#untilAnswered(orderOf(this.#values()), asking.signal);
+      this.#tell("accepted", "Accepted: the order is stored and will end exactly once.");
+      this.#listeners.onAccepted(accepted.orderId);
+    } catch (error) {
+      if (asking.signal.aborted) return;
+      if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+      this.#tellRefusal(error);
+    } finally {
+      if (this.#asking === asking) this.#asking = null;
+      this.#label();
+    }
+  }
+
+  // One submission has one key, so asking again never orders twice.
+  async #untilAnswered(order, signal) {
+    const key = newKey();
+    for (let tries = 0; ; tries++) {
+      try {
+        return await postOrder(order, key, signal);
+      } catch (error) {
+        if (!(error instanceof Unavailable) || tries >= GIVE_UP_AFTER) throw error;
+        this.#label();
+        this.#tell("asking", `Not accepted yet: ${error.message}. Asking again with the same key, which never orders twice.`);
+        await pause(error.retryAfterMs ?? backoffMs(tries), signal);
+      }
+    }
+  }
+
+  #tellRefusal(error) {
+    const rest = error instanceof Refused ? this.#showViolations(error.errors) : "";
+    const named = error instanceof Refused && error.errors.length > 0 && !rest;
+    this.#tell("refused", named ? "Not accepted: see the marked fields." : `Not accepted: ${rest || error.message}`);
+    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+  }
+
+  #stopAsking() {
+    this.#asking.abort();
+    this.#asking = null;
+    this.#tell("refused", "Stopped. The order may have been stored: look at the recent orders.");
+    this.#label();
+  }
+
+  #tell(state, text) {
+    this.#outcome.dataset.state = state;
+    say(this.#outcome, text);
+  }
+}
+
+// A field that is left empty takes the API's default; what is no integer is sent as it is written,
+// so that the API names the rule.
+function orderOf(values) {
+  const given = Object.entries(values).filter(([field, value]) => value !== "" || field === "quantity");
+  return Object.fromEntries(
+    given.map(([field, value]) => [field, INTEGERS.has(field) && /^-?\d{1,15}$/.test(value) ? Number(value) : value]),
+  );
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}

@@ -1,0 +1,65 @@
+// The steps of an order in words, attempt by attempt.
+
+import { copyButton, el } from "./dom.js";
+import { fromUnits, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+
+const CAUSES = {
+  order: "Asking every venue for a quote.",
+  retry: "Asking every venue again.",
+  recovery: "Taken up again after an interruption, with fresh quotes.",
+  quoteExpired: "The quote had run out: asking again.",
+};
+
+const TEXTS = {
+  pending: pendingText,
+  routing: ({ data }) => [CAUSES[data.cause] ?? data.cause],
+  building: buildingText,
+  submitted: submittedText,
+  confirmed: ({ data }) => [`Executed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`],
+  failed: ({ data }) => [el("b", {}, data.reason), ` ${data.detail}`],
+};
+
+export function attemptView({ number, steps, failure }, isOneOfMany) {
+  return el(
+    "section",
+    { class: "attempt", "data-attempt": number, "data-failed": failure !== null },
+    isOneOfMany ? el("h3", {}, `Attempt ${number}`, failure ? el("span", { class: "reason" }, failure.reason) : null) : null,
+    el("ol", { class: "steps" }, steps.map(stepView)),
+  );
+}
+
+function stepView(step) {
+  return el(
+    "li",
+    { "data-seq": step.seq, "data-status": step.status },
+    el("span", { class: "since", title: step.at }, seconds(step.sinceMs)),
+    el("span", { class: "state" }, step.status),
+    el("span", { class: "text" }, TEXTS[step.status](step)),
+    el("span", { class: "lasted", title: "how long this status lasted" }, step.lastedMs === null ? "" : seconds(step.lastedMs)),
+  );
+}
+
+function pendingText({ data, attempt }) {
+  if (data.reason) {
+    return [el("b", {}, data.reason), ` ${data.detail}`, el("span", { class: "hint" }, ` Attempt ${attempt} begins after ${seconds(data.retryInMs)}.`)];
+  }
+  const worst = data.worstPrice ? `, worst price ${price(data.worstPrice)}` : "";
+  const legs = data.maxLegs > 1 ? `, over up to ${data.maxLegs} venues` : "";
+  return [`Accepted and stored; slippage up to ${data.slippageBps} bps${worst}${legs}.`];
+}
+
+function buildingText({ data }) {
+  const quotes = data.quotes.map((quote) => `${venue(quote.dex)} ${price(quote.price)}`).join(" · ");
+  return [
+    `${venues(data.dex)} at ${price(data.quotedPrice)} USDC: ${data.routeDetail}. `,
+    el("span", { class: "hint" }, `Quotes: ${quotes}. Limit ${usdc(fromUnits(data.limitAmount))} USDC.`),
+  ];
+}
+
+function submittedText({ data }) {
+  return [
+    "Signed, stored, sent: ",
+    el("code", { title: data.txHash }, short(data.txHash)),
+    copyButton(data.txHash, "Copy the transaction's hash"),
+  ];
+}

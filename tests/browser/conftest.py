@@ -1,0 +1,83 @@
+"""A real browser, windows of it on a running stack, and what each of them may say."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.chromium import FLAGS, require_chromium
+from tests.browser.desk import Desk
+from tests.e2e.conftest import (
+    pytest_runtest_makereport,
+    stack,
+    stack_database,
+    stack_database_url,
+    stack_environ,
+    stack_redis_url,
+)
+from tests.e2e.stack import ROOT, Stack
+
+__all__ = [
+    "pytest_runtest_makereport",
+    "stack",
+    "stack_database",
+    "stack_database_url",
+    "stack_environ",
+    "stack_redis_url",
+]
+
+IMAGES = ROOT / "docs" / "images"
+
+OpenDesk = Callable[..., Desk]
+Shoot = Callable[[Desk, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", action="store_true", help="write the pictures of docs/images anew"
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=require_chromium(), args=list(FLAGS), headless=True
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_desk(browser: Browser, stack: Stack) -> Iterator[OpenDesk]:
+    """Opens windows on the stack; at the end none may have told of an error it did not expect."""
+    desks: list[Desk] = []
+
+    def open_desk(path: str = "/", url: str = "", **options: Any) -> Desk:
+        desks.append(Desk(browser, url or stack.url, **options))
+        return desks[-1].open(path)
+
+    yield open_desk
+    unexpected = [text for desk in desks for text in desk.unexpected]
+    for desk in desks:
+        desk.close()
+    assert unexpected == []
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk) -> Desk:
+    return open_desk()
+
+
+@pytest.fixture
+def shoot(request: pytest.FixtureRequest) -> Shoot:
+    """Writes a picture for the documentation, if the run was asked for them."""
+
+    def shoot(desk: Desk, name: str) -> None:
+        if request.config.getoption("--screenshots"):
+            Path(IMAGES).mkdir(exist_ok=True)
+            desk.shoot(IMAGES / f"{name}.png")
+
+    return shoot

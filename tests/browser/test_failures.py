@@ -1,0 +1,59 @@
+"""An order that fails, as the page shows it."""
+
+from collections.abc import Mapping
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenDesk, Shoot
+from tests.browser.contrast import LEAST, contrasts
+from tests.e2e.stack import Stack
+
+ATTEMPT = ["pending", "routing", "building", "submitted"]
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    return {
+        "SIM_QUOTE_LATENCY_MS": "50-50",
+        "SIM_SETTLEMENT_MS": "300-300",
+        "SIM_DRIFT_BPS": "20-20",
+    }
+
+
+def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
+    open_desk: OpenDesk, stack: Stack, shoot: Shoot
+) -> None:
+    desk = open_desk(color_scheme="light")
+    order_id = desk.submit(symbol="NVDA", side="buy", quantity="10", slippageBps="0")
+    desk.wait_for("failed")
+    desk.link("ended")
+    assert desk.steps == list(enumerate([*ATTEMPT, *ATTEMPT, *ATTEMPT, "failed"], start=1))
+    shown = stack.order(order_id)
+    attempts = desk.page.locator(".attempt")
+    expect(attempts).to_have_count(3)
+    for attempt, failed in zip(attempts.all(), shown["failedAttempts"], strict=True):
+        expect(attempt.locator("h3")).to_contain_text(f"Attempt {failed['attempt']}")
+        expect(attempt.locator(".reason")).to_have_text(failed["reason"])
+    told = desk.page.locator(".steps [data-seq='5'] .text")
+    expect(told).to_contain_text(shown["failedAttempts"][0]["detail"])
+    expect(told).to_contain_text("Attempt 2 begins after 0.")
+    expect(desk.page.locator("#failure")).to_have_text(f"SLIPPAGE_EXCEEDED: {shown['detail']}")
+    row = desk.page.locator(f'tr[data-order-id="{order_id}"]')
+    expect(row.locator(".status")).to_have_text("SLIPPAGE_EXCEEDED")
+    shoot(desk, "page-failed")
+
+
+@pytest.mark.parametrize("color_scheme", ["dark", "light"])
+def test_every_text_has_enough_contrast(open_desk: OpenDesk, color_scheme: str) -> None:
+    desk = open_desk(color_scheme=color_scheme, reduced_motion="reduce")
+    for wanted in (
+        {"slippageBps": "0", "symbol": "NVDA"},
+        {"slippageBps": "100", "symbol": "SOL", "quantity": "20000", "maxLegs": "2"},
+    ):
+        desk.submit(**wanted)
+        desk.link("ended")
+        expect(desk.page.locator("#quotes[data-stale]")).to_have_count(0)
+        measured = contrasts(desk.page)
+        assert len(measured) > 80
+        assert [each for each in measured if each.ratio < LEAST] == []

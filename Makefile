@@ -38,8 +38,7 @@ run: $(STAMP_RUN) ## Start everything: servers where no URL is set, migrations, 
 	@exec $(BIN)/python -m orderengine.local run
 
 order: $(STAMP_RUN) ## Place an order and follow it: SYMBOL=AAPL SIDE=buy QTY=10 ARGS="--slippage-bps 50"
-	@exec $(BIN)/python -m orderengine.cli.order $(SYMBOL) $(SIDE) $(QTY) \
-	  --url "$$($(BIN)/python -m orderengine.local api-url)" $(ARGS)
+	@exec $(BIN)/python -m orderengine submit $(SYMBOL) $(SIDE) $(QTY) --watch $(ARGS)
 
 demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --plain"
 	@exec $(BIN)/python -m orderengine.local demo -- $(ARGS)

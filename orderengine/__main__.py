@@ -1,5 +1,25 @@
-"""`python -m orderengine`: the command line."""
+"""`python -m orderengine`: the command line, told where this checkout's stack is."""
 
+import sys
+
+from orderengine.cli.common import Refusal
 from orderengine.cli.main import main
+from orderengine.local.errors import LocalError
+from orderengine.local.surroundings import surroundings
+from orderengine.logs import configure_logging
 
-main()
+
+def run() -> None:
+    """Run the command of this process, and end it."""
+    configure_logging("ERROR")  # what went wrong is told by the command itself, in one line
+    try:
+        around = surroundings()
+    except LocalError as error:
+        refusal = Refusal(str(error))
+        refusal.show()
+        sys.exit(refusal.exit_code)
+    main(obj=around, prog_name="orderengine", complete_var="_ORDERENGINE_COMPLETE")
+
+
+if __name__ == "__main__":
+    run()

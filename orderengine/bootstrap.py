@@ -1,5 +1,6 @@
 """The composition root: settings in, the ports of a web or worker process out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from celery import Celery
@@ -9,9 +10,11 @@ from orderengine.config import ArmedPoint, Settings, Simulation
 from orderengine.database import create_database_engine
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
+from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
+from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, Rates
 from orderengine.execution.meter import MeteredDispatcher, Tally
@@ -25,7 +28,9 @@ from orderengine.execution.ports import (
     QuoteBoard,
 )
 from orderengine.execution.watch import OrderFigures, Watch
+from orderengine.settlement.ledger import Ledger
 from orderengine.settlement.simulated import SimulatedNetwork
+from orderengine.storage.archive import SqlArchive
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.keys import SqlKeys
@@ -35,6 +40,7 @@ from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
 from orderengine.stream.counts import CountsFlusher, RedisCounts
+from orderengine.stream.facts import RedisFacts, redis_facts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
@@ -111,7 +117,7 @@ def build_web(settings: Settings) -> WebPorts:
         board=_board(settings.simulation, DatabaseClock(database), WEB_QUOTERS),
         hub=Hub(settings.redis_url, orders),
         probes=probes,
-        watch=Watch(figures, RedisCounts(client, breaker), probes, tally),
+        watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
         max_sockets=settings.ws_max_sockets,
         keys=keys,
         gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
@@ -174,6 +180,37 @@ def _limits(settings: Settings) -> Limits:
         max_open_orders=given.max_open_orders,
         max_sockets_per_client=given.max_sockets_per_client,
         orders_disabled=given.orders_disabled,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPorts:
+    """What an operator's command works with; `stuck_after_s` is the setting."""
+
+    orders: Orders
+    archive: Archive
+    witness: Witness
+    probes: Probes
+    redis_facts: Callable[[], RedisFacts | None]
+    stuck_after_s: int
+
+
+def build_operator(settings: Settings) -> OperatorPorts:
+    """Assemble an operator's command; nothing connects before it is used."""
+    database = create_database_engine(
+        settings.database_url, pool_size=1, application="orderengine-cli"
+    )
+    client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
+    heartbeat = Heartbeat(client)
+    celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
+    dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S), heartbeat.check_writable)
+    return OperatorPorts(
+        orders=SqlOrders(database),
+        archive=SqlArchive(database),
+        witness=Ledger(database, settings.simulation.block_ms),
+        probes=SystemProbes(database, dispatcher, heartbeat),
+        redis_facts=lambda: redis_facts(client),
+        stuck_after_s=settings.stuck_after_s,
     )
 
 

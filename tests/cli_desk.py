@@ -8,7 +8,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import websocket
+from click.testing import CliRunner, Result
 
+from orderengine.cli.common import Surroundings
+from orderengine.cli.main import main
 from orderengine.domain.moves import Move
 from orderengine.stream.messages import event_text
 from tests.fakes import FakeOrders
@@ -52,22 +55,27 @@ class Desk:
         self.status, self.answer = 202, b'{"orderId":"7a5f"}'
         self.traded = b'{"instruments":[]}'
         self.received: list[tuple[str, Any]] = []
+        self.keys: list[str] = []
+        self.pages: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}
         desk = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 desk.received.append((self.path, json.loads(body)))
+                desk.keys.append(self.headers.get("Authorization", ""))
                 self.send_response(desk.status)
                 self.send_header("Content-Length", str(len(desk.answer)))
                 self.end_headers()
                 self.wfile.write(desk.answer)
 
             def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(desk.traded)))
+                page = desk.pages.get(self.path, desk.traded)
+                self.send_response(desk.statuses.get(self.path, 200))
+                self.send_header("Content-Length", str(len(page)))
                 self.end_headers()
-                self.wfile.write(desk.traded)
+                self.wfile.write(page)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -87,3 +95,8 @@ def open_desk() -> Iterator[Desk]:
         desk.server.shutdown()
         thread.join()
         desk.server.server_close()
+
+
+def call(*arguments: str, around: Surroundings | None = None) -> Result:
+    """Run a command of the command line: what it wrote, and its exit status."""
+    return CliRunner().invoke(main, list(arguments), obj=around or Surroundings())

@@ -139,6 +139,10 @@ class FakeOrders:
             self.reads += 1
             return [event for event in self._events.get(order_id, []) if event.seq > after]
 
+    def prune(self, order_id: UUID) -> None:
+        """Forget the events, as `orderengine prune` does."""
+        del self._events[order_id]
+
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
         with self._guarded():
             return [event for key, after in seen.items() for event in self.events(key, after)]

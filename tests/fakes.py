@@ -131,6 +131,7 @@ class FakeWatched:
     open: OpenOrders | None = NOTHING_OPEN
     taken: Steps | None = field(default_factory=dict)
     counts: Counts | None = field(default_factory=dict)
+    waiting: dict[str, int] | None = field(default_factory=dict)
     reads: int = 0
 
     def open_orders(self) -> OpenOrders:
@@ -149,3 +150,6 @@ class FakeWatched:
 
     def read(self) -> Counts | None:
         return self.counts
+
+    def queued(self) -> dict[str, int] | None:
+        return self.waiting

@@ -110,7 +110,10 @@ class World:
         order = self.order(order_id)
         if order.status is OrderStatus.SUBMITTED:
             return Submitted.of(order)
-        return submit_order(self.engine, build_order(self.engine, self.route(order_id)))
+        return self.run_to_submitted_from(self.route(order_id))
+
+    def run_to_submitted_from(self, routed: Routed) -> Submitted:
+        return submit_order(self.engine, build_order(self.engine, routed))
 
     def submit(self) -> Submitted:
         """A new order, run up to its submission."""

@@ -24,6 +24,7 @@ from orderengine.api.protection import (
     secure_answers,
     trust_proxies,
 )
+from orderengine.api.request_ids import name_requests
 from orderengine.api.strict_json import MAX_BODY_BYTES
 from orderengine.api.updates import Caps, register_updates
 from orderengine.api.waiting import Waits, register_waits
@@ -50,6 +51,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.json = _InSchemaOrder(app)
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
+    name_requests(app)
     register_waits(app, Waits(ports.orders, ports.hub))
     limit_addresses(app)
     access.register_access(app, ports.gate)

@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    EVENTS_PRUNED = "EVENTS_PRUNED"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
@@ -64,6 +65,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.ORIGIN_NOT_ALLOWED: "Not from this site",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
+    ErrorCode.EVENTS_PRUNED: "The order's events are not kept any more",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
     ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has another order of this name",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
@@ -109,6 +111,12 @@ class Refused(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = headers
+
+
+def events_pruned() -> Refused:
+    """The refusal to tell how an order of long ago came to its end."""
+    detail = "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it"
+    return Refused(410, ErrorCode.EVENTS_PRUNED, detail)
 
 
 def problem(

@@ -43,6 +43,7 @@ _EXAMPLE = (
     *BEHIND_THE_GATE,
     ErrorCode.VALIDATION_FAILED,
     ErrorCode.ORDER_NOT_FOUND,
+    ErrorCode.EVENTS_PRUNED,
     ErrorCode.TOO_MANY_CLIENT_SOCKETS,
     ErrorCode.TOO_MANY_SOCKETS,
 )

@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 
 from orderengine.api.access import require_operator
 from orderengine.api.context import current_ports
-from orderengine.api.updates import EXTENSION, Updates
+from orderengine.api.measured import measured, queues
+from orderengine.api.updates import EXTENSION, SocketEnd, Updates
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
@@ -56,6 +57,13 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
     if figures.steps is not None:
         yield from _steps(figures.steps)
     yield from _counts(figures)
+    if figures.of_workers is not None:
+        yield from measured(PREFIX, figures.of_workers)
+    if figures.queued is not None:
+        yield from queues(PREFIX, figures.queued)
+    closed = {end.value: updates.closed[end] for end in SocketEnd}
+    text = "Sockets that this web process closed or lost."
+    yield _counters("sockets_closed", text, "reason", closed)
     yield _gauge("open_sockets", "Sockets of this web process.", updates.open)
     yield _counter("hub_rereads", "Events missed live by this web process.", hub.rereads)
     text = "Subscriptions to Redis that this web process lost, or could not make."
@@ -65,6 +73,9 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
 def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     by_status = {status.value: found.by_status.get(status, 0) for status in _in_order()}
     yield _gauges("open_orders", "Orders that have not ended.", "status", by_status)
+    waiting = {status.value: found.waiting_s.get(status, 0.0) for status in _in_order()}
+    text = "For how long the first order of a status has been in it."
+    yield _gauges("longest_wait_seconds", text, "status", waiting)
     yield _gauge("oldest_open_order_age_seconds", "Since it was accepted.", found.oldest_s)
     yield _gauge(
         "oldest_submitted_order_age_seconds", "Since it was submitted.", found.oldest_submitted_s
@@ -125,7 +136,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
 
 
-def _gauges(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=(label,))
     for each, value in values.items():
         family.add_metric((each,), value)

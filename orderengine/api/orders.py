@@ -16,7 +16,7 @@ from orderengine.api.documents import (
     order_path,
     page_document,
 )
-from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
 from orderengine.api.fields import is_name, parse_order_id
 from orderengine.api.inputs import (
     KEY_HEADER,
@@ -164,7 +164,12 @@ def get_named_order(client_order_id: str) -> Document:
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
 @blueprint.response(200, EventsSchema)
-@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.ORDER_NOT_FOUND)
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.ORDER_NOT_FOUND,
+    ErrorCode.EVENTS_PRUNED,
+)
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them."""
     ports = current_ports()
@@ -174,6 +179,8 @@ def get_events(order_id: str) -> Document:
     events = find_events(ports.orders, ports.cache, client_id, known, **wanted)
     if events is None:
         raise _not_found()
+    if not events and not wanted["after"]:
+        raise events_pruned()
     return {"events": [event_document(event) for event in events]}
 
 

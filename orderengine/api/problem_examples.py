@@ -35,6 +35,10 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.ORIGIN_NOT_ALLOWED: Example(403, "sockets are not opened for this Origin"),
     ErrorCode.NOT_FOUND: Example(404, "nothing is served at this path"),
     ErrorCode.ORDER_NOT_FOUND: Example(404, "there is no order with this id"),
+    ErrorCode.EVENTS_PRUNED: Example(
+        410,
+        "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it",
+    ),
     ErrorCode.METHOD_NOT_ALLOWED: Example(405, "this path does not serve this method"),
     ErrorCode.IDEMPOTENCY_CONFLICT: Example(
         409, "a request with this Idempotency-Key is being stored; ask again shortly"

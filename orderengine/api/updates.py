@@ -1,11 +1,10 @@
 """Order updates over WebSockets: `GET /ws/orders?orderId=…[&after=seq]`."""
 
-import base64
-import binascii
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -17,8 +16,8 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
 from orderengine.api.access import current_caller
-from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, problem
-from orderengine.api.guarded_socket import GuardedSocket
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
+from orderengine.api.handshake import handshake_refusal, origin_refusal, prepare_handshake
 from orderengine.api.inputs import read_query, refusal
 from orderengine.api.schemas import UpdatesQuerySchema
 from orderengine.domain.access import Caller
@@ -38,8 +37,6 @@ SERVER_OPTIONS = {"ping_interval": 25, "max_message_size": 1024}
 
 PEER_GONE = (ConnectionClosed, ProtocolError, OSError)
 """What sending raises once the client has closed, or is no longer there."""
-
-_HANDSHAKE = {"HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,31 @@ class Caps:
     origins: frozenset[str] = frozenset()
 
 
+class SocketEnd(StrEnum):
+    """Why a socket ended, for the metrics."""
+
+    ENDED = "ended"
+    """After the last event of its order."""
+    GONE = "gone"
+    """The client closed it, or is no longer there."""
+    SLOW = "slow"
+    """The client read nothing for so long that it was cut off."""
+    FLOODED = "flooded"
+    """The client said too much."""
+    REVOKED = "revoked"
+    """The key of the client opens nothing any more."""
+    RESTART = "restart"
+    """This process goes down; the client goes on at another."""
+
+
+_CODES = {
+    SocketEnd.ENDED: CloseReason.NORMAL_CLOSURE,
+    SocketEnd.FLOODED: CloseReason.POLICY_VIOLATION,
+    SocketEnd.REVOKED: CloseReason.POLICY_VIOLATION,
+    SocketEnd.RESTART: CloseReason.SERVICE_RESTART,
+}
+
+
 class Updates:
     """The sockets of this process: `open` now, and at most `limit`.
 
@@ -77,6 +99,7 @@ class Updates:
         self._origins = caps.origins
         self._open_by_client: Counter[str] = Counter()
         self.open = 0
+        self.closed: Counter[SocketEnd] = Counter()
         self._orders = orders
         self._hub = hub
         self._gate = gate
@@ -86,7 +109,7 @@ class Updates:
         """Refuse what can not be served while an HTTP answer is still possible."""
         if request.path != PATH:
             return None
-        refusal = _handshake_refusal() or _origin_refusal(self._origins)
+        refusal = handshake_refusal() or origin_refusal(self._origins)
         if refusal is not None:
             return refusal
         query = read_query(UpdatesQuerySchema(), request)
@@ -95,7 +118,7 @@ class Updates:
         self.take_slot(client_id)
         g.socket_slot = client_id
         g.wanted = self.check(**query)
-        _prepare_handshake(request.environ)
+        prepare_handshake(request.environ)
         return None
 
     def release(self, _: BaseException | None = None) -> None:
@@ -114,7 +137,19 @@ class Updates:
     def serve(self, ws: Any) -> None:
         """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
         with _parting(ws):
-            ws.close(self._send(ws, g.wanted))
+            ws.close(self._send_counted(ws, g.wanted))
+
+    def _send_counted(self, ws: Any, wanted: Wanted) -> CloseReason:
+        end = SocketEnd.GONE
+        try:
+            end = self._send(ws, wanted)
+        except BlockingIOError:  # what a send raises that came to its time-out
+            end = SocketEnd.SLOW
+            raise
+        finally:
+            with self._lock:
+                self.closed[end] += 1
+        return _CODES[end]
 
     def take_slot(self, client_id: str) -> None:
         """Raises Refused when no more sockets are served, or no more to this client."""
@@ -145,34 +180,36 @@ class Updates:
             message = f"must not be beyond {order.version}, the latest seq"
             raise refusal([Violation("after", "range", message)])
         is_over = order.status.is_terminal and after >= order.version
+        if order.status.is_terminal and not is_over and not self._orders.events(order_id, after):
+            raise events_pruned()
         return Wanted(caller, order_id, after, is_over)
 
     def follow(self, wanted: Wanted) -> Follower:
         """Follow what was checked; to be closed by the caller."""
         return self._hub.follow(wanted.order_id, wanted.after)
 
-    def reason_to_part(self, caller: Caller) -> CloseReason | None:
+    def reason_to_part(self, caller: Caller) -> SocketEnd | None:
         """Why this process must not go on sending to this caller, or None."""
         if self.draining():
-            return CloseReason.SERVICE_RESTART
-        return CloseReason.POLICY_VIOLATION if self._gate.is_closed_to(caller) else None
+            return SocketEnd.RESTART
+        return SocketEnd.REVOKED if self._gate.is_closed_to(caller) else None
 
-    def _send(self, ws: Any, wanted: Wanted) -> CloseReason:
+    def _send(self, ws: Any, wanted: Wanted) -> SocketEnd:
         """Send until there is a reason to close."""
         if wanted.is_over:
-            return CloseReason.NORMAL_CLOSURE
+            return SocketEnd.ENDED
         with self.follow(wanted) as follower:
             while not follower.ended:
                 reason = self.reason_to_part(wanted.caller)
                 if reason is not None:
                     return reason
                 if ws.sock.flooded:
-                    return CloseReason.POLICY_VIOLATION
+                    return SocketEnd.FLOODED
                 _discard_input(ws)
                 event = follower.next(WAKE_S)
                 if event is not None:
                     ws.send(event_text(event))
-        return CloseReason.NORMAL_CLOSURE
+        return SocketEnd.ENDED
 
 
 def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> Updates:
@@ -188,59 +225,6 @@ def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Cap
     app.teardown_request(updates.release)
     Sock(app).route(PATH, endpoint="order_updates")(updates.serve)
     return updates
-
-
-def _handshake_refusal() -> Response | None:
-    """What keeps this request from becoming a WebSocket: simple-websocket would answer with 500."""
-    headers = request.headers
-    connection = headers.get("Connection", "").lower().split(",")
-    is_upgrade = (
-        request.method == "GET"
-        and "upgrade" in {token.strip() for token in connection}
-        and headers.get("Upgrade", "").lower() == "websocket"
-    )
-    if not is_upgrade or headers.get("Sec-WebSocket-Version") != "13":
-        return problem(
-            426,
-            ErrorCode.UPGRADE_REQUIRED,
-            "this path serves WebSocket connections only, version 13",
-            headers={
-                "Upgrade": "websocket",
-                "Connection": "Upgrade",
-                "Sec-WebSocket-Version": "13",
-            },
-        )
-    try:
-        key = base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != 16:
-        return problem(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64")
-    return None
-
-
-def _origin_refusal(allowed: frozenset[str]) -> Response | None:
-    """What keeps other sites' pages from opening sockets with a browser of somebody who may."""
-    origin = request.headers.get("Origin")
-    own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
-    if origin is None or origin in own | allowed:
-        return None
-    detail = "sockets are not opened for this Origin"
-    return problem(403, ErrorCode.ORIGIN_NOT_ALLOWED, detail)
-
-
-def _prepare_handshake(environ: dict[str, Any]) -> None:
-    """Leave simple-websocket the socket to use and the few headers that it needs.
-
-    It would accept compression from any client that offers it, and fail on headers which have
-    nothing to do with it.
-    """
-    for name in [name for name in environ if name.startswith("HTTP_")]:
-        if name not in _HANDSHAKE:
-            del environ[name]
-    environ["HTTP_HOST"] = "localhost"
-    environ["HTTP_SEC_WEBSOCKET_VERSION"] = "13"
-    environ["gunicorn.socket"] = GuardedSocket(environ["gunicorn.socket"])
 
 
 def _discard_input(ws: Any) -> None:

@@ -1,31 +1,19 @@
-"""Place many orders at once and watch them all: `python -m orderengine.cli.demo`.
+"""`demo`: place many orders at once and watch them all."""
 
-Exits with 0 when every order came to its end, 1 when one did not, 2 when nothing answers.
-"""
-
-import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
+import click
 from rich.live import Live
 
+from orderengine.cli.common import EXIT_FAILED, json_option, service_option, tell_json
 from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
-from orderengine.cli.order import (
-    DEFAULT_URL,
-    EXIT_INTERRUPTED,
-    EXIT_REFUSED,
-    CannotGoOn,
-    Event,
-    Service,
-    follow,
-    service_url,
-    telling,
-)
+from orderengine.cli.service import CannotGoOn, Event, Service, follow, telling
 
 MOST_ORDERS = 200
 LIMIT_S = 120.0
@@ -34,37 +22,42 @@ REFRESH_S = 0.1
 Tell = Callable[[Row, Event], None]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; returns the exit code."""
-    options = _parse(arguments)
-    service = Service(options.url)
-    try:
-        orders = choose_orders(service.instruments(), options.orders)
-    except CannotGoOn as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
-    board = Board(orders)
+@click.command()
+@click.option(
+    "--orders", "count", type=click.IntRange(1, MOST_ORDERS), default=25, show_default=True
+)
+@click.option("--plain", is_flag=True, help="Lines instead of a live table.")
+@click.option("--limit", type=float, default=LIMIT_S, help="How long to watch, in seconds.")
+@json_option
+@service_option
+def demo(service: Service, count: int, limit: float, *, plain: bool, as_json: bool) -> None:
+    """Place many orders at once and watch them all.
+
+    Exits with 0 when every order came to its end, 1 when one did not, 2 when nothing answers.
+    """
+    board = Board(choose_orders(service.instruments(), count))
     began = time.monotonic()
 
     def clock() -> float:
         return time.monotonic() - began
 
-    try:
-        run(service, board, clock, limit_s=options.limit, plain=options.plain)
-    except KeyboardInterrupt:
-        print("stopped watching; the orders go on", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0 if all(row.is_terminal for row in board.rows()) else 1
+    if as_json:
+        _start(service, board, clock, None)
+        board.wait(limit)
+        for row in board.rows():
+            tell_json(asdict(row))
+    else:
+        shown_plain = plain or not sys.stdout.isatty()
+        run(service, board, clock, limit_s=limit, plain=shown_plain)
+    if not all(row.is_terminal for row in board.rows()):
+        sys.exit(EXIT_FAILED)
 
 
 def run(
     service: Service, board: Board, clock: Callable[[], float], *, limit_s: float, plain: bool
 ) -> None:
     """Place and follow all orders, each in a thread of its own; show them, then the summary."""
-    tell = _printer(clock) if plain else None
-    for row in board.rows():
-        arguments = (service, board, row, clock, tell)
-        threading.Thread(target=_place_and_follow, args=arguments, daemon=True).start()
+    _start(service, board, clock, _printer(clock) if plain else None)
     screen = console(plain=plain)
     if plain:
         board.wait(limit_s)
@@ -76,6 +69,12 @@ def run(
     screen.print(table(rows, clock()))
     for line in totals(rows):
         screen.print(line)
+
+
+def _start(service: Service, board: Board, clock: Callable[[], float], tell: Tell | None) -> None:
+    for row in board.rows():
+        arguments = (service, board, row, clock, tell)
+        threading.Thread(target=_place_and_follow, args=arguments, daemon=True).start()
 
 
 def _place_and_follow(
@@ -104,27 +103,3 @@ def _printer(clock: Callable[[], float]) -> Tell:
             print(f"{place}  attempt {row.attempt}  {telling(event)}".rstrip(), flush=True)
 
     return tell
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m orderengine.cli.demo", description="Place many orders at once."
-    )
-    parser.add_argument("--orders", type=_count, default=25, help=f"1 to {MOST_ORDERS}, or 25")
-    parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
-    parser.add_argument("--limit", type=float, default=LIMIT_S, help="how long to watch, in s")
-    parser.add_argument("--url", default=DEFAULT_URL, type=service_url, help="where it runs")
-    options = parser.parse_args(arguments)
-    options.plain = options.plain or not sys.stdout.isatty()
-    return options
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= MOST_ORDERS:
-        message = f"must be a number from 1 to {MOST_ORDERS}"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from orderengine.cli.demo_orders import DemoOrder
-from orderengine.cli.order import TERMINAL, Event
+from orderengine.cli.service import TERMINAL, Event
 
 
 @dataclass(frozen=True, slots=True)

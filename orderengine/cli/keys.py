@@ -1,23 +1,18 @@
-"""The keys of clients: `python -m orderengine keys create|list|revoke`.
+"""The keys of clients: `python -m orderengine keys create|list|revoke`."""
 
-Exits with 0, 1 when PostgreSQL gives no answer or a setting is missing, 2 for a wrong argument.
-"""
-
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 import click
 
 from orderengine.bootstrap import build_keys
-from orderengine.config import ConfigurationError, database_url
+from orderengine.cli.common import Refusal, Surroundings, json_option, tell_json
+from orderengine.config import database_url
 from orderengine.database import DATABASE_DEFECTS
 from orderengine.domain.access import CLIENT_NAME, KeyRecord
 from orderengine.domain.documents import time_text
-from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.access import Keys, create_key
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -27,15 +22,15 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@as_json
+@json_option
 def create(name: str, *, as_json: bool) -> None:
     """Make a key for the client NAME and print it, this once."""
     if not CLIENT_NAME.fullmatch(name):
         raise click.BadParameter("must be 1 to 64 of A-Z a-z 0-9 . _ -", param_hint="NAME")
-    with _Answers() as store:
+    with _store() as store:
         key_id, key = create_key(store, name)
     if as_json:
-        _print_json({"keyId": key_id, "client": name, "key": key})
+        tell_json({"keyId": key_id, "client": name, "key": key})
     else:
         click.echo(key)
         click.echo(
@@ -44,13 +39,13 @@ def create(name: str, *, as_json: bool) -> None:
 
 
 @keys.command(name="list")
-@as_json
+@json_option
 def list_keys(*, as_json: bool) -> None:
     """List all keys; LAST USED is behind by up to a minute."""
-    with _Answers() as store:
+    with _store() as store:
         records = store.all()
     if as_json:
-        _print_json({"keys": [_document(record) for record in records]})
+        tell_json({"keys": [_document(record) for record in records]})
         return
     rows = [("KEY", "CLIENT", "CREATED", "LAST USED", "REVOKED"), *map(_row, records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -61,34 +56,26 @@ def list_keys(*, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id")
-@as_json
+@json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
     """Revoke the key with KEY_ID: within 5 seconds it opens nothing, and its sockets are closed."""
-    with _Answers() as store:
+    with _store() as store:
         was_revoked = store.revoke(key_id)
     if not was_revoked:
         raise click.BadParameter(f"there is no key {key_id} to revoke", param_hint="KEY_ID")
     if as_json:
-        _print_json({"keyId": key_id, "revoked": True})
+        tell_json({"keyId": key_id, "revoked": True})
     else:
         click.echo(f"revoked {key_id}")
 
 
-class _Answers:
-    """The store, whose errors end the command with one line."""
-
-    def __enter__(self) -> Keys:
-        try:
-            return build_keys(database_url())
-        except ConfigurationError as error:
-            raise click.ClickException(str(error)) from error
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, StorageUnavailable):
-            raise click.ClickException(str(error)) from error
-        if isinstance(error, DATABASE_DEFECTS):
-            message = "the database has no keys: bring it up to date with alembic upgrade head"
-            raise click.ClickException(message) from error
+@contextmanager
+def _store() -> Iterator[Keys]:
+    try:
+        yield build_keys(database_url(Surroundings.current().environ))
+    except DATABASE_DEFECTS as error:
+        message = "the database has no keys: bring it up to date with alembic upgrade head"
+        raise Refusal(message) from error
 
 
 def _document(record: KeyRecord) -> dict[str, str | None]:
@@ -108,7 +95,3 @@ def _row(record: KeyRecord) -> tuple[str, ...]:
 
 def _shown(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}Z" if moment else "-"
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2))

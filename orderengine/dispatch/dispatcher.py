@@ -9,6 +9,7 @@ from celery.canvas import Signature
 from celery.utils.time import get_exponential_backoff_interval
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis import RedisError
+from structlog.contextvars import get_contextvars
 
 from orderengine.dispatch.names import (
     BUILD_ORDER,
@@ -17,6 +18,7 @@ from orderengine.dispatch.names import (
     ROUTE_ORDER,
     SETTLE,
     SUBMIT_ORDER,
+    root_id_for,
 )
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
@@ -73,6 +75,9 @@ class CeleryDispatcher:
     def _send(self, signature: Signature, delay_s: float = 0.0, **options: Any) -> None:
         if delay_s:
             options["countdown"] = delay_s
+        request_id = get_contextvars().get("request_id")
+        if request_id is not None:
+            options["root_id"] = root_id_for(request_id)
         self._bounded(lambda: signature.apply_async(retry=False, **options))
 
     def _bounded(self, call: Callable[[], object]) -> None:

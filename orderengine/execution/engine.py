@@ -1,10 +1,12 @@
 """What the stages share: the ports, and the one way in which an order moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from orderengine.domain.errors import (
     AttemptFailed,
@@ -15,6 +17,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.execution.measures import note_move
 from orderengine.execution.meter import Meter
 from orderengine.execution.ports import (
     Dispatcher,
@@ -27,6 +30,21 @@ from orderengine.execution.ports import (
 log = structlog.get_logger(__name__)
 
 MAX_RECOVERIES = 10
+
+
+@contextmanager
+def logging_as(stage: str, order_id: UUID | str, attempt: int | None = None) -> Iterator[None]:
+    """Have every line logged meanwhile, also a library's, carry order, attempt and stage.
+
+    What is not known yet is null, until the order is read.
+    """
+    with bound_contextvars(order_id=str(order_id), stage=stage, attempt=attempt):
+        yield
+
+
+def note_attempt(attempt: int) -> None:
+    """Have the lines that follow carry this attempt."""
+    bind_contextvars(attempt=attempt)
 
 
 class ChainEnds(OrderEngineError):
@@ -65,6 +83,8 @@ class Engine:
             raise Superseded(f"order {order_id} is not at version {version}, or may not move")
         self.publisher.publish(moved)
         order = moved.order
+        note_attempt(order.attempt)
+        note_move(self.meter, order)
         log.info(
             "order_moved",
             order_id=str(order_id),
@@ -84,6 +104,7 @@ class Engine:
         order = self.orders.get(order_id)
         if order is None or order.version != version:
             raise Superseded(f"order {order_id} is not at version {version}")
+        note_attempt(order.attempt)
         return order
 
     def end_attempt(self, order_id: UUID, version: int, failure: AttemptFailed) -> None:

@@ -1,10 +1,11 @@
 """What one stage hands to the next through the queue: hints, as JSON documents.
 
-A message may be lost, late or repeated; the version in it decides whether it still counts.
+A message may be lost, late or repeated; the version in it decides whether it still counts. The
+attempt in it is for the log lines alone; a message of an older release has none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ class Routed:
     version: int
     route: Route
     limit_amount: int
+    attempt: int | None = field(default=None, compare=False)
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -31,6 +33,7 @@ class Routed:
             "version": self.version,
             "route": route_document(self.route),
             "limitAmount": str(self.limit_amount),
+            "attempt": self.attempt,
         }
 
     @classmethod
@@ -41,6 +44,7 @@ class Routed:
             document["version"],
             route_from(document["route"]),
             int(document["limitAmount"]),
+            document.get("attempt"),
         )
 
 
@@ -50,15 +54,20 @@ class Built:
 
     order_id: UUID
     version: int
+    attempt: int | None = field(default=None, compare=False)
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
-        return {"orderId": str(self.order_id), "version": self.version}
+        return {
+            "orderId": str(self.order_id),
+            "version": self.version,
+            "attempt": self.attempt,
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Built":
         """Read what `document` wrote."""
-        return cls(UUID(document["orderId"]), document["version"])
+        return cls(UUID(document["orderId"]), document["version"], document.get("attempt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class Submitted:
     base_decimals: int
     venue: str
     quoted_price: Decimal
+    attempt: int | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, order: Order) -> "Submitted":
@@ -90,6 +100,7 @@ class Submitted:
             base_decimals=order.route.base_decimals,
             venue=order.route.venue,
             quoted_price=order.route.price,
+            attempt=order.attempt,
         )
 
     def document(self) -> dict[str, Any]:
@@ -102,6 +113,7 @@ class Submitted:
             "baseDecimals": self.base_decimals,
             "dex": self.venue,
             "quotedPrice": decimal_text(self.quoted_price),
+            "attempt": self.attempt,
         }
 
     @classmethod
@@ -115,4 +127,5 @@ class Submitted:
             base_decimals=document["baseDecimals"],
             venue=document["dex"],
             quoted_price=Decimal(document["quotedPrice"]),
+            attempt=document.get("attempt"),
         )

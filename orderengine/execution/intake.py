@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
@@ -81,17 +82,17 @@ def _taken(orders: Orders, request: NewOrder) -> Exception:
 
 
 def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Moved) -> Moved:
-    publisher.publish(moved)
     order = moved.order
-    try:
-        dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
-    except DispatchUnavailable as error:
-        log.warning("dispatch_unavailable", order_id=str(order.order_id), error=str(error))
-    log.info(
-        "order_accepted",
-        order_id=str(order.order_id),
-        symbol=order.symbol,
-        side=order.side.value,
-        quantity=f"{order.quantity:f}",
-    )
+    with bound_contextvars(order_id=str(order.order_id), stage="accept", attempt=order.attempt):
+        publisher.publish(moved)
+        try:
+            dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
+        except DispatchUnavailable as error:
+            log.warning("dispatch_unavailable", error=str(error))
+        log.info(
+            "order_accepted",
+            symbol=order.symbol,
+            side=order.side.value,
+            quantity=f"{order.quantity:f}",
+        )
     return moved

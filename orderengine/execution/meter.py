@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter as Multiset
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,6 +13,8 @@ from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.handover import Submitted
 from orderengine.execution.ports import Dispatcher
+
+MOST_ENDED = 1000
 
 
 class Counter(StrEnum):
@@ -25,6 +28,16 @@ class Counter(StrEnum):
     """Messages that the broker did not take."""
     PUBLISH_FAILURES = "publishFailures"
     """Events that were stored and not published."""
+    QUOTES = "quotes"
+    """Quotes that were built on or passed over, as `venue:outcome`; see `execution.measures`."""
+    ATTEMPTS = "attempts"
+    """Orders that ended, by how many attempts they took."""
+    STAGE_TIME = "stageTime"
+    """How long orders stayed in a status: a histogram by the status."""
+    ORDER_TIME = "orderTime"
+    """How long orders took from accepted to their end: a histogram by the last status."""
+    SLIPPAGE = "slippage"
+    """The slippage of confirmed orders: a histogram by the side."""
 
 
 class Sample(NamedTuple):
@@ -40,8 +53,14 @@ Counts = Mapping[Sample, int]
 class Meter(Protocol):
     """Takes note of what happens in this process; never raises, never waits for anybody."""
 
-    def count(self, counter: Counter, label: str = "") -> None:
-        """Add one."""
+    def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
+        """Add one, or as many."""
+
+    def ended(self, order_id: UUID) -> None:
+        """Remember an order that ended here, to be measured in a quiet moment."""
+
+    def take_ended(self) -> list[UUID]:
+        """The orders that ended since this was asked last; of many the latest."""
 
 
 class Tally:
@@ -50,11 +69,24 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Multiset[Sample] = Multiset()
+        self._ended: deque[UUID] = deque(maxlen=MOST_ENDED)
 
-    def count(self, counter: Counter, label: str = "") -> None:
-        """Add one."""
+    def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
+        """Add one, or as many."""
         with self._lock:
-            self._counts[Sample(counter, label)] += 1
+            self._counts[Sample(counter, label)] += by
+
+    def ended(self, order_id: UUID) -> None:
+        """Remember an order that ended here; beyond 1,000 the oldest is forgotten."""
+        with self._lock:
+            self._ended.append(order_id)
+
+    def take_ended(self) -> list[UUID]:
+        """The orders that ended since this was asked last."""
+        with self._lock:
+            taken = list(self._ended)
+            self._ended.clear()
+            return taken
 
     def counts(self) -> Counts:
         """All that was counted since this process started."""

@@ -23,7 +23,10 @@ def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID
 def find_events(
     orders: Orders, cache: OrderCache, client_id: str, order_id: UUID, after: int = 0
 ) -> list[OrderEvent] | None:
-    """The events of the client's order with `seq` beyond `after`, or None without such an order."""
+    """The events of the client's order with `seq` beyond `after`, or None without such an order.
+
+    From the first one on there is always one, unless they were pruned.
+    """
     order = find_order(orders, cache, client_id, order_id)
     return None if order is None else orders.events(order_id, after)
 

@@ -8,7 +8,7 @@ import structlog
 from orderengine.domain.errors import DispatchUnavailable, FailureReason, StorageUnavailable
 from orderengine.domain.moves import Fail, RoutingCause
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded
+from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded, logging_as
 from orderengine.execution.handover import Submitted
 from orderengine.execution.meter import Counter
 from orderengine.execution.ports import Unreadable
@@ -29,7 +29,8 @@ def recover_due_orders(engine: Engine) -> int:
     due = engine.orders.claim_due(CLAIM_LIMIT)
     for order in due:
         try:
-            _recover(engine, order)
+            with logging_as("recovery", order.order_id, order.attempt):
+                _recover(engine, order)
         except (DispatchUnavailable, StorageUnavailable):
             raise
         except Exception:

@@ -91,7 +91,7 @@ def route_order(
             raise VenueUnavailable(failure.detail) from failure
         raise _end_attempt(engine, order, failure) from failure
     _log_decision(order, route)
-    return Routed(order_id, order.version, route, limit)
+    return Routed(order_id, order.version, route, limit, order.attempt)
 
 
 def _resume_routing(engine: Engine, order_id: UUID, version: int) -> Order:
@@ -123,7 +123,7 @@ def build_order(engine: Engine, routed: Routed) -> Built:
     except Superseded:
         _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
         raise
-    return Built(order.order_id, order.version)
+    return Built(order.order_id, order.version, order.attempt)
 
 
 def _take_quotes_anew(engine: Engine, order: Order) -> None:

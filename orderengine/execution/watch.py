@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -24,13 +24,15 @@ T = TypeVar("T")
 class OpenOrders:
     """The orders that have not ended; ages in seconds, 0 where there is none.
 
-    `stuck` counts those that were submitted longer ago than an answer of the network should take.
+    `waiting_s` is for how long the first one of each status has been in it. `stuck` counts those
+    that were submitted longer ago than an answer of the network should take.
     """
 
     by_status: Mapping[OrderStatus, int]
     oldest_s: float
     oldest_submitted_s: float
     stuck: int
+    waiting_s: Mapping[OrderStatus, float] = field(default_factory=dict)
 
 
 class Step(NamedTuple):
@@ -62,6 +64,9 @@ class SharedCounts(Protocol):
     def read(self) -> Counts | None:
         """The counts, or None without an answer."""
 
+    def queued(self) -> Mapping[str, int] | None:
+        """How many messages wait in each queue, or None without an answer."""
+
 
 class Signs(Protocol):
     """Signs of life, bounded in time; never raises."""
@@ -79,6 +84,7 @@ class Figures:
     steps: Steps | None
     of_workers: Counts | None
     of_this_process: Counts
+    queued: Mapping[str, int] | None = None
 
 
 class Watch:
@@ -99,6 +105,7 @@ class Watch:
         self._open_orders = _Kept(lambda: _or_none(orders.open_orders), fresh_s)
         self._steps = _Kept(lambda: _or_none(orders.steps), fresh_s)
         self._shared = _Kept(shared.read, fresh_s)
+        self._queued = _Kept(shared.queued, fresh_s)
         self._signs = _Kept(signs.degraded, fresh_s)
 
     def open_orders(self) -> OpenOrders | None:
@@ -115,6 +122,7 @@ class Watch:
             steps=None if open_orders is None else self._steps(),
             of_workers=None if "redis" in missing else self._shared(),
             of_this_process=self._tally.counts(),
+            queued=None if "redis" in missing else self._queued(),
         )
 
 

@@ -40,7 +40,7 @@ def demo(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> int:
 
 
 def _watch(url: str, env: Mapping[str, str], arguments: Sequence[str]) -> int:
-    command = [sys.executable, "-m", "orderengine.cli.demo", "--url", url, *arguments]
+    command = [sys.executable, "-m", "orderengine", "demo", "--url", url, *arguments]
     # Ctrl-C reaches the child too, which ends by it; our own stack is stopped after that.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

@@ -7,10 +7,11 @@ a session that sleeps inside of it cannot decide by two different moments.
 # ruff: noqa: S608 - statements are composed of constants of this file
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, Row
 
@@ -102,6 +103,16 @@ class Entry:
     outcome: Execution | Reverted | Unknown | None
 
 
+_FORGET = Statement(
+    """
+WITH gone AS (
+    DELETE FROM sim_transactions WHERE order_id = ANY(CAST(CAST(:order_ids AS text[]) AS uuid[]))
+    RETURNING 1
+)
+SELECT count(*) AS total FROM gone"""
+)
+
+
 class Ledger:
     """The simulated network's memory; every method raises NetworkUnavailable without an answer."""
 
@@ -133,6 +144,11 @@ class Ledger:
         False if its last valid height is not past, or if it came meanwhile.
         """
         return bool(self._ask(_PROVE_EXPIRY, _swap_values(signed)).proved)
+
+    def forget(self, order_ids: Collection[UUID]) -> int:
+        """Drop what is known of these orders, none of which may still land; returns how many."""
+        rows = self._run(_FORGET, {"order_ids": [str(each) for each in order_ids]})
+        return int(rows[0].total)
 
     def switch(self, *, up: bool) -> None:
         """Turn the network on or off for everybody."""

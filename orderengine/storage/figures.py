@@ -92,6 +92,7 @@ class SqlFigures:
             oldest_s=max((float(row.oldest_s) for row in found), default=0.0),
             oldest_submitted_s=float(submitted.longest_s) if submitted else 0.0,
             stuck=submitted.late if submitted else 0,
+            waiting_s={status: float(row.longest_s) for status, row in rows.items()},
         )
 
     def steps(self) -> Steps:

@@ -1,8 +1,8 @@
 """The counts of all workers, added up in Redis: how a web process elsewhere knows of them."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import redis
 
@@ -10,6 +10,8 @@ from orderengine.execution.meter import Counter, Counts, Sample, Tally
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
 from orderengine.stream.messages import COUNTS_KEY
+
+T = TypeVar("T")
 
 
 class CountsFlusher:
@@ -45,24 +47,33 @@ class CountsFlusher:
 
 
 class RedisCounts:
-    """Implements `execution.watch.SharedCounts`."""
+    """Implements `execution.watch.SharedCounts`; `queues` are lists of the broker."""
 
-    def __init__(self, client: redis.Redis, breaker: Breaker) -> None:
+    def __init__(self, client: redis.Redis, breaker: Breaker, queues: Sequence[str] = ()) -> None:
         self._client = client
         self._breaker = breaker
+        self._queues = queues
 
     def read(self) -> Counts | None:
         """What all workers counted together since Redis began, or None without an answer."""
+        held = self._answer(lambda: self._client.hgetall(COUNTS_KEY))
+        return None if held is None else dict(_known(held))
+
+    def queued(self) -> Mapping[str, int] | None:
+        """How many messages wait in each queue, or None without an answer."""
+        return self._answer(lambda: {name: int(self._client.llen(name)) for name in self._queues})
+
+    def _answer(self, ask: Callable[[], T]) -> T | None:
         if not self._breaker.allows():
             return None
         try:
-            held = self._client.hgetall(COUNTS_KEY)
+            answer = ask()
         except REDIS_ERRORS as error:
             self._breaker.failed(error)
             drop_idle_connections(self._client)
             return None
         self._breaker.succeeded()
-        return dict(_known(held))
+        return answer
 
 
 def _known(held: Mapping[Any, Any]) -> Iterator[tuple[Sample, int]]:

@@ -18,6 +18,9 @@ from orderengine.dispatch.app import create_celery
 from orderengine.logs import configure_logging
 
 EXIT_REFUSED = 2
+COLUMNS = "name,args,state,received,started,runtime,retries,worker"
+"""What the list of tasks shows unless FLOWER_TASKS_COLUMNS says otherwise: the order is in `args`.
+"""
 
 
 def main() -> int:
@@ -45,6 +48,7 @@ def make_flower(settings: FlowerSettings) -> Any:
     from flower.urls import settings as pages  # type: ignore[import-untyped]
 
     options = command.options
+    options.tasks_columns = COLUMNS
     command.apply_env_options()
     # After the environment: there an empty FLOWER_BASIC_AUTH would lock everybody out.
     options.basic_auth = list(settings.basic_auth)

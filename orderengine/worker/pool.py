@@ -1,8 +1,11 @@
 """The worker's threads, and what they take from Celery's requests to run them."""
 
+import time
 from typing import Any
 
+from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]
 from celery.concurrency import thread
+from celery.exceptions import Ignore
 from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
@@ -26,6 +29,21 @@ class UnacknowledgedRequest(Request):
 
     Celery's own request has the event loop look for the message it acknowledges, once a task.
     """
+
+    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+        """Tell how the task ended, also one that ended its chain.
+
+        Celery tells nobody of those, and Flower would show them as running for ever.
+        """
+        told = super().on_failure(exc_info, *args, **options)
+        end = exc_info.exception
+        if isinstance(end, ExceptionWithTraceback):
+            end = end.exc
+        if isinstance(end, Ignore):
+            ending = f"chain ended: {end}"
+            runtime = time.time() - (self.time_start or time.time())
+            self.send_event("task-succeeded", result=ending, runtime=runtime)
+        return told
 
     def acknowledge(self) -> None:
         """Do nothing."""

@@ -14,6 +14,7 @@ from celery import bootsteps
 from orderengine.bootstrap import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.housekeeping import keep_house
+from orderengine.execution.measures import note_ended
 from orderengine.execution.meter import Counter
 from orderengine.execution.recovery import recover_due_orders
 
@@ -54,8 +55,17 @@ class Reconciler:
         outcome = self._recover()
         self._ports.engine.meter.count(Counter.RECONCILER_ROUNDS, outcome)
         # Not while a server is away: it would hold up the next sign of life.
-        if outcome == "ok" and time.monotonic() >= self._keep_house_at:
-            self._keep_house()
+        if outcome == "ok":
+            self._measure()
+            if time.monotonic() >= self._keep_house_at:
+                self._keep_house()
+
+    def _measure(self) -> None:
+        engine = self._ports.engine
+        try:
+            note_ended(engine.meter, engine.orders)
+        except Exception as error:  # noqa: BLE001 - a figure less: the thread has more urgent work
+            log.warning("times_not_measured", error=str(error))
 
     def _recover(self) -> str:
         try:

@@ -10,11 +10,17 @@ from celery import Celery, Task
 from celery.exceptions import Ignore
 from structlog.contextvars import bound_contextvars
 
-from orderengine.dispatch.names import BUILD_ORDER, CONFIRM_ORDER, ROUTE_ORDER, SUBMIT_ORDER
+from orderengine.dispatch.names import (
+    BUILD_ORDER,
+    CONFIRM_ORDER,
+    ROUTE_ORDER,
+    SUBMIT_ORDER,
+    request_id_of,
+)
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, TransientFault
 from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause
 from orderengine.execution import stages
-from orderengine.execution.engine import ChainEnds, Engine
+from orderengine.execution.engine import ChainEnds, Engine, logging_as
 from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.stages import Look
 
@@ -57,21 +63,21 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
     def route_order(
         task: "Task[Any, Any]", order_id: str, version: int, cause: str, *, again: bool = False
     ) -> Document:
-        with _ending_chain(order_id):
+        with _ending_chain(task, "route", order_id):
             routed = stages.route_order(
                 engine(), UUID(order_id), version, RoutingCause(cause), _tries(task), again=again
             )
         return routed.document()
 
     @app.task(name=BUILD_ORDER, **transient)
-    def build_order(_task: "Task[Any, Any]", routed: Document) -> Document:
-        with _ending_chain(routed["orderId"]):
+    def build_order(task: "Task[Any, Any]", routed: Document) -> Document:
+        with _ending_chain(task, "build", **_known(routed)):
             built = stages.build_order(engine(), Routed.from_document(routed))
         return built.document()
 
     @app.task(name=SUBMIT_ORDER, **transient)
     def submit_order(task: "Task[Any, Any]", built: Document) -> Document:
-        with _ending_chain(built["orderId"]):
+        with _ending_chain(task, "submit", **_known(built)):
             submitted = stages.submit_order(engine(), Built.from_document(built), _tries(task))
         return submitted.document()
 
@@ -90,7 +96,7 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
         typical_s = engine().network.typical_confirmation_s
         look = Look.IN_FLIGHT
         if once or task.request.retries or typical_s <= POLL_S:
-            with _ending_chain(submitted["orderId"]):
+            with _ending_chain(task, "confirm", **_known(submitted)):
                 look = _look(engine(), submitted)
         if look is Look.CONFIRMED or (once and look is Look.IN_FLIGHT):
             return
@@ -132,13 +138,20 @@ def _tries(task: "Task[Any, Any]") -> stages.Tries:
     return stages.Tries(made=made, left=made < (task.max_retries or 0))
 
 
+def _known(handed: Document) -> dict[str, Any]:
+    return {"order_id": handed["orderId"], "attempt": handed.get("attempt")}
+
+
 @contextmanager
-def _ending_chain(order_id: str) -> Iterator[None]:
+def _ending_chain(
+    task: "Task[Any, Any]", stage: str, order_id: str, attempt: int | None = None
+) -> Iterator[None]:
     """Turn the end of a chain into Ignore; a plain return would run the next stage.
 
-    Every line logged meanwhile carries the order's id, those of libraries included.
+    Every line logged meanwhile carries the order's id, attempt and stage, and the id of the request
+    that placed it, those of libraries included.
     """
-    with bound_contextvars(order_id=order_id):
+    with bound_contextvars(**_request_of(task)), logging_as(stage, order_id, attempt):
         try:
             yield
         except ChainEnds as end:
@@ -146,3 +159,8 @@ def _ending_chain(order_id: str) -> Iterator[None]:
         except (StorageUnavailable, TransientFault) as fault:
             log.warning("stage_interrupted", fault=type(fault).__name__, error=str(fault))
             raise
+
+
+def _request_of(task: "Task[Any, Any]") -> dict[str, str]:
+    request_id = request_id_of(task.request.root_id)
+    return {} if request_id is None else {"request_id": request_id}

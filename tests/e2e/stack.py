@@ -28,7 +28,7 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 WORKER_IS_READY = " ready."
 LOG_TAIL_LINES = 60
-LOGS = ("release", "web", "worker")
+LOGS = ("release", "web", "worker", "flower")
 
 Document = dict[str, Any]
 
@@ -68,7 +68,7 @@ class Stack:
         self.headers: dict[str, str] = {}
         self.database_url = database_url
         self.redis_url = redis_url
-        self._folder = folder
+        self.folder = folder
         self._lines = parse_procfile((ROOT / "Procfile").read_text("utf-8"))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environ = {
@@ -153,6 +153,19 @@ class Stack:
         """Signal a process and all it has started, as a host does."""
         os.killpg(self._processes[name].pid, number)
 
+    def answers_ready(self) -> bool:
+        """True once the web answers, and sees Redis and a worker."""
+        with contextlib.suppress(OSError):
+            return not {"redis", "worker"} & set(self.get("/readyz")["degraded"])
+        return False
+
+    def start(self, name: str) -> None:
+        """Start another process of the Procfile."""
+        self._start(name)
+
+    def is_running(self, name: str) -> bool:
+        return self._processes[name].poll() is None
+
     def wait(self, name: str, timeout_s: float = STOP_TIMEOUT_S) -> str:
         """Wait for a process to end: how it did."""
         return outcome(self._processes[name].wait(timeout_s))
@@ -233,9 +246,7 @@ class Stack:
         for name in ("web", "worker"):
             if self._processes[name].poll() is not None:
                 raise AssertionError(f"{name} ended:\n{self.tails()[name]}")
-        with contextlib.suppress(OSError):
-            return not {"redis", "worker"} & set(self.get("/readyz")["degraded"])
-        return False
+        return self.answers_ready()
 
     def _http(self, path: str, body: bytes | None = None) -> Document:
         headers = {"Content-Type": "application/json", **self.headers}
@@ -248,7 +259,7 @@ class Stack:
         return document
 
     def _log(self, name: str) -> Path:
-        return self._folder / f"{name}.log"
+        return self.folder / f"{name}.log"
 
 
 def next_event(client: websocket.WebSocket) -> Document:

@@ -49,7 +49,7 @@ def run(
 
 
 def test_the_demo_follows_its_orders_to_their_end(stack: Stack) -> None:
-    ran = run("orderengine.cli.demo", "--orders", "8", "--plain", "--url", stack.url)
+    ran = run("orderengine", "demo", "--orders", "8", "--plain", "--url", stack.url)
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     assert "7 confirmed, 1 failed, of 8 orders" in lines

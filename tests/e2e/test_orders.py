@@ -212,7 +212,18 @@ def test_an_order_beyond_the_depth_of_every_pool_fails_at_once(stack: Stack, sid
 
 def test_the_command_line_client_prints_each_status_and_succeeds(stack: Stack) -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "orderengine.cli.order", "AAPL", "buy", "10", "--url", stack.url],
+        [
+            sys.executable,
+            "-m",
+            "orderengine",
+            "submit",
+            "AAPL",
+            "buy",
+            "10",
+            "--watch",
+            "--url",
+            stack.url,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

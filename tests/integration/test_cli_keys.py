@@ -4,30 +4,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
+from orderengine.cli.common import Surroundings
 from orderengine.cli.main import main
 from orderengine.execution.access import KeyGate
 from orderengine.storage.keys import SqlKeys
 
+Call = Callable[..., Result]
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run(database: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    return CliRunner()
+def run(database: Engine, database_url: str) -> Call:
+    around = Surroundings(environ={"DATABASE_URL": database_url})
+    return lambda *arguments: CliRunner().invoke(main, ["keys", *arguments], obj=around)
 
 
-def keys(run: CliRunner, *arguments: str) -> Result:
-    return run.invoke(main, ["keys", *arguments])
+def keys(run: Call, *arguments: str) -> Result:
+    return run(*arguments)
 
 
-def test_a_key_is_printed_alone_and_once(run: CliRunner, database: Engine) -> None:
+def test_a_key_is_printed_alone_and_once(run: Call, database: Engine) -> None:
     made = keys(run, "create", "alice")
     assert made.exit_code == 0
     key = made.stdout.strip()
@@ -43,7 +46,7 @@ def test_a_key_is_printed_alone_and_once(run: CliRunner, database: Engine) -> No
         assert key not in stored.scalar_one()
 
 
-def test_a_revoked_key_is_listed_as_such(run: CliRunner) -> None:
+def test_a_revoked_key_is_listed_as_such(run: Call) -> None:
     made = json.loads(keys(run, "create", "bob", "--json").stdout)
     assert made["client"] == "bob"
     assert keys(run, "revoke", made["keyId"]).exit_code == 0
@@ -57,7 +60,7 @@ def test_a_revoked_key_is_listed_as_such(run: CliRunner) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "a" * 65, "a/b", "a\n"])
-def test_a_name_that_breaks_the_rule_is_refused(run: CliRunner, name: str) -> None:
+def test_a_name_that_breaks_the_rule_is_refused(run: Call, name: str) -> None:
     assert keys(run, "create", name).exit_code == 2
     assert json.loads(keys(run, "list", "--json").stdout) == {"keys": []}
 
@@ -71,4 +74,4 @@ def test_it_runs_as_a_module_and_says_in_one_line_what_is_missing() -> None:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, "Error: DATABASE_URL must be set\n")
+    assert (done.returncode, done.stderr) == (2, "DATABASE_URL must be set\n")

@@ -95,6 +95,16 @@ def test_an_unknown_order_is_refused(web: Web) -> None:
     assert (status, problem["code"], problem["status"]) == (404, "ORDER_NOT_FOUND", 404)
 
 
+def test_an_order_whose_events_were_pruned_is_refused_and_not_waited_for(web: Web) -> None:
+    order_id = web.order()
+    web.post(f"/orders/{order_id}/fail")
+    web.post(f"/orders/{order_id}/prune")
+    status, _, problem = refusal(web.url(order_id))
+    assert (status, problem["code"]) == (410, "EVENTS_PRUNED")
+    with web.follow(order_id, after=2) as client:
+        assert rest(client) == ([], 1000)
+
+
 @pytest.mark.parametrize(
     ("query", "field", "rule"),
     [

@@ -97,6 +97,7 @@ def test_a_client_that_talks_too_much_is_shown_out(web: Web) -> None:
         _, code = rest(client)
     assert code == 1008
     wait_until(web.is_idle)
+    assert web.state()["closed"]["flooded"] >= 1
 
 
 def test_a_message_that_is_too_long_ends_the_socket(web: Web) -> None:
@@ -161,6 +162,7 @@ def test_a_client_that_stops_reading_is_dropped(own_web: Callable[..., Web]) -> 
         next_event(client)
         web.post(f"/orders/{order_id}/flood")
         wait_until(web.is_idle)
+    assert web.state()["closed"] == {"slow": 1}
 
 
 def test_a_client_that_never_finishes_its_request_frees_its_thread(

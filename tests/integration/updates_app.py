@@ -80,6 +80,11 @@ def _let_orders_move(app: Flask, orders: FakeOrders, publisher: EventPublisher) 
             publisher.publish(moved)
         return jsonify(version=walks[order_id].order.version)
 
+    @app.post("/orders/<uuid:order_id>/prune")
+    def prune(order_id: UUID) -> ResponseReturnValue:
+        orders.prune(order_id)
+        return jsonify(version=walks[order_id].order.version)
+
     @app.post("/storage")
     def storage() -> ResponseReturnValue:
         orders.down = request.get_json()["down"]
@@ -94,4 +99,5 @@ def _show_state(app: Flask, updates: Updates, hub: Hub) -> None:
             readers=len(readers),
             open=updates.open,
             followers=hub.followers,
+            closed=dict(updates.closed),
         )

@@ -1,10 +1,12 @@
 """Every error is a problem document; none tells what is inside."""
 
 import io
+import re
 from typing import Any
 
 import pytest
 from flask import Flask, abort
+from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 from werkzeug.exceptions import HTTPException
 
@@ -179,3 +181,15 @@ def test_an_upgrade_that_is_missing_is_a_problem() -> None:
 
     answer = failing_app(UpgradeRequired()).test_client().get("/")
     assert (answer.status_code, answer.get_json()["code"]) == (426, "UPGRADE_REQUIRED")
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "é", "a\tb"])
+def test_a_request_without_a_good_id_gets_one(given: str) -> None:
+    answer = Web().client.get("/livez", headers={"X-Request-Id": given})
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+
+
+def test_a_good_request_id_is_kept_also_in_a_refusal() -> None:
+    answer = Web().client.get("/nowhere", headers={"X-Request-Id": "req-1:a/b"})
+    assert (answer.status_code, answer.headers["X-Request-Id"]) == (404, "req-1:a/b")
+    assert "request_id" not in get_contextvars()

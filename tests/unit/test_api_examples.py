@@ -67,6 +67,11 @@ class Asked:
         self.patch(self.web.board, "collect", lambda *_: ((), {"raydium": refusal}))
         return self.get(QUOTES)
 
+    def pruned(self) -> TestResponse:
+        order_id = self.web.place()
+        self.patch(self.web.orders, "events", lambda *_: [])
+        return self.get(f"/api/orders/{order_id}/events")
+
     def no_quote(self) -> TestResponse:
         errors = {"raydium": unavailable("raydium")}
         self.patch(self.web.board, "collect", lambda *_: ((), errors))
@@ -128,6 +133,7 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.ORIGIN_NOT_ALLOWED: lambda asked: asked.socket(Origin="https://evil.example"),
     ErrorCode.NOT_FOUND: lambda asked: asked.get("/nothing"),
     ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
+    ErrorCode.EVENTS_PRUNED: Asked.pruned,
     ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,

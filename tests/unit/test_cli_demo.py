@@ -11,13 +11,12 @@ import pytest
 import websocket
 from rich.console import Console
 
-from orderengine.cli.demo import main
 from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import DemoOrder, choose_orders
 from orderengine.cli.demo_view import live_view, table, totals
 from orderengine.domain.instruments import Instruments
 from tests.builders import a_failed_attempt
-from tests.cli_desk import Desk, FakeSocket, Message, messages, open_desk, refusal
+from tests.cli_desk import Desk, FakeSocket, Message, call, messages, open_desk, refusal
 from tests.steps import CONFIRMED, FAIL
 
 ORDER = DemoOrder("AAPL", "buy", "10", None)
@@ -165,23 +164,20 @@ def test_the_board_tells_when_all_orders_are_over() -> None:
 def test_orders_that_end_are_a_success(
     desk: Desk,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     moves: Any,
     status: str,
 ) -> None:
     monkeypatch.setattr(
         websocket, "create_connection", lambda *_, **__: FakeSocket(messages(*moves))
     )
-    assert main(["--orders", "3", "--url", desk.url]) == 0
-    assert len(desk.received) == 3
-    lines = capsys.readouterr().out.splitlines()
+    ran = call("demo", "--orders", "3", "--url", desk.url)
+    assert (ran.exit_code, len(desk.received)) == (0, 3)
+    lines = ran.stdout.splitlines()
     assert sum(line.split()[-1] == status for line in lines if line) == 3
     assert f"3 {status}" in " ".join(lines)
 
 
-def test_an_order_without_an_end_is_named(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_order_without_an_end_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
     class Quiet(FakeSocket):
@@ -190,38 +186,41 @@ def test_an_order_without_an_end_is_named(
             raise refusal(404)
 
     monkeypatch.setattr(websocket, "create_connection", lambda *_, **__: Quiet([]))
-    assert main(["--orders", "1", "--limit", "0.1", "--url", desk.url]) == 1
+    ran = call("demo", "--orders", "1", "--limit", "0.1", "--url", desk.url)
     over.set()
-    assert "order 1 (buy 1 AAPL) did not end: still placing" in capsys.readouterr().out
+    assert ran.exit_code == 1
+    assert "order 1 (buy 1 AAPL) did not end: still placing" in ran.stdout
 
 
-def test_a_refused_order_is_named_with_its_reason(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refused_order_is_named_with_its_reason(desk: Desk) -> None:
     desk.status, desk.answer = 422, b'{"code":"UNKNOWN_SYMBOL","detail":"no AAPL"}'
-    assert main(["--orders", "1", "--url", desk.url]) == 1
-    assert "did not end: refused (UNKNOWN_SYMBOL): no AAPL" in capsys.readouterr().out
+    ran = call("demo", "--orders", "1", "--url", desk.url)
+    assert ran.exit_code == 1
+    assert "did not end: refused (UNKNOWN_SYMBOL): no AAPL" in ran.stdout
 
 
-def test_nobody_there_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--url", "http://127.0.0.1:1"]) == 2
+def test_rows_are_told_as_json(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        websocket, "create_connection", lambda *_, **__: FakeSocket(messages(*CONFIRMED))
+    )
+    ran = call("demo", "--orders", "2", "--json", "--url", desk.url)
+    assert [json.loads(line)["status"] for line in ran.stdout.splitlines()] == ["confirmed"] * 2
+
+
+def test_nobody_there_is_one_clear_line() -> None:
+    ran = call("demo", "--url", "http://127.0.0.1:1")
     message = "nothing answers at http://127.0.0.1:1: start it with make run\n"
-    assert capsys.readouterr().err == message
+    assert (ran.exit_code, ran.stderr) == (2, message)
 
 
-def test_a_service_without_instruments_is_another_service(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_service_without_instruments_is_another_service(desk: Desk) -> None:
     desk.traded = b"{}"
-    assert main(["--url", desk.url]) == 2
-    assert "tells of no instruments" in capsys.readouterr().err
+    ran = call("demo", "--url", desk.url)
+    assert ran.exit_code == 2
+    assert "tells of no instruments" in ran.stderr
 
 
 @pytest.mark.parametrize("count", ["0", "201", "-1", "x", "1.5"])
-def test_a_count_that_makes_no_sense_is_refused(
-    count: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([f"--orders={count}"])
-    assert stopped.value.code == 2
-    assert "from 1 to 200" in capsys.readouterr().err
+def test_a_count_that_makes_no_sense_is_refused(count: str) -> None:
+    ran = call("demo", f"--orders={count}")
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)

@@ -1,9 +1,11 @@
 """The metrics: what they tell, also while something is away, and that each one is explained."""
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderengine.config import PACKAGE_DIR
@@ -14,7 +16,14 @@ from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
 
 DOCS = (PACKAGE_DIR.parent / "docs" / "metrics.md").read_text("utf-8")
-OPEN = OpenOrders({OrderStatus.PENDING: 4, OrderStatus.SUBMITTED: 2}, 61.5, 30.25, stuck=1)
+DEPLOY = PACKAGE_DIR.parent / "deploy"
+OPEN = OpenOrders(
+    {OrderStatus.PENDING: 4, OrderStatus.SUBMITTED: 2},
+    61.5,
+    30.25,
+    stuck=1,
+    waiting_s={OrderStatus.PENDING: 12.5},
+)
 STEPS = {
     Step(OrderStatus.CONFIRMED, ""): 7,
     Step(OrderStatus.FAILED, "ENGINE_ERROR"): 1,
@@ -27,15 +36,72 @@ COUNTS = {
     Sample(Counter.RECONCILER_ROUNDS, "ok"): 100,
     Sample(Counter.DISPATCH_FAILURES): 8,
     Sample(Counter.PUBLISH_FAILURES): 9,
+    Sample(Counter.QUOTES, "raydium:won"): 11,
+    Sample(Counter.QUOTES, "meteora:missing"): 12,
+    Sample(Counter.ATTEMPTS, "2"): 13,
+    Sample(Counter.STAGE_TIME, "routing:0.25"): 3,
+    Sample(Counter.STAGE_TIME, "routing:0.5"): 1,
+    Sample(Counter.STAGE_TIME, "routing:+Inf"): 1,
+    Sample(Counter.STAGE_TIME, "routing:sumMs"): 400_750,
+    Sample(Counter.ORDER_TIME, "confirmed:5"): 2,
+    Sample(Counter.ORDER_TIME, "confirmed:sumMs"): 6_000,
+    Sample(Counter.SLIPPAGE, "buy:-5"): 1,
+    Sample(Counter.SLIPPAGE, "buy:20"): 4,
 }
 
 # A sample by its name and the values of its labels, which stand in the order of their names.
 Told = dict[tuple[str, tuple[str, ...]], float]
 
+EXPECTED: Told = {
+    ("up", ("postgresql",)): 1,
+    ("open_orders", ("pending",)): 4,
+    ("open_orders", ("submitted",)): 2,
+    ("open_orders", ("building",)): 0,
+    ("oldest_open_order_age_seconds", ()): 61.5,
+    ("oldest_submitted_order_age_seconds", ()): 30.25,
+    ("stuck_orders", ()): 1,
+    ("orders_ended_total", ("", "confirmed")): 7,
+    ("orders_ended_total", ("ENGINE_ERROR", "failed")): 1,
+    ("orders_ended_total", ("NO_QUOTE", "failed")): 0,
+    ("attempts_failed_total", ("EXPIRED",)): 5,
+    ("attempts_failed_total", ("ENGINE_ERROR",)): 1,
+    ("attempts_failed_total", ("NO_QUOTE",)): 0,
+    ("recoveries_total", ("recovery",)): 5,
+    ("recoveries_total", ("quoteExpired",)): 0,
+    ("redispatches_total", ("submitted",)): 6,
+    ("redispatches_total", ("pending",)): 0,
+    ("reconciler_rounds_total", ("ok",)): 100,
+    ("dispatch_failures_total", ("web",)): 1,
+    ("dispatch_failures_total", ("worker",)): 8,
+    ("publish_failures_total", ("web",)): 0,
+    ("publish_failures_total", ("worker",)): 9,
+    ("quotes_total", ("raydium", "won")): 11,
+    ("quotes_total", ("meteora", "missing")): 12,
+    ("attempts_taken_total", ("2",)): 13,
+    ("queued_messages", ("intake",)): 70,
+    ("longest_wait_seconds", ("pending",)): 12.5,
+    ("longest_wait_seconds", ("routing",)): 0,
+    ("stage_seconds_bucket", ("0.1", "routing")): 0,
+    ("stage_seconds_bucket", ("0.25", "routing")): 3,
+    ("stage_seconds_bucket", ("0.5", "routing")): 4,
+    ("stage_seconds_bucket", ("300.0", "routing")): 4,
+    ("stage_seconds_bucket", ("+Inf", "routing")): 5,
+    ("stage_seconds_count", ("routing",)): 5,
+    ("stage_seconds_sum", ("routing",)): 400.75,
+    ("order_seconds_sum", ("confirmed",)): 6,
+    ("slippage_bps_bucket", ("-10.0", "buy")): 0,
+    ("slippage_bps_bucket", ("-5.0", "buy")): 1,
+    ("slippage_bps_bucket", ("20.0", "buy")): 5,
+    ("sockets_closed_total", ("slow",)): 0,
+    ("open_sockets", ()): 0,
+    ("hub_rereads_total", ()): 0,
+    ("subscription_losses_total", ()): 0,
+}
+
 
 @pytest.fixture
 def watched() -> FakeWatched:
-    return FakeWatched(open=OPEN, taken=STEPS, counts=COUNTS)
+    return FakeWatched(open=OPEN, taken=STEPS, counts=COUNTS, waiting={"settle": 3, "intake": 70})
 
 
 def told_by(web: Web) -> Told:
@@ -43,10 +109,15 @@ def told_by(web: Web) -> Told:
     assert answer.status_code == 200
     assert answer.content_type.startswith("text/plain; version=0.0.4")
     return {
-        (sample.name.removeprefix("orderengine_"), tuple(sample.labels.values())): sample.value
+        (sample.name.removeprefix("orderengine_"), _values(sample.labels)): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
+
+
+def _values(labels: dict[str, str]) -> tuple[str, ...]:
+    """The values of the labels; a bucket's bound is the first one."""
+    return tuple(labels[name] for name in sorted(labels, key=lambda name: (name != "le", name)))
 
 
 def names(told: Told) -> set[str]:
@@ -63,45 +134,67 @@ def test_every_figure_is_told(watched: FakeWatched) -> None:
     web.dispatcher.down = True
     web.tally.count(Counter.DISPATCH_FAILURES)
     told = told_by(web)
-    expected: Told = {
-        ("up", ("postgresql",)): 1,
-        ("open_orders", ("pending",)): 4,
-        ("open_orders", ("submitted",)): 2,
-        ("open_orders", ("building",)): 0,
-        ("oldest_open_order_age_seconds", ()): 61.5,
-        ("oldest_submitted_order_age_seconds", ()): 30.25,
-        ("stuck_orders", ()): 1,
-        ("orders_ended_total", ("", "confirmed")): 7,
-        ("orders_ended_total", ("ENGINE_ERROR", "failed")): 1,
-        ("orders_ended_total", ("NO_QUOTE", "failed")): 0,
-        ("attempts_failed_total", ("EXPIRED",)): 5,
-        ("attempts_failed_total", ("ENGINE_ERROR",)): 1,
-        ("attempts_failed_total", ("NO_QUOTE",)): 0,
-        ("recoveries_total", ("recovery",)): 5,
-        ("recoveries_total", ("quoteExpired",)): 0,
-        ("redispatches_total", ("submitted",)): 6,
-        ("redispatches_total", ("pending",)): 0,
-        ("reconciler_rounds_total", ("ok",)): 100,
-        ("dispatch_failures_total", ("web",)): 1,
-        ("dispatch_failures_total", ("worker",)): 8,
-        ("publish_failures_total", ("web",)): 0,
-        ("publish_failures_total", ("worker",)): 9,
-        ("open_sockets", ()): 0,
-        ("hub_rereads_total", ()): 0,
-        ("subscription_losses_total", ()): 0,
-    }
-    assert {key: told[key] for key in expected} == expected
+    assert {key: told[key] for key in EXPECTED} == EXPECTED
     assert not [name for name in names(told) if name.endswith("_created")]
 
 
 def test_every_metric_is_documented_and_every_documented_one_is_told(watched: FakeWatched) -> None:
+    assert {f"orderengine_{name}": labels for name, labels in documented()} == exported(watched)
+
+
+def exported(watched: FakeWatched) -> dict[str, set[str]]:
+    """The names that are told with their labels; those of a histogram by its own name."""
     answer = Web(watched=watched).client.get("/metrics")
-    found = {
+    return {
+        family.name if family.type == "histogram" else sample.name: set(sample.labels) - {"le"}
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def series(watched: FakeWatched) -> dict[str, set[str]]:
+    """All names that can be asked for, with their labels."""
+    answer = Web(watched=watched).client.get("/metrics")
+    return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
-    assert {f"orderengine_{name}": labels for name, labels in documented()} == found
+
+
+def expressions() -> list[str]:
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "orderengine.rules.yml").read_text("utf-8"))
+    dashboard = json.loads((DEPLOY / "grafana" / "orderengine.json").read_text("utf-8"))
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return asked + [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_dashboard_and_alerts_ask_for_series_and_labels_that_exist(
+    watched: FakeWatched, expression: str
+) -> None:
+    known = series(watched)
+    asked = re.findall(r"\b(orderengine_\w+)(?:\{([^}]*)\})?", expression)
+    assert asked
+    for name, matchers in asked:
+        assert name in known, expression
+        labels = set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)", matchers)) - {"job", "instance"}
+        assert labels <= known[name], expression
+    grouped = {
+        label.strip()
+        for group in re.findall(r"\bby\s*\(([^)]*)\)", expression)
+        for label in group.split(",")
+    }
+    assert grouped <= set().union(*(known[name] for name, _ in asked)), expression
+
+
+def test_each_alert_is_in_the_operators_book() -> None:
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "orderengine.rules.yml").read_text("utf-8"))
+    book = (DEPLOY.parent / "docs" / "operations.md").read_text("utf-8")
+    alerts = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    assert len(alerts) == len(set(alerts)) > 5
+    told = re.findall(r"^\| `(Orderengine\w+)` \|", book, re.MULTILINE)
+    assert sorted(told) == sorted(alerts)
 
 
 def test_metrics_without_postgresql_say_so_and_tell_the_rest() -> None:
@@ -118,7 +211,7 @@ def test_metrics_without_redis_say_so_and_tell_the_rest(watched: FakeWatched) ->
     assert told["open_orders", ("pending",)] == 4
     assert told["dispatch_failures_total", ("web",)] == 0
     assert ("dispatch_failures_total", ("worker",)) not in told
-    assert "redispatches_total" not in names(told)
+    assert not {"redispatches_total", "stage_seconds_count", "queued_messages"} & names(told)
 
 
 def test_a_figure_that_fails_takes_no_other_one_with_it(

@@ -196,7 +196,8 @@ def test_redispatches_are_counted_by_status(world: World) -> None:
     world.accept()
     world.submit()
     recover(world, times=1, running=False)
-    assert world.tally.counts() == {
+    counts = world.tally.counts()
+    assert {key: n for key, n in counts.items() if key.counter is Counter.REDISPATCHES} == {
         Sample(Counter.REDISPATCHES, "pending"): 1,
         Sample(Counter.REDISPATCHES, "submitted"): 1,
     }

@@ -1,33 +1,32 @@
-"""Place one order and watch it: `python -m orderengine.cli.order AAPL buy 10`.
+"""An orderengine as its clients see it: REST, and the stream of an order's events."""
 
-Exits with 0 when the order is confirmed, 1 when it failed, 2 when it was refused or nothing
-answers.
-"""
-
-import argparse
 import http.client
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import websocket
 
-DEFAULT_URL = "http://127.0.0.1:3000"
 TIMEOUT_S = 10.0
 RECONNECT_AFTER_S = 0.5
 GIVE_UP_AFTER_S = 30.0
 TERMINAL = {"confirmed": 0, "failed": 1}
-EXIT_REFUSED = 2
-EXIT_INTERRUPTED = 130
 
 Event = Mapping[str, Any]
 
 
 class CannotGoOn(Exception):
     """The order was refused, or its service is out of reach; the message says it in one line."""
+
+
+class Denied(CannotGoOn):
+    """The service refused what was asked; `code` is its reason, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Socket(Protocol):
@@ -41,20 +40,32 @@ class Socket(Protocol):
 
 
 class Service:
-    """An orderengine at a URL."""
+    """An orderengine at a URL; `api_key` names the client to one that asks for it."""
 
-    def __init__(self, url: SplitResult) -> None:
+    def __init__(self, url: SplitResult, api_key: str = "") -> None:
         self._parts = url
         self._base = url.path.rstrip("/")
         self._shown = url.geturl()
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def submit(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Place an order: what its acceptance says; raises CannotGoOn."""
+        status, document = self._ask("POST", "/api/orders/execute", order)
+        if status != http.client.ACCEPTED:
+            raise _refused(status, document)
+        return document
 
     def place(self, order: Mapping[str, Any]) -> str:
         """Place an order: its id; raises CannotGoOn."""
-        status, document = self._ask("POST", "/api/orders/execute", order)
-        if status != http.client.ACCEPTED:
-            message = f"refused ({document.get('code', status)}): {document.get('detail', '')}"
-            raise CannotGoOn(message)
-        return str(document["orderId"])
+        return str(self.submit(order)["orderId"])
+
+    def get(self, path: str, **query: object) -> Mapping[str, Any]:
+        """Read a document; parameters that are None are left out. Raises CannotGoOn."""
+        given = urlencode({name: value for name, value in query.items() if value is not None})
+        status, document = self._ask("GET", f"{path}?{given}" if given else path)
+        if status != http.client.OK:
+            raise _refused(status, document)
+        return document
 
     def instruments(self) -> Sequence[Mapping[str, Any]]:
         """What can be traded; raises CannotGoOn."""
@@ -68,8 +79,9 @@ class Service:
         """Open the stream of an order's events beyond `after`."""
         scheme = "wss" if self._parts.scheme == "https" else "ws"
         place = f"{self._parts.netloc}{self._base}"
-        address = f"{scheme}://{place}/ws/orders?orderId={order_id}&after={after}"
-        return websocket.create_connection(address, timeout=TIMEOUT_S)
+        query = urlencode({"orderId": order_id, "after": after})
+        address = f"{scheme}://{place}/ws/orders?{query}"
+        return websocket.create_connection(address, timeout=TIMEOUT_S, header=self._headers)
 
     def _ask(
         self, method: str, path: str, document: Mapping[str, Any] | None = None
@@ -84,8 +96,8 @@ class Service:
             raise CannotGoOn(message) from error
         try:
             body = None if document is None else json.dumps(document)
-            headers = {} if document is None else {"Content-Type": "application/json"}
-            connection.request(method, f"{self._base}{path}", body, headers)
+            kind_of_body = {} if document is None else {"Content-Type": "application/json"}
+            connection.request(method, f"{self._base}{path}", body, self._headers | kind_of_body)
             return _read(connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError) as error:
             doubt = "" if document is None else "; the order may run"
@@ -93,6 +105,11 @@ class Service:
             raise CannotGoOn(message) from error
         finally:
             connection.close()
+
+
+def _refused(status: int, document: Mapping[str, Any]) -> Denied:
+    code = str(document.get("code", status))
+    return Denied(code, f"refused ({code}): {document.get('detail', '')}")
 
 
 def _read(answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:
@@ -154,35 +171,6 @@ def telling(event: Event) -> str:
             return ""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Place one order and print its way; returns the exit code."""
-    options = _parse(arguments)
-    service = Service(options.url)
-    order = {"symbol": options.symbol, "side": options.side, "quantity": options.quantity}
-    more = (
-        ("slippageBps", options.slippage_bps),
-        ("worstPrice", options.worst_price),
-        ("maxLegs", options.max_legs),
-    )
-    order |= {name: value for name, value in more if value is not None}
-    started = time.monotonic()
-    try:
-        order_id = service.place(order)
-        print(f"order {order_id}: {options.side} {options.quantity} {options.symbol}", flush=True)
-        status = ""
-        for event in follow(lambda after: service.connect(order_id, after)):
-            status = event["status"]
-            place = f"{time.monotonic() - started:8.3f} s  {status:<9}  attempt {event['attempt']}"
-            print(f"{place}  {telling(event)}".rstrip(), flush=True)
-    except CannotGoOn as error:
-        print(error, file=sys.stderr)
-        return EXIT_REFUSED
-    except KeyboardInterrupt:
-        print("stopped watching; the order goes on", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return TERMINAL[status]
-
-
 def _receive(socket: Socket) -> Iterator[Event]:
     try:
         while text := socket.recv():
@@ -191,31 +179,13 @@ def _receive(socket: Socket) -> Iterator[Event]:
         socket.close()
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m orderengine.cli.order", description="Place one order and watch it."
-    )
-    parser.add_argument("symbol", help="for example AAPL")
-    parser.add_argument("side", help="buy or sell")
-    parser.add_argument("quantity", help="whole tokens, for example 10 or 0.5")
-    parser.add_argument("--slippage-bps", type=int, help="the tolerance, 100 if not given")
-    parser.add_argument("--worst-price", help="in USDC for one token; binds every attempt")
-    parser.add_argument("--max-legs", type=int, help="over how many venues it may be split")
-    parser.add_argument("--url", default=DEFAULT_URL, type=service_url, help="where it runs")
-    return parser.parse_args(arguments)
-
-
 def service_url(text: str) -> SplitResult:
-    """Read the URL of a service; raises what argparse turns into a message."""
+    """Read the URL of a service; raises ValueError for one that is none."""
     parts = urlsplit(text)
     try:
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number, or out of range
         usable = False
     if not usable:
-        raise argparse.ArgumentTypeError("must be an http:// or https:// URL")
+        raise ValueError("must be an http:// or https:// URL")
     return parts
-
-
-if __name__ == "__main__":
-    sys.exit(main())

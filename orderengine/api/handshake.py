@@ -1,0 +1,65 @@
+"""The handshake of a WebSocket: refused over HTTP, or prepared for simple-websocket."""
+
+import base64
+import binascii
+from typing import Any
+
+from flask import Response, request
+
+from orderengine.api.errors import ErrorCode, problem
+from orderengine.api.guarded_socket import GuardedSocket
+
+_HANDSHAKE = {"HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY"}
+
+
+def handshake_refusal() -> Response | None:
+    """What keeps this request from becoming a WebSocket: simple-websocket would answer with 500."""
+    headers = request.headers
+    connection = headers.get("Connection", "").lower().split(",")
+    is_upgrade = (
+        request.method == "GET"
+        and "upgrade" in {token.strip() for token in connection}
+        and headers.get("Upgrade", "").lower() == "websocket"
+    )
+    if not is_upgrade or headers.get("Sec-WebSocket-Version") != "13":
+        return problem(
+            426,
+            ErrorCode.UPGRADE_REQUIRED,
+            "this path serves WebSocket connections only, version 13",
+            headers={
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+            },
+        )
+    try:
+        key = base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 16:
+        return problem(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64")
+    return None
+
+
+def origin_refusal(allowed: frozenset[str]) -> Response | None:
+    """What keeps other sites' pages from opening sockets with a browser of somebody who may."""
+    origin = request.headers.get("Origin")
+    own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
+    if origin is None or origin in own | allowed:
+        return None
+    detail = "sockets are not opened for this Origin"
+    return problem(403, ErrorCode.ORIGIN_NOT_ALLOWED, detail)
+
+
+def prepare_handshake(environ: dict[str, Any]) -> None:
+    """Leave simple-websocket the socket to use and the few headers that it needs.
+
+    It would accept compression from any client that offers it, and fail on headers which have
+    nothing to do with it.
+    """
+    for name in [name for name in environ if name.startswith("HTTP_")]:
+        if name not in _HANDSHAKE:
+            del environ[name]
+    environ["HTTP_HOST"] = "localhost"
+    environ["HTTP_SEC_WEBSOCKET_VERSION"] = "13"
+    environ["gunicorn.socket"] = GuardedSocket(environ["gunicorn.socket"])

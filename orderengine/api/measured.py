@@ -1,0 +1,75 @@
+"""What the workers measured together, as Prometheus' families."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from orderengine.execution.measures import BEYOND, BOUNDS, SUM
+from orderengine.execution.meter import Counter, Counts
+
+HISTOGRAMS = (
+    (Counter.STAGE_TIME, "stage_seconds", "stage", "How long orders stayed in a status."),
+    (Counter.ORDER_TIME, "order_seconds", "status", "How long orders took to their end."),
+    (Counter.SLIPPAGE, "slippage_bps", "side", "Slippage of confirmed orders; positive is worse."),
+)
+
+
+def measured(prefix: str, counts: Counts) -> Iterator[Metric]:
+    """The histograms, attempts and quotes; without labels where nothing was counted yet."""
+    for counter, name, label, text in HISTOGRAMS:
+        family = HistogramMetricFamily(f"{prefix}_{name}", text, labels=(label,))
+        for value, held in sorted(_by_first(counts, counter).items()):
+            family.add_metric((value,), _cumulative(held, BOUNDS[counter]), _sum_s(counter, held))
+        yield family
+    attempts = CounterMetricFamily(
+        f"{prefix}_attempts_taken", "Orders that ended, by their attempts.", labels=("attempts",)
+    )
+    for number, taken in sorted(_by_first(counts, Counter.ATTEMPTS).items()):
+        attempts.add_metric((number,), taken[""])
+    yield attempts
+    quotes = CounterMetricFamily(
+        f"{prefix}_quotes", "Quotes of routes that were built.", labels=("dex", "outcome")
+    )
+    for venue, outcomes in sorted(_by_first(counts, Counter.QUOTES).items()):
+        for outcome, total in sorted(outcomes.items()):
+            quotes.add_metric((venue, outcome), total)
+    yield quotes
+
+
+def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:
+    """How many messages wait for a worker."""
+    family = GaugeMetricFamily(
+        f"{prefix}_queued_messages", "Messages that wait for a worker.", labels=("queue",)
+    )
+    for name, length in queued.items():
+        family.add_metric((name,), length)
+    yield family
+
+
+def _by_first(counts: Counts, counter: Counter) -> dict[str, dict[str, int]]:
+    """Counts of one kind, by the two parts of their labels."""
+    held: dict[str, dict[str, int]] = {}
+    for sample, number in counts.items():
+        if sample.counter is counter:
+            first, _, second = sample.label.partition(":")
+            held.setdefault(first, {})[second] = number
+    return held
+
+
+def _cumulative(held: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[str, float]]:
+    total = 0
+    buckets: list[tuple[str, float]] = []
+    for bound in (*bounds, BEYOND):
+        total += held.get(bound, 0)
+        buckets.append((bound if bound == BEYOND else str(float(bound)), total))
+    return buckets
+
+
+def _sum_s(counter: Counter, held: Mapping[str, int]) -> float | None:
+    # A histogram of what may be negative has no sum: it would not only grow.
+    return None if counter is Counter.SLIPPAGE else held.get(SUM, 0) / 1000

@@ -1,0 +1,24 @@
+"""`bench`: the benchmarks of the checkout, on servers of their own."""
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import click
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--about"]},
+    add_help_option=True,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: Sequence[str]) -> None:
+    """Measure throughput and latency on servers of its own; ARGUMENTS as `make bench` takes them.
+
+    `bench --help` tells what can be measured.
+    """
+    if find_spec("benchmarks") is None:
+        raise click.UsageError("run it in a checkout: the benchmarks are not a part of the engine")
+    sys.argv = ["benchmarks", *arguments]
+    runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)

@@ -1,0 +1,158 @@
+"""What the commands share: where the engine is, their options, and errors in one line."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+from urllib.parse import SplitResult
+
+import click
+
+from orderengine.cli.service import CannotGoOn, Service, service_url
+from orderengine.config import PACKAGE_DIR, ConfigurationError
+from orderengine.domain.errors import OrderEngineError
+from orderengine.domain.instruments import parse_instruments
+
+DEFAULT_URL = "http://127.0.0.1:3000"
+API_KEY = "ORDERENGINE_API_KEY"
+EXIT_FAILED = 1
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the commands find the engine unless they are told otherwise.
+
+    `environ` has the settings for those that work on PostgreSQL and Redis directly.
+    """
+
+    api_url: str = DEFAULT_URL
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def current(cls) -> "Surroundings":
+        """Those of the command that runs."""
+        return click.get_current_context().find_object(cls) or cls()
+
+
+class Refusal(click.ClickException):
+    """An error as one line on standard error, and an exit status."""
+
+    exit_code = EXIT_REFUSED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+    def show(self, file: Any = None) -> None:
+        """Write the line."""
+        click.echo(self.format_message(), file=file, err=True)
+
+
+class Interrupted(Refusal):
+    """The user has seen enough."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+class Commands(click.Group):
+    """A group whose commands end with one line and a status when they can not go on."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            place = error.ctx.command_path if error.ctx else ctx.command_path
+            message = f"{place}: {error.format_message()} (--help tells more)"
+            raise Refusal(message) from error
+        except (CannotGoOn, ConfigurationError, OrderEngineError) as error:
+            raise Refusal(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("stopped watching; orders go on") from error
+
+
+class _Url(click.ParamType[SplitResult]):
+    name = "url"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> SplitResult:
+        if isinstance(value, SplitResult):
+            return value
+        try:
+            return service_url(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _service(_: click.Context, _option: click.Parameter, url: SplitResult | None) -> Service:
+    around = Surroundings.current()
+    return Service(url or service_url(around.api_url), around.environ.get(API_KEY, ""))
+
+
+service_option = click.option(
+    "--url",
+    "service",
+    type=_Url(),
+    callback=_service,
+    help=f"Where it runs; else the stack of this checkout, or {DEFAULT_URL}.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+
+
+def order_arguments(command: F) -> F:
+    """Add SYMBOL, SIDE and QUANTITY, which the service checks."""
+    for argument in (
+        click.argument("quantity"),
+        click.argument("side", shell_complete=_sides),
+        click.argument("symbol", shell_complete=_symbols),
+    ):
+        command = argument(command)
+    return command
+
+
+def tell_json(document: object) -> None:
+    """Write one document as one line."""
+    click.echo(json.dumps(document, ensure_ascii=False))
+
+
+def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> None:
+    """Write rows as a table, as wide as it has to be where nobody looks at a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    names = list(columns)
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*(_text(row.get(name)) for name in names))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=1000)
+    console.print(table)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _sides(_: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
+    return [side for side in ("buy", "sell") if side.startswith(begun)]
+
+
+def _symbols(_: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
+    around = cast("Surroundings | None", _.find_object(Surroundings)) or Surroundings()
+    path = around.environ.get("INSTRUMENTS_FILE") or str(PACKAGE_DIR / "instruments.csv")
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a name that may be anything
+            instruments = parse_instruments(file.read())
+    except (OSError, ValueError):
+        return []
+    return [each.symbol for each in instruments if each.symbol.startswith(begun.upper())]

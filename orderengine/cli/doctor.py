@@ -1,0 +1,145 @@
+"""`doctor`: looks at everything the engine stands on, and says what to do."""
+
+import http.client
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from orderengine.cli.common import EXIT_FAILED, Surroundings, json_option, tell_json
+from orderengine.config import ConfigurationError, FlowerSettings, Settings
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.execution.archive import OVERDUE_S
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap import OperatorPorts
+
+OLDEST_REDIS = (6, 2)
+FLOWER_TIMEOUT_S = 3.0
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - told apart, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found; `advice` says what to do, and is empty when all is well."""
+
+    name: str
+    detail: str
+    advice: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True when all is well."""
+        return not self.advice
+
+
+@click.command()
+@click.option("--no-flower", is_flag=True, help="Where Flower is not meant to run.")
+@json_option
+def doctor(*, no_flower: bool, as_json: bool) -> None:
+    """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag and Flower.
+
+    Exits with 0 when all is well, else with 1 and what to do.
+    """
+    environ = Surroundings.current().environ
+    findings = list(examine(environ))
+    if not no_flower:
+        findings.append(_flower(environ))
+    if as_json:
+        tell_json({"checks": [asdict(each) | {"ok": each.ok} for each in findings]})
+    else:
+        for each in findings:
+            click.echo(f"{'ok  ' if each.ok else 'FAIL'}  {each.name:<11} {each.detail}")
+            if not each.ok:
+                click.echo(f"      {'':<11} -> {each.advice}")
+    if not all(each.ok for each in findings):
+        sys.exit(EXIT_FAILED)
+
+
+def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at all but Flower; without good settings there is nothing to look at."""
+    from orderengine.bootstrap import build_operator, load_instruments
+
+    try:
+        settings = Settings.from_env(environ)
+        instruments = load_instruments(settings)
+    except (ConfigurationError, OSError, ValueError) as error:
+        advice = "correct it in the environment or in .env; .env.example explains each setting"
+        yield Finding("settings", str(error), advice)
+        return
+    yield Finding("settings", f"complete; {len(list(instruments))} instruments")
+    ports = build_operator(settings)
+    looks: tuple[Callable[[OperatorPorts], Finding], ...] = (_database, _redis, _worker, _lag)
+    for look in looks:
+        yield look(ports)
+
+
+def _database(ports: "OperatorPorts") -> Finding:
+    fault = ports.probes.database_fault()
+    if fault is None:
+        return Finding("postgresql", "answers, and its migrations are current")
+    away = "answer" in fault
+    advice = "is DATABASE_URL right, and the server up?" if away else "run: make migrate"
+    return Finding("postgresql", fault, advice)
+
+
+def _redis(ports: "OperatorPorts") -> Finding:
+    facts = ports.redis_facts()
+    if facts is None:
+        return Finding("redis", "gives no answer", "is REDIS_URL right, and the server up?")
+    detail = f"{facts.kind} {facts.version}, {facts.policy}"
+    if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
+        return Finding("redis", detail, "use Redis 6.2 or newer, or Valkey")
+    if facts.policy != "noeviction":
+        advice = "set maxmemory-policy to noeviction: an evicted message delays its order"
+        return Finding("redis", detail, advice)
+    return Finding("redis", detail)
+
+
+def _worker(ports: "OperatorPorts") -> Finding:
+    missing = ports.probes.degraded()
+    if "redis" in missing:
+        return Finding("worker", "unknown: it shows itself through Redis", "see to Redis first")
+    if "worker" in missing:
+        advice = "start one (the Procfile's worker line, or make run), or look at its log"
+        return Finding("worker", "none gave a sign of life for 5 s", advice)
+    return Finding("worker", "gives signs of life")
+
+
+def _lag(ports: "OperatorPorts") -> Finding:
+    try:
+        lag = ports.archive.lag()
+    except StorageUnavailable as error:
+        return Finding("reconciler", str(error), "see to PostgreSQL first")
+    detail = f"{lag.orders} orders are due, the first for {lag.oldest_s:.1f} s"
+    if lag.oldest_s > OVERDUE_S:
+        return Finding("reconciler", detail, "no worker claims them: is one running? see its log")
+    return Finding("reconciler", detail)
+
+
+def _flower(environ: Mapping[str, str]) -> Finding:
+    try:
+        settings = FlowerSettings.from_env(environ)
+    except ConfigurationError as error:
+        return Finding("flower", str(error), "set what it asks for, or use --no-flower")
+    host = WILDCARDS.get(settings.host, settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=FLOWER_TIMEOUT_S)
+    place = f"{host}:{settings.port}"
+    try:
+        connection.request("GET", "/healthcheck")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        advice = "start it (the Procfile's flower line), or use --no-flower"
+        return Finding("flower", f"nothing answers at {place}", advice)
+    finally:
+        connection.close()
+    if status != http.client.OK:
+        advice = "another program has its port: set FLOWER_PORT"
+        return Finding("flower", f"{place} answers with status {status}", advice)
+    return Finding("flower", f"answers at {place}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())

@@ -1,0 +1,88 @@
+"""`orders stuck` and `orders requeue`: orders that stand still, and a push for one of them."""
+
+import sys
+from uuid import UUID
+
+import click
+
+from orderengine.cli.common import EXIT_FAILED, Refusal, json_option, tell_json, tell_table
+from orderengine.cli.operate import operator_ports
+from orderengine.execution.archive import StandingOrder
+
+MOST_LOOKED_AT = 1000
+COLUMNS = ("orderId", "status", "attempt", "unmovedS", "dueInS", "redispatched", "why", "txHash")
+ADVICE = {
+    "unclaimed": "no reconciler claims what is due: is a worker running? (doctor)",
+    "network": "the network gives no word: the order stays as it is until it does",
+    "workers": "messages were sent and nothing moved: is there a backlog, do workers die? (logs)",
+}
+
+
+@click.group()
+def orders() -> None:
+    """Orders that stand still (for operators)."""
+
+
+@orders.command()
+@json_option
+def stuck(*, as_json: bool) -> None:
+    """List open orders that stand still, and why.
+
+    Exits with 1 when there is one. Looks at the 1,000 orders whose recovery comes first.
+    """
+    ports = operator_ports()
+    found = [
+        (each, why)
+        for each in ports.archive.standing(MOST_LOOKED_AT)
+        if (why := each.reason(ports.stuck_after_s))
+    ]
+    rows = [_row(order) | {"why": why} for order, why in found]
+    if as_json:
+        tell_json({"orders": rows})
+    elif not rows:
+        click.echo("no order stands still")
+    else:
+        tell_table(rows, COLUMNS)
+        for why in sorted({why for _, why in found}):
+            click.echo(f"{why}: {ADVICE[why]}")
+    if rows:
+        sys.exit(EXIT_FAILED)
+
+
+@orders.command()
+@click.argument("order_id", metavar="ID", type=click.UUID)
+@json_option
+def requeue(order_id: UUID, *, as_json: bool) -> None:
+    """Have recovery look at an open order now; never changes its state.
+
+    Harmless at any time: a message that is still on its way becomes a duplicate, which moves
+    nothing. An order that is submitted is only asked about, and never signed anew.
+    """
+    ports = operator_ports()
+    order = ports.archive.make_due(order_id)
+    if order is None:
+        ended = ports.orders.get(order_id)
+        if ended is None:
+            raise Refusal(f"there is no order {order_id}")
+        raise Refusal(f"order {order_id} is {ended.status.value}: there is nothing left to do")
+    if as_json:
+        tell_json(_row(order))
+        return
+    click.echo(
+        f"order {order_id} is due now: a reconciler takes it up within a second; it stays"
+        f" {order.status.value}, attempt {order.attempt}, version {order.version}"
+    )
+
+
+def _row(order: StandingOrder) -> dict[str, object]:
+    return {
+        "orderId": str(order.order_id),
+        "status": order.status.value,
+        "attempt": order.attempt,
+        "version": order.version,
+        "unmovedS": round(order.unmoved_s, 1),
+        "dueInS": round(order.due_in_s, 1),
+        "recoveries": order.recoveries,
+        "redispatched": order.redispatched,
+        "txHash": order.tx_hash,
+    }

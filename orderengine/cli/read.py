@@ -1,0 +1,111 @@
+"""`list`, `show` and `quotes`: what the engine knows, and what the venues would give now."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from orderengine.cli.common import (
+    json_option,
+    order_arguments,
+    service_option,
+    tell_json,
+    tell_table,
+)
+from orderengine.cli.service import Denied, Event, Service, telling
+from orderengine.domain.order import OrderStatus
+
+PRUNED = "EVENTS_PRUNED"
+PAGE = 100
+MOST_LISTED = 10_000
+LIST_COLUMNS = (
+    "orderId",
+    "createdAt",
+    "side",
+    "quantity",
+    "symbol",
+    "status",
+    "dex",
+    "executedPrice",
+    "reason",
+)
+QUOTE_COLUMNS = ("dex", "poolKind", "price", "marketImpactBps", "fee", "wins")
+
+
+@click.command(name="list")
+@click.option("--status", type=click.Choice([status.value for status in OrderStatus]))
+@click.option("--symbol", help="Only orders of this instrument.")
+@click.option("--limit", type=click.IntRange(1, MOST_LISTED), default=20, show_default=True)
+@json_option
+@service_option
+def list_orders(
+    service: Service, status: str | None, symbol: str | None, limit: int, *, as_json: bool
+) -> None:
+    """List orders, newest first."""
+    orders: list[Mapping[str, Any]] = []
+    cursor = None
+    while len(orders) < limit:
+        size = min(PAGE, limit - len(orders))
+        page = service.get("/api/orders", status=status, symbol=symbol, limit=size, cursor=cursor)
+        orders += page["orders"]
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            break
+    if as_json:
+        tell_json({"orders": orders})
+    else:
+        tell_table(orders, LIST_COLUMNS)
+
+
+@click.command()
+@click.argument("order_id", metavar="ID")
+@json_option
+@service_option
+def show(service: Service, order_id: str, *, as_json: bool) -> None:
+    """Show an order and the events that made it what it is."""
+    order = service.get(f"/api/orders/{order_id}")
+    events = _events(service, order_id)
+    if as_json:
+        tell_json({**order, "events": events})
+        return
+    for name, value in order.items():
+        if not isinstance(value, (list, dict)):
+            click.echo(f"{name:<16} {value}")
+    click.echo()
+    if not events:
+        click.echo("its events are not kept any more")
+    for event in events:
+        place = f"{event['at']}  {event['seq']:>3}  {event['status']:<9}"
+        click.echo(f"{place}  attempt {event['attempt']}  {telling(event)}".rstrip())
+
+
+def _events(service: Service, order_id: str) -> Sequence[Event]:
+    try:
+        return list(service.get(f"/api/orders/{order_id}/events")["events"])
+    except Denied as error:
+        if error.code != PRUNED:
+            raise
+        return []
+
+
+@click.command()
+@order_arguments
+@click.option("--max-legs", type=int, help="Also with splits over that many venues.")
+@json_option
+@service_option
+def quotes(
+    service: Service, symbol: str, side: str, quantity: str, max_legs: int | None, *, as_json: bool
+) -> None:
+    """Ask what the venues would give for QUANTITY now, and which would win and why."""
+    found = service.get(
+        "/api/quotes", symbol=symbol, side=side, quantity=quantity, maxLegs=max_legs
+    )
+    if as_json:
+        tell_json(found)
+        return
+    winners = found["dex"].split("+")
+    rows = [
+        {**quote, "wins": "yes" if quote["dex"] in winners else "no"} for quote in found["quotes"]
+    ]
+    tell_table(rows, QUOTE_COLUMNS)
+    click.echo(f"{found['dex']} at {found['quotedPrice']}: {found['routeDetail']}")

@@ -1,0 +1,100 @@
+"""Measures of orders: what their moves and their events say about time, prices and venues.
+
+A move is measured from the order in hand. How long each status took is in the events alone; they
+are read when the order has ended, by the thread of the reconciler and not by a stage.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from itertools import pairwise
+from uuid import UUID
+
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.routing import Route
+from orderengine.execution.meter import Counter, Meter
+from orderengine.execution.ports import Orders
+
+SECONDS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "300")
+BPS = ("-100", "-50", "-20", "-10", "-5", "0", "5", "10", "20", "50", "100", "200", "500")
+BOUNDS: Mapping[Counter, tuple[str, ...]] = {
+    Counter.STAGE_TIME: SECONDS,
+    Counter.ORDER_TIME: SECONDS,
+    Counter.SLIPPAGE: BPS,
+}
+"""The upper bounds of each histogram; one more bucket, `+Inf`, has what is beyond the last."""
+
+BEYOND = "+Inf"
+SUM = "sumMs"
+READ_AT_ONCE = 200
+
+
+class QuoteOutcome(StrEnum):
+    """What became of a venue's quote."""
+
+    WON = "won"
+    LOST = "lost"
+    MISSING = "missing"
+
+
+def note_move(meter: Meter, order: Order) -> None:
+    """Measure an order that has just moved."""
+    if order.status is OrderStatus.BUILDING and order.route is not None:
+        _note_route(meter, order.route)
+    if not order.status.is_terminal:
+        return
+    meter.count(Counter.ATTEMPTS, str(order.attempt))
+    meter.ended(order.order_id)
+    if order.fill is not None:
+        _observe(meter, Counter.SLIPPAGE, order.side.value, order.fill.slippage_bps)
+
+
+def note_ended(meter: Meter, orders: Orders) -> None:
+    """Measure how long those orders took that ended lately.
+
+    Raises StorageUnavailable; those that were not read by then stay unmeasured.
+    """
+    ended = meter.take_ended()
+    for first in range(0, len(ended), READ_AT_ONCE):
+        seen = dict.fromkeys(ended[first : first + READ_AT_ONCE], 0)
+        by_order: dict[UUID, list[OrderEvent]] = {}
+        for event in orders.events_after(seen):
+            by_order.setdefault(event.order_id, []).append(event)
+        for events in by_order.values():
+            note_times(meter, events)
+
+
+def note_times(meter: Meter, events: Sequence[OrderEvent]) -> None:
+    """Measure how long each status took, and all of it; times are the database's."""
+    for before, after in pairwise(events):
+        _observe_s(meter, Counter.STAGE_TIME, before.status.value, before, after)
+    if events[-1].status.is_terminal:
+        _observe_s(meter, Counter.ORDER_TIME, events[-1].status.value, events[0], events[-1])
+
+
+def _note_route(meter: Meter, route: Route) -> None:
+    winners = {leg.venue for leg in route.legs}
+    quoted = {quote.venue for quote in route.quotes} | winners
+    for venue in sorted(quoted):
+        outcome = QuoteOutcome.WON if venue in winners else QuoteOutcome.LOST
+        meter.count(Counter.QUOTES, f"{venue}:{outcome}")
+    for venue in sorted(set(route.refusals) - quoted):
+        meter.count(Counter.QUOTES, f"{venue}:{QuoteOutcome.MISSING}")
+
+
+def _observe_s(
+    meter: Meter, counter: Counter, label: str, first: OrderEvent, last: OrderEvent
+) -> None:
+    seconds = Decimal(str((last.occurred_at - first.occurred_at).total_seconds()))
+    _observe(meter, counter, label, seconds)
+    meter.count(counter, f"{label}:{SUM}", round(seconds * 1000))
+
+
+def _observe(meter: Meter, counter: Counter, label: str, value: Decimal) -> None:
+    meter.count(counter, f"{label}:{bucket(value, BOUNDS[counter])}")
+
+
+def bucket(value: Decimal, bounds: Iterable[str]) -> str:
+    """The first bound that a value is not beyond."""
+    return next((bound for bound in bounds if value <= Decimal(bound)), BEYOND)

@@ -1,0 +1,166 @@
+"""The store of orders as operators see it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+from sqlalchemy import Row as SqlRow
+
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
+
+MOST_COUNTED = 100_000
+
+_STANDING_COLUMNS = """id, status, attempt, version, recoveries, redispatched, tx_hash,
+       extract(epoch FROM now() - updated_at) AS unmoved_s,
+       extract(epoch FROM due_at - now()) AS due_in_s"""
+
+_STANDING = Statement(
+    f"""
+SELECT {_STANDING_COLUMNS} FROM orders WHERE due_at IS NOT NULL ORDER BY due_at LIMIT :limit"""  # noqa: S608 - composed of constants
+)
+
+_LAG = Statement(
+    """
+SELECT count(*) AS total, coalesce(extract(epoch FROM now() - min(due_at)), 0) AS oldest_s
+FROM orders WHERE due_at <= now()"""
+)
+
+# Neither status nor version: what is on its way stays valid, and what comes too late a no-op.
+_MAKE_DUE = Statement(
+    f"""
+UPDATE orders SET due_at = now(), redispatched = 0
+WHERE id = :id AND due_at IS NOT NULL
+RETURNING {_STANDING_COLUMNS}"""  # noqa: S608 - composed of constants
+)
+
+_ORDER_ROWS = Statement(
+    """
+SELECT o.id AS "orderId", o.client_id AS "clientId", o.symbol, o.side, o.quantity,
+       o.slippage_tolerance_bps AS "slippageToleranceBps", o.worst_price AS "worstPrice",
+       o.max_legs AS "maxLegs", o.status, o.attempt, o.version, o.recoveries, o.dex,
+       o.quoted_price AS "quotedPrice", o.executed_price AS "executedPrice",
+       o.slippage_bps AS "slippageBps", s.fee, s.base_amount AS "baseAmount",
+       s.quote_amount AS "quoteAmount", o.tx_hash AS "txHash", s.landed_at AS "landedAt",
+       o.failure_reason AS "reason", o.created_at AS "createdAt", o.updated_at AS "updatedAt"
+FROM orders o LEFT JOIN settlements s ON s.order_id = o.id
+WHERE CAST(:after AS uuid) IS NULL OR o.id > :after
+ORDER BY o.id LIMIT :limit"""
+)
+
+_EVENT_ROWS = Statement(
+    """
+SELECT order_id AS "orderId", seq, status, attempt, occurred_at AS "at", data FROM order_events
+WHERE CAST(:after AS uuid) IS NULL OR (order_id, seq) > (:after, CAST(:seq AS integer))
+ORDER BY order_id, seq LIMIT :limit"""
+)
+
+_ESTIMATE = Statement(
+    """
+SELECT greatest(reltuples, 0) AS total FROM pg_class WHERE oid = to_regclass(:table)"""
+)
+
+# The index of the counted events holds the last event of every order, in the order of time. Beyond
+# the mark an event is counted anew for each look at the metrics, and must be there.
+_ENDED = """order_events
+    WHERE status IN ('confirmed', 'failed') AND occurred_at < now() - make_interval(secs => :age_s)
+      AND occurred_at <= (SELECT counted_until FROM step_totals_mark)
+    ORDER BY occurred_at LIMIT :limit"""
+
+_PRUNABLE = Statement(
+    f"""
+SELECT count(*) AS orders, coalesce(sum(seq), 0) AS events
+FROM (SELECT seq FROM {_ENDED}) AS ended"""  # noqa: S608 - composed of constants
+)
+
+_PRUNABLE_IDS = Statement(f"SELECT order_id FROM {_ENDED}")  # noqa: S608 - composed of constants
+
+_FORGET_EVENTS = Statement(
+    """
+WITH gone AS (
+    DELETE FROM order_events e USING orders o
+    WHERE o.id = ANY(CAST(CAST(:ids AS text[]) AS uuid[])) AND o.due_at IS NULL
+      AND e.order_id = o.id
+    RETURNING 1
+)
+SELECT count(*) AS total FROM gone"""
+)
+
+
+class SqlArchive:
+    """Implements `execution.archive.Archive`; each statement is bounded by its page."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def standing(self, limit: int) -> list[StandingOrder]:
+        """Open orders, those first that recovery is to look at first."""
+        return [_standing(row) for row in self._run(_STANDING, {"limit": limit})]
+
+    def lag(self) -> Lag:
+        """How far recovery is behind."""
+        (row,) = self._run(_LAG, {})
+        return Lag(row.total, float(row.oldest_s))
+
+    def make_due(self, order_id: UUID) -> StandingOrder | None:
+        """Have recovery look at an open order at once; None if there is no such open order."""
+        rows = self._run(_MAKE_DUE, {"id": order_id})
+        return _standing(rows[0]) if rows else None
+
+    def order_rows(self, after: UUID | None, limit: int) -> list[Row]:
+        """All orders by id, beyond one of them."""
+        rows = self._run(_ORDER_ROWS, {"after": after, "limit": limit})
+        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+    def event_rows(self, after: tuple[UUID, int] | None, limit: int) -> list[Row]:
+        """All events by order and `seq`, beyond one of them."""
+        order_id, seq = after or (None, None)
+        rows = self._run(_EVENT_ROWS, {"after": order_id, "seq": seq, "limit": limit})
+        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+
+    def estimate(self, table: str) -> int:
+        """About how many rows a table has, as it was last analyzed."""
+        (row,) = self._run(_ESTIMATE, {"table": table})
+        return int(row.total)
+
+    def prunable(self, age_s: float) -> Prunable:
+        """What `prune` would forget; counts up to 100,000 orders."""
+        (row,) = self._run(_PRUNABLE, {"age_s": age_s, "limit": MOST_COUNTED})
+        return Prunable(row.orders, int(row.events), row.orders == MOST_COUNTED)
+
+    def prunable_ids(self, age_s: float, limit: int) -> list[UUID]:
+        """Orders that ended longer ago, were counted by the metrics, and still have events."""
+        rows = self._run(_PRUNABLE_IDS, {"age_s": age_s, "limit": limit})
+        return [row.order_id for row in rows]
+
+    def forget_events(self, order_ids: Collection[UUID]) -> int:
+        """Drop the events of these orders, unless one is open; returns how many."""
+        (row,) = self._run(_FORGET_EVENTS, {"ids": [str(each) for each in order_ids]})
+        return int(row.total)
+
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[SqlRow[Any]]:
+        try:
+            return run(self._engine, statement, values)
+        except DATABASE_DEFECTS:
+            raise  # a defect of ours must not look like an outage
+        except DATABASE_ERRORS as error:
+            raise StorageUnavailable(
+                f"PostgreSQL gave no answer: {type(error).__name__}"
+            ) from error
+
+
+def _standing(row: SqlRow[Any]) -> StandingOrder:
+    return StandingOrder(
+        order_id=row.id,
+        status=OrderStatus(row.status),
+        attempt=row.attempt,
+        version=row.version,
+        unmoved_s=float(row.unmoved_s),
+        due_in_s=float(row.due_in_s),
+        recoveries=row.recoveries,
+        redispatched=row.redispatched,
+        tx_hash=row.tx_hash,
+    )

@@ -1,0 +1,102 @@
+"""The command line against a running stack, as a user and as an operator."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from tests.e2e.stack import ROOT, TIMEOUT_S, Document, Stack
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    return {"SIM_SETTLEMENT_MS": "300-500", "SIM_DRIFT_BPS": "20-20"}
+
+
+class Shell:
+    """Calls the command as a script does."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._urls = {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
+        self._port = str(stack.port)
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-m", "orderengine", *arguments],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "PORT": self._port, **self._urls},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert ran.returncode == status, (ran.stdout, ran.stderr)
+        return ran.stdout + ran.stderr
+
+    def json(self, *arguments: str, status: int = 0) -> Document:
+        document: Document = json.loads(self(*arguments, "--json", status=status))
+        return document
+
+
+@pytest.fixture
+def shell(stack: Stack) -> Shell:
+    return Shell(stack)
+
+
+def test_an_order_is_submitted_watched_listed_and_shown(stack: Stack, shell: Shell) -> None:
+    at = ("--url", stack.url)
+    order_id = shell.json("submit", "SOL", "sell", "2.5", *at)["orderId"]
+    assert "confirmed  attempt 1  executed at" in shell("watch", order_id, *at)
+    listed = shell.json("list", "--symbol", "SOL", "--status", "confirmed", *at)["orders"]
+    assert order_id in {order["orderId"] for order in listed}
+    shown = shell.json("show", order_id, *at)
+    assert (shown["status"], [event["seq"] for event in shown["events"]]) == (
+        "confirmed",
+        [1, 2, 3, 4, 5],
+    )
+    text = shell("show", order_id, *at)
+    assert shown["txHash"] in text
+    assert order_id in shell("list", *at)
+
+
+def test_a_failed_order_is_the_exit_status(stack: Stack, shell: Shell) -> None:
+    arguments = ("AAPL", "buy", "1", "--slippage-bps", "0", "--watch", "--url", stack.url)
+    told = shell("submit", *arguments, status=1)
+    assert told.count("SLIPPAGE_EXCEEDED") == 3
+
+
+def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
+    found = shell.json("quotes", "AAPL", "buy", "10", "--url", stack.url)
+    assert {quote["dex"] for quote in found["quotes"]} == {"raydium", "meteora"}
+    told = shell("quotes", "AAPL", "buy", "10", "--url", stack.url)
+    assert f"{found['dex']} at " in told
+    assert told.count("yes") == 1
+
+
+def test_an_operator_finds_all_well(stack: Stack, shell: Shell) -> None:
+    assert all(each["ok"] for each in shell.json("doctor", "--no-flower")["checks"])
+    assert shell("orders", "stuck") == "no order stands still\n"
+
+
+def test_a_missing_worker_is_found_and_its_order_pushed(stack: Stack, shell: Shell) -> None:
+    stack.kill("worker")
+    stack.wait("worker")
+    order_id = stack.post("AAPL", "buy", "1")
+    told = shell("orders", "requeue", order_id)
+    assert "stays pending, attempt 1, version 1" in told
+    stack.restart("worker")
+    assert stack.follow(order_id).statuses[-1] == "confirmed"
+    assert "there is nothing left to do" in shell("orders", "requeue", order_id, status=2)
+
+
+def test_an_export_has_every_order(stack: Stack, shell: Shell) -> None:
+    stack.follow(stack.post("AAPL", "buy", "1"))
+    listed = shell.json("list", "--limit", "1000", "--url", stack.url)["orders"]
+    lines = [
+        json.loads(line)
+        for line in shell("export", "orders", "--format", "jsonl").splitlines()[:-1]
+    ]
+    assert {row["orderId"] for row in lines} == {order["orderId"] for order in listed}

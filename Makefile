@@ -29,7 +29,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench chaos chaos-quick curves help run order demo test test-browser check check-redis check-db migrate lock clean
+.PHONY: postman bench chaos chaos-quick curves help run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ chaos: $(STAMP_DEV) ## Break everything, many times, and count: ARGS="--only NAM
 
 chaos-quick: $(STAMP_DEV) ## The same in a few minutes
 	@exec $(BIN)/python -m chaos --quick $(ARGS)
+
+postman: $(STAMP_RUN) ## Make the Postman collection anew from the description of the API
+	@exec $(BIN)/python -m orderengine.api.postman docs/postman_collection.json
 
 check: $(STAMP_DEV) ## Lint, format, types, direction of imports
 	$(BIN)/ruff check .

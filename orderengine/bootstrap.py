@@ -13,8 +13,10 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
+from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, Rates
 from orderengine.execution.meter import MeteredDispatcher, Tally
 from orderengine.execution.ports import (
     Clock,
@@ -31,6 +33,7 @@ from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
+from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import database_fault
 from orderengine.stream.breaker import Breaker
@@ -41,6 +44,7 @@ from orderengine.stream.facts import RedisFacts, redis_facts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
+from orderengine.stream.rates import RedisRates
 from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.meteora import Meteora
 from orderengine.venues.raydium import Raydium
@@ -67,6 +71,13 @@ class WebPorts:
     probes: Probes
     watch: Watch
     max_sockets: int
+    keys: Keys
+    gate: Gate
+    limits: Limits
+    open_orders: OpenOrderLimit
+    rates: Rates
+    allowed_origins: frozenset[str]
+    proxy_hops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ def build_web(settings: Settings) -> WebPorts:
         settings.database_url, pool_size=WEB_POOL_SIZE, application="orderengine-web"
     )
     orders = SqlOrders(database)
+    keys = SqlKeys(database)
+    limits = _limits(settings)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
@@ -106,6 +119,13 @@ def build_web(settings: Settings) -> WebPorts:
         probes=probes,
         watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
         max_sockets=settings.ws_max_sockets,
+        keys=keys,
+        gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
+        limits=limits,
+        open_orders=OpenOrderLimit(orders, limits.max_open_orders),
+        rates=RedisRates(client, breaker, MemoryRates()),
+        allowed_origins=settings.protection.allowed_origins,
+        proxy_hops=settings.protection.proxy_hops,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
 
@@ -172,6 +192,25 @@ def build_operator(settings: Settings) -> OperatorPorts:
         probes=SystemProbes(database, dispatcher, heartbeat),
         redis_facts=lambda: redis_facts(client),
         stuck_after_s=settings.stuck_after_s,
+    )
+
+
+def build_keys(database_url: str) -> Keys:
+    """The store of keys alone, for whoever manages them."""
+    return SqlKeys(create_database_engine(database_url, pool_size=1, application="orderengine-cli"))
+
+
+def _limits(settings: Settings) -> Limits:
+    """Where no key is asked for nobody can be told apart: only the switch for orders holds."""
+    given = settings.protection
+    if not settings.asks_for_keys:
+        return Limits(orders_disabled=given.orders_disabled)
+    return Limits(
+        rate_per_key=given.rate_per_key,
+        rate_per_address=given.rate_per_address,
+        max_open_orders=given.max_open_orders,
+        max_sockets_per_client=given.max_sockets_per_client,
+        orders_disabled=given.orders_disabled,
     )
 
 

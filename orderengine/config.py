@@ -7,19 +7,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
+
+__all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
+
 PACKAGE_DIR = Path(__file__).parent
-
-
-class ConfigurationError(Exception):
-    """A setting is missing or wrong; the message names it and the rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """An inclusive range of integers, written `LOW-HIGH`."""
-
-    low: int
-    high: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +32,16 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmedPoint:
-    """Where a process is to kill itself, and at the how-manieth passage (from 1): for tests."""
+class Protection:
+    """What a web process allows; limits hold where keys are asked for, and 0 is no limit."""
 
-    name: str
-    passage: int
+    rate_per_key: int
+    rate_per_address: int
+    max_open_orders: int
+    max_sockets_per_client: int
+    orders_disabled: bool
+    allowed_origins: frozenset[str]
+    proxy_hops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,8 @@ class Settings:
     redis_url: str = field(repr=False)
     host: str
     port: int
+    auth: str | None
+    protection: Protection
     order_concurrency: int
     max_attempts: int
     retry_backoff_ms: int
@@ -68,12 +67,14 @@ class Settings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings; raises ConfigurationError naming the variable that is wrong."""
-        env = _Reader(os.environ if environ is None else environ)
+        env = Reader(os.environ if environ is None else environ)
         return cls(
             database_url=sqlalchemy_url(env.required("DATABASE_URL")),
             redis_url=_redis_url(env),
             host=env.text("HOST", "0.0.0.0"),  # noqa: S104 - a PaaS routes to it from outside
             port=env.integer("PORT", 3000, 1, 65535),
+            auth=_auth(env),
+            protection=_protection(env),
             order_concurrency=env.integer("ORDER_CONCURRENCY", 10, 1, 1000),
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
             retry_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
@@ -86,6 +87,17 @@ class Settings:
             fail_point=env.armed_point("FAIL_POINT"),
             simulation=_simulation(env),
         )
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a web process lets nobody in without a key.
+
+        Raises ConfigurationError where others can reach it and nobody has decided.
+        """
+        if self.auth is None and not is_loopback(self.host):
+            message = f"AUTH must be set to required, or to off, when HOST is {self.host}"
+            raise ConfigurationError(message)
+        return self.auth == "REQUIRED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ class FlowerSettings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "FlowerSettings":
         """Read the settings; raises ConfigurationError, also for a public address without users."""
-        env = _Reader(os.environ if environ is None else environ)
+        env = Reader(os.environ if environ is None else environ)
         settings = cls(
             redis_url=_redis_url(env),
             host=env.text("FLOWER_HOST", "127.0.0.1"),
@@ -109,17 +121,22 @@ class FlowerSettings:
             basic_auth=_credentials(env.text("FLOWER_BASIC_AUTH", "")),
             log_level=_log_level(env),
         )
-        if not settings.basic_auth and not _is_loopback(settings.host):
+        if not settings.basic_auth and not is_loopback(settings.host):
             message = f"FLOWER_BASIC_AUTH must be set when FLOWER_HOST is {settings.host}"
             raise ConfigurationError(message)
         return settings
 
 
-def _log_level(env: "_Reader") -> str:
+def _auth(env: Reader) -> str | None:
+    """None where it is not set: on loopback that is `off`."""
+    return env.choice("AUTH", "", ("REQUIRED", "OFF")) if env.text("AUTH", "") else None
+
+
+def _log_level(env: Reader) -> str:
     return env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 
-def _redis_url(env: "_Reader") -> str:
+def _redis_url(env: Reader) -> str:
     cert_reqs = env.choice("REDIS_SSL_CERT_REQS", "REQUIRED", ("REQUIRED", "NONE"))
     return broker_url(env.required("REDIS_URL"), cert_reqs.lower())
 
@@ -137,14 +154,28 @@ def _credentials(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True if nobody but this machine can reach a process that listens there."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _simulation(env: "_Reader") -> Simulation:
+def _protection(env: Reader) -> Protection:
+    origins = env.text("ALLOWED_ORIGINS", "")
+    return Protection(
+        rate_per_key=env.integer("RATE_PER_KEY", 50, 0, 100_000),
+        rate_per_address=env.integer("RATE_PER_ADDRESS", 100, 0, 100_000),
+        max_open_orders=env.integer("MAX_OPEN_ORDERS", 1000, 0, 1_000_000),
+        max_sockets_per_client=env.integer("MAX_SOCKETS_PER_CLIENT", 50, 0, 10_000),
+        orders_disabled=env.integer("ORDERS_DISABLED", 0, 0, 1) == 1,
+        allowed_origins=frozenset(each.strip() for each in origins.split(",") if each.strip()),
+        proxy_hops=env.integer("PROXY_HOPS", 0, 0, 10),
+    )
+
+
+def _simulation(env: Reader) -> Simulation:
     return Simulation(
         seed=env.integer("SIM_SEED", 1, 0, 2**63 - 1),
         quote_latency_ms=env.span("SIM_QUOTE_LATENCY_MS", "150-250", 60_000),
@@ -172,13 +203,20 @@ def sqlalchemy_url(url: str) -> str:
     return f"postgresql+psycopg2://{rest}"
 
 
+def database_url(environ: Mapping[str, str] | None = None) -> str:
+    """`DATABASE_URL` alone, for what needs nothing else; raises ConfigurationError."""
+    return sqlalchemy_url(
+        Reader(os.environ if environ is None else environ).required("DATABASE_URL")
+    )
+
+
 def migration_database_url(environ: Mapping[str, str] | None = None) -> str:
     """Where migrations run: `DATABASE_URL_UNPOOLED` when set, else `DATABASE_URL`.
 
     A pooled host in transaction mode may not carry what a migration needs. Raises
     ConfigurationError if neither is set.
     """
-    env = _Reader(os.environ if environ is None else environ)
+    env = Reader(os.environ if environ is None else environ)
     return sqlalchemy_url(env.text("DATABASE_URL_UNPOOLED", "") or env.required("DATABASE_URL"))
 
 
@@ -198,68 +236,3 @@ def broker_url(url: str, cert_reqs: str = "required") -> str:
     query = {"ssl_cert_reqs": cert_reqs, **dict(parse_qsl(parts.query))}
     query["ssl_cert_reqs"] = query["ssl_cert_reqs"].lower().removeprefix("cert_")
     return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-class _Reader:
-    """Reads variables from the environment; an empty one counts as not set."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str, default: str) -> str:
-        return self._environ.get(name, "").strip() or default
-
-    def required(self, name: str) -> str:
-        value = self.text(name, "")
-        if not value:
-            message = f"{name} must be set"
-            raise ConfigurationError(message)
-        return value
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        return self._bounded(name, self.text(name, str(default)), low, high)
-
-    def span(self, name: str, default: str, high: int) -> Span:
-        first, _, last = self.text(name, default).partition("-")
-        span = Span(
-            self._bounded(name, first, 0, high), self._bounded(name, last or first, 0, high)
-        )
-        if span.low > span.high:
-            message = f"{name} must be LOW-HIGH with LOW not above HIGH"
-            raise ConfigurationError(message)
-        return span
-
-    def rate(self, name: str) -> float:
-        text = self.text(name, "0")
-        try:
-            rate = float(text)
-        except ValueError:
-            rate = -1.0
-        if not 0.0 <= rate <= 1.0:
-            message = f"{name} must be a number from 0 to 1"
-            raise ConfigurationError(message)
-        return rate
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name, default).upper()
-        if value not in allowed:
-            message = f"{name} must be one of {', '.join(allowed)}"
-            raise ConfigurationError(message)
-        return value
-
-    def armed_point(self, name: str) -> ArmedPoint | None:
-        text = self.text(name, "")
-        if not text:
-            return None
-        point, _, passage = text.partition(":")
-        return ArmedPoint(point, self._bounded(name, passage, 1, 1_000_000))
-
-    def _bounded(self, name: str, text: str, low: int, high: int) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            message = f"{name} must be an integer from {low} to {high}"
-            raise ConfigurationError(message)
-        return value

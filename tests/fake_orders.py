@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
@@ -31,6 +31,10 @@ class FakeClock:
 
     def now(self) -> datetime:
         return self.moment
+
+    @property
+    def seconds(self) -> float:
+        return self.moment.timestamp()
 
     def advance(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
@@ -58,6 +62,9 @@ class FakeOrders:
 
     def accept(self, order: NewOrder) -> Moved:
         with self._guarded():
+            name = order.client_order_id
+            if name and (other := self.named(order.client_id, name)):
+                raise ClientOrderIdTaken(other.order_id)
             now = self.clock.now()
             stored = Order(
                 order_id=order.order_id,
@@ -68,6 +75,7 @@ class FakeOrders:
                 slippage_tolerance_bps=order.slippage_tolerance_bps,
                 worst_price=order.worst_price,
                 max_legs=order.max_legs,
+                client_order_id=order.client_order_id,
                 status=OrderStatus.PENDING,
                 version=1,
                 attempt=1,
@@ -83,7 +91,10 @@ class FakeOrders:
         with self._guarded():
             if (order.client_id, key) in self._keys:
                 return None
-            moved = self.accept(order)
+            try:
+                moved = self.accept(order)
+            except ClientOrderIdTaken:
+                return None
             before = AcceptedBefore(order.order_id, moved.order.created_at, fingerprint(order))
             self._keys[order.client_id, key] = before
             return moved
@@ -91,6 +102,14 @@ class FakeOrders:
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
         with self._guarded():
             return self._keys.get((client_id, key))
+
+    def named(self, client_id: str, client_order_id: str) -> Order | None:
+        with self._guarded():
+            wanted = (client_id, client_order_id)
+            for order in self._orders.values():
+                if (order.client_id, order.client_order_id) == wanted:
+                    return order
+            return None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
         with self._guarded():
@@ -135,7 +154,7 @@ class FakeOrders:
             )
             if wanted.before is not None:
                 last = self._orders.get(wanted.before)
-                if last is None:
+                if last is None or last.client_id != wanted.client_id:
                     return []
                 edge = (last.created_at, last.order_id)
                 newest = [o for o in newest if (o.created_at, o.order_id) < edge]
@@ -158,6 +177,11 @@ class FakeOrders:
                 return False
             self._orders[order_id] = replace(order, recoveries=order.recoveries + 1)
             return True
+
+    def count_open(self, client_id: str, limit: int) -> int:
+        with self._guarded():
+            owned = [each for each in self._orders.values() if each.client_id == client_id]
+            return min(limit, sum(not each.status.is_terminal for each in owned))
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         with self._guarded():

@@ -10,6 +10,7 @@ from orderengine.domain.order import Order
 from orderengine.execution.handover import Submitted
 from orderengine.execution.meter import Counts
 from orderengine.execution.watch import OpenOrders, Steps
+from tests.fake_keys import FakeKeys
 from tests.fake_orders import START, FakeClock, FakeOrders
 from tests.fake_venues import FakeBoard, FakeOffer, a_quote, unavailable
 
@@ -21,6 +22,7 @@ __all__ = [
     "FakeCache",
     "FakeClock",
     "FakeDispatcher",
+    "FakeKeys",
     "FakeOffer",
     "FakeOrders",
     "FakeProbes",

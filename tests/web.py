@@ -16,6 +16,8 @@ from orderengine.api.inputs import load
 from orderengine.bootstrap import WebPorts
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
+from orderengine.execution.access import KeyGate, OpenGate, create_key
+from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
 from orderengine.execution.meter import Tally
 from orderengine.execution.watch import Watch
 from orderengine.stream.hub import Hub
@@ -24,6 +26,7 @@ from tests.fakes import (
     FakeCache,
     FakeClock,
     FakeDispatcher,
+    FakeKeys,
     FakeOrders,
     FakeProbes,
     FakePublisher,
@@ -45,10 +48,22 @@ class Web:
     probes: FakeProbes = field(default_factory=FakeProbes)
     watched: FakeWatched = field(default_factory=FakeWatched)
     tally: Tally = field(default_factory=Tally)
+    asks_for_keys: bool = False
+    limits: Limits = field(default_factory=Limits)
+    allowed_origins: frozenset[str] = frozenset()
+    proxy_hops: int = 0
 
     @cached_property
     def orders(self) -> FakeOrders:
         return FakeOrders(self.clock)
+
+    @cached_property
+    def keys(self) -> FakeKeys:
+        return FakeKeys(self.clock)
+
+    @cached_property
+    def hub(self) -> Hub:
+        return Hub(NOWHERE, self.orders)
 
     @cached_property
     def board(self) -> FakeBoard:
@@ -64,16 +79,31 @@ class Web:
                 publisher=self.publisher,
                 dispatcher=self.dispatcher,
                 board=self.board,
-                hub=Hub(NOWHERE, self.orders),
+                hub=self.hub,
                 probes=self.probes,
                 watch=Watch(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
                 max_sockets=2,
+                keys=self.keys,
+                limits=self.limits,
+                open_orders=OpenOrderLimit(
+                    self.orders, self.limits.max_open_orders, lambda: self.clock.seconds
+                ),
+                rates=MemoryRates(lambda: self.clock.seconds),
+                allowed_origins=self.allowed_origins,
+                proxy_hops=self.proxy_hops,
+                gate=KeyGate(self.keys, lambda: self.clock.seconds)
+                if self.asks_for_keys
+                else OpenGate(),
             )
         )
 
     @cached_property
     def client(self) -> FlaskClient:
         return self.app.test_client()
+
+    def key(self, client_id: str = "alice") -> dict[str, str]:
+        """The headers of a request with a new key of a client."""
+        return {"Authorization": f"Bearer {create_key(self.keys, client_id)[1]}"}
 
     def post(self, body: bytes | str, content_type: str = "application/json") -> TestResponse:
         """Send a raw body as an order."""

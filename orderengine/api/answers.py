@@ -113,7 +113,15 @@ class OrderSchema(AnswerSchema):
 
     optional = frozenset(
         {
-            *("worst_price", "dex", "quoted_price", "limit_amount", "quotes", "refusals"),
+            *(
+                "client_order_id",
+                "worst_price",
+                "dex",
+                "quoted_price",
+                "limit_amount",
+                "quotes",
+                "refusals",
+            ),
             *("route_reason", "route_detail", "legs", "tx_hash", "executed_legs"),
             *("executed_price", "slippage_pct", "market_impact_bps", "fee"),
             *("base_amount", "quote_amount", "landed_at", "reason", "detail"),
@@ -125,6 +133,7 @@ class OrderSchema(AnswerSchema):
     side = _one_of(Side)
     quantity = _decimal("Whole tokens of the base asset.")
     slippage_bps = fields.Integer()
+    client_order_id = _text("The client's own name for it.")
     worst_price = _decimal("What binds every attempt, in USDC for one whole token.")
     max_legs = fields.Integer(metadata={"description": "Over how many venues it may be split."})
     status = _one_of(OrderStatus)
@@ -228,6 +237,13 @@ class InstrumentsSchema(AnswerSchema):
     """All that can be traded."""
 
     instruments = fields.List(fields.Nested(InstrumentSchema))
+
+
+class TicketSchema(AnswerSchema):
+    """What opens one socket, once."""
+
+    ticket = _text("For the query of the socket.")
+    expires_at = _time("When it opens nothing any more.")
 
 
 class HealthSchema(AnswerSchema):

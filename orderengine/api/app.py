@@ -5,13 +5,29 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api import health, market, metrics, orders, page
+from orderengine.api import (
+    access,
+    documentation,
+    event_stream,
+    health,
+    market,
+    metrics,
+    orders,
+    page,
+)
 from orderengine.api.context import share_ports
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
+from orderengine.api.protection import (
+    limit_addresses,
+    limit_keys,
+    secure_answers,
+    trust_proxies,
+)
 from orderengine.api.request_ids import name_requests
 from orderengine.api.strict_json import MAX_BODY_BYTES
-from orderengine.api.updates import register_updates
+from orderengine.api.updates import Caps, register_updates
+from orderengine.api.waiting import Waits, register_waits
 from orderengine.config import Settings
 
 if TYPE_CHECKING:
@@ -36,13 +52,27 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
     name_requests(app)
+    register_waits(app, Waits(ports.orders, ports.hub))
+    limit_addresses(app)
+    access.register_access(app, ports.gate)
+    limit_keys(app)
     api = describe(app)
     register_error_handlers(app)
-    for blueprint in (orders.blueprint, market.blueprint, health.blueprint):
+    for blueprint in (
+        orders.blueprint,
+        event_stream.blueprint,
+        market.blueprint,
+        access.blueprint,
+        health.blueprint,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(documentation.blueprint)
     app.register_blueprint(page.blueprint)
-    register_updates(app, ports.orders, ports.hub, ports.max_sockets)
+    caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
+    register_updates(app, ports.orders, ports.hub, ports.gate, caps)
+    trust_proxies(app, ports.proxy_hops)
+    secure_answers(app)
     app.after_request(_forbid_caching)
     return app
 

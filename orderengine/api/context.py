@@ -7,7 +7,6 @@ from flask import Flask, current_app
 if TYPE_CHECKING:
     from orderengine.bootstrap import WebPorts
 
-CLIENT_ID = "local"
 _EXTENSION = "orderengine"
 
 

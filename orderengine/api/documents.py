@@ -55,6 +55,8 @@ def order_document(order: Order) -> Document:
         "updatedAt": time_text(order.updated_at),
         "failedAttempts": [failed_attempt_document(failed) for failed in order.failed_attempts],
     }
+    if order.client_order_id is not None:
+        document["clientOrderId"] = order.client_order_id
     if order.worst_price is not None:
         document["worstPrice"] = decimal_text(order.worst_price)
     if order.route is not None:

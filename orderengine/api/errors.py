@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from orderengine.domain.errors import (
     AttemptFailed,
+    ClientOrderIdTaken,
     Denied,
     IdempotencyConflict,
     IdempotencyKeyReused,
@@ -30,19 +31,27 @@ class ErrorCode(StrEnum):
     BAD_REQUEST = "BAD_REQUEST"
     INVALID_JSON = "INVALID_JSON"
     VALIDATION_FAILED = "VALIDATION_FAILED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    FORBIDDEN = "FORBIDDEN"
+    ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     EVENTS_PRUNED = "EVENTS_PRUNED"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    RATE_LIMITED = "RATE_LIMITED"
+    TOO_MANY_OPEN_ORDERS = "TOO_MANY_OPEN_ORDERS"
+    TOO_MANY_CLIENT_SOCKETS = "TOO_MANY_CLIENT_SOCKETS"
     UPGRADE_REQUIRED = "UPGRADE_REQUIRED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     NO_QUOTE = "NO_QUOTE"
     NOT_READY = "NOT_READY"
+    ORDERS_DISABLED = "ORDERS_DISABLED"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
     TOO_MANY_SOCKETS = "TOO_MANY_SOCKETS"
 
@@ -51,19 +60,27 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.BAD_REQUEST: "Bad request",
     ErrorCode.INVALID_JSON: "The body is not valid JSON",
     ErrorCode.VALIDATION_FAILED: "The request breaks a rule",
+    ErrorCode.UNAUTHORIZED: "A key is needed",
+    ErrorCode.FORBIDDEN: "Not for this client",
+    ErrorCode.ORIGIN_NOT_ALLOWED: "Not from this site",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
     ErrorCode.EVENTS_PRUNED: "The order's events are not kept any more",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has another order of this name",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
     ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is under way",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: "The key was used for another request",
+    ErrorCode.RATE_LIMITED: "Too many requests",
+    ErrorCode.TOO_MANY_OPEN_ORDERS: "Too many open orders",
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS: "Too many open sockets of this client",
     ErrorCode.UPGRADE_REQUIRED: "Upgrade required",
     ErrorCode.INTERNAL_ERROR: "Internal error",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
+    ErrorCode.ORDERS_DISABLED: "No new orders now",
     ErrorCode.STORAGE_UNAVAILABLE: "The order store gives no answer",
     ErrorCode.TOO_MANY_SOCKETS: "Too many open sockets",
 }
@@ -86,12 +103,14 @@ class Refused(Exception):
         code: ErrorCode,
         detail: str,
         errors: Iterable[Violation] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
+        self.headers = headers
 
 
 def events_pruned() -> Refused:
@@ -150,6 +169,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Denied, _denied)
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
+    app.register_error_handler(ClientOrderIdTaken, _name_taken)
     app.register_error_handler(StorageUnavailable, _storage_unavailable)
     app.register_error_handler(VenueUnavailable, _no_quote)
     app.register_error_handler(AttemptFailed, _no_quote)
@@ -158,7 +178,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _refused(error: Refused) -> Response:
-    return problem(error.status, error.code, error.detail, error.errors)
+    return problem(error.status, error.code, error.detail, error.errors, error.headers)
 
 
 def _denied(error: Denied) -> Response:
@@ -175,6 +195,12 @@ def _key_conflict(_: IdempotencyConflict) -> Response:
 def _key_reused(_: IdempotencyKeyReused) -> Response:
     detail = "this Idempotency-Key was used for another order; a new order needs a new key"
     return problem(422, ErrorCode.IDEMPOTENCY_KEY_REUSED, detail)
+
+
+def _name_taken(error: ClientOrderIdTaken) -> Response:
+    answer = problem(409, ErrorCode.CLIENT_ORDER_ID_TAKEN, str(error))
+    answer.headers["Location"] = f"/api/orders/{error.order_id}"
+    return answer
 
 
 def _storage_unavailable(error: StorageUnavailable) -> Response:

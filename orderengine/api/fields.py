@@ -26,6 +26,8 @@ _DECIMAL = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
 _DECIMAL_STRING = re.compile(_DECIMAL)
 _DECIMAL_NUMBER = re.compile(_DECIMAL + r"(?:[eE][+-]?[0-9]{1,2})?")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+NAME_PATTERN = "^[A-Za-z0-9._-]+$"
+_NAME = re.compile(f"[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR = re.compile(r"[0-9a-f]{32}")
 
@@ -76,13 +78,43 @@ class ShortText(Text):
         **Text.rules,
         "text": f"must be 1 to {MAX_TEXT} printable characters",
     }
-    openapi: ClassVar[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_TEXT,
+    }
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         text = super()._deserialize(value)
         if not (0 < len(text) <= MAX_TEXT and text.isprintable()):
             raise self.make_error("text")
         return text
+
+
+class Name(Text):
+    """A client's own name for something: 1 to 64 characters that are safe everywhere."""
+
+    rules: ClassVar[Mapping[str, str]] = {
+        **Text.rules,
+        "name": f"must be 1 to {MAX_TEXT} of A-Z a-z 0-9 . _ -",
+    }
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "string",
+        "pattern": NAME_PATTERN,
+        "minLength": 1,
+        "maxLength": MAX_TEXT,
+    }
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        text = super()._deserialize(value)
+        if not is_name(text):
+            raise self.make_error("name")
+        return text
+
+
+def is_name(text: str) -> bool:
+    """True for what can be a client's own name for something."""
+    return _NAME.fullmatch(text) is not None
 
 
 class Choice(RuleField[E], Generic[E]):
@@ -205,6 +237,7 @@ class Cursor(RuleField[UUID]):
     }
     openapi: ClassVar[Mapping[str, Any]] = {
         "type": "string",
+        "pattern": "^[0-9a-f]{32}$",
         "description": "The `nextCursor` of the page before.",
     }
 

@@ -10,11 +10,12 @@ from gunicorn.glogging import Logger
 
 from orderengine.api.guarded_socket import limit_waits
 from orderengine.api.updates import EXTENSION
+from orderengine.api.waiting import MAX_WAITING
 from orderengine.config import Settings
 from orderengine.logs import configure_logging
 
 HTTP_THREADS = 24
-"""Threads that no socket can take."""
+"""Threads that no socket and no request that waits for its order can take."""
 
 IDLE_CONNECTIONS = 1000
 REQUEST_TIMEOUT_S = 10
@@ -56,9 +57,12 @@ def _bind(host: str, port: int) -> str:
 
 _settings = Settings.from_env()
 
+# Nothing listens where nobody has decided who may come in: not even to fail at each request.
+asks_for_keys = _settings.asks_for_keys
+
 bind = _bind(_settings.host, _settings.port)
 worker_class = "gthread"
-threads = _settings.ws_max_sockets + HTTP_THREADS
+threads = _settings.ws_max_sockets + MAX_WAITING + HTTP_THREADS
 worker_connections = threads + IDLE_CONNECTIONS
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15

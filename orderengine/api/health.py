@@ -10,6 +10,7 @@ blueprint = ApiBlueprint("health", __name__, description="For whatever runs the 
 
 
 @blueprint.get("/livez")
+@blueprint.doc(security=[])
 @blueprint.response(200, HealthSchema)
 def get_liveness() -> Document:
     """Tell that the process answers; nothing else is looked at."""
@@ -17,8 +18,9 @@ def get_liveness() -> Document:
 
 
 @blueprint.get("/readyz")
+@blueprint.doc(security=[])
 @blueprint.response(200, HealthSchema)
-@blueprint.problems(503)
+@blueprint.problems(ErrorCode.NOT_READY)
 def get_readiness() -> Document:
     """Tell whether orders can be taken in, and what is wrong without preventing that.
 

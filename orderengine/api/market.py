@@ -5,8 +5,9 @@ from flask import request
 from orderengine.api.answers import InstrumentsSchema, RouteSchema
 from orderengine.api.context import current_ports
 from orderengine.api.documents import instrument_document, quotes_document
+from orderengine.api.errors import ErrorCode
 from orderengine.api.inputs import read_query
-from orderengine.api.openapi import ApiBlueprint
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import QuoteQuerySchema
 from orderengine.domain.documents import Document
 from orderengine.domain.routing import Wanted
@@ -20,7 +21,12 @@ blueprint = ApiBlueprint(
 @blueprint.get("/quotes")
 @blueprint.takes_query(QuoteQuerySchema)
 @blueprint.response(200, RouteSchema)
-@blueprint.problems(400, 422, 503)
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.INSUFFICIENT_LIQUIDITY,
+    ErrorCode.NO_QUOTE,
+)
 def get_quotes() -> Document:
     """Compare what the venues would give now for a swap, alone and, if asked for, split."""
     ports = current_ports()
@@ -33,6 +39,7 @@ def get_quotes() -> Document:
 
 @blueprint.get("/instruments")
 @blueprint.response(200, InstrumentsSchema)
+@blueprint.problems(*BEHIND_THE_GATE)
 def get_instruments() -> Document:
     """List what can be traded, with the limits of an order."""
     return {"instruments": [instrument_document(each) for each in current_ports().instruments]}

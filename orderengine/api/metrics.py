@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from orderengine.api.access import require_operator
 from orderengine.api.context import current_ports
 from orderengine.api.measured import measured, queues
 from orderengine.api.updates import EXTENSION, SocketEnd, Updates
@@ -29,6 +30,7 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 def get_metrics() -> Response:
     """Tell the figures; those of what gives no answer are absent, and `orderengine_up` says so."""
+    require_operator()
     ports = current_ports()
     registry = CollectorRegistry(auto_describe=False)
     updates = current_app.extensions[EXTENSION]

@@ -1,6 +1,6 @@
 """The description of the API at `/openapi.json`, made from the views and their schemas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flask import Flask, Response
@@ -9,7 +9,40 @@ from marshmallow import Schema
 from werkzeug.exceptions import HTTPException
 
 from orderengine.api.answers import ProblemSchema
-from orderengine.api.errors import PROBLEM_JSON, http_problem
+from orderengine.api.errors import PROBLEM_JSON, TITLES, ErrorCode, http_problem
+from orderengine.api.problem_examples import EXAMPLES, problem_example
+
+_RETRY = {
+    "Retry-After": {
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+        "description": "After how many seconds it may work.",
+    }
+}
+_HEADERS: Mapping[int, dict[str, Any]] = {
+    401: {
+        "WWW-Authenticate": {
+            "schema": {"type": "string"},
+            "description": "How to prove who you are.",
+        }
+    },
+    409: _RETRY,
+    429: _RETRY,
+    503: _RETRY,
+}
+
+BEHIND_THE_GATE = (
+    ErrorCode.UNAUTHORIZED,
+    ErrorCode.RATE_LIMITED,
+    ErrorCode.STORAGE_UNAVAILABLE,
+)
+"""What any view can answer that needs to know who asks."""
+
+DESCRIPTION = """Market orders over REST, followed over a WebSocket (see `/asyncapi.json`).
+
+Names are in camelCase; money and quantities are decimal strings, times RFC 3339 in UTC. Every error
+is `application/problem+json` with a stable `code`; the examples show each code's answer. Where keys
+are asked for, send one as `Authorization: Bearer oe_…`: it sees the orders of its client only.
+"""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -17,31 +50,40 @@ View = TypeVar("View", bound=Callable[..., Any])
 class ApiBlueprint(Blueprint):
     """A blueprint whose views read their input themselves and declare it here."""
 
-    def problems(self, *statuses: int) -> Callable[[View], View]:
-        """Declare the error answers of a view."""
+    def problems(self, *codes: ErrorCode) -> Callable[[View], View]:
+        """Declare the errors of a view, beside those that any view behind the gate has."""
+        by_status: dict[int, list[ErrorCode]] = {}
+        for code in codes:
+            by_status.setdefault(EXAMPLES[code].status, []).append(code)
 
         def declare(view: View) -> View:
-            for status in statuses:
-                view = self.alt_response(status, schema=ProblemSchema, content_type=PROBLEM_JSON)(
-                    view
-                )
+            for status, found in by_status.items():
+                view = self.alt_response(
+                    status,
+                    schema=ProblemSchema,
+                    content_type=PROBLEM_JSON,
+                    description="; ".join(f"`{code}`: {TITLES[code]}" for code in found),
+                    examples={code.value: {"value": problem_example(code)} for code in found},
+                    headers=_HEADERS.get(status),
+                )(view)
             return view
 
         return declare
 
-    def takes_body(self, schema: type[Schema]) -> Callable[[View], View]:
+    def takes_body(
+        self, schema: type[Schema], example: Mapping[str, Any]
+    ) -> Callable[[View], View]:
         """Declare a view's JSON body."""
-        content = {"application/json": {"schema": schema}}
+        content = {"application/json": {"schema": schema, "example": example}}
         declare: Callable[[View], View] = self.doc(
             requestBody={"required": True, "content": content}
         )
         return declare
 
-    def takes_header(self, name: str, schema: dict[str, Any]) -> Callable[[View], View]:
-        """Declare an optional header of a view's request."""
-        declare: Callable[[View], View] = self.doc(
-            parameters=[{"in": "header", "name": name, "schema": schema}]
-        )
+    def takes_headers(self, schemas: Mapping[str, dict[str, Any]]) -> Callable[[View], View]:
+        """Declare the optional headers of a view's request by their names."""
+        headers = [{"in": "header", "name": name, "schema": schemas[name]} for name in schemas]
+        declare: Callable[[View], View] = self.doc(parameters=headers)
         return declare
 
     def takes_query(self, schema: type[Schema]) -> Callable[[View], View]:
@@ -68,8 +110,21 @@ def describe(app: Flask) -> ProblemApi:
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "servers": [{"url": "/"}],
+            "security": [{"key": []}],
+        },
     )
     api = ProblemApi(app)
     for unused in ("Error", "PaginationMetadata"):  # flask-smorest's own, referred to by nothing
         api.spec.components.schemas.pop(unused)
+    api.spec.components.security_scheme(
+        "key",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A client's key, `oe_…`; none is needed where `AUTH` is `off`.",
+        },
+    )
     return api

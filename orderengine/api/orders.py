@@ -1,20 +1,23 @@
 """Orders: take one in, and read what became of them."""
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from flask import request
+from flask import Response, jsonify, request
 from werkzeug.routing import BaseConverter
 
+from orderengine.api.access import current_caller
 from orderengine.api.answers import AcceptedSchema, EventsSchema, OrderPageSchema, OrderSchema
-from orderengine.api.context import CLIENT_ID, current_ports
+from orderengine.api.context import current_ports
 from orderengine.api.documents import (
     accepted_document,
     order_document,
     order_path,
     page_document,
 )
-from orderengine.api.errors import ErrorCode, Refused, events_pruned
-from orderengine.api.fields import parse_order_id
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
+from orderengine.api.fields import is_name, parse_order_id
 from orderengine.api.inputs import (
     KEY_HEADER,
     KEY_REPLAYED,
@@ -23,13 +26,17 @@ from orderengine.api.inputs import (
     read_key,
     read_query,
 )
-from orderengine.api.openapi import ApiBlueprint
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
+from orderengine.api.waiting import APPLIED, HEADER, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
 from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap import WebPorts
 
 blueprint = ApiBlueprint(
     "orders", __name__, url_prefix="/api/orders", description="Market orders and their events."
@@ -43,6 +50,12 @@ class OrderConverter(BaseConverter):
     part_isolating = True
 
 
+ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 50}
+_EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
+ACCEPTED_EXAMPLE = accepted_document(
+    Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False)
+)
+
 _ANSWERED = {
     "Location": {"schema": {"type": "string"}, "description": "The order."},
     KEY_REPLAYED: {
@@ -50,23 +63,47 @@ _ANSWERED = {
         "description": "The answer to the first request with this Idempotency-Key.",
     },
 }
+_ENDED = {
+    **_ANSWERED,
+    APPLIED: {"schema": {"type": "string"}, "description": "How long it would have waited."},
+}
+WAIT_SCHEMA = {"type": "string", "examples": ["wait=5"]}
 
 
 @blueprint.post("/execute")
-@blueprint.takes_body(OrderRequestSchema)
-@blueprint.takes_header(KEY_HEADER, KEY_SCHEMA)
-@blueprint.response(202, AcceptedSchema, headers=_ANSWERED)
-@blueprint.problems(400, 409, 413, 415, 422, 503)
-def execute_order() -> tuple[Document, dict[str, str]]:
+@blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
+@blueprint.takes_headers({KEY_HEADER: KEY_SCHEMA, HEADER: WAIT_SCHEMA})
+@blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.alt_response(
+    200, schema=OrderSchema, headers=_ENDED, description="The order has ended (`Prefer: wait`)."
+)
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.INVALID_JSON,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.IDEMPOTENCY_CONFLICT,
+    ErrorCode.CLIENT_ORDER_ID_TAKEN,
+    ErrorCode.TOO_MANY_OPEN_ORDERS,
+    ErrorCode.ORDERS_DISABLED,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+)
+def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """Execute a market order.
+
+    With `Prefer: wait=5` the answer is the order at its end, with status 200, if that comes within
+    so many seconds, of which 10 are granted. Otherwise, and always without it, the order is
+    accepted with 202.
 
     The order is stored when this answers. An error in the 500s says nothing about it: it may have
     been stored. Asking again with the same Idempotency-Key tells, and never orders twice.
     """
     ports = current_ports()
-    key = read_key(request)
+    key, wait_s = read_key(request), read_wait(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
-    order = NewOrder(order_id=uuid4(), client_id=CLIENT_ID, **wanted)
+    _require_room(ports)
+    order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
         Accepted.first(accept_order(*takers, order))
@@ -76,28 +113,49 @@ def execute_order() -> tuple[Document, dict[str, str]]:
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
-    return accepted_document(accepted), headers
+    ended = wait_s is not None and current_waits().ended(accepted.order_id, wait_s)
+    if not ended:
+        return accepted_document(accepted), 202, headers
+    headers[APPLIED] = f"wait={wait_s}"
+    answer = jsonify(OrderSchema().dump(order_document(ended)))
+    answer.headers.update(headers)
+    return answer
 
 
 @blueprint.get("")
 @blueprint.takes_query(OrderListSchema)
 @blueprint.response(200, OrderPageSchema)
-@blueprint.problems(400, 503)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED)
 def get_orders() -> Document:
     """List orders, newest first."""
     ports = current_ports()
     wanted = read_query(OrderListSchema(), request)
-    orders, last = list_orders(ports.orders, OrderFilter(client_id=CLIENT_ID, **wanted))
+    mine = OrderFilter(client_id=current_caller().client_id, **wanted)
+    orders, last = list_orders(ports.orders, mine)
     return page_document(orders, last)
 
 
 @blueprint.get("/<order:order_id>")
 @blueprint.response(200, OrderSchema)
-@blueprint.problems(404, 503)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_order(order_id: str) -> Document:
     """Show an order; what is not known yet is absent."""
     ports = current_ports()
-    order = find_order(ports.orders, ports.cache, _known_form(order_id))
+    client_id = current_caller().client_id
+    order = find_order(ports.orders, ports.cache, client_id, known_order_id(order_id))
+    if order is None:
+        raise _not_found()
+    return order_document(order)
+
+
+@blueprint.get("/by-client-id/<client_order_id>")
+@blueprint.response(200, OrderSchema)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
+def get_named_order(client_order_id: str) -> Document:
+    """Show the order to which its client has given this name."""
+    orders = current_ports().orders
+    is_one = is_name(client_order_id)
+    order = orders.named(current_caller().client_id, client_order_id) if is_one else None
     if order is None:
         raise _not_found()
     return order_document(order)
@@ -106,12 +164,19 @@ def get_order(order_id: str) -> Document:
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
 @blueprint.response(200, EventsSchema)
-@blueprint.problems(400, 404, 410, 503)
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.ORDER_NOT_FOUND,
+    ErrorCode.EVENTS_PRUNED,
+)
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them."""
-    known = _known_form(order_id)
+    ports = current_ports()
+    known = known_order_id(order_id)
     wanted = read_query(EventListSchema(), request)
-    events = find_events(current_ports().orders, known, **wanted)
+    client_id = current_caller().client_id
+    events = find_events(ports.orders, ports.cache, client_id, known, **wanted)
     if events is None:
         raise _not_found()
     if not events and not wanted["after"]:
@@ -119,7 +184,8 @@ def get_events(order_id: str) -> Document:
     return {"events": [event_document(event) for event in events]}
 
 
-def _known_form(text: str) -> UUID:
+def known_order_id(text: str) -> UUID:
+    """The id of an order; raises Refused (404) for what has not the form of one."""
     order_id = parse_order_id(text)
     if order_id is None:
         raise _not_found()
@@ -128,3 +194,14 @@ def _known_form(text: str) -> UUID:
 
 def _not_found() -> Refused:
     return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
+
+
+def _require_room(ports: "WebPorts") -> None:
+    later = {"Retry-After": str(RETRY_AFTER_S)}
+    if ports.limits.orders_disabled:
+        detail = "the operator takes no new orders now; those that were accepted go on"
+        raise Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
+    if not ports.open_orders.allows(current_caller().client_id):
+        limit = ports.open_orders.limit
+        detail = f"{limit} orders of this client have not ended; order again when one has"
+        raise Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)

@@ -11,6 +11,7 @@ from orderengine.api.fields import (
     Cursor,
     ExactDecimal,
     ExactInteger,
+    Name,
     OrderId,
     ShortText,
     Text,
@@ -115,6 +116,9 @@ class OrderRequestSchema(SwapSchema):
         }
     )
     max_legs = _max_legs()
+    client_order_id = Name(
+        metadata={"description": "The client's own name for it, unique among its orders."}
+    )
 
 
 class OrderListSchema(RequestSchema):
@@ -133,6 +137,7 @@ class EventListSchema(RequestSchema):
 
 
 class UpdatesQuerySchema(EventListSchema):
-    """Which order's updates to send."""
+    """Which order's updates to send; the ticket was looked at before."""
 
     order_id = OrderId(required=True)
+    ticket = ShortText()

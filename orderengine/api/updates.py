@@ -17,12 +17,16 @@ from simple_websocket import ConnectionClosed
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
+from orderengine.api.access import current_caller
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned, problem
 from orderengine.api.guarded_socket import GuardedSocket
 from orderengine.api.inputs import read_query, refusal
 from orderengine.api.schemas import UpdatesQuerySchema
+from orderengine.domain.access import Caller
 from orderengine.domain.errors import Violation
+from orderengine.execution.access import Gate
 from orderengine.execution.ports import Orders
+from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import event_text
 
@@ -43,6 +47,7 @@ _HANDSHAKE = {"HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY"}
 class Wanted:
     """What a client asked for; `is_over` when there is nothing left to send."""
 
+    caller: Caller
     order_id: UUID
     after: int
     is_over: bool
@@ -70,46 +75,65 @@ _ENDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many sockets a process has at most, how many of them one client (0: all), and for whom.
+
+    `origins` are other sites whose pages may open sockets; this service's own may anyway.
+    """
+
+    sockets: int
+    per_client: int = 0
+    origins: frozenset[str] = frozenset()
+
+
 class Updates:
     """The sockets of this process: `open` now, and at most `limit`.
 
     `draining` is asked twice a second by every socket: true means that the server is going down.
     """
 
-    def __init__(self, orders: Orders, hub: Hub, limit: int) -> None:
+    def __init__(self, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> None:
         self.draining: Callable[[], bool] = lambda: False
-        self.limit = limit
+        self.limit = caps.sockets
+        self.per_client = caps.per_client
+        self._origins = caps.origins
+        self._open_by_client: Counter[str] = Counter()
         self.open = 0
         self.closed: Counter[SocketEnd] = Counter()
         self._orders = orders
         self._hub = hub
+        self._gate = gate
         self._lock = Lock()
 
     def admit(self) -> Response | None:
         """Refuse what can not be served while an HTTP answer is still possible."""
         if request.path != PATH:
             return None
-        refusal = _handshake_refusal()
+        refusal = _handshake_refusal() or _origin_refusal(self._origins)
         if refusal is not None:
             return refusal
         query = read_query(UpdatesQuerySchema(), request)
-        if not self._take_slot():
-            return problem(
-                503,
-                ErrorCode.TOO_MANY_SOCKETS,
-                f"this process serves at most {self.limit} sockets; connect again shortly",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            )
-        g.socket_slot = True
-        g.wanted = self._check(**query)
+        query.pop("ticket", None)
+        client_id = current_caller().client_id
+        self.take_slot(client_id)
+        g.socket_slot = client_id
+        g.wanted = self.check(**query)
         _prepare_handshake(request.environ)
         return None
 
     def release(self, _: BaseException | None = None) -> None:
         """Give back the slot of this request, whatever became of it."""
-        if g.pop("socket_slot", None):
-            with self._lock:
-                self.open -= 1
+        client_id = g.pop("socket_slot", None)
+        if client_id is not None:
+            self.give_back(client_id)
+
+    def give_back(self, client_id: str) -> None:
+        """Give back a slot that was taken for this client."""
+        with self._lock:
+            self.open -= 1
+            self._open_by_client[client_id] -= 1
+            self._open_by_client += Counter()  # drops those that have none any more
 
     def serve(self, ws: Any) -> None:
         """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
@@ -129,16 +153,30 @@ class Updates:
                 self.closed[end] += 1
         return reason
 
-    def _take_slot(self) -> bool:
+    def take_slot(self, client_id: str) -> None:
+        """Raises Refused when no more sockets are served, or no more to this client."""
         with self._lock:
-            if self.open >= self.limit:
-                return False
-            self.open += 1
-            return True
+            is_full = self.open >= self.limit
+            has_enough = 0 < self.per_client <= self._open_by_client[client_id]
+            if not is_full and not has_enough:
+                self.open += 1
+                self._open_by_client[client_id] += 1
+                return
+        later = {"Retry-After": str(RETRY_AFTER_S)}
+        if is_full:
+            detail = f"this process serves at most {self.limit} sockets; connect again shortly"
+            raise Refused(503, ErrorCode.TOO_MANY_SOCKETS, detail, headers=later)
+        detail = (
+            f"a client may have {self.per_client} sockets of one process; "
+            "close one, or connect again later"
+        )
+        raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
 
-    def _check(self, order_id: UUID, after: int) -> Wanted:
+    def check(self, order_id: UUID, after: int) -> Wanted:
+        """What the caller wants to follow; raises Refused if there is no such thing."""
+        caller = current_caller()
         order = self._orders.get(order_id)
-        if order is None:
+        if order is None or order.client_id != caller.client_id:
             raise Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
         if after > order.version and not order.status.is_terminal:
             message = f"must not be beyond {order.version}, the latest seq"
@@ -146,16 +184,27 @@ class Updates:
         is_over = order.status.is_terminal and after >= order.version
         if order.status.is_terminal and not is_over and not self._orders.events(order_id, after):
             raise events_pruned()
-        return Wanted(order_id, after, is_over)
+        return Wanted(caller, order_id, after, is_over)
+
+    def follow(self, wanted: Wanted) -> Follower:
+        """Follow what was checked; to be closed by the caller."""
+        return self._hub.follow(wanted.order_id, wanted.after)
+
+    def reason_to_part(self, caller: Caller) -> CloseReason | None:
+        """Why this process must not go on sending to this caller, or None."""
+        if self.draining():
+            return CloseReason.SERVICE_RESTART
+        return CloseReason.POLICY_VIOLATION if self._gate.is_closed_to(caller) else None
 
     def _send(self, ws: Any, wanted: Wanted) -> CloseReason:
         """Send until there is a reason to close."""
         if wanted.is_over:
             return CloseReason.NORMAL_CLOSURE
-        with self._hub.follow(wanted.order_id, wanted.after) as follower:
+        with self.follow(wanted) as follower:
             while not follower.ended:
-                if self.draining():
-                    return CloseReason.SERVICE_RESTART
+                reason = self.reason_to_part(wanted.caller)
+                if reason is not None:
+                    return reason
                 if ws.sock.flooded:
                     return CloseReason.POLICY_VIOLATION
                 _discard_input(ws)
@@ -165,13 +214,13 @@ class Updates:
         return CloseReason.NORMAL_CLOSURE
 
 
-def register_updates(app: Flask, orders: Orders, hub: Hub, max_sockets: int) -> Updates:
+def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> Updates:
     """Serve the updates of orders under gunicorn's threaded worker.
 
-    Every socket holds one of the server's threads, so `max_sockets` must leave some for HTTP.
+    Every socket holds one of the server's threads, so `caps.sockets` must leave some for HTTP.
     Refusals are raised as `Refused` and `StorageUnavailable`, which the application answers.
     """
-    updates = Updates(orders, hub, max_sockets)
+    updates = Updates(orders, hub, gate, caps)
     app.extensions[EXTENSION] = updates
     app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS | app.config.get("SOCK_SERVER_OPTIONS", {})
     app.before_request(updates.admit)
@@ -207,6 +256,16 @@ def _handshake_refusal() -> Response | None:
     if len(key) != 16:
         return problem(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64")
     return None
+
+
+def _origin_refusal(allowed: frozenset[str]) -> Response | None:
+    """What keeps other sites' pages from opening sockets with a browser of somebody who may."""
+    origin = request.headers.get("Origin")
+    own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
+    if origin is None or origin in own | allowed:
+        return None
+    detail = "sockets are not opened for this Origin"
+    return problem(403, ErrorCode.ORIGIN_NOT_ALLOWED, detail)
 
 
 def _prepare_handshake(environ: dict[str, Any]) -> None:

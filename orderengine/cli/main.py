@@ -7,6 +7,7 @@ from orderengine.cli.common import Commands
 from orderengine.cli.demo import demo
 from orderengine.cli.doctor import doctor
 from orderengine.cli.export import export
+from orderengine.cli.keys import keys
 from orderengine.cli.orders import orders
 from orderengine.cli.prune import prune
 from orderengine.cli.read import list_orders, quotes, show
@@ -23,7 +24,7 @@ def main() -> None:
 
 
 CLIENTS = (submit, watch, list_orders, show, quotes, demo)
-OPERATORS = (bench, doctor, export, orders, prune)
+OPERATORS = (bench, doctor, export, keys, orders, prune)
 
 for command in (*CLIENTS, *OPERATORS):
     main.add_command(command)

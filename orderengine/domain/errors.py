@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 
 class FailureReason(StrEnum):
@@ -46,6 +47,14 @@ class IdempotencyKeyReused(OrderEngineError):
 
 class IdempotencyConflict(OrderEngineError):
     """A request with this key is being stored; asking again shortly finds its answer."""
+
+
+class ClientOrderIdTaken(OrderEngineError):
+    """The client has another order of this name; nothing was stored."""
+
+    def __init__(self, order_id: UUID) -> None:
+        super().__init__(f"order {order_id} has this clientOrderId")
+        self.order_id = order_id
 
 
 class TransientFault(OrderEngineError):

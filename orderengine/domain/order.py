@@ -63,6 +63,7 @@ class NewOrder:
 
     `quantity` is in whole tokens of the base asset, `slippage_tolerance_bps` in 0..10000.
     `worst_price` (USDC for one token) binds every attempt; `max_legs` is at least 1.
+    `client_order_id` is the client's own name for it, unique among its orders.
     """
 
     order_id: UUID
@@ -73,11 +74,13 @@ class NewOrder:
     slippage_tolerance_bps: int
     worst_price: Decimal | None = None
     max_legs: int = 1
+    client_order_id: str | None = None
 
     @property
     def data(self) -> Mapping[str, str | int]:
         """The data of the order's first event."""
         bound = {} if self.worst_price is None else {"worstPrice": f"{self.worst_price:f}"}
+        named = {} if self.client_order_id is None else {"clientOrderId": self.client_order_id}
         return {
             "symbol": self.symbol,
             "side": self.side.value,
@@ -85,6 +88,7 @@ class NewOrder:
             "slippageBps": self.slippage_tolerance_bps,
             "maxLegs": self.max_legs,
             **bound,
+            **named,
         }
 
 
@@ -158,6 +162,7 @@ class Order:
     updated_at: datetime
     worst_price: Decimal | None = None
     max_legs: int = 1
+    client_order_id: str | None = None
     route: Route | None = None
     limit_amount: int | None = None
     transaction: SignedTransaction | None = None

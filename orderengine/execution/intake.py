@@ -8,6 +8,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from orderengine.domain.errors import (
+    ClientOrderIdTaken,
     DispatchUnavailable,
     IdempotencyConflict,
     IdempotencyKeyReused,
@@ -44,7 +45,8 @@ def accept_order(
     """Store an order and start its chain.
 
     Once this returns the order is safe: if the broker takes no message now, recovery starts the
-    chain later. Raises StorageUnavailable if the order could not be stored.
+    chain later. Raises StorageUnavailable if the order could not be stored, ClientOrderIdTaken
+    if its client has another one of the same name.
     """
     return _start(publisher, dispatcher, orders.accept(request))
 
@@ -63,11 +65,20 @@ def accept_order_once(
         return Accepted.first(_start(publisher, dispatcher, moved))
     before = orders.accepted_before(request.client_id, key)
     if before is None:
-        raise IdempotencyConflict("the key was forgotten at this very moment")
+        raise _taken(orders, request)
     if before.fingerprint != fingerprint(request):
         raise IdempotencyKeyReused("the key was used for another order")
     log.info("order_replayed", order_id=str(before.order_id))
     return Accepted(before.order_id, before.accepted_at, replayed=True)
+
+
+def _taken(orders: Orders, request: NewOrder) -> Exception:
+    """Why an order was not stored under a key that is not known."""
+    name = request.client_order_id
+    other = orders.named(request.client_id, name) if name else None
+    if other is None:
+        return IdempotencyConflict("the key was forgotten at this very moment")
+    return ClientOrderIdTaken(other.order_id)
 
 
 def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Moved) -> Moved:

@@ -47,16 +47,24 @@ class Orders(Protocol):
     """
 
     def accept(self, order: NewOrder) -> Moved:
-        """Store a new order at version 1, `pending`, with its first event."""
+        """Store a new order at version 1, `pending`, with its first event.
+
+        Raises ClientOrderIdTaken if its client has an order of this name; nothing is stored then.
+        """
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
         """Store a new order under the client's key; None, and nothing stored, if it is taken.
+
+        So it is if the client has an order of this name, whose key is another one or none.
 
         Raises IdempotencyConflict while another request is storing that key.
         """
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
         """What was accepted under a client's key, or None."""
+
+    def named(self, client_id: str, client_order_id: str) -> Order | None:
+        """The client's order of this name, or None."""
 
     def forget_keys(self, age_s: float, limit: int) -> int:
         """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
@@ -81,6 +89,9 @@ class Orders(Protocol):
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
+
+    def count_open(self, client_id: str, limit: int) -> int:
+        """How many orders of a client have not ended; counting stops at `limit`."""
 
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Take orders whose time for recovery has come, and put off their next time."""

@@ -11,20 +11,24 @@ from orderengine.domain.routing import Offer, Route, Wanted
 from orderengine.execution.ports import OrderCache, OrderFilter, Orders, QuoteBoard
 
 
-def find_order(orders: Orders, cache: OrderCache, order_id: UUID) -> Order | None:
-    """The order, from the cache if it is there; raises StorageUnavailable if neither answers."""
-    return cache.get(order_id) or orders.get(order_id)
+def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID) -> Order | None:
+    """The client's order, from the cache if it is there; another client's is as good as none.
+
+    Raises StorageUnavailable if neither answers.
+    """
+    order = cache.get(order_id) or orders.get(order_id)
+    return order if order is not None and order.client_id == client_id else None
 
 
-def find_events(orders: Orders, order_id: UUID, after: int = 0) -> list[OrderEvent] | None:
-    """The order's events with `seq` beyond `after`, or None if there is no such order.
+def find_events(
+    orders: Orders, cache: OrderCache, client_id: str, order_id: UUID, after: int = 0
+) -> list[OrderEvent] | None:
+    """The events of the client's order with `seq` beyond `after`, or None without such an order.
 
     From the first one on there is always one, unless they were pruned.
     """
-    events = orders.events(order_id, after)
-    if events or orders.get(order_id) is not None:
-        return events
-    return None
+    order = find_order(orders, cache, client_id, order_id)
+    return None if order is None else orders.events(order_id, after)
 
 
 def list_orders(orders: Orders, wanted: OrderFilter) -> tuple[list[Order], UUID | None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orderengine.config import is_loopback
 from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 
@@ -69,6 +70,11 @@ class Address:
         return _WILDCARDS.get(self.host, self.host)
 
     @property
+    def is_local(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        return is_loopback(self.host)
+
+    @property
     def netloc(self) -> str:
         """Host and port as in a URL."""
         host = self.reachable_host
@@ -113,6 +119,7 @@ def child_environment(
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "HOST": addresses.api.host,
+        **({"AUTH": "off"} if addresses.api.is_local and not env.get("AUTH") else {}),
         "PORT": str(addresses.api.port),
         "FLOWER_PORT": str(addresses.flower.port),
         "PATH": os.pathsep.join(filter(None, (programs, env.get("PATH") or os.defpath))),

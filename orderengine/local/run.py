@@ -26,7 +26,7 @@ def run(root: Path, env: Mapping[str, str]) -> int:
     """
     addresses = Addresses.from_env(env)
     commands = _read_procfile(root)
-    _require_settings(env)
+    _require_settings(env, addresses)
     folder = state_folder(root)
     make_folder(folder)
     with FolderLock(folder / "run.lock") as lock:
@@ -73,11 +73,13 @@ def _read_procfile(root: Path) -> dict[str, str]:
     return commands
 
 
-def _require_settings(env: Mapping[str, str]) -> None:
+def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
     """A wrong setting would make web and worker fail again and again."""
     urls = {"DATABASE_URL": "postgresql://embedded", "REDIS_URL": "redis://embedded"}
     try:
-        Settings.from_env({**urls, **{name: value for name, value in env.items() if value}})
+        given = {name: value for name, value in env.items() if value}
+        settings = Settings.from_env({**urls, **given, "HOST": addresses.api.host})
+        settings.asks_for_keys  # noqa: B018 - raises where it was not decided
     except ConfigurationError as error:
         raise LocalError(str(error)) from error
 

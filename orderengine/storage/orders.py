@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from psycopg2.errors import LockNotAvailable
+from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine, Row
+from sqlalchemy.exc import IntegrityError
 
 from orderengine.database import Statement, outages_as, run
 from orderengine.domain.documents import (
@@ -18,7 +19,7 @@ from orderengine.domain.documents import (
     route_document,
     route_from,
 )
-from orderengine.domain.errors import IdempotencyConflict, StorageUnavailable
+from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyConflict, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
@@ -54,6 +55,9 @@ class SqlOrders:
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
         rows = self._run(sql.ACCEPT, _new_values(order))
+        if not rows:
+            values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
+            raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
         return Moved(_order(rows[0]), _event(rows[0]))
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
@@ -65,6 +69,10 @@ class SqlOrders:
             if isinstance(getattr(error.__cause__, "orig", None), LockNotAvailable):
                 raise IdempotencyConflict("a request with this key is being stored") from error
             raise
+        except IntegrityError as error:
+            if isinstance(error.orig, ForeignKeyViolation):
+                return None  # the client's name for it was taken at this very moment
+            raise
         return Moved(_order(rows[0]), _event(rows[0])) if rows else None
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
@@ -74,6 +82,12 @@ class SqlOrders:
             return None
         (row,) = rows
         return AcceptedBefore(row.order_id, row.accepted_at.astimezone(UTC), bytes(row.fingerprint))
+
+    def named(self, client_id: str, client_order_id: str) -> Order | None:
+        """The client's order of this name, or None."""
+        values = {"client_id": client_id, "client_order_id": client_order_id}
+        rows = self._run(sql.NAMED, values)
+        return _order(rows[0]) if rows else None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
         """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
@@ -130,6 +144,11 @@ class SqlOrders:
             values["before"] = rows[-1].id
         return found
 
+    def count_open(self, client_id: str, limit: int) -> int:
+        """How many orders of a client have not ended; counting stops at `limit`."""
+        (row,) = self._run(sql.COUNT_OPEN, {"client_id": client_id, "limit": limit})
+        return int(row.total)
+
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """Take orders whose time for recovery has come, and put off their next time."""
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
@@ -161,6 +180,7 @@ def _new_values(order: NewOrder) -> dict[str, Any]:
         "slippage_tolerance_bps": order.slippage_tolerance_bps,
         "worst_price": order.worst_price,
         "max_legs": order.max_legs,
+        "client_order_id": order.client_order_id,
         "due_s": INTAKE_LIMIT_S,
         "data": json.dumps(dict(order.data)),
     }
@@ -232,6 +252,7 @@ def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
         updated_at=row.updated_at.astimezone(UTC),
         worst_price=row.worst_price.normalize() if row.worst_price is not None else None,
         max_legs=row.max_legs,
+        client_order_id=row.client_order_id,
         route=route_from(row.route) if row.route else None,
         limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
         transaction=written or stored,

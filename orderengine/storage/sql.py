@@ -13,7 +13,7 @@ from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, St
 ORDER_COLUMNS = """
     o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,
     o.version, o.attempt, o.recoveries, o.created_at, o.updated_at, o.route, o.limit_amount,
-    o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, t.payload,
+    o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, o.client_order_id, t.payload,
     t.last_valid_height"""
 
 # `t` is the latest transaction: the one that the statement itself wrote is not visible to it.
@@ -36,10 +36,11 @@ def _accept(before: str = "", source: str = "") -> Statement:
         f"""
 WITH {before}o AS (
     INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
-                        worst_price, max_legs, status, version, attempt, due_at)
+                        worst_price, max_legs, client_order_id, status, version, attempt, due_at)
     SELECT :id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
-           :worst_price, :max_legs, 'pending', 1, 1,
+           :worst_price, :max_legs, CAST(:client_order_id AS text), 'pending', 1, 1,
            now() + make_interval(secs => :due_s){source}
+    ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
 ), event AS ({WRITE_EVENT})
 {RETURN_MOVED}"""
@@ -50,11 +51,15 @@ ACCEPT = _accept()
 
 # Order and event come from the key just taken: where the key is known, nothing is written. Another
 # statement that is storing the same key is waited for, up to the limit, which ends with this one.
+# No key is taken for an order whose client's name for it is; where that was taken at this very
+# moment, the key would lead to no order, which its foreign key refuses.
 ACCEPT_ONCE = _accept(
     """claimed AS (
     INSERT INTO idempotency_keys (client_id, key, order_id, fingerprint)
     SELECT :client_id, :key, :id, :fingerprint
     FROM set_config('lock_timeout', :wait_ms, true)
+    WHERE NOT EXISTS (SELECT FROM orders WHERE client_id = :client_id
+                      AND client_order_id = CAST(:client_order_id AS text))
     ON CONFLICT (client_id, key) DO NOTHING
     RETURNING order_id
 ), """,
@@ -142,6 +147,19 @@ MOVES: Mapping[type[Move], Statement] = {
 
 GET = Statement(f"SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION} WHERE o.id = :id")
 
+NAMED = Statement(
+    f"""
+SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
+WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
+)
+
+COUNT_OPEN = Statement(
+    """
+SELECT count(*) AS total FROM (
+    SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL LIMIT :limit
+) AS open_orders"""
+)
+
 PAGE = Statement(
     f"""
 SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
@@ -149,7 +167,9 @@ WHERE o.client_id = :client_id
   AND (CAST(:status AS text) IS NULL OR o.status = :status)
   AND (CAST(:symbol AS text) IS NULL OR o.symbol = :symbol)
   AND (CAST(:before AS uuid) IS NULL
-       OR (o.created_at, o.id) < (SELECT b.created_at, b.id FROM orders b WHERE b.id = :before))
+       OR (o.created_at, o.id) < (
+          SELECT b.created_at, b.id FROM orders b
+          WHERE b.id = :before AND b.client_id = :client_id))
 ORDER BY o.created_at DESC, o.id DESC
 LIMIT :limit"""
 )

@@ -44,6 +44,7 @@ orders = Table(
     Column("slippage_tolerance_bps", Integer, nullable=False),
     Column("worst_price", WorstPrice),
     Column("max_legs", Integer, nullable=False, server_default="1"),
+    Column("client_order_id", Text),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -89,6 +90,13 @@ orders = Table(
         name="worst_price_limit",
     ),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "ix_orders_client_order_id",
+        "client_id",
+        "client_order_id",
+        unique=True,
+        postgresql_where=text("client_order_id IS NOT NULL"),
+    ),
     Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),
 )
 
@@ -157,6 +165,29 @@ idempotency_keys = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("created_at", Time, nullable=False, server_default=text("now()")),
     Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=text("now()")),
+    Column("last_used_at", Time),
+    Column("revoked_at", Time),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
+)
+
+socket_tickets = Table(
+    "socket_tickets",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("key_id", Text, ForeignKey("api_keys.id")),
+    Column("expires_at", Time, nullable=False),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
+    Index("ix_socket_tickets_expires_at", "expires_at"),
 )
 
 # How often each kind of rare step was taken, up to the mark; what came since is in the events.

@@ -46,6 +46,11 @@ def order_key(order_id: UUID) -> str:
     return f"orderengine:order:{order_id}"
 
 
+def rate_key(name: str) -> str:
+    """The key under which the requests of this second are counted."""
+    return f"orderengine:rate:{name}"
+
+
 def cache_ttl(order: Order) -> timedelta:
     """How long the latest state of an order may be served from the cache."""
     return TERMINAL_TTL if order.status.is_terminal else OPEN_TTL
@@ -86,6 +91,7 @@ def cached_text(order: Order) -> str:
             "slippageBps": order.slippage_tolerance_bps,
             "worstPrice": None if order.worst_price is None else decimal_text(order.worst_price),
             "maxLegs": order.max_legs,
+            "clientOrderId": order.client_order_id,
             "status": order.status.value,
             "version": order.version,
             "attempt": order.attempt,
@@ -124,6 +130,7 @@ def cached_order(text: bytes) -> Order:
         updated_at=time_from(document["updatedAt"]),
         worst_price=None if document["worstPrice"] is None else Decimal(document["worstPrice"]),
         max_legs=int(document["maxLegs"]),
+        client_order_id=document["clientOrderId"],
         route=None if document["route"] is None else route_from(document["route"]),
         limit_amount=None if document["limitAmount"] is None else int(document["limitAmount"]),
         transaction=_transaction_from(document),

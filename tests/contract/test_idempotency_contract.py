@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.domain.errors import IdempotencyKeyReused
+from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
@@ -138,6 +139,41 @@ def test_a_recovery_is_counted_for_a_pending_order_at_its_version_only(intake: I
     found = intake.orders.get(order.order_id)
     assert found is not None
     assert (found.recoveries, found.version) == (1, 1)
+
+
+def test_a_name_that_is_taken_uses_no_key_up(intake: Intake) -> None:
+    first = replace(a_new_order(), client_order_id="a")
+    assert intake.orders.accept(first).order.client_order_id == "a"
+    again = replace(a_new_order(), client_order_id="a")
+    with pytest.raises(ClientOrderIdTaken) as taken:
+        intake.orders.accept(again)
+    assert taken.value.order_id == first.order_id
+    with pytest.raises(ClientOrderIdTaken) as taken:
+        intake.accept(again)
+    assert taken.value.order_id == first.order_id
+    assert intake.orders.accepted_before("local", "k-1") is None
+    assert intake.stored == 1
+    assert intake.orders.named("local", "a") == intake.orders.get(first.order_id)
+    assert intake.orders.named("other", "a") is None
+    intake.accept(replace(again, client_id="other"), "k-2")
+
+
+def test_of_many_who_choose_one_name_at_once_one_has_it(database: Engine) -> None:
+    orders = SqlOrders(database)
+    for turn in range(10):
+        name = f"n-{turn}"
+
+        def take(number: int, name: str = name) -> bool:
+            order = replace(a_new_order(), client_order_id=name)
+            key = f"{name}-{number}"
+            try:
+                accept_order_once(orders, FakePublisher(), FakeDispatcher(), order, key)
+            except ClientOrderIdTaken:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as threads:
+            assert sum(threads.map(take, range(8))) == 1
 
 
 def test_what_was_left_at_its_default_is_not_part_of_the_fingerprint() -> None:

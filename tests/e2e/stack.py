@@ -56,14 +56,16 @@ class Following:
 class Stack:
     """The web and the worker of the Procfile, each in a session of its own.
 
-    `environ` is added to the little that every process is given. `answers` keeps the text of all
-    answers; each process writes to a log of its own, which goes on after a restart.
+    `environ` is added to the little that every process is given, `headers` to every request.
+    `answers` keeps the text of all answers; each process writes to a log of its own, which goes on
+    after a restart.
     """
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.answers: list[str] = []
+        self.headers: dict[str, str] = {}
         self.database_url = database_url
         self.redis_url = redis_url
         self.folder = folder
@@ -110,7 +112,8 @@ class Stack:
         return self._http(path)
 
     def text(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=TIMEOUT_S) as answer:  # noqa: S310
+        request = urllib.request.Request(self.url + path, headers=self.headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             text: str = answer.read().decode()
         self.answers.append(text)
         return text
@@ -122,7 +125,9 @@ class Stack:
     def socket(self, order_id: str, after: int = 0) -> Iterator[websocket.WebSocket]:
         query = f"orderId={order_id}" + (f"&after={after}" if after else "")
         client = websocket.create_connection(
-            f"ws://{LOOPBACK}:{self.port}/ws/orders?{query}", timeout=TIMEOUT_S
+            f"ws://{LOOPBACK}:{self.port}/ws/orders?{query}",
+            timeout=TIMEOUT_S,
+            header=self.headers,
         )
         try:
             yield client
@@ -188,6 +193,15 @@ class Stack:
             process.wait()
         assert not late, f"{late} did not end within {STOP_TIMEOUT_S:.0f} s"
 
+    def command(self, name: str) -> str:
+        """The line of the Procfile."""
+        return self._lines[name]
+
+    @property
+    def path(self) -> str:
+        """Where its processes find their programs."""
+        return self._environ["PATH"]
+
     def logs(self, name: str) -> str:
         """All that a process has written, over all its restarts."""
         log = self._log(name)
@@ -235,7 +249,7 @@ class Stack:
         return self.answers_ready()
 
     def _http(self, path: str, body: bytes | None = None) -> Document:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.headers}
         request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             assert answer.status == (200 if body is None else 202)

@@ -8,11 +8,13 @@ from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from orderengine.api import guarded_socket, gunicorn_conf
+from orderengine.api.access import register_access
 from orderengine.api.errors import register_error_handlers
-from orderengine.api.updates import Updates, register_updates
+from orderengine.api.updates import Caps, Updates, register_updates
 from orderengine.config import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
+from orderengine.execution.access import OpenGate
 from orderengine.execution.meter import Tally
 from orderengine.execution.ports import EventPublisher
 from orderengine.stream.breaker import Breaker
@@ -44,7 +46,9 @@ def create_app() -> Flask:
     app = Flask(__name__)
     _shorten_waits(app)
     register_error_handlers(app)
-    updates = register_updates(app, orders, hub, settings.ws_max_sockets)
+    gate = OpenGate()
+    register_access(app, gate)
+    updates = register_updates(app, orders, hub, gate, Caps(settings.ws_max_sockets))
     _let_orders_move(app, orders, publisher)
     _show_state(app, updates, hub)
     return app

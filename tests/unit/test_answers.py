@@ -68,7 +68,9 @@ def test_an_executed_leg_and_its_schema_have_the_same_fields() -> None:
 
 
 def test_an_order_and_its_schema_have_the_same_fields() -> None:
-    confirmed = order_document(replace(a_confirmed_order().order, worst_price=Decimal(240)))
+    confirmed = order_document(
+        replace(a_confirmed_order().order, worst_price=Decimal(240), client_order_id="a")
+    )
     walk = Walk(FakeOrders())
     walk.step(FAIL)
     failed = order_document(walk.order)

@@ -15,6 +15,7 @@ parts = ("orderengine.worker", "orderengine.execution.stages", "orderengine.exec
 print([name for name in sys.modules if name.startswith(parts)])
 """
 NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+OPEN = {"AUTH": "off"}
 
 
 def run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -29,9 +30,17 @@ def run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_web_process_starts_without_its_servers_and_loads_no_code_of_the_workers() -> None:
-    done = run(NOWHERE)
+    done = run(NOWHERE | OPEN)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
+
+
+def test_a_web_process_that_others_can_reach_starts_only_when_it_was_decided_who_may() -> None:
+    done = run(NOWHERE)
+    assert done.returncode != 0
+    assert "AUTH must be set to required, or to off, when HOST is 0.0.0.0" in done.stderr
+    assert run(NOWHERE | {"AUTH": "required"}).returncode == 0
+    assert run(NOWHERE | {"HOST": "127.0.0.1"}).returncode == 0
 
 
 def test_a_web_process_without_settings_says_which_one_is_missing() -> None:

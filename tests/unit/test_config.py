@@ -77,6 +77,10 @@ def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
         ("SIM_QUOTE_FAIL_RATE", "nan"),
         ("LOG_LEVEL", "LOUD"),
         ("REDIS_SSL_CERT_REQS", "maybe"),
+        ("AUTH", "maybe"),
+        ("RATE_PER_KEY", "-1"),
+        ("ORDERS_DISABLED", "yes"),
+        ("PROXY_HOPS", "x"),
         ("FAIL_POINT", "submit.before_send"),
         ("FAIL_POINT", "submit.before_send:0"),
     ],
@@ -88,6 +92,30 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
 
 def test_a_span_may_be_one_number() -> None:
     assert Settings.from_env({**URLS, "SIM_DRIFT_BPS": "20"}).simulation.drift_bps == Span(20, 20)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"AUTH": "required"}, True),
+        ({"AUTH": "off"}, False),
+        ({"AUTH": "required", "HOST": "127.0.0.1"}, True),
+        ({"HOST": "127.0.0.1"}, False),
+        ({"HOST": "::1"}, False),
+        ({"HOST": "localhost"}, False),
+    ],
+)
+def test_keys_are_asked_for_unless_it_was_decided_otherwise(
+    environ: dict[str, str], expected: bool
+) -> None:
+    assert Settings.from_env({**URLS, **environ}).asks_for_keys is expected
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.1", "example.org"])
+def test_who_may_come_in_from_outside_has_to_be_decided(host: str) -> None:
+    settings = Settings.from_env({**URLS, "HOST": host})
+    with pytest.raises(ConfigurationError, match="AUTH"):
+        settings.asks_for_keys  # noqa: B018 - raises
 
 
 def test_no_secret_is_shown() -> None:

@@ -113,10 +113,11 @@ def test_a_place_that_does_not_exist_is_refused() -> None:
 
 
 def test_ports_are_bare_unless_a_place_is_named() -> None:
-    settings = Settings.from_env(URLS)
+    urls = {**URLS, "AUTH": "off"}
+    settings = Settings.from_env(urls)
     assert settings.fail_point is None
     assert not isinstance(build_web(settings).orders, TrappedOrders)
     point = ArmedPoint(FailPoint.ACCEPT_AFTER_COMMIT.value, 2)
-    armed_settings = Settings.from_env({**URLS, "FAIL_POINT": "accept.after_commit:2"})
+    armed_settings = Settings.from_env({**urls, "FAIL_POINT": "accept.after_commit:2"})
     assert armed_settings == replace(settings, fail_point=point)
     assert isinstance(build_web(armed_settings).orders, TrappedOrders)

@@ -101,6 +101,23 @@ def test_children_find_the_servers_the_ports_and_our_programs() -> None:
     assert child["REDIS_URL"] == "redis://r"
     assert (child["HOST"], child["PORT"], child["FLOWER_PORT"]) == ("127.0.0.1", "3000", "5555")
     assert child["SIM_SEED"] == "1"
+    assert child["AUTH"] == "off"
     first, *rest = child["PATH"].split(":")
     assert (Path(first) / "python").exists()
     assert rest == ["/usr/bin"]
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"AUTH": "required"}, "required"),
+        ({"HOST": "0.0.0.0"}, None),
+        ({"HOST": "0.0.0.0", "AUTH": "off"}, "off"),
+        ({"HOST": "localhost"}, "off"),
+    ],
+)
+def test_no_key_is_asked_for_on_this_machine_unless_it_is_wanted(
+    env: dict[str, str], expected: str | None
+) -> None:
+    child = child_environment(env, Addresses.from_env(env), "postgresql://db", "redis://r")
+    assert child.get("AUTH") == expected

@@ -1,0 +1,84 @@
+"""Who asks: no view that needs a client runs before the request has proved to be one's.
+
+A key comes in the `Authorization` header. Browsers can not send that with a WebSocket's handshake:
+they buy a ticket with it, and put that into the query.
+"""
+
+from flask import Flask, Response, g, request
+
+from orderengine.api.answers import TicketSchema
+from orderengine.api.context import current_ports
+from orderengine.api.errors import ErrorCode, Refused, problem
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
+from orderengine.domain.access import LOCAL_CLIENT, Caller
+from orderengine.domain.documents import Document, time_text
+from orderengine.execution.access import Gate, issue_ticket
+
+CLOSED_PREFIXES = ("/api/", "/ws/", "/metrics")
+"""Below these paths nothing is answered to strangers, not even that there is nothing."""
+
+REALM = 'Bearer realm="orderengine"'
+
+blueprint = ApiBlueprint("access", __name__, url_prefix="/api", description="Tickets for sockets.")
+
+
+def register_access(app: Flask, gate: Gate) -> None:
+    """Let only clients in; has to come before whatever else looks at a request."""
+
+    def admit() -> Response | None:
+        if not is_closed():
+            return None
+        caller = _caller(gate)
+        if caller is None:
+            return _unauthorized()
+        g.caller = caller
+        return None
+
+    app.before_request(admit)
+
+
+def is_closed() -> bool:
+    """True if this request is for what strangers may not see."""
+    return request.path.startswith(CLOSED_PREFIXES)
+
+
+def current_caller() -> Caller:
+    """The client that this request acts for."""
+    caller: Caller = g.caller
+    return caller
+
+
+def require_operator() -> None:
+    """Raises Refused unless the caller is whoever runs the engine."""
+    if current_caller().client_id != LOCAL_CLIENT:
+        detail = f"this needs a key of the client {LOCAL_CLIENT}, which runs the engine"
+        raise Refused(403, ErrorCode.FORBIDDEN, detail)
+
+
+@blueprint.post("/tickets")
+@blueprint.response(201, TicketSchema)
+@blueprint.problems(*BEHIND_THE_GATE)
+def create_ticket() -> Document:
+    """Buy a ticket, which opens one socket of this client, once, within 30 seconds.
+
+    For browsers, which can not send a key with a socket: `/ws/orders?orderId=…&ticket=…`.
+    """
+    ticket = issue_ticket(current_ports().keys, current_caller())
+    return {"ticket": ticket.text, "expiresAt": time_text(ticket.expires_at)}
+
+
+def _caller(gate: Gate) -> Caller | None:
+    given = request.headers.get("Authorization")
+    if given is None and request.path.startswith("/ws/") and "ticket" in request.args:
+        return gate.redeem(request.args["ticket"])
+    scheme, _, key = (given or "").partition(" ")
+    return gate.enter(key.strip() if scheme.lower() == "bearer" else None)
+
+
+def _unauthorized() -> Response:
+    return problem(
+        401,
+        ErrorCode.UNAUTHORIZED,
+        "give a valid key as Authorization: Bearer oe_..., or a socket a valid ticket",
+        headers={"WWW-Authenticate": REALM},
+    )

@@ -1,0 +1,49 @@
+"""The documentation of the API for people: Swagger UI from files of our own, and the socket's."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, send_from_directory
+
+from orderengine.api.asyncapi import asyncapi_document
+
+FOLDER = Path(__file__).parent / "swagger_ui"
+SERVED = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "init.js": "text/javascript",
+}
+
+# Swagger UI writes styles into its elements, and draws its icons from data URLs.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+blueprint = Blueprint("documentation", __name__)
+
+
+@blueprint.get("/docs")
+def get_docs() -> Response:
+    """Show the API, to be tried out in the browser."""
+    return _file("index.html", "text/html; charset=utf-8")
+
+
+@blueprint.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js', 'init.js'):name>")
+def get_docs_file(name: str) -> Response:
+    """A part of that page."""
+    return _file(name, SERVED[name])
+
+
+@blueprint.get("/asyncapi.json")
+def get_asyncapi() -> Response:
+    """Describe the WebSocket, as `/openapi.json` does the rest."""
+    return jsonify(asyncapi_document())
+
+
+def _file(name: str, content_type: str) -> Response:
+    answer = send_from_directory(FOLDER, name, conditional=True)
+    answer.content_type = content_type
+    answer.headers["Content-Security-Policy"] = POLICY
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer

@@ -1,0 +1,90 @@
+"""Order updates as Server-Sent Events: `GET /api/orders/{id}/stream`, for what speaks plain HTTP.
+
+A stream has a slot and a thread of the server's, as a socket does. A reader that is too slow is cut
+off by the time limit on sending that every connection of the server has.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import cast
+
+from flask import Response, current_app, request
+
+from orderengine.api.answers import EventSchema
+from orderengine.api.errors import ErrorCode
+from orderengine.api.inputs import read_query, refusal
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
+from orderengine.api.orders import known_order_id
+from orderengine.api.schemas import MAX_SEQ, EventListSchema
+from orderengine.api.updates import EXTENSION, WAKE_S, Updates, Wanted
+from orderengine.domain.errors import Violation
+from orderengine.stream.messages import event_text
+
+HEADER = "Last-Event-ID"
+EVENT_STREAM = "text/event-stream"
+RETRY_MS = 1000
+COMMENT_AFTER_S = 15.0
+
+blueprint = ApiBlueprint(
+    "stream", __name__, url_prefix="/api/orders", description="Updates over plain HTTP."
+)
+
+_EXAMPLE = (
+    'id: 2\ndata: {"orderId":"b09f26f7-04bd-4c6a-9634-de855a0a4962","seq":2,"status":"routing",'
+    '"attempt":1,"at":"2026-11-24T23:39:37.421804Z","data":{"cause":"order"}}\n\n'
+)
+
+
+@blueprint.get("/<order_id>/stream")
+@blueprint.takes_query(EventListSchema)
+@blueprint.response(200, EventSchema, content_type=EVENT_STREAM, example=_EXAMPLE)
+@blueprint.alt_response(204, description="There is nothing after `after`: do not come back.")
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.ORDER_NOT_FOUND,
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS,
+    ErrorCode.TOO_MANY_SOCKETS,
+)
+def stream_events(order_id: str) -> Response:
+    """Stream the steps of an order, as its WebSocket sends them, until it has ended.
+
+    Each event's `id` is its `seq`. A client that comes back with `Last-Event-ID`, as browsers do,
+    or with `after`, gets what it has missed; 204 tells that nothing will come.
+    """
+    known = known_order_id(order_id)
+    query = read_query(EventListSchema(), request)
+    after = _last_event_id(query["after"])
+    updates = cast("Updates", current_app.extensions[EXTENSION])
+    wanted = updates.check(known, after)
+    if wanted.is_over:
+        return Response(status=204)
+    updates.take_slot(wanted.caller.client_id)
+    answer = Response(_frames(updates, wanted), content_type=f"{EVENT_STREAM}; charset=utf-8")
+    answer.call_on_close(lambda: updates.give_back(wanted.caller.client_id))
+    answer.headers["X-Accel-Buffering"] = "no"  # proxies that would hold events back
+    return answer
+
+
+def _last_event_id(after: int) -> int:
+    given = request.headers.get(HEADER)
+    if given is None:
+        return after
+    if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_SEQ))):
+        raise refusal([Violation(HEADER, "integer", "must be the id of an event")])
+    return max(after, int(given))
+
+
+def _frames(updates: Updates, wanted: Wanted) -> Iterator[str]:
+    yield f"retry: {RETRY_MS}\n\n"
+    said_at = time.monotonic()
+    with updates.follow(wanted) as follower:
+        while not follower.ended and updates.reason_to_part(wanted.caller) is None:
+            event = follower.next(WAKE_S)
+            if event is not None:
+                yield f"id: {event.seq}\ndata: {event_text(event)}\n\n"
+            elif time.monotonic() - said_at < COMMENT_AFTER_S:
+                continue
+            else:
+                yield ": still here\n\n"  # finds out whether the client is
+            said_at = time.monotonic()

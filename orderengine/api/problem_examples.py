@@ -1,0 +1,88 @@
+"""One real answer for each error code; the documentation shows it, and a test provokes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orderengine.api.errors import ErrorCode, problem
+from orderengine.domain.errors import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An error answer: its status, its text, and the rules that it names."""
+
+    status: int
+    detail: str
+    broken: tuple[Violation, ...] = ()
+
+
+_SIDE = Violation("side", "one_of", "must be one of: buy, sell")
+_TWICE = Violation("quantity", "duplicate", "must be given once only")
+_TYPE = Violation("Content-Type", "media_type", "must be application/json")
+_SIZE = Violation("body", "max_bytes", "must not be longer than 8192 bytes")
+
+EXAMPLES: Mapping[ErrorCode, Example] = {
+    ErrorCode.BAD_REQUEST: Example(400, "Sec-WebSocket-Key must be 16 bytes in base64"),
+    ErrorCode.INVALID_JSON: Example(400, "quantity must be given once only", (_TWICE,)),
+    ErrorCode.VALIDATION_FAILED: Example(400, "side must be one of: buy, sell", (_SIDE,)),
+    ErrorCode.UNAUTHORIZED: Example(
+        401, "give a valid key as Authorization: Bearer oe_..., or a socket a valid ticket"
+    ),
+    ErrorCode.FORBIDDEN: Example(
+        403, "this needs a key of the client local, which runs the engine"
+    ),
+    ErrorCode.ORIGIN_NOT_ALLOWED: Example(403, "sockets are not opened for this Origin"),
+    ErrorCode.NOT_FOUND: Example(404, "nothing is served at this path"),
+    ErrorCode.ORDER_NOT_FOUND: Example(404, "there is no order with this id"),
+    ErrorCode.METHOD_NOT_ALLOWED: Example(405, "this path does not serve this method"),
+    ErrorCode.IDEMPOTENCY_CONFLICT: Example(
+        409, "a request with this Idempotency-Key is being stored; ask again shortly"
+    ),
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: Example(
+        409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 has this clientOrderId"
+    ),
+    ErrorCode.EVENTS_PRUNED: Example(
+        410,
+        "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it",
+    ),
+    ErrorCode.BODY_TOO_LARGE: Example(413, "body must not be longer than 8192 bytes", (_SIZE,)),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: Example(
+        415, "Content-Type must be application/json", (_TYPE,)
+    ),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: Example(
+        422, "this Idempotency-Key was used for another order; a new order needs a new key"
+    ),
+    ErrorCode.INSUFFICIENT_LIQUIDITY: Example(
+        422, "the venues let you buy at most 250.60512959 BTC"
+    ),
+    ErrorCode.UPGRADE_REQUIRED: Example(
+        426, "this path serves WebSocket connections only, version 13"
+    ),
+    ErrorCode.RATE_LIMITED: Example(429, "at most 50 requests a second; ask again shortly"),
+    ErrorCode.TOO_MANY_OPEN_ORDERS: Example(
+        429, "1000 orders of this client have not ended; order again when one has"
+    ),
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS: Example(
+        429, "a client may have 50 sockets of one process; close one, or connect again later"
+    ),
+    ErrorCode.INTERNAL_ERROR: Example(500, "the request failed inside the service"),
+    ErrorCode.NO_QUOTE: Example(503, "raydium: raydium gave no answer in time"),
+    ErrorCode.NOT_READY: Example(503, "PostgreSQL gives no answer"),
+    ErrorCode.ORDERS_DISABLED: Example(
+        503, "the operator takes no new orders now; those that were accepted go on"
+    ),
+    ErrorCode.STORAGE_UNAVAILABLE: Example(
+        503, "the order store gave no answer; ask again shortly"
+    ),
+    ErrorCode.TOO_MANY_SOCKETS: Example(
+        503, "this process serves at most 200 sockets; connect again shortly"
+    ),
+}
+
+
+def problem_example(code: ErrorCode) -> dict[str, Any]:
+    """The whole answer with this code."""
+    shown = EXAMPLES[code]
+    document: dict[str, Any] = problem(shown.status, code, shown.detail, shown.broken).get_json()
+    return document

@@ -1,0 +1,76 @@
+"""What holds for every request: rates, the headers of every answer, and whom a proxy speaks for."""
+
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from orderengine.api.access import is_closed
+from orderengine.api.context import current_ports
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, problem
+from orderengine.execution.limits import WINDOW_S, Allowance
+
+HSTS = "max-age=31536000"
+# What is answered here is data: nothing may be loaded, run or framed because of it.
+POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+def trust_proxies(app: Flask, hops: int) -> None:
+    """Believe what the last `hops` proxies say of the client's address and scheme, and no other."""
+    if hops:
+        fixed = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
+        app.wsgi_app = fixed  # type: ignore[method-assign]
+
+
+def limit_addresses(app: Flask) -> None:
+    """Refuse an address that asks too often, before anything is looked up for it."""
+
+    def check() -> Response | None:
+        limit = current_ports().limits.rate_per_address
+        return _spend(f"address:{request.remote_addr}", limit) if is_closed() else None
+
+    app.before_request(check)
+
+
+def limit_keys(app: Flask) -> None:
+    """Refuse a key that is used too often."""
+
+    def check() -> Response | None:
+        key_id = g.caller.key_id if "caller" in g else None
+        limit = current_ports().limits.rate_per_key
+        return _spend(f"key:{key_id}", limit) if key_id else None
+
+    app.before_request(check)
+
+
+def secure_answers(app: Flask) -> None:
+    """Set the headers that browsers keep to, where a view has not set its own."""
+
+    def secure(answer: Response) -> Response:
+        headers = answer.headers
+        headers.setdefault("Content-Security-Policy", POLICY)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if request.is_secure:
+            headers.setdefault("Strict-Transport-Security", HSTS)
+        allowance: Allowance | None = g.get("allowance")
+        if allowance is not None:
+            headers["RateLimit-Limit"] = str(allowance.limit)
+            headers["RateLimit-Remaining"] = str(max(allowance.remaining, 0))
+            headers["RateLimit-Reset"] = str(WINDOW_S)
+        return answer
+
+    app.after_request(secure)
+
+
+def _spend(name: str, limit: int) -> Response | None:
+    if not limit:
+        return None
+    g.allowance = Allowance(limit, limit - current_ports().rates.count(name))
+    if not g.allowance.is_spent:
+        return None
+    return problem(
+        429,
+        ErrorCode.RATE_LIMITED,
+        f"at most {limit} requests a second; ask again shortly",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )

@@ -1,0 +1,182 @@
+"""Letting clients in: by a key, by a ticket that a key has bought, or where no key is asked for."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from orderengine.domain.access import (
+    KEY_ID_BYTES,
+    LOCAL_CLIENT,
+    SECRET_BYTES,
+    ApiKey,
+    Caller,
+    KeyRecord,
+    digest,
+    is_ticket,
+    key_id_of,
+    key_text,
+    ticket_text,
+)
+from orderengine.domain.errors import StorageUnavailable
+
+log = structlog.get_logger(__name__)
+
+KEY_FRESH_S = 2.0
+"""For how long a key that was looked up is taken as valid: so long may a revoked one still work."""
+MAX_KEYS_HELD = 10_000
+TICKET_LIFETIME_S = 30
+
+
+class Keys(Protocol):
+    """The store of keys and tickets; every method raises StorageUnavailable without an answer."""
+
+    def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+
+    def use(self, key_id: str, digest: bytes) -> ApiKey | None:
+        """The key with this id, unless it is revoked; its use is noted, once a minute.
+
+        Only the use of the right digest is noted.
+        """
+
+    def revoke(self, key_id: str) -> bool:
+        """Revoke a key; False if there is none with this id that still opens anything."""
+
+    def revoked(self, key_ids: Collection[str]) -> set[str]:
+        """Those of the keys that were revoked."""
+
+    def all(self) -> list[KeyRecord]:
+        """Every key, also revoked ones: by client, oldest first."""
+
+    def add_ticket(self, digest: bytes, caller: Caller, lifetime_s: int) -> datetime:
+        """Store a ticket; returns when it expires."""
+
+    def take_ticket(self, digest: bytes) -> Caller | None:
+        """Whose ticket it is, which is gone then; None if it, or its key, opens nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What opens one socket, once, before `expires_at`."""
+
+    text: str = field(repr=False)
+    expires_at: datetime
+
+
+class Gate(Protocol):
+    """Tells who asks."""
+
+    def enter(self, key: str | None) -> Caller | None:
+        """The caller with this key, or None if it opens nothing."""
+
+    def redeem(self, ticket: str) -> Caller | None:
+        """The caller that bought this ticket, which is used up."""
+
+    def is_closed_to(self, caller: Caller) -> bool:
+        """True once the caller's key was revoked: known within seconds, asked for at no cost."""
+
+
+class OpenGate:
+    """Where no key is asked for: everybody is the same client."""
+
+    def enter(self, key: str | None) -> Caller | None:  # noqa: ARG002 - nobody needs one
+        """The one client that there is."""
+        return Caller(LOCAL_CLIENT)
+
+    def redeem(self, ticket: str) -> Caller | None:
+        """The one client, with any ticket."""
+        return self.enter(ticket)
+
+    def is_closed_to(self, caller: Caller) -> bool:  # noqa: ARG002 - there is no key to revoke
+        """Never."""
+        return False
+
+
+class KeyGate:
+    """Where every client has keys; what was looked up is remembered for two seconds.
+
+    A key that is not known is looked up each time, so that a new one works at once.
+    """
+
+    def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[ApiKey, float]] = {}
+        self._inside: dict[str, float] = {}
+        self._closed: set[str] = set()
+        self._look_at = float("-inf")
+
+    def enter(self, key: str | None) -> Caller | None:
+        """The client of this key; raises StorageUnavailable if it can not be looked up."""
+        key_id = key_id_of(key) if key else None
+        if key is None or key_id is None:
+            return None
+        with self._lock:
+            held, until = self._held.get(key_id, (None, 0.0))
+        if held is None or until <= self._clock():
+            held = self._look_up(key_id, digest(key))
+        if held is None or not held.opens_with(key):
+            return None
+        return Caller(held.client_id, held.key_id)
+
+    def redeem(self, ticket: str) -> Caller | None:
+        """The client that bought this ticket; raises StorageUnavailable without an answer."""
+        return self._keys.take_ticket(digest(ticket)) if is_ticket(ticket) else None
+
+    def is_closed_to(self, caller: Caller) -> bool:
+        """True once the caller's key was revoked: one query in two seconds serves all who ask."""
+        if caller.key_id is None:
+            return False
+        with self._lock:
+            now = self._clock()
+            self._inside[caller.key_id] = now
+            is_due = now >= self._look_at
+            if is_due:
+                self._look_at = now + KEY_FRESH_S
+        if is_due:
+            self._look_for_revoked(now)
+        return caller.key_id in self._closed
+
+    def _look_up(self, key_id: str, found: bytes) -> ApiKey | None:
+        held = self._keys.use(key_id, found)
+        with self._lock:
+            if held is None:
+                self._held.pop(key_id, None)
+                return None
+            if len(self._held) >= MAX_KEYS_HELD:
+                self._held.clear()
+            self._held[key_id] = (held, self._clock() + KEY_FRESH_S)
+        return held
+
+    def _look_for_revoked(self, now: float) -> None:
+        with self._lock:
+            # Who has not asked for a while has left.
+            self._inside = {
+                key_id: at for key_id, at in self._inside.items() if now - at < 5 * KEY_FRESH_S
+            }
+            inside = list(self._inside)
+        try:
+            self._closed = self._keys.revoked(inside)
+        except StorageUnavailable as error:
+            log.warning("revoked_keys_unknown", error=str(error))  # asked again in two seconds
+
+
+def create_key(keys: Keys, client_id: str) -> tuple[str, str]:
+    """Make a key for a client: its id, and the key, which is told here and never again."""
+    key_id = secrets.token_hex(KEY_ID_BYTES)
+    key = key_text(key_id, secrets.token_urlsafe(SECRET_BYTES))
+    keys.add(ApiKey(key_id, client_id, digest(key)))
+    return key_id, key
+
+
+def issue_ticket(keys: Keys, caller: Caller) -> Ticket:
+    """Make a ticket for one socket of this caller."""
+    text = ticket_text(secrets.token_urlsafe(SECRET_BYTES))
+    return Ticket(text, keys.add_ticket(digest(text), caller, TICKET_LIFETIME_S))

@@ -1,0 +1,95 @@
+"""How much one client, or one address, may ask for; shared by all web processes where Redis is."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from orderengine.execution.ports import Orders
+
+WINDOW_S = 1
+COUNT_FRESH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is allowed; 0 is no limit. Rates are requests a second, the others at once."""
+
+    rate_per_key: int = 0
+    rate_per_address: int = 0
+    max_open_orders: int = 0
+    max_sockets_per_client: int = 0
+    orders_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a limit in this second."""
+
+    limit: int
+    remaining: int
+
+    @property
+    def is_spent(self) -> bool:
+        """True if this request was one too many."""
+        return self.remaining < 0
+
+
+class Rates(Protocol):
+    """Counts requests."""
+
+    def count(self, name: str) -> int:
+        """How many there were by this name in this second, this one included; never raises."""
+
+
+class MemoryRates:
+    """Implements `Rates` for one process: in place of Redis while that gives no answer."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._window = 0
+        self._counts: dict[str, int] = {}
+
+    def count(self, name: str) -> int:
+        """How many there were by this name in this second, this one included."""
+        window = int(self._clock() // WINDOW_S)
+        with self._lock:
+            if window != self._window:
+                self._window = window
+                self._counts.clear()
+            self._counts[name] = self._counts.get(name, 0) + 1
+            return self._counts[name]
+
+
+class OpenOrderLimit:
+    """Bounds the open orders of each client, at the cost of one query a second and client.
+
+    What other processes accept within that second is not seen: the limit may be passed by it.
+    """
+
+    def __init__(
+        self, orders: Orders, limit: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.limit = limit
+        self._orders = orders
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counted: dict[str, tuple[float, int]] = {}
+
+    def allows(self, client_id: str) -> bool:
+        """True if the client may have one more, which counts from now on.
+
+        Raises StorageUnavailable if its orders can not be counted.
+        """
+        if not self.limit:
+            return True
+        with self._lock:
+            counted_at, count = self._counted.get(client_id, (float("-inf"), 0))
+        now = self._clock()
+        if now - counted_at >= COUNT_FRESH_S:
+            counted_at, count = now, self._orders.count_open(client_id, self.limit)
+        with self._lock:
+            self._counted[client_id] = (counted_at, count + 1)
+        return count < self.limit

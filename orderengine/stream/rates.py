@@ -1,0 +1,39 @@
+"""Request rates counted in Redis, so that they hold over all web processes."""
+
+from typing import cast
+
+import redis
+
+from orderengine.execution.limits import WINDOW_S, Rates
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.messages import rate_key
+
+_COUNT = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
+
+
+class RedisRates:
+    """Implements `execution.limits.Rates`; without an answer of Redis `local` counts."""
+
+    def __init__(self, client: redis.Redis, breaker: Breaker, local: Rates) -> None:
+        self._client = client
+        self._breaker = breaker
+        self._local = local
+        self._script = client.register_script(_COUNT)
+
+    def count(self, name: str) -> int:
+        """How many there were by this name in this second, this one included; never raises."""
+        if not self._breaker.allows():
+            return self._local.count(name)
+        try:
+            count = cast("int", self._script(keys=[rate_key(name)], args=[WINDOW_S * 1000]))
+        except REDIS_ERRORS as error:
+            self._breaker.failed(error)
+            drop_idle_connections(self._client)
+            return self._local.count(name)
+        self._breaker.succeeded()
+        return count

@@ -1,0 +1,96 @@
+"""Reading variables: each kind of value with its bounds, each error naming the variable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or wrong; the message names it and the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An inclusive range of integers, written `LOW-HIGH`."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmedPoint:
+    """Where a process is to kill itself, and at the how-manieth passage (from 1): for tests."""
+
+    name: str
+    passage: int
+
+
+class Reader:
+    """Reads variables from the environment; an empty one counts as not set."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        """The text, or the default."""
+        return self._environ.get(name, "").strip() or default
+
+    def required(self, name: str) -> str:
+        """The text; raises ConfigurationError without one."""
+        value = self.text(name, "")
+        if not value:
+            message = f"{name} must be set"
+            raise ConfigurationError(message)
+        return value
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number within bounds; raises ConfigurationError."""
+        return self._bounded(name, self.text(name, str(default)), low, high)
+
+    def span(self, name: str, default: str, high: int) -> Span:
+        """`LOW-HIGH`, or one number for both; raises ConfigurationError."""
+        first, _, last = self.text(name, default).partition("-")
+        span = Span(
+            self._bounded(name, first, 0, high), self._bounded(name, last or first, 0, high)
+        )
+        if span.low > span.high:
+            message = f"{name} must be LOW-HIGH with LOW not above HIGH"
+            raise ConfigurationError(message)
+        return span
+
+    def rate(self, name: str) -> float:
+        """A number from 0 to 1; raises ConfigurationError."""
+        text = self.text(name, "0")
+        try:
+            rate = float(text)
+        except ValueError:
+            rate = -1.0
+        if not 0.0 <= rate <= 1.0:
+            message = f"{name} must be a number from 0 to 1"
+            raise ConfigurationError(message)
+        return rate
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        """One of a few words, in upper case; raises ConfigurationError."""
+        value = self.text(name, default).upper()
+        if value not in allowed:
+            message = f"{name} must be one of {', '.join(allowed)}"
+            raise ConfigurationError(message)
+        return value
+
+    def armed_point(self, name: str) -> ArmedPoint | None:
+        """`NAME:PASSAGE`, or None; raises ConfigurationError."""
+        text = self.text(name, "")
+        if not text:
+            return None
+        point, _, passage = text.partition(":")
+        return ArmedPoint(point, self._bounded(name, passage, 1, 1_000_000))
+
+    def _bounded(self, name: str, text: str, low: int, high: int) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            message = f"{name} must be an integer from {low} to {high}"
+            raise ConfigurationError(message)
+        return value

@@ -1,0 +1,164 @@
+"""Keys and tickets on the stack of the Procfile, where nobody is let in without."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Iterator, Mapping
+
+import pytest
+import websocket
+
+from orderengine.local.ports import LOOPBACK, free_port
+from tests.e2e.stack import ROOT, Stack, next_event, rest
+
+REVOKED_WITHIN_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    return {"AUTH": "required", "SIM_SETTLEMENT_MS": "300-500", "LOG_LEVEL": "DEBUG"}
+
+
+@pytest.fixture
+def strangers_stack(stack: Stack) -> Iterator[Stack]:
+    stack.headers = {}
+    yield stack
+    stack.headers = {}
+
+
+def keys(stack: Stack, *arguments: str) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": stack.database_url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    document: dict[str, str] = json.loads(done.stdout)
+    return document
+
+
+def enter(stack: Stack, client: str) -> dict[str, str]:
+    """Make a key of a client and use it from here on."""
+    made = keys(stack, "create", client)
+    stack.headers = {"Authorization": f"Bearer {made['key']}"}
+    return made
+
+
+def status_of(stack: Stack, path: str) -> int:
+    try:
+        stack.text(path)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    return 200
+
+
+def test_a_client_follows_its_order_and_nobody_else_does(strangers_stack: Stack) -> None:
+    stack = strangers_stack
+    assert status_of(stack, "/api/orders") == 401
+    with pytest.raises(websocket.WebSocketBadStatusException, match="401"):
+        stack.follow("00000000-0000-0000-0000-000000000000")
+    enter(stack, "alice")
+    order_id = stack.post("SOL", "buy", "1")
+    assert stack.follow(order_id).statuses[-1] == "confirmed"
+    assert stack.order(order_id)["status"] == "confirmed"
+    enter(stack, "bob")
+    assert status_of(stack, f"/api/orders/{order_id}") == 404
+    assert status_of(stack, f"/api/orders/{order_id}/events") == 404
+    assert stack.get("/api/orders")["orders"] == []
+    with pytest.raises(websocket.WebSocketBadStatusException, match="404"):
+        stack.follow(order_id)
+    assert status_of(stack, "/metrics") == 403
+
+
+def test_plain_http_streams_an_order_to_its_end(strangers_stack: Stack) -> None:
+    stack = strangers_stack
+    enter(stack, "alice")
+    order_id = stack.post("SOL", "buy", "1")
+    path = f"/api/orders/{order_id}/stream"
+    told = [line for line in stack.text(path).splitlines() if line.startswith("data: ")]
+    events = [json.loads(line.removeprefix("data: ")) for line in told]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
+    assert [json.dumps(event) for event in events] == [
+        json.dumps(event) for event in stack.get(f"/api/orders/{order_id}/events")["events"]
+    ]
+    enter(stack, "bob")
+    assert status_of(stack, path) == 404
+
+
+def test_a_ticket_opens_one_socket_without_a_header(strangers_stack: Stack) -> None:
+    stack = strangers_stack
+    enter(stack, "alice")
+    order_id = stack.post("SOL", "sell", "1")
+    bought = subprocess.run(
+        [
+            *("curl", "-s", "-X", "POST", f"{stack.url}/api/tickets"),
+            *("-H", f"Authorization: {stack.headers['Authorization']}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ticket = json.loads(bought.stdout)["ticket"]
+    url = f"ws://{LOOPBACK}:{stack.port}/ws/orders?orderId={order_id}&ticket={ticket}"
+    client = websocket.create_connection(url, timeout=20)
+    assert rest(client).statuses[-1] == "confirmed"
+    client.shutdown()  # type: ignore[no-untyped-call]
+    with pytest.raises(websocket.WebSocketBadStatusException, match="401"):
+        websocket.create_connection(url, timeout=20)
+    assert ticket not in stack.logs("web")
+
+
+def test_the_sockets_of_a_revoked_key_are_closed_within_seconds(strangers_stack: Stack) -> None:
+    stack = strangers_stack
+    enter(stack, "operator")
+    stack.kill("worker")  # so that the order stays open
+    stack.wait("worker")
+    made = enter(stack, "alice")
+    order_id = stack.post("SOL", "sell", "1")
+    with stack.socket(order_id) as client:
+        assert next_event(client)["status"] == "pending"
+        keys(stack, "revoke", made["keyId"])
+        began = time.monotonic()
+        assert rest(client).code == 1008
+        assert time.monotonic() - began < REVOKED_WITHIN_S
+    assert status_of(stack, "/api/orders") == 401
+    stack.headers = {}
+    stack.restart("worker")
+
+
+def test_no_key_is_in_any_log(strangers_stack: Stack) -> None:
+    stack = strangers_stack
+    made = enter(stack, "alice")
+    stack.get("/api/orders")
+    told = "".join(map(stack.logs, ("release", "web", "worker")))
+    assert made["key"] not in told
+    assert "oe_" not in told
+    assert "oet_" not in told
+    assert "Bearer" not in told
+    assert stack.leaked_passwords() == []
+
+
+def test_a_web_process_refuses_to_be_open_to_the_world_by_accident(stack: Stack) -> None:
+    done = subprocess.run(
+        ["sh", "-c", stack.command("web")],
+        cwd=ROOT,
+        env={
+            "PATH": stack.path,
+            "DATABASE_URL": stack.database_url,
+            "REDIS_URL": stack.redis_url,
+            "HOST": "0.0.0.0",
+            "PORT": str(free_port()),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "AUTH must be set to required, or to off, when HOST is 0.0.0.0" in done.stderr

@@ -1,0 +1,74 @@
+"""The keys command on a real database."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+
+from orderengine.cli.main import main
+from orderengine.execution.access import KeyGate
+from orderengine.storage.keys import SqlKeys
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(database: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    return CliRunner()
+
+
+def keys(run: CliRunner, *arguments: str) -> Result:
+    return run.invoke(main, ["keys", *arguments])
+
+
+def test_a_key_is_printed_alone_and_once(run: CliRunner, database: Engine) -> None:
+    made = keys(run, "create", "alice")
+    assert made.exit_code == 0
+    key = made.stdout.strip()
+    caller = KeyGate(SqlKeys(database)).enter(key)
+    assert caller is not None
+    assert caller.client_id == "alice"
+    listed = keys(run, "list")
+    assert caller.key_id is not None
+    assert caller.key_id in listed.output
+    assert key not in listed.output
+    with database.connect() as connection:
+        stored = connection.execute(text("SELECT CAST(api_keys AS text) FROM api_keys"))
+        assert key not in stored.scalar_one()
+
+
+def test_a_revoked_key_is_listed_as_such(run: CliRunner) -> None:
+    made = json.loads(keys(run, "create", "bob", "--json").stdout)
+    assert made["client"] == "bob"
+    assert keys(run, "revoke", made["keyId"]).exit_code == 0
+    (listed,) = json.loads(keys(run, "list", "--json").stdout)["keys"]
+    assert listed["keyId"] == made["keyId"]
+    assert listed["lastUsedAt"] is None
+    assert listed["revokedAt"] is not None
+    again = keys(run, "revoke", made["keyId"])
+    assert again.exit_code == 2
+    assert "no key" in again.output
+
+
+@pytest.mark.parametrize("name", ["", "a b", "é", "a" * 65, "a/b", "a\n"])
+def test_a_name_that_breaks_the_rule_is_refused(run: CliRunner, name: str) -> None:
+    assert keys(run, "create", name).exit_code == 2
+    assert json.loads(keys(run, "list", "--json").stdout) == {"keys": []}
+
+
+def test_it_runs_as_a_module_and_says_in_one_line_what_is_missing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orderengine", "keys", "list"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "Error: DATABASE_URL must be set\n")

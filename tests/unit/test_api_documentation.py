@@ -1,0 +1,170 @@
+"""Nothing is served, set, counted or refused that the documentation does not tell of."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orderengine.api import documentation, postman
+from orderengine.api.answers import EventSchema
+from orderengine.api.asyncapi import CLOSE_CODES, EXAMPLE, asyncapi_document
+from orderengine.api.errors import TITLES, ErrorCode
+from orderengine.api.problem_examples import EXAMPLES
+from orderengine.api.schemas import UpdatesQuerySchema
+from orderengine.domain.errors import FailureReason
+from orderengine.stream.messages import event_text
+from tests.steps import Walk
+from tests.web import Web
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+ERRORS = (ROOT / "docs" / "errors.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def web() -> Web:
+    return Web()
+
+
+@pytest.fixture(scope="module")
+def spec(web: Web) -> dict[str, Any]:
+    document: dict[str, Any] = web.client.get("/openapi.json").get_json()
+    return document
+
+
+def operations(spec: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (path, method): operation
+        for path, found in spec["paths"].items()
+        for method, operation in found.items()
+        if method != "parameters"
+    }
+
+
+def test_every_route_is_in_the_description_or_the_readme(web: Web, spec: dict[str, Any]) -> None:
+    paths = {
+        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", each.rule) for each in web.app.url_map.iter_rules()
+    }
+    others = {
+        path for path in paths - set(spec["paths"]) if not path.startswith(("/docs/", "/static/"))
+    }
+    assert others == {"/", "/asyncapi.json", "/docs", "/metrics", "/openapi.json", "/ws/orders"}
+    assert [path for path in others if path not in README] == []
+
+
+def test_every_error_code_has_an_example_a_title_and_a_line_in_its_page() -> None:
+    assert set(EXAMPLES) == set(TITLES) == set(ErrorCode)
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE))
+    assert told == {code.value: str(EXAMPLES[code].status) for code in ErrorCode}
+
+
+def test_every_reason_of_a_failure_is_explained() -> None:
+    told = set(re.findall(r"^\| `([A-Z_]+)` \| (?!\d)", ERRORS, re.MULTILINE))
+    assert told == {reason.value for reason in FailureReason}
+
+
+def test_every_error_of_an_operation_shows_its_answer(spec: dict[str, Any]) -> None:
+    shown = set()
+    for operation in operations(spec).values():
+        for status, answer in operation["responses"].items():
+            if status < "400":
+                continue
+            for code, example in answer["content"]["application/problem+json"]["examples"].items():
+                assert example["value"]["code"] == code
+                assert example["value"]["status"] == int(status)
+                assert f"`{code}`" in answer["description"]
+                shown.add(ErrorCode(code))
+    elsewhere = {
+        ErrorCode.BAD_REQUEST,  # sockets, and what is not HTTP
+        ErrorCode.UPGRADE_REQUIRED,
+        ErrorCode.ORIGIN_NOT_ALLOWED,
+        ErrorCode.FORBIDDEN,  # /metrics
+        ErrorCode.NOT_FOUND,  # no operation
+        ErrorCode.METHOD_NOT_ALLOWED,
+        ErrorCode.INTERNAL_ERROR,  # a defect
+    }
+    assert shown == set(ErrorCode) - elsewhere
+
+
+def test_the_example_of_an_order_is_one(spec: dict[str, Any]) -> None:
+    operation = operations(spec)["/api/orders/execute", "post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    answer = Web().client.post("/api/orders/execute", json=example)
+    shown = operation["responses"]["202"]["content"]["application/json"]["example"]
+    assert answer.status_code == 202
+    assert answer.get_json().keys() == shown.keys()
+    assert answer.get_json()["links"].keys() == shown["links"].keys()
+
+
+def test_what_needs_a_key_says_so(spec: dict[str, Any]) -> None:
+    assert spec["security"] == [{"key": []}]
+    free = [path for (path, _), each in operations(spec).items() if each.get("security") == []]
+    assert free == ["/livez", "/readyz"]
+    for (path, _), operation in operations(spec).items():
+        assert ("401" in operation["responses"]) == (path not in free)
+
+
+def test_the_page_is_made_of_our_own_files_only(web: Web) -> None:
+    page = web.client.get("/docs")
+    assert page.status_code == 200
+    assert page.content_type == "text/html; charset=utf-8"
+    assert "unsafe-eval" not in page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    assert "://" not in page.text
+    parts = re.findall(r'(?:src|href)="([^":]+)"', page.text)
+    assert len(parts) == 3
+    for part in parts:
+        answer = web.client.get(f"/{part}")
+        assert answer.status_code == 200
+        answer.close()
+    page.close()
+    assert web.client.get("/docs/../app.py").status_code == 404
+    assert web.client.get("/docs/index.html").status_code == 404
+
+
+def test_swagger_ui_is_the_one_that_was_published() -> None:
+    lines = (documentation.FOLDER / "SHA256SUMS").read_text("utf-8").splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        expected, name = line.split()
+        held = (documentation.FOLDER / name).read_bytes()
+        assert hashlib.sha256(held).hexdigest() == expected, name
+
+
+def test_the_socket_is_described_as_it_is(web: Web) -> None:
+    served = web.client.get("/asyncapi.json").get_json()
+    assert served == json.loads(json.dumps(asyncapi_document()))
+    schema = served["components"]["schemas"]["OrderEvent"]
+    fields = {field.data_key for field in EventSchema().fields.values()}
+    assert set(schema["properties"]) == fields == set(EXAMPLE)
+    query = served["channels"]["orderUpdates"]["bindings"]["ws"]["query"]["properties"]
+    taken = {field.data_key for field in UpdatesQuerySchema().load_fields.values()}
+    assert set(query) == taken
+    assert set(CLOSE_CODES) == {1000, 1008, 1012}
+    sent = json.loads(event_text(Walk(web.orders).first.event))
+    assert sent.keys() == schema["properties"].keys()
+
+
+def test_the_collection_is_the_one_that_the_description_gives() -> None:
+    held = (ROOT / "docs" / "postman_collection.json").read_text("utf-8")
+    assert held == postman.collection_text(), "run `make postman`"
+
+
+def test_every_request_of_the_collection_is_answered(web: Web, spec: dict[str, Any]) -> None:
+    made = postman.collection(spec)
+    order_id = web.place(clientOrderId="mine")
+    requests = [each["request"] for folder in made["item"] for each in folder["item"]]
+    assert len(requests) == len(operations(spec))
+    for request in requests:
+        path = request["url"]["raw"].replace("{{base_url}}", "").replace("{{order_id}}", order_id)
+        path = path.replace("{{client_order_id}}", "mine")
+        body = request.get("body", {}).get("raw")
+        headers = {each["key"]: each["value"] for each in request["header"] if not each["disabled"]}
+        answer = web.client.open(path, method=request["method"], data=body, headers=headers)
+        answer.close()
+        expected = {"GET": 200, "POST": 202 if body else 201}[request["method"]]
+        if "/api/quotes" not in path:
+            assert answer.status_code == expected, (path, answer.text)

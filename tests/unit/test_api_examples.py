@@ -1,0 +1,163 @@
+"""The example of each error code is what the service answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from werkzeug.test import TestResponse
+
+from orderengine.api.errors import ErrorCode
+from orderengine.api.problem_examples import problem_example
+from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
+from orderengine.execution.limits import Limits
+from tests.conftest import a_new_order
+from tests.fakes import unavailable
+from tests.web import Web
+
+ORDER = '{"symbol":"AAPL","side":"buy","quantity":10}'
+QUOTES = "/api/quotes?symbol=AAPL&side=buy&quantity=10"
+NO_ORDER = "/api/orders/00000000-0000-4000-8000-000000000000"
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+
+
+class Asked:
+    """A service, and the ways to make it refuse."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.web = Web()
+        self.patch = monkeypatch.setattr
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.web.client.get(path, headers=headers)
+
+    def post(self, body: str = ORDER, **headers: str) -> TestResponse:
+        kind = headers.pop("content_type", "application/json")
+        return self.web.client.post(
+            "/api/orders/execute", data=body, content_type=kind, headers=headers
+        )
+
+    def stranger(self) -> TestResponse:
+        return Web(asks_for_keys=True).client.get("/api/orders")
+
+    def client(self) -> TestResponse:
+        web = Web(asks_for_keys=True)
+        return web.client.get("/metrics", headers=web.key())
+
+    def conflict(self) -> TestResponse:
+        def under_way(*_: Any) -> None:
+            raise IdempotencyConflict("under way")
+
+        self.patch(self.web.orders, "accept_once", under_way)
+        return self.post(**{"Idempotency-Key": "k-1"})
+
+    def reuse(self) -> TestResponse:
+        self.post(**{"Idempotency-Key": "k-1"})
+        return self.post(ORDER.replace("10", "11"), **{"Idempotency-Key": "k-1"})
+
+    def name_taken(self) -> TestResponse:
+        shown = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
+        self.web.orders.accept(replace(a_new_order(), order_id=shown, client_order_id="a"))
+        return self.post(ORDER[:-1] + ',"clientOrderId":"a"}')
+
+    def shallow(self) -> TestResponse:
+        detail = "the venues let you buy at most 250.60512959 BTC"
+        refusal = OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
+        self.patch(self.web.board, "collect", lambda *_: ((), {"raydium": refusal}))
+        return self.get(QUOTES)
+
+    def no_quote(self) -> TestResponse:
+        errors = {"raydium": unavailable("raydium")}
+        self.patch(self.web.board, "collect", lambda *_: ((), errors))
+        return self.get(QUOTES)
+
+    def defect(self) -> TestResponse:
+        def fail(*_: Any) -> None:
+            raise LookupError("a defect")
+
+        self.patch(self.web.orders, "page", fail)
+        return self.get("/api/orders")
+
+    def too_fast(self) -> TestResponse:
+        web = Web(asks_for_keys=True, limits=Limits(rate_per_key=50))
+        key = web.key()
+        return [web.client.get("/api/instruments", headers=key) for _ in range(51)][-1]
+
+    def too_many(self) -> TestResponse:
+        web = Web(limits=Limits(max_open_orders=1000))
+        self.patch(web.orders, "count_open", lambda *_: 1000)
+        return web.post(ORDER)
+
+    def too_many_sockets(self) -> TestResponse:
+        updates = self.web.app.extensions["orderengine.updates"]
+        self.patch(updates, "per_client", 50)
+        updates._open_by_client["local"] = 50
+        return self.socket()
+
+    def switched_off(self) -> TestResponse:
+        return Web(limits=Limits(orders_disabled=True)).post(ORDER)
+
+    def socket(self, **headers: str) -> TestResponse:
+        key = {"Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+        path = f"/ws/orders?orderId={self.web.place()}"
+        return self.get(path, **UPGRADE, **key, **headers)
+
+    def pruned(self) -> TestResponse:
+        order_id = self.web.place()
+        self.web.orders.prune(UUID(order_id))
+        return self.get(f"/api/orders/{order_id}/events")
+
+    def not_ready(self) -> TestResponse:
+        self.web.probes.fault = "PostgreSQL gives no answer"
+        return self.get("/readyz")
+
+    def no_storage(self) -> TestResponse:
+        self.web.orders.down = True
+        return self.post()
+
+    def crowded(self) -> TestResponse:
+        updates = self.web.app.extensions["orderengine.updates"]
+        self.patch(updates, "limit", 200)
+        self.patch(updates, "open", 200)
+        return self.socket()
+
+
+TWICE = ORDER[:-1] + ',"quantity":1}'
+CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
+    ErrorCode.BAD_REQUEST: lambda asked: asked.get("/ws/orders", **UPGRADE),
+    ErrorCode.INVALID_JSON: lambda asked: asked.post(TWICE),
+    ErrorCode.VALIDATION_FAILED: lambda asked: asked.post(ORDER.replace("buy", "hold")),
+    ErrorCode.UNAUTHORIZED: Asked.stranger,
+    ErrorCode.FORBIDDEN: Asked.client,
+    ErrorCode.ORIGIN_NOT_ALLOWED: lambda asked: asked.socket(Origin="https://evil.example"),
+    ErrorCode.NOT_FOUND: lambda asked: asked.get("/nothing"),
+    ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
+    ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
+    ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
+    ErrorCode.EVENTS_PRUNED: Asked.pruned,
+    ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
+    ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
+    ErrorCode.RATE_LIMITED: Asked.too_fast,
+    ErrorCode.TOO_MANY_OPEN_ORDERS: Asked.too_many,
+    ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,
+    ErrorCode.ORDERS_DISABLED: Asked.switched_off,
+    ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
+    ErrorCode.INTERNAL_ERROR: Asked.defect,
+    ErrorCode.NO_QUOTE: Asked.no_quote,
+    ErrorCode.NOT_READY: Asked.not_ready,
+    ErrorCode.STORAGE_UNAVAILABLE: Asked.no_storage,
+    ErrorCode.TOO_MANY_SOCKETS: Asked.crowded,
+}
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_the_example_is_the_answer(code: ErrorCode, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = CASES[code](Asked(monkeypatch))
+    shown = problem_example(code)
+    assert answer.get_json() == shown
+    assert answer.status_code == shown["status"]
+    assert answer.content_type == "application/problem+json"

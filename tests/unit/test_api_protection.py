@@ -1,0 +1,176 @@
+"""Limits, headers and proxies: what holds for every request."""
+
+import pytest
+from werkzeug.test import TestResponse
+
+from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
+from tests.fakes import FakeClock
+from tests.steps import CONFIRMED, Walk
+from tests.web import Web
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
+ORDER = {"symbol": "AAPL", "side": "buy", "quantity": 10}
+
+
+def code(answer: TestResponse) -> tuple[int, str]:
+    return answer.status_code, answer.get_json()["code"]
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(rate_per_key=3))
+    alice, bob = web.key("alice"), web.key("bob")
+    answers = [web.client.get("/api/instruments", headers=alice) for _ in range(4)]
+    assert [each.status_code for each in answers] == [200, 200, 200, 429]
+    assert [each.headers["RateLimit-Remaining"] for each in answers] == ["2", "1", "0", "0"]
+    assert {each.headers["RateLimit-Limit"] for each in answers} == {"3"}
+    assert answers[-1].headers["Retry-After"] == "1"
+    assert code(answers[-1]) == (429, "RATE_LIMITED")
+    assert web.client.get("/api/instruments", headers=bob).status_code == 200
+    web.clock.advance(1)
+    assert web.client.get("/api/instruments", headers=alice).status_code == 200
+
+
+def test_a_limited_request_orders_nothing() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(rate_per_key=1))
+    alice = web.key("alice")
+    answers = [web.client.post("/api/orders/execute", json=ORDER, headers=alice) for _ in range(3)]
+    assert [each.status_code for each in answers] == [202, 429, 429]
+    assert len(web.orders) == 1
+
+
+def test_an_address_that_guesses_keys_is_limited_before_any_is_looked_up() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(rate_per_address=5))
+    guess = {"Authorization": "Bearer oe_000000000000_" + "A" * 43}
+    answers = [web.client.get("/api/orders", headers=guess) for _ in range(20)]
+    assert [each.status_code for each in answers] == [401] * 5 + [429] * 15
+    assert web.keys.look_ups == 5
+    assert web.client.get("/livez").status_code == 200
+    other = web.client.get(
+        "/api/orders", headers=web.key(), environ_base={"REMOTE_ADDR": "10.1.1.1"}
+    )
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("hops", "forwarded", "shared"),
+    [
+        (0, "1.1.1.1", True),  # nobody is believed
+        (1, "6.6.6.6, 1.1.1.1", False),  # the proxy's word, which comes last
+        (2, "6.6.6.6, 1.1.1.1, 10.0.0.1", False),
+    ],
+)
+def test_exactly_the_proxies_that_there_are_say_who_asks(
+    hops: int, forwarded: str, shared: bool
+) -> None:
+    web = Web(asks_for_keys=True, limits=Limits(rate_per_address=1), proxy_hops=hops)
+    first = web.client.get("/api/orders", headers={"X-Forwarded-For": forwarded})
+    assert first.status_code == 401
+    other = forwarded.replace("1.1.1.1", "2.2.2.2")
+    second = web.client.get("/api/orders", headers={"X-Forwarded-For": other})
+    assert second.status_code == (429 if shared else 401)
+    forged = forwarded.replace("6.6.6.6", "7.7.7.7")
+    again = web.client.get("/api/orders", headers={"X-Forwarded-For": forged})
+    assert again.status_code == 429
+
+
+def test_a_client_has_so_many_open_orders_and_another_one_when_one_has_ended() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(max_open_orders=2))
+    alice, bob = web.key("alice"), web.key("bob")
+
+    def ask(headers: dict[str, str]) -> TestResponse:
+        return web.client.post("/api/orders/execute", json=ORDER, headers=headers)
+
+    assert [ask(alice).status_code for _ in range(2)] == [202, 202]
+    assert code(ask(alice)) == (429, "TOO_MANY_OPEN_ORDERS")
+    assert ask(bob).status_code == 202
+    moved = next(each for each in web.publisher.published if each.order.client_id == "alice")
+    version = 1
+    for move in CONFIRMED:
+        stepped = web.orders.move(moved.order.order_id, version, move)
+        assert stepped is not None
+        version = stepped.order.version
+    web.clock.advance(1)
+    assert [ask(alice).status_code for _ in range(2)] == [202, 429]
+    assert len(web.orders) == 4
+
+
+def test_open_orders_are_counted_once_a_second() -> None:
+    web, clock = Web(), FakeClock()
+    for _ in range(3):
+        Walk(web.orders)
+    limit = OpenOrderLimit(web.orders, 5, lambda: clock.seconds)
+    assert [limit.allows("local") for _ in range(4)] == [True, True, False, False]
+    web.orders.down = True
+    assert not limit.allows("local")
+
+
+def test_new_orders_can_be_switched_off_while_reading_goes_on() -> None:
+    web = Web(limits=Limits(orders_disabled=True))
+    answer = web.client.post("/api/orders/execute", json=ORDER)
+    assert code(answer) == (503, "ORDERS_DISABLED")
+    assert answer.headers["Retry-After"] == "1"
+    assert len(web.orders) == 0
+    assert web.client.get("/api/orders").status_code == 200
+    assert web.client.get("/readyz").status_code == 200
+
+
+def test_a_client_has_so_many_sockets_and_gives_each_back() -> None:
+    web = Web(limits=Limits(max_sockets_per_client=1))
+    path = f"/ws/orders?orderId={web.place()}&after=9"  # refused by the very last check
+    answers = [web.client.get(path, headers=UPGRADE) for _ in range(3)]
+    assert [code(each) for each in answers] == [(400, "VALIDATION_FAILED")] * 3
+    updates = web.app.extensions["orderengine.updates"]
+    assert updates.open == 0
+    assert not updates._open_by_client
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://app.example", 400),
+        ("http://localhost", 400),
+        ("https://localhost", 400),
+        ("https://evil.example", 403),
+        ("https://app.example.evil", 403),
+        ("http://app.example", 403),
+        ("http://localhost.evil", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+def test_sockets_are_opened_for_pages_of_listed_sites_only(origin: str, status: int) -> None:
+    web = Web(allowed_origins=frozenset({"https://app.example"}))
+    path = f"/ws/orders?orderId={web.place()}&after=9"
+    answer = web.client.get(path, headers={**UPGRADE, "Origin": origin})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/api/orders", "/livez", "/nothing", "/openapi.json", "/metrics"])
+def test_every_answer_tells_browsers_to_do_nothing_with_it(path: str) -> None:
+    headers = Web().client.get(path).headers
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; frame-ancestors")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_browsers_are_held_to_tls_where_it_is_spoken() -> None:
+    secure = {"X-Forwarded-Proto": "https"}
+    trusted = Web(proxy_hops=1).client.get("/livez", headers=secure).headers
+    assert trusted["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in Web().client.get("/livez", headers=secure).headers
+
+
+def test_memory_counts_per_second_and_name() -> None:
+    clock = FakeClock()
+    rates = MemoryRates(lambda: clock.seconds)
+    assert [rates.count("a"), rates.count("a"), rates.count("b")] == [1, 2, 1]
+    clock.advance(1)
+    assert rates.count("a") == 1

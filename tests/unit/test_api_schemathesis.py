@@ -1,0 +1,47 @@
+"""The API against its own description: generated requests, and answers that keep the promise."""
+
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+from schemathesis.auths import AuthContext
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.web import Web
+
+EXAMPLES = 60
+AnyCase = Case[Any]
+
+_WEB = Web(asks_for_keys=True)
+_KEY = _WEB.key()["Authorization"]
+schema = schemathesis.openapi.from_wsgi("/openapi.json", _WEB.app)
+
+
+@schema.auth()
+class WithKey:
+    """Every request that is not to be refused for the lack of it has a client's key."""
+
+    def get(self, case: AnyCase, context: AuthContext) -> str:
+        return _KEY
+
+    def set(self, case: AnyCase, data: str, context: AuthContext) -> None:
+        case.headers["Authorization"] = data
+
+
+# A schema can not say which steps and limits each instrument has, that a key was used before, or
+# what is printable: that these refuse what it allows is no error.
+MAY_REFUSE = {"/api/orders/execute", "/api/quotes", "/api/orders"}
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_is_described_is_what_is_answered(case: AnyCase) -> None:
+    excluded: list[Any] = []
+    if case.operation.path in MAY_REFUSE:
+        excluded = [positive_data_acceptance]
+    case.call_and_validate(excluded_checks=excluded)
+
+
+def test_all_of_it_is_generated_for() -> None:
+    assert schema.statistic.operations.total == schema.statistic.operations.selected == 11

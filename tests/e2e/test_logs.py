@@ -76,7 +76,7 @@ def test_every_line_of_an_order_says_which_attempt_stage_and_request(stack: Stac
 def test_later_attempts_keep_the_request_and_tell_their_number(stack: Stack) -> None:
     order_id, _ = place(stack, "req-retried", slippageBps=0)
     assert stack.follow(order_id).statuses[-1] == "failed"
-    wait_until(lambda: any(line.get("status") == "failed" for line in of_order(stack, order_id)))
+    wait_until(lambda: any(line.get("order_failed") for line in of_order(stack, order_id)))
     lines = of_order(stack, order_id)
     assert {line["attempt"] for line in lines} == {1, 2, 3}
     assert {line["request_id"] for line in lines} == {"req-retried"}

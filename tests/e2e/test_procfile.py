@@ -135,7 +135,7 @@ def test_everything_drains_however_often_it_is_told_to(
     with Deployment(stack_database_url, stack_redis_url, tmp_path) as busy:
         busy.start_flower()
         with busy.following(busy.post_many(20)) as following:
-            wait_until(lambda: busy.logs("worker").count('"submitted"') > 2)
+            wait_until(lambda: busy.logs("worker").count('"submitted"') > 2, timeout_s=60.0)
             wait_until(lambda: busy.end_repeatedly(*names), STOP_TIMEOUT_S)
         assert {each.result().code for each in following} <= {1000, 1012}
         assert [busy.wait(name) for name in names] == ["exit code 0"] * 3

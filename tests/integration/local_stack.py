@@ -84,6 +84,8 @@ class Stack:
         return self._started[-1]
 
     def start(self, command: str = "run") -> None:
+        # Tests that run under nohup would hand its deafness to SIGHUP on.
+        inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         process = subprocess.Popen(
             [sys.executable, "-m", "orderengine.local", command, "--root", str(self.root)],
             env=self.env,
@@ -93,6 +95,7 @@ class Stack:
             text=True,
             start_new_session=True,
         )
+        signal.signal(signal.SIGHUP, inherited)
         self._started.append(process)
         self.lines = []
         threading.Thread(target=self._read, args=(process, self.lines), daemon=True).start()

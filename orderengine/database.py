@@ -1,9 +1,11 @@
 """Connections to PostgreSQL: autocommit, pooled, and bounded in time from the client's side."""
 
+import contextlib
 import hashlib
 import re
 import select
 import time
+from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from sqlalchemy import Connection, Engine, Row, create_engine, event
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -20,6 +23,12 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import PoolProxiedConnection
+
+from orderengine.json_text import json_value
+
+Row = Any
+"""A row of a result: a named tuple of its columns."""
 
 STATEMENT_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 2
@@ -54,6 +63,9 @@ def create_database_engine(url: str, *, pool_size: int, application: str) -> Eng
             "keepalives_interval": 5,
             "keepalives_count": 3,
         },
+        json_deserializer=json_value,
+        # There is nothing to take back: each statement is a transaction that has ended.
+        pool_reset_on_return=None,
     )
     event.listen(engine, "checkout", _refuse_closed)
     return engine
@@ -85,6 +97,14 @@ class Statement:
         arguments = ", ".join(f"%({name})s" for name in names)
         self.prepare = f"PREPARE {self.name} AS {body}"
         self.execute = f"EXECUTE {self.name}({arguments})" if names else f"EXECUTE {self.name}"
+        self._record: Any = None
+
+    def rows(self, cursor: DBAPICursor) -> list[Row]:
+        """What this statement has returned."""
+        names = [column[0] for column in cursor.description]
+        if self._record is None or len(self._record._fields) != len(names):
+            self._record = namedtuple("Row", names, rename=True)  # type: ignore[misc]
+        return list(map(self._record._make, cursor.fetchall()))
 
 
 @contextmanager
@@ -99,19 +119,46 @@ def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
         raise unavailable(message) from error
 
 
-def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
-    """Run one statement as a transaction of its own; raises what SQLAlchemy raises."""
-    with engine.connect() as connection:
-        if not connection.info.get(_PLAIN_ONLY):
-            _prepare(connection, statement)
-            try:
-                return list(connection.exec_driver_sql(statement.execute, values).all())
-            except DBAPIError as error:
-                if not isinstance(error.orig, _NOT_PREPARED_HERE):
-                    raise
-                # Nothing was run. From now on it is sent as it stands, as long as this lasts.
-                connection.info[_PLAIN_ONLY] = True
-        return list(connection.exec_driver_sql(statement.plain, values).all())
+def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    """Run one statement as a transaction of its own; raises what SQLAlchemy raises.
+
+    The pool is SQLAlchemy's and the cursor the driver's: a result of SQLAlchemy's own costs as much
+    time again as the whole exchange with the server (docs/decisions/0035-lean-processes.md).
+    """
+    try:
+        connection = engine.raw_connection()
+        try:
+            return _run(connection, statement, values)
+        finally:
+            _give_back(connection)
+    except psycopg2.Error as error:
+        raise DBAPIError.instance(
+            statement.sql, None, error, psycopg2.Error, hide_parameters=True, dialect=engine.dialect
+        ) from error
+
+
+def _give_back(connection: PoolProxiedConnection) -> None:
+    lent = connection.dbapi_connection
+    if lent is not None and lent.closed:
+        connection.invalidate()
+    else:
+        connection.close()
+
+
+def _run(
+    connection: PoolProxiedConnection, statement: Statement, values: Mapping[str, Any]
+) -> list[Row]:
+    cursor = connection.cursor()
+    if not connection.info.get(_PLAIN_ONLY):
+        _prepare(connection, cursor, statement)
+        try:
+            cursor.execute(statement.execute, values)
+            return statement.rows(cursor)
+        except _NOT_PREPARED_HERE:
+            # Nothing was run. From now on it is sent as it stands, as long as this lasts.
+            connection.info[_PLAIN_ONLY] = True
+    cursor.execute(statement.plain, values)
+    return statement.rows(cursor)
 
 
 _NOT_PREPARED_HERE = (
@@ -120,15 +167,12 @@ _NOT_PREPARED_HERE = (
 )
 
 
-def _prepare(connection: Connection, statement: Statement) -> None:
+def _prepare(connection: PoolProxiedConnection, cursor: DBAPICursor, statement: Statement) -> None:
     prepared: set[str] = connection.info.setdefault(_PREPARED, set())
     if statement.name in prepared:
         return
-    try:
-        connection.exec_driver_sql(statement.prepare)
-    except DBAPIError as error:
-        if not isinstance(error.orig, psycopg2.errors.DuplicatePreparedStatement):
-            raise
+    with contextlib.suppress(psycopg2.errors.DuplicatePreparedStatement):
+        cursor.execute(statement.prepare)
     prepared.add(statement.name)
 
 

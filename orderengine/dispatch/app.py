@@ -1,9 +1,60 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
+from typing import Any
+
 from celery import Celery
+from celery.utils import uuid
+from kombu.serialization import dumps
+
+from orderengine.dispatch.encoding import use_for_messages
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
+
+
+_SAID = frozenset(
+    {"task_id", "root_id", "parent_id", "chain", "queue", "countdown", "expires", "retries"}
+)
+"""The options that a stage is sent with; with any other one it goes Celery's way."""
+_UNSAID = frozenset({"task_type", "result_cls", "retry", "serializer", "ignore_result"})
+"""Options that are the same for every stage, or of no use to one without a result."""
+_PERSISTENT = 2
+
+
+class LeanCelery(Celery):
+    """Celery that sends the messages of the stages without what they have no use for.
+
+    The messages are the same. What is left out are routers, declarations, retries, signals and
+    options that are looked up anew for each: see `docs/decisions/0035-lean-processes.md`.
+    """
+
+    def send_task(  # type: ignore[override]  # its options are taken as they come
+        self, name: str, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
+        """Send a task by its name; raises as Celery's own does."""
+        given = {key: value for key, value in options.items() if value is not None}
+        said = given.keys() - _UNSAID
+        queue = given.get("queue")
+        if not isinstance(queue, str) or not said <= _SAID:
+            return super().send_task(name, args, kwargs, **options)
+        values = {key: given[key] for key in said - {"queue"}}
+        task_id = values.pop("task_id", None) or uuid()
+        headers, properties, body, _ = self.amqp.as_task_v2(
+            task_id, name, args, kwargs, ignore_result=True, **values
+        )
+        content_type, encoding, text = dumps(body, "json")
+        properties["delivery_mode"] = _PERSISTENT
+        # An error of the broker is raised as Celery's own way raises it.
+        with (
+            self.producer_or_acquire() as producer,
+            producer.connection._reraise_as_library_errors(),  # noqa: SLF001
+        ):
+            channel = producer.channel
+            message = channel.prepare_message(
+                text, None, content_type, encoding, headers, properties
+            )
+            channel.basic_publish(message, exchange="", routing_key=queue)
+        return self.AsyncResult(task_id)
 
 
 def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:
@@ -12,7 +63,8 @@ def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:
     `timeout_s` bounds each exchange with the broker for a process that must not wait, and makes
     it try only once; None keeps the worker's patience.
     """
-    app = Celery("orderengine", broker=broker_url, amqp=MESSAGING)
+    use_for_messages()
+    app = LeanCelery("orderengine", broker=broker_url, amqp=MESSAGING)
     app.config_from_object("celeryconfig")
     app.conf.broker_transport = TRANSPORT
     if timeout_s is not None:

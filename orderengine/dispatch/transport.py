@@ -4,11 +4,14 @@ What it saves was measured: see `docs/decisions/0013-lean-broker.md`.
 """
 
 from collections.abc import Mapping, Sequence
+from queue import Empty
 from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu import Consumer
 from kombu.transport import redis
+
+from orderengine.dispatch.encoding import decoded, encoded
 
 
 class Channel(redis.Channel):
@@ -18,6 +21,9 @@ class Channel(redis.Channel):
     each message. The client is safe to share, since its connections come from a pool; and here
     every exchange is direct and leads to the one queue of its name.
     """
+
+    # JSON in JSON needs no base64 around it; each message says how its own body is encoded.
+    body_encoding: Any = None
 
     _shared_client: Any = None
 
@@ -32,6 +38,32 @@ class Channel(redis.Channel):
         if exchange == routing_key:
             return [routing_key]
         return list(super()._lookup(exchange, routing_key, default))
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        # A queue of answers to an operator ends some time after the last of them.
+        if self._expires or kwargs.get("_publish_batch") is not None:  # type: ignore[attr-defined]
+            super()._put(queue, message, **kwargs)
+            return
+        with self.conn_or_acquire() as client:
+            client.lpush(queue, encoded(message))
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Take one message from the answer of Redis: as kombu does, with a faster reader."""
+        try:
+            try:
+                answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            except self.connection_errors:  # type: ignore[attr-defined]
+                self.client.connection.disconnect()
+                raise
+            if not answer:
+                raise Empty
+            queue, text = answer[0].decode(), answer[1]
+            self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]
+            self.connection._deliver(decoded(text), queue)  # noqa: SLF001 - kombu's
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()  # type: ignore[attr-defined]
+        return True
 
 
 class Transport(redis.Transport):

@@ -4,6 +4,7 @@ A move is measured from the order in hand. How long each status took is in the e
 are read when the order has ended, by the thread of the reconciler and not by a stage.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -97,4 +98,7 @@ def _observe(meter: Meter, counter: Counter, label: str, value: Decimal) -> None
 
 def bucket(value: Decimal, bounds: Iterable[str]) -> str:
     """The first bound that a value is not beyond."""
-    return next((bound for bound in bounds if value <= Decimal(bound)), BEYOND)
+    return next((bound for bound in bounds if value <= _decimal(bound)), BEYOND)
+
+
+_decimal = functools.cache(Decimal)

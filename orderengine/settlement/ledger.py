@@ -6,20 +6,20 @@ a session that sleeps inside of it cannot decide by two different moments.
 
 # ruff: noqa: S608 - statements are composed of constants of this file
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Engine
 
-from orderengine.database import Statement, outages_as, run
+from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.documents import fill_leg_document, fill_leg_from
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
+from orderengine.json_text import json_text
 from orderengine.settlement.wire import SignedSwap, legs_document, legs_from
 
 _CLOCK = """
@@ -154,13 +154,13 @@ class Ledger:
         """Turn the network on or off for everybody."""
         self._run(_SWITCH, {"up": up})
 
-    def _ask(self, statement: Statement, values: Mapping[str, Any]) -> Row[Any]:
+    def _ask(self, statement: Statement, values: Mapping[str, Any]) -> Row:
         row = self._run(statement, {**values, "block_ms": self._block_ms})[0]
         if not row.network_up:
             raise NetworkUnavailable("the network gives no answer")
         return row
 
-    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         with outages_as(NetworkUnavailable, "the network gives no answer"):
             return run(self._engine, statement, values)
 
@@ -171,7 +171,7 @@ def _swap_values(signed: SignedSwap) -> dict[str, Any]:
         "signature": signed.signature,
         "order_id": swap.order_id,
         "attempt": swap.attempt,
-        "legs": json.dumps(legs_document(swap.legs)),
+        "legs": json_text(legs_document(swap.legs)),
         "symbol": swap.symbol,
         "side": swap.side.value,
         "base_amount": swap.base_amount,
@@ -189,13 +189,13 @@ def _outcome_values(outcome: Execution | Reverted) -> dict[str, Any]:
         "quote_amount": executed and executed.quote_amount,
         "fee": executed and executed.fee,
         "market_impact_bps": executed and executed.market_impact_bps,
-        "legs": executed and json.dumps([fill_leg_document(leg) for leg in executed.legs]),
+        "legs": executed and json_text([fill_leg_document(leg) for leg in executed.legs]),
         "slippage_exceeded": reverted and reverted.slippage_exceeded,
         "error": reverted and reverted.detail,
     }
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row) -> Entry:
     swap = Swap(
         order_id=row.order_id,
         attempt=row.attempt,
@@ -211,7 +211,7 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-def _outcome(row: Row[Any]) -> Execution | Reverted | Unknown | None:
+def _outcome(row: Row) -> Execution | Reverted | Unknown | None:
     match row.outcome:
         case None:
             return None

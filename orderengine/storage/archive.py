@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
-from sqlalchemy import Row as SqlRow
 
 from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.database import Row as SqlRow
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
@@ -113,13 +113,13 @@ class SqlArchive:
     def order_rows(self, after: UUID | None, limit: int) -> list[Row]:
         """All orders by id, beyond one of them."""
         rows = self._run(_ORDER_ROWS, {"after": after, "limit": limit})
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+        return [row._asdict() for row in rows]
 
     def event_rows(self, after: tuple[UUID, int] | None, limit: int) -> list[Row]:
         """All events by order and `seq`, beyond one of them."""
         order_id, seq = after or (None, None)
         rows = self._run(_EVENT_ROWS, {"after": order_id, "seq": seq, "limit": limit})
-        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - its public name
+        return [row._asdict() for row in rows]
 
     def estimate(self, table: str) -> int:
         """About how many rows a table has, as it was last analyzed."""
@@ -141,7 +141,7 @@ class SqlArchive:
         (row,) = self._run(_FORGET_EVENTS, {"ids": [str(each) for each in order_ids]})
         return int(row.total)
 
-    def _run(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[SqlRow[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[SqlRow]:
         try:
             return run(self._engine, statement, values)
         except DATABASE_DEFECTS:
@@ -152,7 +152,7 @@ class SqlArchive:
             ) from error
 
 
-def _standing(row: SqlRow[Any]) -> StandingOrder:
+def _standing(row: SqlRow) -> StandingOrder:
     return StandingOrder(
         order_id=row.id,
         status=OrderStatus(row.status),

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Engine
 
-from orderengine.database import Statement, outages_as, run
+from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.watch import OpenOrders, Step, Steps
@@ -108,6 +108,6 @@ class SqlFigures:
         (row,) = self._run(_SUM_UP, {"limit": limit, "settled_s": SETTLED_S})
         return int(row.total)
 
-    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
             return run(self._engine, statement, values)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Engine
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
+from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Row, Statement, run
 from orderengine.domain.access import ApiKey, Caller, KeyRecord
 from orderengine.domain.errors import StorageUnavailable
 
@@ -121,7 +121,7 @@ class SqlKeys:
         rows = self._run(_TAKE_TICKET, {"digest": digest})
         return Caller(rows[0].client_id, rows[0].key_id) if rows else None
 
-    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         try:
             return run(self._engine, statement, values)
         except DATABASE_DEFECTS:

@@ -1,6 +1,5 @@
 """The store of orders on PostgreSQL."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
@@ -8,10 +7,10 @@ from uuid import UUID
 
 import structlog
 from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
-from sqlalchemy import Engine, Row
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from orderengine.database import Statement, outages_as, run
+from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.documents import (
     failed_attempt_from,
     fill_document,
@@ -38,6 +37,7 @@ from orderengine.domain.moves import (
 from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
 from orderengine.domain.side import Side
 from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.json_text import json_text
 from orderengine.storage import sql
 
 log = structlog.get_logger(__name__)
@@ -154,18 +154,18 @@ class SqlOrders:
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
         return [_readable(row) for row in self._run(sql.CLAIM_DUE, values)]
 
-    def _move(self, order_id: UUID, version: int, move: Move) -> list[Row[Any]]:
+    def _move(self, order_id: UUID, version: int, move: Move) -> list[Row]:
         values = {
             "id": order_id,
             "version": version,
             "sources": sorted(status.value for status in move.sources),
             "target": move.target.value,
             "due_s": due_in_s(move),
-            "data": json.dumps(dict(move.data)),
+            "data": json_text(dict(move.data)),
         }
         return self._run(sql.MOVES[type(move)], values | _values(move))
 
-    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row[Any]]:
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
             return run(self._engine, statement, values)
 
@@ -182,7 +182,7 @@ def _new_values(order: NewOrder) -> dict[str, Any]:
         "max_legs": order.max_legs,
         "client_order_id": order.client_order_id,
         "due_s": INTAKE_LIMIT_S,
-        "data": json.dumps(dict(order.data)),
+        "data": json_text(dict(order.data)),
     }
 
 
@@ -192,7 +192,7 @@ def _values(move: Move) -> dict[str, Any]:
             return {"recovery": int(move.is_recovery)}
         case Build(route=route, limit_amount=limit_amount):
             return {
-                "route": json.dumps(route_document(route)),
+                "route": json_text(route_document(route)),
                 "dex": route.venue,
                 "quoted_price": route.price,
                 "quote_amount": route.quote_amount,
@@ -209,7 +209,7 @@ def _values(move: Move) -> dict[str, Any]:
             return {
                 "signature": signature,
                 "quoted_price": quoted_price,
-                "fill": json.dumps(fill_document(fill)),
+                "fill": json_text(fill_document(fill)),
                 "executed_price": fill.executed_price,
                 "slippage_bps": fill.slippage_bps,
                 "base_amount": fill.base_amount,
@@ -221,7 +221,7 @@ def _values(move: Move) -> dict[str, Any]:
             return {"reason": reason.value, "detail": detail}
 
 
-def _readable(row: Row[Any]) -> Order | Unreadable:
+def _readable(row: Row) -> Order | Unreadable:
     """The row as an order; one that can not be read must not hide the others."""
     try:
         return _order(row)
@@ -231,7 +231,7 @@ def _readable(row: Row[Any]) -> Order | Unreadable:
         return Unreadable(row.id, row.version, status, row.attempt, row.recoveries)
 
 
-def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
+def _order(row: Row, written: SignedTransaction | None = None) -> Order:
     stored = (
         SignedTransaction(row.tx_hash, bytes(row.payload), row.last_valid_height)
         if row.payload is not None
@@ -261,7 +261,7 @@ def _order(row: Row[Any], written: SignedTransaction | None = None) -> Order:
     )
 
 
-def _readable_event(row: Row[Any]) -> OrderEvent | None:
+def _readable_event(row: Row) -> OrderEvent | None:
     """The row as an event; one of another release must not hold up the streams of all orders."""
     try:
         return _event(row)
@@ -270,7 +270,7 @@ def _readable_event(row: Row[Any]) -> OrderEvent | None:
         return None
 
 
-def _event(row: Row[Any]) -> OrderEvent:
+def _event(row: Row) -> OrderEvent:
     return OrderEvent(
         order_id=row.order_id if "order_id" in row._fields else row.id,
         seq=row.seq,

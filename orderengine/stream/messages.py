@@ -4,7 +4,6 @@ An event has one wire form. What a publisher sends, what a stream replays from P
 a client's socket gets is the same text, byte for byte.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -26,6 +25,7 @@ from orderengine.domain.documents import (
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction
 from orderengine.domain.side import Side
+from orderengine.json_text import json_text, json_value
 
 EVENTS_CHANNEL = "orderengine:events"
 HEARTBEAT_KEY = "orderengine:worker:heartbeat"
@@ -63,7 +63,7 @@ def event_text(event: OrderEvent) -> str:
 
 def event_from(text: str | bytes) -> OrderEvent:
     """Read what `event_text` wrote; raises one of `UNREADABLE` for anything else."""
-    document = json.loads(text)
+    document = json_value(text)
     return OrderEvent(
         order_id=UUID(document["orderId"]),
         seq=int(document["seq"]),
@@ -114,7 +114,7 @@ def cached_order(text: bytes) -> Order:
 
     A transaction comes back with an empty `payload`: bytes to send are read from the row only.
     """
-    document: dict[str, Any] = json.loads(text.partition(b" ")[2])
+    document: dict[str, Any] = json_value(text.partition(b" ")[2])
     return Order(
         order_id=UUID(document["orderId"]),
         client_id=document["clientId"],
@@ -150,4 +150,4 @@ def _transaction_from(document: Mapping[str, Any]) -> SignedTransaction | None:
 
 
 def _text(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return json_text(document)

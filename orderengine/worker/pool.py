@@ -27,8 +27,14 @@ class TaskPool(thread.TaskPool):
 class UnacknowledgedRequest(Request):
     """A message that was gone from the broker when it was taken: there is nothing to answer.
 
-    Celery's own request has the event loop look for the message it acknowledges, once a task.
+    Celery's own request has the event loop look for the message it acknowledges, once a task, and
+    its body read twice.
     """
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        super().__init__(message, **options)
+        self._body = message.payload
+        self._content_type = self._content_encoding = None
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
         """Tell how the task ended, also one that ended its chain.

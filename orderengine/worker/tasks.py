@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 
 REQUEST = "orderengine.worker.pool:UnacknowledgedRequest"
 
+# What Flower shows of a result begins with the order and its version; a whole route costs time.
+SHOWN_RESULT_CHARS = 100
+
 # All tries of a stage fit into the time after which recovery takes an order over.
 STAGE_RETRIES = 1
 RETRY_DELAY_MAX_S = 1
@@ -51,6 +54,7 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
         "bind": True,
         "shared": False,
         "Request": REQUEST,
+        "resultrepr_maxsize": SHOWN_RESULT_CHARS,
         "autoretry_for": (TransientFault,),
         "retry_backoff": True,
         "retry_backoff_max": RETRY_DELAY_MAX_S,

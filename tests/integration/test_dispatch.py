@@ -5,10 +5,13 @@ import json
 import os
 import signal
 import time
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import redis
+from celery import Celery
 
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
@@ -32,7 +35,7 @@ def messages(client: redis.Redis, queue: str) -> list[dict[str, object]]:
 
 
 def chained(message: dict[str, object]) -> list[str]:
-    _, _, embed = json.loads(base64.b64decode(str(message["body"])))
+    _, _, embed = json.loads(str(message["body"]))
     return [str(step["task"]) for step in reversed(embed["chain"] or [])]
 
 
@@ -56,6 +59,43 @@ def test_only_new_orders_wait_in_the_intake_queue(
     assert isinstance(headers, dict)
     assert headers["task"] == "route_order"
     assert chained(message) == ["build_order", "submit_order", "confirm_order"]
+
+
+def test_the_short_way_sends_what_celery_sends(redis_client: redis.Redis, redis_url: str) -> None:
+    app = create_celery(redis_url, timeout_s=0.2)
+    options: dict[str, Any] = {
+        "queue": "settle",
+        "task_id": "t",
+        "root_id": "r",
+        "parent_id": "p",
+        "retries": 1,
+    }
+    chain = [app.signature("confirm_order", options={"queue": "settle"})]
+    app.send_task("build_order", ({"orderId": "é"},), chain=chain, **options)
+    Celery.send_task(app, "build_order", ({"orderId": "é"},), chain=chain, **options)
+    celerys, ours = messages(redis_client, "settle")
+    for message in (celerys, ours):
+        message["body"] = json.loads(str(message["body"]))
+        properties, headers = message["properties"], message["headers"]
+        assert isinstance(properties, dict)
+        assert isinstance(headers, dict)
+        del properties["delivery_tag"]
+        del headers["ignore_result"], properties["reply_to"]
+    assert ours == celerys
+
+
+def test_a_message_of_a_release_before_is_still_read(redis_url: str) -> None:
+    """Its body was JSON in base64, and a worker's answer to an operator may hold a time."""
+    channel: Any = create_celery(redis_url).connection_for_read().default_channel
+    text = '[[{"__type__": "datetime", "__value__": "2026-11-25T00:00:00+00:00"}]]'
+    raw: dict[str, Any] = {
+        "body": base64.b64encode(text.encode()).decode(),
+        "content-type": "application/json",
+    }
+    raw |= {"content-encoding": "utf-8", "headers": {}}
+    raw["properties"] = {"body_encoding": "base64", "delivery_tag": "t"}
+    message = channel.Message(raw, channel=channel)
+    assert message.decode() == [[datetime(2026, 11, 25, tzinfo=UTC)]]
 
 
 def test_a_delay_becomes_a_countdown(redis_client: redis.Redis, redis_url: str) -> None:

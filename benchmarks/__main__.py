@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,21 +13,35 @@ from benchmarks.accounting import Neighbors
 from benchmarks.bench import Bench, Figures, Size
 from benchmarks.checks import Lost
 from benchmarks.client import Refused
-from benchmarks.stack import NO_DELAYS, Servers, Stack, temporary_folder
+from benchmarks.stack import NO_DELAYS, Servers, Stack, TwoWorkers, temporary_folder
 from orderengine.local.errors import LocalError
 
 RESULTS = Path(__file__).with_name("results.json")
 
-DEFAULTS: Mapping[str, str] = {}
+
+@dataclass(frozen=True, slots=True)
+class Formation:
+    """What runs, and its settings beside the defaults."""
+
+    settings: Mapping[str, str]
+    kind: type[Stack] = Stack
+
+
+DEFAULTS = Formation({})
+BURST = Formation(NO_DELAYS)
+TWO_WORKERS = Formation(NO_DELAYS | {"ORDER_CONCURRENCY": "5"}, TwoWorkers)
+"""As many slots in two processes: Python runs one thread at a time in each."""
+
 Section = Callable[[Bench, Stack], Figures]
 
-SECTIONS: Mapping[str, tuple[Mapping[str, str], Section]] = {
-    "burst": (NO_DELAYS, burst.measure),
-    "paced": (NO_DELAYS, latency.measure_posts),
+SECTIONS: Mapping[str, tuple[Formation, Section]] = {
+    "burst": (BURST, burst.measure),
+    "paced": (BURST, latency.measure_posts),
+    "two": (TWO_WORKERS, burst.measure),
     "stream": (DEFAULTS, latency.measure_streams),
     "delays": (DEFAULTS, delays.measure),
 }
-"""Each section's settings beside the defaults, in an order that shares running stacks."""
+"""Each section and what it runs on, in an order that shares running stacks."""
 
 FULL = Size(orders=400, rounds=5, paced_s=10, followed=100, idle_s=5.0)
 QUICK = Size(orders=100, rounds=2, paced_s=4, followed=40, idle_s=2.0)
@@ -54,19 +68,20 @@ def main() -> int:
 def _measure(size: Size, sections: Iterable[str]) -> Figures:
     figures: Figures = {}
     with temporary_folder() as folder, Servers(folder) as servers, Bench(servers, size) as bench:
-        for settings, names in groupby(sections, key=lambda name: SECTIONS[name][0]):
-            with Stack(servers, **settings) as stack:
+        for formation, names in groupby(sections, key=lambda name: SECTIONS[name][0]):
+            with formation.kind(servers, **formation.settings) as stack:
                 bench.warm_up(stack)
                 for name in names:
                     print(f"measuring: {name}", file=sys.stderr, flush=True)
-                    figures[name] = _measured(SECTIONS[name][1], bench, stack, settings)
+                    figures[name] = _measured(SECTIONS[name][1], bench, stack, formation)
         return {**report.describe(bench), "size": asdict(size), "figures": figures}
 
 
-def _measured(section: Section, bench: Bench, stack: Stack, settings: Mapping[str, str]) -> Figures:
+def _measured(section: Section, bench: Bench, stack: Stack, formation: Formation) -> Figures:
     neighbors = Neighbors()
     figures = section(bench, stack)
-    return {"settings": dict(settings), **figures, "others_cpu_share": neighbors.share()}
+    described = {"settings": dict(formation.settings), "workers": len(stack.workers)}
+    return {**described, **figures, "others_cpu_share": neighbors.share()}
 
 
 def _parse() -> argparse.Namespace:

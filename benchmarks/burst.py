@@ -46,7 +46,7 @@ class EngineBurst:
 
     def orders_per_s_worker_alone(self, count: int) -> float:
         """The same burst, held back until all of it is accepted: without the load of the web."""
-        with _frozen(self._stack, "worker"):
+        with _frozen(self._stack):
             posted = self._bench.post(self._stack, count)
             resumed_at = time.time()
         self._bench.finish(self._stack)
@@ -88,19 +88,22 @@ def _run(contender: Contender, count: int, accountant: Accountant, idle: Cost) -
 
 
 @contextlib.contextmanager
-def _frozen(stack: Stack, name: str) -> Iterator[None]:
-    stack.signal(name, signal.SIGSTOP)
+def _frozen(stack: Stack) -> Iterator[None]:
+    """Have no worker run meanwhile."""
+    for name in stack.workers:
+        stack.signal(name, signal.SIGSTOP)
     try:
         yield
     finally:
-        stack.signal(name, signal.SIGCONT)
+        for name in stack.workers:
+            stack.signal(name, signal.SIGCONT)
 
 
 def _accountant(bench: Bench, stack: Stack) -> Accountant:
     servers = bench.servers
     roots = {
         "web": stack.pid("web"),
-        "worker": stack.pid("worker"),
+        **{name: stack.pid(name) for name in stack.workers},
         "postgres": servers.postgres.pid or 0,
         "redis": servers.redis.pid or 0,
     }

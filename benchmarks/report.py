@@ -51,6 +51,7 @@ def table(figures: Figures) -> str:
     sections = {
         "burst": _burst_lines,
         "paced": _paced_lines,
+        "two": _two_workers_lines,
         "stream": _stream_lines,
         "delays": _delay_lines,
     }
@@ -84,7 +85,7 @@ def _burst_lines(burst: Figures) -> list[tuple[str, str]]:
         ("Engine / (a)", _spread(burst["engine_to_loop"], 2)),
         (f"Engine / (b) {burst['faster_chain']}", _spread(burst["engine_to_chain"], 2)),
         *(
-            (f"CPU per order, {name}, ms", f"{cpu['engine'].get(name, 0):.2f}")
+            (f"CPU per order, {name}, ms", f"{_cost(cpu['engine'], name):.2f}")
             for name in ("web", "worker", "postgres", "redis")
         ),
         *(
@@ -93,6 +94,21 @@ def _burst_lines(burst: Figures) -> list[tuple[str, str]]:
         ),
         ("SQL statements per order", f"{burst['statements_per_order']:.1f}"),
         ("Redis commands per order", f"{burst['commands_per_order']:.1f}"),
+    ]
+
+
+def _cost(costs: Figures, name: str) -> float:
+    """What all processes of this kind took."""
+    return sum(float(ms) for process, ms in costs.items() if process.split()[0] == name)
+
+
+def _two_workers_lines(two: Figures) -> list[tuple[str, str]]:
+    rates, faster = two["orders_per_s"], two["faster_chain"]
+    return [
+        ("Two workers of five slots, orders/s", _spread(rates["engine"])),
+        ("  workers alone, accepted before, orders/s", _spread(rates["worker alone"])),
+        (f"(b) {faster}, orders/s", _spread(rates[faster])),
+        (f"Engine / (b) {faster}", _spread(two["engine_to_chain"], 2)),
     ]
 
 

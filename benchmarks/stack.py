@@ -131,6 +131,8 @@ class Processes:
 class Stack(Processes):
     """The Procfile's release, web and worker lines as they stand."""
 
+    workers: Sequence[str] = ("worker",)
+
     def __init__(self, servers: Servers, **environ: str) -> None:
         super().__init__(servers.folder)
         self.port = free_port()
@@ -150,7 +152,7 @@ class Stack(Processes):
     def __enter__(self) -> Self:
         try:
             self.run("release", self.lines["release"], self.environ)
-            for name in ("web", "worker"):
+            for name in ("web", *self.workers):
                 self.start(name, self.lines[name], self.environ)
             wait_until(self._is_ready, START_TIMEOUT_S, "the stack is not ready")
         except BaseException:
@@ -164,6 +166,18 @@ class Stack(Processes):
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
             return bool(json.loads(answer.read())["status"] == "ok")
         return False
+
+
+class TwoWorkers(Stack):
+    """The same with a second worker, under a name of its own as if it ran on another host."""
+
+    workers = ("worker", "worker 2")
+
+    def __init__(self, servers: Servers, **environ: str) -> None:
+        super().__init__(servers, **environ)
+        shell, option, line = self.lines["worker"]
+        named = line.replace(" worker --", " worker --hostname worker2@%h --", 1)
+        self.lines["worker 2"] = [shell, option, named]
 
 
 def base_environ(folder: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ def create_app() -> Flask:
     settings = Settings.from_env()
     orders = FakeOrders()
     publisher = RedisEventPublisher(create_client(settings.redis_url, 1.0), Breaker(), Tally())
-    hub = Hub(settings.redis_url, orders, poll_s=0.2)
+    hub = Hub(settings.redis_url, orders, orders, poll_s=0.2)
     app = Flask(__name__)
     _shorten_waits(app)
     register_error_handlers(app)

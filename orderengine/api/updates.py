@@ -131,10 +131,9 @@ class Updates:
         end = SocketEnd.GONE
         try:
             end = self._send(ws, wanted)
-        except BlockingIOError:  # what a send raises that came to its time-out
-            end = SocketEnd.SLOW
-            raise
         finally:
+            if ws.sock.slow:  # whichever thread has noticed
+                end = SocketEnd.SLOW
             with self._lock:
                 self.closed[end] += 1
         return _CODES[end]

@@ -21,6 +21,7 @@ from orderengine.execution.meter import Tally
 from orderengine.execution.ports import EventPublisher
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import create_client
+from orderengine.stream.client_follower import Bounds
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.builders import a_build
@@ -50,13 +51,16 @@ def create_app() -> Flask:
     orders = FakeOrders(TickingClock())
     keys = FakeKeys(orders.clock)
     publisher = RedisEventPublisher(create_client(settings.redis_url, 1.0), Breaker(), Tally())
-    hub = Hub(settings.redis_url, orders, orders, poll_s=0.2)
+    bounds = Bounds(orders=int(os.environ.get("TEST_ORDERS_AT_ONCE", "1000")))
+    hub = Hub(settings.redis_url, orders, orders, poll_s=0.2, client_bounds=bounds)
     app = Flask(__name__)
     _shorten_waits(app)
     register_error_handlers(app)
     gate: Gate = KeyGate(keys) if settings.asks_for_keys else OpenGate()
     register_access(app, gate)
-    updates = register_updates(app, orders, hub, gate, Caps(settings.ws_max_sockets))
+    per_client = settings.protection.max_sockets_per_client if settings.asks_for_keys else 0
+    caps = Caps(settings.ws_max_sockets, per_client)
+    updates = register_updates(app, orders, hub, gate, caps)
     _let_orders_move(app, orders, publisher)
     _make_keys(app, keys)
     _show_state(app, updates, hub, orders)

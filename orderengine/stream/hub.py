@@ -104,13 +104,14 @@ class Hub:
 
         To be closed when done. Raises RuntimeError when the hub is closed.
         """
+        streams = self._clients
         since = first.looked_at if cursor is None else cursor - CLOCK_SLACK
         follower = ClientFollower(
-            client_id, first, since, self._clients.bounds, self._ask_for_clients, self._leave_client
+            client_id, first, since, streams.bounds, self._ask_for_clients, streams.discard
         )
         with self._changed:
             self._start()
-            self._clients.add(follower)
+            streams.add(follower)
         self._ask_for_clients()
         return follower
 
@@ -162,9 +163,6 @@ class Hub:
             local.discard(follower)
             if not local:
                 del self._followers[follower.order_id]
-
-    def _leave_client(self, follower: ClientFollower) -> None:
-        self._clients.discard(follower)
 
     def _ask_for_clients(self) -> None:
         with self._changed:

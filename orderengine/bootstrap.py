@@ -31,6 +31,7 @@ from orderengine.execution.watch import OrderFigures, Watch
 from orderengine.settlement.ledger import Ledger
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.archive import SqlArchive
+from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.keys import SqlKeys
@@ -115,7 +116,7 @@ def build_web(settings: Settings) -> WebPorts:
         publisher=RedisEventPublisher(client, breaker, tally),
         dispatcher=dispatcher,
         board=_board(settings.simulation, DatabaseClock(database), WEB_QUOTERS),
-        hub=Hub(settings.redis_url, orders),
+        hub=Hub(settings.redis_url, orders, SqlClientOrders(database)),
         probes=probes,
         watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
         max_sockets=settings.ws_max_sockets,

@@ -214,7 +214,7 @@ QUERIES = {
     "/api/orders": ("status", "symbol", "limit", "cursor"),
     "/api/quotes": ("symbol", "side", "quantity", "slippageBps", "maxLegs"),
     "/api/orders/{order}/events": ("after",),
-    "/ws/orders": ("orderId", "after"),
+    "/ws/orders": ("orderId", "after", "cursor"),
 }
 IN_A_QUERY = (
     *(

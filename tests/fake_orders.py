@@ -19,6 +19,7 @@ from orderengine.domain.moves import (
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.execution.standing import Look, Standing
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -50,6 +51,7 @@ class FakeOrders:
         self.clock = clock or FakeClock()
         self.down = False
         self.reads = 0
+        self.looks = 0
         self.unreadable: set[UUID] = set()
         self._lock = threading.RLock()
         self._orders: dict[UUID, Order] = {}
@@ -146,6 +148,25 @@ class FakeOrders:
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
         with self._guarded():
             return [event for key, after in seen.items() for event in self.events(key, after)]
+
+    def look(self, ended_since: Mapping[str, datetime | None], limit: int) -> Mapping[str, Look]:
+        with self._guarded():
+            self.looks += 1
+            return {client: self._look(client, at, limit) for client, at in ended_since.items()}
+
+    def _look(self, client_id: str, since: datetime | None, limit: int) -> Look:
+        owned = [order for order in self._orders.values() if order.client_id == client_id]
+        is_open = [order for order in owned if not order.status.is_terminal]
+        ended = [
+            order
+            for order in owned
+            if order.status.is_terminal and since is not None and order.updated_at >= since
+        ]
+        told = [*is_open[:limit], *ended[:limit]]
+        return Look(
+            self.clock.now(),
+            {o.order_id: Standing(o.version, o.updated_at, o.status.is_terminal) for o in told},
+        )
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         with self._guarded():

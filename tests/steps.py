@@ -24,9 +24,9 @@ RECOVER = StartRouting(RoutingCause.RECOVERY)
 class Walk:
     """One order that takes a step whenever a test says so."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: Orders, client_id: str = "local") -> None:
         self._orders = orders
-        new = NewOrder(uuid4(), "local", "AAPL", Side.BUY, Decimal(10), 100)
+        new = NewOrder(uuid4(), client_id, "AAPL", Side.BUY, Decimal(10), 100)
         self.first = orders.accept(new)
         self.moved = self.first
 

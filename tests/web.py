@@ -63,7 +63,7 @@ class Web:
 
     @cached_property
     def hub(self) -> Hub:
-        return Hub(NOWHERE, self.orders)
+        return Hub(NOWHERE, self.orders, self.orders)
 
     @cached_property
     def board(self) -> FakeBoard:

@@ -3,23 +3,41 @@
 from typing import Any
 
 from orderengine.domain.order import OrderStatus
+from orderengine.stream.client_follower import Bounds
 
 CLOSE_CODES = {
     1000: "after the order's last event, or at once when that is not beyond `after`",
-    1008: "more was sent than a client has to say, or its key was revoked",
-    1012: "the server restarts: connect again with the last `seq` as `after`",
+    1002: "a frame broke the protocol",
+    1007: "a text was no UTF-8",
+    1008: "more was sent than a client has to say, its key was revoked, or it answered no ping",
+    1009: "a message was longer than 1024 bytes",
+    1012: "the server restarts: connect again where you were",
+    1013: "the client read too little, or is behind too many orders: connect again where you were",
 }
 
 DESCRIPTION = f"""Every status of an order, each once and by `seq`, however late a client joins.
 
-A client that comes back adds `after`, the last `seq` that it has, and misses nothing. What a client
-sends is not read. The server closes with:
+With `orderId`: one order. A client that comes back adds `after`, the last `seq` that it has, and
+misses nothing.
+
+Without, where keys are asked for: all orders of the client on one socket, each from its first event
+on and by `seq`, without a gap; those that have not ended when the socket opens, and those that are
+accepted later. A message with a `cursor` tells that everything before it was sent, first when the
+socket has caught up. A client that comes back gives the last one as `cursor`, and gets all orders
+that have not ended, or have ended since, from their first event; it drops the events that it has,
+those with a `seq` up to the last one of their order. Orders whose events were pruned meanwhile are
+left out. At most {Bounds().orders} orders are followed at once; a cursor that leads to more is
+refused.
+
+What a client sends is not read. The server closes with:
 
 {chr(10).join(f"- {code}: {why}" for code, why in CLOSE_CODES.items())}
 
-A handshake is refused with an HTTP status (400, 401, 404, 426, 503) and a problem document, of the
-form that `/openapi.json` describes.
+A handshake is refused with an HTTP status (400, 401, 403, 404, 410, 426, 429, 503) and a problem
+document, of the form that `/openapi.json` describes.
 """
+
+CURSOR_EXAMPLE = {"cursor": "2026-11-24T23:39:40.004417Z"}
 
 EXAMPLE = {
     "orderId": "b09f26f7-04bd-4c6a-9634-de855a0a4962",
@@ -47,7 +65,10 @@ def asyncapi_document() -> dict[str, Any]:
             "sendOrderUpdates": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/orderUpdates"},
-                "messages": [{"$ref": "#/channels/orderUpdates/messages/orderEvent"}],
+                "messages": [
+                    {"$ref": f"#/channels/orderUpdates/messages/{name}"}
+                    for name in ("orderEvent", "cursor")
+                ],
             }
         },
         "components": {
@@ -56,9 +77,14 @@ def asyncapi_document() -> dict[str, Any]:
                     "summary": "One step of an order.",
                     "payload": {"$ref": "#/components/schemas/OrderEvent"},
                     "examples": [{"payload": EXAMPLE}],
-                }
+                },
+                "cursor": {
+                    "summary": "All orders only: everything before it was sent.",
+                    "payload": {"$ref": "#/components/schemas/Cursor"},
+                    "examples": [{"payload": CURSOR_EXAMPLE}],
+                },
             },
-            "schemas": {"OrderEvent": _event_schema()},
+            "schemas": {"OrderEvent": _event_schema(), "Cursor": _cursor_schema()},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -67,21 +93,31 @@ def asyncapi_document() -> dict[str, Any]:
 def _channel() -> dict[str, Any]:
     return {
         "address": "/ws/orders",
-        "messages": {"orderEvent": {"$ref": "#/components/messages/orderEvent"}},
+        "messages": {
+            name: {"$ref": f"#/components/messages/{name}"} for name in ("orderEvent", "cursor")
+        },
         "bindings": {
             "ws": {
                 "method": "GET",
                 "query": {
                     "type": "object",
-                    "required": ["orderId"],
                     "additionalProperties": False,
                     "properties": {
-                        "orderId": {"type": "string", "format": "uuid"},
+                        "orderId": {
+                            "type": "string",
+                            "format": "uuid",
+                            "description": "Has to be given where no key is asked for.",
+                        },
                         "after": {
                             "type": "integer",
                             "minimum": 0,
                             "default": 0,
-                            "description": "Only events with a `seq` beyond it.",
+                            "description": "Of one order only events with a `seq` beyond it.",
+                        },
+                        "cursor": {
+                            "type": "string",
+                            "format": "date-time",
+                            "description": "Of all orders also those that have ended since.",
                         },
                         "ticket": {
                             "type": "string",
@@ -92,6 +128,11 @@ def _channel() -> dict[str, Any]:
             }
         },
     }
+
+
+def _cursor_schema() -> dict[str, Any]:
+    cursor = {"type": "string", "format": "date-time"}
+    return {"type": "object", "required": ["cursor"], "properties": {"cursor": cursor}}
 
 
 def _event_schema() -> dict[str, Any]:

@@ -11,12 +11,14 @@ from typing import cast
 from flask import Response, current_app, request
 
 from orderengine.api.answers import EventSchema
+from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode
 from orderengine.api.inputs import read_query, refusal
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.orders import known_order_id
 from orderengine.api.schemas import MAX_SEQ, EventListSchema
-from orderengine.api.updates import EXTENSION, WAKE_S, Updates, Wanted
+from orderengine.api.updates import EXTENSION, WAKE_S, Updates
+from orderengine.api.wanted import Wanted, one_order
 from orderengine.domain.errors import Violation
 from orderengine.stream.messages import event_text
 
@@ -57,7 +59,7 @@ def stream_events(order_id: str) -> Response:
     query = read_query(EventListSchema(), request)
     after = _last_event_id(query["after"])
     updates = cast("Updates", current_app.extensions[EXTENSION])
-    wanted = updates.check(known, after)
+    wanted = one_order(current_ports().orders, known, after)
     if wanted.is_over:
         return Response(status=204)
     updates.take_slot(wanted.caller.client_id)

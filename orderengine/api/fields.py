@@ -7,6 +7,7 @@ a megabyte when written out.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -15,7 +16,7 @@ from uuid import UUID
 from marshmallow import ValidationError, fields
 
 from orderengine.api.strict_json import JsonNumber
-from orderengine.domain.documents import decimal_text
+from orderengine.domain.documents import decimal_text, time_from
 
 MAX_DIGITS = 28
 """As many as Decimal's arithmetic keeps, so that nothing that is accepted is ever rounded."""
@@ -30,6 +31,7 @@ NAME_PATTERN = "^[A-Za-z0-9._-]+$"
 _NAME = re.compile(f"[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR = re.compile(r"[0-9a-f]{32}")
+_MOMENT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -247,6 +249,25 @@ class Cursor(RuleField[UUID]):
         if not _CURSOR.fullmatch(value):
             raise self.make_error("cursor")
         return UUID(hex=value)
+
+
+class Moment(RuleField[datetime]):
+    """A time as `time_text` writes it, of this millennium."""
+
+    rules: ClassVar[Mapping[str, str]] = {
+        "type": "must be a string",
+        "cursor": "must be a cursor of the stream, unchanged",
+    }
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+        if not isinstance(value, str):
+            raise self.make_error("type")
+        if not _MOMENT.fullmatch(value):
+            raise self.make_error("cursor")
+        try:
+            return time_from(value)
+        except ValueError:
+            raise self.make_error("cursor") from None
 
 
 def cursor_text(order_id: UUID) -> str:

@@ -11,6 +11,7 @@ from orderengine.api.fields import (
     Cursor,
     ExactDecimal,
     ExactInteger,
+    Moment,
     Name,
     OrderId,
     ShortText,
@@ -136,8 +137,10 @@ class EventListSchema(RequestSchema):
     after = ExactInteger(0, MAX_SEQ, quoted=True, load_default=0)
 
 
-class UpdatesQuerySchema(EventListSchema):
-    """Which order's updates to send; the ticket was looked at before."""
+class UpdatesQuerySchema(RequestSchema):
+    """Whose updates to send: one order's, or all of the client; the ticket was looked at before."""
 
-    order_id = OrderId(required=True)
+    order_id = OrderId()
+    after = ExactInteger(0, MAX_SEQ, quoted=True)
+    cursor = Moment()
     ticket = ShortText()

@@ -1,4 +1,4 @@
-"""Order updates over WebSockets: `GET /ws/orders?orderId=…[&after=seq]`."""
+"""Order updates over WebSockets: `/ws/orders?orderId=…[&after=seq]`, `/ws/orders[?cursor=…]`."""
 
 import contextlib
 from collections import Counter
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 from typing import Any
-from uuid import UUID
 
 from flask import Flask, Response, g, request
 from flask_sock import Sock
@@ -16,17 +15,17 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
 from orderengine.api.access import current_caller
-from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
 from orderengine.api.handshake import handshake_refusal, origin_refusal, prepare_handshake
-from orderengine.api.inputs import read_query, refusal
-from orderengine.api.schemas import UpdatesQuerySchema
+from orderengine.api.wanted import Wanted, WantedAll, read_wanted
 from orderengine.domain.access import Caller
-from orderengine.domain.errors import Violation
+from orderengine.domain.events import OrderEvent
 from orderengine.execution.access import Gate
 from orderengine.execution.ports import Orders
+from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
-from orderengine.stream.messages import event_text
+from orderengine.stream.messages import cursor_text, event_text
 
 PATH = "/ws/orders"
 EXTENSION = "orderengine.updates"
@@ -37,16 +36,6 @@ SERVER_OPTIONS = {"ping_interval": 25, "max_message_size": 1024}
 
 PEER_GONE = (ConnectionClosed, ProtocolError, OSError)
 """What sending raises once the client has closed, or is no longer there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a client asked for; `is_over` when there is nothing left to send."""
-
-    caller: Caller
-    order_id: UUID
-    after: int
-    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,7 @@ class SocketEnd(StrEnum):
     GONE = "gone"
     """The client closed it, or is no longer there."""
     SLOW = "slow"
-    """The client read nothing for so long that it was cut off."""
+    """The client read nothing for too long, or fell too far behind its orders."""
     FLOODED = "flooded"
     """The client said too much."""
     REVOKED = "revoked"
@@ -80,6 +69,7 @@ class SocketEnd(StrEnum):
 
 _CODES = {
     SocketEnd.ENDED: CloseReason.NORMAL_CLOSURE,
+    SocketEnd.SLOW: CloseReason.TRY_AGAIN_LATER,
     SocketEnd.FLOODED: CloseReason.POLICY_VIOLATION,
     SocketEnd.REVOKED: CloseReason.POLICY_VIOLATION,
     SocketEnd.RESTART: CloseReason.SERVICE_RESTART,
@@ -112,12 +102,10 @@ class Updates:
         refusal = handshake_refusal() or origin_refusal(self._origins)
         if refusal is not None:
             return refusal
-        query = read_query(UpdatesQuerySchema(), request)
-        query.pop("ticket", None)
         client_id = current_caller().client_id
         self.take_slot(client_id)
         g.socket_slot = client_id
-        g.wanted = self.check(**query)
+        g.wanted = read_wanted(self._orders, self._hub)
         prepare_handshake(request.environ)
         return None
 
@@ -139,14 +127,13 @@ class Updates:
         with _parting(ws):
             ws.close(self._send_counted(ws, g.wanted))
 
-    def _send_counted(self, ws: Any, wanted: Wanted) -> CloseReason:
+    def _send_counted(self, ws: Any, wanted: Wanted | WantedAll) -> CloseReason:
         end = SocketEnd.GONE
         try:
             end = self._send(ws, wanted)
-        except BlockingIOError:  # what a send raises that came to its time-out
-            end = SocketEnd.SLOW
-            raise
         finally:
+            if ws.sock.slow:  # whichever thread has noticed
+                end = SocketEnd.SLOW
             with self._lock:
                 self.closed[end] += 1
         return _CODES[end]
@@ -170,23 +157,15 @@ class Updates:
         )
         raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
 
-    def check(self, order_id: UUID, after: int) -> Wanted:
-        """What the caller wants to follow; raises Refused if there is no such thing."""
-        caller = current_caller()
-        order = self._orders.get(order_id)
-        if order is None or order.client_id != caller.client_id:
-            raise Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
-        if after > order.version and not order.status.is_terminal:
-            message = f"must not be beyond {order.version}, the latest seq"
-            raise refusal([Violation("after", "range", message)])
-        is_over = order.status.is_terminal and after >= order.version
-        if order.status.is_terminal and not is_over and not self._orders.events(order_id, after):
-            raise events_pruned()
-        return Wanted(caller, order_id, after, is_over)
-
     def follow(self, wanted: Wanted) -> Follower:
         """Follow what was checked; to be closed by the caller."""
         return self._hub.follow(wanted.order_id, wanted.after)
+
+    def _follow(self, wanted: Wanted | WantedAll) -> Follower | ClientFollower:
+        if isinstance(wanted, Wanted):
+            return self.follow(wanted)
+        client_id = wanted.caller.client_id
+        return self._hub.follow_client(client_id, wanted.first, wanted.cursor)
 
     def reason_to_part(self, caller: Caller) -> SocketEnd | None:
         """Why this process must not go on sending to this caller, or None."""
@@ -194,21 +173,23 @@ class Updates:
             return SocketEnd.RESTART
         return SocketEnd.REVOKED if self._gate.is_closed_to(caller) else None
 
-    def _send(self, ws: Any, wanted: Wanted) -> SocketEnd:
+    def _send(self, ws: Any, wanted: Wanted | WantedAll) -> SocketEnd:
         """Send until there is a reason to close."""
-        if wanted.is_over:
+        if isinstance(wanted, Wanted) and wanted.is_over:
             return SocketEnd.ENDED
-        with self.follow(wanted) as follower:
+        with self._follow(wanted) as follower:
             while not follower.ended:
                 reason = self.reason_to_part(wanted.caller)
                 if reason is not None:
                     return reason
                 if ws.sock.flooded:
                     return SocketEnd.FLOODED
+                if follower.overrun:
+                    return SocketEnd.SLOW
                 _discard_input(ws)
-                event = follower.next(WAKE_S)
-                if event is not None:
-                    ws.send(event_text(event))
+                told = follower.next(WAKE_S)
+                if told is not None:
+                    ws.send(event_text(told) if isinstance(told, OrderEvent) else cursor_text(told))
         return SocketEnd.ENDED
 
 

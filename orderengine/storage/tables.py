@@ -98,6 +98,13 @@ orders = Table(
         postgresql_where=text("client_order_id IS NOT NULL"),
     ),
     Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),
+    # An order enters it once, by its last step.
+    Index(
+        "ix_orders_client_ended",
+        "client_id",
+        "updated_at",
+        postgresql_where=text("due_at IS NULL"),
+    ),
 )
 
 order_events = Table(

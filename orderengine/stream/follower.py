@@ -39,6 +39,7 @@ class Follower:
     ) -> None:
         self.order_id = order_id
         self.ended = False
+        self.overrun = False
         self._limit = limit
         self._ask = ask
         self._leave = leave

@@ -4,6 +4,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -11,6 +13,9 @@ import structlog
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.ports import Orders
+from orderengine.execution.standing import ClientOrders, Look
+from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
+from orderengine.stream.client_streams import ClientStreams
 from orderengine.stream.follower import Follower, Offer
 from orderengine.stream.subscription import Subscription
 
@@ -21,6 +26,14 @@ POLL_S = 1.0
 CLOSE_TIMEOUT_S = 5.0
 
 
+class _Work(NamedTuple):
+    """What to read: these orders, and the streams of clients; of those only what lacks, or all."""
+
+    orders: set[UUID]
+    clients: bool
+    everything: bool
+
+
 class Hub:
     """Lets any number of sockets follow orders at the cost of one query a second.
 
@@ -29,6 +42,7 @@ class Hub:
     the events beyond the lowest `seq` that a follower here has. The orders of followers that are
     new or miss an event are read at once; all orders that are followed, when the subscription was
     made (again) and once a second, because the loss of an order's last message leaves no gap.
+    Clients are followed the same way: one more query a second finds where their orders stand.
 
     Redis away: streams are up to a second late. PostgreSQL away: they wait, and catch up.
 
@@ -40,8 +54,10 @@ class Hub:
         self,
         redis_url: str,
         orders: Orders,
+        clients: ClientOrders,
         *,
         queue_limit: int = QUEUE_LIMIT,
+        client_bounds: Bounds | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self.heard = 0
@@ -54,7 +70,9 @@ class Hub:
         self._changed = threading.Condition()
         self._poll_at = 0.0
         self._wanted: set[UUID] = set()
+        self._clients_wanted = False
         self._followers: dict[UUID, set[Follower]] = defaultdict(set)
+        self._clients = ClientStreams(orders, clients, client_bounds or Bounds())
         self._threads: list[threading.Thread] = []
 
     def follow(self, order_id: UUID, after: int = 0) -> Follower:
@@ -65,18 +83,43 @@ class Hub:
         """
         follower = Follower(order_id, after, self._queue_limit, self._ask_again, self._leave)
         with self._changed:
-            if self._stopping.is_set():
-                raise RuntimeError("the hub is closed")
-            self._start_threads()
+            self._start()
             self._followers[order_id].add(follower)
         self._ask(order_id)
+        return follower
+
+    @property
+    def orders_limit(self) -> int:
+        """How many orders of a client can be followed at once."""
+        return self._clients.bounds.orders
+
+    def look(self, client_id: str, cursor: datetime | None) -> Look:
+        """What following a client from this cursor on starts with; raises StorageUnavailable."""
+        return self._clients.look(client_id, cursor)
+
+    def follow_client(
+        self, client_id: str, first: Look, cursor: datetime | None = None
+    ) -> ClientFollower:
+        """Follow all orders of a client that this look has found, and those accepted after it.
+
+        To be closed when done. Raises RuntimeError when the hub is closed.
+        """
+        streams = self._clients
+        since = first.looked_at if cursor is None else cursor - CLOCK_SLACK
+        follower = ClientFollower(
+            client_id, first, since, streams.bounds, self._ask_for_clients, streams.discard
+        )
+        with self._changed:
+            self._start()
+            streams.add(follower)
+        self._ask_for_clients()
         return follower
 
     @property
     def followers(self) -> int:
         """How many followers there are now."""
         with self._changed:
-            return sum(map(len, self._followers.values()))
+            return sum(map(len, self._followers.values())) + len(self._clients)
 
     @property
     def is_subscribed(self) -> bool:
@@ -97,7 +140,9 @@ class Hub:
         for thread in threads:
             thread.join(CLOSE_TIMEOUT_S)
 
-    def _start_threads(self) -> None:
+    def _start(self) -> None:
+        if self._stopping.is_set():
+            raise RuntimeError("the hub is closed")
         if self._threads:
             return
         self._threads = [
@@ -119,6 +164,11 @@ class Hub:
             if not local:
                 del self._followers[follower.order_id]
 
+    def _ask_for_clients(self) -> None:
+        with self._changed:
+            self._clients_wanted = True
+            self._changed.notify_all()
+
     def _ask(self, order_id: UUID) -> None:
         with self._changed:
             self._wanted.add(order_id)
@@ -134,9 +184,13 @@ class Hub:
             self._poll_at = 0.0
             self._changed.notify_all()
 
-    def _on_event(self, event: OrderEvent) -> None:
+    def _on_event(self, event: OrderEvent, client_id: str | None) -> None:
         self.heard += 1
         self._deliver([event])
+        if client_id is not None and self._clients.offer(client_id, event):
+            with self._changed:
+                self.rereads += 1
+            self._ask_for_clients()
 
     def _deliver(self, events: Iterable[OrderEvent], *, stored: bool = False) -> None:
         for event in events:
@@ -150,9 +204,11 @@ class Hub:
         """The reader thread; after a read that failed, all is read."""
         away = False
         while not self._stopping.is_set():
-            wanted = self._wait_for_work()
+            work = self._wait_for_work()
             try:
-                self._read(wanted)
+                self._read(work.orders)
+                if work.clients and self._clients.read(everything=work.everything):
+                    self._ask_for_clients()
             except StorageUnavailable as error:
                 if not away:
                     log.warning("streams_wait_for_storage", error=str(error))
@@ -168,20 +224,26 @@ class Hub:
         self._stopping.wait(self._poll_s)
         self._ask_for_all()
 
-    def _wait_for_work(self) -> set[UUID]:
+    def _wait_for_work(self) -> _Work:
         """Wait until orders are to be read: those asked for, or all once a second."""
         with self._changed:
+            is_used = bool(self._followers) or len(self._clients) > 0
             self._changed.wait_for(
                 lambda: (
-                    self._wanted or self._stopping.is_set() or self._poll_at <= time.monotonic()
+                    self._wanted
+                    or self._clients_wanted
+                    or self._stopping.is_set()
+                    or self._poll_at <= time.monotonic()
                 ),
-                timeout=max(self._poll_at - time.monotonic(), 0.0) if self._followers else None,
+                timeout=max(self._poll_at - time.monotonic(), 0.0) if is_used else None,
             )
             wanted, self._wanted = self._wanted, set()
-            if self._poll_at <= time.monotonic():
+            clients, self._clients_wanted = self._clients_wanted, False
+            everything = self._poll_at <= time.monotonic()
+            if everything:
                 self._poll_at = time.monotonic() + self._poll_s
                 wanted = set(self._followers)
-            return wanted
+            return _Work(wanted, clients or everything, everything)
 
     def _read(self, wanted: set[UUID]) -> None:
         with self._changed:

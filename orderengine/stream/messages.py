@@ -1,11 +1,12 @@
 """What travels through Redis, and under which names: the only place that knows either.
 
 An event has one wire form. What a publisher sends, what a stream replays from PostgreSQL and what
-a client's socket gets is the same text, byte for byte.
+a client's socket gets is the same text, byte for byte; what is published says at its end, to the
+hub alone, whose order it is.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from orderengine.domain.documents import (
     time_from,
     time_text,
 )
-from orderengine.domain.events import OrderEvent
+from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction
 from orderengine.domain.side import Side
 from orderengine.json_text import json_text, json_value
@@ -61,9 +62,31 @@ def event_text(event: OrderEvent) -> str:
     return _text(event_document(event))
 
 
+def published_text(moved: Moved) -> str:
+    """What is published of a step: its event, and the client whose order it is.
+
+    A release that knows nothing of the last member reads the event alone.
+    """
+    return f'{event_text(moved.event)[:-1]},"clientId":{json_text(moved.order.client_id)}}}'
+
+
+def published_from(text: str | bytes) -> tuple[OrderEvent, str | None]:
+    """The event, and its client unless another release published it; raises like `event_from`."""
+    document = json_value(text)
+    return _event_from(document), document.get("clientId")
+
+
+def cursor_text(cursor: datetime) -> str:
+    """The wire form of a cursor in a client's stream: one JSON object."""
+    return _text({"cursor": time_text(cursor)})
+
+
 def event_from(text: str | bytes) -> OrderEvent:
     """Read what `event_text` wrote; raises one of `UNREADABLE` for anything else."""
-    document = json_value(text)
+    return _event_from(json_value(text))
+
+
+def _event_from(document: Mapping[str, Any]) -> OrderEvent:
     return OrderEvent(
         order_id=UUID(document["orderId"]),
         seq=int(document["seq"]),

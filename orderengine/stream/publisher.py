@@ -12,8 +12,8 @@ from orderengine.stream.messages import (
     EVENTS_CHANNEL,
     cache_ttl,
     cached_text,
-    event_text,
     order_key,
+    published_text,
 )
 
 # The cache takes a higher version only: publishers of one order overtake each other at times.
@@ -55,7 +55,7 @@ class RedisEventPublisher:
                     cached_text(order),
                     ttl_ms,
                     EVENTS_CHANNEL,
-                    event_text(moved.event),
+                    published_text(moved),
                 ],
             )
         except REDIS_ERRORS as error:

@@ -10,7 +10,7 @@ from redis.client import PubSub
 
 from orderengine.domain.events import OrderEvent
 from orderengine.stream.client import create_client
-from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, event_from
+from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, published_from
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +25,7 @@ LAST_BACKOFF_S = 2.0
 class Subscription:
     """Calls `on_event` for what is published and `on_subscribed` whenever that may have a gap.
 
+    An event comes with the client whose order it is, None where another release published it.
     `run` is for a thread of its own. It ends only when told to: whatever goes wrong is logged, and
     the subscription made anew after a growing pause. Both functions are called from that thread.
     """
@@ -32,7 +33,7 @@ class Subscription:
     def __init__(
         self,
         redis_url: str,
-        on_event: Callable[[OrderEvent], None],
+        on_event: Callable[[OrderEvent, str | None], None],
         on_subscribed: Callable[[], None],
     ) -> None:
         self.losses = 0
@@ -76,11 +77,11 @@ class Subscription:
 
     def _hand_over(self, text: bytes) -> None:
         try:
-            event = event_from(text)
+            event, client_id = published_from(text)
         except UNREADABLE as error:
             log.warning("event_unreadable", error=str(error))  # the next poll finds it
         else:
-            self._on_event(event)
+            self._on_event(event, client_id)
 
 
 def _check_silence(pubsub: PubSub, silent_s: float) -> None:

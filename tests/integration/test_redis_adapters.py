@@ -14,7 +14,7 @@ from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
 from orderengine.stream.heartbeat import Heartbeat
-from orderengine.stream.messages import EVENTS_CHANNEL, event_text, order_key
+from orderengine.stream.messages import EVENTS_CHANNEL, order_key, published_text
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.fakes import FakeOrders
 from tests.integration.streams import Stream, StreamFactory, frozen
@@ -165,5 +165,5 @@ def test_a_redis_without_memory_still_carries_events(stream: Stream) -> None:
     heard = listener.get_message(timeout=2.0)
     listener.close()
     assert heard is not None
-    assert heard["data"].decode() == event_text(walk.first.event)
+    assert heard["data"].decode() == published_text(walk.first)
     assert not stream.client.exists(order_key(walk.order_id))

@@ -169,7 +169,7 @@ def test_a_closed_hub_has_no_threads_and_takes_no_followers(stream: Stream) -> N
 
 def test_an_unused_hub_starts_no_thread(redis_url: str, fake_orders: FakeOrders) -> None:
     before = threading.active_count()
-    Hub(redis_url, fake_orders).close()
+    Hub(redis_url, fake_orders, fake_orders).close()
     assert threading.active_count() == before
 
 

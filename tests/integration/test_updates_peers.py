@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from orderengine.api.guarded_socket import BUDGET_FRAMES
 from tests.integration.streams import wait_until
 from tests.integration.web_process import (
     KEY,
@@ -163,6 +164,59 @@ def test_a_client_that_stops_reading_is_dropped(own_web: Callable[..., Web]) -> 
         web.post(f"/orders/{order_id}/flood")
         wait_until(web.is_idle)
     assert web.state()["closed"] == {"slow": 1}
+
+
+def test_a_client_that_reads_on_too_late_finds_out_why(own_web: Callable[..., Web]) -> None:
+    web = own_web(TEST_SEND_TIMEOUT_S="1")
+    order_id, other_id = web.order(), web.order()
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+    with web.follow(order_id, sockopt=small) as slow, web.follow(other_id) as friend:
+        next_event(slow)
+        next_event(friend)
+        web.post(f"/orders/{order_id}/chatter")
+        wait_until(lambda: bool(web.state()["closed"]))
+        texts, code = rest(slow)
+        assert code == 1013
+        assert seqs(texts) == list(range(2, len(texts) + 2))
+        with web.follow(order_id, after=len(texts) + 1) as again:
+            assert next_event(again)["seq"] == len(texts) + 2
+        web.post(f"/orders/{other_id}/fail")
+        assert seqs(rest(friend)[0]) == [2]
+    wait_until(web.is_idle)
+    assert web.state()["closed"]["slow"] == 1
+
+
+def test_a_client_that_stops_reading_holds_up_nobody_else(own_web: Callable[..., Web]) -> None:
+    web = own_web()  # it is cut off after ten seconds only
+    order_id = web.order()
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+    with web.follow(order_id, sockopt=small) as slow:
+        next_event(slow)
+        web.post(f"/orders/{order_id}/chatter")
+        slowest_s = 0.0
+        for _ in range(20):
+            began = time.monotonic()
+            other_id = web.order()
+            with web.follow(other_id) as friend:
+                web.post(f"/orders/{other_id}/confirm")
+                assert seqs(rest(friend)[0]) == [1, 2, 3, 4, 5]
+            slowest_s = max(slowest_s, time.monotonic() - began)
+        assert web.state()["closed"] == {"ended": 20}
+    assert slowest_s < 2.0
+
+
+@pytest.mark.parametrize("opcode", [websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_PING])
+def test_many_small_messages_are_too_much_as_well(web: Web, opcode: int) -> None:
+    with web.follow(web.order()) as client:
+        assert next_event(client)["seq"] == 1
+        with contextlib.suppress(OSError):
+            for _ in range(BUDGET_FRAMES + 100):  # far less than the bytes that it might send
+                client.send(b"", opcode)
+        codes = [client.recv_data(control_frame=True)]
+        while codes[-1][0] != websocket.ABNF.OPCODE_CLOSE:
+            codes.append(client.recv_data(control_frame=True))
+    assert codes[-1][1][:2] == struct.pack("!H", 1008)
+    wait_until(web.is_idle)
 
 
 def test_a_client_that_never_finishes_its_request_frees_its_thread(

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from flask import Flask, jsonify, request
@@ -13,21 +15,26 @@ from orderengine.api.errors import register_error_handlers
 from orderengine.api.updates import Caps, Updates, register_updates
 from orderengine.config import Settings
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
-from orderengine.execution.access import OpenGate
+from orderengine.domain.moves import Build, FailAttempt, Move, RoutingCause, StartRouting
+from orderengine.execution.access import Gate, KeyGate, OpenGate, create_key
 from orderengine.execution.meter import Tally
 from orderengine.execution.ports import EventPublisher
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import create_client
+from orderengine.stream.client_follower import Bounds
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
-from tests.fakes import FakeOrders
-from tests.steps import CONFIRMED, FAIL, Walk
+from tests.builders import a_build
+from tests.fakes import START, FakeClock, FakeKeys, FakeOrders
+from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 
 BIG: tuple[Move, ...] = (
     FailAttempt(FailureReason.CHAIN_ERROR, "x" * 400_000, 0.5),
     StartRouting(RoutingCause.RETRY),
 )
+
+_BUILD = a_build(START)
+WORDY = Build(replace(_BUILD.route, refusals={"orca": "x" * 20_000}), _BUILD.limit_amount)
 
 PATHS: dict[str, tuple[Move, ...]] = {
     "start": CONFIRMED[:1],
@@ -35,23 +42,37 @@ PATHS: dict[str, tuple[Move, ...]] = {
     "confirm": CONFIRMED,
     "fail": (FAIL,),
     "flood": (CONFIRMED[0], *BIG * 20),
+    "chatter": (CONFIRMED[0], *(WORDY, RECOVER) * 300),
 }
 
 
 def create_app() -> Flask:
     settings = Settings.from_env()
-    orders = FakeOrders()
+    orders = FakeOrders(TickingClock())
+    keys = FakeKeys(orders.clock)
     publisher = RedisEventPublisher(create_client(settings.redis_url, 1.0), Breaker(), Tally())
-    hub = Hub(settings.redis_url, orders, poll_s=0.2)
+    bounds = Bounds(orders=int(os.environ.get("TEST_ORDERS_AT_ONCE", "1000")))
+    hub = Hub(settings.redis_url, orders, orders, poll_s=0.2, client_bounds=bounds)
     app = Flask(__name__)
     _shorten_waits(app)
     register_error_handlers(app)
-    gate = OpenGate()
+    gate: Gate = KeyGate(keys) if settings.asks_for_keys else OpenGate()
     register_access(app, gate)
-    updates = register_updates(app, orders, hub, gate, Caps(settings.ws_max_sockets))
+    per_client = settings.protection.max_sockets_per_client if settings.asks_for_keys else 0
+    caps = Caps(settings.ws_max_sockets, per_client)
+    updates = register_updates(app, orders, hub, gate, caps)
     _let_orders_move(app, orders, publisher)
-    _show_state(app, updates, hub)
+    _make_keys(app, keys)
+    _show_state(app, updates, hub, orders)
     return app
+
+
+class TickingClock(FakeClock):
+    """Moves a little whenever somebody looks: a later step has a later time."""
+
+    def now(self) -> datetime:
+        self.advance(0.0001)
+        return self.moment
 
 
 def _shorten_waits(app: Flask) -> None:
@@ -69,7 +90,7 @@ def _let_orders_move(app: Flask, orders: FakeOrders, publisher: EventPublisher) 
 
     @app.post("/orders")
     def accept() -> ResponseReturnValue:
-        walk = Walk(orders)
+        walk = Walk(orders, request.args.get("client", "local"))
         walks[walk.order_id] = walk
         publisher.publish(walk.first)
         return jsonify(orderId=str(walk.order_id))
@@ -91,7 +112,18 @@ def _let_orders_move(app: Flask, orders: FakeOrders, publisher: EventPublisher) 
         return jsonify(down=orders.down)
 
 
-def _show_state(app: Flask, updates: Updates, hub: Hub) -> None:
+def _make_keys(app: Flask, keys: FakeKeys) -> None:
+    @app.post("/keys/<client_id>")
+    def make_key(client_id: str) -> ResponseReturnValue:
+        key_id, key = create_key(keys, client_id)
+        return jsonify(keyId=key_id, key=key)
+
+    @app.post("/keys/<key_id>/revoke")
+    def revoke(key_id: str) -> ResponseReturnValue:
+        return jsonify(revoked=keys.revoke(key_id))
+
+
+def _show_state(app: Flask, updates: Updates, hub: Hub, orders: FakeOrders) -> None:
     @app.get("/state")
     def state() -> ResponseReturnValue:
         readers = [t for t in threading.enumerate() if "simple_websocket" in t.name]
@@ -100,4 +132,5 @@ def _show_state(app: Flask, updates: Updates, hub: Hub) -> None:
             open=updates.open,
             followers=hub.followers,
             closed=dict(updates.closed),
+            orders=len(orders),
         )

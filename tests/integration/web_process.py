@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,44 @@ ODD_HEADERS = (
 )
 
 Document = dict[str, Any]
+
+
+class AllOrders:
+    """What a socket of all orders has told so far: texts by order, and the last cursor."""
+
+    def __init__(self, client: websocket.WebSocket) -> None:
+        self.client = client
+        self.texts: dict[str, list[str]] = defaultdict(list)
+        self.cursor: str | None = None
+
+    def take(self) -> Document:
+        """The next message."""
+        text = self.client.recv()
+        assert isinstance(text, str)
+        assert text, "the socket was closed"
+        message: Document = json.loads(text)
+        if "cursor" in message:
+            self.cursor = message["cursor"]
+        else:
+            self.texts[message["orderId"]].append(text)
+        return message
+
+    def catch_up(self) -> str:
+        """Take messages up to a cursor."""
+        while "cursor" not in (message := self.take()):
+            pass
+        return str(message["cursor"])
+
+    def take_to_the_end_of(self, *order_ids: str) -> None:
+        """Take messages until these orders have ended."""
+        left = set(order_ids)
+        while left:
+            message = self.take()
+            if message.get("status") in {"confirmed", "failed"}:
+                left.discard(message["orderId"])
+
+    def seqs(self, order_id: str) -> list[int]:
+        return seqs(self.texts[order_id])
 
 
 class Web:
@@ -96,13 +135,31 @@ class Web:
         state = self.state()
         return all(state[name] == value for name, value in IDLE.items())
 
-    def order(self) -> str:
+    def order(self, client_id: str = "local") -> str:
         """The id of a new order."""
-        return str(self.post("/orders")["orderId"])
+        return str(self.post(f"/orders?client={client_id}")["orderId"])
 
     def url(self, order_id: str, after: int | None = None) -> str:
         query = f"orderId={order_id}" + ("" if after is None else f"&after={after}")
         return f"ws://127.0.0.1:{self.port}/ws/orders?{query}"
+
+    def key(self, client_id: str) -> Document:
+        """A new key of a client: its `keyId`, and the `key`."""
+        return self.post(f"/keys/{client_id}")
+
+    @contextlib.contextmanager
+    def follow_all(self, key: str, query: str = "", **options: Any) -> Iterator[AllOrders]:
+        """A socket of all orders of the client that has this key."""
+        client = websocket.create_connection(
+            f"ws://127.0.0.1:{self.port}/ws/orders{query}",
+            timeout=TIMEOUT_S,
+            header={"Authorization": f"Bearer {key}"},
+            **options,
+        )
+        try:
+            yield AllOrders(client)
+        finally:
+            client.shutdown()  # type: ignore[no-untyped-call]
 
     @contextlib.contextmanager
     def follow(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 
 from orderengine.api import documentation, postman
 from orderengine.api.answers import EventSchema
-from orderengine.api.asyncapi import CLOSE_CODES, EXAMPLE, asyncapi_document
+from orderengine.api.asyncapi import CLOSE_CODES, CURSOR_EXAMPLE, EXAMPLE, asyncapi_document
 from orderengine.api.errors import TITLES, ErrorCode
 from orderengine.api.problem_examples import EXAMPLES
 from orderengine.api.schemas import UpdatesQuerySchema
 from orderengine.domain.errors import FailureReason
-from orderengine.stream.messages import event_text
+from orderengine.stream.messages import cursor_text, event_text
+from tests.frames import frame_corpus
 from tests.steps import Walk
 from tests.web import Web
 
@@ -143,7 +145,11 @@ def test_the_socket_is_described_as_it_is(web: Web) -> None:
     query = served["channels"]["orderUpdates"]["bindings"]["ws"]["query"]["properties"]
     taken = {field.data_key for field in UpdatesQuerySchema().load_fields.values()}
     assert set(query) == taken
-    assert set(CLOSE_CODES) == {1000, 1008, 1012}
+    codes = {code for case in frame_corpus() for code in case.codes} & set(range(1002, 1016))
+    assert codes - {1003, 1005, 1011} | {1000, 1012, 1013} == set(CLOSE_CODES)
+    cursor = json.loads(cursor_text(datetime(2026, 11, 24, 23, 39, 40, 4417, UTC)))
+    assert cursor == CURSOR_EXAMPLE
+    assert set(served["components"]["schemas"]["Cursor"]["properties"]) == set(cursor)
     sent = json.loads(event_text(Walk(web.orders).first.event))
     assert sent.keys() == schema["properties"].keys()
 

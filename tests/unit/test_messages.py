@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,8 +18,11 @@ from orderengine.stream.messages import (
     cache_ttl,
     cached_order,
     cached_text,
+    cursor_text,
     event_from,
     event_text,
+    published_from,
+    published_text,
 )
 from tests.fakes import FakeOrders
 from tests.steps import CONFIRMED, FAIL, Walk
@@ -71,6 +74,25 @@ def test_an_event_that_was_read_is_written_byte_for_byte_the_same(moved: Moved) 
 
 
 @steps
+def test_what_is_published_is_the_event_and_whose_order_it_is(moved: Moved) -> None:
+    text = published_text(moved)
+    assert published_from(text) == (moved.event, moved.order.client_id)
+    assert event_from(text) == moved.event, "as a release reads it that knows no clients"
+    assert published_from(event_text(moved.event)) == (moved.event, None)
+    assert text.startswith(event_text(moved.event)[:-1])
+
+
+def test_a_client_of_any_name_can_be_published() -> None:
+    walk = Walk(FakeOrders(), 'a"},{\u2028')
+    assert published_from(published_text(walk.first))[1] == walk.order.client_id
+
+
+def test_a_cursor_has_the_documented_wire_form() -> None:
+    moment = datetime(2026, 11, 24, 23, 39, 40, 4417, UTC)
+    assert cursor_text(moment) == '{"cursor":"2026-11-24T23:39:40.004417Z"}'
+
+
+@steps
 def test_an_order_survives_the_cache(moved: Moved) -> None:
     text = cached_text(moved.order)
     assert text.startswith(f"{moved.order.version} {{")
@@ -101,8 +123,9 @@ def test_text_that_is_no_unicode_still_has_a_wire_form() -> None:
     [b"", b"null", b"[]", b"{}", b'{"orderId":"1"}', b'{"orderId":1}', b"\xef\xbb\xbf", b"\xff"],
 )
 def test_what_somebody_else_wrote_is_unreadable_and_nothing_worse(text: bytes) -> None:
-    with pytest.raises(UNREADABLE):
-        event_from(text)
+    for read in (event_from, published_from):
+        with pytest.raises(UNREADABLE):
+            read(text)
     for held in (text, b"1 " + text):
         with pytest.raises(UNREADABLE):
             cached_order(held)

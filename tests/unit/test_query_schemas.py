@@ -1,5 +1,6 @@
 """The schemas of query strings, and the ids and cursors in them."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from orderengine.api.schemas import (
     QuoteQuerySchema,
     UpdatesQuerySchema,
 )
+from orderengine.domain.documents import time_text
 from orderengine.domain.order import OrderStatus
 from tests.web import INSTRUMENTS, refused
 
@@ -89,17 +91,40 @@ def test_events_are_asked_for_after_a_number() -> None:
     assert refused(EventListSchema(), {"after": str(2**31)}) == [("after", "range")]
 
 
-def test_updates_are_asked_for_as_events_are_and_with_an_order_id() -> None:
+def test_updates_are_asked_for_by_an_order_or_a_cursor() -> None:
     query = {"orderId": str(ORDER_ID), "after": "2147483647"}
     assert load(UpdatesQuerySchema(), query) == {"order_id": ORDER_ID, "after": 2**31 - 1}
-    assert load(UpdatesQuerySchema(), {"orderId": str(ORDER_ID)})["after"] == 0
+    assert load(UpdatesQuerySchema(), {}) == {}
+    moment = datetime(2026, 11, 24, 23, 39, 37, 421804, UTC)
+    assert load(UpdatesQuerySchema(), {"cursor": time_text(moment)}) == {"cursor": moment}
     assert refused(UpdatesQuerySchema(), {"after": str(2**31), "since": "1"}) == [
         ("after", "range"),
-        ("orderId", "required"),
         ("since", "unknown"),
     ]
     for text in ("", "42", ORDER_ID.hex):
         assert refused(UpdatesQuerySchema(), {"orderId": text}) == [("orderId", "uuid")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "1", "now", "infinity", "2026-11-24", "2026-11-24T23:39:37Z", "20261124T233937Z"),
+        *(
+            "2026-13-24T23:39:37.421804Z",
+            "2026-02-30T23:39:37.421804Z",
+            "2026-11-24T25:00:00.000000Z",
+        ),
+        *(
+            "0001-01-01T00:00:00.000000Z",
+            "9999-12-31T23:59:60.000000Z",
+            "2026-11-24T23:39:37.421804",
+        ),
+        *("2026-11-24T23:39:37.421804+00:00", "2026-11-24T23:39:37.42180\u0664Z", "b" * 32),
+        *("2026-11-24T23:39:37.421804Z\n", " 2026-11-24T23:39:37.421804Z"),
+    ],
+)
+def test_what_no_stream_has_told_is_no_cursor(text: str) -> None:
+    assert refused(UpdatesQuerySchema(), {"cursor": text}) == [("cursor", "cursor")]
 
 
 @given(st.uuids())

@@ -1,0 +1,85 @@
+"""What a stream is asked for: one order from an event on, or all orders of a client."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flask import request
+
+from orderengine.api.access import current_caller
+from orderengine.api.errors import ErrorCode, Refused, events_pruned
+from orderengine.api.inputs import read_query, refusal
+from orderengine.api.schemas import UpdatesQuerySchema
+from orderengine.domain.access import Caller
+from orderengine.domain.errors import Violation
+from orderengine.execution.ports import Orders
+from orderengine.execution.standing import Look
+from orderengine.stream.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One order; `is_over` when there is nothing left to send."""
+
+    caller: Caller
+    order_id: UUID
+    after: int
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAll:
+    """All orders of the caller: those of the look, and what is accepted after it."""
+
+    caller: Caller
+    first: Look
+    cursor: datetime | None
+
+
+def read_wanted(orders: Orders, hub: Hub) -> Wanted | WantedAll:
+    """What the query of this handshake asks for; raises Refused, and StorageUnavailable."""
+    query = read_query(UpdatesQuerySchema(), request)
+    order_id, after, cursor = query.get("order_id"), query.get("after"), query.get("cursor")
+    if order_id is None:
+        if current_caller().key_id is None:
+            # Where anybody may ask, a missing id is an oversight; nobody's orders are "mine".
+            message = "must be given where no key is asked for"
+            raise refusal([Violation("orderId", "required", message)])
+        if after is not None:
+            message = "goes with an orderId; all orders go on from a cursor"
+            raise refusal([Violation("after", "combination", message)])
+        return all_orders(hub, cursor)
+    if cursor is not None:
+        message = "is for all orders; those of one go on from `after`"
+        raise refusal([Violation("cursor", "combination", message)])
+    return one_order(orders, order_id, after or 0)
+
+
+def one_order(orders: Orders, order_id: UUID, after: int) -> Wanted:
+    """An order of the caller; raises Refused if there is no such thing to follow."""
+    caller = current_caller()
+    order = orders.get(order_id)
+    if order is None or order.client_id != caller.client_id:
+        raise Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
+    if after > order.version and not order.status.is_terminal:
+        message = f"must not be beyond {order.version}, the latest seq"
+        raise refusal([Violation("after", "range", message)])
+    is_over = order.status.is_terminal and after >= order.version
+    if order.status.is_terminal and not is_over and not orders.events(order_id, after):
+        raise events_pruned()
+    return Wanted(caller, order_id, after, is_over)
+
+
+def all_orders(hub: Hub, cursor: datetime | None) -> WantedAll:
+    """All orders of the caller; raises Refused for a cursor that can not be gone on from."""
+    caller = current_caller()
+    first = hub.look(caller.client_id, cursor)
+    if cursor is not None and cursor > first.looked_at:
+        raise refusal([Violation("cursor", "range", "must not be in the future")])
+    if cursor is not None and len(first.orders) > hub.orders_limit:
+        message = (
+            f"is too far back: it leads to more than {hub.orders_limit} orders; "
+            "leave it out, and look at /api/orders for those that have ended"
+        )
+        raise refusal([Violation("cursor", "range", message)])
+    return WantedAll(caller, first, cursor)

@@ -1,0 +1,105 @@
+"""Followers of a client without a server: a store, and reading for them whenever a test says so."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from orderengine.domain.events import OrderEvent
+from orderengine.stream.client_follower import Bounds, ClientFollower
+from orderengine.stream.client_streams import ClientStreams
+from tests.fakes import FakeClock, FakeOrders
+from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
+
+FAR = 10_000
+
+
+class Desk:
+    """A store, and followers of `alice` that are read for whenever a test says so."""
+
+    def __init__(self, events: int = 64, orders: int = FAR) -> None:
+        self.clock = FakeClock()
+        self.orders = FakeOrders(self.clock)
+        self.streams = ClientStreams(self.orders, self.orders, Bounds(events, orders))
+        self.asked = 0
+
+    def walk(self, client_id: str = "alice") -> Walk:
+        self.clock.advance(0.001)
+        return Walk(self.orders, client_id)
+
+    def follow(self, cursor: datetime | None = None) -> ClientFollower:
+        self.clock.advance(0.001)
+        first = self.streams.look("alice", cursor)
+        since = first.looked_at if cursor is None else cursor
+        follower = ClientFollower(
+            "alice", first, since, self.streams.bounds, self._ask, self.streams.discard
+        )
+        self.streams.add(follower)
+        return follower
+
+    def poll(self) -> None:
+        """What the hub does once a second."""
+        self.clock.advance(1)
+        rounds = 0
+        more = self.streams.read(everything=True)
+        while more:
+            more = self.streams.read(everything=False)
+            rounds += 1
+            assert rounds < 1000, "it never ends"
+
+    def _ask(self) -> None:
+        self.asked += 1
+
+
+Told = OrderEvent | datetime
+
+
+def drain(follower: ClientFollower) -> list[Told]:
+    told: list[Told] = []
+    while (each := follower.next(0)) is not None:
+        told.append(each)
+    return told
+
+
+def seqs(told: Sequence[Told], walk: Walk) -> list[int]:
+    return [e.seq for e in told if isinstance(e, OrderEvent) and e.order_id == walk.order_id]
+
+
+def cursors(told: Sequence[Told]) -> list[datetime]:
+    return [each for each in told if isinstance(each, datetime)]
+
+
+class Play:
+    """Orders that move while messages are lost, late and repeated, and one follower."""
+
+    def __init__(self, limit: int) -> None:
+        self.desk = Desk(events=limit)
+        self.follower = self.desk.follow()
+        self.walks: list[Walk] = []
+        self.told: list[Told] = []
+        self.told_before: list[Told] = []
+
+    def act(self, act: str, which: int) -> None:
+        self.desk.clock.advance(0.1)
+        if act == "accept":
+            self.walks.append(self.desk.walk())
+        elif act == "poll":
+            self.desk.poll()
+        elif act == "read":
+            self.told += drain(self.follower)
+        elif self.walks:
+            walk = self.walks[which % len(self.walks)]
+            if act == "publish":
+                self.follower.offer(walk.events[which % len(walk.events)])
+            elif not walk.order.status.is_terminal:
+                walk.steps(FAIL if which < 3 else (RECOVER, CONFIRMED[0])[walk.order.version == 1])
+
+    def come_back(self) -> None:
+        """Go on from the last cursor on another connection; what was queued is lost."""
+        if found := cursors(self.told):
+            self.follower.close()
+            self.told_before, self.told = self.told, []
+            self.follower = self.desk.follow(found[-1])
+
+    def finish(self) -> None:
+        for _ in range(3 * sum(len(walk.events) for walk in self.walks) + 3):
+            self.desk.poll()
+            self.told += drain(self.follower)

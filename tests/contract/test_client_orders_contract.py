@@ -1,0 +1,93 @@
+"""What every implementation of `ClientOrders` promises: in memory and on PostgreSQL."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from orderengine.execution.ports import Orders
+from orderengine.execution.standing import ClientOrders, Standing
+from orderengine.storage.clients import SqlClientOrders
+from orderengine.storage.orders import SqlOrders
+from tests.fakes import FakeClock, FakeOrders
+from tests.steps import CONFIRMED, FAIL, Walk
+
+
+@dataclass
+class Store:
+    """Orders, and what looks for those of a client."""
+
+    orders: Orders
+    clients: ClientOrders
+    now: Callable[[], datetime]
+    pass_time: Callable[[], None]
+
+
+@pytest.fixture(params=["fake", "sql"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "fake":
+        clock = FakeClock()
+        orders = FakeOrders(clock)
+        return Store(orders, orders, clock.now, lambda: clock.advance(1))
+    database: Engine = request.getfixturevalue("database")
+
+    def now() -> datetime:
+        with database.connect() as connection:
+            moment: datetime = connection.execute(text("SELECT now()")).scalar_one()
+            return moment.astimezone(UTC)
+
+    return Store(SqlOrders(database), SqlClientOrders(database), now, lambda: None)
+
+
+def test_open_orders_are_told_with_their_latest_step(store: Store) -> None:
+    walk = Walk(store.orders, "alice")
+    (moved,) = walk.steps(CONFIRMED[0])
+    look = store.clients.look({"alice": None}, 10)["alice"]
+    assert look.orders == {walk.order_id: Standing(2, moved.event.occurred_at, has_ended=False)}
+    assert look.looked_at >= moved.event.occurred_at
+    assert look.looked_at.tzinfo is UTC
+
+
+def test_orders_that_have_ended_are_told_from_the_moment_of_their_last_step(store: Store) -> None:
+    walk = Walk(store.orders, "alice")
+    (moved,) = walk.steps(FAIL)
+    ended_at = moved.event.occurred_at
+    standing = Standing(2, ended_at, has_ended=True)
+    for since, expected in (
+        (ended_at - timedelta(seconds=9), {walk.order_id: standing}),
+        (ended_at, {walk.order_id: standing}),
+        (ended_at + timedelta(microseconds=1), {}),
+        (None, {}),
+    ):
+        assert store.clients.look({"alice": since}, 10)["alice"].orders == expected
+
+
+def test_each_client_is_told_its_own_and_since_its_own_moment(store: Store) -> None:
+    began = store.now()
+    mine, others = Walk(store.orders, "alice"), Walk(store.orders, "bob")
+    ended = Walk(store.orders, "bob")
+    ended.steps(FAIL)
+    looks = store.clients.look({"alice": began, "bob": None, "nobody": began}, 10)
+    assert looks["alice"].orders.keys() == {mine.order_id}
+    assert looks["bob"].orders.keys() == {others.order_id}
+    assert looks["nobody"].orders == {}
+    assert looks["nobody"].looked_at >= began
+
+
+def test_so_many_of_either_kind_are_told_at_most(store: Store) -> None:
+    began = store.now()
+    for _ in range(4):
+        Walk(store.orders, "alice")
+        Walk(store.orders, "alice").steps(FAIL)
+    orders = store.clients.look({"alice": began}, 3)["alice"].orders
+    assert sorted(each.has_ended for each in orders.values()) == [False] * 3 + [True] * 3
+
+
+def test_a_step_that_comes_after_a_look_begins_after_it(store: Store) -> None:
+    walk = Walk(store.orders, "alice")
+    looked_at = store.clients.look({"alice": None}, 1)["alice"].looked_at
+    store.pass_time()
+    walk.steps(FAIL)
+    assert walk.events[-1].occurred_at > looked_at

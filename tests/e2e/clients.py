@@ -1,0 +1,42 @@
+"""Clients of a stack that asks for keys."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.e2e.stack import ROOT, Stack
+
+
+def keys(stack: Stack, *arguments: str) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": stack.database_url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    document: dict[str, str] = json.loads(done.stdout)
+    return document
+
+
+def enter(stack: Stack, client: str) -> dict[str, str]:
+    """Make a key of a client and use it from here on."""
+    made = keys(stack, "create", client)
+    stack.headers = {"Authorization": f"Bearer {made['key']}"}
+    return made
+
+
+def bought_ticket(stack: Stack) -> str:
+    """A ticket for one socket of the client that the stack's headers name."""
+    bought = subprocess.run(
+        [
+            *("curl", "-s", "-X", "POST", f"{stack.url}/api/tickets"),
+            *("-H", f"Authorization: {stack.headers['Authorization']}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return str(json.loads(bought.stdout)["ticket"])

@@ -1,5 +1,7 @@
 """The single things that can be done to a rig; each leaves it healed, and says how often it hit."""
 
+import json
+import re
 import signal
 from collections.abc import Callable
 
@@ -234,13 +236,23 @@ def switch_network_off(away_s: float) -> Act:
         before = rig.submitted()
         rig.pause(away_s)
         left = before - rig.submitted()
+        is_seen = _shows_stuck_orders(rig)
         rig.switch_network(up=True)
+        if before and not is_seen:
+            rig.complaints.append("no order is shown as stuck while the network is away")
         if left:
             rig.complaints.append(f"{len(left)} orders left `submitted` without the network's word")
         rig.healed()
         return 1
 
     return act
+
+
+def _shows_stuck_orders(rig: Rig) -> bool:
+    """Both `/metrics` and `/readyz` tell an operator that orders wait for the network."""
+    found = re.search(r"^orderengine_stuck_orders (\S+)$", rig.read("/metrics"), re.MULTILINE)
+    readiness = json.loads(rig.read("/readyz"))
+    return found is not None and float(found[1]) > 0 and "stuck" in readiness["degraded"]
 
 
 def lose_power(rig: Rig) -> int:

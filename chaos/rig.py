@@ -208,12 +208,16 @@ class Rig(Stack):
         found = self._get("/readyz")
         return isinstance(found, dict) and found["status"] == "ok"
 
-    def _get(self, path: str) -> object:
+    def read(self, path: str) -> str:
+        """What the web answers; raises OSError without an answer."""
         url = f"http://{LOOPBACK}:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def _get(self, path: str) -> object:
         # HTTPException: the process died in the middle of its answer.
         with contextlib.suppress(OSError, http.client.HTTPException):
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                document: object = json.loads(answer.read())
+            document: object = json.loads(self.read(path))
             return document
         return None
 

@@ -57,6 +57,6 @@ FAULTS = (
         inject=repeatedly(acts.switch_network_off(15.0)),
         full=Scale(orders=600, times=2),
         quick=Scale(orders=60, times=1),
-        settings={"SIM_SETTLEMENT_MS": "1000-2000"},
+        settings={"SIM_SETTLEMENT_MS": "1000-2000", "STUCK_AFTER_S": "5"},
     ),
 )

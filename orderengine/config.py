@@ -55,6 +55,7 @@ class Settings:
     auth: str | None
     protection: Protection
     order_concurrency: int
+    max_order_notional: int
     max_attempts: int
     retry_backoff_ms: int
     ws_max_sockets: int
@@ -76,6 +77,7 @@ class Settings:
             auth=_auth(env),
             protection=_protection(env),
             order_concurrency=env.integer("ORDER_CONCURRENCY", 10, 1, 1000),
+            max_order_notional=env.integer("MAX_ORDER_NOTIONAL", 50_000_000, 0, 10**12),
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
             retry_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
             ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),

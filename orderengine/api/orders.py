@@ -32,6 +32,7 @@ from orderengine.api.waiting import APPLIED, HEADER, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
+from orderengine.execution.notional import require_notional
 from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
 
@@ -88,6 +89,7 @@ WAIT_SCHEMA = {"type": "string", "examples": ["wait=5"]}
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    ErrorCode.NOTIONAL_LIMIT,
 )
 def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """Execute a market order.
@@ -102,8 +104,10 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
-    _require_room(ports)
     order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
+    instrument = ports.instruments.get(order.symbol)
+    require_notional(ports.orders, ports.notional, instrument, order, key)
+    _require_room(ports)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
         Accepted.first(accept_order(*takers, order))

@@ -80,6 +80,7 @@ def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
         ("AUTH", "maybe"),
         ("RATE_PER_KEY", "-1"),
         ("ORDERS_DISABLED", "yes"),
+        ("MAX_ORDER_NOTIONAL", "1e6"),
         ("PROXY_HOPS", "x"),
         ("FAIL_POINT", "submit.before_send"),
         ("FAIL_POINT", "submit.before_send:0"),

@@ -177,10 +177,11 @@ def build_keys(database_url: str) -> Keys:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Where no key is asked for nobody can be told apart: only the switch for orders holds."""
+    """Where no key is asked for only addresses can be told apart, and at home not even those."""
     given = settings.protection
     if not settings.asks_for_keys:
-        return Limits(orders_disabled=given.orders_disabled)
+        rate = given.rate_per_address if settings.is_reachable else 0
+        return Limits(rate_per_address=rate, orders_disabled=given.orders_disabled)
     return Limits(
         rate_per_key=given.rate_per_key,
         rate_per_address=given.rate_per_address,

@@ -33,7 +33,7 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a web process allows; limits hold where keys are asked for, and 0 is no limit."""
+    """What a web process allows; 0 is no limit. Which limits hold is `bootstrap`'s to say."""
 
     rate_per_key: int
     rate_per_address: int
@@ -96,10 +96,18 @@ class Settings:
 
         Raises ConfigurationError where others can reach it and nobody has decided.
         """
-        if self.auth is None and not is_loopback(self.host):
-            message = f"AUTH must be set to required, or to off, when HOST is {self.host}"
+        if self.auth is None and self.is_reachable:
+            why = f"HOST is {self.host}"
+            if is_loopback(self.host):
+                why = f"PROXY_HOPS is {self.protection.proxy_hops}"
+            message = f"AUTH must be set to required, or to off, when {why}"
             raise ConfigurationError(message)
         return self.auth == "REQUIRED"
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether others than this machine can reach a web process, be it through a proxy."""
+        return not is_loopback(self.host) or self.protection.proxy_hops > 0
 
 
 @dataclass(frozen=True, slots=True)

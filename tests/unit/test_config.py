@@ -60,6 +60,22 @@ def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "reachable"),
+    [
+        ({}, True),
+        ({"HOST": "127.0.0.1"}, False),
+        ({"HOST": "::1"}, False),
+        ({"HOST": "localhost"}, False),
+        ({"HOST": "127.0.0.1", "PROXY_HOPS": "1"}, True),
+    ],
+)
+def test_it_is_known_whether_others_can_reach_the_service(
+    environ: dict[str, str], reachable: bool
+) -> None:
+    assert Settings.from_env({**URLS, **environ}).is_reachable == reachable
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("DATABASE_URL", ""),

@@ -1,17 +1,21 @@
 """The settings, read from the environment here and nowhere else."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
 
 PACKAGE_DIR = Path(__file__).parent
+
+_NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
+_REDIS_PATH = re.compile(r"/?[0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,8 @@ def sqlalchemy_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
         raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
+    if "@" in _parts("DATABASE_URL", url).path:
+        raise ConfigurationError(f"DATABASE_URL {_NOT_QUOTED}")
     return f"postgresql+psycopg2://{rest}"
 
 
@@ -235,14 +241,29 @@ def broker_url(url: str, cert_reqs: str = "required") -> str:
 
     A check that the URL names stays. Raises ConfigurationError for another kind of URL.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise ConfigurationError("REDIS_URL is no URL") from error
+    parts = _parts("REDIS_URL", url)
     if parts.scheme not in {"redis", "rediss"}:
         raise ConfigurationError("REDIS_URL must be a redis:// or rediss:// URL")
+    if not _REDIS_PATH.fullmatch(parts.path):
+        raise ConfigurationError(
+            f"REDIS_URL must end in the number of a database, or it {_NOT_QUOTED}"
+        )
     if parts.scheme == "redis":
         return url
     query = {"ssl_cert_reqs": cert_reqs, **dict(parse_qsl(parts.query))}
     query["ssl_cert_reqs"] = query["ssl_cert_reqs"].lower().removeprefix("cert_")
     return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _parts(name: str, url: str) -> SplitResult:
+    """The parts of a URL with a port that is one.
+
+    What a driver makes of another one is an error that repeats a piece of the password.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no port
+    except ValueError:
+        # Not "from error", which may repeat what it could not read.
+        raise ConfigurationError(f"{name} is no URL with a port, or it {_NOT_QUOTED}") from None
+    return parts

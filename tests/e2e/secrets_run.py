@@ -20,7 +20,7 @@ from orderengine.local.procfile import shell_line
 from tests.e2e.stack import LOGS, ROOT, Stack
 from tests.integration.streams import wait_until
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 40.0
 COMPLAINT = re.compile(r"(?i)cannot connect|refused|wrongpass|error")
 
 

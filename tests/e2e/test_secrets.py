@@ -78,13 +78,12 @@ def run(stack: Stack) -> Run:
 
 
 def test_no_secret_of_a_run_is_written_or_shown(
-    run: Run, stack_database: Engine, own_redis: EmbeddedRedis, tmp_path: Path
+    run: Run, stack_database: Engine, own_redis: EmbeddedRedis
 ) -> None:
     run.stack.start("flower")
     key = use_the_api(run)
     lose_redis(run, own_redis, key)
     look_at_flower(run)
-    start_with_what_can_not_work(run, WRONG_PASSWORD, tmp_path)
     learn_signed_bytes(run, stack_database)
     run.told |= {f"the log of {name}": run.stack.logs(name) for name in LOGS}
     for name in ("web", "worker", "flower"):
@@ -95,6 +94,13 @@ def test_no_secret_of_a_run_is_written_or_shown(
     assert all(len(secret) >= 16 for secret in run.secrets.values())
     assert run.leaks() == []
     assert KEY_OR_TICKET.findall("".join(map(run.stack.logs, LOGS))) == []
+
+
+def test_what_can_not_start_tells_no_password(run: Run, tmp_path: Path) -> None:
+    start_with_what_can_not_work(run, WRONG_PASSWORD, tmp_path)
+    assert len(run.told) == 25
+    assert all(run.told.values())
+    assert run.leaks() == []
 
 
 def use_the_api(run: Run) -> str:

@@ -28,7 +28,7 @@ from orderengine.api.inputs import (
 )
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
-from orderengine.api.waiting import APPLIED, HEADER, current_waits, read_wait
+from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
@@ -68,12 +68,23 @@ _ENDED = {
     **_ANSWERED,
     APPLIED: {"schema": {"type": "string"}, "description": "How long it would have waited."},
 }
-WAIT_SCHEMA = {"type": "string", "examples": ["wait=5"]}
+_HEADERS = (
+    {
+        "name": KEY_HEADER,
+        "description": "Chosen by the client, a UUID for instance: the same again orders once.",
+        "schema": KEY_SCHEMA,
+    },
+    {
+        "name": HEADER,
+        "description": f"`wait=5`: answer at the order's end, after {MAX_WAIT_S} seconds at most.",
+        "schema": {"type": "string"},
+    },
+)
 
 
 @blueprint.post("/execute")
 @blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
-@blueprint.takes_headers({KEY_HEADER: KEY_SCHEMA, HEADER: WAIT_SCHEMA})
+@blueprint.takes_headers(*_HEADERS)
 @blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
 @blueprint.alt_response(
     200, schema=OrderSchema, headers=_ENDED, description="The order has ended (`Prefer: wait`)."

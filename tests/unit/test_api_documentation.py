@@ -161,7 +161,7 @@ def test_every_request_of_the_collection_is_answered(web: Web, spec: dict[str, A
     for request in requests:
         path = request["url"]["raw"].replace("{{base_url}}", "").replace("{{order_id}}", order_id)
         path = path.replace("{{client_order_id}}", "mine")
-        body = request.get("body", {}).get("raw")
+        body = request.get("body", {}).get("raw", "").replace("{{client_order_id}}", "another")
         headers = {each["key"]: each["value"] for each in request["header"] if not each["disabled"]}
         answer = web.client.open(path, method=request["method"], data=body, headers=headers)
         answer.close()

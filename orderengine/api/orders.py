@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from flask import Response, jsonify, request
 from werkzeug.routing import BaseConverter
 
+from orderengine.api import answer_examples
 from orderengine.api.access import current_caller
 from orderengine.api.answers import AcceptedSchema, EventsSchema, OrderPageSchema, OrderSchema
 from orderengine.api.context import current_ports
@@ -87,7 +88,11 @@ _HEADERS = (
 @blueprint.takes_headers(*_HEADERS)
 @blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
 @blueprint.alt_response(
-    200, schema=OrderSchema, headers=_ENDED, description="The order has ended (`Prefer: wait`)."
+    200,
+    schema=OrderSchema,
+    headers=_ENDED,
+    description="The order has ended (`Prefer: wait`).",
+    example=answer_examples.ORDER,
 )
 @blueprint.problems(
     *BEHIND_THE_GATE,
@@ -139,7 +144,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
 
 @blueprint.get("")
 @blueprint.takes_query(OrderListSchema)
-@blueprint.response(200, OrderPageSchema)
+@blueprint.response(200, OrderPageSchema, example=answer_examples.ORDERS)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED)
 def get_orders() -> Document:
     """List orders, newest first."""
@@ -151,7 +156,7 @@ def get_orders() -> Document:
 
 
 @blueprint.get("/<order:order_id>")
-@blueprint.response(200, OrderSchema)
+@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_order(order_id: str) -> Document:
     """Show an order; what is not known yet is absent."""
@@ -164,7 +169,7 @@ def get_order(order_id: str) -> Document:
 
 
 @blueprint.get("/by-client-id/<client_order_id>")
-@blueprint.response(200, OrderSchema)
+@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_named_order(client_order_id: str) -> Document:
     """Show the order to which its client has given this name."""
@@ -178,7 +183,7 @@ def get_named_order(client_order_id: str) -> Document:
 
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
-@blueprint.response(200, EventsSchema)
+@blueprint.response(200, EventsSchema, example=answer_examples.EVENTS)
 @blueprint.problems(
     *BEHIND_THE_GATE,
     ErrorCode.VALIDATION_FAILED,

@@ -62,7 +62,7 @@ class Run:
         return self.learn(f"ticket {len(self.secrets)}", str(json.loads(answer)["ticket"]))
 
     def command(self, *arguments: str, database_url: str = "") -> str:
-        """What a command prints; what it says besides is kept."""
+        """What a command prints, which is kept unless it is a new key."""
         done = subprocess.run(
             [sys.executable, "-m", "orderengine", *arguments],
             cwd=ROOT,
@@ -76,7 +76,8 @@ class Run:
             timeout=TIMEOUT_S,
             check=False,
         )
-        self.told[f"{' '.join(arguments)} {len(self.told)}"] = done.stderr
+        printed = "" if arguments[:2] == ("keys", "create") else done.stdout
+        self.told[f"{' '.join(arguments)} {len(self.told)}"] = printed + done.stderr
         return done.stdout
 
     def leaks(self) -> list[tuple[str, str]]:

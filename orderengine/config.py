@@ -1,17 +1,21 @@
 """The settings, read from the environment here and nowhere else."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
 
 PACKAGE_DIR = Path(__file__).parent
+
+_NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
+_REDIS_PATH = re.compile(r"/?[0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a web process allows; limits hold where keys are asked for, and 0 is no limit."""
+    """What a web process allows; 0 is no limit. Which limits hold is `bootstrap`'s to say."""
 
     rate_per_key: int
     rate_per_address: int
@@ -55,6 +59,7 @@ class Settings:
     auth: str | None
     protection: Protection
     order_concurrency: int
+    max_order_notional: int
     max_attempts: int
     retry_backoff_ms: int
     ws_max_sockets: int
@@ -76,6 +81,7 @@ class Settings:
             auth=_auth(env),
             protection=_protection(env),
             order_concurrency=env.integer("ORDER_CONCURRENCY", 10, 1, 1000),
+            max_order_notional=env.integer("MAX_ORDER_NOTIONAL", 50_000_000, 0, 10**12),
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
             retry_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
             ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),
@@ -94,10 +100,18 @@ class Settings:
 
         Raises ConfigurationError where others can reach it and nobody has decided.
         """
-        if self.auth is None and not is_loopback(self.host):
-            message = f"AUTH must be set to required, or to off, when HOST is {self.host}"
+        if self.auth is None and self.is_reachable:
+            why = f"HOST is {self.host}"
+            if is_loopback(self.host):
+                why = f"PROXY_HOPS is {self.protection.proxy_hops}"
+            message = f"AUTH must be set to required, or to off, when {why}"
             raise ConfigurationError(message)
         return self.auth == "REQUIRED"
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether others than this machine can reach a web process, be it through a proxy."""
+        return not is_loopback(self.host) or self.protection.proxy_hops > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +214,8 @@ def sqlalchemy_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
         raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
+    if "@" in _parts("DATABASE_URL", url).path:
+        raise ConfigurationError(f"DATABASE_URL {_NOT_QUOTED}")
     return f"postgresql+psycopg2://{rest}"
 
 
@@ -225,14 +241,29 @@ def broker_url(url: str, cert_reqs: str = "required") -> str:
 
     A check that the URL names stays. Raises ConfigurationError for another kind of URL.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise ConfigurationError("REDIS_URL is no URL") from error
+    parts = _parts("REDIS_URL", url)
     if parts.scheme not in {"redis", "rediss"}:
         raise ConfigurationError("REDIS_URL must be a redis:// or rediss:// URL")
+    if not _REDIS_PATH.fullmatch(parts.path):
+        raise ConfigurationError(
+            f"REDIS_URL must end in the number of a database, or it {_NOT_QUOTED}"
+        )
     if parts.scheme == "redis":
         return url
     query = {"ssl_cert_reqs": cert_reqs, **dict(parse_qsl(parts.query))}
     query["ssl_cert_reqs"] = query["ssl_cert_reqs"].lower().removeprefix("cert_")
     return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _parts(name: str, url: str) -> SplitResult:
+    """The parts of a URL with a port that is one.
+
+    What a driver makes of another one is an error that repeats a piece of the password.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no port
+    except ValueError:
+        # Not "from error", which may repeat what it could not read.
+        raise ConfigurationError(f"{name} is no URL with a port, or it {_NOT_QUOTED}") from None
+    return parts

@@ -1,10 +1,22 @@
 """Logging: structlog for our lines and the libraries' alike; readable on a terminal, else JSON."""
 
 import logging
+import re
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_KEY_OR_TICKET = re.compile(r"(oe_[0-9a-f]{12}|oet)_[A-Za-z0-9_-]+")
+
+
+def withhold_secrets(_logger: WrappedLogger, _method: str, line: str | EventDict) -> str:
+    """Leave of a key or ticket in a finished line its id at most.
+
+    Nobody logs one, but a client may send it where it does not belong: into a path, or into a
+    header that is none, which gunicorn repeats.
+    """
+    return _KEY_OR_TICKET.sub(r"\1_[...]", str(line))
 
 
 def configure_logging(level: str) -> None:
@@ -42,6 +54,7 @@ def configure_logging(level: str) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *([] if terminal else [structlog.processors.format_exc_info]),
                 renderer,
+                withhold_secrets,
             ],
         )
     )

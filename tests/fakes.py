@@ -1,10 +1,12 @@
 """The ports in memory: real code with the same promises, for tests without I/O."""
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from uuid import UUID
 
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.domain.events import Moved
+from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order
 from orderengine.execution.handover import Submitted
@@ -25,6 +27,7 @@ __all__ = [
     "FakeKeys",
     "FakeOffer",
     "FakeOrders",
+    "FakePrices",
     "FakeProbes",
     "FakePublisher",
     "FakeWatched",
@@ -122,6 +125,16 @@ class FakeProbes:
 
     def degraded(self) -> list[str]:
         return list(self.missing)
+
+
+@dataclass
+class FakePrices:
+    """The listed prices, times a factor that a test may change."""
+
+    factor: Decimal = Decimal(1)
+
+    def price(self, instrument: Instrument) -> Decimal:
+        return instrument.reference_price * self.factor
 
 
 @dataclass

@@ -19,6 +19,7 @@ from orderengine.domain.instruments import parse_instruments
 from orderengine.execution.access import KeyGate, OpenGate, create_key
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
 from orderengine.execution.meter import Tally
+from orderengine.execution.notional import NotionalLimit
 from orderengine.execution.watch import Watch
 from orderengine.stream.hub import Hub
 from tests.fakes import (
@@ -28,6 +29,7 @@ from tests.fakes import (
     FakeDispatcher,
     FakeKeys,
     FakeOrders,
+    FakePrices,
     FakeProbes,
     FakePublisher,
     FakeWatched,
@@ -50,6 +52,8 @@ class Web:
     tally: Tally = field(default_factory=Tally)
     asks_for_keys: bool = False
     limits: Limits = field(default_factory=Limits)
+    max_notional: int = 0
+    prices: FakePrices = field(default_factory=FakePrices)
     allowed_origins: frozenset[str] = frozenset()
     proxy_hops: int = 0
 
@@ -88,6 +92,7 @@ class Web:
                 open_orders=OpenOrderLimit(
                     self.orders, self.limits.max_open_orders, lambda: self.clock.seconds
                 ),
+                notional=NotionalLimit(self.max_notional, self.prices),
                 rates=MemoryRates(lambda: self.clock.seconds),
                 allowed_origins=self.allowed_origins,
                 proxy_hops=self.proxy_hops,

@@ -131,5 +131,8 @@ class World:
                 submit_order(self.engine, built)
         return self.order(order.order_id)
 
+    def set_max_notional(self, limit: int) -> None:
+        self.engine = replace(self.engine, max_notional=limit)
+
     def forget_instruments(self) -> None:
         self.engine = replace(self.engine, instruments=Instruments([]))

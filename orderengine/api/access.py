@@ -6,6 +6,7 @@ they buy a ticket with it, and put that into the query.
 
 from flask import Flask, Response, g, request
 
+from orderengine.api import answer_examples
 from orderengine.api.answers import TicketSchema
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode, Refused, problem
@@ -56,7 +57,7 @@ def require_operator() -> None:
 
 
 @blueprint.post("/tickets")
-@blueprint.response(201, TicketSchema)
+@blueprint.response(201, TicketSchema, example=answer_examples.TICKET)
 @blueprint.problems(*BEHIND_THE_GATE)
 def create_ticket() -> Document:
     """Buy a ticket, which opens one socket of this client, once, within 30 seconds.

@@ -13,6 +13,7 @@ from orderengine.domain.errors import (
     Denied,
     IdempotencyConflict,
     IdempotencyKeyReused,
+    NotionalExceeded,
     OrderUnfillable,
     StorageUnavailable,
     VenueUnavailable,
@@ -42,6 +43,7 @@ class ErrorCode(StrEnum):
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    NOTIONAL_LIMIT = "NOTIONAL_LIMIT"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     RATE_LIMITED = "RATE_LIMITED"
@@ -71,6 +73,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
+    ErrorCode.NOTIONAL_LIMIT: "The order is worth too much",
     ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is under way",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: "The key was used for another request",
     ErrorCode.RATE_LIMITED: "Too many requests",
@@ -167,6 +170,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Denied, _denied)
+    app.register_error_handler(NotionalExceeded, _notional_exceeded)
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
     app.register_error_handler(ClientOrderIdTaken, _name_taken)
@@ -185,6 +189,11 @@ def _denied(error: Denied) -> Response:
     found = error.violation
     detail = f"{found.field} {found.message}"
     return problem(400, ErrorCode.VALIDATION_FAILED, detail, [found])
+
+
+def _notional_exceeded(error: NotionalExceeded) -> Response:
+    found = error.violation
+    return problem(422, ErrorCode.NOTIONAL_LIMIT, f"{found.field} {found.message}", [found])
 
 
 def _key_conflict(_: IdempotencyConflict) -> Response:

@@ -1,5 +1,6 @@
 """Whether the process lives, and whether it can serve."""
 
+from orderengine.api import answer_examples
 from orderengine.api.answers import HealthSchema
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode, Refused
@@ -11,7 +12,7 @@ blueprint = ApiBlueprint("health", __name__, description="For whatever runs the 
 
 @blueprint.get("/livez")
 @blueprint.doc(security=[])
-@blueprint.response(200, HealthSchema)
+@blueprint.response(200, HealthSchema, example=answer_examples.ALIVE)
 def get_liveness() -> Document:
     """Tell that the process answers; nothing else is looked at."""
     return {"status": "ok"}
@@ -19,7 +20,7 @@ def get_liveness() -> Document:
 
 @blueprint.get("/readyz")
 @blueprint.doc(security=[])
-@blueprint.response(200, HealthSchema)
+@blueprint.response(200, HealthSchema, example=answer_examples.READY)
 @blueprint.problems(ErrorCode.NOT_READY)
 def get_readiness() -> Document:
     """Tell whether orders can be taken in, and what is wrong without preventing that.

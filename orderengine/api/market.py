@@ -2,6 +2,7 @@
 
 from flask import request
 
+from orderengine.api import answer_examples
 from orderengine.api.answers import InstrumentsSchema, RouteSchema
 from orderengine.api.context import current_ports
 from orderengine.api.documents import instrument_document, quotes_document
@@ -20,7 +21,7 @@ blueprint = ApiBlueprint(
 
 @blueprint.get("/quotes")
 @blueprint.takes_query(QuoteQuerySchema)
-@blueprint.response(200, RouteSchema)
+@blueprint.response(200, RouteSchema, example=answer_examples.ROUTE)
 @blueprint.problems(
     *BEHIND_THE_GATE,
     ErrorCode.VALIDATION_FAILED,
@@ -38,7 +39,7 @@ def get_quotes() -> Document:
 
 
 @blueprint.get("/instruments")
-@blueprint.response(200, InstrumentsSchema)
+@blueprint.response(200, InstrumentsSchema, example=answer_examples.INSTRUMENTS)
 @blueprint.problems(*BEHIND_THE_GATE)
 def get_instruments() -> Document:
     """List what can be traded, with the limits of an order."""

@@ -37,11 +37,40 @@ BEHIND_THE_GATE = (
 )
 """What any view can answer that needs to know who asks."""
 
-DESCRIPTION = """Market orders over REST, followed over a WebSocket (see `/asyncapi.json`).
+DESCRIPTION = """Market orders over REST, followed as they are executed.
+
+**From nothing to a confirmed order**
+
+1. A key: whoever runs the service makes one with `python -m orderengine keys create NAME`, which
+   prints it once. On this page it goes into **Authorize**. Where `AUTH` is `off`, do without.
+
+2. An order, whose answer waits for its end (10 seconds at most):
+
+       URL=http://127.0.0.1:3000
+       KEY=oe_...
+       curl -s "$URL/api/orders/execute" -H "Authorization: Bearer $KEY" \\
+         -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\
+         -d '{"symbol": "AAPL", "side": "buy", "quantity": 10}'
+
+   Its `status` is `confirmed`, or `failed` with the `reason`. Without `Prefer`, or if it takes
+   longer, the answer is a 202 with the `orderId`.
+
+3. Every step, as it happens, whenever you join:
+
+       ORDER_ID=...
+       curl -sN "$URL/api/orders/$ORDER_ID/stream" -H "Authorization: Bearer $KEY"
+
+   The same comes over a WebSocket at `/ws/orders?orderId=...`, with the same header;
+   `/asyncapi.json` describes it. Browsers, which can not send a header there, buy a ticket first:
+   `POST /api/tickets`.
+
+**What holds for every answer**
 
 Names are in camelCase; money and quantities are decimal strings, times RFC 3339 in UTC. Every error
-is `application/problem+json` with a stable `code`; the examples show each code's answer. Where keys
-are asked for, send one as `Authorization: Bearer oe_…`: it sees the orders of its client only.
+is `application/problem+json` with a stable `code`; the examples show each code's answer. A key sees
+the orders of its client only. `X-Request-Id` is yours, if you send one. `RateLimit-Limit` and
+`RateLimit-Remaining` tell how many requests this second allows, and `Retry-After` when a 429 or 503
+may be asked again. To do so without ordering twice, send the same `Idempotency-Key`.
 """
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -80,10 +109,11 @@ class ApiBlueprint(Blueprint):
         )
         return declare
 
-    def takes_headers(self, schemas: Mapping[str, dict[str, Any]]) -> Callable[[View], View]:
-        """Declare the optional headers of a view's request by their names."""
-        headers = [{"in": "header", "name": name, "schema": schemas[name]} for name in schemas]
-        declare: Callable[[View], View] = self.doc(parameters=headers)
+    def takes_headers(self, *headers: Mapping[str, Any]) -> Callable[[View], View]:
+        """Declare the optional headers of a view's request: name, description and schema each."""
+        declare: Callable[[View], View] = self.doc(
+            parameters=[{"in": "header", **header} for header in headers]
+        )
         return declare
 
     def takes_query(self, schema: type[Schema]) -> Callable[[View], View]:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from flask import Response, jsonify, request
 from werkzeug.routing import BaseConverter
 
+from orderengine.api import answer_examples
 from orderengine.api.access import current_caller
 from orderengine.api.answers import AcceptedSchema, EventsSchema, OrderPageSchema, OrderSchema
 from orderengine.api.context import current_ports
@@ -28,10 +29,11 @@ from orderengine.api.inputs import (
 )
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
-from orderengine.api.waiting import APPLIED, HEADER, current_waits, read_wait
+from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
+from orderengine.execution.notional import require_notional
 from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
 
@@ -67,15 +69,30 @@ _ENDED = {
     **_ANSWERED,
     APPLIED: {"schema": {"type": "string"}, "description": "How long it would have waited."},
 }
-WAIT_SCHEMA = {"type": "string", "examples": ["wait=5"]}
+_HEADERS = (
+    {
+        "name": KEY_HEADER,
+        "description": "Chosen by the client, a UUID for instance: the same again orders once.",
+        "schema": KEY_SCHEMA,
+    },
+    {
+        "name": HEADER,
+        "description": f"`wait=5`: answer at the order's end, after {MAX_WAIT_S} seconds at most.",
+        "schema": {"type": "string"},
+    },
+)
 
 
 @blueprint.post("/execute")
 @blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
-@blueprint.takes_headers({KEY_HEADER: KEY_SCHEMA, HEADER: WAIT_SCHEMA})
+@blueprint.takes_headers(*_HEADERS)
 @blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
 @blueprint.alt_response(
-    200, schema=OrderSchema, headers=_ENDED, description="The order has ended (`Prefer: wait`)."
+    200,
+    schema=OrderSchema,
+    headers=_ENDED,
+    description="The order has ended (`Prefer: wait`).",
+    example=answer_examples.ORDER,
 )
 @blueprint.problems(
     *BEHIND_THE_GATE,
@@ -88,6 +105,7 @@ WAIT_SCHEMA = {"type": "string", "examples": ["wait=5"]}
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    ErrorCode.NOTIONAL_LIMIT,
 )
 def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """Execute a market order.
@@ -102,8 +120,10 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
     wanted = read_body(OrderRequestSchema(ports.instruments), request)
-    _require_room(ports)
     order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
+    instrument = ports.instruments.get(order.symbol)
+    require_notional(ports.orders, ports.notional, instrument, order, key)
+    _require_room(ports)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
         Accepted.first(accept_order(*takers, order))
@@ -124,7 +144,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
 
 @blueprint.get("")
 @blueprint.takes_query(OrderListSchema)
-@blueprint.response(200, OrderPageSchema)
+@blueprint.response(200, OrderPageSchema, example=answer_examples.ORDERS)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED)
 def get_orders() -> Document:
     """List orders, newest first."""
@@ -136,7 +156,7 @@ def get_orders() -> Document:
 
 
 @blueprint.get("/<order:order_id>")
-@blueprint.response(200, OrderSchema)
+@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_order(order_id: str) -> Document:
     """Show an order; what is not known yet is absent."""
@@ -149,7 +169,7 @@ def get_order(order_id: str) -> Document:
 
 
 @blueprint.get("/by-client-id/<client_order_id>")
-@blueprint.response(200, OrderSchema)
+@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_named_order(client_order_id: str) -> Document:
     """Show the order to which its client has given this name."""
@@ -163,7 +183,7 @@ def get_named_order(client_order_id: str) -> Document:
 
 @blueprint.get("/<order_id>/events")
 @blueprint.takes_query(EventListSchema)
-@blueprint.response(200, EventsSchema)
+@blueprint.response(200, EventsSchema, example=answer_examples.EVENTS)
 @blueprint.problems(
     *BEHIND_THE_GATE,
     ErrorCode.VALIDATION_FAILED,

@@ -13,7 +13,11 @@ SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
 """What the parameters that have to be given are filled with."""
 
-# After an order its id is at hand for the requests that follow.
+# Each order gets a name of its own, and after it its id is at hand for the requests that follow.
+NAME_ORDER = [
+    "pm.collectionVariables.set('client_order_id', pm.variables.replaceIn('{{$guid}}'));",
+]
+NAMED = {"clientOrderId": "{{client_order_id}}"}
 REMEMBER_ORDER = [
     "if (pm.response.code === 202) {",
     "  pm.collectionVariables.set('order_id', pm.response.json().orderId);",
@@ -88,14 +92,17 @@ def _request(path: str, method: str, operation: Document) -> Document:
         request["auth"] = {"type": "noauth"}
     item: Document = {"name": operation["summary"], "request": request}
     if "requestBody" in operation:
-        example = operation["requestBody"]["content"]["application/json"]["example"]
+        example = operation["requestBody"]["content"]["application/json"]["example"] | NAMED
         headers.append({"key": "Content-Type", "value": "application/json", "disabled": False})
         request["body"] = {
             "mode": "raw",
             "raw": json.dumps(example, indent=2),
             "options": {"raw": {"language": "json"}},
         }
-        item["event"] = [{"listen": "test", "script": {"exec": REMEMBER_ORDER}}]
+        item["event"] = [
+            {"listen": "prerequest", "script": {"exec": NAME_ORDER}},
+            {"listen": "test", "script": {"exec": REMEMBER_ORDER}},
+        ]
     return item
 
 

@@ -20,6 +20,11 @@ class Example:
 _SIDE = Violation("side", "one_of", "must be one of: buy, sell")
 _TWICE = Violation("quantity", "duplicate", "must be given once only")
 _TYPE = Violation("Content-Type", "media_type", "must be application/json")
+_WORTH = Violation(
+    "quantity",
+    "max_notional",
+    "must be worth at most 50000000 USDC, and 600 BTC at 97200 are worth 58320000.00",
+)
 _SIZE = Violation("body", "max_bytes", "must not be longer than 8192 bytes")
 
 EXAMPLES: Mapping[ErrorCode, Example] = {
@@ -56,6 +61,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.INSUFFICIENT_LIQUIDITY: Example(
         422, "the venues let you buy at most 250.60512959 BTC"
     ),
+    ErrorCode.NOTIONAL_LIMIT: Example(422, f"quantity {_WORTH.message}", (_WORTH,)),
     ErrorCode.UPGRADE_REQUIRED: Example(
         426, "this path serves WebSocket connections only, version 13"
     ),

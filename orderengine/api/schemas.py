@@ -125,16 +125,28 @@ class OrderRequestSchema(SwapSchema):
 class OrderListSchema(RequestSchema):
     """Which orders to list; their symbol need not be traded any more."""
 
-    status = Choice(OrderStatus)
-    symbol = ShortText()
-    limit = ExactInteger(1, MAX_PAGE, quoted=True, load_default=DEFAULT_PAGE)
+    status = Choice(OrderStatus, metadata={"description": "Only those that are there now."})
+    symbol = ShortText(metadata={"description": "Only those of this asset."})
+    limit = ExactInteger(
+        1,
+        MAX_PAGE,
+        quoted=True,
+        load_default=DEFAULT_PAGE,
+        metadata={"description": "How many at most."},
+    )
     before = Cursor(data_key="cursor")
 
 
 class EventListSchema(RequestSchema):
     """Which events of an order to list."""
 
-    after = ExactInteger(0, MAX_SEQ, quoted=True, load_default=0)
+    after = ExactInteger(
+        0,
+        MAX_SEQ,
+        quoted=True,
+        load_default=0,
+        metadata={"description": "Only those with a `seq` beyond it."},
+    )
 
 
 class UpdatesQuerySchema(RequestSchema):

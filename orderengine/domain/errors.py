@@ -15,6 +15,7 @@ class FailureReason(StrEnum):
     CHAIN_ERROR = "CHAIN_ERROR"
     NETWORK_UNAVAILABLE = "NETWORK_UNAVAILABLE"
     PRICE_LIMIT = "PRICE_LIMIT"
+    NOTIONAL_LIMIT = "NOTIONAL_LIMIT"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     ENGINE_ERROR = "ENGINE_ERROR"
@@ -39,6 +40,10 @@ class Denied(OrderEngineError):
     def __init__(self, violation: Violation) -> None:
         super().__init__(violation.message)
         self.violation = violation
+
+
+class NotionalExceeded(Denied):
+    """The order is worth more than one may be; nothing was stored."""
 
 
 class IdempotencyKeyReused(OrderEngineError):

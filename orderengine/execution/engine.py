@@ -63,7 +63,8 @@ class AttemptEnded(ChainEnds):
 class Engine:
     """The ports of a worker and the policy of its attempts.
 
-    `backoff_s` gives the delay before the attempt that follows the n-th, in seconds.
+    `backoff_s` gives the delay before the attempt that follows the n-th, in seconds;
+    `max_notional` is the most that an order may be worth, in whole USDC, and 0 is no limit.
     """
 
     orders: Orders
@@ -75,6 +76,7 @@ class Engine:
     meter: Meter
     max_attempts: int
     backoff_s: Callable[[int], float]
+    max_notional: int = 0
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
         """Move an order and tell the streams; raises Superseded if it is not at `version`."""

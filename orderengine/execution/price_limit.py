@@ -1,4 +1,4 @@
-"""The worst amount that an order may be settled at: its tolerance, and its `worstPrice`."""
+"""The worst amount that an order may be settled at: tolerance, `worstPrice`, notional limit."""
 
 from decimal import Decimal
 
@@ -7,23 +7,25 @@ from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfilla
 from orderengine.domain.order import Order
 from orderengine.domain.pricing import is_beyond, stricter, worst_amount
 from orderengine.domain.routing import Route
+from orderengine.execution.notional import within_notional
 from orderengine.execution.ports import Reverted
 
 
-def limit_of(order: Order, route: Route) -> int:
-    """The stricter of the two limits, in base units of USDC.
+def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
+    """The strictest of the limits, in base units of USDC; `max_notional` is in USDC, 0 is none.
 
-    Raises OrderUnfillable (`PRICE_LIMIT`) if the route itself is beyond the worst price.
+    Raises OrderUnfillable if the route itself is beyond the worst price (`PRICE_LIMIT`) or worth
+    more than an order may be (`NOTIONAL_LIMIT`).
     """
-    tolerated = route.limit_amount(order.slippage_tolerance_bps)
+    within = within_notional(route, route.limit_amount(order.slippage_tolerance_bps), max_notional)
     if order.worst_price is None:
-        return tolerated
+        return within
     worst = _worst_amount(order.worst_price, route)
     if is_beyond(route.side, route.quote_amount, worst):
         price, bound = decimal_text(route.price), decimal_text(order.worst_price)
         detail = f"the best price is {price}, and the worst to {route.side.value} at {bound}"
         raise OrderUnfillable(FailureReason.PRICE_LIMIT, detail)
-    return stricter(route.side, tolerated, worst)
+    return stricter(route.side, within, worst)
 
 
 def failure_of(order: Order, reverted: Reverted) -> AttemptFailed:

@@ -85,7 +85,7 @@ def route_order(
             order.max_legs,
         )
         route = find_route(engine.board, wanted)
-        limit = limit_of(order, route)
+        limit = limit_of(order, route, engine.max_notional)
     except AttemptFailed as failure:
         if failure.reason is FailureReason.NO_QUOTE and tries.left:
             raise VenueUnavailable(failure.detail) from failure

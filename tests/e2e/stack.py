@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,6 +196,15 @@ class Stack:
     def command(self, name: str) -> str:
         """The line of the Procfile."""
         return self._lines[name]
+
+    def pid(self, name: str) -> int:
+        """The process of a line."""
+        return self._processes[name].pid
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What its processes are given."""
+        return self._environ
 
     @property
     def path(self) -> str:

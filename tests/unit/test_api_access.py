@@ -104,6 +104,12 @@ def test_the_order_of_another_client_is_as_good_as_none(web: Web, cached: bool) 
         assert code(foreign) == (404, "ORDER_NOT_FOUND")
         assert (foreign.data, foreign.status) == (unknown.data, unknown.status)
         assert web.client.get(path.format(order_id), headers=alice).status_code == 200
+    streams = [
+        web.client.get(f"/api/orders/{each}/stream", headers=bob) for each in (order_id, nobodys)
+    ]
+    assert [code(each) for each in streams] == [(404, "ORDER_NOT_FOUND")] * 2
+    told = [each.text.replace(order_id, "…").replace(nobodys, "…") for each in streams]
+    assert told[0] == told[1]
 
 
 def test_the_socket_of_another_clients_order_is_as_good_as_none(web: Web) -> None:

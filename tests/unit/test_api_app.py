@@ -39,6 +39,9 @@ def test_a_web_process_that_others_can_reach_starts_only_when_it_was_decided_who
     done = run(NOWHERE)
     assert done.returncode != 0
     assert "AUTH must be set to required, or to off, when HOST is 0.0.0.0" in done.stderr
+    proxied = run(NOWHERE | {"HOST": "127.0.0.1", "PROXY_HOPS": "1"})
+    assert proxied.returncode != 0
+    assert "AUTH must be set to required, or to off, when PROXY_HOPS is 1" in proxied.stderr
     assert run(NOWHERE | {"AUTH": "required"}).returncode == 0
     assert run(NOWHERE | {"HOST": "127.0.0.1"}).returncode == 0
 

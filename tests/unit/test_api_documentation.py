@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from orderengine.api import documentation, postman
@@ -91,6 +92,21 @@ def test_every_error_of_an_operation_shows_its_answer(spec: dict[str, Any]) -> N
     assert shown == set(ErrorCode) - elsewhere
 
 
+def test_every_answer_shows_an_example_that_its_schema_allows(spec: dict[str, Any]) -> None:
+    shown = 0
+    for (path, method), operation in operations(spec).items():
+        for status, answer in operation["responses"].items():
+            if status.startswith("2") and status != "204":
+                ((media_type, content),) = answer["content"].items()
+                if media_type != "text/event-stream":
+                    schema = {**content["schema"], "components": spec["components"]}
+                    allowed = jsonschema_rs.Draft202012Validator(schema)
+                    errors = [str(each) for each in allowed.iter_errors(content["example"])]
+                    assert errors == [], (path, method, status)
+                    shown += 1
+    assert shown == 11
+
+
 def test_the_example_of_an_order_is_one(spec: dict[str, Any]) -> None:
     operation = operations(spec)["/api/orders/execute", "post"]
     example = operation["requestBody"]["content"]["application/json"]["example"]
@@ -167,7 +183,7 @@ def test_every_request_of_the_collection_is_answered(web: Web, spec: dict[str, A
     for request in requests:
         path = request["url"]["raw"].replace("{{base_url}}", "").replace("{{order_id}}", order_id)
         path = path.replace("{{client_order_id}}", "mine")
-        body = request.get("body", {}).get("raw")
+        body = request.get("body", {}).get("raw", "").replace("{{client_order_id}}", "another")
         headers = {each["key"]: each["value"] for each in request["header"] if not each["disabled"]}
         answer = web.client.open(path, method=request["method"], data=body, headers=headers)
         answer.close()

@@ -61,6 +61,10 @@ class Asked:
         self.web.orders.accept(replace(a_new_order(), order_id=shown, client_order_id="a"))
         return self.post(ORDER[:-1] + ',"clientOrderId":"a"}')
 
+    def worth_too_much(self) -> TestResponse:
+        order = ORDER.replace("AAPL", "BTC").replace("10", "600")
+        return Web(max_notional=50_000_000).post(order)
+
     def shallow(self) -> TestResponse:
         detail = "the venues let you buy at most 250.60512959 BTC"
         refusal = OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
@@ -141,6 +145,7 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
     ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
+    ErrorCode.NOTIONAL_LIMIT: Asked.worth_too_much,
     ErrorCode.RATE_LIMITED: Asked.too_fast,
     ErrorCode.TOO_MANY_OPEN_ORDERS: Asked.too_many,
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,

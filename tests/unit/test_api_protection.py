@@ -3,6 +3,8 @@
 import pytest
 from werkzeug.test import TestResponse
 
+from orderengine.bootstrap import build_web
+from orderengine.config import Settings
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
 from tests.fakes import FakeClock
 from tests.steps import CONFIRMED, Walk
@@ -174,3 +176,30 @@ def test_memory_counts_per_second_and_name() -> None:
     assert [rates.count("a"), rates.count("a"), rates.count("b")] == [1, 2, 1]
     clock.advance(1)
     assert rates.count("a") == 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"AUTH": "required"}, Limits(50, 100, 1000, 50)),
+        ({"AUTH": "required", "HOST": "127.0.0.1"}, Limits(50, 100, 1000, 50)),
+        ({"AUTH": "off"}, Limits(rate_per_address=100)),
+        ({"AUTH": "off", "RATE_PER_ADDRESS": "0"}, Limits()),
+        ({"AUTH": "off", "HOST": "127.0.0.1"}, Limits()),
+        ({"HOST": "127.0.0.1"}, Limits()),
+        ({"AUTH": "off", "HOST": "127.0.0.1", "PROXY_HOPS": "1"}, Limits(rate_per_address=100)),
+        ({"HOST": "127.0.0.1", "ORDERS_DISABLED": "1"}, Limits(orders_disabled=True)),
+    ],
+)
+def test_which_limits_hold_depends_on_keys_and_on_who_can_ask(
+    environ: dict[str, str], expected: Limits
+) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    assert build_web(Settings.from_env({**nowhere, **environ})).limits == expected
+
+
+def test_without_keys_an_address_is_still_limited() -> None:
+    web = Web(limits=Limits(rate_per_address=2))
+    answers = [web.client.get("/api/instruments") for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert web.client.get("/openapi.json").status_code == 200

@@ -60,12 +60,35 @@ def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "reachable"),
+    [
+        ({}, True),
+        ({"HOST": "127.0.0.1"}, False),
+        ({"HOST": "::1"}, False),
+        ({"HOST": "localhost"}, False),
+        ({"HOST": "127.0.0.1", "PROXY_HOPS": "1"}, True),
+    ],
+)
+def test_it_is_known_whether_others_can_reach_the_service(
+    environ: dict[str, str], reachable: bool
+) -> None:
+    assert Settings.from_env({**URLS, **environ}).is_reachable == reachable
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("DATABASE_URL", ""),
         ("DATABASE_URL", "mysql://h/db"),
         ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql://u:p@ss/word@h:5432/db"),
+        ("DATABASE_URL", "postgresql://u:p[ss@h/db"),
+        ("DATABASE_URL", "postgresql://u:p@h:port/db"),
         ("REDIS_URL", "amqp://h"),
+        ("REDIS_URL", "redis://:p@ss/word@h:6379/0"),
+        ("REDIS_URL", "redis://:p[ss@h/0"),
+        ("REDIS_URL", "redis://:p@h:port/0"),
+        ("REDIS_URL", "redis://h/zero"),
         ("PORT", "http"),
         ("PORT", "70000"),
         ("ORDER_CONCURRENCY", "0"),
@@ -80,6 +103,7 @@ def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
         ("AUTH", "maybe"),
         ("RATE_PER_KEY", "-1"),
         ("ORDERS_DISABLED", "yes"),
+        ("MAX_ORDER_NOTIONAL", "1e6"),
         ("PROXY_HOPS", "x"),
         ("FAIL_POINT", "submit.before_send"),
         ("FAIL_POINT", "submit.before_send:0"),

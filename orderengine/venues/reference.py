@@ -1,0 +1,19 @@
+"""The reference price of the simulated market, which no venue has to be asked for."""
+
+from decimal import Decimal
+
+from orderengine.domain.instruments import Instrument
+from orderengine.execution.ports import Clock
+from orderengine.market.reference import reference_price
+
+
+class SimulatedPrices:
+    """Implements `execution.notional.ReferencePrices`: what the venues' pools stand around."""
+
+    def __init__(self, seed: int, clock: Clock) -> None:
+        self._seed = seed
+        self._clock = clock
+
+    def price(self, instrument: Instrument) -> Decimal:
+        """USDC for one whole token, now; raises StorageUnavailable if the time is not known."""
+        return reference_price(self._seed, instrument, self._clock.now())

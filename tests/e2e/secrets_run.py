@@ -1,0 +1,178 @@
+"""A run whose secrets are known, and what was written and shown meanwhile."""
+
+import contextlib
+import hashlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from orderengine.local.ports import LOOPBACK, free_port
+from orderengine.local.processes import kill_group, spawn
+from orderengine.local.procfile import shell_line
+from tests.e2e.stack import LOGS, ROOT, Stack
+from tests.integration.streams import wait_until
+
+TIMEOUT_S = 40.0
+COMPLAINT = re.compile(r"(?i)cannot connect|refused|wrongpass|error")
+
+
+@dataclass
+class Run:
+    """The secrets of a run by what they are, and what was written and shown meanwhile."""
+
+    stack: Stack
+    secrets: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, what: str, secret: str) -> str:
+        """Look for the secret, for its digest, and for what `Basic` makes of it."""
+        self.secrets[what] = secret
+        self.secrets[f"the digest of {what}"] = hashlib.sha256(secret.encode()).hexdigest()
+        return secret
+
+    def key(self, client: str) -> str:
+        """A new key of a client; the part of it that is secret is looked for, too."""
+        done = self.command("keys", "create", client, "--json")
+        key = str(json.loads(done)["key"])
+        self.secrets[f"the secret part of the key of {client}"] = key.split("_", 2)[2]
+        return self.learn(f"the key of {client}", key)
+
+    def ask(self, path: str, key: str = "", body: object = None, **headers: str) -> tuple[int, str]:
+        """Status and answer; what the answer says is kept, unless it is to tell a secret."""
+        given = {"Content-Type": "application/json", **headers}
+        if key:
+            given["Authorization"] = f"Bearer {key}"
+        data = None if body is None else json.dumps(body).encode()
+        status, answer = fetch(f"{self.stack.url}{path}", data, given)
+        if "ticket" not in answer:
+            self.told[f"the answer to {path} {len(self.told)}"] = answer
+        return status, answer
+
+    def ticket(self, key: str) -> str:
+        status, answer = self.ask("/api/tickets", key, body={})
+        assert status == 201
+        return self.learn(f"ticket {len(self.secrets)}", str(json.loads(answer)["ticket"]))
+
+    def command(self, *arguments: str, database_url: str = "") -> str:
+        """What a command prints, which is kept unless it is a new key."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orderengine", *arguments],
+            cwd=ROOT,
+            env={
+                "PATH": self.stack.path,
+                "DATABASE_URL": database_url or self.stack.database_url,
+                "REDIS_URL": self.stack.redis_url,
+            },
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        printed = "" if arguments[:2] == ("keys", "create") else done.stdout
+        self.told[f"{' '.join(arguments)} {len(self.told)}"] = printed + done.stderr
+        return done.stdout
+
+    def leaks(self) -> list[tuple[str, str]]:
+        """Which secret is told where."""
+        return [
+            (what, where)
+            for what, secret in self.secrets.items()
+            for where, told in self.told.items()
+            if secret in told
+        ]
+
+
+def fetch(url: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, str]:
+    request = urllib.request.Request(url, data=data, headers=dict(headers))  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+class Attempt:
+    """A line of the Procfile, started with settings that can not work."""
+
+    def __init__(self, run: Run, name: str, log: Path, **environ: str) -> None:
+        self._name = name
+        self._log = log
+        self._port = str(free_port())
+        line = ["/bin/sh", "-c", shell_line(run.stack.command(name))]
+        ports = {"PORT": self._port, "FLOWER_PORT": str(free_port())}
+        env = {**run.stack.environ, **environ, **ports}
+        with log.open("wb") as output:
+            self._process = spawn(line, env=env, cwd=ROOT, output=output)
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text("utf-8")
+
+    def is_over(self) -> bool:
+        """True once it has ended; or it serves, and was asked; or tries again and again."""
+        if self._process.poll() is not None:
+            return True
+        if self._name != "web":
+            return len(COMPLAINT.findall(self.said)) >= 3
+        with contextlib.suppress(OSError):  # it may listen, and then end
+            return fetch(f"http://{LOOPBACK}:{self._port}/readyz", None, {})[0] == 503
+        return False
+
+    def end(self) -> None:
+        kill_group(self._process.pid)
+        self._process.wait()
+
+
+def start_with_what_can_not_work(run: Run, password: str, folder: Path) -> None:
+    """Each line of the Procfile with servers that refuse it, and with what is no URL."""
+    wrong = quote(password, safe="")
+    postgres, redis = urlsplit(run.stack.database_url), urlsplit(run.stack.redis_url)
+    server = f"{LOOPBACK}:{postgres.port}{postgres.path}"
+    settings = {
+        "nobody listening": (
+            f"postgresql://u:{wrong}@{LOOPBACK}:1/x",
+            f"redis://:{wrong}@{LOOPBACK}:1",
+        ),
+        "a wrong password": (
+            f"postgresql://{postgres.username}:{wrong}@{server}",
+            f"redis://:{wrong}@{LOOPBACK}:{redis.port}/0",
+        ),
+        "another scheme": (f"mysql://u:{wrong}@{LOOPBACK}/x", f"amqp://u:{wrong}@{LOOPBACK}/0"),
+        "no port": (f"postgresql://u:{wrong}@{LOOPBACK}:x/x", f"redis://:{wrong}@{LOOPBACK}:x/0"),
+        "no quoting": (
+            f"postgresql://u:{password}@{LOOPBACK}:1/x",
+            f"redis://:{password}@{LOOPBACK}:1/0",
+        ),
+    }
+    for what, (database_url, redis_url) in settings.items():
+        urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        started = {name: Attempt(run, name, folder / f"{what} {name}", **urls) for name in LOGS}
+        try:
+            wait_for(started.values())
+        finally:
+            for attempt in started.values():
+                attempt.end()
+        run.told |= {f"{name} with {what}": each.said for name, each in started.items()}
+        run.command("keys", "list", database_url=database_url)
+
+
+def wait_for(attempts: Iterable[Attempt]) -> None:
+    wait_until(lambda: all(attempt.is_over() for attempt in attempts), TIMEOUT_S)
+
+
+def send_raw(port: int, lines: str) -> bytes:
+    """What is answered to a request that is not made by a library."""
+    with socket.create_connection((LOOPBACK, port), timeout=TIMEOUT_S) as connection:
+        connection.sendall(lines.encode())
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.read()

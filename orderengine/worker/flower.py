@@ -55,7 +55,10 @@ def make_flower(settings: FlowerSettings) -> Any:
     options.address, options.port = settings.host, settings.port
     command.extract_settings()
     command.setup_logging()
-    return Flower(capp=create_celery(settings.redis_url), options=options, **pages)
+    app = create_celery(settings.redis_url)
+    # Its page of the broker asks Redis by the URL of the connection, and knows kombu's own names.
+    app.conf.broker_transport = None
+    return Flower(capp=app, options=options, **pages)
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 """The lines of the Procfile, started as they stand by a plain shell, as a host does."""
 
 import base64
+import re
 import signal
 import subprocess
 import urllib.error
@@ -89,6 +90,11 @@ def deployment(
         yield running
 
 
+def shown(page: str) -> set[str]:
+    """The texts of a page, without its markup."""
+    return {text.strip() for text in re.split(r"<[^>]*>", page)}
+
+
 def test_an_order_runs(deployment: Deployment) -> None:
     stream = deployment.follow(deployment.post("SOL", "sell", "2.5"))
     assert stream.statuses == ["pending", "routing", "building", "submitted", "confirmed"]
@@ -101,6 +107,14 @@ def test_flower_shows_the_worker_to_everybody_on_this_machine(deployment: Deploy
         return answer is not None and answer[0] == 200 and "celery@" in answer[1]
 
     wait_until(sees_the_worker, FLOWER_TIMEOUT_S)
+
+
+def test_flower_shows_how_long_the_queues_are(deployment: Deployment) -> None:
+    def sees_the_queues() -> bool:
+        answer = deployment.flower("/broker")
+        return answer is not None and answer[0] == 200 and {"settle", "intake"} <= shown(answer[1])
+
+    wait_until(sees_the_queues, FLOWER_TIMEOUT_S)
 
 
 def test_flower_refuses_to_be_open_to_the_world(deployment: Deployment) -> None:

@@ -96,14 +96,16 @@ def test_what_is_stalled_comes_later(proxy: Proxy) -> None:
 
 
 def test_a_server_that_is_away_resets_its_client() -> None:
-    with socket.create_server((LOOPBACK, 0)) as closed:
-        port = closed.getsockname()[1]
-    with (
-        Proxy(lambda: port, random.Random(1)) as proxy,
-        connect(proxy) as client,
-        pytest.raises(ConnectionResetError),
-    ):
-        client.recv(1)
+    with socket.socket() as taken:
+        # Bound, so that nobody else gets the port, the proxy included; and nobody listens on it.
+        taken.bind((LOOPBACK, 0))
+        port = taken.getsockname()[1]
+        with (
+            Proxy(lambda: port, random.Random(1)) as proxy,
+            pytest.raises(ConnectionResetError),  # while it connects, or when it reads
+            connect(proxy) as client,
+        ):
+            client.recv(1)
 
 
 def test_words_are_found_across_two_reads() -> None:

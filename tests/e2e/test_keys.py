@@ -1,9 +1,7 @@
 """Keys and tickets on the stack of the Procfile, where nobody is let in without."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 import urllib.error
 from collections.abc import Iterator, Mapping
@@ -12,6 +10,7 @@ import pytest
 import websocket
 
 from orderengine.local.ports import LOOPBACK, free_port
+from tests.e2e.clients import enter, keys
 from tests.e2e.stack import ROOT, Stack, next_event, rest
 from tests.integration.streams import wait_until
 
@@ -28,26 +27,6 @@ def strangers_stack(stack: Stack) -> Iterator[Stack]:
     stack.headers = {}
     yield stack
     stack.headers = {}
-
-
-def keys(stack: Stack, *arguments: str) -> dict[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": stack.database_url},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    document: dict[str, str] = json.loads(done.stdout)
-    return document
-
-
-def enter(stack: Stack, client: str) -> dict[str, str]:
-    """Make a key of a client and use it from here on."""
-    made = keys(stack, "create", client)
-    stack.headers = {"Authorization": f"Bearer {made['key']}"}
-    return made
 
 
 def status_of(stack: Stack, path: str) -> int:

@@ -1,5 +1,6 @@
 // Puts the parts of the page together; which order is shown is part of the address.
 
+import { Access } from "./access.js";
 import { Activity } from "./activity.js";
 import { getInstruments } from "./api.js";
 import { Curve } from "./curve.js";
@@ -17,6 +18,7 @@ const NARROW = matchMedia("(max-width: 760px)");
 
 let instrument = null;
 
+const access = new Access();
 const curve = new Curve();
 const prices = new Prices();
 const orders = new Orders((orderId) => open(orderId));
@@ -47,6 +49,7 @@ const ticket = new Ticket({
 // What can be traded is read until it is known, and again when the service was away.
 const setup = new Loop(async (signal) => {
   const { instruments } = await getInstruments(signal);
+  access.shown();
   if (instrument === null) {
     ticket.offer(instruments);
     orders.offer(instruments);

@@ -11,6 +11,7 @@ const LINKS = {
   connecting: ({ after }) => (after ? `Connection lost. Reconnecting after step ${after}.` : "Connecting."),
   live: () => "Live",
   waiting: ({ after, retryInMs }) => `Connection lost after step ${after}. Reconnecting in ${seconds(Math.round(retryInMs / 100) * 100)}.`,
+  locked: ({ after }) => `Stopped after step ${after}. A key lets it go on.`,
   ended: () => "Complete",
   unknown: ({ detail }) => detail,
 };

@@ -1,6 +1,6 @@
 // What both venues would give now for the ticket, which one would win, and why.
 
-import { Refused, Unavailable, getQuotes } from "./api.js";
+import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
 import { fromUnits, group, price, seconds, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
@@ -52,7 +52,8 @@ export class Quotes {
         this.#listeners.onRefused(error);
         return;
       }
-      if (error instanceof Unavailable) this.#tellUnavailable(error);
+      if (error instanceof Unavailable) this.#tellUnavailable(error, "asking again");
+      if (error instanceof Locked) this.#tellUnavailable(error, "these are old");
       throw error;
     }
   }
@@ -63,10 +64,10 @@ export class Quotes {
     this.#tellAge();
   }
 
-  #tellUnavailable(error) {
+  #tellUnavailable(error, then) {
     this.#root.dataset.stale = "true";
     const text = error.code === "NO_QUOTE" ? `no venue gave a quote: ${error.message}` : error.message;
-    say(this.#freshness, `${text}; asking again`);
+    say(this.#freshness, `${text}; ${then}`);
     if (!this.#root.hasChildNodes()) fill(this.#root, el("p", { class: "empty" }, "Waiting for quotes."));
   }
 

@@ -1,6 +1,6 @@
 // The order ticket: what the person wants, and what became of sending it.
 
-import { Refused, Unavailable, newKey, postOrder } from "./api.js";
+import { Locked, Refused, Unavailable, newIdempotencyKey, postOrder } from "./api.js";
 import { el, find, say } from "./dom.js";
 import { quantity } from "./format.js";
 import { backoffMs } from "./loop.js";
@@ -16,6 +16,7 @@ export class Ticket {
   #outcome = find("#outcome");
   #instruments = new Map();
   #asking = null;
+  #mayBeStored = false;
   #listeners;
 
   // `onChange(wanted)` for each edit; `onAccepted(orderId)` once an order is stored.
@@ -83,6 +84,7 @@ export class Ticket {
 
   async #send() {
     const asking = (this.#asking = new AbortController());
+    this.#mayBeStored = false;
     this.#showViolations([]);
     this.#tell("sending", "Sending the order.");
     try {
@@ -91,7 +93,7 @@ export class Ticket {
       this.#listeners.onAccepted(accepted.orderId);
     } catch (error) {
       if (asking.signal.aborted) return;
-      if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+      if (![Locked, Refused, Unavailable].some((kind) => error instanceof kind)) throw error;
       this.#tellRefusal(error);
     } finally {
       if (this.#asking === asking) this.#asking = null;
@@ -101,12 +103,13 @@ export class Ticket {
 
   // One submission has one key, so asking again never orders twice.
   async #untilAnswered(order, signal) {
-    const key = newKey();
+    const key = newIdempotencyKey();
     for (let tries = 0; ; tries++) {
       try {
         return await postOrder(order, key, signal);
       } catch (error) {
         if (!(error instanceof Unavailable) || tries >= GIVE_UP_AFTER) throw error;
+        this.#mayBeStored = true;
         this.#label();
         this.#tell("asking", `Not accepted yet: ${error.message}. Asking again with the same key, which never orders twice.`);
         await pause(error.retryAfterMs ?? backoffMs(tries), signal);
@@ -117,6 +120,10 @@ export class Ticket {
   #tellRefusal(error) {
     const rest = error instanceof Refused ? this.#showViolations(error.errors) : "";
     const named = error instanceof Refused && error.errors.length > 0 && !rest;
+    if (this.#mayBeStored && !(error instanceof Refused)) {
+      this.#tell("refused", `No answer: ${error.message}. The order may have been stored: look at the recent orders.`);
+      return;
+    }
     this.#tell("refused", named ? "Not accepted: see the marked fields." : `Not accepted: ${rest || error.message}`);
     this.#form.querySelector('[aria-invalid="true"]')?.focus();
   }

@@ -1,0 +1,29 @@
+"""Clients of a stack that asks for keys, made as its operator makes them."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.e2e.stack import ROOT, Stack
+
+
+def keys(stack: Stack, *arguments: str) -> dict[str, str]:
+    """What `keys` with these arguments says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": stack.database_url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    document: dict[str, str] = json.loads(done.stdout)
+    return document
+
+
+def enter(stack: Stack, client: str) -> dict[str, str]:
+    """Make a key of a client and use it from here on."""
+    made = keys(stack, "create", client)
+    stack.headers = {"Authorization": f"Bearer {made['key']}"}
+    return made

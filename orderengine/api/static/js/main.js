@@ -15,6 +15,7 @@ import { Service } from "./service.js";
 import { Ticket } from "./ticket.js";
 
 const NARROW = matchMedia("(max-width: 760px)");
+const LEAST_VISIBLE_PX = 160;
 
 let instrument = null;
 
@@ -24,7 +25,9 @@ const prices = new Prices();
 const orders = new Orders((orderId) => open(orderId));
 const panel = new OrderPanel((event) => {
   orders.refresh();
-  if (TERMINAL.has(event.status)) prices.refresh();
+  if (!TERMINAL.has(event.status)) return;
+  prices.refresh();
+  ticket.tellEnd(event);
 });
 const quotes = new Quotes({
   onQuotes: (wanted, route) => {
@@ -65,7 +68,8 @@ new Service(() => {
 function open(orderId) {
   if (orderId !== panel.orderId) history.pushState(null, "", `/?${new URLSearchParams({ order: orderId })}`);
   show();
-  if (NARROW.matches) find("#order").scrollIntoView();
+  const { top } = find("#order").getBoundingClientRect();
+  if (NARROW.matches || top < 0 || top > innerHeight - LEAST_VISIBLE_PX) find("#order").scrollIntoView();
 }
 
 function show() {

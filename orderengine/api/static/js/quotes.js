@@ -2,7 +2,7 @@
 
 import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { fromUnits, group, price, seconds, usdc, venue, venues } from "./format.js";
+import { fromUnits, group, price, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
 
 const PERIOD_MS = 1_500;
@@ -136,7 +136,7 @@ function verdict(route) {
     el("p", {}, el("strong", {}, `${venues(route.dex)} at ${price(route.quotedPrice)} USDC`), " ", el("span", { class: "tag" }, REASONS[route.routeReason] ?? route.routeReason)),
     el("p", { class: "why" }, route.routeDetail),
     route.legs.length > 1 ? splitBar(route) : null,
-    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${seconds(quoteAge)}. Amounts are in USDC.`),
+    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${group(quoteAge / 1000, 3, 0)} s. Amounts are in USDC.`),
   );
 }
 

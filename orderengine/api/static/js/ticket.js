@@ -2,7 +2,7 @@
 
 import { Locked, Refused, Unavailable, newIdempotencyKey, postOrder } from "./api.js";
 import { el, find, say } from "./dom.js";
-import { quantity } from "./format.js";
+import { price, quantity, slippage } from "./format.js";
 import { backoffMs } from "./loop.js";
 
 const FIELDS = ["symbol", "side", "quantity", "slippageBps", "maxLegs", "worstPrice"];
@@ -17,6 +17,7 @@ export class Ticket {
   #instruments = new Map();
   #asking = null;
   #mayBeStored = false;
+  #accepted = null;
   #listeners;
 
   // `onChange(wanted)` for each edit; `onAccepted(orderId)` once an order is stored.
@@ -35,6 +36,13 @@ export class Ticket {
     const options = instruments.map((each) => el("option", { value: each.symbol }, each.symbol));
     this.#form.elements.symbol.replaceChildren(...options);
     this.#changed();
+  }
+
+  // What became of the order that was placed here last; `event` may be of any order.
+  tellEnd({ orderId, status, data }) {
+    if (orderId !== this.#accepted || this.#asking) return;
+    if (status === "failed") this.#tell("refused", `Failed: ${data.reason}.`);
+    else this.#tell("accepted", `Confirmed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`);
   }
 
   // What a request for quotes broke; it says nothing about the fields that it does not have.
@@ -79,6 +87,7 @@ export class Ticket {
 
   #label() {
     const { side, symbol } = this.#values();
+    this.#submit.dataset.asking = String(this.#asking !== null);
     say(this.#submit, this.#asking ? "Stop asking" : `${side === "buy" ? "Buy" : "Sell"} ${symbol}`);
   }
 
@@ -89,6 +98,7 @@ export class Ticket {
     this.#tell("sending", "Sending the order.");
     try {
       const accepted = await this.#untilAnswered(orderOf(this.#values()), asking.signal);
+      this.#accepted = accepted.orderId;
       this.#tell("accepted", "Accepted: the order is stored and will end exactly once.");
       this.#listeners.onAccepted(accepted.orderId);
     } catch (error) {

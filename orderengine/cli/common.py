@@ -18,6 +18,7 @@ API_KEY = "ORDERENGINE_API_KEY"
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
+WIDEST = 1000
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,6 +105,7 @@ service_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+plain_option = click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
 
 
 def order_arguments(command: F) -> F:
@@ -123,7 +125,7 @@ def tell_json(document: object) -> None:
 
 
 def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> None:
-    """Write rows as a table, as wide as it has to be where nobody looks at a terminal."""
+    """Write rows as a table, as wide as it has to be: on a small terminal its lines are broken."""
     from rich.console import Console
     from rich.table import Table
 
@@ -133,10 +135,8 @@ def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> 
         table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(_text(row.get(name)) for name in names))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
-    console.print(table)
+    whole = Console(highlight=False, width=WIDEST)
+    whole.print(table, soft_wrap=True)
 
 
 def _text(value: object) -> str:

@@ -53,8 +53,10 @@ def list_orders(
             break
     if as_json:
         tell_json({"orders": orders})
-    else:
+    elif orders:
         tell_table(orders, LIST_COLUMNS)
+    else:
+        click.echo("no orders")
 
 
 @click.command()
@@ -88,7 +90,7 @@ def _events(service: Service, order_id: str) -> Sequence[Event]:
         return []
 
 
-@click.command()
+@click.command(short_help="Ask what the venues would give now, and which would win.")
 @order_arguments
 @click.option("--max-legs", type=int, help="Also with splits over that many venues.")
 @json_option

@@ -19,6 +19,7 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 WIDEST = 1000
+STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -128,19 +129,20 @@ def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> 
     """Write rows as a table, as wide as it has to be: on a small terminal its lines are broken."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    def cell(value: object) -> Text:
+        text = "" if value is None else str(value)
+        return Text(text, STYLES.get(text, ""))
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     names = list(columns)
     for name in names:
         table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in names))
+        table.add_row(*(cell(row.get(name)) for name in names))
     whole = Console(highlight=False, width=WIDEST)
     whole.print(table, soft_wrap=True)
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _sides(_: click.Context, _argument: click.Parameter, begun: str) -> list[str]:

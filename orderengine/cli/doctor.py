@@ -51,7 +51,10 @@ def doctor(*, no_flower: bool, as_json: bool) -> None:
         tell_json({"checks": [asdict(each) | {"ok": each.ok} for each in findings]})
     else:
         for each in findings:
-            click.echo(f"{'ok  ' if each.ok else 'FAIL'}  {each.name:<11} {each.detail}")
+            word = (
+                click.style("ok  ", "green") if each.ok else click.style("FAIL", "red", bold=True)
+            )
+            click.echo(f"{word}  {each.name:<11} {each.detail}")
             if not each.ok:
                 click.echo(f"      {'':<11} -> {each.advice}")
     if not all(each.ok for each in findings):

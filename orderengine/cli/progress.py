@@ -14,11 +14,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from orderengine.cli.common import STYLES
 from orderengine.cli.service import TERMINAL, Event, telling
 
 REFRESHES_PER_S = 12
 SHORT_ID = 8
-STYLES = {"confirmed": "green", "failed": "red"}
 
 
 def is_shown_live() -> bool:

@@ -54,7 +54,8 @@ def list_orders(
     if as_json:
         tell_json({"orders": orders})
     elif orders:
-        tell_table(orders, LIST_COLUMNS)
+        rows = [{**order, "createdAt": f"{order['createdAt'][:19]}Z"} for order in orders]
+        tell_table(rows, LIST_COLUMNS)
     else:
         click.echo("no orders")
 

@@ -33,7 +33,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: postman bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
+.PHONY: postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
 test-browser: $(STAMP_DEV) ## Test the page in Chromium, installing it where allowed: ARGS="--screenshots"
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium) && export CHROMIUM && \
 	  exec $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
+
+pictures: $(STAMP_DEV) ## Draw the pictures of docs/command-line.md anew
+	@exec $(BIN)/python -m tests.pictures
 
 bench: $(STAMP_DEV) ## Measure on servers of its own: ARGS="--quick"
 	@exec $(BIN)/python -m benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [--orders N] [--only SECTION] [--json PATH]`."""
+"""`python -m benchmarks [--quick] [--orders N] [--only SECTION] [--output PATH] [--json]`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import NoReturn
 
 from benchmarks import burst, delays, latency, report
 from benchmarks.accounting import Neighbors
@@ -59,9 +60,10 @@ def main() -> int:
     except (Lost, Refused, LocalError) as error:
         print(f"no figures: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return 1
-    print(report.table(document["figures"]))
-    report.write_json(options.json, document)
-    print(f"\n{time.monotonic() - started:.0f} s; written to {options.json}")
+    report.write_json(options.output, document)
+    print(report.line(document) if options.json else report.table(document["figures"]))
+    took_s = time.monotonic() - started
+    print(f"\n{took_s:.0f} s; written to {options.output}", file=sys.stderr)
     return 0
 
 
@@ -84,12 +86,19 @@ def _measured(section: Section, bench: Bench, stack: Stack, formation: Formation
     return {**described, **figures, "others_cpu_share": neighbors.share()}
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with one line, as the commands do."""
+        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+
+
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = _Parser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--orders", type=int, help=f"orders of a burst (default: {FULL.orders})")
     parser.add_argument("--quick", action="store_true", help="fewer orders and rounds")
     parser.add_argument("--only", choices=SECTIONS, help="one section alone")
-    parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures are written")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where they are written")
+    parser.add_argument("--json", action="store_true", help="print them as JSON too, in one line")
     return parser.parse_args()
 
 

@@ -64,6 +64,11 @@ def table(figures: Figures) -> str:
     return "\n".join(lines)
 
 
+def line(document: Figures) -> str:
+    """The figures as one line of JSON."""
+    return json.dumps(_rounded(document))
+
+
 def write_json(path: Path, document: Figures) -> None:
     """Write the figures, rounded as far as they mean something."""
     path.write_text(json.dumps(_rounded(document), indent=2) + "\n", "utf-8")

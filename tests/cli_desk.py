@@ -45,7 +45,9 @@ def messages(*moves: Move) -> list[Message]:
 
 
 def refusal(status: int) -> websocket.WebSocketBadStatusException:
-    return websocket.WebSocketBadStatusException("refused %s %s", status)
+    problem = b'{"code":"ORDER_NOT_FOUND","detail":"there is no order with this id"}'
+    body = problem if status == 404 else b"<html>"
+    return websocket.WebSocketBadStatusException("refused %s %s", status, resp_body=body)
 
 
 class Desk:

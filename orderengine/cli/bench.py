@@ -9,6 +9,7 @@ import click
 
 
 @click.command(
+    short_help="Measure throughput and latency, on servers of its own.",
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--about"]},
     add_help_option=True,
 )

@@ -18,6 +18,8 @@ API_KEY = "ORDERENGINE_API_KEY"
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
+WIDEST = 1000
+STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,6 +106,7 @@ service_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+plain_option = click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
 
 
 def order_arguments(command: F) -> F:
@@ -123,24 +126,23 @@ def tell_json(document: object) -> None:
 
 
 def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> None:
-    """Write rows as a table, as wide as it has to be where nobody looks at a terminal."""
+    """Write rows as a table, as wide as it has to be: on a small terminal its lines are broken."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    def cell(value: object) -> Text:
+        text = "" if value is None else str(value)
+        return Text(text, STYLES.get(text, ""))
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     names = list(columns)
     for name in names:
         table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in names))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
-    console.print(table)
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+        table.add_row(*(cell(row.get(name)) for name in names))
+    whole = Console(highlight=False, width=WIDEST)
+    whole.print(table, soft_wrap=True)
 
 
 def _sides(_: click.Context, _argument: click.Parameter, begun: str) -> list[str]:

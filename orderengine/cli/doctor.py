@@ -35,7 +35,7 @@ class Finding:
         return not self.advice
 
 
-@click.command()
+@click.command(short_help="Check all that the engine stands on, and say what to do.")
 @click.option("--no-flower", is_flag=True, help="Where Flower is not meant to run.")
 @json_option
 def doctor(*, no_flower: bool, as_json: bool) -> None:
@@ -51,7 +51,10 @@ def doctor(*, no_flower: bool, as_json: bool) -> None:
         tell_json({"checks": [asdict(each) | {"ok": each.ok} for each in findings]})
     else:
         for each in findings:
-            click.echo(f"{'ok  ' if each.ok else 'FAIL'}  {each.name:<11} {each.detail}")
+            word = (
+                click.style("ok  ", "green") if each.ok else click.style("FAIL", "red", bold=True)
+            )
+            click.echo(f"{word}  {each.name:<11} {each.detail}")
             if not each.ok:
                 click.echo(f"      {'':<11} -> {each.advice}")
     if not all(each.ok for each in findings):
@@ -113,7 +116,9 @@ def _lag(ports: "OperatorPorts") -> Finding:
         lag = ports.archive.lag()
     except StorageUnavailable as error:
         return Finding("reconciler", str(error), "see to PostgreSQL first")
-    detail = f"{lag.orders} orders are due, the first for {lag.oldest_s:.1f} s"
+    detail = "no order is due"
+    if lag.orders:
+        detail = f"{lag.orders} orders are due, the first for {lag.oldest_s:.1f} s"
     if lag.oldest_s > OVERDUE_S:
         return Finding("reconciler", detail, "no worker claims them: is one running? see its log")
     return Finding("reconciler", detail)

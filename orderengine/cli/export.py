@@ -20,19 +20,28 @@ Write = Callable[[Sequence[Row]], None]
 TABLES = {"orders": "orders", "events": "order_events"}
 
 
-@click.command()
+@click.command(short_help="Write all orders, or all events, as CSV or JSON lines.")
 @click.argument("what", type=click.Choice(list(TABLES)))
-@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="csv")
-@click.option("--output", type=click.File("w", encoding="utf-8", lazy=False), default="-")
-def export(what: str, kind: str, output: TextIO) -> None:
-    """Write all orders, or all events, to --output (else standard output).
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="csv if not given.")
+@click.option(
+    "--output",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    default="-",
+    help="A file; else standard output.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As --format jsonl, and the count as JSON.")
+def export(what: str, kind: str | None, output: TextIO, *, as_json: bool) -> None:
+    """Write all orders, or all events, and how many there were to standard error.
 
     Sorted by id. Money and quantities are decimal strings, times in UTC. Memory does not grow
     with the number of rows; each one is written once, but not all as of one moment.
     """
+    if as_json and kind == "csv":
+        raise click.UsageError("--json is JSON lines: leave out --format csv")
     archive = operator_ports().archive
     pages = export_orders(archive) if what == "orders" else export_events(archive)
-    write = _csv_writer(output) if kind == "csv" else _jsonl_writer(output)
+    is_json = as_json or kind == "jsonl"
+    write = _jsonl_writer(output) if is_json else _csv_writer(output)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -43,7 +52,7 @@ def export(what: str, kind: str, output: TextIO) -> None:
             written += len(page)
             progress.advance(task, len(page))
         progress.update(task, total=written)
-    click.echo(f"{written} {what}", err=True)
+    click.echo(json.dumps({what: written}) if as_json else f"{written} {what}", err=True)
 
 
 def _csv_writer(output: TextIO) -> Write:

@@ -1,5 +1,7 @@
 """The root of the command line: `python -m orderengine`, or `bin/orderengine`."""
 
+from collections.abc import Mapping, Sequence
+
 import click
 
 from orderengine.cli.bench import bench
@@ -14,17 +16,35 @@ from orderengine.cli.read import list_orders, quotes, show
 from orderengine.cli.submit import submit, watch
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+class _Root(Commands):
+    """Lists its commands by whom they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the lists."""
+        widest = max(len(str(command.name)) for command in self.commands.values())
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                room = formatter.width - widest - 6
+                names = [(str(each.name), each.get_short_help_str(room)) for each in commands]
+                formatter.write_dl(names)
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Place and watch orders, and operate the engine.
+
+    For example: orderengine submit AAPL buy 10 --watch
 
     Clients' commands speak to the service at --url; where it asks for a key, ORDERENGINE_API_KEY
     has it. Operators' commands read the same settings as a worker does.
     """
 
 
-CLIENTS = (submit, watch, list_orders, show, quotes, demo)
-OPERATORS = (bench, doctor, export, keys, orders, prune)
+SECTIONS: Mapping[str, Sequence[click.Command]] = {
+    "For clients": (submit, watch, list_orders, show, quotes, demo),
+    "For operators": (doctor, orders, keys, export, prune, bench),
+}
 
-for command in (*CLIENTS, *OPERATORS):
-    main.add_command(command)
+for commands in SECTIONS.values():
+    for command in commands:
+        main.add_command(command)

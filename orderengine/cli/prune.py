@@ -11,7 +11,7 @@ from orderengine.execution import archive
 from orderengine.execution.archive import Pruned
 
 
-@click.command()
+@click.command(short_help="Forget how orders of long ago came to their end.")
 @click.option("--older-than", "age", type=Age(), required=True, help="For example 30d; from 1d.")
 @click.option("--yes", is_flag=True, help="Do it; else tells what would be done.")
 @json_option

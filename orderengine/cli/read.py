@@ -53,8 +53,11 @@ def list_orders(
             break
     if as_json:
         tell_json({"orders": orders})
+    elif orders:
+        rows = [{**order, "createdAt": f"{order['createdAt'][:19]}Z"} for order in orders]
+        tell_table(rows, LIST_COLUMNS)
     else:
-        tell_table(orders, LIST_COLUMNS)
+        click.echo("no orders")
 
 
 @click.command()
@@ -88,7 +91,7 @@ def _events(service: Service, order_id: str) -> Sequence[Event]:
         return []
 
 
-@click.command()
+@click.command(short_help="Ask what the venues would give now, and which would win.")
 @order_arguments
 @click.option("--max-legs", type=int, help="Also with splits over that many venues.")
 @json_option

@@ -112,6 +112,14 @@ def _refused(status: int, document: Mapping[str, Any]) -> Denied:
     return Denied(code, f"refused ({code}): {document.get('detail', '')}")
 
 
+def _problem_of(error: websocket.WebSocketBadStatusException) -> Mapping[str, Any]:
+    try:
+        problem = json.loads(error.resp_body or b"")
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
 def _read(answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:
     parsed = json.loads(answer.read())
     if not isinstance(parsed, dict):
@@ -140,8 +148,7 @@ def follow(
                     return
         except websocket.WebSocketBadStatusException as error:
             if error.status_code < http.client.INTERNAL_SERVER_ERROR:
-                message = f"the stream was refused with status {error.status_code}"
-                raise CannotGoOn(message) from error
+                raise _refused(error.status_code, _problem_of(error)) from error
         except (OSError, websocket.WebSocketException):
             pass  # a lost connection: the next one goes on after the last event seen
         if clock() - alive_at > GIVE_UP_AFTER_S:

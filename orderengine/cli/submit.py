@@ -3,7 +3,8 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -12,13 +13,14 @@ from orderengine.cli.common import (
     EXIT_REFUSED,
     json_option,
     order_arguments,
+    plain_option,
     service_option,
     tell_json,
 )
+from orderengine.cli.progress import SHORT_ID, is_shown_live, live
 from orderengine.cli.service import TERMINAL, CannotGoOn, Event, Service, follow, telling
 
 MOST_WATCHED = 50
-SHORT_ID = 8
 
 Tell = Callable[[Event], None]
 
@@ -29,6 +31,7 @@ Tell = Callable[[Event], None]
 @click.option("--worst-price", help="In USDC for one token; binds every attempt.")
 @click.option("--max-legs", type=int, help="Over how many venues it may be split; 1 if not given.")
 @click.option("--watch", "watched", is_flag=True, help="Follow it to its end.")
+@plain_option
 @json_option
 @service_option
 def submit(
@@ -38,10 +41,13 @@ def submit(
     quantity: str,
     *,
     watched: bool,
+    plain: bool,
     as_json: bool,
     **limits: Any,
 ) -> None:
     """Place an order: buy or sell QUANTITY whole tokens of SYMBOL.
+
+    For example: orderengine submit AAPL buy 10 --watch
 
     Exits with 0 when it was accepted, with 2 when it was refused or nothing answers. With --watch:
     0 when it was confirmed, 1 when it failed.
@@ -49,7 +55,7 @@ def submit(
     order = {"symbol": symbol, "side": side, "quantity": quantity}
     names = {"slippage_bps": "slippageBps", "worst_price": "worstPrice", "max_legs": "maxLegs"}
     order |= {names[name]: value for name, value in limits.items() if value is not None}
-    tell = _tell_json if as_json else _teller(time.monotonic())
+    started = time.monotonic()
     accepted = service.submit(order)
     order_id = str(accepted["orderId"])
     if as_json:
@@ -57,24 +63,44 @@ def submit(
     else:
         click.echo(f"order {order_id}: {side} {quantity} {symbol}")
     if watched:
-        sys.exit(TERMINAL[_follow(service, order_id, tell)])
+        with _shown([order_id], started, plain=plain, as_json=as_json) as tell:
+            status = _follow(service, order_id, tell)
+        sys.exit(TERMINAL[status])
 
 
 @click.command()
 @click.argument("order_ids", metavar="ID...", nargs=-1, required=True)
+@plain_option
 @json_option
 @service_option
-def watch(service: Service, order_ids: Sequence[str], *, as_json: bool) -> None:
+def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: bool) -> None:
     """Follow orders to their end, from their first event on.
 
     Exits with 0 when all were confirmed, 1 when one failed, 2 when one can not be followed.
     """
-    if len(order_ids) > MOST_WATCHED:
+    wanted = list(dict.fromkeys(order_ids))
+    if len(wanted) > MOST_WATCHED:
         raise click.UsageError(f"at most {MOST_WATCHED} orders at once")
-    if len(order_ids) == 1:
-        tell = _tell_json if as_json else _teller(time.monotonic())
-        sys.exit(TERMINAL[_follow(service, order_ids[0], tell)])
-    sys.exit(_watch_many(service, order_ids, as_json=as_json))
+    with _shown(wanted, time.monotonic(), plain=plain, as_json=as_json) as tell:
+        if len(wanted) == 1:
+            code = TERMINAL[_follow(service, wanted[0], tell)]
+        else:
+            code = _follow_many(service, wanted, tell)
+    sys.exit(code)
+
+
+@contextmanager
+def _shown(
+    order_ids: Sequence[str], started: float, *, plain: bool, as_json: bool
+) -> Iterator[Tell]:
+    """What tells the events: documents, lines, or on a terminal the orders' stages."""
+    if as_json:
+        yield tell_json
+    elif plain or not is_shown_live():
+        yield _teller(started, named=len(order_ids) > 1)
+    else:
+        with live(order_ids) as tell:
+            yield tell
 
 
 def _follow(service: Service, order_id: str, tell: Tell) -> str:
@@ -85,27 +111,25 @@ def _follow(service: Service, order_id: str, tell: Tell) -> str:
     return status
 
 
-def _watch_many(service: Service, order_ids: Sequence[str], *, as_json: bool) -> int:
+def _follow_many(service: Service, order_ids: Sequence[str], tell: Tell) -> int:
     """Follow each one in a thread of its own, and tell whatever comes as it comes: the status."""
-    started, lock = time.monotonic(), threading.Lock()
+    lock = threading.Lock()
     codes: dict[str, int] = {}
 
+    def tell_alone(event: Event) -> None:
+        with lock:
+            tell(event)
+
     def one(order_id: str) -> None:
-        teller = _tell_json if as_json else _teller(started, f"{order_id[:SHORT_ID]}  ")
-
-        def tell(event: Event) -> None:
-            with lock:
-                teller(event)
-
         try:
-            code = TERMINAL[_follow(service, order_id, tell)]
+            code = TERMINAL[_follow(service, order_id, tell_alone)]
         except CannotGoOn as error:
             code = EXIT_REFUSED
             with lock:
                 click.echo(f"{order_id}: {error}", err=True)
         codes[order_id] = code
 
-    threads = [threading.Thread(target=one, args=(each,), daemon=True) for each in set(order_ids)]
+    threads = [threading.Thread(target=one, args=(each,), daemon=True) for each in order_ids]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -113,13 +137,10 @@ def _watch_many(service: Service, order_ids: Sequence[str], *, as_json: bool) ->
     return max(codes.values())
 
 
-def _teller(started: float, prefix: str = "") -> Tell:
+def _teller(started: float, *, named: bool) -> Tell:
     def tell(event: Event) -> None:
+        prefix = f"{event['orderId'][:SHORT_ID]}  " if named else ""
         place = f"{time.monotonic() - started:8.3f} s  {event['status']:<9}"
         click.echo(f"{prefix}{place}  attempt {event['attempt']}  {telling(event)}".rstrip())
 
     return tell
-
-
-def _tell_json(event: Event) -> None:
-    tell_json(event)

@@ -24,6 +24,7 @@ class Run:
     database_url: str
     redis_url: str
     children: dict[str, ProcessRef] = field(default_factory=dict)
+    flower_port: int = 5555
 
     def save(self, folder: Path) -> None:
         """Writes the file in one step, mode 0600."""

@@ -94,6 +94,7 @@ class Supervisor:
             api_url=f"http://{self._addresses.api.netloc}",
             database_url=database_url,
             redis_url=redis_url,
+            flower_port=self._addresses.flower.port,
         )
         self._save_run()
 

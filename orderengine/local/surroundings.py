@@ -18,6 +18,10 @@ def surroundings(root: Path = _CHECKOUT) -> Surroundings:
     environ = environment_of(root, os.environ)
     running = live_run(state_folder(root))
     if running is not None:
-        own = {"DATABASE_URL": running.database_url, "REDIS_URL": running.redis_url}
+        own = {
+            "DATABASE_URL": running.database_url,
+            "REDIS_URL": running.redis_url,
+            "FLOWER_PORT": str(running.flower_port),
+        }
         environ |= {name: url for name, url in own.items() if not environ.get(name)}
     return Surroundings(api_url(root, environ), environ)

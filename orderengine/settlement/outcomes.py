@@ -7,7 +7,7 @@ from orderengine.config import Simulation
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import FillLeg
-from orderengine.domain.pricing import is_beyond
+from orderengine.domain.pricing import USDC_DECIMALS, is_beyond, to_tokens
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
@@ -56,8 +56,8 @@ class Landing:
         if is_beyond(swap.side, execution.quote_amount, swap.limit_amount):
             return Reverted(
                 slippage_exceeded=True,
-                detail=f"{_slippage_error(swap)}: {execution.quote_amount} base units of USDC"
-                f" against a limit of {swap.limit_amount}",
+                detail=f"{_slippage_error(swap)}: {_usdc(execution.quote_amount)} USDC"
+                f" against a limit of {_usdc(swap.limit_amount)}",
             )
         return execution
 
@@ -96,3 +96,7 @@ def _slippage_error(swap: Swap) -> str:
         return f"router: {_ROUTER_SLIPPAGE_ERROR}"
     venue = swap.legs[0].venue
     return f"{venue}: {_SLIPPAGE_ERRORS.get(venue, 'slippage exceeded')}"
+
+
+def _usdc(base_units: int) -> str:
+    return f"{to_tokens(base_units, USDC_DECIMALS):f}"

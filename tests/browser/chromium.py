@@ -1,4 +1,4 @@
-"""The system's Chromium: found, or installed with apt-get where that is allowed.
+"""A Chromium: the system's or Playwright's own, or installed with apt-get where that is allowed.
 
 Run as a program it prints the path of the executable, and on failure says what to do.
 """
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 COMMANDS = (
@@ -15,9 +16,15 @@ COMMANDS = (
     ("apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"),
 )
 HELP = (
-    "no Chromium was found (looked for CHROMIUM and {names}). Install one, for instance with "
-    "`sudo apt-get install chromium`, or set CHROMIUM=/path/to/it"
+    "no Chromium was found (looked for {names}, and Playwright's own). Install one with"
+    " `sudo apt-get install chromium` (Debian) or, where it can be downloaded,"
+    " `.venv/bin/playwright install --with-deps chromium`; or set CHROMIUM=/path/to/it"
 )
+WHERE = """
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)
+"""
 FLAGS = (
     "--no-sandbox",  # it refuses to run as root with one
     "--disable-gpu",
@@ -34,7 +41,7 @@ class NoChromium(Exception):
 
 
 def find_chromium(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The path of the executable: what CHROMIUM names, else the first one that is on the PATH.
+    """The path of the executable: what CHROMIUM names, else on the PATH, else Playwright's own.
 
     Raises NoChromium if CHROMIUM names something else than an executable.
     """
@@ -45,23 +52,44 @@ def find_chromium(environ: Mapping[str, str] = os.environ) -> str | None:
             raise NoChromium(f"CHROMIUM={named} is no executable")
         return found
     path = environ.get("PATH", "")
-    return next((found for name in NAMES if (found := shutil.which(name, path=path))), None)
+    on_path = (found for name in NAMES if (found := shutil.which(name, path=path)))
+    return next(on_path, None) or _playwrights_own(environ)
 
 
 def require_chromium() -> str:
     """The path of the executable, which is installed if it is missing and apt-get may do that."""
     found = find_chromium()
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in COMMANDS:
-            subprocess.run(command, check=True, stdout=sys.stderr)
+        _install()
         found = find_chromium()
     if found is None:
         raise NoChromium(HELP.format(names=", ".join(NAMES)))
     return found
 
 
+def _install() -> None:
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in COMMANDS:
+        ended = subprocess.run(command, check=False, stdout=sys.stderr, env=environ).returncode
+        if ended != 0:
+            told = f"`{' '.join(command)}` ended with status {ended}"
+            raise NoChromium(f"{told}, and {HELP.format(names=', '.join(NAMES))}")
+
+
+def _playwrights_own(environ: Mapping[str, str]) -> str | None:
+    """The build that `playwright install chromium` has downloaded, if it has."""
+    asked = subprocess.run(
+        [sys.executable, "-c", WHERE],
+        env={**environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return asked.stdout.strip() if Path(asked.stdout.strip()).is_file() else None
+
+
 if __name__ == "__main__":
     try:
         print(require_chromium())
-    except (NoChromium, subprocess.CalledProcessError) as error:
+    except NoChromium as error:
         sys.exit(f"orderengine: {error}")

@@ -55,9 +55,12 @@ def open_desk(browser: Browser, stack: Stack) -> Iterator[OpenDesk]:
     """Opens windows on the stack; at the end none may have told of an error it did not expect."""
     desks: list[Desk] = []
 
-    def open_desk(path: str = "/", url: str = "", **options: Any) -> Desk:
+    def open_desk(path: str = "/", url: str = "", *, usable: bool = True, **options: Any) -> Desk:
         desks.append(Desk(browser, url or stack.url, **options))
-        return desks[-1].open(path)
+        if usable:
+            return desks[-1].open(path)
+        desks[-1].page.goto(path)
+        return desks[-1]
 
     yield open_desk
     unexpected = [text for desk in desks for text in desk.unexpected]

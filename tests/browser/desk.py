@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 TIMEOUT_MS = 20_000
 DESKTOP = {"width": 1440, "height": 900}
@@ -22,8 +22,10 @@ class Desk:
         self.problems: list[str] = []
         self.expected: list[str] = []
         self.sockets: list[str] = []
+        self.requests: list[Request] = []
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108
         self.page.on("websocket", lambda socket: self.sockets.append(socket.url))
 
     def close(self) -> None:
@@ -37,6 +39,10 @@ class Desk:
     def open(self, path: str = "/") -> "Desk":
         """Go there, and wait until the ticket can be used."""
         self.page.goto(path)
+        return self.wait_until_usable()
+
+    def wait_until_usable(self) -> "Desk":
+        """Wait until the ticket can be used."""
         expect(self.page.locator("#submit")).to_have_text(re.compile("AAPL"))
         return self
 

@@ -24,7 +24,7 @@ def stack_environ() -> Mapping[str, str]:
 def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
     open_desk: OpenDesk, stack: Stack, shoot: Shoot
 ) -> None:
-    desk = open_desk(color_scheme="light")
+    desk = open_desk(color_scheme="light", viewport={"width": 1440, "height": 1400})
     order_id = desk.submit(symbol="NVDA", side="buy", quantity="10", slippageBps="0")
     desk.wait_for("failed")
     desk.link("ended")
@@ -41,6 +41,9 @@ def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
     expect(desk.page.locator("#failure")).to_have_text(f"SLIPPAGE_EXCEEDED: {shown['detail']}")
     row = desk.page.locator(f'tr[data-order-id="{order_id}"]')
     expect(row.locator(".status")).to_have_text("SLIPPAGE_EXCEEDED")
+    expect(desk.page.locator("#outcome")).to_have_text("Failed: SLIPPAGE_EXCEEDED.")
+    scroller = desk.page.locator(".scroller")
+    assert scroller.evaluate("each => each.scrollWidth - each.clientWidth") == 0
     shoot(desk, "page-failed")
 
 

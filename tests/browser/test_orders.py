@@ -48,6 +48,7 @@ def test_an_order_is_placed_and_watched_until_it_is_confirmed(desk: Desk, stack:
     slippage = page.locator('[data-fact="slippage"] dd').inner_text()
     told = Decimal(slippage.removesuffix(" %").replace(chr(0x2212), "-"))
     assert abs(told - Decimal(shown["slippagePct"])) <= Decimal("0.0005")
+    expect(page.locator("#outcome")).to_contain_text(f"Confirmed at {executed.inner_text()} USDC")
     row = page.locator(f'tr[data-order-id="{order_id}"]')
     expect(row.locator(".status")).to_have_text("confirmed")
     expect(row).to_have_attribute("aria-current", "true")
@@ -117,6 +118,19 @@ def test_a_recent_order_is_opened_by_its_row_and_the_back_button_returns(
     expect(desk.page.locator("#order-body")).to_have_attribute("data-order-id", first)
     desk.wait_for("confirmed")
     assert desk.steps == STEPS
+
+
+@pytest.mark.parametrize("width", [1440, 1000])
+def test_an_order_that_is_opened_far_below_comes_into_view(
+    open_desk: OpenDesk, stack: Stack, width: int
+) -> None:
+    stack.follow_many(stack.post_many(4, symbol="ETH"))
+    desk = open_desk(viewport={"width": width, "height": 500})
+    rows = desk.page.locator("#orders-table a")
+    expect(rows.nth(3)).to_be_visible()
+    desk.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    rows.nth(3).click()
+    expect(desk.page.locator("#order-status")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("order_id", ["00000000-0000-4000-8000-000000000000", "nonsense"])

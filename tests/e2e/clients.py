@@ -1,4 +1,4 @@
-"""Clients of a stack that asks for keys."""
+"""Clients of a stack that asks for keys, made as its operator makes them."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from tests.e2e.stack import ROOT, Stack
 
 
 def keys(stack: Stack, *arguments: str) -> dict[str, str]:
+    """What `keys` with these arguments says."""
     done = subprocess.run(
         [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
         cwd=ROOT,

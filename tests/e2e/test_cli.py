@@ -1,7 +1,11 @@
 """The command line against a running stack, as a user and as an operator."""
 
+import contextlib
 import json
 import os
+import pty
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,6 +26,7 @@ class Shell:
     def __init__(self, stack: Stack) -> None:
         self._urls = {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
         self._port = str(stack.port)
+        self._url = stack.url
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
         ran = subprocess.run(
@@ -35,6 +40,24 @@ class Shell:
         )
         assert ran.returncode == status, (ran.stdout, ran.stderr)
         return ran.stdout + ran.stderr
+
+    def on_a_terminal(self, *arguments: str) -> tuple[str, int]:
+        """What a terminal is sent, and the exit status."""
+        ours, theirs = pty.openpty()
+        command = subprocess.Popen(
+            [sys.executable, "-m", "orderengine", *arguments, "--url", self._url],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "120"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        told = b""
+        with os.fdopen(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+            while chunk := terminal.read(65536):  # its end is an error on Linux
+                told += chunk
+        return told.decode(), command.wait(TIMEOUT_S)
 
     def json(self, *arguments: str, status: int = 0) -> Document:
         document: Document = json.loads(self(*arguments, "--json", status=status))
@@ -60,6 +83,49 @@ def test_an_order_is_submitted_watched_listed_and_shown(stack: Stack, shell: She
     text = shell("show", order_id, *at)
     assert shown["txHash"] in text
     assert order_id in shell("list", *at)
+
+
+def test_a_terminal_shows_the_stages_as_they_come(stack: Stack, shell: Shell) -> None:
+    told, status = shell.on_a_terminal("submit", "SOL", "sell", "2.5", "--watch")
+    assert status == 0
+    frames = told.split("\x1b[2K")  # each one is drawn over the one before it
+    first_seen = [
+        next(n for n, frame in enumerate(frames) if name in frame)
+        for name in ("pending", "submitted", "confirmed")
+    ]
+    assert first_seen == sorted(first_seen)
+    assert len(set(first_seen)) > 1
+    plain, status = shell.on_a_terminal("submit", "SOL", "sell", "2.5", "--watch", "--plain")
+    assert "\x1b" not in plain
+    assert "confirmed  attempt 1  executed at" in plain
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="completion is shown with bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("su", "submit"), ("submit SO", "SOL"), ("submit SOL s", "sell"), ("orders r", "requeue")],
+)
+def test_bash_completes_as_the_documentation_says(words: str, completed: str) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    (evaluated,) = re.findall(r"^(export PATH=.*?)\s+#", page, re.MULTILINE)
+    *_, last = given = ["orderengine", *words.split()]
+    script = f"""
+        {evaluated}
+        complete -p orderengine >/dev/null
+        COMP_WORDS=({" ".join(given)}) COMP_CWORD={len(given) - 1}
+        _orderengine_completion orderengine {last}
+        printf '%s\n' "${{COMPREPLY[@]}}"
+    """
+    ran = subprocess.run(
+        ["bash", "-ec", script],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=True,
+    )
+    assert ran.stdout.split() == [completed]
 
 
 def test_a_failed_order_is_the_exit_status(stack: Stack, shell: Shell) -> None:

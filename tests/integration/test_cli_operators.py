@@ -145,6 +145,10 @@ def test_an_export_reads_as_what_was_stored(around: Surroundings, orders: SqlOrd
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
     assert events[2]["data"]["quotedPrice"] == "230"
+    as_json = call("export", "events", "--json", around=around)
+    assert (as_json.stdout, json.loads(as_json.stderr)) == (ran.stdout, {"events": 5})
+    refused = call("export", "events", "--json", "--format", "csv", around=around)
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
     ran = call("export", "events", around=around)
     *_, last = csv.DictReader(io.StringIO(ran.stdout))
     assert json.loads(last["data"]) == events[4]["data"]

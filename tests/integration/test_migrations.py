@@ -6,6 +6,7 @@ from uuid import uuid4
 import alembic.command
 import pytest
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from orderengine.domain.documents import fill_from, fill_leg_from, route_from
@@ -97,6 +98,23 @@ def test_what_was_stored_before_splits_is_read_after_them(
     alembic.command.downgrade(config, "0002")
     found = connection.execute(text("SELECT venue, pool FROM sim_transactions")).one()
     assert tuple(found) == ("meteora", "m-1")
+
+
+def test_an_older_release_leaves_a_newer_schema_as_it_is(
+    config: Config, connection: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alembic.command.upgrade(config, "head")
+    there = tables(connection)
+    connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    alembic.command.upgrade(config, "head")
+    assert "the schema is 9999, of a newer release" in capsys.readouterr().out
+    assert tables(connection) == there
+    for revision in ("base", "0001"):
+        with pytest.raises(CommandError, match="9999"):
+            alembic.command.downgrade(config, revision)
+    connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(CommandError, match="0000"):
+        alembic.command.upgrade(config, "head")
 
 
 def test_the_probe_knows_the_newest_revision(config: Config, connection: Connection) -> None:

@@ -34,6 +34,7 @@ def test_everything_starts_and_the_user_reads_where_it_is(stack: Stack) -> None:
     assert run is not None
     assert run.api_url == f"http://{api}"
     assert run.redis_url == stack.env["REDIS_URL"]
+    assert run.flower_port == int(stack.env["FLOWER_PORT"])
 
 
 def test_a_settings_file_is_read(stack: Stack) -> None:

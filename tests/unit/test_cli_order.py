@@ -78,7 +78,7 @@ def test_a_quiet_order_is_watched_as_long_as_its_service_is_there() -> None:
 
 def test_a_refused_stream_is_given_up_at_once() -> None:
     line = Line(refusal(404))
-    with pytest.raises(CannotGoOn, match="404"):
+    with pytest.raises(CannotGoOn, match="there is no order with this id"):
         line.follow()
     assert line.now == 0
 
@@ -212,7 +212,7 @@ def test_the_worst_end_of_watched_orders_is_the_exit_status(
     codes = [call("watch", *ids).exit_code for ids in (["good"], ["good", "bad"])]
     ran = call("watch", "good", "bad", "lost")
     assert [*codes, ran.exit_code] == [0, 1, 2]
-    assert ran.stderr == "lost: the stream was refused with status 404\n"
+    assert ran.stderr == "lost: refused (ORDER_NOT_FOUND): there is no order with this id\n"
     assert len(ran.stdout.splitlines()) == 7
 
 

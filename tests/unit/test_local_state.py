@@ -21,6 +21,7 @@ def a_run() -> Run:
         api_url="http://127.0.0.1:3000",
         database_url="postgresql://me:secret@h/db",
         redis_url="redis://:secret@h/0",
+        flower_port=5555,
         children={"web": own_ref()},
     )
 

@@ -1,5 +1,7 @@
 // Every request and every socket of the page is made here, and nowhere else.
 
+import { key } from "./key.js";
+
 const TIMEOUT_MS = 10_000;
 
 // The API understood and said no: asking the same again gets the same answer.
@@ -21,6 +23,19 @@ export class Unavailable extends Error {
     this.code = code;
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+// The service asks for a key, and none that opens anything was given: nothing was done.
+export class Locked extends Error {
+  constructor() {
+    super("the service asks for a key");
+    this.name = "Locked";
+  }
+}
+
+// Whether a key that is not kept yet opens anything.
+export function tryKey(text, signal) {
+  return request("/api/instruments", { signal, bearer: text });
 }
 
 export function getInstruments(signal) {
@@ -47,35 +62,45 @@ export function getReadiness(signal) {
   return request("/readyz", { signal });
 }
 
-export function postOrder(order, key, signal) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+export function postOrder(order, idempotencyKey, signal) {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
   return request("/api/orders/execute", { method: "POST", headers, body: JSON.stringify(order), signal });
 }
 
-export function openUpdates(orderId, after) {
-  const url = new URL(`/ws/orders?${query({ orderId, after: after || "" })}`, location.href);
+// No header can be added to a socket: a ticket that the key has bought opens this one, once.
+export async function openUpdates(orderId, after, signal) {
+  if (key.isLocked) throw new Locked();
+  const { ticket } = key.text === null ? {} : await request("/api/tickets", { method: "POST", signal });
+  const url = new URL(`/ws/orders?${query({ orderId, after: after || "", ticket })}`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   return new WebSocket(url);
 }
 
 // randomUUID exists in secure contexts only, and the page may be opened from another machine.
-export function newKey() {
+export function newIdempotencyKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function request(path, { signal, ...options }) {
+async function request(path, { signal, bearer = key.text, ...options }) {
+  const isClosed = path.startsWith("/api/");
+  if (isClosed && bearer === null && key.isLocked) throw new Locked();
+  const headers = { ...options.headers, ...(isClosed && bearer !== null ? { Authorization: `Bearer ${bearer}` } : {}) };
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   let answer;
   let document;
   try {
-    answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    answer = await fetch(path, { ...options, headers, signal: signal ? AbortSignal.any([signal, limit]) : limit });
     document = await answer.json();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Unavailable(answer ? "the answer was cut off" : "the server does not answer");
   }
   if (answer.ok) return document;
+  if (answer.status === 401) {
+    key.refused(bearer);
+    throw new Locked();
+  }
   throw asError(answer, document);
 }
 

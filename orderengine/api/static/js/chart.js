@@ -68,6 +68,7 @@ export function axis(colors, more = {}) {
     font: colors.font,
     grid: { stroke: colors.grid, width: 1 },
     ticks: { show: false },
+    size: 30,
     ...more,
   };
 }

@@ -3,6 +3,7 @@
 import { Refused, getQuotes } from "./api.js";
 import { Chart, axis, compact, line } from "./chart.js";
 import { find, say } from "./dom.js";
+import { group } from "./format.js";
 import { Loop } from "./loop.js";
 
 const USDC_SIZES = [300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000];
@@ -94,5 +95,6 @@ function ifPowerOfTen(split) {
 }
 
 export function compactPrice(number) {
-  return number >= 10_000 ? compact(number) : String(Number(number.toPrecision(5)));
+  if (number >= 1e6) return compact(number);
+  return number >= 10_000 ? group(number, 0) : String(Number(number.toPrecision(5)));
 }

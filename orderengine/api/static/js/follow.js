@@ -1,7 +1,8 @@
 // One order's events, each once and in order, over as many sockets as that takes.
 
-import { Refused, Unavailable, getEvents, openUpdates } from "./api.js";
+import { Locked, Refused, Unavailable, getEvents, openUpdates } from "./api.js";
 import { TERMINAL } from "./format.js";
+import { key } from "./key.js";
 import { backoffMs } from "./loop.js";
 
 const SERVED_TO_THE_END = 1000;
@@ -13,15 +14,17 @@ export class Follower {
   #last = 0;
   #ended = false;
   #stopped = new AbortController();
+  #isLocked = false;
   #socket = null;
   #tries = 0;
   #timer = null;
 
-  // `onEvent(event)`; `onLink({ state, … })` with connecting, live, waiting, ended or unknown.
+  // `onEvent(event)`; `onLink({ state, … })` with connecting, live, waiting, locked, ended or unknown.
   constructor(orderId, listeners) {
     this.#orderId = orderId;
     this.#listeners = listeners;
-    this.#connect();
+    key.addEventListener("change", () => this.#unlock(), { signal: this.#stopped.signal });
+    void this.#connect();
   }
 
   stop() {
@@ -30,10 +33,19 @@ export class Follower {
     this.#socket?.close();
   }
 
-  #connect() {
-    const socket = (this.#socket = openUpdates(this.#orderId, this.#last));
-    let isOpen = false;
+  async #connect() {
     this.#link({ state: "connecting", after: this.#last });
+    try {
+      this.#listenTo(await openUpdates(this.#orderId, this.#last, this.#stopped.signal));
+    } catch (error) {
+      if (this.#tellStop(error)) this.#wait();
+    }
+  }
+
+  #listenTo(socket) {
+    let isOpen = false;
+    this.#socket = socket;
+    if (this.#stopped.signal.aborted) socket.close();
     socket.addEventListener("open", () => {
       isOpen = true;
       this.#link({ state: "live" });
@@ -81,7 +93,24 @@ export class Follower {
     const retryInMs = backoffMs(this.#tries++);
     clearTimeout(this.#timer);
     this.#link({ state: "waiting", retryInMs, after: this.#last });
-    this.#timer = setTimeout(() => this.#connect(), retryInMs);
+    this.#timer = setTimeout(() => void this.#connect(), retryInMs);
+  }
+
+  // True if the same may be asked again; else it tells why not.
+  #tellStop(error) {
+    if (this.#stopped.signal.aborted) return false;
+    if (error instanceof Unavailable) return true;
+    this.#isLocked = error instanceof Locked;
+    if (this.#isLocked) this.#link({ state: "locked", after: this.#last });
+    else if (error instanceof Refused) this.#link({ state: "unknown", detail: error.message });
+    else throw error;
+    return false;
+  }
+
+  #unlock() {
+    if (!this.#isLocked || key.isLocked) return;
+    this.#isLocked = false;
+    void this.#connect();
   }
 
   // True if there is more to wait for.
@@ -92,11 +121,7 @@ export class Follower {
       if (this.#ended) this.#link({ state: "ended" });
       return !this.#ended;
     } catch (error) {
-      if (this.#stopped.signal.aborted) return false;
-      if (error instanceof Unavailable) return true;
-      if (!(error instanceof Refused)) throw error;
-      this.#link({ state: "unknown", detail: error.message });
-      return false;
+      return this.#tellStop(error);
     }
   }
 

@@ -1,6 +1,7 @@
 // Doing something again and again, one at a time, and not at all while nobody looks.
 
-import { Unavailable } from "./api.js";
+import { Locked, Unavailable } from "./api.js";
+import { key } from "./key.js";
 
 const LONGEST_WAIT_MS = 10_000;
 
@@ -16,20 +17,28 @@ export class Loop {
   #timer = null;
   #running = null;
   #failures = 0;
+  #isStarted = false;
 
+  // Nothing is done before it is first asked for by `soon`.
   constructor(task, periodMs) {
     this.#task = task;
     this.#periodMs = periodMs;
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.#halt();
-      else this.soon();
+      else this.#goOn();
     });
+    key.addEventListener("change", () => this.#goOn());
   }
 
   // Run after the delay; whatever runs or waits now is dropped.
   soon(delayMs = 0) {
+    this.#isStarted = true;
     this.#halt();
     if (!document.hidden) this.#timer = setTimeout(() => this.#run(), delayMs);
+  }
+
+  #goOn() {
+    if (this.#isStarted) this.soon();
   }
 
   #halt() {
@@ -45,7 +54,7 @@ export class Loop {
       await this.#task(running.signal);
       this.#failures = 0;
     } catch (error) {
-      if (running.signal.aborted) return;
+      if (running.signal.aborted || error instanceof Locked) return; // a key lets it go on
       if (!(error instanceof Unavailable)) throw error;
       waitMs = error.retryAfterMs ?? Math.max(waitMs, backoffMs(this.#failures++));
     }

@@ -1,5 +1,6 @@
 // Puts the parts of the page together; which order is shown is part of the address.
 
+import { Access } from "./access.js";
 import { Activity } from "./activity.js";
 import { getInstruments } from "./api.js";
 import { Curve } from "./curve.js";
@@ -14,15 +15,19 @@ import { Service } from "./service.js";
 import { Ticket } from "./ticket.js";
 
 const NARROW = matchMedia("(max-width: 760px)");
+const LEAST_VISIBLE_PX = 160;
 
 let instrument = null;
 
+const access = new Access();
 const curve = new Curve();
 const prices = new Prices();
 const orders = new Orders((orderId) => open(orderId));
 const panel = new OrderPanel((event) => {
   orders.refresh();
-  if (TERMINAL.has(event.status)) prices.refresh();
+  if (!TERMINAL.has(event.status)) return;
+  prices.refresh();
+  ticket.tellEnd(event);
 });
 const quotes = new Quotes({
   onQuotes: (wanted, route) => {
@@ -47,6 +52,7 @@ const ticket = new Ticket({
 // What can be traded is read until it is known, and again when the service was away.
 const setup = new Loop(async (signal) => {
   const { instruments } = await getInstruments(signal);
+  access.shown();
   if (instrument === null) {
     ticket.offer(instruments);
     orders.offer(instruments);
@@ -62,7 +68,8 @@ new Service(() => {
 function open(orderId) {
   if (orderId !== panel.orderId) history.pushState(null, "", `/?${new URLSearchParams({ order: orderId })}`);
   show();
-  if (NARROW.matches) find("#order").scrollIntoView();
+  const { top } = find("#order").getBoundingClientRect();
+  if (NARROW.matches || top < 0 || top > innerHeight - LEAST_VISIBLE_PX) find("#order").scrollIntoView();
 }
 
 function show() {

@@ -1,7 +1,7 @@
 // The panel of one order: it fills while its events arrive.
 
 import { el, copyButton, fill, find, say } from "./dom.js";
-import { TERMINAL, quantity, seconds } from "./format.js";
+import { TERMINAL, group, quantity, seconds } from "./format.js";
 import { Follower } from "./follow.js";
 import { STAGES, attemptsOf, stageTimes } from "./history.js";
 import { attemptView } from "./timeline.js";
@@ -10,7 +10,8 @@ import { legsView, summaryView } from "./summary.js";
 const LINKS = {
   connecting: ({ after }) => (after ? `Connection lost. Reconnecting after step ${after}.` : "Connecting."),
   live: () => "Live",
-  waiting: ({ after, retryInMs }) => `Connection lost after step ${after}. Reconnecting in ${seconds(Math.round(retryInMs / 100) * 100)}.`,
+  waiting: ({ after, retryInMs }) => `Connection lost after step ${after}. Reconnecting in ${group(Math.ceil(retryInMs / 1000), 0)} s.`,
+  locked: ({ after }) => `Stopped after step ${after}. A key lets it go on.`,
   ended: () => "Complete",
   unknown: ({ detail }) => detail,
 };

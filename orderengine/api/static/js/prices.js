@@ -10,6 +10,7 @@ import { Loop } from "./loop.js";
 const WINDOW_S = 600;
 const PERIOD_MS = 5_000;
 const FILLS = 50;
+const LEAST_SPAN_S = 60;
 
 export class Prices {
   #chart = new Chart(find("#prices"), (colors) => options(colors), [[], [], [], []]);
@@ -59,9 +60,22 @@ function atText(at) {
   return timeOfDay(new Date(at * 1000));
 }
 
+// A few seconds, or a single price, would stretch over the whole chart.
+function timeRange({ data: [times] }, from, given) {
+  const to = times.length === 1 ? from : given; // uPlot gives a single point a whole day
+  return times.length === 0 ? [null, null] : [Math.min(from, to - LEAST_SPAN_S), to];
+}
+
+function priceRange(_, low, high) {
+  if (typeof low !== "number") return [null, null];
+  const margin = Math.max((high - low) / 8, high / 2_000);
+  return [low - margin, high + margin];
+}
+
 function options(colors) {
   return {
-    axes: [axis(colors, { values: (_, splits) => splits.map(atText) }), axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) })],
+    scales: { x: { range: timeRange }, y: { range: priceRange } },
+    axes: [axis(colors, { space: 76, values: (_, splits) => splits.map(atText) }), axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) })],
     series: [
       { label: "At", value: (_, at) => (at === null ? "–" : atText(at)) },
       line("raydium", colors.raydium, { points: { show: false } }),

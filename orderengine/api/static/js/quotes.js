@@ -1,8 +1,8 @@
 // What both venues would give now for the ticket, which one would win, and why.
 
-import { Refused, Unavailable, getQuotes } from "./api.js";
+import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { fromUnits, group, price, seconds, usdc, venue, venues } from "./format.js";
+import { fromUnits, group, price, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
 
 const PERIOD_MS = 1_500;
@@ -52,7 +52,8 @@ export class Quotes {
         this.#listeners.onRefused(error);
         return;
       }
-      if (error instanceof Unavailable) this.#tellUnavailable(error);
+      if (error instanceof Unavailable) this.#tellUnavailable(error, "asking again");
+      if (error instanceof Locked) this.#tellUnavailable(error, "these are old");
       throw error;
     }
   }
@@ -63,10 +64,10 @@ export class Quotes {
     this.#tellAge();
   }
 
-  #tellUnavailable(error) {
+  #tellUnavailable(error, then) {
     this.#root.dataset.stale = "true";
     const text = error.code === "NO_QUOTE" ? `no venue gave a quote: ${error.message}` : error.message;
-    say(this.#freshness, `${text}; asking again`);
+    say(this.#freshness, `${text}; ${then}`);
     if (!this.#root.hasChildNodes()) fill(this.#root, el("p", { class: "empty" }, "Waiting for quotes."));
   }
 
@@ -135,7 +136,7 @@ function verdict(route) {
     el("p", {}, el("strong", {}, `${venues(route.dex)} at ${price(route.quotedPrice)} USDC`), " ", el("span", { class: "tag" }, REASONS[route.routeReason] ?? route.routeReason)),
     el("p", { class: "why" }, route.routeDetail),
     route.legs.length > 1 ? splitBar(route) : null,
-    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${seconds(quoteAge)}. Amounts are in USDC.`),
+    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${group(quoteAge / 1000, 3, 0)} s. Amounts are in USDC.`),
   );
 }
 

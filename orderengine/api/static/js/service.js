@@ -7,8 +7,8 @@ import { Loop } from "./loop.js";
 const PERIOD_MS = 4_000;
 const MISSING = {
   redis: "Redis gives no answer: orders are taken in, and go on when it is back",
-  worker: "no worker gives a sign of life: orders are taken in, and go on when one is back",
-  stuck: "the settlement network gives no word about some submitted orders",
+  worker: "No worker gives a sign of life: orders are taken in, and go on when one is back",
+  stuck: "The settlement network gives no word about some submitted orders",
 };
 
 export class Service {
@@ -30,7 +30,7 @@ export class Service {
     try {
       const { status, degraded } = await getReadiness(signal);
       const texts = degraded.map((name) => MISSING[name] ?? `${name} is missing`);
-      this.#tell(status, status === "ok" ? "ready" : `degraded: ${degraded.join(", ")}`, texts.join(". "));
+      this.#tell(status, status === "ok" ? "ready" : `degraded: ${degraded.join(", ")}`, texts.map((text) => `${text}.`).join(" "));
       if (this.#wasAway) this.#onReturn();
       this.#wasAway = false;
     } catch (error) {

@@ -1,8 +1,8 @@
 // The order ticket: what the person wants, and what became of sending it.
 
-import { Refused, Unavailable, newKey, postOrder } from "./api.js";
+import { Locked, Refused, Unavailable, newIdempotencyKey, postOrder } from "./api.js";
 import { el, find, say } from "./dom.js";
-import { quantity } from "./format.js";
+import { price, quantity, slippage } from "./format.js";
 import { backoffMs } from "./loop.js";
 
 const FIELDS = ["symbol", "side", "quantity", "slippageBps", "maxLegs", "worstPrice"];
@@ -16,6 +16,8 @@ export class Ticket {
   #outcome = find("#outcome");
   #instruments = new Map();
   #asking = null;
+  #mayBeStored = false;
+  #accepted = null;
   #listeners;
 
   // `onChange(wanted)` for each edit; `onAccepted(orderId)` once an order is stored.
@@ -34,6 +36,13 @@ export class Ticket {
     const options = instruments.map((each) => el("option", { value: each.symbol }, each.symbol));
     this.#form.elements.symbol.replaceChildren(...options);
     this.#changed();
+  }
+
+  // What became of the order that was placed here last; `event` may be of any order.
+  tellEnd({ orderId, status, data }) {
+    if (orderId !== this.#accepted || this.#asking) return;
+    if (status === "failed") this.#tell("refused", `Failed: ${data.reason}.`);
+    else this.#tell("accepted", `Confirmed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`);
   }
 
   // What a request for quotes broke; it says nothing about the fields that it does not have.
@@ -78,20 +87,23 @@ export class Ticket {
 
   #label() {
     const { side, symbol } = this.#values();
+    this.#submit.dataset.asking = String(this.#asking !== null);
     say(this.#submit, this.#asking ? "Stop asking" : `${side === "buy" ? "Buy" : "Sell"} ${symbol}`);
   }
 
   async #send() {
     const asking = (this.#asking = new AbortController());
+    this.#mayBeStored = false;
     this.#showViolations([]);
     this.#tell("sending", "Sending the order.");
     try {
       const accepted = await this.#untilAnswered(orderOf(this.#values()), asking.signal);
+      this.#accepted = accepted.orderId;
       this.#tell("accepted", "Accepted: the order is stored and will end exactly once.");
       this.#listeners.onAccepted(accepted.orderId);
     } catch (error) {
       if (asking.signal.aborted) return;
-      if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+      if (![Locked, Refused, Unavailable].some((kind) => error instanceof kind)) throw error;
       this.#tellRefusal(error);
     } finally {
       if (this.#asking === asking) this.#asking = null;
@@ -101,12 +113,13 @@ export class Ticket {
 
   // One submission has one key, so asking again never orders twice.
   async #untilAnswered(order, signal) {
-    const key = newKey();
+    const key = newIdempotencyKey();
     for (let tries = 0; ; tries++) {
       try {
         return await postOrder(order, key, signal);
       } catch (error) {
         if (!(error instanceof Unavailable) || tries >= GIVE_UP_AFTER) throw error;
+        this.#mayBeStored = true;
         this.#label();
         this.#tell("asking", `Not accepted yet: ${error.message}. Asking again with the same key, which never orders twice.`);
         await pause(error.retryAfterMs ?? backoffMs(tries), signal);
@@ -117,6 +130,10 @@ export class Ticket {
   #tellRefusal(error) {
     const rest = error instanceof Refused ? this.#showViolations(error.errors) : "";
     const named = error instanceof Refused && error.errors.length > 0 && !rest;
+    if (this.#mayBeStored && !(error instanceof Refused)) {
+      this.#tell("refused", `No answer: ${error.message}. The order may have been stored: look at the recent orders.`);
+      return;
+    }
     this.#tell("refused", named ? "Not accepted: see the marked fields." : `Not accepted: ${rest || error.message}`);
     this.#form.querySelector('[aria-invalid="true"]')?.focus();
   }

@@ -58,7 +58,7 @@ function buildingText({ data }) {
 
 function submittedText({ data }) {
   return [
-    "Signed, stored, sent: ",
+    "Signed and sent: ",
     el("code", { title: data.txHash }, short(data.txHash)),
     copyButton(data.txHash, "Copy the transaction's hash"),
   ];

@@ -83,6 +83,7 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
     def submit_order(task: "Task[Any, Any]", built: Document) -> Document:
         with _ending_chain(task, "submit", **_known(built)):
             submitted = stages.submit_order(engine(), Built.from_document(built), _tries(task))
+        _put_off_first_look(task, engine().network.typical_confirmation_s)
         return submitted.document()
 
 
@@ -98,17 +99,28 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
     def confirm_order(task: "Task[Any, Any]", submitted: Document, *, once: bool = False) -> None:
         """`once`: recovery asks, about an order that has been waited for long enough."""
         typical_s = engine().network.typical_confirmation_s
-        look = Look.IN_FLIGHT
-        if once or task.request.retries or typical_s <= POLL_S:
-            with _ending_chain(task, "confirm", **_known(submitted)):
-                look = _look(engine(), submitted)
+        with _ending_chain(task, "confirm", **_known(submitted)):
+            look = _look(engine(), submitted)
         if look is Look.CONFIRMED or (once and look is Look.IN_FLIGHT):
             return
-        delay_s = poll_delay_s(task.request.retries, typical_s)
+        waits = task.request.retries + (not once and typical_s > POLL_S)
+        delay_s = poll_delay_s(waits, typical_s)
         if delay_s is not None:
             # One that comes too late is dropped: under a backlog more polls would only add to it,
             # and recovery looks at the order anyway.
             raise task.retry((submitted,), {}, countdown=delay_s, expires=delay_s + STAGE_LIMIT_S)
+
+
+def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
+    """Have the next stage of the chain start when the transaction may have landed.
+
+    A stage that was started at once would only put itself off, for the price of a message.
+    """
+    delay_s = poll_delay_s(0, typical_s)
+    if typical_s > POLL_S and delay_s is not None:
+        rest: Any = task.request.chain or ()
+        for step in rest:
+            step["options"] |= {"countdown": delay_s, "expires": delay_s + STAGE_LIMIT_S}
 
 
 def _look(engine: Engine, submitted: Document) -> Look:
@@ -119,7 +131,7 @@ def _look(engine: Engine, submitted: Document) -> Look:
         return Look.IN_FLIGHT
 
 
-def poll_delay_s(polls_made: int, typical_confirmation_s: float) -> float | None:
+def poll_delay_s(waits_made: int, typical_confirmation_s: float) -> float | None:
     """How long to wait before the next look at the network, in seconds.
 
     The first wait is the typical time to confirm (at most 6 s), the next two are an eighth of it
@@ -130,11 +142,11 @@ def poll_delay_s(polls_made: int, typical_confirmation_s: float) -> float | None
     first = min(max(POLL_S, typical_confirmation_s), FIRST_POLL_LIMIT_S)
     step = max(POLL_S, typical_confirmation_s / 8)
     waits = [first]
-    while len(waits) <= polls_made:
+    while len(waits) <= waits_made:
         waits.append(step * 2.0 ** max(0, len(waits) - QUICK_POLLS))
         if sum(waits) > POLL_LIMIT_S:
             return None
-    return waits[polls_made]
+    return waits[waits_made]
 
 
 def _tries(task: "Task[Any, Any]") -> stages.Tries:

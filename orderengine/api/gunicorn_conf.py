@@ -8,6 +8,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from orderengine import heap
 from orderengine.api.guarded_socket import limit_waits
 from orderengine.api.updates import EXTENSION
 from orderengine.api.waiting import MAX_WAITING
@@ -39,6 +40,7 @@ def post_worker_init(worker: Any) -> None:
         # A thread reads a request, and writes its answer, for as long as the client likes.
         limit_waits(listener, receive_s=REQUEST_TIMEOUT_S, send_s=REQUEST_TIMEOUT_S)
     worker.wsgi.extensions[EXTENSION].draining = lambda: not worker.alive
+    heap.set_aside()
 
 
 def on_exit(_server: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from orderengine import heap
 from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import create_celery
@@ -39,6 +40,7 @@ def create_worker_app(settings: Settings) -> Celery:
     register_tasks(app, lambda: runtime().engine)
     app.steps["worker"].add(reconciler_step(runtime))
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
+    signals.worker_ready.connect(_set_heap_aside)
     signals.worker_shutting_down.connect(_ignore_repeated_sigterm)
     return app
 
@@ -48,6 +50,10 @@ def _setup_logging(settings: Settings) -> Callable[..., None]:
         configure_logging(settings.log_level)
 
     return configure
+
+
+def _set_heap_aside(**_: Any) -> None:
+    heap.set_aside()
 
 
 def _ignore_repeated_sigterm(**_: Any) -> None:

@@ -54,7 +54,7 @@ from orderengine.venues.reference import SimulatedPrices
 
 WEB_REDIS_TIMEOUT_S = 0.2
 WORKER_REDIS_TIMEOUT_S = 1.0
-WEB_POOL_SIZE = 8
+WEB_POOL_SIZE = 12
 WEB_QUOTERS = 16
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0

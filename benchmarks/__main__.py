@@ -82,7 +82,7 @@ def _measure(size: Size, sections: Iterable[str]) -> Figures:
 def _measured(section: Section, bench: Bench, stack: Stack, formation: Formation) -> Figures:
     neighbors = Neighbors()
     figures = section(bench, stack)
-    described = {"settings": dict(formation.settings), "workers": len(stack.workers)}
+    described = {"settings": dict(formation.settings), "workers": len(stack.worker_names)}
     return {**described, **figures, "others_cpu_share": neighbors.share()}
 
 

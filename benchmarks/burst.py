@@ -90,12 +90,12 @@ def _run(contender: Contender, count: int, accountant: Accountant, idle: Cost) -
 @contextlib.contextmanager
 def _frozen(stack: Stack) -> Iterator[None]:
     """Have no worker run meanwhile."""
-    for name in stack.workers:
+    for name in stack.worker_names:
         stack.signal(name, signal.SIGSTOP)
     try:
         yield
     finally:
-        for name in stack.workers:
+        for name in stack.worker_names:
             stack.signal(name, signal.SIGCONT)
 
 
@@ -103,7 +103,7 @@ def _accountant(bench: Bench, stack: Stack) -> Accountant:
     servers = bench.servers
     roots = {
         "web": stack.pid("web"),
-        **{name: stack.pid(name) for name in stack.workers},
+        **{name: stack.pid(name) for name in stack.worker_names},
         "postgres": servers.postgres.pid or 0,
         "redis": servers.redis.pid or 0,
     }

@@ -131,7 +131,7 @@ class Processes:
 class Stack(Processes):
     """The Procfile's release, web and worker lines as they stand."""
 
-    workers: Sequence[str] = ("worker",)
+    worker_names: Sequence[str] = ("worker",)
 
     def __init__(self, servers: Servers, **environ: str) -> None:
         super().__init__(servers.folder)
@@ -152,7 +152,7 @@ class Stack(Processes):
     def __enter__(self) -> Self:
         try:
             self.run("release", self.lines["release"], self.environ)
-            for name in ("web", *self.workers):
+            for name in ("web", *self.worker_names):
                 self.start(name, self.lines[name], self.environ)
             wait_until(self._is_ready, START_TIMEOUT_S, "the stack is not ready")
         except BaseException:
@@ -171,7 +171,7 @@ class Stack(Processes):
 class TwoWorkers(Stack):
     """The same with a second worker, under a name of its own as if it ran on another host."""
 
-    workers = ("worker", "worker 2")
+    worker_names = ("worker", "worker 2")
 
     def __init__(self, servers: Servers, **environ: str) -> None:
         super().__init__(servers, **environ)

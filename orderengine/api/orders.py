@@ -123,7 +123,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
     instrument = ports.instruments.get(order.symbol)
     require_notional(ports.orders, ports.notional, instrument, order, key)
-    _require_room(ports)
+    _require_room(ports, key)
     takers = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
         Accepted.first(accept_order(*takers, order))
@@ -216,12 +216,21 @@ def _not_found() -> Refused:
     return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
 
 
-def _require_room(ports: "WebPorts") -> None:
+def _require_room(ports: "WebPorts", key: str | None) -> None:
+    """Refuse a new order beyond the limits; one that was accepted under its key is none."""
+    client_id = current_caller().client_id
+    refusal = _refusal(ports, client_id)
+    if refusal and not (key and ports.orders.accepted_before(client_id, key)):
+        raise refusal
+
+
+def _refusal(ports: "WebPorts", client_id: str) -> Refused | None:
     later = {"Retry-After": str(RETRY_AFTER_S)}
     if ports.limits.orders_disabled:
         detail = "the operator takes no new orders now; those that were accepted go on"
-        raise Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
-    if not ports.open_orders.allows(current_caller().client_id):
+        return Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
+    if not ports.open_orders.allows(client_id):
         limit = ports.open_orders.limit
         detail = f"{limit} orders of this client have not ended; order again when one has"
-        raise Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)
+        return Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)
+    return None

@@ -1,5 +1,7 @@
 """Limits, headers and proxies: what holds for every request."""
 
+from dataclasses import replace
+
 import pytest
 from werkzeug.test import TestResponse
 
@@ -119,6 +121,26 @@ def test_new_orders_can_be_switched_off_while_reading_goes_on() -> None:
     assert len(web.orders) == 0
     assert web.client.get("/api/orders").status_code == 200
     assert web.client.get("/readyz").status_code == 200
+
+
+def test_who_asks_again_is_told_of_its_order_whatever_the_limits_are_by_now() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(max_open_orders=1))
+    named = {**web.key("alice"), "Idempotency-Key": "once"}
+
+    def ask() -> TestResponse:
+        return web.client.post("/api/orders/execute", json=ORDER, headers=named)
+
+    first = ask()
+    full = ask()
+    ports = web.app.extensions["orderengine"]
+    disabled_now = Limits(orders_disabled=True)
+    web.app.extensions["orderengine"] = replace(ports, limits=disabled_now)
+    disabled = ask()
+    for again in (full, disabled):
+        assert again.status_code == first.status_code == 202
+        assert again.get_json() == first.get_json()
+        assert again.headers["Idempotency-Replayed"] == "true"
+    assert len(web.orders) == 1
 
 
 def test_a_client_has_so_many_sockets_and_gives_each_back() -> None:

@@ -55,6 +55,7 @@ from orderengine.venues.reference import SimulatedPrices
 WEB_REDIS_TIMEOUT_S = 0.2
 WORKER_REDIS_TIMEOUT_S = 1.0
 WEB_POOL_SIZE = 12
+WEB_POOL_OVERFLOW = 4
 WEB_QUOTERS = 16
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
@@ -82,6 +83,8 @@ class WebPorts:
     rates: Rates
     allowed_origins: frozenset[str]
     proxy_hops: int
+    known_hosts: frozenset[str] | None = None
+    """The names that a request may ask for beside this machine's own; None is any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,10 @@ class WorkerPorts:
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; nothing connects before it is used."""
     database = create_database_engine(
-        settings.database_url, pool_size=WEB_POOL_SIZE, application="orderengine-web"
+        settings.database_url,
+        pool_size=WEB_POOL_SIZE,
+        max_overflow=WEB_POOL_OVERFLOW,
+        application="orderengine-web",
     )
     orders = SqlOrders(database)
     keys = SqlKeys(database)
@@ -132,6 +138,7 @@ def build_web(settings: Settings) -> WebPorts:
         notional=NotionalLimit(settings.max_order_notional, prices),
         rates=RedisRates(client, breaker, MemoryRates()),
         allowed_origins=settings.protection.allowed_origins,
+        known_hosts=settings.known_hosts,
         proxy_hops=settings.protection.proxy_hops,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports

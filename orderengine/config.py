@@ -113,6 +113,18 @@ class Settings:
         """Whether others than this machine can reach a web process, be it through a proxy."""
         return not is_loopback(self.host) or self.protection.proxy_hops > 0
 
+    @property
+    def known_hosts(self) -> frozenset[str] | None:
+        """The names of this service beside loopback's; None, for any, unless it is only local.
+
+        Where nobody is asked for a key, a foreign page must not become a page of this service by
+        having its own name lead to this machine.
+        """
+        if self.asks_for_keys or self.is_reachable:
+            return None
+        origins = self.protection.allowed_origins
+        return frozenset(urlsplit(origin).hostname or "" for origin in origins)
+
 
 @dataclass(frozen=True, slots=True)
 class FlowerSettings:

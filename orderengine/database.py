@@ -41,19 +41,22 @@ DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What an answer that did not come raises."""
 
 
-def create_database_engine(url: str, *, pool_size: int, application: str) -> Engine:
+def create_database_engine(
+    url: str, *, pool_size: int, application: str, max_overflow: int | None = None
+) -> Engine:
     """Make an engine whose every statement is a transaction of its own.
 
     One statement decides each step of an order, so nothing ever holds a row while a process
     sleeps. `url` must name the psycopg2 driver. No session state is set: a pooled host in
-    transaction mode works too.
+    transaction mode works too. `max_overflow` connections come and go beyond the pool; as many as
+    it has unless said otherwise.
     """
     psycopg2.extensions.set_wait_callback(_wait_bounded)
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=pool_size if max_overflow is None else max_overflow,
         pool_timeout=POOL_TIMEOUT_S,
         pool_recycle=1800,
         connect_args={

@@ -55,6 +55,7 @@ class Web:
     max_notional: int = 0
     prices: FakePrices = field(default_factory=FakePrices)
     allowed_origins: frozenset[str] = frozenset()
+    known_hosts: frozenset[str] | None = None
     proxy_hops: int = 0
 
     @cached_property
@@ -95,6 +96,7 @@ class Web:
                 notional=NotionalLimit(self.max_notional, self.prices),
                 rates=MemoryRates(lambda: self.clock.seconds),
                 allowed_origins=self.allowed_origins,
+                known_hosts=self.known_hosts,
                 proxy_hops=self.proxy_hops,
                 gate=KeyGate(self.keys, lambda: self.clock.seconds)
                 if self.asks_for_keys

@@ -21,6 +21,7 @@ from orderengine.api.openapi import describe
 from orderengine.api.protection import (
     limit_addresses,
     limit_keys,
+    refuse_foreign_names,
     secure_answers,
     trust_proxies,
 )
@@ -53,6 +54,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     share_ports(app, ports)
     name_requests(app)
     register_waits(app, Waits(ports.orders, ports.hub))
+    refuse_foreign_names(app, ports.known_hosts)
     limit_addresses(app)
     access.register_access(app, ports.gate)
     limit_keys(app)

@@ -12,7 +12,8 @@ CLOSE_CODES = {
     1008: "more was sent than a client has to say, its key was revoked, or it answered no ping",
     1009: "a message was longer than 1024 bytes",
     1012: "the server restarts: connect again where you were",
-    1013: "the client read too little, or is behind too many orders: connect again where you were",
+    1013: "the client read too little: connect again where you were; or is behind more than 10,000 "
+    "orders: connect again without a cursor",
 }
 
 DESCRIPTION = f"""Every status of an order, each once and by `seq`, however late a client joins.

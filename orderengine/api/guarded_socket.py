@@ -11,7 +11,7 @@ from wsproto.frame_protocol import CloseReason
 
 from orderengine.api.frames import FrameCounter, close_frame
 
-SEND_TIMEOUT_S = 10
+SEND_TIMEOUT_S = 3
 USER_TIMEOUT_MS = 20_000
 BUDGET_BYTES = 16 * 1024
 BUDGET_BYTES_PER_S = 256

@@ -69,6 +69,8 @@ worker_connections = threads + IDLE_CONNECTIONS
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15
 control_socket_disable = True
+# Python waits without limit for a peer that does not take a file, whatever the socket's time-out.
+sendfile = False
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190

@@ -1,12 +1,18 @@
 """What holds for every request: rates, the headers of every answer, and whom a proxy speaks for."""
 
+from ipaddress import IPv4Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from orderengine.api.access import is_closed
 from orderengine.api.context import current_ports
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, problem
+from orderengine.config import is_loopback
 from orderengine.execution.limits import WINDOW_S, Allowance
+
+ALWAYS_FREE = "/livez"
+"""A host asks it to know whether the process lives; nothing is looked at for it."""
 
 HSTS = "max-age=31536000"
 # What is answered here is data: nothing may be loaded, run or framed because of it.
@@ -20,14 +26,46 @@ def trust_proxies(app: Flask, hops: int) -> None:
         app.wsgi_app = fixed  # type: ignore[method-assign]
 
 
+def refuse_foreign_names(app: Flask, known: frozenset[str] | None) -> None:
+    """Serve nobody who asks for another name than loopback's or a known one; None is any name."""
+
+    def check() -> Response | None:
+        name = _host_name(request.host)
+        if known is None or name in known or is_loopback(name):
+            return None
+        detail = "this service is for its own machine, and is not known there by this Host"
+        return problem(400, ErrorCode.BAD_REQUEST, detail)
+
+    app.before_request(check)
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def limit_addresses(app: Flask) -> None:
     """Refuse an address that asks too often, before anything is looked up for it."""
 
     def check() -> Response | None:
         limit = current_ports().limits.rate_per_address
-        return _spend(f"address:{request.remote_addr}", limit) if is_closed() else None
+        name = counted_address(request.remote_addr or "")
+        return _spend(f"address:{name}", limit) if request.path != ALWAYS_FREE else None
 
     app.before_request(check)
+
+
+def counted_address(address: str) -> str:
+    """Whose requests are counted together: of IPv6 a network of 64 bits, which is one host's."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address):
+        return address
+    return str(known.ipv4_mapped or ip_network((known, 64), strict=False))
 
 
 def limit_keys(app: Flask) -> None:

@@ -13,7 +13,9 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.standing import Look, Standing
 
 # Each kind has an index of its own; asked for their order, the planner takes it for the ended ones
-# also where one client has nearly all. The left join tells the time where nothing is found, too.
+# also where one client has nearly all. The latest ones first: beyond the limit a stream that needs
+# the older ones ends, and those that do not go on. The left join tells the time where nothing is
+# found, too.
 _LOOK = Statement(
     """
 SELECT asked.client_id, now() AS looked_at, found.id, found.version, found.updated_at,
@@ -26,7 +28,7 @@ LEFT JOIN LATERAL (
     UNION ALL
     (SELECT id, version, updated_at, true FROM orders o
      WHERE o.client_id = asked.client_id AND o.due_at IS NULL
-       AND o.updated_at >= asked.ended_since ORDER BY o.updated_at LIMIT :limit)
+       AND o.updated_at >= asked.ended_since ORDER BY o.updated_at DESC LIMIT :limit)
 ) AS found ON true"""
 )
 

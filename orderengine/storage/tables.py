@@ -105,6 +105,7 @@ orders = Table(
         "updated_at",
         postgresql_where=text("due_at IS NULL"),
     ),
+    Index("ix_orders_client_open", "client_id", postgresql_where=text("due_at IS NOT NULL")),
 )
 
 order_events = Table(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from werkzeug.test import TestResponse
 
+from orderengine.api.protection import counted_address
 from orderengine.bootstrap import build_web
 from orderengine.config import Settings
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
@@ -143,6 +144,45 @@ def test_who_asks_again_is_told_of_its_order_whatever_the_limits_are_by_now() ->
     assert len(web.orders) == 1
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:3000", 200),
+        ("127.0.0.1:3000", 200),
+        ("[::1]:3000", 200),
+        ("desk.example", 200),
+        ("evil.example:3000", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("[", 400),
+    ],
+)
+def test_a_local_service_is_no_page_of_a_site_whose_name_leads_here(host: str, status: int) -> None:
+    web = Web(known_hosts=frozenset({"desk.example"}))
+    assert web.client.get("/livez", headers={"Host": host}).status_code == status
+
+
+def test_which_names_are_known_depends_on_who_can_ask() -> None:
+    urls = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h", "HOST": "localhost"}
+    local = {**urls, "ALLOWED_ORIGINS": "https://desk.example"}
+    assert Settings.from_env(local).known_hosts == frozenset({"desk.example"})
+    assert Settings.from_env({**local, "AUTH": "required"}).known_hosts is None
+    assert Settings.from_env({**local, "AUTH": "off", "HOST": "0.0.0.0"}).known_hosts is None
+
+
+def test_a_host_has_one_allowance_however_many_addresses_it_has() -> None:
+    assert counted_address("2001:db8:1:2::1") == counted_address("2001:db8:1:2:ffff::9")
+    assert counted_address("2001:db8:1:2::1") != counted_address("2001:db8:1:3::1")
+    assert counted_address("::ffff:192.0.2.1") == counted_address("192.0.2.1") == "192.0.2.1"
+    assert counted_address("no address") == "no address"
+
+
+def test_what_is_open_to_strangers_is_limited_too_but_not_the_sign_of_life() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(rate_per_address=2))
+    paths = ["/readyz", "/openapi.json", "/readyz", "/livez", "/livez", "/livez"]
+    answers = [web.client.get(path).status_code for path in paths]
+    assert answers == [200, 200, 429, 200, 200, 200]
+
+
 def test_a_client_has_so_many_sockets_and_gives_each_back() -> None:
     web = Web(limits=Limits(max_sockets_per_client=1))
     path = f"/ws/orders?orderId={web.place()}&after=9"  # refused by the very last check
@@ -224,4 +264,4 @@ def test_without_keys_an_address_is_still_limited() -> None:
     web = Web(limits=Limits(rate_per_address=2))
     answers = [web.client.get("/api/instruments") for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 200, 429]
-    assert web.client.get("/openapi.json").status_code == 200
+    assert web.client.get("/livez").status_code == 200

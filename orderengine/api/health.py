@@ -21,7 +21,7 @@ def get_liveness() -> Document:
 @blueprint.get("/readyz")
 @blueprint.doc(security=[])
 @blueprint.response(200, HealthSchema, example=answer_examples.READY)
-@blueprint.problems(ErrorCode.NOT_READY)
+@blueprint.problems(ErrorCode.NOT_READY, ErrorCode.RATE_LIMITED)
 def get_readiness() -> Document:
     """Tell whether orders can be taken in, and what is wrong without preventing that.
 

@@ -25,7 +25,13 @@ _HEADERS: Mapping[int, dict[str, Any]] = {
             "description": "How to prove who you are.",
         }
     },
-    409: _RETRY,
+    409: {
+        **_RETRY,
+        "Location": {
+            "schema": {"type": "string"},
+            "description": "The order that has this `clientOrderId`.",
+        },
+    },
     429: _RETRY,
     503: _RETRY,
 }

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult
 
 import click
 
+from orderengine.cli.placing import Unknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config import PACKAGE_DIR, ConfigurationError
 from orderengine.domain.errors import OrderEngineError
@@ -17,6 +18,7 @@ DEFAULT_URL = "http://127.0.0.1:3000"
 API_KEY = "ORDERENGINE_API_KEY"
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
+EXIT_UNKNOWN = 3
 EXIT_INTERRUPTED = 130
 WIDEST = 1000
 STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
@@ -53,6 +55,12 @@ class Refusal(click.ClickException):
         click.echo(self.format_message(), file=file, err=True)
 
 
+class InDoubt(Refusal):
+    """The order may have been stored, or not."""
+
+    exit_code = EXIT_UNKNOWN
+
+
 class Interrupted(Refusal):
     """The user has seen enough."""
 
@@ -72,6 +80,8 @@ class Commands(click.Group):
             place = error.ctx.command_path if error.ctx else ctx.command_path
             message = f"{place}: {error.format_message()} (--help tells more)"
             raise Refusal(message) from error
+        except Unknown as error:
+            raise InDoubt(str(error)) from error
         except (CannotGoOn, ConfigurationError, OrderEngineError) as error:
             raise Refusal(str(error)) from error
         except KeyboardInterrupt as error:

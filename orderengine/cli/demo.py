@@ -13,6 +13,7 @@ from orderengine.cli.common import EXIT_FAILED, json_option, service_option, tel
 from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
+from orderengine.cli.placing import new_key, place
 from orderengine.cli.service import CannotGoOn, Event, Service, follow, telling
 
 MOST_ORDERS = 200
@@ -82,7 +83,8 @@ def _place_and_follow(
 ) -> None:
     row = replace(row, began_s=clock())
     try:
-        order_id = service.place(row.order.document())
+        accepted = place(service, row.order.document(), new_key())
+        order_id = str(accepted["orderId"])
         for event in follow(lambda after: service.connect(order_id, after)):
             row = row.after(event, clock())
             board.put(row)

@@ -1,5 +1,6 @@
 """`submit` and `watch`: place an order, and follow orders to their end."""
 
+import re
 import sys
 import threading
 import time
@@ -17,12 +18,29 @@ from orderengine.cli.common import (
     service_option,
     tell_json,
 )
+from orderengine.cli.placing import new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
 from orderengine.cli.service import TERMINAL, CannotGoOn, Event, Service, follow, telling
 
 MOST_WATCHED = 50
 
+NAMES = {
+    "slippage_bps": "slippageBps",
+    "worst_price": "worstPrice",
+    "max_legs": "maxLegs",
+    "client_order_id": "clientOrderId",
+}
+
 Tell = Callable[[Event], None]
+
+
+class _Key(click.ParamType[str]):
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch("[!-~]{1,255}", value):
+            self.fail("must be 1 to 255 visible ASCII characters", param, ctx)
+        return str(value)
 
 
 @click.command()
@@ -30,6 +48,8 @@ Tell = Callable[[Event], None]
 @click.option("--slippage-bps", type=int, help="The tolerance; 100 if not given.")
 @click.option("--worst-price", help="In USDC for one token; binds every attempt.")
 @click.option("--max-legs", type=int, help="Over how many venues it may be split; 1 if not given.")
+@click.option("--client-order-id", help="A name of your own for it, which no other order has.")
+@click.option("--idempotency-key", "key", type=_Key(), default=new_key, help="One for each order.")
 @click.option("--watch", "watched", is_flag=True, help="Follow it to its end.")
 @plain_option
 @json_option
@@ -40,23 +60,26 @@ def submit(
     side: str,
     quantity: str,
     *,
+    key: str,
     watched: bool,
     plain: bool,
     as_json: bool,
-    **limits: Any,
+    **others: Any,
 ) -> None:
     """Place an order: buy or sell QUANTITY whole tokens of SYMBOL.
 
     For example: orderengine submit AAPL buy 10 --watch
 
-    Exits with 0 when it was accepted, with 2 when it was refused or nothing answers. With --watch:
-    0 when it was confirmed, 1 when it failed.
+    An answer that gets lost is asked for again for 30 seconds, with the same Idempotency-Key, so
+    that the order is placed once.
+
+    Exits with 0 when it was accepted, with 2 when it was refused or nothing answers, with 3 when
+    it may have been stored. With --watch: 0 when it was confirmed, 1 when it failed.
     """
     order = {"symbol": symbol, "side": side, "quantity": quantity}
-    names = {"slippage_bps": "slippageBps", "worst_price": "worstPrice", "max_legs": "maxLegs"}
-    order |= {names[name]: value for name, value in limits.items() if value is not None}
+    order |= {NAMES[name]: value for name, value in others.items() if value is not None}
     started = time.monotonic()
-    accepted = service.submit(order)
+    accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
     if as_json:
         tell_json(accepted)

@@ -2,13 +2,14 @@
 
 import http.client
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from orderengine.cli.common import EXIT_FAILED, Surroundings, json_option, tell_json
+from orderengine.cli.operate import place_of
 from orderengine.config import ConfigurationError, FlowerSettings, Settings
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
@@ -74,25 +75,27 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     yield Finding("settings", f"complete; {len(list(instruments))} instruments")
     ports = build_operator(settings)
-    looks: tuple[Callable[[OperatorPorts], Finding], ...] = (_database, _redis, _worker, _lag)
-    for look in looks:
-        yield look(ports)
+    yield _database(ports, place_of(settings.database_url))
+    yield _redis(ports, place_of(settings.redis_url))
+    yield _worker(ports)
+    yield _lag(ports)
 
 
-def _database(ports: "OperatorPorts") -> Finding:
+def _database(ports: "OperatorPorts", place: str) -> Finding:
     fault = ports.probes.database_fault()
     if fault is None:
-        return Finding("postgresql", "answers, and its migrations are current")
+        return Finding("postgresql", f"answers at {place}, and its migrations are current")
     away = "answer" in fault
     advice = "is DATABASE_URL right, and the server up?" if away else "run: make migrate"
-    return Finding("postgresql", fault, advice)
+    return Finding("postgresql", f"{place}: {fault}", advice)
 
 
-def _redis(ports: "OperatorPorts") -> Finding:
+def _redis(ports: "OperatorPorts", place: str) -> Finding:
     facts = ports.redis_facts()
     if facts is None:
-        return Finding("redis", "gives no answer", "is REDIS_URL right, and the server up?")
-    detail = f"{facts.kind} {facts.version}, {facts.policy}"
+        advice = "is REDIS_URL right, and the server up?"
+        return Finding("redis", f"{place} gives no answer", advice)
+    detail = f"{facts.kind} {facts.version} at {place}, {facts.policy}"
     if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
         return Finding("redis", detail, "use Redis 6.2 or newer, or Valkey")
     if facts.policy != "noeviction":

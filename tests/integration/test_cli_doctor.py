@@ -25,6 +25,9 @@ def test_doctor_finds_what_is_there_and_what_is_missing(
     found = {each["name"]: each for each in json.loads(ran.stdout)["checks"]}
     assert {name for name, each in found.items() if not each["ok"]} == {"worker"}
     assert "start one" in found["worker"]["advice"]
+    for name, variable in (("postgresql", "DATABASE_URL"), ("redis", "REDIS_URL")):
+        place = around.environ[variable].partition("://")[2].rpartition("@")[2]
+        assert f" at {place}, " in found[name]["detail"]
     assert "noeviction" in found["redis"]["detail"]
     assert ran.exit_code == 1
     redis_client.set("orderengine:worker:heartbeat", 1, ex=5)

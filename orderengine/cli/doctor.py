@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderengine.cli.common import EXIT_FAILED, Surroundings, json_option, tell_json
+from orderengine.cli.common import (
+    EXIT_FAILED,
+    Surroundings,
+    json_option,
+    service_option,
+    tell_json,
+)
 from orderengine.cli.operate import place_of
+from orderengine.cli.service import NoAnswer, Service
 from orderengine.config import ConfigurationError, FlowerSettings, Settings
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
@@ -37,15 +44,19 @@ class Finding:
 
 
 @click.command(short_help="Check all that the engine stands on, and say what to do.")
+@click.option("--no-api", is_flag=True, help="Where the API is not meant to be reached.")
 @click.option("--no-flower", is_flag=True, help="Where Flower is not meant to run.")
 @json_option
-def doctor(*, no_flower: bool, as_json: bool) -> None:
-    """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag and Flower.
+@service_option
+def doctor(service: Service, *, no_api: bool, no_flower: bool, as_json: bool) -> None:
+    """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag, the API and Flower.
 
     Exits with 0 when all is well, else with 1 and what to do.
     """
     environ = Surroundings.current().environ
     findings = list(examine(environ))
+    if not no_api:
+        findings += _api(service, environ)
     if not no_flower:
         findings.append(_flower(environ))
     if as_json:
@@ -63,7 +74,7 @@ def doctor(*, no_flower: bool, as_json: bool) -> None:
 
 
 def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at all but Flower; without good settings there is nothing to look at."""
+    """Look at all but the API and Flower; without good settings there is nothing to look at."""
     from orderengine.bootstrap import build_operator, load_instruments
 
     try:
@@ -125,6 +136,37 @@ def _lag(ports: "OperatorPorts") -> Finding:
     if lag.oldest_s > OVERDUE_S:
         return Finding("reconciler", detail, "no worker claims them: is one running? see its log")
     return Finding("reconciler", detail)
+
+
+def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        status, document = service.readiness()
+        is_closed = service.asks_for_keys()
+    except NoAnswer:
+        yield Finding("api", f"no answer from {service.shown}", _what_starts_web(environ))
+        return
+    missing = ", ".join(document.get("degraded", ()))
+    if status != http.client.OK:
+        detail = f"{service.shown} takes no orders: {document.get('detail', status)}"
+        yield Finding("api", detail, "see to what it names, as a web process finds it")
+    elif missing:
+        detail = f"{service.shown} is degraded: {missing}"
+        yield Finding("api", detail, "see to what is missing; for stuck orders: orders stuck")
+    else:
+        yield Finding("api", f"answers at {service.shown}, and takes orders")
+    if is_closed:
+        yield Finding("access", "the API asks for keys (AUTH=required)")
+    else:
+        yield Finding("access", "whoever reaches the API is one and the same client (AUTH=off)")
+
+
+def _what_starts_web(environ: Mapping[str, str]) -> str:
+    advice = "start it (the Procfile's web line, or make run), name it with --url, or use --no-api"
+    try:
+        Settings.from_env(environ).asks_for_keys  # noqa: B018 - raises where nobody has decided
+    except ConfigurationError as error:
+        return f"{advice}; the web line does not start: {error}"
+    return advice
 
 
 def _flower(environ: Mapping[str, str]) -> Finding:

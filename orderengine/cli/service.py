@@ -57,9 +57,9 @@ class Service:
     """
 
     def __init__(self, url: SplitResult, api_key: str = "") -> None:
+        self.shown = url.geturl()
         self._parts = url
         self._base = url.path.rstrip("/")
-        self._shown = url.geturl()
         if not VISIBLE_ASCII.fullmatch(api_key):
             raise CannotGoOn("ORDERENGINE_API_KEY has characters that no key has")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -81,9 +81,19 @@ class Service:
         """What can be traded; raises CannotGoOn."""
         status, document = self._ask("GET", "/api/instruments")
         if status != http.client.OK or not document.get("instruments"):
-            message = f"{self._shown} tells of no instruments (status {status})"
+            message = f"{self.shown} tells of no instruments (status {status})"
             raise CannotGoOn(message)
         return list(document["instruments"])
+
+    def readiness(self) -> tuple[int, Mapping[str, Any]]:
+        """What `/readyz` answers: status and document; raises NoAnswer."""
+        return self._ask("GET", "/readyz")
+
+    def asks_for_keys(self) -> bool:
+        """Whether it lets nobody in without a key; raises NoAnswer."""
+        stranger = Service(self._parts)
+        status, _ = stranger._ask("GET", "/api/instruments")
+        return status == http.client.UNAUTHORIZED
 
     def connect(self, order_id: str, after: int) -> Socket:
         """Open the stream of an order's events beyond `after`."""
@@ -102,9 +112,9 @@ class Service:
         try:
             connection.connect()
         except OSError as error:
-            message = f"nothing answers at {self._shown}: start it with make run"
+            message = f"nothing answers at {self.shown}: start it with make run"
             raise NoAnswer(message, may_have_arrived=False) from error
-        message = f"no answer of an orderengine came from {self._shown}"
+        message = f"no answer of an orderengine came from {self.shown}"
         try:
             connection.request(method, f"{self._base}{path}", body, {**self._headers, **headers})
             answer = connection.getresponse()

@@ -143,7 +143,10 @@ def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
 
 
 def test_an_operator_finds_all_well(stack: Stack, shell: Shell) -> None:
-    assert all(each["ok"] for each in shell.json("doctor", "--no-flower")["checks"])
+    checks = {each["name"]: each for each in shell.json("doctor", "--no-flower")["checks"]}
+    assert all(each["ok"] for each in checks.values())
+    assert stack.url in checks["api"]["detail"]
+    assert "AUTH=off" in checks["access"]["detail"]
     assert shell("orders", "stuck") == "no order stands still\n"
 
 

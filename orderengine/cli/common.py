@@ -1,7 +1,8 @@
 """What the commands share: where the engine is, their options, and errors in one line."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult
@@ -20,6 +21,7 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_UNKNOWN = 3
 EXIT_INTERRUPTED = 130
+STOPPED_WATCHING = "stopped watching; orders go on"
 WIDEST = 1000
 STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
 
@@ -67,6 +69,15 @@ class Interrupted(Refusal):
     exit_code = EXIT_INTERRUPTED
 
 
+@contextmanager
+def stopped_as(message: str) -> Iterator[None]:
+    """What Ctrl-C means for what is done here: what was done stays, or goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(message) from error
+
+
 class Commands(click.Group):
     """A group whose commands end with one line and a status when they can not go on."""
 
@@ -85,7 +96,7 @@ class Commands(click.Group):
         except (CannotGoOn, ConfigurationError, OrderEngineError) as error:
             raise Refusal(str(error)) from error
         except KeyboardInterrupt as error:
-            raise Interrupted("stopped watching; orders go on") from error
+            raise Interrupted("stopped") from error
 
 
 class _Url(click.ParamType[SplitResult]):
@@ -159,8 +170,8 @@ def _sides(_: click.Context, _argument: click.Parameter, begun: str) -> list[str
     return [side for side in ("buy", "sell") if side.startswith(begun)]
 
 
-def _symbols(_: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
-    around = cast("Surroundings | None", _.find_object(Surroundings)) or Surroundings()
+def _symbols(ctx: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
+    around = cast("Surroundings | None", ctx.find_object(Surroundings)) or Surroundings()
     path = around.environ.get("INSTRUMENTS_FILE") or str(PACKAGE_DIR / "instruments.csv")
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a name that may be anything

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 from rich.console import Console
 
-from orderengine.cli.common import Refusal, json_option, tell_json
+from orderengine.cli.common import Refusal, json_option, stopped_as, tell_json
 from orderengine.cli.operate import Age, operator_ports, operator_settings, place_of
 from orderengine.execution import archive
 from orderengine.execution.archive import Pruned
@@ -25,7 +25,8 @@ def prune(age: timedelta, *, yes: bool, as_json: bool) -> None:
         raise Refusal("--older-than must be at least 1d")
     database = place_of(operator_settings().database_url)
     if yes:
-        _prune(age, database, as_json=as_json)
+        with stopped_as("stopped; what was dropped stays so, and another prune drops the rest"):
+            _prune(age, database, as_json=as_json)
     else:
         _tell_what_would_go(age, database, as_json=as_json)
 

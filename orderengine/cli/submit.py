@@ -12,13 +12,15 @@ import click
 
 from orderengine.cli.common import (
     EXIT_REFUSED,
+    STOPPED_WATCHING,
     json_option,
     order_arguments,
     plain_option,
     service_option,
+    stopped_as,
     tell_json,
 )
-from orderengine.cli.placing import new_key, place
+from orderengine.cli.placing import may_be_stored, new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
 from orderengine.cli.service import TERMINAL, CannotGoOn, Event, Service, follow, telling
 
@@ -76,17 +78,21 @@ def submit(
     Exits with 0 when it was accepted, with 2 when it was refused or nothing answers, with 3 when
     it may have been stored. With --watch: 0 when it was confirmed, 1 when it failed.
     """
+    if plain and not watched:
+        raise click.UsageError("--plain is how --watch shows the order: give both")
     order = {"symbol": symbol, "side": side, "quantity": quantity}
     order |= {NAMES[name]: value for name, value in others.items() if value is not None}
     started = time.monotonic()
-    accepted = place(service, order, key)
+    with stopped_as(may_be_stored(key)):
+        accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
     if as_json:
         tell_json(accepted)
     else:
         click.echo(f"order {order_id}: {side} {quantity} {symbol}")
     if watched:
-        with _shown([order_id], started, plain=plain, as_json=as_json) as tell:
+        told = _shown([order_id], started, plain=plain, as_json=as_json)
+        with stopped_as(STOPPED_WATCHING), told as tell:
             status = _follow(service, order_id, tell)
         sys.exit(TERMINAL[status])
 
@@ -104,7 +110,8 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
     wanted = list(dict.fromkeys(order_ids))
     if len(wanted) > MOST_WATCHED:
         raise click.UsageError(f"at most {MOST_WATCHED} orders at once")
-    with _shown(wanted, time.monotonic(), plain=plain, as_json=as_json) as tell:
+    told = _shown(wanted, time.monotonic(), plain=plain, as_json=as_json)
+    with stopped_as(STOPPED_WATCHING), told as tell:
         if len(wanted) == 1:
             code = TERMINAL[_follow(service, wanted[0], tell)]
         else:

@@ -17,7 +17,7 @@ from orderengine.cli.common import (
 )
 from orderengine.cli.operate import place_of
 from orderengine.cli.service import NoAnswer, Service
-from orderengine.config import ConfigurationError, FlowerSettings, Settings
+from orderengine.config import ConfigurationError, FlowerSettings, Settings, reachable_host
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 OLDEST_REDIS = (6, 2)
 FLOWER_TIMEOUT_S = 3.0
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - told apart, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +173,7 @@ def _flower(environ: Mapping[str, str]) -> Finding:
         settings = FlowerSettings.from_env(environ)
     except ConfigurationError as error:
         return Finding("flower", str(error), "set what it asks for, or use --no-flower")
-    host = WILDCARDS.get(settings.host, settings.host)
+    host = reachable_host(settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=FLOWER_TIMEOUT_S)
     place = f"{host}:{settings.port}"
     try:

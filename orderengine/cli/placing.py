@@ -79,6 +79,6 @@ def _is_certain(status: int, code: str, *, asked_before: bool) -> bool:
     """Whether a refusal means that the order was not stored, by this request or an earlier one."""
     if code == "IDEMPOTENCY_CONFLICT":  # an earlier request is still being stored
         return False
-    if status in AT_THE_DOOR or code == "ORDERS_DISABLED":
-        return not asked_before
-    return status < http.client.INTERNAL_SERVER_ERROR
+    is_certain_by_itself = status < http.client.INTERNAL_SERVER_ERROR or code == "ORDERS_DISABLED"
+    is_about_the_order = status not in AT_THE_DOOR and code not in {"ORDERS_DISABLED", str(status)}
+    return is_certain_by_itself and (is_about_the_order or not asked_before)

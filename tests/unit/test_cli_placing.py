@@ -18,7 +18,7 @@ CONFLICT = (409, b'{"code":"IDEMPOTENCY_CONFLICT","detail":"still being stored"}
 DISABLED = (503, b'{"code":"ORDERS_DISABLED","detail":"closed"}')
 LIMITED = (429, b'{"code":"RATE_LIMITED","detail":"too often"}')
 LOCKED = (401, b'{"code":"UNAUTHORIZED","detail":"no key"}')
-FORBIDDEN = (400, b'{"code":"VALIDATION_FAILED","detail":"side no"}')
+INVALID = (400, b'{"code":"VALIDATION_FAILED","detail":"side no"}')
 TAKEN = (409, b'{"code":"CLIENT_ORDER_ID_TAKEN","detail":"another one"}')
 
 
@@ -53,7 +53,7 @@ def order_at(url: str, time: Time) -> str:
     return str(place(service, ORDER, "a-key", time.clock, time.pause)["orderId"])
 
 
-@pytest.mark.parametrize("doubt", [LOST, GATEWAY, UNSTORED, CONFLICT])
+@pytest.mark.parametrize("doubt", [LOST, GATEWAY, (502, b"{}"), UNSTORED, CONFLICT])
 def test_an_answer_that_leaves_doubt_is_asked_for_again_with_the_same_key(
     desk: Desk, time: Time, doubt: tuple[int, bytes]
 ) -> None:
@@ -64,7 +64,9 @@ def test_an_answer_that_leaves_doubt_is_asked_for_again_with_the_same_key(
     assert time.pauses == [1.0, 2.0]
 
 
-@pytest.mark.parametrize("answer", [DISABLED, LIMITED, LOCKED, FORBIDDEN, TAKEN, (404, b"<html>")])
+@pytest.mark.parametrize(
+    "answer", [DISABLED, LIMITED, LOCKED, INVALID, TAKEN, (404, b"<html>"), (404, b"{}")]
+)
 def test_a_certain_refusal_is_not_asked_about_again(
     desk: Desk, time: Time, answer: tuple[int, bytes]
 ) -> None:
@@ -75,7 +77,7 @@ def test_a_certain_refusal_is_not_asked_about_again(
     assert (len(desk.received), time.pauses) == (1, [])
 
 
-@pytest.mark.parametrize("answer", [DISABLED, LIMITED, LOCKED, (404, b"<html>")])
+@pytest.mark.parametrize("answer", [DISABLED, LIMITED, LOCKED, (404, b"<html>"), (404, b"{}")])
 def test_a_refusal_at_the_door_says_nothing_about_the_request_before_it(
     desk: Desk, time: Time, answer: tuple[int, bytes]
 ) -> None:
@@ -83,7 +85,7 @@ def test_a_refusal_at_the_door_says_nothing_about_the_request_before_it(
     assert order_at(desk.url, time) == "7a5f"
 
 
-@pytest.mark.parametrize("answer", [FORBIDDEN, TAKEN])
+@pytest.mark.parametrize("answer", [INVALID, TAKEN])
 def test_a_refusal_of_the_order_itself_ends_the_doubt(
     desk: Desk, time: Time, answer: tuple[int, bytes]
 ) -> None:

@@ -113,9 +113,7 @@ def build_web(settings: Settings) -> WebPorts:
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
     heartbeat = Heartbeat(client)
     tally = Tally()
-    dispatcher = MeteredDispatcher(
-        CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally
-    )
+    dispatcher = _dispatcher(celery, breaker, heartbeat, tally)
     probes = SystemProbes(database, dispatcher, heartbeat)
     figures = SqlFigures(database, settings.stuck_after_s)
     clock = DatabaseClock(database)
@@ -160,9 +158,7 @@ def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
         board=_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
         publisher=RedisEventPublisher(client, breaker, tally),
-        dispatcher=MeteredDispatcher(
-            CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally
-        ),
+        dispatcher=_dispatcher(celery, breaker, heartbeat, tally),
         instruments=instruments,
         meter=tally,
         max_attempts=settings.max_attempts,
@@ -233,6 +229,12 @@ def build_operator(settings: Settings) -> OperatorPorts:
 def load_instruments(settings: Settings) -> Instruments:
     """Read the instrument file; raises OSError or ValueError naming what is wrong with it."""
     return parse_instruments(settings.instruments_file.read_text("utf-8"))
+
+
+def _dispatcher(
+    celery: Celery, breaker: Breaker, heartbeat: Heartbeat, tally: Tally
+) -> MeteredDispatcher:
+    return MeteredDispatcher(CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally)
 
 
 def _board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:

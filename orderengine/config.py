@@ -188,6 +188,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def reachable_host(host: str) -> str:
+    """Where this machine reaches a process that listens there: loopback if on all interfaces."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
 def _protection(env: Reader) -> Protection:
     origins = env.text("ALLOWED_ORIGINS", "")
     return Protection(

@@ -51,13 +51,18 @@ def refusal(status: int) -> websocket.WebSocketBadStatusException:
 
 
 class Desk:
-    """A service that answers every order in one way and keeps what it was sent."""
+    """A service that keeps what it was sent, and answers every order in one way.
+
+    `before` are the answers to the first ones; status 0 is none at all.
+    """
 
     def __init__(self) -> None:
         self.status, self.answer = 202, b'{"orderId":"7a5f"}'
         self.traded = b'{"instruments":[]}'
         self.received: list[tuple[str, Any]] = []
         self.keys: list[str] = []
+        self.names: list[str] = []
+        self.before: list[tuple[int, bytes]] = []
         self.pages: dict[str, bytes] = {}
         self.statuses: dict[str, int] = {}
         desk = self
@@ -67,10 +72,14 @@ class Desk:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 desk.received.append((self.path, json.loads(body)))
                 desk.keys.append(self.headers.get("Authorization", ""))
-                self.send_response(desk.status)
-                self.send_header("Content-Length", str(len(desk.answer)))
+                desk.names.append(self.headers["Idempotency-Key"])
+                status, answer = desk.before.pop(0) if desk.before else (desk.status, desk.answer)
+                if not status:
+                    return  # and the connection is closed
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(desk.answer)
+                self.wfile.write(answer)
 
             def do_GET(self) -> None:
                 page = desk.pages.get(self.path, desk.traded)

@@ -61,7 +61,7 @@ def main() -> None:
         stack.kill("worker")
         stack.wait("worker")
         wait_until(lambda: "worker" in stack.get("/readyz")["degraded"])
-        draw("cli-doctor", "doctor --no-flower", environ)
+        draw("cli-doctor", "doctor --no-flower", environ, at)
 
 
 def draw(name: str, command: str, environ: Mapping[str, str], at: Sequence[str] = ()) -> None:

@@ -1,13 +1,15 @@
 """What the commands share: where the engine is, their options, and errors in one line."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult
 
 import click
 
+from orderengine.cli.placing import Unknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config import PACKAGE_DIR, ConfigurationError
 from orderengine.domain.errors import OrderEngineError
@@ -17,7 +19,9 @@ DEFAULT_URL = "http://127.0.0.1:3000"
 API_KEY = "ORDERENGINE_API_KEY"
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
+EXIT_UNKNOWN = 3
 EXIT_INTERRUPTED = 130
+STOPPED_WATCHING = "stopped watching; orders go on"
 WIDEST = 1000
 STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
 
@@ -53,10 +57,25 @@ class Refusal(click.ClickException):
         click.echo(self.format_message(), file=file, err=True)
 
 
+class InDoubt(Refusal):
+    """The order may have been stored, or not."""
+
+    exit_code = EXIT_UNKNOWN
+
+
 class Interrupted(Refusal):
     """The user has seen enough."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+@contextmanager
+def stopped_as(message: str) -> Iterator[None]:
+    """What Ctrl-C means for what is done here: what was done stays, or goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(message) from error
 
 
 class Commands(click.Group):
@@ -72,10 +91,12 @@ class Commands(click.Group):
             place = error.ctx.command_path if error.ctx else ctx.command_path
             message = f"{place}: {error.format_message()} (--help tells more)"
             raise Refusal(message) from error
+        except Unknown as error:
+            raise InDoubt(str(error)) from error
         except (CannotGoOn, ConfigurationError, OrderEngineError) as error:
             raise Refusal(str(error)) from error
         except KeyboardInterrupt as error:
-            raise Interrupted("stopped watching; orders go on") from error
+            raise Interrupted("stopped") from error
 
 
 class _Url(click.ParamType[SplitResult]):
@@ -149,8 +170,8 @@ def _sides(_: click.Context, _argument: click.Parameter, begun: str) -> list[str
     return [side for side in ("buy", "sell") if side.startswith(begun)]
 
 
-def _symbols(_: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
-    around = cast("Surroundings | None", _.find_object(Surroundings)) or Surroundings()
+def _symbols(ctx: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
+    around = cast("Surroundings | None", ctx.find_object(Surroundings)) or Surroundings()
     path = around.environ.get("INSTRUMENTS_FILE") or str(PACKAGE_DIR / "instruments.csv")
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a name that may be anything

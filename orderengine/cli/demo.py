@@ -4,19 +4,27 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import click
 from rich.live import Live
 
-from orderengine.cli.common import EXIT_FAILED, json_option, service_option, tell_json
+from orderengine.cli.common import (
+    EXIT_FAILED,
+    STOPPED_WATCHING,
+    json_option,
+    service_option,
+    stopped_as,
+    tell_json,
+)
 from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
+from orderengine.cli.placing import new_key, place
 from orderengine.cli.service import CannotGoOn, Event, Service, follow, telling
 
 MOST_ORDERS = 200
-LIMIT_S = 120.0
+TIMEOUT_S = 120.0
 REFRESH_S = 0.1
 
 Tell = Callable[[Row, Event], None]
@@ -27,10 +35,10 @@ Tell = Callable[[Row, Event], None]
     "--orders", "count", type=click.IntRange(1, MOST_ORDERS), default=25, show_default=True
 )
 @click.option("--plain", is_flag=True, help="Lines instead of a live table.")
-@click.option("--limit", type=float, default=LIMIT_S, help="How long to watch, in seconds.")
+@click.option("--timeout", type=float, default=TIMEOUT_S, help="How long to watch, in seconds.")
 @json_option
 @service_option
-def demo(service: Service, count: int, limit: float, *, plain: bool, as_json: bool) -> None:
+def demo(service: Service, count: int, timeout: float, *, plain: bool, as_json: bool) -> None:
     """Place many orders at once and watch them all.
 
     Exits with 0 when every order came to its end, 1 when one did not, 2 when nothing answers.
@@ -41,29 +49,30 @@ def demo(service: Service, count: int, limit: float, *, plain: bool, as_json: bo
     def clock() -> float:
         return time.monotonic() - began
 
-    if as_json:
-        _start(service, board, clock, None)
-        board.wait(limit)
-        for row in board.rows():
-            tell_json(asdict(row))
-    else:
-        shown_plain = plain or not sys.stdout.isatty()
-        run(service, board, clock, limit_s=limit, plain=shown_plain)
+    with stopped_as(STOPPED_WATCHING):
+        if as_json:
+            _start(service, board, clock, None)
+            board.wait(timeout)
+            for row in board.rows():
+                tell_json(row.document())
+        else:
+            shown_plain = plain or not sys.stdout.isatty()
+            run(service, board, clock, timeout_s=timeout, plain=shown_plain)
     if not all(row.is_terminal for row in board.rows()):
         sys.exit(EXIT_FAILED)
 
 
 def run(
-    service: Service, board: Board, clock: Callable[[], float], *, limit_s: float, plain: bool
+    service: Service, board: Board, clock: Callable[[], float], *, timeout_s: float, plain: bool
 ) -> None:
     """Place and follow all orders, each in a thread of its own; show them, then the summary."""
     _start(service, board, clock, _printer(clock) if plain else None)
     screen = console(plain=plain)
     if plain:
-        board.wait(limit_s)
+        board.wait(timeout_s)
     else:
         with Live(console=screen, transient=True, auto_refresh=False) as live:
-            while not board.wait(REFRESH_S) and clock() < limit_s:
+            while not board.wait(REFRESH_S) and clock() < timeout_s:
                 live.update(live_view(board.rows(), clock(), screen.height), refresh=True)
     rows = board.rows()
     screen.print(table(rows, clock()))
@@ -82,7 +91,10 @@ def _place_and_follow(
 ) -> None:
     row = replace(row, began_s=clock())
     try:
-        order_id = service.place(row.order.document())
+        accepted = place(service, row.order.document(), new_key())
+        order_id = str(accepted["orderId"])
+        row = replace(row, order_id=order_id)
+        board.put(row)
         for event in follow(lambda after: service.connect(order_id, after)):
             row = row.after(event, clock())
             board.put(row)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orderengine.cli.demo_orders import DemoOrder
 from orderengine.cli.service import TERMINAL, Event
@@ -24,6 +25,7 @@ class Row:
     began_s: float = 0.0
     ended_s: float | None = None
     problem: str = ""
+    order_id: str = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -34,6 +36,22 @@ class Row:
     def is_over(self) -> bool:
         """Whether nothing more will be heard of it."""
         return self.is_terminal or bool(self.problem)
+
+    def document(self) -> dict[str, Any]:
+        """The row for programs; what is not known is absent."""
+        known = {
+            "orderId": self.order_id,
+            "dex": self.venue,
+            "quotedPrice": self.quoted_price,
+            "executedPrice": self.executed_price,
+            "slippagePct": self.slippage_pct,
+            "reason": self.reason,
+            "problem": self.problem,
+        }
+        document = {"number": self.number, **self.order.document(), "status": self.status}
+        document |= {"attempt": self.attempt, "beganS": round(self.began_s, 3)}
+        document |= {name: value for name, value in known.items() if value}
+        return document if self.ended_s is None else document | {"endedS": round(self.ended_s, 3)}
 
     def after(self, event: Event, now_s: float) -> "Row":
         """The row once this event has come."""

@@ -2,14 +2,22 @@
 
 import http.client
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from orderengine.cli.common import EXIT_FAILED, Surroundings, json_option, tell_json
-from orderengine.config import ConfigurationError, FlowerSettings, Settings
+from orderengine.cli.common import (
+    EXIT_FAILED,
+    Surroundings,
+    json_option,
+    service_option,
+    tell_json,
+)
+from orderengine.cli.operate import place_of
+from orderengine.cli.service import NoAnswer, Service
+from orderengine.config import ConfigurationError, FlowerSettings, Settings, reachable_host
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
 
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
 
 OLDEST_REDIS = (6, 2)
 FLOWER_TIMEOUT_S = 3.0
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - told apart, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,19 @@ class Finding:
 
 
 @click.command(short_help="Check all that the engine stands on, and say what to do.")
+@click.option("--no-api", is_flag=True, help="Where the API is not meant to be reached.")
 @click.option("--no-flower", is_flag=True, help="Where Flower is not meant to run.")
 @json_option
-def doctor(*, no_flower: bool, as_json: bool) -> None:
-    """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag and Flower.
+@service_option
+def doctor(service: Service, *, no_api: bool, no_flower: bool, as_json: bool) -> None:
+    """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag, the API and Flower.
 
     Exits with 0 when all is well, else with 1 and what to do.
     """
     environ = Surroundings.current().environ
     findings = list(examine(environ))
+    if not no_api:
+        findings += _api(service, environ)
     if not no_flower:
         findings.append(_flower(environ))
     if as_json:
@@ -62,7 +73,7 @@ def doctor(*, no_flower: bool, as_json: bool) -> None:
 
 
 def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at all but Flower; without good settings there is nothing to look at."""
+    """Look at all but the API and Flower; without good settings there is nothing to look at."""
     from orderengine.bootstrap import build_operator, load_instruments
 
     try:
@@ -74,25 +85,27 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     yield Finding("settings", f"complete; {len(list(instruments))} instruments")
     ports = build_operator(settings)
-    looks: tuple[Callable[[OperatorPorts], Finding], ...] = (_database, _redis, _worker, _lag)
-    for look in looks:
-        yield look(ports)
+    yield _database(ports, place_of(settings.database_url))
+    yield _redis(ports, place_of(settings.redis_url))
+    yield _worker(ports)
+    yield _lag(ports)
 
 
-def _database(ports: "OperatorPorts") -> Finding:
+def _database(ports: "OperatorPorts", place: str) -> Finding:
     fault = ports.probes.database_fault()
     if fault is None:
-        return Finding("postgresql", "answers, and its migrations are current")
+        return Finding("postgresql", f"answers at {place}, and its migrations are current")
     away = "answer" in fault
     advice = "is DATABASE_URL right, and the server up?" if away else "run: make migrate"
-    return Finding("postgresql", fault, advice)
+    return Finding("postgresql", f"{place}: {fault}", advice)
 
 
-def _redis(ports: "OperatorPorts") -> Finding:
+def _redis(ports: "OperatorPorts", place: str) -> Finding:
     facts = ports.redis_facts()
     if facts is None:
-        return Finding("redis", "gives no answer", "is REDIS_URL right, and the server up?")
-    detail = f"{facts.kind} {facts.version}, {facts.policy}"
+        advice = "is REDIS_URL right, and the server up?"
+        return Finding("redis", f"{place} gives no answer", advice)
+    detail = f"{facts.kind} {facts.version} at {place}, {facts.policy}"
     if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
         return Finding("redis", detail, "use Redis 6.2 or newer, or Valkey")
     if facts.policy != "noeviction":
@@ -124,12 +137,43 @@ def _lag(ports: "OperatorPorts") -> Finding:
     return Finding("reconciler", detail)
 
 
+def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        status, document = service.readiness()
+        is_closed = service.asks_for_keys()
+    except NoAnswer:
+        yield Finding("api", f"no answer from {service.shown}", _what_starts_web(environ))
+        return
+    missing = ", ".join(document.get("degraded", ()))
+    if status != http.client.OK:
+        detail = f"{service.shown} takes no orders: {document.get('detail', status)}"
+        yield Finding("api", detail, "see to what it names, as a web process finds it")
+    elif missing:
+        detail = f"{service.shown} is degraded: {missing}"
+        yield Finding("api", detail, "see to what is missing; for stuck orders: orders stuck")
+    else:
+        yield Finding("api", f"answers at {service.shown}, and takes orders")
+    if is_closed:
+        yield Finding("access", "the API asks for keys (AUTH=required)")
+    else:
+        yield Finding("access", "whoever reaches the API is one and the same client (AUTH=off)")
+
+
+def _what_starts_web(environ: Mapping[str, str]) -> str:
+    advice = "start it (the Procfile's web line, or make run), name it with --url, or use --no-api"
+    try:
+        Settings.from_env(environ).asks_for_keys  # noqa: B018 - raises where nobody has decided
+    except ConfigurationError as error:
+        return f"{advice}; the web line does not start: {error}"
+    return advice
+
+
 def _flower(environ: Mapping[str, str]) -> Finding:
     try:
         settings = FlowerSettings.from_env(environ)
     except ConfigurationError as error:
         return Finding("flower", str(error), "set what it asks for, or use --no-flower")
-    host = WILDCARDS.get(settings.host, settings.host)
+    host = reachable_host(settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=FLOWER_TIMEOUT_S)
     place = f"{host}:{settings.port}"
     try:

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from orderengine.cli.common import stopped_as
 from orderengine.cli.operate import operator_ports
 from orderengine.execution.archive import Row, export_events, export_orders
 
@@ -44,7 +45,8 @@ def export(what: str, kind: str | None, output: TextIO, *, as_json: bool) -> Non
     write = _jsonl_writer(output) if is_json else _csv_writer(output)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    progress = Progress(*columns, console=console, disable=not console.is_terminal)
+    with stopped_as("stopped; what was written is not all"), progress:
         task = progress.add_task(what, total=archive.estimate(TABLES[what]) or None)
         written = 0
         for page in pages:

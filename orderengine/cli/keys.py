@@ -1,18 +1,17 @@
 """The keys of clients: `python -m orderengine keys create|list|revoke`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 
 import click
 
-from orderengine.bootstrap import build_keys
-from orderengine.cli.common import Refusal, Surroundings, json_option, tell_json
+from orderengine.cli.common import Refusal, Surroundings, json_option, tell_json, tell_table
 from orderengine.config import database_url
-from orderengine.database import DATABASE_DEFECTS
 from orderengine.domain.access import CLIENT_NAME, KeyRecord
 from orderengine.domain.documents import time_text
 from orderengine.execution.access import Keys, create_key
+
+COLUMNS = ("keyId", "client", "createdAt", "lastUsedAt", "revokedAt")
 
 
 @click.group()
@@ -41,17 +40,15 @@ def create(name: str, *, as_json: bool) -> None:
 @keys.command(name="list")
 @json_option
 def list_keys(*, as_json: bool) -> None:
-    """List all keys; LAST USED is behind by up to a minute."""
+    """List all keys; `lastUsedAt` is behind by up to a minute."""
     with _store() as store:
-        records = store.all()
+        documents = [_document(record) for record in store.all()]
     if as_json:
-        tell_json({"keys": [_document(record) for record in records]})
-        return
-    rows = [("KEY", "CLIENT", "CREATED", "LAST USED", "REVOKED"), *map(_row, records)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        tell_json({"keys": documents})
+    elif documents:
+        tell_table(map(_row, documents), COLUMNS)
+    else:
+        click.echo("no keys")
 
 
 @keys.command()
@@ -71,6 +68,9 @@ def revoke(key_id: str, *, as_json: bool) -> None:
 
 @contextmanager
 def _store() -> Iterator[Keys]:
+    from orderengine.bootstrap import build_keys  # loads PostgreSQL, Redis and Celery
+    from orderengine.database import DATABASE_DEFECTS
+
     try:
         yield build_keys(database_url(Surroundings.current().environ))
     except DATABASE_DEFECTS as error:
@@ -88,10 +88,9 @@ def _document(record: KeyRecord) -> dict[str, str | None]:
     }
 
 
-def _row(record: KeyRecord) -> tuple[str, ...]:
-    times = (record.created_at, record.last_used_at, record.revoked_at)
-    return (record.key_id, record.client_id, *map(_shown, times))
-
-
-def _shown(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z" if moment else "-"
+def _row(document: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The document with times to the second."""
+    return {
+        name: f"{value[:19]}Z" if value and name.endswith("At") else value
+        for name, value in document.items()
+    }

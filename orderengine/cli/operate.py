@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import click
 
@@ -15,11 +16,25 @@ if TYPE_CHECKING:
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
+def operator_settings() -> Settings:
+    """The settings of an operator's command; raises ConfigurationError for a wrong one."""
+    return Settings.from_env(Surroundings.current().environ)
+
+
 def operator_ports() -> "OperatorPorts":
     """The ports of an operator's command; raises ConfigurationError for a wrong setting."""
     from orderengine.bootstrap import build_operator  # loads PostgreSQL, Redis and Celery
 
-    return build_operator(Settings.from_env(Surroundings.current().environ))
+    return build_operator(operator_settings())
+
+
+def place_of(url: str) -> str:
+    """Where a server is, and which of its databases: nothing of a URL that may be secret."""
+    parts = urlsplit(url)
+    host = parts.hostname or dict(parse_qsl(parts.query)).get("host") or "the local socket"
+    shown = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return f"{shown}{port}{parts.path}"
 
 
 class Age(click.ParamType[timedelta]):

@@ -5,8 +5,8 @@ from datetime import timedelta
 import click
 from rich.console import Console
 
-from orderengine.cli.common import Refusal, json_option, tell_json
-from orderengine.cli.operate import Age, operator_ports
+from orderengine.cli.common import Refusal, json_option, stopped_as, tell_json
+from orderengine.cli.operate import Age, operator_ports, operator_settings, place_of
 from orderengine.execution import archive
 from orderengine.execution.archive import Pruned
 
@@ -23,18 +23,28 @@ def prune(age: timedelta, *, yes: bool, as_json: bool) -> None:
     """
     if age < archive.YOUNGEST:
         raise Refusal("--older-than must be at least 1d")
-    ports = operator_ports()
-    if not yes:
-        found = ports.archive.prunable(age.total_seconds())
-        if as_json:
-            tell_json({"dryRun": True, **found._asdict()})
-            return
-        most = "at least " if found.more else ""
-        click.echo(
-            f"would drop {most}{found.events} events of {found.orders} orders, what the simulated"
-            " network knows of them, and old keys; nothing is dropped without --yes"
-        )
+    database = place_of(operator_settings().database_url)
+    if yes:
+        with stopped_as("stopped; what was dropped stays so, and another prune drops the rest"):
+            _prune(age, database, as_json=as_json)
+    else:
+        _tell_what_would_go(age, database, as_json=as_json)
+
+
+def _tell_what_would_go(age: timedelta, database: str, *, as_json: bool) -> None:
+    found = operator_ports().archive.prunable(age.total_seconds())
+    if as_json:
+        tell_json({"dryRun": True, "database": database, **found._asdict()})
         return
+    most = "at least " if found.more else ""
+    click.echo(
+        f"{database}: would drop {most}{found.events} events of {found.orders} orders, what the"
+        " simulated network knows of them, and old keys; nothing is dropped without --yes"
+    )
+
+
+def _prune(age: timedelta, database: str, *, as_json: bool) -> None:
+    ports = operator_ports()
     with Console(stderr=True).status("pruning") as status:
 
         def show(so_far: Pruned) -> None:
@@ -43,9 +53,10 @@ def prune(age: timedelta, *, yes: bool, as_json: bool) -> None:
         total = archive.prune(ports.archive, ports.orders, ports.witness, age, show)
     if as_json:
         names = ("orders", "events", "ledgerRows", "keys")
-        tell_json({"dryRun": False, **dict(zip(names, total, strict=True))})
+        counts = dict(zip(names, total, strict=True))
+        tell_json({"dryRun": False, "database": database, **counts})
         return
     click.echo(
-        f"dropped {total.events} events of {total.orders} orders, {total.ledger_rows} rows of the"
-        f" simulated network, {total.keys} keys"
+        f"{database}: dropped {total.events} events of {total.orders} orders, {total.ledger_rows}"
+        f" rows of the simulated network, {total.keys} keys"
     )

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ import websocket
 TIMEOUT_S = 10.0
 RECONNECT_AFTER_S = 0.5
 GIVE_UP_AFTER_S = 30.0
+VISIBLE_ASCII = re.compile("[!-~]*")
+NOTHING: Mapping[str, str] = {}
 TERMINAL = {"confirmed": 0, "failed": 1}
 
 Event = Mapping[str, Any]
@@ -29,6 +32,14 @@ class Denied(CannotGoOn):
         self.code = code
 
 
+class NoAnswer(CannotGoOn):
+    """No answer of an orderengine came; `may_have_arrived` tells whether one got the request."""
+
+    def __init__(self, message: str, *, may_have_arrived: bool) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+
+
 class Socket(Protocol):
     """The part of a WebSocket that following needs."""
 
@@ -40,40 +51,49 @@ class Socket(Protocol):
 
 
 class Service:
-    """An orderengine at a URL; `api_key` names the client to one that asks for it."""
+    """An orderengine at a URL; `api_key` names the client to one that asks for it.
+
+    Raises CannotGoOn for a key that no header can carry.
+    """
 
     def __init__(self, url: SplitResult, api_key: str = "") -> None:
+        self.shown = url.geturl()
         self._parts = url
         self._base = url.path.rstrip("/")
-        self._shown = url.geturl()
+        if not VISIBLE_ASCII.fullmatch(api_key):
+            raise CannotGoOn("ORDERENGINE_API_KEY has characters that no key has")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
-    def submit(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Place an order: what its acceptance says; raises CannotGoOn."""
-        status, document = self._ask("POST", "/api/orders/execute", order)
-        if status != http.client.ACCEPTED:
-            raise _refused(status, document)
-        return document
-
-    def place(self, order: Mapping[str, Any]) -> str:
-        """Place an order: its id; raises CannotGoOn."""
-        return str(self.submit(order)["orderId"])
+    def execute(self, order: Mapping[str, Any], key: str) -> tuple[int, Mapping[str, Any]]:
+        """Ask once for an order under an Idempotency-Key: status and document; raises NoAnswer."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return self._ask("POST", "/api/orders/execute", json.dumps(order), headers)
 
     def get(self, path: str, **query: object) -> Mapping[str, Any]:
         """Read a document; parameters that are None are left out. Raises CannotGoOn."""
         given = urlencode({name: value for name, value in query.items() if value is not None})
         status, document = self._ask("GET", f"{path}?{given}" if given else path)
         if status != http.client.OK:
-            raise _refused(status, document)
+            raise refused(status, document)
         return document
 
     def instruments(self) -> Sequence[Mapping[str, Any]]:
         """What can be traded; raises CannotGoOn."""
         status, document = self._ask("GET", "/api/instruments")
         if status != http.client.OK or not document.get("instruments"):
-            message = f"{self._shown} tells of no instruments (status {status})"
+            message = f"{self.shown} tells of no instruments (status {status})"
             raise CannotGoOn(message)
         return list(document["instruments"])
+
+    def readiness(self) -> tuple[int, Mapping[str, Any]]:
+        """What `/readyz` answers: status and document; raises NoAnswer."""
+        return self._ask("GET", "/readyz")
+
+    def asks_for_keys(self) -> bool:
+        """Whether it lets nobody in without a key; raises NoAnswer."""
+        stranger = Service(self._parts)
+        status, _ = stranger._ask("GET", "/api/instruments")
+        return status == http.client.UNAUTHORIZED
 
     def connect(self, order_id: str, after: int) -> Socket:
         """Open the stream of an order's events beyond `after`."""
@@ -84,7 +104,7 @@ class Service:
         return websocket.create_connection(address, timeout=TIMEOUT_S, header=self._headers)
 
     def _ask(
-        self, method: str, path: str, document: Mapping[str, Any] | None = None
+        self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = NOTHING
     ) -> tuple[int, dict[str, Any]]:
         secure = self._parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -92,39 +112,38 @@ class Service:
         try:
             connection.connect()
         except OSError as error:
-            message = f"nothing answers at {self._shown}: start it with make run"
-            raise CannotGoOn(message) from error
+            message = f"nothing answers at {self.shown}: start it with make run"
+            raise NoAnswer(message, may_have_arrived=False) from error
+        message = f"no answer of an orderengine came from {self.shown}"
         try:
-            body = None if document is None else json.dumps(document)
-            kind_of_body = {} if document is None else {"Content-Type": "application/json"}
-            connection.request(method, f"{self._base}{path}", body, self._headers | kind_of_body)
-            return _read(connection.getresponse())
+            connection.request(method, f"{self._base}{path}", body, {**self._headers, **headers})
+            answer = connection.getresponse()
+            text = answer.read()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            doubt = "" if document is None else "; the order may run"
-            message = f"no answer of an orderengine came from {self._shown}{doubt}"
-            raise CannotGoOn(message) from error
+            raise NoAnswer(message, may_have_arrived=True) from error
         finally:
             connection.close()
+        document = _object(text)
+        if document is None:
+            # A gateway makes pages of its own for what it does not know either.
+            in_doubt = answer.status >= http.client.INTERNAL_SERVER_ERROR
+            raise NoAnswer(message, may_have_arrived=in_doubt)
+        return answer.status, document
 
 
-def _refused(status: int, document: Mapping[str, Any]) -> Denied:
+def refused(status: int, document: Mapping[str, Any]) -> Denied:
+    """The error that a refusal is."""
     code = str(document.get("code", status))
     return Denied(code, f"refused ({code}): {document.get('detail', '')}")
 
 
-def _problem_of(error: websocket.WebSocketBadStatusException) -> Mapping[str, Any]:
+def _object(text: bytes | None) -> dict[str, Any] | None:
+    """A JSON object; None for anything else."""
     try:
-        problem = json.loads(error.resp_body or b"")
+        parsed = json.loads(text or b"")
     except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
-
-
-def _read(answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:
-    parsed = json.loads(answer.read())
-    if not isinstance(parsed, dict):
-        raise http.client.HTTPException("the answer is no JSON object")
-    return answer.status, parsed
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def follow(
@@ -148,7 +167,7 @@ def follow(
                     return
         except websocket.WebSocketBadStatusException as error:
             if error.status_code < http.client.INTERNAL_SERVER_ERROR:
-                raise _refused(error.status_code, _problem_of(error)) from error
+                raise refused(error.status_code, _object(error.resp_body) or {}) from error
         except (OSError, websocket.WebSocketException):
             pass  # a lost connection: the next one goes on after the last event seen
         if clock() - alive_at > GIVE_UP_AFTER_S:

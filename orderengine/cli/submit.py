@@ -1,5 +1,6 @@
 """`submit` and `watch`: place an order, and follow orders to their end."""
 
+import re
 import sys
 import threading
 import time
@@ -11,18 +12,37 @@ import click
 
 from orderengine.cli.common import (
     EXIT_REFUSED,
+    STOPPED_WATCHING,
     json_option,
     order_arguments,
     plain_option,
     service_option,
+    stopped_as,
     tell_json,
 )
+from orderengine.cli.placing import may_be_stored, new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
 from orderengine.cli.service import TERMINAL, CannotGoOn, Event, Service, follow, telling
 
 MOST_WATCHED = 50
 
+NAMES = {
+    "slippage_bps": "slippageBps",
+    "worst_price": "worstPrice",
+    "max_legs": "maxLegs",
+    "client_order_id": "clientOrderId",
+}
+
 Tell = Callable[[Event], None]
+
+
+class _Key(click.ParamType[str]):
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch("[!-~]{1,255}", value):
+            self.fail("must be 1 to 255 visible ASCII characters", param, ctx)
+        return str(value)
 
 
 @click.command()
@@ -30,6 +50,8 @@ Tell = Callable[[Event], None]
 @click.option("--slippage-bps", type=int, help="The tolerance; 100 if not given.")
 @click.option("--worst-price", help="In USDC for one token; binds every attempt.")
 @click.option("--max-legs", type=int, help="Over how many venues it may be split; 1 if not given.")
+@click.option("--client-order-id", help="A name of your own for it, which no other order has.")
+@click.option("--idempotency-key", "key", type=_Key(), default=new_key, help="One for each order.")
 @click.option("--watch", "watched", is_flag=True, help="Follow it to its end.")
 @plain_option
 @json_option
@@ -40,30 +62,37 @@ def submit(
     side: str,
     quantity: str,
     *,
+    key: str,
     watched: bool,
     plain: bool,
     as_json: bool,
-    **limits: Any,
+    **others: Any,
 ) -> None:
     """Place an order: buy or sell QUANTITY whole tokens of SYMBOL.
 
     For example: orderengine submit AAPL buy 10 --watch
 
-    Exits with 0 when it was accepted, with 2 when it was refused or nothing answers. With --watch:
-    0 when it was confirmed, 1 when it failed.
+    An answer that gets lost is asked for again for 30 seconds, with the same Idempotency-Key, so
+    that the order is placed once.
+
+    Exits with 0 when it was accepted, with 2 when it was refused or nothing answers, with 3 when
+    it may have been stored. With --watch: 0 when it was confirmed, 1 when it failed.
     """
+    if plain and not watched:
+        raise click.UsageError("--plain is how --watch shows the order: give both")
     order = {"symbol": symbol, "side": side, "quantity": quantity}
-    names = {"slippage_bps": "slippageBps", "worst_price": "worstPrice", "max_legs": "maxLegs"}
-    order |= {names[name]: value for name, value in limits.items() if value is not None}
+    order |= {NAMES[name]: value for name, value in others.items() if value is not None}
     started = time.monotonic()
-    accepted = service.submit(order)
+    with stopped_as(may_be_stored(key)):
+        accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
     if as_json:
         tell_json(accepted)
     else:
         click.echo(f"order {order_id}: {side} {quantity} {symbol}")
     if watched:
-        with _shown([order_id], started, plain=plain, as_json=as_json) as tell:
+        told = _shown([order_id], started, plain=plain, as_json=as_json)
+        with stopped_as(STOPPED_WATCHING), told as tell:
             status = _follow(service, order_id, tell)
         sys.exit(TERMINAL[status])
 
@@ -81,7 +110,8 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
     wanted = list(dict.fromkeys(order_ids))
     if len(wanted) > MOST_WATCHED:
         raise click.UsageError(f"at most {MOST_WATCHED} orders at once")
-    with _shown(wanted, time.monotonic(), plain=plain, as_json=as_json) as tell:
+    told = _shown(wanted, time.monotonic(), plain=plain, as_json=as_json)
+    with stopped_as(STOPPED_WATCHING), told as tell:
         if len(wanted) == 1:
             code = TERMINAL[_follow(service, wanted[0], tell)]
         else:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orderengine.config import is_loopback
+from orderengine.config import is_loopback, reachable_host
 from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
 _UNPOOLED = "DATABASE_URL_UNPOOLED"
-_WILDCARDS = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}  # noqa: S104 - told apart, not bound
 
 
 def parse_env_file(text: str) -> dict[str, str]:
@@ -67,7 +66,7 @@ class Address:
     @property
     def reachable_host(self) -> str:
         """The host to connect to; loopback where it listens on all interfaces."""
-        return _WILDCARDS.get(self.host, self.host)
+        return reachable_host(self.host)
 
     @property
     def is_local(self) -> bool:

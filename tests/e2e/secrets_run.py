@@ -70,6 +70,7 @@ class Run:
                 "PATH": self.stack.path,
                 "DATABASE_URL": database_url or self.stack.database_url,
                 "REDIS_URL": self.stack.redis_url,
+                "PORT": str(self.stack.port),
             },
             capture_output=True,
             text=True,

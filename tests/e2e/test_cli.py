@@ -134,6 +134,20 @@ def test_a_failed_order_is_the_exit_status(stack: Stack, shell: Shell) -> None:
     assert told.count("SLIPPAGE_EXCEEDED") == 3
 
 
+def test_an_order_whose_answer_died_with_the_service_is_placed_once(
+    stack: Stack, shell: Shell
+) -> None:
+    before = {order["orderId"] for order in stack.get("/api/orders?limit=100")["orders"]}
+    stack.restart("web", FAIL_POINT="accept.after_commit:1")
+    try:
+        order_id = shell.json("submit", "SOL", "buy", "1", "--url", stack.url)["orderId"]
+    finally:
+        stack.restart("web", FAIL_POINT="")
+    assert "fail_point_struck" in stack.logs("web")
+    after = {order["orderId"] for order in stack.get("/api/orders?limit=100")["orders"]}
+    assert after - before == {order_id}
+
+
 def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
     found = shell.json("quotes", "AAPL", "buy", "10", "--url", stack.url)
     assert {quote["dex"] for quote in found["quotes"]} == {"raydium", "meteora"}
@@ -143,7 +157,10 @@ def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
 
 
 def test_an_operator_finds_all_well(stack: Stack, shell: Shell) -> None:
-    assert all(each["ok"] for each in shell.json("doctor", "--no-flower")["checks"])
+    checks = {each["name"]: each for each in shell.json("doctor", "--no-flower")["checks"]}
+    assert all(each["ok"] for each in checks.values())
+    assert stack.url in checks["api"]["detail"]
+    assert "AUTH=off" in checks["access"]["detail"]
     assert shell("orders", "stuck") == "no order stands still\n"
 
 

@@ -1,10 +1,14 @@
 """Keys and tickets on the stack of the Procfile, where nobody is let in without."""
 
 import json
+import os
+import re
 import subprocess
+import sys
 import time
 import urllib.error
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import websocket
@@ -101,6 +105,30 @@ def test_the_sockets_of_a_revoked_key_are_closed_within_seconds(strangers_stack:
     wait_until(lambda: status_of(stack, "/api/orders") == 401)
     stack.headers = {}
     stack.restart("worker")
+
+
+def test_prometheus_is_let_in_by_the_key_that_the_page_has_it_make(
+    strangers_stack: Stack, tmp_path: Path
+) -> None:
+    stack = strangers_stack
+    page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    (line,) = re.findall(r"^\(umask .*$", page, re.MULTILINE)
+    (name,) = re.findall(r"credentials_file: (\S+)}", page)
+    subprocess.run(
+        ["sh", "-ec", line.replace("bin/orderengine", f"{sys.executable} -m orderengine")],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": stack.database_url,
+        },
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    assert status_of(stack, "/metrics") == 401
+    stack.headers = {"Authorization": f"Bearer {(tmp_path / name).read_text().strip()}"}
+    assert 'orderengine_up{dependency="postgresql"} 1.0' in stack.text("/metrics")
 
 
 def test_a_web_process_refuses_to_be_open_to_the_world_by_accident(stack: Stack) -> None:

@@ -72,8 +72,7 @@ def test_a_restored_database_executes_nothing_twice_and_every_order_ends(
     with stack.socket(submitted) as client:
         while next_event(client)["status"] != "submitted":
             pass
-    stack.kill("worker")
-    stack.wait("worker")
+    stop(stack, "worker")
     pending = stack.post("ETH", "buy", "1")
     run(lines("pg_dump"), stack, dump, stack.database_url)
 
@@ -82,14 +81,11 @@ def test_a_restored_database_executes_nothing_twice_and_every_order_ends(
     signature = stack.order(submitted)["txHash"]
     unknown = stack.post("RAY", "buy", "10")
     stack.follow(unknown)
-    for name in ("web", "worker"):
-        stack.kill(name)
-        stack.wait(name)
+    stop(stack, "web", "worker")
     listed = run(lines("pg_restore"), stack, dump, restored_url)
     assert pending in listed
     assert not {ended, submitted, unknown} & set(listed.split())
-    with closing(redis.Redis.from_url(stack.redis_url)) as client:
-        client.flushdb()
+    empty_redis(stack)
 
     stack.start("web")
     stack.restart("worker", DATABASE_URL=restored_url)
@@ -103,9 +99,25 @@ def test_a_restored_database_executes_nothing_twice_and_every_order_ends(
     assert "the database was restored" in stack.order(pending)["detail"]
     known = {order["orderId"] for order in stack.get("/api/orders")["orders"]}
     assert known == {ended, submitted, pending}
+    assert counted_executions(restored_url) == {ended: 1, submitted: 1}
+
+
+def stop(stack: Stack, *names: str) -> None:
+    for name in names:
+        stack.kill(name)
+        stack.wait(name)
+
+
+def empty_redis(stack: Stack) -> None:
+    with closing(redis.Redis.from_url(stack.redis_url)) as client:
+        client.flushdb()
+
+
+def counted_executions(database_url: str) -> Mapping[str, int]:
     engine = create_database_engine(
-        sqlalchemy_url(restored_url), pool_size=1, application="tests-e2e"
+        sqlalchemy_url(database_url), pool_size=1, application="tests-e2e"
     )
-    counts = executions(engine)
-    engine.dispose()
-    assert counts == {ended: 1, submitted: 1}
+    try:
+        return executions(engine)
+    finally:
+        engine.dispose()

@@ -123,6 +123,17 @@ def use_the_api(run: Run) -> str:
             websocket.create_connection(socket + ticket, timeout=TIMEOUT_S)
     assert run.ask("/metrics", operator)[0] == 200
     assert run.ask("/metrics", alice)[0] == 403
+    use_keys_where_they_do_not_belong(run, alice)
+    revoked = run.key("mallory")
+    run.command("keys", "revoke", revoked.split("_")[1])
+    assert run.ask("/api/orders", revoked)[0] == 401
+    run.command("keys", "list")
+    run.command("doctor")
+    return alice
+
+
+def use_keys_where_they_do_not_belong(run: Run, alice: str) -> None:
+    """In paths, queries, bodies and broken HTTP."""
     guess = run.learn("a guessed key", f"oe_{token_hex(6)}_{token_urlsafe(32)}")
     assert run.ask("/api/orders", guess)[0] == 401
     assert run.ask("/api/orders", Authorization=f"Token {alice}")[0] == 401
@@ -140,12 +151,6 @@ def use_the_api(run: Run) -> str:
         f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {alice}\x00\r\n\r\n",
     ):
         assert send_raw(run.stack.port, broken).startswith(b"HTTP/1.1 400")
-    revoked = run.key("mallory")
-    run.command("keys", "revoke", revoked.split("_")[1])
-    assert run.ask("/api/orders", revoked)[0] == 401
-    run.command("keys", "list")
-    run.command("doctor")
-    return alice
 
 
 def lose_redis(run: Run, redis: EmbeddedRedis, key: str) -> None:

@@ -21,14 +21,17 @@ def around(database: Engine, database_url: str, redis_url: str) -> Surroundings:
 def test_doctor_finds_what_is_there_and_what_is_missing(
     around: Surroundings, redis_client: "redis.Redis"
 ) -> None:
-    ran = call("doctor", "--no-flower", "--json", around=around)
+    ran = call("doctor", "--no-api", "--no-flower", "--json", around=around)
     found = {each["name"]: each for each in json.loads(ran.stdout)["checks"]}
     assert {name for name, each in found.items() if not each["ok"]} == {"worker"}
     assert "start one" in found["worker"]["advice"]
+    for name, variable in (("postgresql", "DATABASE_URL"), ("redis", "REDIS_URL")):
+        place = around.environ[variable].partition("://")[2].rpartition("@")[2]
+        assert f" at {place}, " in found[name]["detail"]
     assert "noeviction" in found["redis"]["detail"]
     assert ran.exit_code == 1
     redis_client.set("orderengine:worker:heartbeat", 1, ex=5)
-    assert call("doctor", "--no-flower", around=around).exit_code == 0
+    assert call("doctor", "--no-api", "--no-flower", around=around).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def test_doctor_says_what_to_do(
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     try:
         run(database, break_it)
-        ran = call("doctor", "--no-flower", around=around)
+        ran = call("doctor", "--no-api", "--no-flower", around=around)
     finally:
         run(database, f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608
     lines = ran.stdout.splitlines()
@@ -60,19 +63,19 @@ def test_doctor_minds_the_eviction_policy(
 ) -> None:
     redis_client.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        ran = call("doctor", "--no-flower", around=around)
+        ran = call("doctor", "--no-api", "--no-flower", around=around)
     finally:
         redis_client.config_set("maxmemory-policy", "noeviction")
     assert "set maxmemory-policy to noeviction" in ran.stdout
 
 
 def test_doctor_without_settings_says_which_one_is_missing() -> None:
-    ran = call("doctor", around=Surroundings(environ={}))
+    ran = call("doctor", "--no-api", around=Surroundings(environ={}))
     assert ran.exit_code == 1
     assert "DATABASE_URL must be set" in ran.stdout
 
 
 def test_doctor_looks_for_flower(around: Surroundings) -> None:
     there = Surroundings(environ={**around.environ, "FLOWER_PORT": "1"})
-    ran = call("doctor", around=there)
+    ran = call("doctor", "--no-api", around=there)
     assert "nothing answers at 127.0.0.1:1" in ran.stdout

@@ -40,6 +40,9 @@ def test_a_key_is_printed_alone_and_once(run: Call, database: Engine) -> None:
     listed = keys(run, "list")
     assert caller.key_id is not None
     assert caller.key_id in listed.output
+    columns, line = (each.split() for each in listed.stdout.splitlines())
+    assert columns == ["keyId", "client", "createdAt", "lastUsedAt", "revokedAt"]
+    assert line[1] == "alice"
     assert key not in listed.output
     with database.connect() as connection:
         stored = connection.execute(text("SELECT CAST(api_keys AS text) FROM api_keys"))

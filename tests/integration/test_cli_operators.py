@@ -170,11 +170,13 @@ def test_pruning_keeps_orders_totals_and_whatever_is_young_or_open(
     assert figures.sum_up(100) == 3
     before = orders.get(gone.order_id)
 
+    place = around.environ["DATABASE_URL"].partition("@")[2]
+    assert call("prune", "--older-than", "30d", around=around).stdout.startswith(f"{place}: would")
     dry = told(call("prune", "--older-than", "30d", "--json", around=around))
-    assert dry == {"dryRun": True, "orders": 1, "events": 5, "more": False}
+    assert dry == {"dryRun": True, "database": place, "orders": 1, "events": 5, "more": False}
     assert len(gone.events) == 5
     done = told(call("prune", "--older-than", "30d", "--yes", "--json", around=around))
-    assert (done["orders"], done["events"]) == (1, 5)
+    assert (done["database"], done["orders"], done["events"]) == (place, 1, 5)
     assert gone.events == []
     assert len(still_open.events) == 4
     assert len(young.events) == 2

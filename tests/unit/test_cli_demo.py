@@ -186,7 +186,7 @@ def test_an_order_without_an_end_is_named(desk: Desk, monkeypatch: pytest.Monkey
             raise refusal(404)
 
     monkeypatch.setattr(websocket, "create_connection", lambda *_, **__: Quiet([]))
-    ran = call("demo", "--orders", "1", "--limit", "0.1", "--url", desk.url)
+    ran = call("demo", "--orders", "1", "--timeout", "0.1", "--url", desk.url)
     over.set()
     assert ran.exit_code == 1
     assert "order 1 (buy 1 AAPL) did not end: still placing" in ran.stdout
@@ -204,7 +204,13 @@ def test_rows_are_told_as_json(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> N
         websocket, "create_connection", lambda *_, **__: FakeSocket(messages(*CONFIRMED))
     )
     ran = call("demo", "--orders", "2", "--json", "--url", desk.url)
-    assert [json.loads(line)["status"] for line in ran.stdout.splitlines()] == ["confirmed"] * 2
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(row["orderId"], row["status"]) for row in rows] == [("7a5f", "confirmed")] * 2
+    first, _ = rows
+    assert first["endedS"] >= first["beganS"]
+    told = {"number", "orderId", "symbol", "side", "quantity", "status", "attempt", "dex"}
+    told |= {"quotedPrice", "executedPrice", "slippagePct", "beganS", "endedS"}
+    assert set(first) == told
 
 
 def test_nobody_there_is_one_clear_line() -> None:

@@ -174,6 +174,11 @@ def test_an_order_is_placed_without_watching_it(desk: Desk) -> None:
     assert (ran.exit_code, ran.output) == (0, "order 7a5f: buy 10 AAPL\n")
 
 
+def test_lines_are_asked_for_only_where_an_order_is_watched(desk: Desk) -> None:
+    ran = call("submit", "AAPL", "buy", "10", "--plain", "--url", desk.url)
+    assert (ran.exit_code, ran.stderr.count("\n"), desk.received) == (2, 1, [])
+
+
 def test_json_is_one_document_a_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         websocket, "create_connection", lambda *_, **__: FakeSocket(messages(*CONFIRMED))

@@ -1,0 +1,84 @@
+"""Placing an order with a service whose answers may get lost: asked again, never ordered twice."""
+
+import http.client
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from orderengine.cli.service import CannotGoOn, NoAnswer, Service, refused
+
+ASK_AGAIN_FOR_S = 30.0
+SHORTEST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 4.0
+AT_THE_DOOR = frozenset({401, 403, 429})
+"""Statuses of refusals that come before anybody looks whether the key was used."""
+
+
+class Unknown(CannotGoOn):
+    """Nobody told whether the order was stored; asking again with the same key would tell."""
+
+
+class _InDoubt(CannotGoOn):
+    """What was answered, if anything, does not say whether the order was stored."""
+
+
+def new_key() -> str:
+    """An Idempotency-Key for one order."""
+    return str(uuid4())
+
+
+def may_be_stored(key: str) -> str:
+    """What to do about an order that may have been stored."""
+    again = f"--idempotency-key {key}"
+    return f"the order may have been stored: the same again with {again} tells, and orders once"
+
+
+def place(
+    service: Service,
+    order: Mapping[str, Any],
+    key: str,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Mapping[str, Any]:
+    """Place an order under an Idempotency-Key: what its acceptance says.
+
+    Where that stays in doubt it is asked for again, for 30 seconds. Raises CannotGoOn when the
+    order was certainly not stored, Unknown when it may have been.
+    """
+    began, pause_s, asked_before = clock(), SHORTEST_PAUSE_S, False
+    while True:
+        try:
+            return _ask(service, order, key, asked_before=asked_before)
+        except _InDoubt as error:
+            if clock() - began + pause_s > ASK_AGAIN_FOR_S:
+                raise Unknown(f"{error}; {may_be_stored(key)}") from error
+        asked_before = True
+        pause(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _ask(
+    service: Service, order: Mapping[str, Any], key: str, *, asked_before: bool
+) -> Mapping[str, Any]:
+    try:
+        status, document = service.execute(order, key)
+    except NoAnswer as error:
+        if error.may_have_arrived or asked_before:
+            raise _InDoubt(str(error)) from error
+        raise
+    if status == http.client.ACCEPTED:
+        return document
+    denied = refused(status, document)
+    if _is_certain(status, denied.code, asked_before=asked_before):
+        raise denied
+    raise _InDoubt(str(denied)) from denied
+
+
+def _is_certain(status: int, code: str, *, asked_before: bool) -> bool:
+    """Whether a refusal means that the order was not stored, by this request or an earlier one."""
+    if code == "IDEMPOTENCY_CONFLICT":  # an earlier request is still being stored
+        return False
+    is_certain_by_itself = status < http.client.INTERNAL_SERVER_ERROR or code == "ORDERS_DISABLED"
+    is_about_the_order = status not in AT_THE_DOOR and code not in {"ORDERS_DISABLED", str(status)}
+    return is_certain_by_itself and (is_about_the_order or not asked_before)

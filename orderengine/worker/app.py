@@ -12,8 +12,11 @@ from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import create_celery
 from orderengine.logs import configure_logging
+from orderengine.worker.pool import look_again
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
+
+LOOP_WAIT_S = 0.05
 
 
 class Runtime:
@@ -41,6 +44,7 @@ def create_worker_app(settings: Settings) -> Celery:
     app.steps["worker"].add(reconciler_step(runtime))
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
+    signals.worker_ready.connect(_bound_waits_of_loop)
     signals.worker_shutting_down.connect(_ignore_repeated_sigterm)
     return app
 
@@ -54,6 +58,12 @@ def _setup_logging(settings: Settings) -> Callable[..., None]:
 
 def _set_heap_aside(**_: Any) -> None:
     heap.set_aside()
+
+
+def _bound_waits_of_loop(sender: Any, **_: Any) -> None:
+    # A wake-up can be missed while the broker's connections are made anew; the loop would then look
+    # for a free slot once a second only.
+    sender.hub.call_repeatedly(LOOP_WAIT_S, look_again)
 
 
 def _ignore_repeated_sigterm(**_: Any) -> None:

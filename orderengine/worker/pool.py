@@ -63,8 +63,8 @@ class UnacknowledgedRequest(Request):
 def _wake_loop(_: object) -> None:
     loop = get_event_loop()
     if loop is not None:
-        loop.call_soon(_nothing)
+        loop.call_soon(look_again)
 
 
-def _nothing() -> None:
-    """What the loop is woken for is what it does before it waits again."""
+def look_again() -> None:
+    """Do nothing: what the loop is woken for is what it does before it waits again."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenDesk, Shoot
 from tests.browser.desk import PHONE, Desk
@@ -271,6 +271,25 @@ def test_the_charts_draw_both_venues(desk: Desk) -> None:
     for chart in ("#curve", "#prices"):
         for venue in ("raydium", "meteora"):
             desk.page.wait_for_function(drawn, arg=[chart, venue])
+
+
+def test_a_third_venue_needs_no_change_of_the_page(desk: Desk) -> None:
+    def add_a_venue(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        document["quotes"].append({**document["quotes"][0], "dex": "orca"})
+        document["refusals"]["lifinity"] = "gave no quote in time"
+        route.fulfill(response=answer, json=document)
+
+    desk.page.route("**/api/quotes?*", add_a_venue)
+    cards = desk.page.locator(".venue h3")
+    expect(cards).to_have_text(["Raydium", "Meteora", "Lifinity", "Orca"])
+    expect(desk.page.locator('.venue[data-dex="lifinity"]')).to_contain_text("in time")
+    for chart in ("#curve", "#prices"):
+        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("orca")
+    expect(desk.page.locator("#maxLegs option")).to_have_text(
+        ["one venue", "up to 2", "up to 3", "up to 4"]
+    )
 
 
 def test_the_policy_stops_inline_code_and_the_console_tells(desk: Desk) -> None:

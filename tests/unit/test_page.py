@@ -85,6 +85,12 @@ def test_requests_and_sockets_are_made_in_one_module() -> None:
     assert found == {"api.js"}
 
 
+def test_the_venues_are_named_in_one_module_and_one_stylesheet() -> None:
+    named = re.compile("raydium|meteora", re.IGNORECASE)
+    found = {path.name for path in OWN if named.search(path.read_text("utf-8"))}
+    assert found == {"venues.js", "base.css"}
+
+
 def test_no_module_writes_markup() -> None:
     writers = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write")
     assert [path.name for path in OWN if writers.search(path.read_text("utf-8"))] == []

@@ -38,6 +38,12 @@ export class Ticket {
     this.#changed();
   }
 
+  // An order may be split over as many venues as there are.
+  offerLegs(count) {
+    const select = this.#form.elements.maxLegs;
+    for (let legs = select.options.length + 1; legs <= count; legs++) select.append(el("option", { value: legs }, `up to ${legs}`));
+  }
+
   // What became of the order that was placed here last; `event` may be of any order.
   tellEnd({ orderId, status, data }) {
     if (orderId !== this.#accepted || this.#asking) return;

@@ -182,42 +182,6 @@ def test_a_broken_rule_stands_beside_its_field(desk: Desk, stack: Stack) -> None
     desk.wait_for("confirmed")
 
 
-def test_an_order_is_placed_and_opened_with_the_keyboard_alone(desk: Desk) -> None:
-    keyboard = desk.page.keyboard
-    keyboard.press("Tab")
-    keyboard.press("Enter")  # the link that skips to the ticket
-    for wanted, keys in (
-        ("symbol", "SOL"),
-        ("buy", "ArrowRight"),
-        ("quantity", "3"),
-        ("slippageBps", ""),
-        ("maxLegs", ""),
-        ("worstPrice", ""),
-        ("submit", ""),
-    ):
-        keyboard.press("Tab")
-        assert desk.focused() == wanted
-        outline = desk.page.evaluate(
-            "getComputedStyle(document.activeElement.closest('.segments') ??"
-            " document.activeElement).outlineStyle"
-        )
-        assert outline == "solid"
-        if keys.startswith("Arrow"):
-            keyboard.press(keys)
-        elif keys:
-            keyboard.press("ControlOrMeta+A")
-            keyboard.type(keys)
-    expect(desk.page.locator("#submit")).to_have_text("Sell SOL")
-    keyboard.press("Enter")
-    desk.wait_for("confirmed")
-    assert desk.page.locator(".head .title").inner_text().upper() == "SELL 3 SOL"
-    link = desk.page.locator("#orders-table a").last
-    order_id = desk.rows()[-1]
-    link.focus()
-    keyboard.press("Enter")
-    expect(desk.page.locator("#order-body")).to_have_attribute("data-order-id", order_id)
-
-
 def test_a_phone_needs_no_scrolling_to_the_side(open_desk: OpenDesk) -> None:
     desk = open_desk(device_scale_factor=2, **PHONE_OPTIONS)
     assert desk.overflow_px() == 0

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -158,6 +159,17 @@ def test_recent_orders_are_filtered_and_paged(desk: Desk, stack: Stack) -> None:
     wait_until(lambda: list(desk.rows()) == newest)
     filters.locator("[name=status]").select_option("failed")
     expect(desk.page.locator("#orders-table .empty")).to_have_text("No order fits the filter.")
+
+
+def test_the_figures_of_a_busy_service_name_the_time_that_they_cover(desk: Desk) -> None:
+    ended = datetime.now(UTC)
+    times = {"createdAt": ended - timedelta(seconds=30), "updatedAt": ended}
+    order = {"status": "confirmed", **{name: at.isoformat() for name, at in times.items()}}
+    page = {"orders": [order] * 100, "nextCursor": "more"}
+    desk.page.route("**/api/orders?limit=100*", lambda route: route.fulfill(json=page))
+    figures = desk.page.locator("#activity div")
+    expect(figures.nth(0)).to_have_text(re.compile(r"^Ended, [345]\d s500$"))
+    expect(figures.nth(1)).to_have_text("Last minuteover 500")
 
 
 def test_a_broken_rule_stands_beside_its_field(desk: Desk, stack: Stack) -> None:

@@ -96,12 +96,14 @@ def test_everything_that_a_module_exports_is_imported_somewhere() -> None:
     exported = {
         name
         for text in texts.values()
-        for name in re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", text, re.M)
+        for name in re.findall(
+            r"^export (?:async )?(?:function|class|const) (\w+)", text, re.MULTILINE
+        )
     }
     imported = {
         name
         for text in texts.values()
-        for names in re.findall(r"^import \{([^}]+)\} from \"\./", text, re.M)
+        for names in re.findall(r"^import \{([^}]+)\} from \"\./", text, re.MULTILINE)
         for name in re.findall(r"(\w+)(?: as \w+)?\s*(?:,|$)", names.strip())
     }
     assert len(exported) > 40

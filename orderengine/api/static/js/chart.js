@@ -81,7 +81,7 @@ export const LAST = (values) => values.findLast((value) => value !== null && val
 
 export function legend(textOf, atRest) {
   return (plot, value, series, index) => {
-    const shown = index === null ? atRest(plot.data[series]) : value;
+    const shown = (index ?? null) === null ? atRest(plot.data[series]) : value;
     return shown === null || shown === undefined ? "–" : textOf(shown);
   };
 }

@@ -17,7 +17,7 @@ from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, Rates
-from orderengine.execution.meter import MeteredDispatcher, Tally
+from orderengine.execution.meter import Meter, MeteredDispatcher, Tally
 from orderengine.execution.notional import NotionalLimit
 from orderengine.execution.ports import (
     Clock,
@@ -74,6 +74,7 @@ class WebPorts:
     hub: Hub
     probes: Probes
     watch: Watch
+    meter: Meter
     max_sockets: int
     keys: Keys
     gate: Gate
@@ -128,6 +129,7 @@ def build_web(settings: Settings) -> WebPorts:
         hub=Hub(settings.redis_url, orders, SqlClientOrders(database)),
         probes=probes,
         watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
+        meter=tally,
         max_sockets=settings.ws_max_sockets,
         keys=keys,
         gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),

@@ -87,6 +87,7 @@ class Web:
                 hub=self.hub,
                 probes=self.probes,
                 watch=Watch(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
+                meter=self.tally,
                 max_sockets=2,
                 keys=self.keys,
                 limits=self.limits,

@@ -11,7 +11,9 @@ from prometheus_client.registry import Collector
 
 from orderengine.api.access import require_operator
 from orderengine.api.context import current_ports
+from orderengine.api.errors import ErrorCode
 from orderengine.api.measured import measured, queues
+from orderengine.api.orders import REFUSALS
 from orderengine.api.updates import EXTENSION, SocketEnd, Updates
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import RoutingCause
@@ -56,6 +58,7 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
         yield from _open_orders(figures.open_orders)
     if figures.steps is not None:
         yield from _steps(figures.steps)
+    yield from _intake(figures.of_this_process)
     yield from _counts(figures)
     if figures.of_workers is not None:
         yield from measured(PREFIX, figures.of_workers)
@@ -64,7 +67,8 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
     closed = {end.value: updates.closed[end] for end in SocketEnd}
     text = "Sockets that this web process closed or lost."
     yield _counters("sockets_closed", text, "reason", closed)
-    yield _gauge("open_sockets", "Sockets of this web process.", updates.open)
+    text = "WebSockets and event streams of this web process."
+    yield _gauge("open_sockets", text, updates.open)
     yield _counter("hub_rereads", "Events missed live by this web process.", hub.rereads)
     text = "Subscriptions to Redis that this web process lost, or could not make."
     yield _counter("subscription_losses", text, hub.subscription_losses)
@@ -103,6 +107,15 @@ def _steps(steps: Steps) -> Iterator[Metric]:
     yield family
     yield _counters("attempts_failed", "Attempts that failed.", "reason", failed)
     yield _counters("recoveries", "Orders routed again in the same attempt.", "cause", recovered)
+
+
+def _intake(own: Counts) -> Iterator[Metric]:
+    accepted = _by_label(own, Counter.ACCEPTED).get("", 0)
+    yield _counter("orders_accepted", "Orders that this web process took in.", accepted)
+    known = dict.fromkeys((*REFUSALS, ErrorCode.INTERNAL_ERROR), 0)
+    refused = known | _by_label(own, Counter.REFUSALS)
+    text = "Requests to order that this web process answered with a problem."
+    yield _counters("orders_refused", text, "code", refused)
 
 
 def _counts(figures: Figures) -> Iterator[Metric]:

@@ -33,6 +33,7 @@ from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, 
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
+from orderengine.execution.meter import Counter
 from orderengine.execution.notional import require_notional
 from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
@@ -83,18 +84,7 @@ _HEADERS = (
 )
 
 
-@blueprint.post("/execute")
-@blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
-@blueprint.takes_headers(*_HEADERS)
-@blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
-@blueprint.alt_response(
-    200,
-    schema=OrderSchema,
-    headers=_ENDED,
-    description="The order has ended (`Prefer: wait`).",
-    example=answer_examples.ORDER,
-)
-@blueprint.problems(
+REFUSALS = (
     *BEHIND_THE_GATE,
     ErrorCode.INVALID_JSON,
     ErrorCode.VALIDATION_FAILED,
@@ -107,6 +97,21 @@ _HEADERS = (
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
     ErrorCode.NOTIONAL_LIMIT,
 )
+"""Why an order may not be taken in."""
+
+
+@blueprint.post("/execute")
+@blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
+@blueprint.takes_headers(*_HEADERS)
+@blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.alt_response(
+    200,
+    schema=OrderSchema,
+    headers=_ENDED,
+    description="The order has ended (`Prefer: wait`).",
+    example=answer_examples.ORDER,
+)
+@blueprint.problems(*REFUSALS)
 def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """Execute a market order.
 
@@ -124,12 +129,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     instrument = ports.instruments.get(order.symbol)
     require_notional(ports.orders, ports.notional, instrument, order, key)
     _require_room(ports, key)
-    takers = (ports.orders, ports.publisher, ports.dispatcher)
-    accepted = (
-        Accepted.first(accept_order(*takers, order))
-        if key is None
-        else accept_order_once(*takers, order, key)
-    )
+    accepted = _accept(ports, order, key)
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
@@ -210,6 +210,29 @@ def known_order_id(text: str) -> UUID:
     if order_id is None:
         raise _not_found()
     return order_id
+
+
+@blueprint.after_request
+def _count_refusals(answer: Response) -> Response:
+    # Whoever refused it, the gate and the limits included.
+    if (
+        request.endpoint == f"{blueprint.name}.{execute_order.__name__}"
+        and answer.status_code >= 400
+    ):
+        current_ports().meter.count(Counter.REFUSALS, answer.get_json()["code"])
+    return answer
+
+
+def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
+    takers = (ports.orders, ports.publisher, ports.dispatcher)
+    accepted = (
+        Accepted.first(accept_order(*takers, order))
+        if key is None
+        else accept_order_once(*takers, order, key)
+    )
+    if not accepted.replayed:
+        ports.meter.count(Counter.ACCEPTED)
+    return accepted
 
 
 def _not_found() -> Refused:

@@ -20,6 +20,10 @@ MOST_ENDED = 1000
 class Counter(StrEnum):
     """What is counted; each one has one label, which may be empty."""
 
+    ACCEPTED = "accepted"
+    """Orders that were taken in; an answer that was given again is none."""
+    REFUSALS = "refusals"
+    """Requests to order that were answered with a problem, by its code."""
     REDISPATCHES = "redispatches"
     """Messages that recovery sent, by the order's status."""
     RECONCILER_ROUNDS = "reconcilerRounds"

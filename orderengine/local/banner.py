@@ -5,9 +5,10 @@ from orderengine.local.environment import Addresses
 _BLOCK = """
   orderengine is ready
 
-    API        http://{api}
-    WebSocket  ws://{api}/ws/orders?orderId=...
-    Flower     http://{flower}
+    Page and API  http://{api}
+    Reference     http://{api}/docs
+    WebSocket     ws://{api}/ws/orders?orderId=...
+    Flower        http://{flower}
 
     An order and its updates:   make order
     The same without updates:

@@ -77,6 +77,7 @@ def test_a_key_is_entered_with_the_keyboard_and_an_order_followed_to_its_end(
     desk.page.keyboard.press("Tab")
     desk.page.keyboard.press("Enter")
     expect(desk.page.locator("#access")).to_be_hidden()
+    expect(desk.page.locator("#metrics-link")).to_be_hidden()
     expect(desk.page.locator("#held-id")).to_have_text(f"oe_{made['keyId']}…")
     desk.wait_until_usable()
     order_id = desk.submit(symbol="AAPL", quantity="10")

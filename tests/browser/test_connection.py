@@ -117,6 +117,44 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_not_ordered_again(
     assert [order["quantity"] for order in listed] == ["0.777", "0.777"]
 
 
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        ("RATE_LIMITED", "Nothing was ordered."),
+        ("ORDERS_DISABLED", "Nothing was ordered."),
+        ("STORAGE_UNAVAILABLE", "may have been stored"),
+    ],
+)
+def test_an_order_is_said_to_be_stored_only_where_it_may_be(
+    desk: Desk, refusal: str, told: str
+) -> None:
+    status = 429 if refusal == "RATE_LIMITED" else 503
+    problem = {"status": status, "code": refusal, "detail": "not now"}
+    desk.page.route(
+        "**/api/orders/execute", lambda route: route.fulfill(status=status, json=problem)
+    )
+    desk.fill(symbol="RAY", quantity="3")
+    desk.page.click("#submit")
+    outcome = desk.page.locator("#outcome")
+    expect(outcome).to_contain_text("Not accepted yet: not now")
+    desk.page.click("#submit")
+    expect(outcome).to_contain_text("Stopped.")
+    expect(outcome).to_contain_text(told)
+
+
+def test_a_first_connection_that_fails_is_not_called_lost(
+    open_desk: OpenDesk, stack: Stack
+) -> None:
+    order_id = stack.post("RAY", "buy", "1")
+    desk = open_desk(usable=False)
+    desk.expected += OUTAGE
+    desk.page.route(f"**/api/orders/{order_id}/events*", lambda route: route.abort())
+    desk.page.route_web_socket("**/ws/orders?*", lambda socket: socket.close(code=1011))
+    desk.page.goto(f"/?order={order_id}")
+    desk.link("waiting")
+    expect(desk.page.locator("#order-link")).to_contain_text("No connection. Trying again in")
+
+
 def test_a_connection_that_has_gone_silent_is_noticed(open_desk: OpenDesk) -> None:
     desk = open_desk()
     desk.page.route_web_socket("**/ws/orders?*", lambda socket: None)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import Engine, text
 
 from tests.browser.conftest import OpenDesk, Shoot
 from tests.browser.contrast import LEAST, contrasts
@@ -45,6 +46,25 @@ def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
     scroller = desk.page.locator(".scroller")
     assert scroller.evaluate("each => each.scrollWidth - each.clientWidth") == 0
     shoot(desk, "page-failed")
+
+
+def test_an_order_whose_steps_were_pruned_still_shows_its_result(
+    open_desk: OpenDesk, stack: Stack, stack_database: Engine
+) -> None:
+    order_id = stack.post("NVDA", "buy", "10", slippageBps=0)
+    stack.follow(order_id)
+    with stack_database.begin() as connection:
+        pruned = text("DELETE FROM order_events WHERE order_id = :id")
+        assert connection.execute(pruned, {"id": order_id}).rowcount > 0
+    desk = open_desk(f"/?order={order_id}")
+    desk.expected += ["status of 410", "WebSocket connection to"]
+    desk.wait_for("failed")
+    desk.link("pruned")
+    shown = stack.order(order_id)
+    expect(desk.page.locator("#failure")).to_have_text(f"SLIPPAGE_EXCEEDED: {shown['detail']}")
+    expect(desk.page.locator("#tx-hash")).to_have_attribute("title", shown["txHash"])
+    expect(desk.page.locator(".attempt .reason")).to_have_text(["SLIPPAGE_EXCEEDED"] * 3)
+    assert desk.steps == []
 
 
 @pytest.mark.parametrize("color_scheme", ["dark", "light"])

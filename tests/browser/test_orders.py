@@ -2,26 +2,25 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenDesk, Shoot
-from tests.browser.desk import PHONE, Desk
+from tests.browser.desk import PHONE_OPTIONS, TIMEOUT_MS, Desk
 from tests.e2e.stack import Stack
 from tests.integration.streams import wait_until
 
 STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
 REFUSAL = "status of 4"
 LARGE = {"symbol": "SOL", "quantity": "20000", "maxLegs": "2"}
-MIXED = [("BTC", "buy", "0.05"), ("ETH", "sell", "1.25"), ("RAY", "sell", "100")]
 SHOWN_QUOTES = """() => [
   [...document.querySelectorAll('.venue')].map(card => [card.dataset.dex, card.dataset.winner,
     card.querySelector('.price').title.split(' ')[0]]),
   document.querySelector('#verdict .why').textContent,
 ]"""
-PHONE_OPTIONS = {"viewport": PHONE, "is_mobile": True, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +159,17 @@ def test_recent_orders_are_filtered_and_paged(desk: Desk, stack: Stack) -> None:
     expect(desk.page.locator("#orders-table .empty")).to_have_text("No order fits the filter.")
 
 
+def test_the_figures_of_a_busy_service_name_the_time_that_they_cover(desk: Desk) -> None:
+    ended = datetime.now(UTC)
+    times = {"createdAt": ended - timedelta(seconds=30), "updatedAt": ended}
+    order = {"status": "confirmed", **{name: at.isoformat() for name, at in times.items()}}
+    page = {"orders": [order] * 100, "nextCursor": "more"}
+    desk.page.route("**/api/orders?limit=100*", lambda route: route.fulfill(json=page))
+    figures = desk.page.locator("#activity div")
+    expect(figures.nth(0)).to_have_text(re.compile(r"^Ended, [345]\d s500$"), timeout=TIMEOUT_MS)
+    expect(figures.nth(1)).to_have_text("Last minuteover 500")
+
+
 def test_a_broken_rule_stands_beside_its_field(desk: Desk, stack: Stack) -> None:
     desk.expected.append(REFUSAL)
     listed = stack.get("/api/orders")["orders"]
@@ -182,42 +192,6 @@ def test_a_broken_rule_stands_beside_its_field(desk: Desk, stack: Stack) -> None
     desk.wait_for("confirmed")
 
 
-def test_an_order_is_placed_and_opened_with_the_keyboard_alone(desk: Desk) -> None:
-    keyboard = desk.page.keyboard
-    keyboard.press("Tab")
-    keyboard.press("Enter")  # the link that skips to the ticket
-    for wanted, keys in (
-        ("symbol", "SOL"),
-        ("buy", "ArrowRight"),
-        ("quantity", "3"),
-        ("slippageBps", ""),
-        ("maxLegs", ""),
-        ("worstPrice", ""),
-        ("submit", ""),
-    ):
-        keyboard.press("Tab")
-        assert desk.focused() == wanted
-        outline = desk.page.evaluate(
-            "getComputedStyle(document.activeElement.closest('.segments') ??"
-            " document.activeElement).outlineStyle"
-        )
-        assert outline == "solid"
-        if keys.startswith("Arrow"):
-            keyboard.press(keys)
-        elif keys:
-            keyboard.press("ControlOrMeta+A")
-            keyboard.type(keys)
-    expect(desk.page.locator("#submit")).to_have_text("Sell SOL")
-    keyboard.press("Enter")
-    desk.wait_for("confirmed")
-    assert desk.page.locator(".head .title").inner_text().upper() == "SELL 3 SOL"
-    link = desk.page.locator("#orders-table a").last
-    order_id = desk.rows()[-1]
-    link.focus()
-    keyboard.press("Enter")
-    expect(desk.page.locator("#order-body")).to_have_attribute("data-order-id", order_id)
-
-
 def test_a_phone_needs_no_scrolling_to_the_side(open_desk: OpenDesk) -> None:
     desk = open_desk(device_scale_factor=2, **PHONE_OPTIONS)
     assert desk.overflow_px() == 0
@@ -233,19 +207,11 @@ def test_a_phone_needs_no_scrolling_to_the_side(open_desk: OpenDesk) -> None:
     assert desk.overflow_px() == 0
 
 
-def test_the_page_follows_the_colors_of_the_system(
-    open_desk: OpenDesk, stack: Stack, shoot: Shoot
-) -> None:
-    for symbol, side, quantity in MIXED:
-        stack.follow(stack.post(symbol, side, quantity))
+def test_the_page_follows_the_colors_of_the_system(open_desk: OpenDesk, shoot: Shoot) -> None:
     dark, light = (open_desk(color_scheme=scheme) for scheme in ("dark", "light"))
-    phone = open_desk(color_scheme="dark", device_scale_factor=1.5, **PHONE_OPTIONS)
-    dark.submit(symbol="AAPL", quantity="10")
     light.submit(**LARGE)
-    phone.submit(**LARGE)
-    for desk, name in ((dark, "page-dark"), (light, "page-light"), (phone, "page-phone")):
-        desk.wait_for("confirmed")
-        shoot(desk, name)
+    light.wait_for("confirmed")
+    shoot(light, "page-light")
     backgrounds = [
         desk.page.evaluate("getComputedStyle(document.querySelector('.panel')).backgroundColor")
         for desk in (dark, light)
@@ -271,6 +237,26 @@ def test_the_charts_draw_both_venues(desk: Desk) -> None:
     for chart in ("#curve", "#prices"):
         for venue in ("raydium", "meteora"):
             desk.page.wait_for_function(drawn, arg=[chart, venue])
+
+
+def test_a_third_venue_needs_no_change_of_the_page(desk: Desk) -> None:
+    def add_a_venue(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        document["quotes"].append({**document["quotes"][0], "dex": "orca"})
+        document["refusals"]["lifinity"] = "gave no quote in time"
+        route.fulfill(response=answer, json=document)
+
+    desk.page.route("**/api/quotes?*", add_a_venue)
+    cards = desk.page.locator(".venue h3")
+    expect(cards).to_have_text(["Raydium", "Meteora", "Lifinity", "Orca"])
+    expect(desk.page.locator('.venue[data-dex="lifinity"]')).to_contain_text("in time")
+    for chart in ("#curve", "#prices"):
+        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("orca")
+    expect(desk.page.locator("#maxLegs option")).to_have_text(
+        ["one venue", "up to 2", "up to 3", "up to 4"]
+    )
+    desk.page.unroute_all(behavior="wait")  # a quote may be under way
 
 
 def test_the_policy_stops_inline_code_and_the_console_tells(desk: Desk) -> None:

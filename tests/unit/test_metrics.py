@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.order import OrderStatus
+from orderengine.execution.limits import Limits
 from orderengine.execution.meter import Counter, Sample
 from orderengine.execution.watch import OpenOrders, Step
 from tests.fakes import FakeProbes, FakeWatched
@@ -186,6 +187,38 @@ def test_dashboard_and_alerts_ask_for_series_and_labels_that_exist(
         for label in group.split(",")
     }
     assert grouped <= set().union(*(known[name] for name, _ in asked)), expression
+
+
+def test_the_dashboard_shows_every_figure() -> None:
+    dashboard = (DEPLOY / "grafana" / "orderengine.json").read_text("utf-8")
+    assert [name for name, _ in documented() if f"orderengine_{name}" not in dashboard] == []
+
+
+def test_orders_are_counted_once_each_and_refusals_by_their_code() -> None:
+    web = Web(limits=Limits(max_open_orders=2))
+    order = {"symbol": "AAPL", "side": "buy", "quantity": 10}
+    path, key = "/api/orders/execute", {"Idempotency-Key": "k-1"}
+    replies = [web.client.post(path, json=order, headers=key) for _ in range(2)]
+    assert [reply.headers.get("Idempotency-Replayed") for reply in replies] == [None, "true"]
+    web.clock.advance(60)  # so that the open orders are counted anew
+    web.place()
+    web.client.post(path, json={**order, "symbol": "NONE"})
+    web.client.post(path, json=order)
+    web.client.get("/api/orders/none")
+    told = told_by(web)
+    assert told["orders_accepted_total", ()] == 2
+    refused = {labels[0]: n for (name, labels), n in told.items() if name == "orders_refused_total"}
+    assert {code: n for code, n in refused.items() if n} == {
+        "VALIDATION_FAILED": 1,
+        "TOO_MANY_OPEN_ORDERS": 1,
+    }
+    assert refused["UNAUTHORIZED"] == refused["INTERNAL_ERROR"] == 0
+
+
+def test_an_order_without_a_key_is_counted_as_refused() -> None:
+    web = Web(asks_for_keys=True)
+    assert web.client.post("/api/orders/execute", json={}).status_code == 401
+    assert web.tally.counts() == {Sample(Counter.REFUSALS, "UNAUTHORIZED"): 1}
 
 
 def test_each_alert_is_in_the_operators_book() -> None:

@@ -85,6 +85,32 @@ def test_requests_and_sockets_are_made_in_one_module() -> None:
     assert found == {"api.js"}
 
 
+def test_the_venues_are_named_in_one_module_and_one_stylesheet() -> None:
+    named = re.compile("raydium|meteora", re.IGNORECASE)
+    found = {path.name for path in OWN if named.search(path.read_text("utf-8"))}
+    assert found == {"venues.js", "base.css"}
+
+
+def test_everything_that_a_module_exports_is_imported_somewhere() -> None:
+    texts = {path: path.read_text("utf-8") for path in OWN if path.suffix == ".js"}
+    exported = {
+        name
+        for text in texts.values()
+        for name in re.findall(
+            r"^export (?:async )?(?:function|class|const) (\w+)", text, re.MULTILINE
+        )
+    }
+    imported = {
+        name
+        for text in texts.values()
+        for names in re.findall(r"^import \{([^}]+)\} from \"\./", text, re.MULTILINE)
+        for name in re.findall(r"(\w+)(?: as \w+)?\s*(?:,|$)", names.strip())
+    }
+    assert len(exported) > 40
+    assert exported - imported == set()
+    assert imported - exported == set()
+
+
 def test_no_module_writes_markup() -> None:
     writers = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write")
     assert [path.name for path in OWN if writers.search(path.read_text("utf-8"))] == []

@@ -37,6 +37,7 @@ export class Access {
     const hadFocus = this.#panel.contains(document.activeElement);
     this.#panel.hidden = !key.isLocked;
     this.#held.hidden = key.state !== "given";
+    find("#metrics-link").hidden = key.state !== "open"; // a link sends no key
     say(find("#held-id"), `oe_${key.id ?? ""}…`);
     const isEmpty = key.isLocked && !this.#hasShown;
     for (const each of document.querySelectorAll(".desk, .skip, .activity")) each.hidden = isEmpty;

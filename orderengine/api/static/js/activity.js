@@ -21,18 +21,20 @@ export class Activity {
 
   async #refresh(signal) {
     const { orders, isWhole, now } = await recentOrders(signal);
+    const spanMs = isWhole ? WINDOW_MS : now - Date.parse(orders.at(-1).createdAt);
     const ended = orders.filter(({ status }) => TERMINAL.has(status));
     const confirmed = ended.filter(({ status }) => status === "confirmed");
     const took = confirmed.map((order) => between(order.createdAt, order.updatedAt)).sort((a, b) => a - b);
-    const atLeast = isWhole ? "" : "over ";
+    const lastMinute = ended.filter((order) => now - Date.parse(order.updatedAt) < 60_000);
+    this.#root.title = `Of the orders placed in the last ${span(spanMs)}`;
     fill(
       this.#root,
-      figure("Ended, 5 min", `${atLeast}${ended.length}`, spark(ended, now)),
-      figure("Last minute", `${ended.filter((order) => now - Date.parse(order.updatedAt) < 60_000).length}`),
+      figure(`Ended, ${span(spanMs)}`, `${ended.length}`, spark(ended, now)),
+      figure("Last minute", `${isWhole ? "" : "over "}${lastMinute.length}`),
       figure("Failed", ended.length ? `${group((100 * (ended.length - confirmed.length)) / ended.length, 1)} %` : NONE),
       figure("Median", quantile(took, 0.5)),
       figure("p95", quantile(took, 0.95)),
-      figure("Open", `${orders.length - ended.length}`),
+      figure("Open of these", `${orders.length - ended.length}`),
     );
   }
 }
@@ -51,6 +53,10 @@ async function recentOrders(signal) {
   }
   const isWhole = cursor === null;
   return { orders: orders.filter((order) => now - Date.parse(order.createdAt) <= WINDOW_MS), isWhole, now };
+}
+
+function span(ms) {
+  return ms === WINDOW_MS ? `${group(ms / 60_000, 0)} min` : `${group(ms / 1000, 0)} s`;
 }
 
 function quantile(sorted, share) {

@@ -17,10 +17,11 @@ export class Refused extends Error {
 
 // No answer, or one that asks to come back: what was asked may or may not have happened.
 export class Unavailable extends Error {
-  constructor(detail, { code = null, retryAfterMs = null } = {}) {
+  constructor(detail, { code = null, retryAfterMs = null, wasDenied = false } = {}) {
     super(detail);
     this.name = "Unavailable";
     this.code = code;
+    this.wasDenied = wasDenied; // then it has not happened
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -110,6 +111,7 @@ function asError(answer, problem) {
   const retryAfterS = Number(answer.headers.get("Retry-After"));
   return new Unavailable(problem.detail, {
     code: problem.code,
+    wasDenied: answer.status === 429 || problem.code === "ORDERS_DISABLED",
     retryAfterMs: retryAfterS > 0 ? retryAfterS * 1000 : null,
   });
 }

@@ -2,35 +2,40 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { group, price } from "./format.js";
+import { dashOf } from "./venues.js";
 
 const LEGEND_PX = 44; // two lines
 const charts = new Set();
 
-// `describe` gets the theme and answers uPlot's options; called again when the colors change.
+// `describe` gets the theme and the venues and answers uPlot's options; called again when one of them changes.
 export class Chart {
   #root;
   #describe;
+  #venues = [];
   #data;
   #plot = null;
 
-  constructor(root, describe, empty) {
+  constructor(root, describe) {
     this.#root = root;
     this.#describe = describe;
-    this.#data = empty;
     charts.add(this);
     new ResizeObserver(() => this.#resize()).observe(root);
   }
 
-  show(data) {
+  // `told`: what it shows, for who does not see it.
+  show(venues, data, told) {
+    const isOfTheSame = this.#plot !== null && venues.join() === this.#venues.join();
+    this.#venues = venues;
     this.#data = data;
-    if (this.#plot) this.#plot.setData(data);
+    if (isOfTheSame) this.#plot.setData(data);
     else this.draw();
+    this.#root.setAttribute("aria-label", told);
   }
 
-  // Make it anew: with other colors, or where the options depend on something that has changed.
   draw() {
+    if (!this.#data) return;
     this.#plot?.destroy();
-    const options = { ...this.#size(), ...this.#describe(theme()) };
+    const options = { ...this.#size(), ...this.#describe(theme(), this.#venues) };
     this.#plot = new uPlot(options, this.#data, this.#root);
   }
 
@@ -44,18 +49,15 @@ export class Chart {
   }
 }
 
-for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]) {
-  matchMedia(query).addEventListener("change", () => charts.forEach((chart) => chart.draw()));
-}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.draw()));
 
-export function theme() {
+function theme() {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
     text: color("muted"),
     grid: color("line"),
-    raydium: color("raydium"),
-    meteora: color("meteora"),
+    venue: (dex) => color(dex) || color("other"),
     fill: color("good"),
     accent: color("accent"),
     font: `11px ${style.getPropertyValue("--sans")}`,
@@ -73,8 +75,23 @@ export function axis(colors, more = {}) {
   };
 }
 
-export function line(label, stroke, more = {}) {
-  return { label, stroke, width: 1.75, value: (_, value) => (value === null || value === undefined ? "–" : price(value)), ...more };
+// What the legend tells while nobody points at the chart.
+export const FIRST = (values) => values[0];
+export const LAST = (values) => values.findLast((value) => value !== null && value !== undefined);
+
+export function legend(textOf, atRest) {
+  return (plot, value, series, index) => {
+    const shown = (index ?? null) === null ? atRest(plot.data[series]) : value;
+    return shown === null || shown === undefined ? "–" : textOf(shown);
+  };
+}
+
+export function line(label, stroke, atRest, more = {}) {
+  return { label, stroke, width: 1.75, value: legend(price, atRest), ...more };
+}
+
+export function venueLine(colors, dex, atRest, more) {
+  return line(dex, colors.venue(dex), atRest, { dash: dashOf(dex), ...more });
 }
 
 // 0.1, 1,000, 2.5M: as short as an axis wants it.

@@ -1,28 +1,30 @@
-// Effective price against size for both venues: some sizes are quoted, one after the other.
+// Effective price against size for each venue: some sizes are quoted, one after the other.
 
 import { Refused, getQuotes } from "./api.js";
-import { Chart, axis, compact, line } from "./chart.js";
+import { Chart, FIRST, axis, compact, legend, venueLine } from "./chart.js";
 import { find, say } from "./dom.js";
-import { group } from "./format.js";
+import { group, price as priceText } from "./format.js";
 import { Loop } from "./loop.js";
+import { venuesOf } from "./venues.js";
 
 const USDC_SIZES = [300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000];
-const VENUES = ["raydium", "meteora"];
 const FRESH_MS = 30_000;
 const PAUSE_MS = 100;
 
 export class Curve {
-  #chart = new Chart(find("#curve"), (colors) => options(colors), [[], [], []]);
+  #chart = new Chart(find("#curve"), options);
+  #venues = [];
   #caption = find("#curve-caption");
   #known = new Map(); // symbol and side -> { at, points }
   #wanted = null;
   #loop = new Loop((signal) => this.#measure(signal), FRESH_MS);
 
-  // `price`: a recent one, which turns sizes in USDC into quantities.
-  show({ symbol, side }, instrument, price) {
+  // `route`: a recent one, whose price turns sizes in USDC into quantities.
+  show({ symbol, side }, instrument, route) {
+    this.#venues = venuesOf(route);
     const name = `${symbol} ${side}`;
     if (name === this.#wanted?.name) return;
-    this.#wanted = { name, symbol, side, sizes: sizesOf(instrument, price) };
+    this.#wanted = { name, symbol, side, sizes: sizesOf(instrument, Number(route.quotedPrice)) };
     const known = this.#known.get(name);
     this.#draw(known?.points ?? []);
     const ageMs = known ? performance.now() - known.at : FRESH_MS;
@@ -47,10 +49,18 @@ export class Curve {
   #draw(points) {
     const { symbol, side } = this.#wanted;
     say(this.#caption, `USDC for one ${symbol}, ${side}, fees and impact included`);
-    this.#chart.show([
-      points.map(({ quantity }) => Number(quantity)),
-      ...VENUES.map((dex) => points.map(({ prices }) => prices.get(dex) ?? null)),
-    ]);
+    const lines = this.#venues.map((dex) => points.map(({ prices }) => prices.get(dex) ?? null));
+    this.#chart.show(this.#venues, [points.map(({ quantity }) => Number(quantity)), ...lines], this.#told(points));
+  }
+
+  #told(points) {
+    const { symbol, side } = this.#wanted;
+    const ends = points.length > 1 ? [points[0], points.at(-1)] : points;
+    const texts = ends.map(({ quantity, prices }) => {
+      const each = this.#venues.filter((dex) => prices.has(dex)).map((dex) => `${dex} ${priceText(prices.get(dex))}`);
+      return `for ${compact(Number(quantity))}: ${each.join(", ")}`;
+    });
+    return [`Effective price of ${symbol} by size, ${side}`, ...texts].join("; ");
   }
 }
 
@@ -72,7 +82,7 @@ function sizesOf(instrument, price) {
   return [...new Set(allowed.map((size) => size.toFixed(decimals).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")))];
 }
 
-function options(colors) {
+function options(colors, venues) {
   return {
     scales: { x: { time: false, distr: 3 } },
     axes: [
@@ -83,9 +93,8 @@ function options(colors) {
       axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) }),
     ],
     series: [
-      { label: "Size", value: (_, size) => (size === null ? "–" : compact(size)) },
-      line("raydium", colors.raydium, { points: { show: true, size: 5 } }),
-      line("meteora", colors.meteora, { points: { show: true, size: 5 }, dash: [6, 3] }),
+      { label: "Size", value: legend(compact, FIRST) },
+      ...venues.map((dex) => venueLine(colors, dex, FIRST, { points: { show: true, size: 5 } })),
     ],
   };
 }

@@ -24,6 +24,15 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null));
 }
 
+// Draws anew what may hold the focus: the button of the same name gets it again.
+export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const named = () => [...element.querySelectorAll("button")].filter((each) => each.ariaLabel === focused?.ariaLabel);
+  const index = named().indexOf(focused);
+  fill(element, ...children);
+  named()[index]?.focus({ preventScroll: true });
+}
+
 export function copyButton(text, label) {
   if (!navigator.clipboard) return null; // only in a secure context
   const button = el("button", { type: "button", class: "copy", "aria-label": label, title: label }, "copy");

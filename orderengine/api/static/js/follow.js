@@ -1,11 +1,12 @@
 // One order's events, each once and in order, over as many sockets as that takes.
 
-import { Locked, Refused, Unavailable, getEvents, openUpdates } from "./api.js";
+import { Locked, Refused, Unavailable, getEvents, getOrder, openUpdates } from "./api.js";
 import { TERMINAL } from "./format.js";
 import { key } from "./key.js";
 import { backoffMs } from "./loop.js";
 
 const SERVED_TO_THE_END = 1000;
+const PRUNED = "EVENTS_PRUNED";
 const SILENCE_MS = 8_000;
 
 export class Follower {
@@ -19,7 +20,8 @@ export class Follower {
   #tries = 0;
   #timer = null;
 
-  // `onEvent(event)`; `onLink({ state, … })` with connecting, live, waiting, locked, ended or unknown.
+  // `onEvent(event)`; `onResult(order)` instead if its events are not kept any more; `onLink({ state, … })`
+  // with connecting, live, waiting, locked, ended, pruned or unknown.
   constructor(orderId, listeners) {
     this.#orderId = orderId;
     this.#listeners = listeners;
@@ -120,6 +122,17 @@ export class Follower {
       events.forEach((event) => this.#take(event));
       if (this.#ended) this.#link({ state: "ended" });
       return !this.#ended;
+    } catch (error) {
+      return error.code === PRUNED ? this.#readResult() : this.#tellStop(error);
+    }
+  }
+
+  // True if it may be asked for again.
+  async #readResult() {
+    try {
+      this.#listeners.onResult(await getOrder(this.#orderId, this.#stopped.signal));
+      this.#link({ state: "pruned" });
+      return false;
     } catch (error) {
       return this.#tellStop(error);
     }

@@ -33,7 +33,7 @@ export function fromUnits(units, decimals = USDC_DECIMALS) {
   return Number(units) / 10 ** decimals;
 }
 
-export function signed(number, digits) {
+function signed(number, digits) {
   const text = group(Math.abs(number), digits);
   return number < 0 ? `−${text}` : `+${text}`;
 }

@@ -33,10 +33,26 @@ export function stageTimes(events, nowMs) {
   return times;
 }
 
-export function lastWith(events, key) {
+// The order as its events tell it, in the words in which the API answers it.
+export function orderOf(events) {
+  const [first, last] = [events[0], events.at(-1)];
+  return {
+    ...first.data,
+    ...lastOf(events, "building")?.data,
+    ...lastOf(events, "confirmed")?.data,
+    ...lastOf(events, "failed")?.data,
+    orderId: last.orderId,
+    status: last.status,
+    txHash: lastWith(events, "txHash"),
+    createdAt: first.at,
+    updatedAt: last.at,
+  };
+}
+
+function lastWith(events, key) {
   return events.findLast((event) => event.data[key] !== undefined)?.data[key];
 }
 
-export function lastOf(events, status) {
+function lastOf(events, status) {
   return events.findLast((event) => event.status === status);
 }

@@ -13,6 +13,7 @@ import { Prices } from "./prices.js";
 import { Quotes } from "./quotes.js";
 import { Service } from "./service.js";
 import { Ticket } from "./ticket.js";
+import { venuesOf } from "./venues.js";
 
 const NARROW = matchMedia("(max-width: 760px)");
 const LEAST_VISIBLE_PX = 160;
@@ -32,8 +33,9 @@ const panel = new OrderPanel((event) => {
 const quotes = new Quotes({
   onQuotes: (wanted, route) => {
     if (wanted.symbol !== instrument.symbol) return;
-    prices.add(wanted.symbol, route.quotes);
-    curve.show(wanted, instrument, Number(route.quotedPrice));
+    prices.add(wanted.symbol, route);
+    curve.show(wanted, instrument, route);
+    ticket.offerLegs(venuesOf(route).length);
   },
   onRefused: (refusal) => ticket.showQuoteViolations(refusal.errors),
 });

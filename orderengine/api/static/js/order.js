@@ -1,18 +1,22 @@
 // The panel of one order: it fills while its events arrive.
 
-import { el, copyButton, fill, find, say } from "./dom.js";
+import { el, copyButton, fill, find, refill, say } from "./dom.js";
 import { TERMINAL, group, quantity, seconds } from "./format.js";
 import { Follower } from "./follow.js";
-import { STAGES, attemptsOf, stageTimes } from "./history.js";
+import { STAGES, attemptsOf, orderOf, stageTimes } from "./history.js";
 import { attemptView } from "./timeline.js";
 import { legsView, summaryView } from "./summary.js";
 
 const LINKS = {
   connecting: ({ after }) => (after ? `Connection lost. Reconnecting after step ${after}.` : "Connecting."),
   live: () => "Live",
-  waiting: ({ after, retryInMs }) => `Connection lost after step ${after}. Reconnecting in ${group(Math.ceil(retryInMs / 1000), 0)} s.`,
-  locked: ({ after }) => `Stopped after step ${after}. A key lets it go on.`,
+  waiting: ({ after, retryInMs }) => {
+    const [lost, again] = after ? [`Connection lost after step ${after}`, "Reconnecting"] : ["No connection", "Trying again"];
+    return `${lost}. ${again} in ${group(Math.ceil(retryInMs / 1000), 0)} s.`;
+  },
+  locked: ({ after }) => (after ? `Stopped after step ${after}. A key lets it go on.` : "Not connected. A key is needed."),
   ended: () => "Complete",
+  pruned: () => "Complete; its steps are not kept any more",
   unknown: ({ detail }) => detail,
 };
 
@@ -42,6 +46,7 @@ export class OrderPanel {
     fill(this.#body, el("p", { class: "empty" }, "Reading the order."));
     this.#follower = new Follower(orderId, {
       onEvent: (event) => this.#take(event),
+      onResult: (order) => this.#drawResult(order),
       onLink: (link) => this.#tellLink(link),
     });
   }
@@ -62,8 +67,7 @@ export class OrderPanel {
     this.#arrivedAt = performance.now();
     this.#body.dataset.status = event.status;
     this.#draw();
-    const { side, quantity: amount, symbol } = this.#events[0].data;
-    say(this.#announcer, `Order ${side} ${amount} ${symbol}: ${event.status}`);
+    say(this.#announcer, announcement(orderOf(this.#events)));
     this.#onEvent(event, this.#events);
   }
 
@@ -80,14 +84,25 @@ export class OrderPanel {
     );
   }
 
+  // Of an order of long ago: what came of it, and why each attempt failed.
+  #drawResult(order) {
+    this.#body.dataset.status = order.status;
+    const failed = order.failedAttempts.map(({ attempt, reason, detail }) =>
+      el("section", { class: "attempt" }, el("h3", {}, `Attempt ${attempt}`, el("span", { class: "reason" }, reason)), el("p", { class: "why" }, detail)),
+    );
+    refill(this.#body, headView(order), summaryView(order), legsView(order), failed);
+    say(this.#announcer, announcement(order));
+  }
+
   #draw() {
     const events = this.#events;
-    fill(
+    const order = orderOf(events);
+    refill(
       this.#body,
-      headView(events),
+      headView(order),
       stagesView(events, this.#nowMs()),
-      summaryView(events),
-      legsView(events),
+      summaryView(order),
+      legsView(order),
       attemptsOf(events).map((attempt, index, all) => attemptView(attempt, all.length > 1)),
     );
   }
@@ -105,9 +120,11 @@ export class OrderPanel {
   }
 }
 
-function headView(events) {
-  const { symbol, side, quantity: amount } = events[0].data;
-  const { orderId, status } = events.at(-1);
+function announcement({ side, quantity: amount, symbol, status }) {
+  return `Order ${side} ${amount} ${symbol}: ${status}`;
+}
+
+function headView({ symbol, side, quantity: amount, orderId, status }) {
   return el(
     "div",
     { class: "head" },

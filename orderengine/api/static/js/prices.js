@@ -1,11 +1,12 @@
 // The last prices of the chosen symbol: each venue's mid price, and what was executed.
 
 import { getOrders } from "./api.js";
-import { Chart, axis, line } from "./chart.js";
+import { Chart, LAST, axis, legend, line, venueLine } from "./chart.js";
 import { compactPrice } from "./curve.js";
 import { find, say } from "./dom.js";
-import { timeOfDay } from "./format.js";
+import { price, timeOfDay } from "./format.js";
 import { Loop } from "./loop.js";
+import { venuesOf } from "./venues.js";
 
 const WINDOW_S = 600;
 const PERIOD_MS = 5_000;
@@ -13,9 +14,11 @@ const FILLS = 50;
 const LEAST_SPAN_S = 60;
 
 export class Prices {
-  #chart = new Chart(find("#prices"), (colors) => options(colors), [[], [], [], []]);
-  #seen = new Map(); // symbol -> [{ at, raydium, meteora }]
-  #fills = [];
+  #chart = new Chart(find("#prices"), options);
+  #seen = new Map(); // symbol -> [{ at, prices }]
+  #fills = []; // [{ at, fill }]
+  #venues = [];
+  #now = 0; // when the newest quote was given: all times are the service's
   #symbol = null;
   #loop = new Loop((signal) => this.#readFills(signal), PERIOD_MS);
 
@@ -28,11 +31,13 @@ export class Prices {
     this.#loop.soon();
   }
 
-  add(symbol, quotes) {
+  add(symbol, route) {
     const seen = this.#seen.get(symbol) ?? [];
-    const row = { at: Date.now() / 1000 };
-    for (const { dex, midPrice } of quotes) row[dex] = Number(midPrice);
-    this.#seen.set(symbol, [...seen.filter(({ at }) => at > row.at - WINDOW_S), row]);
+    const at = Math.max(...route.quotes.map(({ quotedAt }) => secondsOf(quotedAt)));
+    const row = { at, prices: Object.fromEntries(route.quotes.map(({ dex, midPrice }) => [dex, Number(midPrice)])) };
+    this.#seen.set(symbol, [...seen.filter((each) => each.at > at - WINDOW_S), row]);
+    this.#venues = venuesOf(route);
+    this.#now = Math.max(this.#now, at);
     if (symbol === this.#symbol) this.#draw();
   }
 
@@ -43,17 +48,29 @@ export class Prices {
   async #readFills(signal) {
     const symbol = this.#symbol;
     const { orders } = await getOrders({ symbol, status: "confirmed", limit: FILLS }, signal);
-    this.#fills = orders.map(({ landedAt, executedPrice }) => ({ at: Date.parse(landedAt) / 1000, fill: Number(executedPrice) }));
+    this.#fills = orders.map(({ landedAt, executedPrice }) => ({ at: secondsOf(landedAt), fill: Number(executedPrice) }));
     this.#draw();
   }
 
   #draw() {
-    const from = Date.now() / 1000 - WINDOW_S;
-    const rows = [...(this.#seen.get(this.#symbol) ?? []), ...this.#fills].filter(({ at }) => at > from);
-    rows.sort((one, other) => one.at - other.at);
+    const known = this.#now ? [...(this.#seen.get(this.#symbol) ?? []), ...this.#fills] : [];
+    const rows = known.filter(({ at }) => at > this.#now - WINDOW_S).sort((one, other) => one.at - other.at);
     // undefined joins over a row of the other kind, null would cut the line there.
-    this.#chart.show([rows.map(({ at }) => at), ...["raydium", "meteora", "fill"].map((name) => rows.map((row) => row[name]))]);
+    const lines = this.#venues.map((dex) => rows.map(({ prices }) => prices?.[dex]));
+    const times = rows.map(({ at }) => at);
+    this.#chart.show(this.#venues, [times, ...lines, rows.map(({ fill }) => fill)], this.#told(rows));
   }
+
+  #told(rows) {
+    const lastPrices = rows.findLast(({ prices }) => prices)?.prices ?? {};
+    const lastFill = rows.findLast(({ fill }) => fill)?.fill;
+    const texts = this.#venues.filter((dex) => dex in lastPrices).map((dex) => `${dex} ${price(lastPrices[dex])}`);
+    return [`Last mid prices of ${this.#symbol}: ${texts.join(", ") || "none yet"}`, ...(lastFill ? [`executed at ${price(lastFill)}`] : [])].join("; ");
+  }
+}
+
+function secondsOf(text) {
+  return Date.parse(text) / 1000;
 }
 
 function atText(at) {
@@ -72,15 +89,14 @@ function priceRange(_, low, high) {
   return [low - margin, high + margin];
 }
 
-function options(colors) {
+function options(colors, venues) {
   return {
     scales: { x: { range: timeRange }, y: { range: priceRange } },
     axes: [axis(colors, { space: 76, values: (_, splits) => splits.map(atText) }), axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) })],
     series: [
-      { label: "At", value: (_, at) => (at === null ? "–" : atText(at)) },
-      line("raydium", colors.raydium, { points: { show: false } }),
-      line("meteora", colors.meteora, { points: { show: false }, dash: [6, 3] }),
-      line("executed", colors.fill, { paths: () => null, points: { show: true, size: 7, fill: colors.fill } }),
+      { label: "At", value: legend(atText, LAST) },
+      ...venues.map((dex) => venueLine(colors, dex, LAST, { points: { show: false } })),
+      line("executed", colors.fill, LAST, { paths: () => null, points: { show: true, size: 7, fill: colors.fill } }),
     ],
   };
 }

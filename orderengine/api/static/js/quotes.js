@@ -1,13 +1,13 @@
-// What both venues would give now for the ticket, which one would win, and why.
+// What the venues would give now for the ticket, which one would win, and why.
 
 import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
 import { fromUnits, group, price, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
+import { dress, venuesOf } from "./venues.js";
 
 const PERIOD_MS = 1_500;
 const DEBOUNCE_MS = 250;
-const VENUES = ["raydium", "meteora"];
 const POOLS = { cpmm: "CPMM", dlmm: "DLMM" };
 const REASONS = {
   BEST_PRICE: "best price",
@@ -84,9 +84,9 @@ export class Quotes {
 function quotesView(route) {
   const best = Math[route.side === "buy" ? "min" : "max"](...route.quotes.map((quote) => Number(quote.price)));
   const winners = new Set(route.dex.split("+"));
-  const cards = VENUES.map((dex) => {
+  const cards = venuesOf(route).map((dex) => {
     const quote = route.quotes.find((each) => each.dex === dex);
-    return quote ? venueCard(quote, best, winners) : refusedCard(dex, route.refusals[dex]);
+    return dress(quote ? venueCard(quote, best, winners) : refusedCard(dex, route.refusals[dex]), dex);
   });
   return [el("div", { class: "venues" }, cards), verdict(route)];
 }
@@ -122,7 +122,7 @@ function refusedCard(dex, why) {
     "article",
     { class: "venue", "data-dex": dex, "data-refused": "true" },
     el("header", {}, el("h3", {}, venue(dex))),
-    el("p", { class: "why" }, why ?? "no quote"),
+    el("p", { class: "why" }, why),
   );
 }
 
@@ -144,7 +144,7 @@ function splitBar(route) {
   const total = route.legs.reduce((sum, leg) => sum + Number(leg.baseAmount), 0);
   const parts = route.legs.map((leg) => {
     const share = Number(leg.baseAmount) / total;
-    const part = el("span", { class: "part", "data-dex": leg.dex }, `${venue(leg.dex)} ${group(share * 100, 1)} %`);
+    const part = dress(el("span", { class: "part", "data-dex": leg.dex }, `${venue(leg.dex)} ${group(share * 100, 1)} %`), leg.dex);
     part.style.flexGrow = String(share);
     return part;
   });

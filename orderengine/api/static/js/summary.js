@@ -1,36 +1,32 @@
 // The result of an order in figures: quoted against executed, slippage, fees, legs.
 
 import { copyButton, el } from "./dom.js";
-import { NONE, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
-import { lastOf, lastWith } from "./history.js";
+import { NONE, TERMINAL, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
 
-export function summaryView(events) {
-  const built = lastOf(events, "building")?.data ?? {};
-  const done = lastOf(events, "confirmed")?.data ?? {};
-  const failed = lastOf(events, "failed");
-  const txHash = lastWith(events, "txHash");
+export function summaryView(order) {
+  const { executedPrice, slippagePct, quoteAmount, fee, marketImpactBps, txHash } = order;
+  const isFailed = order.status === "failed";
   return el(
     "dl",
     { class: "summary" },
-    fact("Venue", venues(built.dex)),
-    fact("Quoted", price(built.quotedPrice), built.quotedPrice),
-    fact("Executed", price(done.executedPrice), done.executedPrice, "executed"),
-    fact("Slippage", slippage(done.slippagePct), done.slippagePct && "positive is worse than quoted", "slippage", direction(done.slippagePct)),
-    fact(events[0].data.side === "buy" ? "Paid" : "Received", done.quoteAmount ? usdc(fromUnits(done.quoteAmount)) : NONE, done.quoteAmount && `${fromUnits(done.quoteAmount)}`),
-    fact("Fee", done.fee ? usdc(done.fee) : NONE, done.fee),
-    fact("Impact", done.marketImpactBps ? `${group(Number(done.marketImpactBps), 2)} bps` : NONE),
-    fact("Took", done.landedAt || failed ? seconds(between(events[0].at, events.at(-1).at)) : NONE),
-    txHash ? hashFact(txHash, Boolean(failed)) : null,
-    failed ? failureFact(failed.data) : null,
+    fact("Venue", venues(order.dex)),
+    fact("Quoted", price(order.quotedPrice), order.quotedPrice),
+    fact("Executed", price(executedPrice), executedPrice, "executed"),
+    fact("Slippage", slippage(slippagePct), slippagePct && "positive is worse than quoted", "slippage", direction(slippagePct)),
+    fact(order.side === "buy" ? "Paid" : "Received", quoteAmount ? usdc(fromUnits(quoteAmount)) : NONE, quoteAmount && `${fromUnits(quoteAmount)}`),
+    fact("Fee", fee ? usdc(fee) : NONE, fee),
+    fact("Impact", marketImpactBps ? `${group(Number(marketImpactBps), 2)} bps` : NONE),
+    fact("Took", TERMINAL.has(order.status) ? seconds(between(order.createdAt, order.updatedAt)) : NONE),
+    txHash ? hashFact(txHash, isFailed) : null,
+    isFailed ? failureFact(order) : null,
   );
 }
 
 // What each venue executed; until then what each one is to execute, if the order is split.
-export function legsView(events) {
-  const executed = lastWith(events, "executedLegs");
-  const legs = executed ?? lastOf(events, "building")?.data.legs ?? [];
-  const decimals = lastOf(events, "building")?.data.legs[0].baseDecimals;
+export function legsView({ legs: planned = [], executedLegs: executed }) {
+  const legs = executed ?? planned;
   if (legs.length < 2) return null;
+  const decimals = planned[0].baseDecimals;
   const amount = (units) => fromUnits(units, decimals);
   const rows = legs.map((leg) =>
     el(

@@ -38,6 +38,12 @@ export class Ticket {
     this.#changed();
   }
 
+  // An order may be split over as many venues as there are.
+  offerLegs(count) {
+    const select = this.#form.elements.maxLegs;
+    for (let legs = select.options.length + 1; legs <= count; legs++) select.append(el("option", { value: legs }, `up to ${legs}`));
+  }
+
   // What became of the order that was placed here last; `event` may be of any order.
   tellEnd({ orderId, status, data }) {
     if (orderId !== this.#accepted || this.#asking) return;
@@ -115,11 +121,15 @@ export class Ticket {
   async #untilAnswered(order, signal) {
     const key = newIdempotencyKey();
     for (let tries = 0; ; tries++) {
+      const mayBeStored = this.#mayBeStored;
       try {
+        this.#mayBeStored = true; // while it is under way
         return await postOrder(order, key, signal);
       } catch (error) {
-        if (!(error instanceof Unavailable) || tries >= GIVE_UP_AFTER) throw error;
-        this.#mayBeStored = true;
+        signal.throwIfAborted();
+        const isPassing = error instanceof Unavailable;
+        if (!isPassing || error.wasDenied) this.#mayBeStored = mayBeStored;
+        if (!isPassing || tries >= GIVE_UP_AFTER) throw error;
         this.#label();
         this.#tell("asking", `Not accepted yet: ${error.message}. Asking again with the same key, which never orders twice.`);
         await pause(error.retryAfterMs ?? backoffMs(tries), signal);
@@ -141,7 +151,8 @@ export class Ticket {
   #stopAsking() {
     this.#asking.abort();
     this.#asking = null;
-    this.#tell("refused", "Stopped. The order may have been stored: look at the recent orders.");
+    const outcome = this.#mayBeStored ? "The order may have been stored: look at the recent orders." : "Nothing was ordered.";
+    this.#tell("refused", `Stopped. ${outcome}`);
     this.#label();
   }
 

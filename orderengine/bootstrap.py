@@ -100,12 +100,7 @@ class WorkerPorts:
 
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; nothing connects before it is used."""
-    database = create_database_engine(
-        settings.database_url,
-        pool_size=WEB_POOL_SIZE,
-        max_overflow=WEB_POOL_OVERFLOW,
-        application="orderengine-web",
-    )
+    database = _web_database(settings.database_url)
     orders = SqlOrders(database)
     keys = SqlKeys(database)
     limits = _limits(settings)
@@ -142,6 +137,15 @@ def build_web(settings: Settings) -> WebPorts:
         proxy_hops=settings.protection.proxy_hops,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
+
+
+def _web_database(url: str) -> DatabaseEngine:
+    return create_database_engine(
+        url,
+        pool_size=WEB_POOL_SIZE,
+        max_overflow=WEB_POOL_OVERFLOW,
+        application="orderengine-web",
+    )
 
 
 def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:

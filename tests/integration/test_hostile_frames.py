@@ -83,6 +83,7 @@ class Peer:
 def test_it_is_closed_with_its_code_or_passed_over(
     case: HostileFrames, web: Web, order_id: str
 ) -> None:
+    wait_until(lambda: _has_room(web))
     with raw_handshake(web, order_id, KEY) as client:
         peer = Peer(client)
         assert peer.next_frame()[0] == 0x1
@@ -96,6 +97,11 @@ def test_it_is_closed_with_its_code_or_passed_over(
         assert time.monotonic() - began < STALLED_S
     assert state["orders"] == 1
     assert web.process.poll() is None
+
+
+def _has_room(web: Web) -> bool:
+    """Peers that have left a moment ago may still hold their places among the 60 sockets."""
+    return bool(web.state()["open"] < 40)
 
 
 def _is_passed_over(case: HostileFrames, web: Web, peer: Peer) -> None:
@@ -114,8 +120,9 @@ def test_all_of_them_at_once_hurt_nobody_who_follows(web: Web, order_id: str) ->
         with web.follow(web.order()) as friend:
             friend.recv()
             for case in CASES:
-                if web.state()["open"] >= 50:
+                while clients and not _has_room(web):
                     clients.pop(0).close()
+                wait_until(lambda: _has_room(web))
                 client = socket.create_connection(("127.0.0.1", web.port), timeout=TIMEOUT_S)
                 clients.append(client)
                 client.sendall(HANDSHAKE.format(order_id=order_id).encode())

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Statement, run
 from orderengine.database import Row as SqlRow
+from orderengine.database import Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
@@ -142,14 +142,8 @@ class SqlArchive:
         return int(row.total)
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[SqlRow]:
-        try:
+        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
             return run(self._engine, statement, values)
-        except DATABASE_DEFECTS:
-            raise  # a defect of ours must not look like an outage
-        except DATABASE_ERRORS as error:
-            raise StorageUnavailable(
-                f"PostgreSQL gave no answer: {type(error).__name__}"
-            ) from error
 
 
 def _standing(row: SqlRow) -> StandingOrder:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from orderengine.database import DATABASE_DEFECTS, DATABASE_ERRORS, Row, Statement, run
+from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.access import ApiKey, Caller, KeyRecord
 from orderengine.domain.errors import StorageUnavailable
 
@@ -122,14 +122,8 @@ class SqlKeys:
         return Caller(rows[0].client_id, rows[0].key_id) if rows else None
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        try:
+        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
             return run(self._engine, statement, values)
-        except DATABASE_DEFECTS:
-            raise  # a defect of ours must not look like an outage
-        except DATABASE_ERRORS as error:
-            raise StorageUnavailable(
-                f"PostgreSQL gave no answer: {type(error).__name__}"
-            ) from error
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -1,12 +1,14 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
 from celery.utils import uuid
 from kombu.serialization import dumps
 
-from orderengine.dispatch.encoding import use_for_messages
+from orderengine.dispatch.encoding import encoded, use_for_messages
+from orderengine.dispatch.held import Addressed, hold
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
@@ -42,19 +44,46 @@ class LeanCelery(Celery):
         headers, properties, body, _ = self.amqp.as_task_v2(
             task_id, name, args, kwargs, ignore_result=True, **values
         )
-        content_type, encoding, text = dumps(body, "json")
-        properties["delivery_mode"] = _PERSISTENT
-        # An error of the broker is raised as Celery's own way raises it.
+        message = (queue, _message_text(queue, headers, properties, body))
+        if not hold(message):
+            self.exchange([message])
+        return self.AsyncResult(task_id)
+
+    def exchange(
+        self, messages: Sequence[Addressed], queues: Sequence[str] = ()
+    ) -> Addressed | None:
+        """Send messages and take one, in one command: the oldest of the first queue that has any.
+
+        An error of the broker is raised as Celery's own sending raises it.
+        """
         with (
             self.producer_or_acquire() as producer,
             producer.connection._reraise_as_library_errors(),  # noqa: SLF001
         ):
-            channel = producer.channel
-            message = channel.prepare_message(
-                text, None, content_type, encoding, headers, properties
-            )
-            channel.basic_publish(message, exchange="", routing_key=queue)
-        return self.AsyncResult(task_id)
+            taken: Addressed | None = producer.channel.exchange(messages, queues)
+            return taken
+
+
+def _message_text(
+    queue: str, headers: dict[str, Any], properties: dict[str, Any], body: Any
+) -> str:
+    content_type, encoding, text = dumps(body, "json")
+    said = {
+        "delivery_mode": _PERSISTENT,
+        "delivery_info": {"exchange": "", "routing_key": queue},
+        "priority": 0,
+        "body_encoding": None,
+        "delivery_tag": uuid(),
+    }
+    return encoded(
+        {
+            "body": text,
+            "content-encoding": encoding,
+            "content-type": content_type,
+            "headers": headers,
+            "properties": {**properties, **said},
+        }
+    )
 
 
 def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:

@@ -3,7 +3,8 @@
 What it saves was measured: see `docs/decisions/0013-lean-broker.md`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from queue import Empty
 from typing import Any
 
@@ -12,6 +13,21 @@ from kombu import Consumer
 from kombu.transport import redis
 
 from orderengine.dispatch.encoding import decoded, encoded
+from orderengine.dispatch.held import Addressed, handing_on
+
+# In a script, so that it works with servers older than LMPOP.
+_EXCHANGE = """
+for i = 1, #ARGV, 2 do
+  redis.call('LPUSH', ARGV[i], ARGV[i + 1])
+end
+for _, queue in ipairs(KEYS) do
+  local taken = redis.call('RPOP', queue)
+  if taken then
+    return {queue, taken}
+  end
+end
+return false
+"""
 
 
 class Channel(redis.Channel):
@@ -26,6 +42,7 @@ class Channel(redis.Channel):
     body_encoding: Any = None
 
     _shared_client: Any = None
+    _script: Any = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's
         if asynchronous:
@@ -46,6 +63,25 @@ class Channel(redis.Channel):
             return
         with self.conn_or_acquire() as client:
             client.lpush(queue, encoded(message))
+
+    def consumed_queues(self) -> list[str]:
+        """The queues that are consumed now, in the order in which a message is looked for."""
+        queues: list[str] = self._queue_cycle.consume(  # type: ignore[attr-defined]
+            len(self.active_queues)
+        )
+        return queues
+
+    def exchange(self, messages: Sequence[Addressed], queues: Sequence[str]) -> Addressed | None:
+        """Send messages, then take the oldest one of the first of these queues that has any."""
+        with self.conn_or_acquire() as client:
+            if not queues:
+                for queue, text in messages:
+                    client.lpush(queue, text)
+                return None
+            if self._script is None:
+                self._script = client.register_script(_EXCHANGE)
+            taken = self._script(list(queues), list(chain.from_iterable(messages)), client)
+            return None if taken is None else (taken[0].decode(), taken[1])
 
     def _brpop_read(self, **options: Any) -> bool:
         """Take one message from the answer of Redis: as kombu does, with a faster reader."""
@@ -101,6 +137,10 @@ class LeanAMQP(AMQP):
     """Celery's messaging; what a worker takes is noted nowhere, so nothing is acknowledged."""
 
     Consumer = _UnacknowledgedConsumer
+
+    def _retry_publish(self, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        with handing_on():
+            return publish(*args, **options)
 
     def as_task_v2(self, *values: Any, **options: Any) -> Any:
         """Make a message that shows its order first, and not a page of quotes."""

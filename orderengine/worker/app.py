@@ -12,7 +12,7 @@ from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import create_celery
 from orderengine.logs import configure_logging
-from orderengine.worker.pool import look_again
+from orderengine.worker.pool import Feed, look_again
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
 
@@ -42,6 +42,7 @@ def create_worker_app(settings: Settings) -> Celery:
     runtime = Runtime(settings, app)
     register_tasks(app, lambda: runtime().engine)
     app.steps["worker"].add(reconciler_step(runtime))
+    app.steps["consumer"].add(Feed)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
     signals.worker_ready.connect(_bound_waits_of_loop)

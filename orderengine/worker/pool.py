@@ -1,27 +1,166 @@
 """The worker's threads, and what they take from Celery's requests to run them."""
 
+import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]
+from celery import bootsteps
 from celery.concurrency import thread
+from celery.concurrency.base import apply_target
 from celery.exceptions import Ignore
+from celery.worker.consumer.tasks import Tasks
 from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
+from orderengine.dispatch.dispatcher import BROKER_ERRORS
+from orderengine.dispatch.encoding import decoded
+from orderengine.dispatch.held import Addressed, holding
+
+log = structlog.get_logger(__name__)
+
+
+class Feed(bootsteps.StartStopStep):
+    """Lets the pool take messages, as long as the consumer of this worker has a connection."""
+
+    requires = (Tasks,)
+
+    def start(self, consumer: Any) -> None:
+        """Begin."""
+        channel = consumer.task_consumer.channel
+        channel.qos.can_consume = consumer.pool.has_free_slot
+        consumer.pool.intake = Intake(consumer.hub, channel)
+
+    def stop(self, consumer: Any) -> None:
+        """End: what runs ends, and the next stage of its order waits for another worker."""
+        consumer.pool.intake = None
+
+
+class Intake:
+    """The queues of a worker, as a thread of its pool takes messages from them."""
+
+    def __init__(self, loop: Any, channel: Any) -> None:
+        self._loop = loop
+        self._channel = channel
+
+    def queues(self) -> list[str]:
+        """Those that are consumed now, the most urgent one first."""
+        consumed: list[str] = self._channel.consumed_queues()
+        return consumed
+
+    def deliver(self, queue: str, text: str | bytes) -> None:
+        """Do with a message what the event loop does: in the end it is applied to the pool."""
+        message = decoded(text)
+        deliver = self._channel.connection._deliver  # noqa: SLF001 - kombu's
+        if message["headers"].get("eta"):
+            # The timers are the loop's.
+            self._loop.call_soon(deliver, message, queue)
+        else:
+            deliver(message, queue)
+
+
+Job = tuple[Any, ...]
+"""What `apply_target` takes."""
+
+
+class _Thread(threading.local):
+    asks = False
+    job: Job | None = None
+
 
 class TaskPool(thread.TaskPool):
-    """Celery's thread pool, waking the worker's event loop when a slot has become free.
+    """Celery's thread pool, whose threads take their next message themselves.
 
-    A worker that takes messages only for free slots looks for one when its loop wakes, and a task
-    that ends in a thread does not wake it: the slots would stay empty for up to a second.
+    The event loop takes a message for a thread that is idle. A thread that has ended a task sends
+    what this handed on, takes a message in the same command, and runs it: on the way through the
+    loop a message costs as much again as its stage. See `docs/decisions/0041-threads-feed.md`.
     """
 
-    def on_apply(self, *args: Any, **options: Any) -> Any:
-        """Run a task in a thread."""
-        result = super().on_apply(*args, **options)
-        result.f.add_done_callback(_wake_loop)
-        return result
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.intake: Intake | None = None
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._waiting = 0
+        self._thread = _Thread()
+
+    def has_free_slot(self) -> bool:
+        """True if a message that the loop takes now is run at once."""
+        return self._taken < int(self.limit)
+
+    def on_apply(
+        self,
+        target: Any,
+        args: Any = None,
+        kwargs: Any = None,
+        callback: Any = None,
+        accept_callback: Any = None,
+        **_: Any,
+    ) -> Any:
+        """Run a task: in this thread, if it is one of the pool's that asks for its next."""
+        job = (target, args or (), kwargs, callback, accept_callback)
+        if self._thread.asks:
+            self._thread.job = job
+            return None
+        with self._lock:
+            self._taken += 1
+            self._waiting += 1
+        future = self.executor.submit(self._run, job)  # type: ignore[attr-defined]
+        return thread.ApplyResult(future)  # type: ignore[attr-defined]
+
+    def _run(self, first: Job) -> None:
+        with self._lock:
+            self._waiting -= 1
+        job: Job | None = first
+        try:
+            while job is not None:
+                with holding() as messages:
+                    apply_target(*job)
+                job = self._next(messages)
+        finally:
+            with self._lock:
+                self._taken -= 1
+            _wake_loop()
+
+    def _next(self, messages: list[Addressed]) -> Job | None:
+        # A task whose time has come, and that waits for a thread, goes first.
+        intake = None if self._waiting else self.intake
+        try:
+            if intake is None:
+                self._exchange(messages)
+                return None
+            taken = self._exchange(messages, intake.queues())
+            while taken is not None:
+                job = self._delivered(intake, *taken)
+                if job is not None:
+                    return job
+                taken = self._exchange((), intake.queues())
+        except BROKER_ERRORS as error:
+            told = [_told(text) for _, text in messages]
+            log.warning("broker_unavailable", error=str(error), handed_on=told)
+        return None
+
+    def _exchange(
+        self, messages: Sequence[Addressed], queues: Sequence[str] = ()
+    ) -> Addressed | None:
+        if not messages and not queues:
+            return None
+        taken: Addressed | None = self.app.exchange(messages, queues)
+        return taken
+
+    def _delivered(self, intake: Intake, queue: str, text: str) -> Job | None:
+        """The job of a message; None for one that is run later, or never."""
+        here = self._thread
+        here.asks, here.job = True, None
+        try:
+            intake.deliver(queue, text)
+        except Exception:
+            log.exception("message_unreadable", queue=queue)
+        finally:
+            here.asks = False
+        return here.job
 
 
 class UnacknowledgedRequest(Request):
@@ -60,7 +199,12 @@ class UnacknowledgedRequest(Request):
         self.acknowledged = True
 
 
-def _wake_loop(_: object) -> None:
+def _told(text: str) -> str:
+    """The order of a message, as the logs show it."""
+    return str(decoded(text)["headers"]["argsrepr"])
+
+
+def _wake_loop() -> None:
     loop = get_event_loop()
     if loop is not None:
         loop.call_soon(look_again)

@@ -7,8 +7,8 @@ from celery import Celery
 from celery.utils import uuid
 from kombu.serialization import dumps
 
-from orderengine.dispatch.encoding import encoded, use_for_messages
-from orderengine.dispatch.held import Addressed, hold
+from orderengine.dispatch.encoding import use_for_messages
+from orderengine.dispatch.held import Message, hold
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
@@ -44,14 +44,12 @@ class LeanCelery(Celery):
         headers, properties, body, _ = self.amqp.as_task_v2(
             task_id, name, args, kwargs, ignore_result=True, **values
         )
-        message = (queue, _message_text(queue, headers, properties, body))
+        message = _message(queue, headers, properties, body)
         if not hold(message):
             self.exchange([message])
         return self.AsyncResult(task_id)
 
-    def exchange(
-        self, messages: Sequence[Addressed], queues: Sequence[str] = ()
-    ) -> Addressed | None:
+    def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
         """Send messages and take one, in one command: the oldest of the first queue that has any.
 
         An error of the broker is raised as Celery's own sending raises it.
@@ -60,13 +58,11 @@ class LeanCelery(Celery):
             self.producer_or_acquire() as producer,
             producer.connection._reraise_as_library_errors(),  # noqa: SLF001
         ):
-            taken: Addressed | None = producer.channel.exchange(messages, queues)
+            taken: Message | None = producer.channel.exchange(messages, queues)
             return taken
 
 
-def _message_text(
-    queue: str, headers: dict[str, Any], properties: dict[str, Any], body: Any
-) -> str:
+def _message(queue: str, headers: dict[str, Any], properties: dict[str, Any], body: Any) -> Message:
     content_type, encoding, text = dumps(body, "json")
     said = {
         "delivery_mode": _PERSISTENT,
@@ -75,15 +71,13 @@ def _message_text(
         "body_encoding": None,
         "delivery_tag": uuid(),
     }
-    return encoded(
-        {
-            "body": text,
-            "content-encoding": encoding,
-            "content-type": content_type,
-            "headers": headers,
-            "properties": {**properties, **said},
-        }
-    )
+    return {
+        "body": text,
+        "content-encoding": encoding,
+        "content-type": content_type,
+        "headers": headers,
+        "properties": {**properties, **said},
+    }
 
 
 def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:

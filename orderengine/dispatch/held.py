@@ -1,19 +1,20 @@
-"""Messages to the next stage, held until the thread that runs the stages asks for more work.
+"""Messages to the next stage, held for the thread that runs the stages.
 
-Both then go to the broker in one command. What a stage sends for another reason goes at once: it
-wants to know whether the broker took it.
+It may run the next stage itself. What a stage sends for another reason goes at once: it wants to
+know whether the broker took it.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-Addressed = tuple[str, str]
-"""The queue, and the message as it stands in it."""
+Message = dict[str, Any]
+"""A message as kombu's virtual transports write it: headers, properties and body."""
 
 
 class _Thread(threading.local):
-    held: list[Addressed] | None = None
+    held: list[Message] | None = None
     hands_on = False
 
 
@@ -21,9 +22,9 @@ _thread = _Thread()
 
 
 @contextmanager
-def holding() -> Iterator[list[Addressed]]:
+def holding() -> Iterator[list[Message]]:
     """Hold what this thread hands on in this block; the caller sends it afterwards."""
-    held: list[Addressed] = []
+    held: list[Message] = []
     _thread.held = held
     try:
         yield held
@@ -41,9 +42,14 @@ def handing_on() -> Iterator[None]:
         _thread.hands_on = False
 
 
-def hold(message: Addressed) -> bool:
+def hold(message: Message) -> bool:
     """Hold a message, if it hands on and this thread holds; else it is to be sent at once."""
     if _thread.held is None or not _thread.hands_on:
         return False
     _thread.held.append(message)
     return True
+
+
+def queue_of(message: Message) -> str:
+    """Where a message goes to."""
+    return str(message["properties"]["delivery_info"]["routing_key"])

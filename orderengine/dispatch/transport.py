@@ -13,7 +13,7 @@ from kombu import Consumer
 from kombu.transport import redis
 
 from orderengine.dispatch.encoding import decoded, encoded
-from orderengine.dispatch.held import Addressed, handing_on
+from orderengine.dispatch.held import Message, handing_on, queue_of
 
 # In a script, so that it works with servers older than LMPOP.
 _EXCHANGE = """
@@ -23,7 +23,7 @@ end
 for _, queue in ipairs(KEYS) do
   local taken = redis.call('RPOP', queue)
   if taken then
-    return {queue, taken}
+    return taken
   end
 end
 return false
@@ -71,17 +71,18 @@ class Channel(redis.Channel):
         )
         return queues
 
-    def exchange(self, messages: Sequence[Addressed], queues: Sequence[str]) -> Addressed | None:
+    def exchange(self, messages: Sequence[Message], queues: Sequence[str]) -> Message | None:
         """Send messages, then take the oldest one of the first of these queues that has any."""
+        sent = [(queue_of(message), encoded(message)) for message in messages]
         with self.conn_or_acquire() as client:
             if not queues:
-                for queue, text in messages:
+                for queue, text in sent:
                     client.lpush(queue, text)
                 return None
             if self._script is None:
                 self._script = client.register_script(_EXCHANGE)
-            taken = self._script(list(queues), list(chain.from_iterable(messages)), client)
-            return None if taken is None else (taken[0].decode(), taken[1])
+            taken = self._script(list(queues), list(chain.from_iterable(sent)), client)
+        return None if taken is None else decoded(taken)
 
     def _brpop_read(self, **options: Any) -> bool:
         """Take one message from the answer of Redis: as kombu does, with a faster reader."""

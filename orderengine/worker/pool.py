@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -16,8 +15,7 @@ from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
 from orderengine.dispatch.dispatcher import BROKER_ERRORS
-from orderengine.dispatch.encoding import decoded
-from orderengine.dispatch.held import Addressed, holding
+from orderengine.dispatch.held import Message, holding, queue_of
 
 log = structlog.get_logger(__name__)
 
@@ -50,15 +48,14 @@ class Intake:
         consumed: list[str] = self._channel.consumed_queues()
         return consumed
 
-    def deliver(self, queue: str, text: str | bytes) -> None:
+    def deliver(self, message: Message) -> None:
         """Do with a message what the event loop does: in the end it is applied to the pool."""
-        message = decoded(text)
         deliver = self._channel.connection._deliver  # noqa: SLF001 - kombu's
-        if message["headers"].get("eta"):
+        if is_put_off(message):
             # The timers are the loop's.
-            self._loop.call_soon(deliver, message, queue)
+            self._loop.call_soon(deliver, message, queue_of(message))
         else:
-            deliver(message, queue)
+            deliver(message, queue_of(message))
 
 
 Job = tuple[Any, ...]
@@ -124,40 +121,37 @@ class TaskPool(thread.TaskPool):
                 self._taken -= 1
             _wake_loop()
 
-    def _next(self, messages: list[Addressed]) -> Job | None:
-        # A task whose time has come, and that waits for a thread, goes first.
+    def _next(self, messages: list[Message]) -> Job | None:
+        """The next job of a thread; None if there is none, or if another one waits for a thread."""
         intake = None if self._waiting else self.intake
+        if intake is not None and len(messages) == 1 and not is_put_off(messages[0]):
+            # An order goes on to its next stage here, before anything that is new: on the way
+            # through the broker its message would come back to this thread at best.
+            return self._delivered(intake, messages[0])
         try:
             if intake is None:
-                self._exchange(messages)
+                if messages:
+                    self.app.exchange(messages)
                 return None
-            taken = self._exchange(messages, intake.queues())
+            taken = self.app.exchange(messages, intake.queues())
             while taken is not None:
-                job = self._delivered(intake, *taken)
+                job = self._delivered(intake, taken)
                 if job is not None:
                     return job
-                taken = self._exchange((), intake.queues())
+                taken = self.app.exchange((), intake.queues())
         except BROKER_ERRORS as error:
-            told = [_told(text) for _, text in messages]
+            told = [message["headers"]["argsrepr"] for message in messages]
             log.warning("broker_unavailable", error=str(error), handed_on=told)
         return None
 
-    def _exchange(
-        self, messages: Sequence[Addressed], queues: Sequence[str] = ()
-    ) -> Addressed | None:
-        if not messages and not queues:
-            return None
-        taken: Addressed | None = self.app.exchange(messages, queues)
-        return taken
-
-    def _delivered(self, intake: Intake, queue: str, text: str) -> Job | None:
+    def _delivered(self, intake: Intake, message: Message) -> Job | None:
         """The job of a message; None for one that is run later, or never."""
         here = self._thread
         here.asks, here.job = True, None
         try:
-            intake.deliver(queue, text)
+            intake.deliver(message)
         except Exception:
-            log.exception("message_unreadable", queue=queue)
+            log.exception("message_unreadable")
         finally:
             here.asks = False
         return here.job
@@ -199,9 +193,9 @@ class UnacknowledgedRequest(Request):
         self.acknowledged = True
 
 
-def _told(text: str) -> str:
-    """The order of a message, as the logs show it."""
-    return str(decoded(text)["headers"]["argsrepr"])
+def is_put_off(message: Message) -> bool:
+    """True if a message has a time before which it must not be run."""
+    return message["headers"].get("eta") is not None
 
 
 def _wake_loop() -> None:

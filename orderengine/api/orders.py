@@ -28,7 +28,12 @@ from orderengine.api.inputs import (
     read_query,
 )
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
-from orderengine.api.schemas import EventListSchema, OrderListSchema, OrderRequestSchema
+from orderengine.api.schemas import (
+    EventListSchema,
+    OrderListSchema,
+    OrderRequestSchema,
+    order_schema,
+)
 from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
@@ -124,7 +129,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
-    wanted = read_body(OrderRequestSchema(ports.instruments), request)
+    wanted = read_body(order_schema(ports.instruments), request)
     order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
     instrument = ports.instruments.get(order.symbol)
     require_notional(ports.orders, ports.notional, instrument, order, key)

@@ -1,5 +1,6 @@
 """The shapes of requests: what is checked, and what the documentation says of it."""
 
+import functools
 from decimal import Decimal
 from typing import Any
 
@@ -120,6 +121,12 @@ class OrderRequestSchema(SwapSchema):
     client_order_id = Name(
         metadata={"description": "The client's own name for it, unique among its orders."}
     )
+
+
+@functools.cache
+def order_schema(instruments: Instruments) -> OrderRequestSchema:
+    """The schema of an order, made once: marshmallow copies every field for each one anew."""
+    return OrderRequestSchema(instruments)
 
 
 class OrderListSchema(RequestSchema):

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 REQUEST = "orderengine.worker.pool:UnacknowledgedRequest"
 
 # What Flower shows of a result begins with the order and its version; a whole route costs time.
-SHOWN_RESULT_CHARS = 100
+SHOWN_RESULT_CHARS = 70
 
 # All tries of a stage fit into the time after which recovery takes an order over.
 STAGE_RETRIES = 1

@@ -80,7 +80,7 @@ def _message(queue: str, headers: dict[str, Any], properties: dict[str, Any], bo
     }
 
 
-def create_celery(broker_url: str, *, timeout_s: float | None = None) -> Celery:
+def create_celery(broker_url: str, *, timeout_s: float | None = None) -> LeanCelery:
     """Make the application; it connects to nothing yet.
 
     `timeout_s` bounds each exchange with the broker for a process that must not wait, and makes

@@ -25,6 +25,10 @@ class Feed(bootsteps.StartStopStep):
 
     requires = (Tasks,)
 
+    def include_if(self, consumer: Any) -> bool:
+        """True with this module's pool; with another one Celery takes the messages as ever."""
+        return isinstance(consumer.pool, TaskPool)
+
     def start(self, consumer: Any) -> None:
         """Begin."""
         channel = consumer.task_consumer.channel
@@ -114,7 +118,7 @@ class TaskPool(thread.TaskPool):
         try:
             while job is not None:
                 with holding() as messages:
-                    apply_target(*job)
+                    _run_task(job)
                 job = self._next(messages)
         finally:
             with self._lock:
@@ -191,6 +195,14 @@ class UnacknowledgedRequest(Request):
     def reject(self, requeue: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Celery's
         """Do nothing: the order's row brings it back."""
         self.acknowledged = True
+
+
+def _run_task(job: Job) -> None:
+    try:
+        apply_target(*job)
+    except Exception:
+        # Not the task's own, which Celery has told: its row brings the order back.
+        log.exception("task_broke_off")
 
 
 def is_put_off(message: Message) -> bool:

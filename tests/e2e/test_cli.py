@@ -151,7 +151,7 @@ def test_an_order_whose_answer_died_with_the_service_is_placed_once(
 def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
     found = shell.json("quotes", "AAPL", "buy", "10", "--url", stack.url)
     assert {quote["dex"] for quote in found["quotes"]} == {"raydium", "meteora"}
-    # The market moves between two calls, so that the other venue may win: a table is held to itself.
+    # The market moves between two calls: a table is held to itself alone.
     rows = shell("quotes", "AAPL", "buy", "10", "--url", stack.url).splitlines()
     winners = [row.split() for row in rows if row.rstrip().endswith("yes")]
     assert len(winners) == 1

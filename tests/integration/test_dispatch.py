@@ -15,6 +15,7 @@ from celery import Celery
 
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
+from orderengine.dispatch.held import queue_of
 from orderengine.dispatch.transport import Channel
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
@@ -177,3 +178,37 @@ def test_a_message_that_is_taken_is_noted_nowhere(
         message = connection.SimpleQueue("intake", no_ack=False).get(timeout=2)
         assert message.headers["task"] == "route_order"
         assert not redis_client.exists("unacked", "unacked_index")
+
+
+def test_an_exchange_sends_and_takes_the_oldest_of_the_first_queue_that_has_any(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    app = create_celery(redis_url)
+    dispatcher = CeleryDispatcher(app, Breaker(0.0), redis_client.ping)
+    orders = [uuid4() for _ in range(3)]
+    for order_id in orders:
+        dispatcher.route(order_id, 1, RoutingCause.ORDER)
+    first = app.exchange((), ["settle", "intake"])
+    assert first is not None
+    assert queue_of(first) == "intake"
+    assert str(orders[0]) in first["headers"]["argsrepr"]
+    dispatcher.route(orders[0], 1, RoutingCause.RETRY)
+    second = app.exchange([first], ["settle", "intake"])
+    assert second is not None
+    assert (queue_of(second), second["headers"]["argsrepr"]) == (
+        "settle",
+        f"(orderId={orders[0]}, version=1, cause=retry)",
+    )
+    assert app.exchange([second]) is None
+    assert len(messages(redis_client, "intake")) == 3
+    assert app.exchange((), ["settle"]) == second
+    assert app.exchange((), ["settle"]) is None
+
+
+def test_an_exchange_survives_the_loss_of_its_script(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    app = create_celery(redis_url)
+    assert app.exchange((), ["settle"]) is None
+    redis_client.script_flush()
+    assert app.exchange((), ["settle"]) is None

@@ -1,0 +1,179 @@
+"""Who takes the next message of a worker: the thread that has ended a task, or the event loop."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+from structlog.testing import capture_logs
+
+from orderengine.dispatch.held import Message, handing_on, hold
+from orderengine.worker.pool import Intake, TaskPool
+
+TIMEOUT_S = 5.0
+QUEUES = ["settle", "intake"]
+
+
+def a_message(name: str, queue: str = "settle", eta: str | None = None) -> Message:
+    return {
+        "headers": {"id": name, "eta": eta, "argsrepr": f"(orderId={name})"},
+        "properties": {"delivery_info": {"routing_key": queue}},
+    }
+
+
+class Broker:
+    """Two queues, and what was sent to them."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Message] = []
+        self.exchanges: list[tuple[list[str], list[str]]] = []
+        self.away = False
+
+    def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
+        self.exchanges.append(([each["headers"]["id"] for each in messages], list(queues)))
+        if self.away:
+            raise OperationalError("away")
+        self.waiting += messages
+        return self.waiting.pop(0) if queues and self.waiting else None
+
+
+class Worker:
+    """A pool of one thread: in place of the consumer and the loop, and as the broker's channel."""
+
+    hub = None
+
+    def __init__(self) -> None:
+        self.broker = Broker()
+        self.pool: Any = TaskPool(1, app=self.broker)
+        self.connection = self
+        self.tasks: dict[str, Callable[[], None]] = {}
+        self.ran: list[tuple[str, int]] = []
+        self.left_to_loop: list[str] = []
+        self.ended = threading.Semaphore(0)
+        self.pool.intake = Intake(self, self)
+
+    def consumed_queues(self) -> list[str]:
+        return QUEUES
+
+    def call_soon(self, _deliver: object, message: Message, _queue: str) -> None:
+        self.left_to_loop.append(message["headers"]["id"])
+
+    def _deliver(self, message: Message, _queue: str) -> None:
+        name = message["headers"]["id"]
+        if name == "unreadable":
+            raise ValueError(name)
+        if name != "revoked":
+            self.apply(name)
+
+    def apply(self, name: str) -> None:
+        self.pool.apply_async(self._run, (name,), callback=lambda _: self.ended.release())
+
+    def _run(self, name: str) -> None:
+        self.ran.append((name, threading.get_ident()))
+        self.tasks.get(name, lambda: None)()
+
+    def wait(self, count: int) -> list[str]:
+        for _ in range(count):
+            assert self.ended.acquire(timeout=TIMEOUT_S)
+        self.stop()
+        return [name for name, _ in self.ran]
+
+    def stop(self) -> None:
+        self.pool.executor.shutdown(wait=True)
+        assert self.pool.has_free_slot()
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.stop()
+
+
+def hand_on(message: Message) -> Callable[[], None]:
+    def send() -> None:
+        with handing_on():
+            assert hold(message)
+
+    return send
+
+
+def test_a_thread_that_has_ended_a_task_takes_the_next_message_itself(worker: Worker) -> None:
+    worker.broker.waiting = [a_message("second"), a_message("third")]
+    worker.apply("first")
+    assert worker.wait(3) == ["first", "second", "third"]
+    assert len({thread for _, thread in worker.ran}) == 1
+    assert worker.broker.exchanges == [([], QUEUES)] * 3
+
+
+def test_what_a_task_hands_on_is_run_next_and_never_sent(worker: Worker) -> None:
+    worker.broker.waiting = [a_message("other")]
+    worker.tasks["route"] = hand_on(a_message("build"))
+    worker.apply("route")
+    assert worker.wait(3) == ["route", "build", "other"]
+    assert all(sent == [] for sent, _ in worker.broker.exchanges)
+
+
+def test_what_is_put_off_goes_to_the_broker_as_the_thread_asks_for_more(worker: Worker) -> None:
+    worker.tasks["submit"] = hand_on(a_message("confirm", eta="2026-11-25T00:00:00+00:00"))
+    worker.apply("submit")
+    assert worker.wait(1) == ["submit"]
+    assert worker.broker.exchanges == [(["confirm"], QUEUES), ([], QUEUES)]
+    assert worker.left_to_loop == ["confirm"]
+
+
+def test_a_task_that_waits_for_a_thread_goes_first(worker: Worker) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        assert go_on.wait(TIMEOUT_S)
+        hand_on(a_message("next"))()
+
+    worker.tasks["first"] = first
+    worker.apply("first")
+    assert begun.wait(TIMEOUT_S)
+    assert not worker.pool.has_free_slot()
+    worker.apply("due")
+    go_on.set()
+    assert worker.wait(3) == ["first", "due", "next"]
+    assert worker.broker.exchanges[0] == (["next"], [])
+
+
+def test_without_a_connection_to_consume_what_is_handed_on_is_sent(worker: Worker) -> None:
+    worker.pool.intake = None
+    worker.tasks["route"] = hand_on(a_message("build"))
+    worker.apply("route")
+    assert worker.wait(1) == ["route"]
+    assert worker.broker.exchanges == [(["build"], [])]
+
+
+def test_a_message_that_is_not_run_is_passed_over(worker: Worker) -> None:
+    worker.broker.waiting = [a_message(name) for name in ("unreadable", "revoked", "second")]
+    with capture_logs() as lines:
+        worker.apply("first")
+        assert worker.wait(2) == ["first", "second"]
+    assert [line["event"] for line in lines] == ["message_unreadable"]
+
+
+def test_a_lost_broker_ends_the_turn_of_a_thread_and_names_the_order(worker: Worker) -> None:
+    worker.broker.away = True
+    worker.pool.intake = None
+    worker.tasks["route"] = hand_on(a_message("build"))
+    with capture_logs() as lines:
+        worker.apply("route")
+        worker.wait(1)
+    assert [(line["event"], line["handed_on"]) for line in lines] == [
+        ("broker_unavailable", ["(orderId=build)"])
+    ]
+
+
+def test_what_is_no_handover_is_not_held(worker: Worker) -> None:
+    held = []
+    worker.tasks["first"] = lambda: held.append(hold(a_message("retry")))
+    worker.apply("first")
+    worker.wait(1)
+    assert held == [False]
+    with handing_on():
+        assert not hold(a_message("outside of a task"))

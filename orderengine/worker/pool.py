@@ -74,9 +74,9 @@ class _Thread(threading.local):
 class TaskPool(thread.TaskPool):
     """Celery's thread pool, whose threads take their next message themselves.
 
-    The event loop takes a message for a thread that is idle. A thread that has ended a task sends
-    what this handed on, takes a message in the same command, and runs it: on the way through the
-    loop a message costs as much again as its stage. See `docs/decisions/0041-threads-feed.md`.
+    The event loop takes a message for a thread that is idle. A thread that has ended a task runs the
+    next stage of the order, or else takes another message: on the way through the loop a message
+    costs as much again as its stage. See `docs/decisions/0041-threads-feed.md`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -13,40 +13,40 @@ Message = dict[str, Any]
 """A message as kombu's virtual transports write it: headers, properties and body."""
 
 
-class _Thread(threading.local):
+class _ThreadState(threading.local):
     held: list[Message] | None = None
     hands_on = False
 
 
-_thread = _Thread()
+_here = _ThreadState()
 
 
 @contextmanager
 def holding() -> Iterator[list[Message]]:
     """Hold what this thread hands on in this block; the caller sends it afterwards."""
     held: list[Message] = []
-    _thread.held = held
+    _here.held = held
     try:
         yield held
     finally:
-        _thread.held = None
+        _here.held = None
 
 
 @contextmanager
 def handing_on() -> Iterator[None]:
     """What is sent in this block hands an order on to its next stage."""
-    _thread.hands_on = True
+    _here.hands_on = True
     try:
         yield
     finally:
-        _thread.hands_on = False
+        _here.hands_on = False
 
 
 def hold(message: Message) -> bool:
     """Hold a message, if it hands on and this thread holds; else it is to be sent at once."""
-    if _thread.held is None or not _thread.hands_on:
+    if _here.held is None or not _here.hands_on:
         return False
-    _thread.held.append(message)
+    _here.held.append(message)
     return True
 
 

@@ -64,6 +64,11 @@ class Channel(redis.Channel):
         with self.conn_or_acquire() as client:
             client.lpush(queue, encoded(message))
 
+    @property
+    def is_asking(self) -> bool:
+        """True while the event loop waits for a message, or has not read one that came."""
+        return bool(self._in_poll)
+
     def consumed_queues(self) -> list[str]:
         """The queues that are consumed now, in the order in which a message is looked for."""
         queues: list[str] = self._queue_cycle.consume(  # type: ignore[attr-defined]
@@ -140,13 +145,16 @@ class LeanAMQP(AMQP):
     Consumer = _UnacknowledgedConsumer
 
     def _retry_publish(self, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        # Celery's hook around what the end of a task sends: here the next stage of a chain alone.
         with handing_on():
-            return publish(*args, **options)
+            return super()._retry_publish(publish, *args, **options)  # type: ignore[misc]
 
     def as_task_v2(self, *values: Any, **options: Any) -> Any:
         """Make a message that shows its order first, and not a page of quotes."""
         _task_id, _name, arguments, *_ = values
-        return super().as_task_v2(*values, **options | {"argsrepr": told_arguments(arguments)})
+        return super().as_task_v2(
+            *values, **options | {"argsrepr": told_arguments(arguments or ())}
+        )
 
 
 ROUTED = ("orderId", "version", "cause")

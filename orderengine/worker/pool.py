@@ -31,9 +31,12 @@ class Feed(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Begin."""
-        channel = consumer.task_consumer.channel
-        channel.qos.can_consume = consumer.pool.has_free_slot
-        consumer.pool.intake = Intake(consumer.hub, channel)
+        channel, pool = consumer.task_consumer.channel, consumer.pool
+        # In place of what Celery does for `worker_disable_prefetch`, which counts requests. The
+        # answer to a question that was asked is read in any case: it may hold a message, and with
+        # threads that feed themselves it could be long until the loop finds a slot free again.
+        channel.qos.can_consume = lambda: pool.has_free_slot() or channel.is_asking
+        pool.intake = Intake(consumer.hub, channel)
 
     def stop(self, consumer: Any) -> None:
         """End: what runs ends, and the next stage of its order waits for another worker."""
@@ -56,7 +59,7 @@ class Intake:
         """Do with a message what the event loop does: in the end it is applied to the pool."""
         deliver = self._channel.connection._deliver  # noqa: SLF001 - kombu's
         if is_put_off(message):
-            # The timers are the loop's.
+            # The timers are the loop's, which drops them when the connection is lost.
             self._loop.call_soon(deliver, message, queue_of(message))
         else:
             deliver(message, queue_of(message))
@@ -66,7 +69,7 @@ Job = tuple[Any, ...]
 """What `apply_target` takes."""
 
 
-class _Thread(threading.local):
+class _ThreadState(threading.local):
     asks = False
     job: Job | None = None
 
@@ -74,9 +77,9 @@ class _Thread(threading.local):
 class TaskPool(thread.TaskPool):
     """Celery's thread pool, whose threads take their next message themselves.
 
-    The event loop takes a message for a thread that is idle. A thread that has ended a task runs the
-    next stage of the order, or else takes another message: on the way through the loop a message
-    costs as much again as its stage. See `docs/decisions/0041-threads-feed.md`.
+    The event loop takes a message for a thread that is idle. A thread that has ended a task runs
+    the next stage of the order, or else takes another message: on the way through the loop a
+    message costs as much again as its stage. See `docs/decisions/0041-threads-feed.md`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -85,10 +88,10 @@ class TaskPool(thread.TaskPool):
         self._lock = threading.Lock()
         self._taken = 0
         self._waiting = 0
-        self._thread = _Thread()
+        self._thread = _ThreadState()
 
     def has_free_slot(self) -> bool:
-        """True if a message that the loop takes now is run at once."""
+        """True if a message that the loop takes now is run at once; a hint, without a lock."""
         return self._taken < int(self.limit)
 
     def on_apply(
@@ -102,8 +105,9 @@ class TaskPool(thread.TaskPool):
     ) -> Any:
         """Run a task: in this thread, if it is one of the pool's that asks for its next."""
         job = (target, args or (), kwargs, callback, accept_callback)
-        if self._thread.asks:
-            self._thread.job = job
+        here = self._thread
+        if here.asks and here.job is None:
+            here.job = job
             return None
         with self._lock:
             self._taken += 1
@@ -127,38 +131,56 @@ class TaskPool(thread.TaskPool):
 
     def _next(self, messages: list[Message]) -> Job | None:
         """The next job of a thread; None if there is none, or if another one waits for a thread."""
-        intake = None if self._waiting else self.intake
-        if intake is not None and len(messages) == 1 and not is_put_off(messages[0]):
-            # An order goes on to its next stage here, before anything that is new: on the way
-            # through the broker its message would come back to this thread at best.
-            return self._delivered(intake, messages[0])
         try:
+            return self._handed_on(messages) or self._taken_next(messages)
+        except BROKER_ERRORS as error:
+            # Perhaps it took them and only its answer is missing. The rows of the orders know.
+            told = [message["headers"]["argsrepr"] for message in messages]
+            log.warning("broker_unavailable", error=str(error), handed_on=told)
+        except Exception:
+            log.exception("turn_broke_off")
+        return None
+
+    def _handed_on(self, messages: list[Message]) -> Job | None:
+        """The next stage of the order in hand, if it may run here and now; it is then not sent.
+
+        It goes before anything that is new: on the way through the broker its message would come
+        back to this thread at best.
+        """
+        intake = self.intake
+        if intake is None or self._waiting or len(messages) != 1 or is_put_off(messages[0]):
+            return None
+        if queue_of(messages[0]) not in intake.queues():
+            return None  # an operator had this worker leave the queue, or the connection is lost
+        return self._delivered(intake, messages.pop())
+
+    def _taken_next(self, messages: list[Message]) -> Job | None:
+        """Send what is handed on, and take a message that can be run, if nothing else waits."""
+        while True:
+            intake = None if self._waiting else self.intake
             if intake is None:
                 if messages:
                     self.app.exchange(messages)
                 return None
             taken = self.app.exchange(messages, intake.queues())
-            while taken is not None:
-                job = self._delivered(intake, taken)
-                if job is not None:
-                    return job
-                taken = self.app.exchange((), intake.queues())
-        except BROKER_ERRORS as error:
-            told = [message["headers"]["argsrepr"] for message in messages]
-            log.warning("broker_unavailable", error=str(error), handed_on=told)
-        return None
+            messages.clear()
+            if taken is None:
+                return None
+            job = self._delivered(intake, taken)
+            if job is not None:
+                return job
 
     def _delivered(self, intake: Intake, message: Message) -> Job | None:
         """The job of a message; None for one that is run later, or never."""
         here = self._thread
-        here.asks, here.job = True, None
+        here.asks = True
         try:
             intake.deliver(message)
         except Exception:
-            log.exception("message_unreadable")
+            log.exception("message_unreadable", arguments=message["headers"].get("argsrepr"))
         finally:
-            here.asks = False
-        return here.job
+            job, here.asks, here.job = here.job, False, None
+        return job
 
 
 class UnacknowledgedRequest(Request):

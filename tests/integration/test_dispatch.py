@@ -12,10 +12,11 @@ from uuid import uuid4
 import pytest
 import redis
 from celery import Celery
+from celery.app.trace import build_tracer
 
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
-from orderengine.dispatch.held import queue_of
+from orderengine.dispatch.held import holding, queue_of
 from orderengine.dispatch.transport import Channel
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
@@ -212,3 +213,25 @@ def test_an_exchange_survives_the_loss_of_its_script(
     assert app.exchange((), ["settle"]) is None
     redis_client.script_flush()
     assert app.exchange((), ["settle"]) is None
+
+
+def test_the_next_stage_of_a_chain_is_held_and_nothing_else(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    app = create_celery(redis_url)
+
+    @app.task(name="first_stage", shared=False)
+    def first_stage() -> str:
+        app.send_task("another", queue="settle")
+        return "handed on"
+
+    tracer = build_tracer("first_stage", first_stage, app=app)
+    rest = [app.signature("second_stage", options={"queue": "settle"})]
+    with holding() as held:
+        ended = tracer("t", [], {}, {"chain": rest, "id": "t", "ignore_result": True})
+    assert ended.info is None
+    assert [message["headers"]["task"] for message in held] == ["second_stage"]
+    (sent,) = messages(redis_client, "settle")
+    headers = sent["headers"]
+    assert isinstance(headers, dict)
+    assert headers["task"] == "another"

@@ -28,12 +28,12 @@ class Broker:
     def __init__(self) -> None:
         self.waiting: list[Message] = []
         self.exchanges: list[tuple[list[str], list[str]]] = []
-        self.away = False
+        self.error: Exception | None = None
 
     def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
         self.exchanges.append(([each["headers"]["id"] for each in messages], list(queues)))
-        if self.away:
-            raise OperationalError("away")
+        if self.error is not None:
+            raise self.error
         self.waiting += messages
         return self.waiting.pop(0) if queues and self.waiting else None
 
@@ -50,11 +50,13 @@ class Worker:
         self.tasks: dict[str, Callable[[], None]] = {}
         self.ran: list[tuple[str, int]] = []
         self.left_to_loop: list[str] = []
+        self.consumed = QUEUES
+        self.also: list[str] = []
         self.ended = threading.Semaphore(0)
         self.pool.intake = Intake(self, self)
 
     def consumed_queues(self) -> list[str]:
-        return QUEUES
+        return self.consumed
 
     def call_soon(self, _deliver: object, message: Message, _queue: str) -> None:
         self.left_to_loop.append(message["headers"]["id"])
@@ -65,6 +67,9 @@ class Worker:
             raise ValueError(name)
         if name != "revoked":
             self.apply(name)
+        if name == "both":
+            for other in self.also:
+                self.apply(other)
 
     def apply(self, name: str) -> None:
         self.pool.apply_async(self._run, (name,), callback=lambda _: self.ended.release())
@@ -157,16 +162,39 @@ def test_a_message_that_is_not_run_is_passed_over(worker: Worker) -> None:
     assert [line["event"] for line in lines] == ["message_unreadable"]
 
 
-def test_a_lost_broker_ends_the_turn_of_a_thread_and_names_the_order(worker: Worker) -> None:
-    worker.broker.away = True
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OperationalError("away"), ("broker_unavailable", ["(orderId=build)"])),
+        (ValueError("no JSON"), ("turn_broke_off", None)),
+    ],
+)
+def test_an_error_ends_the_turn_of_a_thread_and_is_told(
+    worker: Worker, error: Exception, told: tuple[str, list[str] | None]
+) -> None:
+    worker.broker.error = error
     worker.pool.intake = None
     worker.tasks["route"] = hand_on(a_message("build"))
     with capture_logs() as lines:
         worker.apply("route")
         worker.wait(1)
-    assert [(line["event"], line["handed_on"]) for line in lines] == [
-        ("broker_unavailable", ["(orderId=build)"])
-    ]
+    assert [(line["event"], line.get("handed_on")) for line in lines] == [told]
+
+
+def test_a_queue_that_is_not_consumed_gets_what_is_handed_on(worker: Worker) -> None:
+    worker.consumed = ["intake"]
+    worker.tasks["route"] = hand_on(a_message("build"))
+    worker.apply("route")
+    worker.wait(1)
+    assert worker.broker.exchanges[0] == (["build"], ["intake"])
+
+
+def test_several_jobs_of_one_delivery_all_run(worker: Worker) -> None:
+    """As when a limit of an operator lets several go at once."""
+    worker.broker.waiting = [a_message("both")]
+    worker.also = ["one", "more"]
+    worker.apply("first")
+    assert sorted(worker.wait(4)) == ["both", "first", "more", "one"]
 
 
 def test_what_is_no_handover_is_not_held(worker: Worker) -> None:

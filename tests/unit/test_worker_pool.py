@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from kombu.exceptions import OperationalError
 from structlog.testing import capture_logs
 
 from orderengine.dispatch.held import Message, handing_on, hold
-from orderengine.worker.pool import Intake, TaskPool
+from orderengine.worker.pool import Feed, Intake, TaskPool
 
 TIMEOUT_S = 5.0
 QUEUES = ["settle", "intake"]
@@ -205,3 +206,35 @@ def test_what_is_no_handover_is_not_held(worker: Worker) -> None:
     assert held == [False]
     with handing_on():
         assert not hold(a_message("outside of a task"))
+
+
+def test_the_answer_to_a_question_is_read_though_no_slot_is_free(worker: Worker) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        assert go_on.wait(TIMEOUT_S)
+
+    worker.tasks["first"] = first
+    qos = SimpleNamespace(can_consume=None)
+    channel = SimpleNamespace(qos=qos, is_asking=False)
+    consumer = SimpleNamespace(
+        pool=worker.pool, hub=None, task_consumer=SimpleNamespace(channel=channel)
+    )
+    feed = Feed(consumer)
+    feed.start(consumer)
+    worker.pool.intake = None
+    assert qos.can_consume()
+    worker.apply("first")
+    assert begun.wait(TIMEOUT_S)
+    assert not qos.can_consume()
+    channel.is_asking = True
+    assert qos.can_consume()
+    go_on.set()
+    worker.wait(1)
+    feed.stop(consumer)
+
+
+def test_another_pool_is_left_alone() -> None:
+    consumer = SimpleNamespace(pool=object())
+    assert not Feed(consumer).include_if(consumer)

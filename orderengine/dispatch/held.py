@@ -23,7 +23,7 @@ _here = _ThreadState()
 
 @contextmanager
 def holding() -> Iterator[list[Message]]:
-    """Hold what this thread hands on in this block; the caller sends it afterwards."""
+    """Hold what this thread hands on in this block; the caller then runs it or sends it."""
     held: list[Message] = []
     _here.held = held
     try:

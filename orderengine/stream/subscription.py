@@ -71,9 +71,9 @@ class Subscription:
                 elif message["type"] == "subscribe":
                     # Also after redis-py has reconnected by itself.
                     self._backoff_s = FIRST_BACKOFF_S
-                    self.is_live = True
                     log.debug("subscribed", channel=EVENTS_CHANNEL)
                     self._on_subscribed()
+                    self.is_live = True
 
     def _hand_over(self, text: bytes) -> None:
         try:

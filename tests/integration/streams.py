@@ -54,6 +54,17 @@ class Stream:
         """Whether this hub is: the server may still count one that has just left."""
         return self.hub.is_subscribed
 
+    def settle(self) -> None:
+        """Wait until the hub is subscribed, and nothing that was asked for is still to be read.
+
+        The first follower's order may be read twice: for the new subscription, and for itself.
+        """
+        with self.hub.follow(self.walk().order_id):
+            wait_until(self.subscribed)
+        for _ in range(2):
+            with self.hub.follow(self.walk().order_id) as follower:
+                take(follower, 1)
+
     def lose_subscription(self) -> None:
         """Kill the subscription until the hub has noticed.
 

@@ -50,9 +50,10 @@ class Desk:
         return self.hub.follow_client(client_id, self.hub.look(client_id, cursor), cursor)
 
     def caught_up(self, client_id: str = "alice") -> ClientFollower:
-        """A follower that has told its first cursor, on a live subscription."""
-        follower = self.follow(client_id)
-        wait_until(lambda: self.hub.is_subscribed)
+        """A follower that has told its first cursor, after what a new subscription reads."""
+        with self.follow(client_id):
+            wait_until(lambda: self.hub.is_subscribed)
+            follower = self.follow(client_id)
         to_cursor(follower)
         return follower
 

@@ -1,8 +1,9 @@
 """What the stages share: the ports, and the one way in which an order moves."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -59,6 +60,10 @@ class AttemptEnded(ChainEnds):
     """The stage ended the attempt, or the order."""
 
 
+class _LastMoved(threading.local):
+    order: Order | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The ports of a worker and the policy of its attempts.
@@ -77,6 +82,7 @@ class Engine:
     max_attempts: int
     backoff_s: Callable[[int], float]
     max_notional: int = 0
+    _last_moved: _LastMoved = field(default_factory=_LastMoved, init=False, repr=False)
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
         """Move an order and tell the streams; raises Superseded if it is not at `version`."""
@@ -84,7 +90,7 @@ class Engine:
         if moved is None:
             raise Superseded(f"order {order_id} is not at version {version}, or may not move")
         self.publisher.publish(moved)
-        order = moved.order
+        order = self._last_moved.order = moved.order
         note_attempt(order.attempt)
         note_move(self.meter, order)
         log.info(
@@ -108,6 +114,18 @@ class Engine:
             raise Superseded(f"order {order_id} is not at version {version}")
         note_attempt(order.attempt)
         return order
+
+    def at_move(self, order_id: UUID, version: int) -> Order:
+        """An order as its move to `version` left it; raises Superseded as `current` does.
+
+        The move that brought it there has returned the row. If this thread made it, the order is
+        not read again: at one version nothing changes in the row but the count of its recoveries,
+        and whoever moved it on since is noticed by the fence of the next move.
+        """
+        last = self._last_moved.order
+        if last is not None and (last.order_id, last.version) == (order_id, version):
+            return last
+        return self.current(order_id, version)
 
     def end_attempt(self, order_id: UUID, version: int, failure: AttemptFailed) -> None:
         """Start the next attempt after a backoff, or fail the order if none is left.

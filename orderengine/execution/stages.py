@@ -140,7 +140,7 @@ def submit_order(engine: Engine, built: Built, tries: Tries = FIRST_TRY) -> Subm
 
     Raises NetworkUnavailable while the network lets nothing be signed and a try is left.
     """
-    order = engine.current(built.order_id, built.version)
+    order = engine.at_move(built.order_id, built.version)
     transaction = _sign(engine, order, tries)
     submitted = engine.advance(built.order_id, built.version, Submit(transaction))
     try:

@@ -192,10 +192,10 @@ def test_due_at_is_null_exactly_when_the_order_is_terminal(
         connection.execute(update, {"id": order.order_id})
 
 
-def test_the_straight_path_takes_six_statements(
+def test_the_straight_path_takes_five_statements(
     orders: SqlOrders, database: Engine, instruments: Instruments
 ) -> None:
-    """Accept, route, build, submit, confirm: one each, and one read before signing."""
+    """Accept, route, build, submit, confirm: one each."""
     clock = DatabaseClock(database)
     clock.now()
     world = World(instruments)
@@ -208,7 +208,7 @@ def test_the_straight_path_takes_six_statements(
         assert confirm_order(engine, submitted) is Look.IN_FLIGHT
         world.network.land(submitted.signature)
         assert confirm_order(engine, submitted) is Look.CONFIRMED
-    assert len(statements) == 6
+    assert len(statements) == 5
 
 
 def test_a_lost_database_is_told_and_not_hung_on(database_url: str) -> None:

@@ -1,8 +1,10 @@
 """Logging: structlog for our lines and the libraries' alike; readable on a terminal, else JSON."""
 
+import json
 import logging
 import re
 import sys
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -19,29 +21,53 @@ def withhold_secrets(_logger: WrappedLogger, _method: str, line: str | EventDict
     return _KEY_OR_TICKET.sub(r"\1_[...]", str(line))
 
 
+class _Lines:
+    """Where our own finished lines go: the way of the libraries', without a record for each."""
+
+    def __init__(self, name: str, handler: "logging.StreamHandler[Any]") -> None:
+        self.name = name
+        self._handler = handler
+
+    def msg(self, line: str) -> None:
+        handler = self._handler
+        handler.acquire()  # a lock that a fork makes anew
+        try:
+            handler.stream.write(f"{line}\n")
+            handler.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads on: no reason to break off what was to be told
+        finally:
+            handler.release()
+
+    debug = info = warning = error = critical = msg
+
+
 def configure_logging(level: str) -> None:
     """Send every log line of this process to standard error in one format.
 
     `level` is DEBUG, INFO, WARNING or ERROR.
     """
-    shared: list[Processor] = [
+    handler = logging.StreamHandler(sys.stderr)
+    is_terminal = sys.stderr.isatty()
+    said: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    written = [*_renderers(is_terminal=is_terminal), withhold_secrets]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*said, *written],
+        logger_factory=lambda name: _Lines(name, handler),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(shared, is_terminal=sys.stderr.isatty()))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=said,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -51,20 +77,15 @@ def configure_logging(level: str) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _formatter(
-    shared: list[Processor], *, is_terminal: bool
-) -> structlog.stdlib.ProcessorFormatter:
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if is_terminal
-        else structlog.processors.JSONRenderer(sort_keys=False)
-    )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *([] if is_terminal else [structlog.processors.format_exc_info]),
-            renderer,
-            withhold_secrets,
-        ],
-    )
+def _renderers(*, is_terminal: bool) -> list[Processor]:
+    if is_terminal:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, _as_json]
+
+
+# Everything beyond ASCII is escaped: no value can begin a line of its own, or colour a terminal.
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return _encode(event)

@@ -1,9 +1,16 @@
-"""What no line of a log may tell."""
+"""How a line of the log looks, and what none may tell."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
+import structlog
 
 from orderengine.domain.access import key_text, ticket_text
-from orderengine.logs import withhold_secrets
+from orderengine.logs import configure_logging, withhold_secrets
 
 KEY_ID = "0123456789ab"
 SECRET = "Aa0_-" * 8 + "xyz"  # as long as a real one
@@ -21,3 +28,85 @@ SECRET = "Aa0_-" * 8 + "xyz"  # as long as a real one
 )
 def test_of_a_key_or_ticket_only_its_id_is_left(line: str, kept: str) -> None:
     assert withhold_secrets(None, "info", line) == kept
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    root, configured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**configured)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def written(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a process that logs from INFO on writes to standard error."""
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging("INFO")
+    return stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_of_ours_and_one_of_a_library_have_one_format(written: io.StringIO) -> None:
+    ours, theirs = structlog.get_logger("orderengine.here"), logging.getLogger("library.there")
+    with structlog.contextvars.bound_contextvars(order_id="7", stage="route"):
+        ours.info("order_moved", price=Decimal("1.5"))
+        theirs.warning("gave up after %d s", 3)
+        ours.debug("not from here on")
+        theirs.debug("nor this")
+    first, second = lines(written)
+    common = {"order_id", "stage", "event", "level", "logger", "timestamp"}
+    assert first.keys() - {"price"} == second.keys() == common
+    assert (first["level"], first["logger"]) == ("info", "orderengine.here")
+    assert (second["level"], second["logger"]) == ("warning", "library.there")
+    assert (first["event"], second["event"]) == ("order_moved", "gave up after 3 s")
+    assert first["price"] == "Decimal('1.5')"
+
+
+def test_an_error_comes_with_its_traceback_in_one_line(written: io.StringIO) -> None:
+    try:
+        raise ValueError("seven\nlines")
+    except ValueError:
+        structlog.get_logger("ours").exception("it_failed")
+        logging.getLogger("theirs").exception("it failed")
+    for line in lines(written):
+        assert line["level"] == "error"
+        assert "ValueError: seven\nlines" in str(line["exception"])
+
+
+def test_no_value_begins_a_line_or_colours_a_terminal(written: io.StringIO) -> None:
+    structlog.get_logger("ours").info("said", by="\n\x1b[31m\u2028\x85é")
+    assert written.getvalue().isascii()
+    assert [line["by"] for line in lines(written)] == ["\n\x1b[31m\u2028\x85é"]
+
+
+def test_of_a_key_in_a_line_of_ours_only_its_id_is_left(written: io.StringIO) -> None:
+    structlog.get_logger("ours").info("said", by=key_text(KEY_ID, SECRET))
+    assert SECRET not in written.getvalue()
+    assert f"oe_{KEY_ID}_[...]" in written.getvalue()
+
+
+def test_a_stream_that_nobody_reads_breaks_off_nothing(written: io.StringIO) -> None:
+    written.close()
+    structlog.get_logger("ours").info("said")
+
+
+def test_lines_for_a_terminal_are_readable(
+    logging_restored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging("INFO")
+    structlog.get_logger("ours").info("order_moved", version=2)
+    logging.getLogger("theirs").info("ready")
+    ours, theirs = stream.getvalue().splitlines()
+    assert "order_moved" in ours
+    assert "version" in ours
+    assert "ready" in theirs

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 
 from orderengine.amm.direction import Direction
@@ -53,21 +54,27 @@ class DlmmPool:
     bins: tuple[DlmmBin, ...]
 
     def __post_init__(self) -> None:
-        if any(left.id >= right.id for left, right in pairwise(self.bins)):
-            raise AmountOutOfRange("bins must be in ascending order of id, each once")
-        for bin_id in (self.active_id, *(bin_.id for bin_ in self.bins)):
-            if bin_price(bin_id, self.bin_step) == 0:
-                raise AmountOutOfRange(f"bin {bin_id} has no price at bin step {self.bin_step}")
+        _require_priced(tuple(bin_.id for bin_ in self.bins), self.bin_step)
+        _require_priced((self.active_id,), self.bin_step)
 
 
-@dataclass(frozen=True, slots=True)
+# Pools of the same bins are made again and again: one for each quote.
+@lru_cache(maxsize=1_024)
+def _require_priced(ids: tuple[int, ...], bin_step: int) -> None:
+    if any(left >= right for left, right in pairwise(ids)):
+        raise AmountOutOfRange("bins must be in ascending order of id, each once")
+    for bin_id in ids:
+        if bin_price(bin_id, bin_step) == 0:
+            raise AmountOutOfRange(f"bin {bin_id} has no price at bin step {bin_step}")
+
+
+@dataclass(frozen=True)
 class DlmmSwap:
     """A computed swap, in base units.
 
     The fees are in the input token when `fee_on_input`, else in the output token. `net_in`
     entered the bins and `gross_out` left them. `price_impact_ppb` compares these two with the
-    price of the active bin before the swap, without fees, in parts per billion. `pool` is the
-    state to go on trading with; its active bin is the last one filled.
+    price of the active bin before the swap, without fees, in parts per billion.
     """
 
     amount_in: int
@@ -79,7 +86,12 @@ class DlmmSwap:
     fee_on_input: bool
     bins_filled: int
     price_impact_ppb: int
-    pool: DlmmPool
+    _after: Callable[[], DlmmPool] = field(repr=False, compare=False)
+
+    @cached_property
+    def pool(self) -> DlmmPool:
+        """The state to go on trading with; its active bin is the last one filled."""
+        return self._after()
 
 
 def exact_in(pool: DlmmPool, amount_in: int, direction: Direction, now_s: int) -> DlmmSwap:
@@ -205,7 +217,7 @@ def _settle(
         fee_on_input=_is_fee_on_input(pool, direction),
         bins_filled=len(fills),
         price_impact_ppb=_impact_ppb(pool, direction, net_in, gross_out),
-        pool=_after(pool, direction, fills, volatility),
+        _after=partial(_after, pool, direction, fills, volatility),
     )
 
 

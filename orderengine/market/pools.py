@@ -1,5 +1,6 @@
 """The venues' pools around the reference price."""
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +50,7 @@ class SimulatedMarket:
     def pool_id(self, instrument: Instrument, at: datetime) -> str:
         """The name of the pool that a venue quotes from at a time, e.g. `AAPL-USDC-89730123`."""
         # Instruments change their pools at different moments, as unrelated markets do.
-        phase = draw(0, _EPOCH_US - 1, self.seed, "epoch", instrument.symbol)
+        phase = _phase_us(self.seed, instrument.symbol)
         return f"{instrument.symbol}-USDC-{(microseconds(at) + phase) // _EPOCH_US}"
 
     def pool_state(
@@ -68,7 +69,7 @@ class SimulatedMarket:
         depth buys less than one base unit.
         """
         price = Fraction(reference_price(self.seed, instrument, at))
-        price *= Fraction(_PPM + moved_ppm, _PPM) * self._skew(instrument, venue, pool_id)
+        price *= Fraction(_PPM + moved_ppm, _PPM) * _skew(self, instrument.symbol, venue, pool_id)
         depth = int(instrument.depth.scaleb(USDC_DECIMALS))
         units_price = price * Fraction(10**USDC_DECIMALS, 10**instrument.decimals)
         if venue == DLMM_VENUE:
@@ -92,22 +93,31 @@ class SimulatedMarket:
             return DlmmLiquidity(pool, side, instrument.decimals, now_s)
         return CpmmLiquidity(pool, side, instrument.decimals)
 
-    def _skew(self, instrument: Instrument, venue: str, pool_id: str) -> Fraction:
-        """What a pool's mid price is to the reference: the two venues' average is the reference."""
-        match = _POOL_ID.fullmatch(pool_id)
-        if match is None or match["symbol"] != instrument.symbol or venue not in VENUES:
-            message = f"{venue} has no pool {pool_id} of {instrument.symbol}"
-            raise ValueError(message)
-        key = (self.seed, instrument.symbol, int(match["epoch"]))
-        spread = self._spread_ppm(key)
-        lower = Fraction(2 * _PPM, 2 * _PPM + spread)
-        if venue == VENUES[draw(0, 1, "lower", *key)]:
-            return lower
-        return lower * Fraction(_PPM + spread, _PPM)
 
-    def _spread_ppm(self, key: tuple[str | int, ...]) -> int:
-        low, high = self.spread_low_bps * PPM_PER_BPS, self.spread_high_bps * PPM_PER_BPS
-        # Bins round a price, and size changes the difference: a twentieth kept free at both ends
-        # is half a bin step and as much again, for swaps of up to a thousandth of the depth.
-        margin = (high - low) // 20
-        return draw(low + margin, high - margin, "spread", *key)
+# Of a pool these never change, and each quote asks for them again.
+@functools.lru_cache(maxsize=1024)
+def _phase_us(seed: int, symbol: str) -> int:
+    return draw(0, _EPOCH_US - 1, seed, "epoch", symbol)
+
+
+@functools.lru_cache(maxsize=4096)
+def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fraction:
+    """What a pool's mid price is to the reference: the two venues' average is the reference."""
+    match = _POOL_ID.fullmatch(pool_id)
+    if match is None or match["symbol"] != symbol or venue not in VENUES:
+        message = f"{venue} has no pool {pool_id} of {symbol}"
+        raise ValueError(message)
+    key = (market.seed, symbol, int(match["epoch"]))
+    spread = _spread_ppm(market, key)
+    lower = Fraction(2 * _PPM, 2 * _PPM + spread)
+    if venue == VENUES[draw(0, 1, "lower", *key)]:
+        return lower
+    return lower * Fraction(_PPM + spread, _PPM)
+
+
+def _spread_ppm(market: SimulatedMarket, key: tuple[str | int, ...]) -> int:
+    low, high = market.spread_low_bps * PPM_PER_BPS, market.spread_high_bps * PPM_PER_BPS
+    # Bins round a price, and size changes the difference: a twentieth kept free at both ends
+    # is half a bin step and as much again, for swaps of up to a thousandth of the depth.
+    margin = (high - low) // 20
+    return draw(low + margin, high - margin, "spread", *key)

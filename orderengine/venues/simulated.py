@@ -60,7 +60,8 @@ class SimulatedVenue:
 
     def _answer_late_or_never(self) -> None:
         latency = self._simulation.quote_latency_ms
-        self._sleep(self._rng.uniform(latency.low, latency.high) / 1000)
+        if latency.high > 0:  # a pause of nothing would still make way for other threads
+            self._sleep(self._rng.uniform(latency.low, latency.high) / 1000)
         if self._rng.random() < self._simulation.quote_fail_rate:
             message = f"{self.name} gave no answer"
             raise VenueUnavailable(message)

@@ -9,6 +9,7 @@ from queue import Empty
 from typing import Any
 
 from celery.app.amqp import AMQP
+from celery.canvas import Signature
 from kombu import Consumer
 from kombu.transport import redis
 
@@ -146,15 +147,22 @@ class LeanAMQP(AMQP):
 
     def _retry_publish(self, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:
         # Celery's hook around what the end of a task sends: here the next stage of a chain alone.
+        step = getattr(publish, "__self__", None)
         with handing_on():
-            return super()._retry_publish(publish, *args, **options)  # type: ignore[misc]
+            if type(step) is not Signature or step.immutable:
+                return super()._retry_publish(publish, *args, **options)  # type: ignore[misc]
+            # What `Signature.apply_async` comes to, without looking the task up and its options.
+            (results,) = args
+            step_args = (*results, *step.args)
+            return self.app.send_task(
+                step["task"], step_args, step.kwargs, **step.options | options
+            )
 
     def as_task_v2(self, *values: Any, **options: Any) -> Any:
         """Make a message that shows its order first, and not a page of quotes."""
-        _task_id, _name, arguments, *_ = values
-        return super().as_task_v2(
-            *values, **options | {"argsrepr": told_arguments(arguments or ())}
-        )
+        _task_id, _name, arguments, named, *_ = values
+        told = {"argsrepr": told_arguments(arguments or ()), "kwargsrepr": repr(named or {})}
+        return super().as_task_v2(*values, **options | told)
 
 
 ROUTED = ("orderId", "version", "cause")

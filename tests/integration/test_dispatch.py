@@ -75,15 +75,34 @@ def test_the_short_way_sends_what_celery_sends(redis_client: redis.Redis, redis_
     chain = [app.signature("confirm_order", options={"queue": "settle"})]
     app.send_task("build_order", ({"orderId": "é"},), chain=chain, **options)
     Celery.send_task(app, "build_order", ({"orderId": "é"},), chain=chain, **options)
-    celerys, ours = messages(redis_client, "settle")
-    for message in (celerys, ours):
-        message["body"] = json.loads(str(message["body"]))
-        properties, headers = message["properties"], message["headers"]
-        assert isinstance(properties, dict)
-        assert isinstance(headers, dict)
-        del properties["delivery_tag"]
-        del headers["ignore_result"], properties["reply_to"]
+    celerys, ours = map(comparable, messages(redis_client, "settle"))
     assert ours == celerys
+
+
+def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    app = create_celery(redis_url, timeout_s=0.2)
+    rest = [app.signature("confirm_order", options={"queue": "settle"})]
+    handed = {"orderId": "7", "version": 3, "attempt": 1}
+    put_off = {"queue": "settle", "countdown": 9, "expires": 19, "task_id": "t"}
+    step = app.signature("submit_order", args=("more",), kwargs={"once": True}, options=put_off)
+    told: dict[str, Any] = {"chain": rest, "parent_id": "p", "root_id": "r", "priority": None}
+    app.amqp._retry_publish(step.apply_async, (handed,), **told)
+    step.apply_async((handed,), **told)
+    celerys, ours = map(comparable, messages(redis_client, "settle"))
+    assert ours == celerys
+    assert ours["body"][:2] == [[handed, "more"], {"once": True}]
+
+
+def comparable(message: dict[str, Any]) -> dict[str, Any]:
+    """A message without what is another one each time, or of no use without results."""
+    headers, properties = dict(message["headers"]), dict(message["properties"])
+    for name in ("eta", "expires"):
+        headers[name] = headers[name] is not None
+    del headers["ignore_result"], properties["delivery_tag"], properties["reply_to"]
+    body = json.loads(str(message["body"]))
+    return {**message, "headers": headers, "properties": properties, "body": body}
 
 
 def test_a_message_of_a_release_before_is_still_read(redis_url: str) -> None:

@@ -17,7 +17,7 @@ from celery.app.trace import build_tracer
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.dispatch.held import holding, queue_of
-from orderengine.dispatch.transport import Channel
+from orderengine.dispatch.transport import Channel, LeanAMQP
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.stream.breaker import Breaker
@@ -88,7 +88,7 @@ def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
     put_off = {"queue": "settle", "countdown": 9, "expires": 19, "task_id": "t"}
     step = app.signature("submit_order", args=("more",), kwargs={"once": True}, options=put_off)
     told: dict[str, Any] = {"chain": rest, "parent_id": "p", "root_id": "r", "priority": None}
-    app.amqp._retry_publish(step.apply_async, (handed,), **told)
+    LeanAMQP(app)._retry_publish(step.apply_async, (handed,), **told)
     step.apply_async((handed,), **told)
     celerys, ours = map(comparable, messages(redis_client, "settle"))
     assert ours == celerys

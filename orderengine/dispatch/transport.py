@@ -15,9 +15,11 @@ from kombu.transport import redis
 
 from orderengine.dispatch.encoding import decoded, encoded
 from orderengine.dispatch.held import Message, handing_on, queue_of
+from orderengine.redis_commands import Commands, Script
 
 # In a script, so that it works with servers older than LMPOP.
-_EXCHANGE = """
+_EXCHANGE = Script(
+    """
 for i = 1, #ARGV, 2 do
   redis.call('LPUSH', ARGV[i], ARGV[i + 1])
 end
@@ -29,6 +31,7 @@ for _, queue in ipairs(KEYS) do
 end
 return false
 """
+)
 
 
 class Channel(redis.Channel):
@@ -43,7 +46,7 @@ class Channel(redis.Channel):
     body_encoding: Any = None
 
     _shared_client: Any = None
-    _script: Any = None
+    _commands: Commands | None = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's
         if asynchronous:
@@ -80,15 +83,24 @@ class Channel(redis.Channel):
     def exchange(self, messages: Sequence[Message], queues: Sequence[str]) -> Message | None:
         """Send messages, then take the oldest one of the first of these queues that has any."""
         sent = [(queue_of(message), encoded(message)) for message in messages]
-        with self.conn_or_acquire() as client:
-            if not queues:
-                for queue, text in sent:
-                    client.lpush(queue, text)
-                return None
-            if self._script is None:
-                self._script = client.register_script(_EXCHANGE)
-            taken = self._script(list(queues), list(chain.from_iterable(sent)), client)
+        commands = self._own_commands
+        if not queues:
+            for queue, text in sent:
+                commands.send("LPUSH", queue, text)
+            return None
+        taken = commands.run(_EXCHANGE, list(queues), list(chain.from_iterable(sent)))
         return None if taken is None else decoded(taken)
+
+    @property
+    def _own_commands(self) -> Commands:
+        if self._commands is None or self._commands.pool is not self.pool:
+            self._commands = Commands(self.pool)
+        return self._commands
+
+    def _disconnect_pools(self) -> None:
+        if self._commands is not None:
+            self._commands.drop_idle()
+        super()._disconnect_pools()  # type: ignore[misc]
 
     def _brpop_read(self, **options: Any) -> bool:
         """Take one message from the answer of Redis: as kombu does, with a faster reader."""

@@ -6,8 +6,9 @@ import redis
 
 from orderengine.domain.events import Moved
 from orderengine.execution.meter import Counter, Meter
+from orderengine.redis_commands import Commands, Script
 from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.client import REDIS_ERRORS
 from orderengine.stream.messages import (
     EVENTS_CHANNEL,
     cache_ttl,
@@ -19,13 +20,15 @@ from orderengine.stream.messages import (
 # The cache takes a higher version only: publishers of one order overtake each other at times.
 # A value starts with its version: see `cached_text`. A Redis that is out of memory refuses the SET
 # and none the less takes the PUBLISH, which is worth more.
-_STORE_AND_PUBLISH = """
+_STORE_AND_PUBLISH = Script(
+    """
 local held = redis.call('GET', KEYS[1])
 if not held or tonumber(ARGV[1]) > (tonumber(string.match(held, '^%d+')) or 0) then
   redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 end
 return redis.call('PUBLISH', ARGV[4], ARGV[5])
 """
+)
 
 
 class RedisEventPublisher:
@@ -35,10 +38,9 @@ class RedisEventPublisher:
     """
 
     def __init__(self, client: redis.Redis, breaker: Breaker, meter: Meter) -> None:
-        self._client = client
+        self._commands = Commands(client.connection_pool)
         self._breaker = breaker
         self._meter = meter
-        self._script = client.register_script(_STORE_AND_PUBLISH)
 
     def publish(self, moved: Moved) -> None:
         """Cache the order's latest state and publish the event, bounded in time; never raises."""
@@ -48,9 +50,10 @@ class RedisEventPublisher:
         order = moved.order
         ttl_ms = cache_ttl(order) // timedelta(milliseconds=1)
         try:
-            self._script(
-                keys=[order_key(order.order_id)],
-                args=[
+            self._commands.run(
+                _STORE_AND_PUBLISH,
+                [order_key(order.order_id)],
+                [
                     order.version,
                     cached_text(order),
                     ttl_ms,
@@ -61,6 +64,6 @@ class RedisEventPublisher:
         except REDIS_ERRORS as error:
             self._meter.count(Counter.PUBLISH_FAILURES)
             self._breaker.failed(error)
-            drop_idle_connections(self._client)
+            self._commands.drop_idle()
         else:
             self._breaker.succeeded()

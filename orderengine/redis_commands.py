@@ -1,0 +1,78 @@
+"""Redis commands that are sent for each step of an order: one exchange and nothing around it."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+
+class Script:
+    """A Lua script, known to the server by its hash."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Commands:
+    """Sends single commands over connections made as a pool of redis-py makes them.
+
+    The client of redis-py counts, measures and prepares to repeat every command, which takes as
+    long again as the exchange with the server; see docs/decisions/0042-fewer-layers.md. For any
+    thread. A command is sent once; redis-py's errors are raised.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool) -> None:
+        self.pool = pool
+        self._idle: deque[Any] = deque()
+
+    def send(self, *command: Any) -> Any:
+        """Send a command and return the server's answer."""
+        connection = self._connected()
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        except redis.ResponseError:
+            raise  # an answer like any other, as far as the connection goes
+        except BaseException:
+            connection.disconnect()  # what is still to come is no answer to the next command
+            raise
+        finally:
+            self._idle.append(connection)
+
+    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a script; a server that does not know it yet is given its text."""
+        given = len(keys), *keys, *arguments
+        try:
+            return self.send("EVALSHA", script.sha, *given)
+        except NoScriptError:
+            return self.send("EVAL", script.text, *given)
+
+    def drop_idle(self) -> None:
+        """Close the connections that nobody uses now: after a failure none can be trusted."""
+        while self._idle:
+            self._idle.pop().disconnect()
+
+    def _connected(self) -> Any:
+        """A connection that nobody uses; one that the server closed meanwhile is made anew."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self.pool.make_connection()
+        if connection.pid != os.getpid():
+            return self._connected()  # the parent's of a process that has forked
+        if connection.is_connected and not _is_at_rest(connection):
+            connection.disconnect()
+        return connection
+
+
+def _is_at_rest(connection: Any) -> bool:
+    """True unless the server closed it, or said something that nobody asked for."""
+    try:
+        return not connection.can_read()
+    except (redis.RedisError, OSError):
+        return False

@@ -1,0 +1,98 @@
+"""Commands without the client around them: what they survive, and that no answer is mistaken."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.redis_commands import Commands, Script
+from orderengine.stream.client import create_client
+from tests.integration.streams import frozen
+
+ECHO = Script("return ARGV[1]")
+
+
+@pytest.fixture
+def commands(redis_url: str) -> Iterator[Commands]:
+    commands = Commands(create_client(redis_url, 0.5).connection_pool)
+    yield commands
+    commands.drop_idle()
+
+
+def connection_id(commands: Commands) -> int:
+    return int(commands.send("CLIENT", "ID"))
+
+
+def test_one_connection_serves_a_thread_again_and_again(commands: Commands) -> None:
+    assert len({connection_id(commands) for _ in range(10)}) == 1
+
+
+def test_threads_never_share_one(commands: Commands) -> None:
+    def echoed(number: int) -> bool:
+        return bool(commands.send("ECHO", str(number)) == str(number).encode())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(echoed, range(500)))
+
+
+def test_a_script_that_the_server_does_not_know_is_given_in_full(commands: Commands) -> None:
+    for _ in range(2):
+        commands.send("SCRIPT", "FLUSH")
+        assert commands.run(ECHO, [], ["said"]) == b"said"
+        assert commands.run(ECHO, ["key"], ["again"]) == b"again"
+
+
+def test_a_connection_that_the_server_closed_costs_nothing(
+    commands: Commands, redis_client: redis.Redis
+) -> None:
+    before = connection_id(commands)
+    redis_client.client_kill_filter(_id=str(before))
+    assert connection_id(commands) != before
+
+
+def test_a_refusal_is_raised_and_the_connection_kept(commands: Commands) -> None:
+    before = connection_id(commands)
+    with pytest.raises(redis.ResponseError, match="unknown command"):
+        commands.send("NONSENSE")
+    assert connection_id(commands) == before
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        commands = Commands(create_client(server.url, 0.2).connection_pool)
+        assert commands.send("ECHO", "first") == b"first"
+        with frozen(server), pytest.raises(redis.TimeoutError):
+            commands.send("ECHO", "second")
+        assert commands.send("ECHO", "third") == b"third"
+        commands.drop_idle()
+
+
+def test_a_server_that_is_away_is_told_and_found_again(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        commands = Commands(create_client(server.url, 0.2).connection_pool)
+        server.kill()
+        for _ in range(2):
+            with pytest.raises(redis.ConnectionError):
+                commands.send("PING")
+        server.start()
+        assert commands.send("PING") == b"PONG"
+        commands.drop_idle()
+
+
+def test_a_child_process_makes_connections_of_its_own(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = connection_id(commands)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert connection_id(commands) != before
+
+
+def test_dropped_connections_are_closed(commands: Commands, redis_client: redis.Redis) -> None:
+    before = connection_id(commands)
+    commands.drop_idle()
+    assert redis_client.client_list(client_id=[str(before)]) == []
+    assert connection_id(commands) != before

@@ -47,6 +47,8 @@ broker_transport_options = {
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
+    # The threads of a process bound its connections; kombu's own bound of 10 raises.
+    "max_connections": 10_000,
 }
 
 worker_hijack_root_logger = False

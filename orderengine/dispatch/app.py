@@ -30,6 +30,10 @@ class LeanCelery(Celery):
     options that are looked up anew for each: see `docs/decisions/0035-lean-processes.md`.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._channel: Any = None
+
     def send_task(  # type: ignore[override]  # its options are taken as they come
         self, name: str, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
@@ -54,12 +58,21 @@ class LeanCelery(Celery):
 
         An error of the broker is raised as Celery's own sending raises it.
         """
-        with (
-            self.producer_or_acquire() as producer,
-            producer.connection._reraise_as_library_errors(),  # noqa: SLF001
-        ):
-            taken: Message | None = producer.channel.exchange(messages, queues)
+        channel = self._sending_channel()
+        with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
+            taken: Message | None = channel.exchange(messages, queues)
             return taken
+
+    def _sending_channel(self) -> Any:
+        """The one channel of this process that all threads exchange messages over.
+
+        It holds no state but connections that are made, and made anew, as they are needed: to take
+        a producer from Celery's pool for each message, and give it back, would take as long.
+        """
+        if self._channel is None:
+            # Without a lock: nobody waits for another one's attempts while the broker is away.
+            self._channel = self.connection_for_write().default_channel
+        return self._channel
 
 
 def _message(queue: str, headers: dict[str, Any], properties: dict[str, Any], body: Any) -> Message:

@@ -104,8 +104,9 @@ class Statement:
 
     def rows(self, cursor: DBAPICursor) -> list[Row]:
         """What this statement has returned."""
-        names = [column[0] for column in cursor.description]
-        if self._record is None or len(self._record._fields) != len(names):
+        columns = cursor.description
+        if self._record is None or len(self._record._fields) != len(columns):
+            names = [column[0] for column in columns]
             self._record = namedtuple("Row", names, rename=True)  # type: ignore[misc]
         return list(map(self._record._make, cursor.fetchall()))
 

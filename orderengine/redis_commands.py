@@ -1,5 +1,6 @@
 """Redis commands that are sent for each step of an order: one exchange and nothing around it."""
 
+import contextlib
 import hashlib
 import os
 from collections import deque
@@ -54,8 +55,9 @@ class Commands:
 
     def drop_idle(self) -> None:
         """Close the connections that nobody uses now: after a failure none can be trusted."""
-        while self._idle:
-            self._idle.pop().disconnect()
+        with contextlib.suppress(IndexError):  # none left: other threads take and drop them too
+            while True:
+                self._idle.pop().disconnect()
 
     def _connected(self) -> Any:
         """A connection that nobody uses; one that the server closed meanwhile is made anew."""

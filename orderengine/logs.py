@@ -88,4 +88,8 @@ _encode = json.JSONEncoder(default=repr).encode
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return _encode(event)
+    try:
+        return _encode(event)
+    except Exception as error:  # noqa: BLE001 - a line is no reason to break off what it tells of
+        told = {name: str(event.get(name)) for name in ("event", "level", "logger", "timestamp")}
+        return _encode({**told, "unwritable": type(error).__name__})

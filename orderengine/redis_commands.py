@@ -55,18 +55,24 @@ class Commands:
 
     def drop_idle(self) -> None:
         """Close the connections that nobody uses now: after a failure none can be trusted."""
+        closed = []
         with contextlib.suppress(IndexError):  # none left: other threads take and drop them too
             while True:
-                self._idle.pop().disconnect()
+                connection = self._idle.pop()
+                connection.disconnect()
+                closed.append(connection)
+        # They are made anew when they are used: the pool counts those that it has ever made.
+        self._idle.extend(closed)
 
     def _connected(self) -> Any:
         """A connection that nobody uses; one that the server closed meanwhile is made anew."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self.pool.make_connection()
-        if connection.pid != os.getpid():
-            return self._connected()  # the parent's of a process that has forked
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return self.pool.make_connection()
+            if connection.pid == os.getpid():
+                break  # and not the parent's of a process that has forked
         if connection.is_connected and not _is_at_rest(connection):
             connection.disconnect()
         return connection

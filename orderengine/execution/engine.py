@@ -122,7 +122,7 @@ class Engine:
         not read again: at one version nothing changes in the row but the count of its recoveries,
         and whoever moved it on since is noticed by the fence of the next move.
         """
-        last = self._last_moved.order
+        last, self._last_moved.order = self._last_moved.order, None
         if last is not None and (last.order_id, last.version) == (order_id, version):
             return last
         return self.current(order_id, version)

@@ -96,3 +96,18 @@ def test_dropped_connections_are_closed(commands: Commands, redis_client: redis.
     commands.drop_idle()
     assert redis_client.client_list(client_id=[str(before)]) == []
     assert connection_id(commands) != before
+
+
+def test_a_long_outage_uses_up_no_connections(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        client = create_client(server.url, 0.2)
+        client.connection_pool.max_connections = 3
+        commands = Commands(client.connection_pool)
+        server.kill()
+        for _ in range(5):
+            with pytest.raises(redis.ConnectionError):
+                commands.send("PING")
+            commands.drop_idle()
+        server.start()
+        assert commands.send("PING") == b"PONG"
+        commands.drop_idle()

@@ -45,6 +45,7 @@ def written(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> io.Strin
     """What a process that logs from INFO on writes to standard error."""
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
+    structlog.contextvars.clear_contextvars()  # what a test of the stages has left behind
     configure_logging("INFO")
     return stream
 
@@ -95,6 +96,12 @@ def test_of_a_key_in_a_line_of_ours_only_its_id_is_left(written: io.StringIO) ->
 def test_a_stream_that_nobody_reads_breaks_off_nothing(written: io.StringIO) -> None:
     written.close()
     structlog.get_logger("ours").info("said")
+
+
+def test_a_value_that_cannot_be_written_breaks_off_nothing(written: io.StringIO) -> None:
+    structlog.get_logger("ours").info("said", by={("no", "text"): 1})
+    (line,) = lines(written)
+    assert (line["event"], line["unwritable"]) == ("said", "TypeError")
 
 
 def test_lines_for_a_terminal_are_readable(

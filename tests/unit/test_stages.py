@@ -1,6 +1,5 @@
 """The stages and recovery on ports in memory: what each does, and what each leaves alone."""
 
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from orderengine.domain.errors import (
     FailureReason,
     NetworkUnavailable,
-    OrderEngineError,
     OrderUnfillable,
     StorageUnavailable,
     VenueUnavailable,
@@ -107,33 +105,6 @@ def test_nothing_is_sent_before_the_signed_bytes_are_stored(world: World) -> Non
     handed = Submitted.of(stored)
     assert confirm_order(world.engine, handed) is Look.SENT_AGAIN
     assert world.network.sends == [handed.signature]
-
-
-def test_what_another_thread_built_is_signed_as_the_row_has_it(world: World) -> None:
-    handed = routed(world)
-    with ThreadPoolExecutor(1) as other:
-        built = other.submit(build_order, world.engine, handed).result()
-    world.orders.damage(built.order_id)
-    with pytest.raises(OrderEngineError, match="without a route"):
-        submit_order(world.engine, built)
-    assert world.network.sends == []
-
-
-def test_each_of_two_orders_that_this_thread_built_is_signed_as_itself(world: World) -> None:
-    both = [build_order(world.engine, routed(world)) for _ in range(2)]
-    for handed in [submit_order(world.engine, built) for built in both]:
-        world.network.land(handed.signature)
-    assert world.network.executions == {built.order_id: 1 for built in both}
-
-
-def test_an_order_that_moved_on_since_this_thread_built_it_is_not_submitted(world: World) -> None:
-    built = build_order(world.engine, routed(world))
-    with ThreadPoolExecutor(1) as other:
-        other.submit(world.route, built.order_id).result()
-    with pytest.raises(Superseded):
-        submit_order(world.engine, built)
-    assert world.network.sends == []
-    assert world.order(built.order_id).status is OrderStatus.ROUTING
 
 
 def test_one_venue_suffices_and_the_refusal_is_kept(world: World) -> None:

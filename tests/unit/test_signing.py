@@ -1,4 +1,4 @@
-"""What is signed: an order as the move of the same thread has returned it, or else as its row is."""
+"""What is signed: an order as this thread has moved it, or else as its row is."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -58,7 +58,7 @@ class OrderConverter(BaseConverter):
     part_isolating = True
 
 
-ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 50}
+ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 100}
 _EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
 ACCEPTED_EXAMPLE = accepted_document(
     Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chromium import FLAGS, require_chromium
-from tests.browser.desk import Desk
+from tests.browser.desk import TIMEOUT_MS, Desk
 from tests.e2e.conftest import (
     pytest_runtest_makereport,
     stack,
@@ -32,6 +32,9 @@ IMAGES = ROOT / "docs" / "images"
 
 OpenDesk = Callable[..., Desk]
 Shoot = Callable[[Desk, str], None]
+
+# Playwright's five seconds are less than an order takes on a machine that is busy.
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -77,7 +77,7 @@ class Desk:
 
     def wait_for(self, status: str) -> None:
         """Wait until the order that is shown has this status."""
-        expect(self.page.locator("#order-status")).to_have_text(status, timeout=TIMEOUT_MS)
+        expect(self.page.locator("#order-status")).to_have_text(status)
 
     @property
     def steps(self) -> list[tuple[int, str]]:

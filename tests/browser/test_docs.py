@@ -7,15 +7,14 @@ from collections.abc import Iterator, Mapping
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from tests.browser.desk import TIMEOUT_MS
 from tests.e2e.clients import keys
 from tests.e2e.stack import Stack
-
-TIMEOUT_MS = 20_000
 
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"AUTH": "required"}
+    return {"AUTH": "required", "SIM_SETTLEMENT_MS": "600-700"}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenDesk, Shoot
-from tests.browser.desk import PHONE_OPTIONS, TIMEOUT_MS, Desk
+from tests.browser.desk import PHONE_OPTIONS, Desk
 from tests.e2e.stack import Stack
 from tests.integration.streams import wait_until
 
@@ -166,7 +166,7 @@ def test_the_figures_of_a_busy_service_name_the_time_that_they_cover(desk: Desk)
     page = {"orders": [order] * 100, "nextCursor": "more"}
     desk.page.route("**/api/orders?limit=100*", lambda route: route.fulfill(json=page))
     figures = desk.page.locator("#activity div")
-    expect(figures.nth(0)).to_have_text(re.compile(r"^Ended, [345]\d s500$"), timeout=TIMEOUT_MS)
+    expect(figures.nth(0)).to_have_text(re.compile(r"^Ended, [345]\d s500$"))
     expect(figures.nth(1)).to_have_text("Last minuteover 500")
 
 

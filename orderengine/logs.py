@@ -79,8 +79,24 @@ def configure_logging(level: str) -> None:
 
 def _renderers(*, is_terminal: bool) -> list[Processor]:
     if is_terminal:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, _as_json]
+        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        return [_Unbroken(plain)]
+    return [structlog.processors.format_exc_info, _Unbroken(_as_json)]
+
+
+class _Unbroken:
+    """Writes a line in any case: it is no reason to break off what it tells of."""
+
+    def __init__(self, render: Processor) -> None:
+        self._render = render
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> Any:
+        told = {name: event.get(name) for name in ("event", "level", "logger", "timestamp")}
+        try:
+            return self._render(logger, method, event)
+        except Exception as error:  # noqa: BLE001 - see above
+            plain = {name: str(value) for name, value in told.items()}
+            return _encode({**plain, "unwritable": type(error).__name__})
 
 
 # Everything beyond ASCII is escaped: no value can begin a line of its own, or colour a terminal.
@@ -88,8 +104,4 @@ _encode = json.JSONEncoder(default=repr).encode
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    try:
-        return _encode(event)
-    except Exception as error:  # noqa: BLE001 - a line is no reason to break off what it tells of
-        told = {name: str(event.get(name)) for name in ("event", "level", "logger", "timestamp")}
-        return _encode({**told, "unwritable": type(error).__name__})
+    return _encode(event)

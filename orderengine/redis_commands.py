@@ -24,7 +24,9 @@ class Commands:
 
     The client of redis-py counts, measures and prepares to repeat every command, which takes as
     long again as the exchange with the server; see docs/decisions/0042-fewer-layers.md. For any
-    thread. A command is sent once; redis-py's errors are raised.
+    thread. A command is sent once; redis-py's errors are raised. After one that is not the
+    server's answer no connection is trusted: whoever comes next makes a new one, instead of
+    finding out about each in turn.
     """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
@@ -41,6 +43,7 @@ class Commands:
             raise  # an answer like any other, as far as the connection goes
         except BaseException:
             connection.disconnect()  # what is still to come is no answer to the next command
+            self.drop_idle()
             raise
         finally:
             self._idle.append(connection)
@@ -54,7 +57,7 @@ class Commands:
             return self.send("EVAL", script.text, *given)
 
     def drop_idle(self) -> None:
-        """Close the connections that nobody uses now: after a failure none can be trusted."""
+        """Close the connections that nobody uses now."""
         closed = []
         with contextlib.suppress(IndexError):  # none left: other threads take and drop them too
             while True:

@@ -1,6 +1,7 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 from celery import Celery
@@ -33,6 +34,7 @@ class LeanCelery(Celery):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._channel: Any = None
+        self._first_use = Lock()
 
     def send_task(  # type: ignore[override]  # its options are taken as they come
         self, name: str, args: Any = None, kwargs: Any = None, **options: Any
@@ -71,7 +73,13 @@ class LeanCelery(Celery):
         """
         if self._channel is None:
             # Without a lock: nobody waits for another one's attempts while the broker is away.
-            self._channel = self.connection_for_write().default_channel
+            connection = self.connection_for_write()
+            channel = connection.default_channel
+            with self._first_use:
+                if self._channel is None:
+                    self._channel = channel
+            if self._channel is not channel:
+                connection.release()
         return self._channel
 
 

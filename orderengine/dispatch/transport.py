@@ -93,13 +93,15 @@ class Channel(redis.Channel):
 
     @property
     def _own_commands(self) -> Commands:
-        if self._commands is None or self._commands.pool is not self.pool:
-            self._commands = Commands(self.pool)
-        return self._commands
+        commands = self._commands
+        if commands is None:
+            commands = self._commands = Commands(self.pool)
+        return commands
 
     def _disconnect_pools(self) -> None:
-        if self._commands is not None:
-            self._commands.drop_idle()
+        commands, self._commands = self._commands, None  # kombu makes another pool
+        if commands is not None:
+            commands.drop_idle()
         super()._disconnect_pools()  # type: ignore[misc]
 
     def _brpop_read(self, **options: Any) -> bool:

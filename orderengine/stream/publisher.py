@@ -64,6 +64,5 @@ class RedisEventPublisher:
         except REDIS_ERRORS as error:
             self._meter.count(Counter.PUBLISH_FAILURES)
             self._breaker.failed(error)
-            self._commands.drop_idle()
         else:
             self._breaker.succeeded()

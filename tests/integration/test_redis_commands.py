@@ -11,7 +11,7 @@ import redis
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis_commands import Commands, Script
 from orderengine.stream.client import create_client
-from tests.integration.streams import frozen
+from tests.integration.streams import frozen, wait_until
 
 ECHO = Script("return ARGV[1]")
 
@@ -61,6 +61,19 @@ def test_a_refusal_is_raised_and_the_connection_kept(commands: Commands) -> None
     assert connection_id(commands) == before
 
 
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("redis.Connection.read_response", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            commands.send("BLPOP", "nothing", "0.2")
+    assert commands.send("ECHO", "second") == b"second"
+
+
 def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
         commands = Commands(create_client(server.url, 0.2).connection_pool)
@@ -68,6 +81,30 @@ def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
         with frozen(server), pytest.raises(redis.TimeoutError):
             commands.send("ECHO", "second")
         assert commands.send("ECHO", "third") == b"third"
+        commands.drop_idle()
+
+
+def two_connections(commands: Commands, client: redis.Redis) -> set[int]:
+    """The ids of two connections, which then are idle."""
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(commands.send, "BLPOP", "gate", "0")
+        wait_until(lambda: client.info("clients")["blocked_clients"] == 1)
+        first = connection_id(commands)
+        client.lpush("gate", "open")
+        waiting.result()
+    return {first, connection_id(commands)}
+
+
+def test_after_a_timeout_no_connection_is_trusted(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        commands = Commands(create_client(server.url, 1.0).connection_pool)
+        with create_client(server.url, 5.0) as client:
+            before = two_connections(commands, client)
+            with frozen(server), pytest.raises(redis.TimeoutError):
+                commands.send("PING")
+            after = two_connections(commands, client)
+        assert len(before) == len(after) == 2
+        assert before.isdisjoint(after)
         commands.drop_idle()
 
 

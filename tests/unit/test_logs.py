@@ -13,6 +13,7 @@ from orderengine.domain.access import key_text, ticket_text
 from orderengine.logs import configure_logging, withhold_secrets
 
 KEY_ID = "0123456789ab"
+QUIETED = ("celery.worker.strategy", "celery.app.trace")
 SECRET = "Aa0_-" * 8 + "xyz"  # as long as a real one
 
 
@@ -34,7 +35,10 @@ def test_of_a_key_or_ticket_only_its_id_is_left(line: str, kept: str) -> None:
 def logging_restored() -> Iterator[None]:
     root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
+    quieted = {log: log.level for log in map(logging.getLogger, QUIETED)}
     yield
+    for log, before in quieted.items():
+        log.setLevel(before)
     structlog.configure(**configured)
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -104,16 +108,34 @@ def test_a_value_that_cannot_be_written_breaks_off_nothing(written: io.StringIO)
     assert (line["event"], line["unwritable"]) == ("said", "TypeError")
 
 
-def test_lines_for_a_terminal_are_readable(
-    logging_restored: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def shown(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What such a process writes to a terminal."""
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", stream)
+    structlog.contextvars.clear_contextvars()
     configure_logging("INFO")
+    return stream
+
+
+class Unwritable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("to", ["written", "shown"])
+def test_a_value_without_a_text_breaks_off_nothing(request: pytest.FixtureRequest, to: str) -> None:
+    stream: io.StringIO = request.getfixturevalue(to)
+    structlog.get_logger("ours").info("said", by=Unwritable())
+    assert "said" in stream.getvalue()
+    assert "RuntimeError" in stream.getvalue()
+
+
+def test_lines_for_a_terminal_are_readable(shown: io.StringIO) -> None:
     structlog.get_logger("ours").info("order_moved", version=2)
     logging.getLogger("theirs").info("ready")
-    ours, theirs = stream.getvalue().splitlines()
+    ours, theirs = shown.getvalue().splitlines()
     assert "order_moved" in ours
     assert "version" in ours
     assert "ready" in theirs

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from orderengine.domain.errors import OrderEngineError
+from orderengine.domain.errors import NetworkUnavailable, OrderEngineError
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.engine import Superseded
@@ -42,3 +42,24 @@ def test_an_order_that_moved_on_since_this_thread_built_it_is_not_submitted(worl
         submit_order(world.engine, built)
     assert world.network.sends == []
     assert world.order(built.order_id).status is OrderStatus.ROUTING
+
+
+def test_what_this_thread_built_before_another_one_did_is_not_signed(world: World) -> None:
+    order_id = build_order(world.engine, world.route(world.accept().order_id)).order_id
+    with ThreadPoolExecutor(1) as other:
+        rerouted = other.submit(world.route, order_id).result()
+        built = other.submit(build_order, world.engine, rerouted).result()
+    world.orders.damage(order_id)
+    with pytest.raises(OrderEngineError, match="without a route"):
+        submit_order(world.engine, built)
+    assert world.network.sends == []
+
+
+def test_what_this_thread_built_is_signed_from_memory_once(world: World) -> None:
+    built = build_order(world.engine, world.route(world.accept().order_id))
+    world.network.go_dark()
+    with pytest.raises(NetworkUnavailable):
+        submit_order(world.engine, built)
+    world.orders.damage(built.order_id)
+    with pytest.raises(OrderEngineError, match="without a route"):
+        submit_order(world.engine, built)

@@ -41,7 +41,9 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    URI_TOO_LONG = "URI_TOO_LONG"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    EXPECTATION_FAILED = "EXPECTATION_FAILED"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
     NOTIONAL_LIMIT = "NOTIONAL_LIMIT"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
@@ -50,7 +52,9 @@ class ErrorCode(StrEnum):
     TOO_MANY_OPEN_ORDERS = "TOO_MANY_OPEN_ORDERS"
     TOO_MANY_CLIENT_SOCKETS = "TOO_MANY_CLIENT_SOCKETS"
     UPGRADE_REQUIRED = "UPGRADE_REQUIRED"
+    HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
+    UNSUPPORTED_TRANSFER_CODING = "UNSUPPORTED_TRANSFER_CODING"
     NO_QUOTE = "NO_QUOTE"
     NOT_READY = "NOT_READY"
     ORDERS_DISABLED = "ORDERS_DISABLED"
@@ -71,7 +75,9 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
     ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has another order of this name",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
+    ErrorCode.URI_TOO_LONG: "The request line is too long",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
+    ErrorCode.EXPECTATION_FAILED: "Expectation failed",
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
     ErrorCode.NOTIONAL_LIMIT: "The order is worth too much",
     ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is under way",
@@ -80,7 +86,9 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.TOO_MANY_OPEN_ORDERS: "Too many open orders",
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: "Too many open sockets of this client",
     ErrorCode.UPGRADE_REQUIRED: "Upgrade required",
+    ErrorCode.HEADERS_TOO_LARGE: "The headers are too large",
     ErrorCode.INTERNAL_ERROR: "Internal error",
+    ErrorCode.UNSUPPORTED_TRANSFER_CODING: "Unsupported transfer coding",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
     ErrorCode.ORDERS_DISABLED: "No new orders now",

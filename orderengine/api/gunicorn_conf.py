@@ -7,9 +7,17 @@ import signal
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 
 from orderengine import heap
 from orderengine.api.guarded_socket import limit_waits
+from orderengine.api.server import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_LINE_BYTES,
+    ProblemWorker,
+    refuse_body,
+)
 from orderengine.api.updates import EXTENSION
 from orderengine.api.waiting import MAX_WAITING
 from orderengine.config import Settings
@@ -35,10 +43,11 @@ class StructuredLogger(Logger):
 
 
 def post_worker_init(worker: Any) -> None:
-    """Bound the waits for clients, and tell the open sockets when this worker goes down."""
+    """Bound the waits for clients, refuse broken bodies, and tell sockets when this worker ends."""
     for listener in worker.sockets:
         # A thread reads a request, and writes its answer, for as long as the client likes.
         limit_waits(listener, receive_s=REQUEST_TIMEOUT_S, send_s=REQUEST_TIMEOUT_S)
+    worker.wsgi.register_error_handler(ParseException, refuse_body)
     worker.wsgi.extensions[EXTENSION].draining = lambda: not worker.alive
     heap.set_aside()
 
@@ -63,7 +72,7 @@ _settings = Settings.from_env()
 asks_for_keys = _settings.asks_for_keys
 
 bind = _bind(_settings.host, _settings.port)
-worker_class = "gthread"
+worker_class = ProblemWorker
 threads = _settings.ws_max_sockets + MAX_WAITING + HTTP_THREADS
 worker_connections = threads + IDLE_CONNECTIONS
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
@@ -71,8 +80,8 @@ graceful_timeout = 15
 control_socket_disable = True
 # Python waits without limit for a peer that does not take a file, whatever the socket's time-out.
 sendfile = False
-limit_request_line = 4094
-limit_request_fields = 64
-limit_request_field_size = 8190
+limit_request_line = MAX_LINE_BYTES
+limit_request_fields = MAX_HEADERS
+limit_request_field_size = MAX_HEADER_BYTES
 loglevel = _settings.log_level.lower()
 logger_class = StructuredLogger

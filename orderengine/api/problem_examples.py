@@ -52,9 +52,11 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
         409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 has this clientOrderId"
     ),
     ErrorCode.BODY_TOO_LARGE: Example(413, "body must not be longer than 8192 bytes", (_SIZE,)),
+    ErrorCode.URI_TOO_LONG: Example(414, "the request line must not be longer than 4094 bytes"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: Example(
         415, "Content-Type must be application/json", (_TYPE,)
     ),
+    ErrorCode.EXPECTATION_FAILED: Example(417, "no other expectation than 100-continue is met"),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Example(
         422, "this Idempotency-Key was used for another order; a new order needs a new key"
     ),
@@ -72,7 +74,13 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Example(
         429, "a client may have 50 sockets of one process; close one, or connect again later"
     ),
+    ErrorCode.HEADERS_TOO_LARGE: Example(
+        431, "there may be 64 headers or trailers of at most 8190 bytes each"
+    ),
     ErrorCode.INTERNAL_ERROR: Example(500, "the request failed inside the service"),
+    ErrorCode.UNSUPPORTED_TRANSFER_CODING: Example(
+        501, "no other transfer coding than chunked is taken"
+    ),
     ErrorCode.NO_QUOTE: Example(503, "raydium: raydium gave no answer in time"),
     ErrorCode.NOT_READY: Example(503, "PostgreSQL gives no answer"),
     ErrorCode.ORDERS_DISABLED: Example(

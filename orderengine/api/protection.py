@@ -17,6 +17,12 @@ ALWAYS_FREE = "/livez"
 HSTS = "max-age=31536000"
 # What is answered here is data: nothing may be loaded, run or framed because of it.
 POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SECURE_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 def trust_proxies(app: Flask, hops: int) -> None:
@@ -84,10 +90,8 @@ def secure_answers(app: Flask) -> None:
 
     def secure(answer: Response) -> Response:
         headers = answer.headers
-        headers.setdefault("Content-Security-Policy", POLICY)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        for name, text in SECURE_HEADERS.items():
+            headers.setdefault(name, text)
         if request.is_secure:
             headers.setdefault("Strict-Transport-Security", HSTS)
         allowance: Allowance | None = g.get("allowance")

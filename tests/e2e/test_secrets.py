@@ -150,7 +150,10 @@ def use_keys_where_they_do_not_belong(run: Run, alice: str) -> None:
         f"GET / HTTP/1.1\r\nHost: a\r\n{alice} : b\r\n\r\n",
         f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {alice}\x00\r\n\r\n",
     ):
-        assert send_raw(run.stack.port, broken).startswith(b"HTTP/1.1 400")
+        answer = send_raw(run.stack.port, broken).decode()
+        assert answer.startswith("HTTP/1.1 400 ")
+        assert "application/problem+json" in answer
+        run.told[f"the answer to broken HTTP {len(run.told)}"] = answer
 
 
 def lose_redis(run: Run, redis: EmbeddedRedis, key: str) -> None:

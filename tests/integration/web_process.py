@@ -73,6 +73,9 @@ class AllOrders:
 class Web:
     """A web process, and the few things that the tests ask of it."""
 
+    application = "tests.integration.updates_app:create_app()"
+    ready_path = "/state"
+
     def __init__(self, redis_url: str, log: Path, **environ: str) -> None:
         self.port = free_port()
         self.home = log.parent
@@ -94,7 +97,7 @@ class Web:
                 [
                     *(sys.executable, "-m", "gunicorn"),
                     *("--config", "python:orderengine.api.gunicorn_conf"),
-                    "tests.integration.updates_app:create_app()",
+                    self.application,
                 ],
                 cwd=ROOT,
                 env=self._environ,
@@ -116,7 +119,7 @@ class Web:
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log()
         with contextlib.suppress(OSError):
-            return bool(self.state())
+            return bool(self.get(self.ready_path))
         return False
 
     def log(self) -> str:

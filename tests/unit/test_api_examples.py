@@ -6,10 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Response
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    UnsupportedTransferCoding,
+)
 from werkzeug.test import TestResponse
 
 from orderengine.api.errors import ErrorCode
 from orderengine.api.problem_examples import problem_example
+from orderengine.api.server import refusal
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
 from orderengine.execution.limits import Limits
 from tests.conftest import a_new_order
@@ -128,7 +136,7 @@ class Asked:
 
 
 TWICE = ORDER[:-1] + ',"quantity":1}'
-CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
+CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.BAD_REQUEST: lambda asked: asked.get("/ws/orders", **UPGRADE),
     ErrorCode.INVALID_JSON: lambda asked: asked.post(TWICE),
     ErrorCode.VALIDATION_FAILED: lambda asked: asked.post(ORDER.replace("buy", "hold")),
@@ -142,7 +150,9 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
     ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),
+    ErrorCode.URI_TOO_LONG: lambda _: refusal(LimitRequestLine(4095, 4094)),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
+    ErrorCode.EXPECTATION_FAILED: lambda _: refusal(ExpectationFailed("gold")),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
     ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
     ErrorCode.NOTIONAL_LIMIT: Asked.worth_too_much,
@@ -151,7 +161,9 @@ CASES: dict[ErrorCode, Callable[[Asked], TestResponse]] = {
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,
     ErrorCode.ORDERS_DISABLED: Asked.switched_off,
     ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
+    ErrorCode.HEADERS_TOO_LARGE: lambda _: refusal(LimitRequestHeaders("too many")),
     ErrorCode.INTERNAL_ERROR: Asked.defect,
+    ErrorCode.UNSUPPORTED_TRANSFER_CODING: lambda _: refusal(UnsupportedTransferCoding("gold")),
     ErrorCode.NO_QUOTE: Asked.no_quote,
     ErrorCode.NOT_READY: Asked.not_ready,
     ErrorCode.STORAGE_UNAVAILABLE: Asked.no_storage,

@@ -1,0 +1,131 @@
+"""gunicorn's threaded worker, which refuses what is no proper HTTP as the API refuses anything.
+
+The application never sees such a request, or finds out only when it reads the body.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+from gunicorn import util
+from gunicorn.http.errors import (
+    ChunkMissingTerminator,
+    ExpectationFailed,
+    InvalidChunkExtension,
+    InvalidChunkSize,
+    InvalidHeader,
+    InvalidHeaderName,
+    InvalidHTTPVersion,
+    InvalidRequestLine,
+    InvalidRequestMethod,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ObsoleteFolding,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.workers.gthread import ThreadWorker
+from werkzeug.http import http_date
+
+from orderengine.api.errors import ErrorCode, problem
+from orderengine.api.protection import SECURE_HEADERS
+
+MAX_LINE_BYTES = 4094
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 8190
+
+_Refusal = tuple[int, ErrorCode, str]
+
+
+def _bad(detail: str) -> _Refusal:
+    return 400, ErrorCode.BAD_REQUEST, detail
+
+
+_DEFECT = (500, ErrorCode.INTERNAL_ERROR, "the request failed inside the service")
+_CHUNKS = _bad("the body is not sent in well-formed chunks")
+
+# The server's own texts repeat the request; these do not.
+_REFUSALS: Mapping[type[BaseException], _Refusal] = {
+    BaseException: _DEFECT,
+    ParseException: _bad("the request is no proper HTTP"),
+    InvalidRequestLine: _bad("the request line is malformed"),
+    InvalidRequestMethod: _bad("the method has not the form of one"),
+    InvalidHTTPVersion: _bad("the version must be HTTP/1.1 or HTTP/1.0"),
+    InvalidHeader: _bad("a header or trailer is malformed, given twice, or contradicts another"),
+    InvalidHeaderName: _bad("the name of a header or trailer is malformed"),
+    ObsoleteFolding: _bad("a header or trailer must not be folded over several lines"),
+    InvalidChunkSize: _CHUNKS,
+    InvalidChunkExtension: _CHUNKS,
+    ChunkMissingTerminator: _CHUNKS,
+    LimitRequestLine: (
+        414,
+        ErrorCode.URI_TOO_LONG,
+        f"the request line must not be longer than {MAX_LINE_BYTES} bytes",
+    ),
+    ExpectationFailed: (
+        417,
+        ErrorCode.EXPECTATION_FAILED,
+        "no other expectation than 100-continue is met",
+    ),
+    LimitRequestHeaders: (
+        431,
+        ErrorCode.HEADERS_TOO_LARGE,
+        f"there may be {MAX_HEADERS} headers or trailers of at most {MAX_HEADER_BYTES} bytes each",
+    ),
+    UnsupportedTransferCoding: (
+        501,
+        ErrorCode.UNSUPPORTED_TRANSFER_CODING,
+        "no other transfer coding than chunked is taken",
+    ),
+    # What the application answers, and not what the client asks.
+    InvalidResponseHeader: _DEFECT,
+    InvalidResponseHeaderName: _DEFECT,
+}
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to a request that can not be served because of what the server raised."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _REFUSALS)
+    return problem(*_REFUSALS[kind])
+
+
+def refuse_body(error: ParseException) -> Response:
+    """The same where a view found out while it read the body."""
+    # Where on this connection a next request would begin is not known.
+    request.environ["wsgi.input"].reader.req.force_close()
+    return refusal(error)
+
+
+class ProblemWorker(ThreadWorker):
+    """Logs what it refuses as gunicorn does, and answers it as the application would."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Refuse what can not be served; a client that has left is no error."""
+        super().handle_error(req, _Nobody(), addr, exc)
+        if req is not None and req.body.failed:
+            # What a view left of the body was read after the answer: another one would be taken
+            # for that of the next request.
+            return
+        try:
+            util.write_nonblock(client, _raw(refusal(exc)))
+        except OSError as error:
+            self.log.debug("Failed to send a refusal: %s", error)
+
+
+class _Nobody:
+    """Takes gunicorn's own answer, a page of text, in the place of the client."""
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def sendall(self, _: bytes) -> None:
+        pass
+
+
+def _raw(answer: Response) -> bytes:
+    answer.headers.update(SECURE_HEADERS)
+    answer.headers.update({"Cache-Control": "no-store", "Connection": "close", "Date": http_date()})
+    head = f"HTTP/1.1 {answer.status}\r\n{answer.headers}"
+    return head.encode("latin-1") + answer.get_data()

@@ -78,6 +78,7 @@ class FakeOrders:
                 worst_price=order.worst_price,
                 max_legs=order.max_legs,
                 client_order_id=order.client_order_id,
+                request_id=order.request_id,
                 status=OrderStatus.PENDING,
                 version=1,
                 attempt=1,

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
+from structlog.contextvars import get_contextvars
+
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instrument
@@ -81,6 +83,9 @@ class Dispatched:
     delay_s: float = 0.0
     submitted: Submitted | None = None
     again: bool = False
+    request_id: object = field(
+        default_factory=lambda: get_contextvars().get("request_id"), compare=False
+    )
 
 
 @dataclass

@@ -53,7 +53,7 @@ def main() -> None:
             "REDIS_URL": servers.redis_url,
         }
         stack.follow_many([stack.post(*order) for order in ORDERS])
-        stack.follow(stack.post("BTC", "buy", "900"))
+        stack.follow(stack.post("BTC", "buy", "400"))
         at = ("--url", stack.url)  # not a stack that runs in this checkout
         draw("cli-submit", "submit AAPL buy 10 --watch", environ, at)
         draw("cli-quotes", "quotes SOL buy 20000 --max-legs 2", environ, at)

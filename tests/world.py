@@ -59,6 +59,7 @@ class World:
         self.publisher = FakePublisher()
         self.dispatcher = FakeDispatcher()
         self.tally = Tally()
+        self.request_id: str | None = None
         self.engine = Engine(
             orders=self.orders,
             board=self.board,
@@ -84,6 +85,7 @@ class World:
             quantity=Decimal(quantity),
             worst_price=Decimal(worst_price) if worst_price else None,
             max_legs=max_legs,
+            request_id=self.request_id,
         )
         moved = accept_order(self.orders, self.publisher, self.dispatcher, request)
         self.dispatcher.sent.clear()

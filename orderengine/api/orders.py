@@ -28,6 +28,7 @@ from orderengine.api.inputs import (
     read_query,
 )
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
+from orderengine.api.request_ids import current_request_id
 from orderengine.api.schemas import (
     EventListSchema,
     OrderListSchema,
@@ -130,7 +131,8 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
     wanted = read_body(order_schema(ports.instruments), request)
-    order = NewOrder(order_id=uuid4(), client_id=current_caller().client_id, **wanted)
+    client_id, request_id = current_caller().client_id, current_request_id()
+    order = NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
     instrument = ports.instruments.get(order.symbol)
     require_notional(ports.orders, ports.notional, instrument, order, key)
     _require_room(ports, key)

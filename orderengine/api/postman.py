@@ -8,6 +8,7 @@ from typing import Any
 
 from orderengine.api.app import create_app
 from orderengine.config import Settings
+from orderengine.logs import configure_logging
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
@@ -117,4 +118,5 @@ def _parameter(described: Mapping[str, Any]) -> Document:
 
 
 if __name__ == "__main__":
+    configure_logging("ERROR")  # nothing is connected, which is no news here
     Path(sys.argv[1]).write_text(collection_text(), "utf-8")

@@ -17,6 +17,11 @@ def name_requests(app: Flask) -> None:
     app.teardown_request(_end)
 
 
+def current_request_id() -> str:
+    """The id of the request that is being answered."""
+    return str(g.request_id)
+
+
 def _begin() -> None:
     given = request.headers.get(HEADER, "")
     g.request_id = given if _ALLOWED.fullmatch(given) else uuid4().hex

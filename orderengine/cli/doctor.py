@@ -80,7 +80,7 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
         settings = Settings.from_env(environ)
         instruments = load_instruments(settings)
     except (ConfigurationError, OSError, ValueError) as error:
-        advice = "correct it in the environment or in .env; .env.example explains each setting"
+        advice = "correct it in the environment or in .env (see .env.example), or use make run"
         yield Finding("settings", str(error), advice)
         return
     yield Finding("settings", f"complete; {len(list(instruments))} instruments")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 from rich.console import Console
 
-from orderengine.cli.common import Refusal, json_option, stopped_as, tell_json
+from orderengine.cli.common import json_option, stopped_as, tell_json
 from orderengine.cli.operate import Age, operator_ports, operator_settings, place_of
 from orderengine.execution import archive
 from orderengine.execution.archive import Pruned
@@ -22,7 +22,7 @@ def prune(age: timedelta, *, yes: bool, as_json: bool) -> None:
     metrics have not summed up yet are left for the next time.
     """
     if age < archive.YOUNGEST:
-        raise Refusal("--older-than must be at least 1d")
+        raise click.UsageError("--older-than must be at least 1d")
     database = place_of(operator_settings().database_url)
     if yes:
         with stopped_as("stopped; what was dropped stays so, and another prune drops the rest"):

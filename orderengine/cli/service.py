@@ -79,9 +79,9 @@ class Service:
 
     def instruments(self) -> Sequence[Mapping[str, Any]]:
         """What can be traded; raises CannotGoOn."""
-        status, document = self._ask("GET", "/api/instruments")
-        if status != http.client.OK or not document.get("instruments"):
-            message = f"{self.shown} tells of no instruments (status {status})"
+        document = self.get("/api/instruments")
+        if not document.get("instruments"):
+            message = f"{self.shown} tells of no instruments"
             raise CannotGoOn(message)
         return list(document["instruments"])
 
@@ -134,7 +134,8 @@ class Service:
 def refused(status: int, document: Mapping[str, Any]) -> Denied:
     """The error that a refusal is."""
     code = str(document.get("code", status))
-    return Denied(code, f"refused ({code}): {document.get('detail', '')}")
+    hint = "; ORDERENGINE_API_KEY has it here" if status == http.client.UNAUTHORIZED else ""
+    return Denied(code, f"refused ({code}): {document.get('detail', '')}{hint}")
 
 
 def _object(text: bytes | None) -> dict[str, Any] | None:

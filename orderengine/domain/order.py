@@ -63,7 +63,8 @@ class NewOrder:
 
     `quantity` is in whole tokens of the base asset, `slippage_tolerance_bps` in 0..10000.
     `worst_price` (USDC for one token) binds every attempt; `max_legs` is at least 1.
-    `client_order_id` is the client's own name for it, unique among its orders.
+    `client_order_id` is the client's own name for it, unique among its orders; `request_id` names
+    the request that asks for it in the logs.
     """
 
     order_id: UUID
@@ -75,6 +76,7 @@ class NewOrder:
     worst_price: Decimal | None = None
     max_legs: int = 1
     client_order_id: str | None = None
+    request_id: str | None = None
 
     @property
     def data(self) -> Mapping[str, str | int]:
@@ -163,6 +165,7 @@ class Order:
     worst_price: Decimal | None = None
     max_legs: int = 1
     client_order_id: str | None = None
+    request_id: str | None = None
     route: Route | None = None
     limit_amount: int | None = None
     transaction: SignedTransaction | None = None

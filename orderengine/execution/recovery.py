@@ -4,6 +4,7 @@ One mechanism for every crash point, driven by the state of the row and not by w
 """
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from orderengine.domain.errors import DispatchUnavailable, FailureReason, StorageUnavailable
 from orderengine.domain.moves import Fail, RoutingCause
@@ -29,13 +30,23 @@ def recover_due_orders(engine: Engine) -> int:
     due = engine.orders.claim_due(CLAIM_LIMIT)
     for order in due:
         try:
-            with logging_as("recovery", order.order_id, order.attempt):
+            with (
+                bound_contextvars(**_request_of(order)),
+                logging_as("recovery", order.order_id, order.attempt),
+            ):
                 _recover(engine, order)
         except (DispatchUnavailable, StorageUnavailable):
             raise
         except Exception:
             log.exception("order_not_recovered", order_id=str(order.order_id))
     return len(due)
+
+
+def _request_of(order: Order | Unreadable) -> dict[str, str]:
+    """What names the request that placed the order, here and on what is dispatched for it."""
+    if isinstance(order, Unreadable) or order.request_id is None:
+        return {}
+    return {"request_id": order.request_id}
 
 
 def _recover(engine: Engine, order: Order | Unreadable) -> None:

@@ -181,6 +181,7 @@ def _new_values(order: NewOrder) -> dict[str, Any]:
         "worst_price": order.worst_price,
         "max_legs": order.max_legs,
         "client_order_id": order.client_order_id,
+        "request_id": order.request_id,
         "due_s": INTAKE_LIMIT_S,
         "data": json_text(dict(order.data)),
     }
@@ -253,6 +254,7 @@ def _order(row: Row, written: SignedTransaction | None = None) -> Order:
         worst_price=row.worst_price.normalize() if row.worst_price is not None else None,
         max_legs=row.max_legs,
         client_order_id=row.client_order_id,
+        request_id=row.request_id,
         route=route_from(row.route) if row.route else None,
         limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
         transaction=written or stored,

@@ -13,8 +13,8 @@ from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, St
 ORDER_COLUMNS = """
     o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,
     o.version, o.attempt, o.recoveries, o.created_at, o.updated_at, o.route, o.limit_amount,
-    o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, o.client_order_id, t.payload,
-    t.last_valid_height"""
+    o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, o.client_order_id,
+    o.request_id, t.payload, t.last_valid_height"""
 
 # `t` is the latest transaction: the one that the statement itself wrote is not visible to it.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
@@ -36,10 +36,11 @@ def _accept(before: str = "", source: str = "") -> Statement:
         f"""
 WITH {before}o AS (
     INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
-                        worst_price, max_legs, client_order_id, status, version, attempt, due_at)
+                        worst_price, max_legs, client_order_id, request_id,
+                        status, version, attempt, due_at)
     SELECT :id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
-           :worst_price, :max_legs, CAST(:client_order_id AS text), 'pending', 1, 1,
-           now() + make_interval(secs => :due_s){source}
+           :worst_price, :max_legs, CAST(:client_order_id AS text), CAST(:request_id AS text),
+           'pending', 1, 1, now() + make_interval(secs => :due_s){source}
     ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
 ), event AS ({WRITE_EVENT})

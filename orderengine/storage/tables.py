@@ -45,6 +45,7 @@ orders = Table(
     Column("worst_price", WorstPrice),
     Column("max_legs", Integer, nullable=False, server_default="1"),
     Column("client_order_id", Text),
+    Column("request_id", Text),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),

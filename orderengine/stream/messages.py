@@ -135,7 +135,8 @@ def cached_text(order: Order) -> str:
 def cached_order(text: bytes) -> Order:
     """Read what `cached_text` wrote; raises one of `UNREADABLE` for anything else.
 
-    A transaction comes back with an empty `payload`: bytes to send are read from the row only.
+    A transaction comes back with an empty `payload`: bytes to send are read from the row only, and
+    so is the id of the request.
     """
     document: dict[str, Any] = json_value(text.partition(b" ")[2])
     return Order(

@@ -86,12 +86,12 @@ def test_a_split_is_kept_with_all_its_terms_and_legs(store: Store) -> None:
 
 
 def test_an_accepted_order_is_pending_at_version_one_with_its_event(store: Store) -> None:
-    request = a_new_order()
+    request = replace(a_new_order(), request_id="r")
     moved = store.orders.accept(request)
     order, event = moved.order, moved.event
     assert (order.status, order.version, order.attempt) == (OrderStatus.PENDING, 1, 1)
     assert (order.quantity, order.side, order.symbol) == (Decimal(10), Side.BUY, "AAPL")
-    assert order.created_at.tzinfo is UTC
+    assert (order.created_at.tzinfo, order.request_id) == (UTC, "r")
     assert event == OrderEvent(
         order.order_id, 1, OrderStatus.PENDING, 1, order.created_at, dict(request.data)
     )

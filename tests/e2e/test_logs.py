@@ -1,6 +1,7 @@
 """What the processes of a running stack log of an order, and what Flower shows of it."""
 
 import json
+import signal
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -11,7 +12,7 @@ import redis
 
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.redis_server import EmbeddedRedis
-from tests.e2e.stack import Document, Stack
+from tests.e2e.stack import Document, Stack, next_event
 from tests.integration.streams import wait_until
 
 FLOWER_PORT = free_port()
@@ -82,6 +83,19 @@ def test_later_attempts_keep_the_request_and_tell_their_number(stack: Stack) -> 
     assert {line["request_id"] for line in lines} == {"req-retried"}
     reasons = [line["reason"] for line in lines if line["event"] == "attempt_failed"]
     assert reasons == ["SLIPPAGE_EXCEEDED"] * 3
+
+
+def test_an_order_that_was_brought_back_keeps_its_request(stack: Stack) -> None:
+    order_id, _ = place(stack, "req-killed")
+    with stack.socket(order_id) as client:
+        while next_event(client)["status"] != "routing":
+            pass
+    stack.restart("worker", signal.SIGKILL)
+    assert stack.follow(order_id).statuses[-1] == "confirmed"
+    wait_until(lambda: any(line.get("status") == "confirmed" for line in of_order(stack, order_id)))
+    lines = of_order(stack, order_id)
+    assert {"recovery", *STAGES} <= {line["stage"] for line in lines}
+    assert {line["request_id"] for line in lines} == {"req-killed"}
 
 
 def test_a_routing_decision_is_one_line_with_both_quotes(stack: Stack) -> None:

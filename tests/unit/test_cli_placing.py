@@ -94,6 +94,12 @@ def test_a_refusal_of_the_order_itself_ends_the_doubt(
         order_at(desk.url, time)
 
 
+def test_who_has_no_good_key_is_told_where_it_belongs(desk: Desk, time: Time) -> None:
+    desk.before = [LOCKED]
+    with pytest.raises(Denied, match=r"UNAUTHORIZED\): no key; ORDERENGINE_API_KEY"):
+        order_at(desk.url, time)
+
+
 def test_a_doubt_that_stays_is_told_after_half_a_minute(desk: Desk, time: Time) -> None:
     desk.status, desk.answer = UNSTORED
     with pytest.raises(Unknown, match=r"STORAGE_UNAVAILABLE.*--idempotency-key a-key"):

@@ -28,6 +28,19 @@ def test_recovery_brings_back_an_order_from_each_stage(world: World, stage: str)
     assert world.order(order.order_id).attempt == 1
 
 
+@pytest.mark.parametrize("stage", ["pending", "routing", "building", "submitted"])
+def test_what_is_dispatched_again_names_the_request_of_its_order(world: World, stage: str) -> None:
+    world.request_id = "req-1"
+    first = world.stop_at(stage)
+    world.request_id = None
+    second = world.stop_at(stage)
+    world.dispatcher.sent.clear()
+    world.clock.advance(20.0)
+    recover_due_orders(world.engine)
+    named = {sent.order_id: sent.request_id for sent in world.dispatcher.sent}
+    assert named == {first.order_id: "req-1", second.order_id: None}
+
+
 def test_recovery_claims_nothing_while_the_broker_is_away(world: World) -> None:
     world.stop_at("routing")
     world.clock.advance(20.0)

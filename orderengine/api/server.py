@@ -26,9 +26,9 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
-from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import http_date
 
+from orderengine.api.closing import ClosingWorker
 from orderengine.api.errors import ErrorCode, problem
 from orderengine.api.protection import SECURE_HEADERS
 
@@ -98,7 +98,7 @@ def refuse_body(error: ParseException) -> Response:
     return refusal(error)
 
 
-class ProblemWorker(ThreadWorker):
+class ProblemWorker(ClosingWorker):
     """Logs what it refuses as gunicorn does, and answers it as the application would."""
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:

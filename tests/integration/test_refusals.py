@@ -1,8 +1,10 @@
 """What is no proper HTTP is refused by a real gunicorn, in the form of every error of the API."""
 
+import itertools
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from orderengine.api.errors import TITLES, ErrorCode
 from orderengine.api.problem_examples import EXAMPLES, problem_example
 from orderengine.api.protection import SECURE_HEADERS
+from tests.integration.streams import wait_until
 from tests.integration.web_process import TIMEOUT_S, Web
 
 SECRET = b"<script>oe_0123456789ab_secret"
@@ -201,6 +204,30 @@ def test_a_client_that_leaves_before_its_answer_is_no_failure(web: WholeWeb) -> 
         with connected(web) as client:
             client.sendall(case.sent)
     assert web.get("/livez") == {"status": "ok"}
+
+
+def test_clients_that_do_not_close_keep_nobody_waiting(web: WholeWeb) -> None:
+    """One after the other they would take longer than the request after them is given."""
+    leaving = GET.replace(b"localhost\r\n", b"localhost\r\nConnection: close\r\n") + b"\r\n"
+    with ExitStack() as open_clients:
+        clients = [open_clients.enter_context(connected(web)) for _ in range(40)]
+        for client, sent in zip(
+            clients, itertools.cycle([leaving, NOT_READ[0].sent]), strict=False
+        ):
+            client.sendall(sent)
+        assert web.get("/livez") == {"status": "ok"}
+        for client in clients:
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 ")
+            wait_until(lambda client=client: is_gone(client))  # type: ignore[misc]
+
+
+def is_gone(client: socket.socket) -> bool:
+    """Whether the server has closed its side altogether: it reads no more."""
+    try:
+        client.send(b"x")
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+    return False
 
 
 def test_the_log_tells_what_was_refused_without_its_secrets(web: WholeWeb) -> None:

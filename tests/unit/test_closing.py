@@ -1,0 +1,113 @@
+"""How a connection is closed: its client gets some time, and nobody else waits meanwhile."""
+
+import logging
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
+
+from orderengine.api.closing import LINGER_S, MAX_DRAINED_BYTES, ClosingWorker
+
+ANSWER = b"the end of an answer"
+
+
+class Loop:
+    """A worker's loop, turned by hand, with one connection that has had its last answer."""
+
+    def __init__(self, server: socket.socket, client: socket.socket) -> None:
+        self.worker = ClosingWorker(0, 0, [], None, 30, Config(), logging.getLogger("closing"))
+        self.worker.poller = selectors.DefaultSelector()
+        self.worker.nr_conns = 1
+        self.conn = TConn(self.worker.cfg, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        self.server, self.client = server, client
+
+    def finish(self, *, cancelled: bool = False) -> None:
+        ended: Future[bool] = Future()
+        if cancelled:
+            ended.cancel()
+        else:
+            ended.set_result(False)
+        self.worker.finish_request(self.conn, ended)
+
+    def turn(self) -> None:
+        self.worker.wait_for_and_dispatch_events(0)
+        self.worker.murder_keepalived()
+        self.worker.murder_pending()
+
+    @property
+    def is_open(self) -> bool:
+        return self.server.fileno() != -1
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    server, client = socket.socketpair()
+    client.settimeout(10)
+    with server, client:
+        loop = Loop(server, client)
+        yield loop
+        loop.worker.poller.close()
+        loop.worker.tmp.close()
+
+
+def test_a_client_reads_the_end_and_has_time_to_close(loop: Loop) -> None:
+    loop.server.sendall(ANSWER)
+    loop.finish()
+    loop.turn()
+    assert loop.client.recv(100) == ANSWER
+    assert loop.client.recv(100) == b""
+    assert (loop.is_open, loop.worker.nr_conns) == (True, 1)
+    loop.client.sendall(b"more")
+    loop.turn()
+    assert loop.is_open
+    loop.client.close()
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+def test_its_time_is_bounded(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop.finish()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + LINGER_S * 0.9)
+    loop.turn()
+    assert loop.is_open
+    monkeypatch.setattr(time, "monotonic", lambda: now + LINGER_S * 1.1)
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+    assert len(loop.worker.poller.get_map()) == 0
+
+
+def test_what_it_still_sends_is_bounded(loop: Loop) -> None:
+    loop.finish()
+    sent = 0
+    loop.client.setblocking(False)
+    while loop.is_open:
+        sent += loop.client.send(b"x" * 1000)
+        loop.turn()
+        assert sent < MAX_DRAINED_BYTES + 1000
+    assert (sent >= MAX_DRAINED_BYTES, loop.worker.nr_conns) == (True, 0)
+
+
+def test_a_connection_that_its_handler_closed_is_counted_once(loop: Loop) -> None:
+    loop.server.close()
+    loop.finish()
+    assert loop.worker.nr_conns == 0
+
+
+def test_a_request_that_was_never_begun_ends_the_same_way(loop: Loop) -> None:
+    loop.finish(cancelled=True)
+    assert (loop.is_open, loop.client.recv(1)) == (True, b"")
+    loop.client.close()
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+def test_a_turn_without_news_reads_nothing(loop: Loop) -> None:
+    loop.finish()
+    loop.worker._drain(loop.conn, loop.server)
+    assert (loop.is_open, loop.worker.nr_conns) == (True, 1)

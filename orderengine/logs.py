@@ -91,12 +91,20 @@ class _Unbroken:
         self._render = render
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> Any:
-        told = {name: event.get(name) for name in ("event", "level", "logger", "timestamp")}
+        said = dict(event)  # a renderer may take it apart
         try:
             return self._render(logger, method, event)
         except Exception as error:  # noqa: BLE001 - see above
-            plain = {name: str(value) for name, value in told.items()}
-            return _encode({**plain, "unwritable": type(error).__name__})
+            said["unwritable"] = type(error).__name__
+            told = structlog.processors.format_exc_info(logger, method, said)
+            return _encode({name: _shown(value) for name, value in told.items()})
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - see above
+        return f"<{type(error).__name__}>"
 
 
 # Everything beyond ASCII is escaped: no value can begin a line of its own, or colour a terminal.

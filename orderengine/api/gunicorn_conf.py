@@ -10,6 +10,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 
 from orderengine import heap
+from orderengine.api.descriptors import connections_within_limit
 from orderengine.api.guarded_socket import limit_waits
 from orderengine.api.server import (
     MAX_HEADER_BYTES,
@@ -74,7 +75,7 @@ asks_for_keys = _settings.asks_for_keys
 bind = _bind(_settings.host, _settings.port)
 worker_class = ProblemWorker
 threads = _settings.ws_max_sockets + MAX_WAITING + HTTP_THREADS
-worker_connections = threads + IDLE_CONNECTIONS
+worker_connections = connections_within_limit(threads + IDLE_CONNECTIONS, threads)
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15
 control_socket_disable = True

@@ -5,6 +5,7 @@ The application never sees such a request, or finds out only when it reads the b
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from flask import Response, request
 from gunicorn import util
@@ -26,11 +27,13 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
+from structlog.contextvars import bound_contextvars
 from werkzeug.http import http_date
 
 from orderengine.api.closing import ClosingWorker
 from orderengine.api.errors import ErrorCode, problem
 from orderengine.api.protection import SECURE_HEADERS
+from orderengine.api.request_ids import HEADER as REQUEST_ID
 
 MAX_LINE_BYTES = 4094
 MAX_HEADERS = 64
@@ -103,13 +106,15 @@ class ProblemWorker(ClosingWorker):
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Refuse what can not be served; a client that has left is no error."""
-        super().handle_error(req, _Nobody(), addr, exc)
+        request_id = uuid4().hex
+        with bound_contextvars(request_id=request_id):
+            super().handle_error(req, _Nobody(), addr, exc)
         if req is not None and req.body.failed:
             # What a view left of the body was read after the answer: another one would be taken
             # for that of the next request.
             return
         try:
-            util.write_nonblock(client, _raw(refusal(exc)))
+            util.write_nonblock(client, _raw(refusal(exc), request_id))
         except OSError as error:
             self.log.debug("Failed to send a refusal: %s", error)
 
@@ -124,8 +129,9 @@ class _Nobody:
         pass
 
 
-def _raw(answer: Response) -> bytes:
+def _raw(answer: Response, request_id: str) -> bytes:
     answer.headers.update(SECURE_HEADERS)
+    answer.headers[REQUEST_ID] = request_id
     answer.headers.update({"Cache-Control": "no-store", "Connection": "close", "Date": http_date()})
     head = f"HTTP/1.1 {answer.status}\r\n{answer.headers}"
     return head.encode("latin-1") + answer.get_data()

@@ -220,8 +220,7 @@ def _discard_input(ws: Any) -> None:
 def _parting(ws: Any) -> Iterator[None]:
     """Wait shortly for the client's goodbye, then end the connection and the thread that reads it.
 
-    A connection that is still open when the view returns is closed in the server's main loop,
-    which waits for the client up to two seconds, and for one client after the other.
+    The server would close the connection too, but while the thread still reads from it.
     """
     try:
         with contextlib.suppress(*PEER_GONE):

@@ -38,6 +38,7 @@ class Unreadable:
     status: OrderStatus
     attempt: int
     recoveries: int
+    request_id: str | None = None
 
 
 class Orders(Protocol):

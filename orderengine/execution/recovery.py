@@ -29,24 +29,19 @@ def recover_due_orders(engine: Engine) -> int:
     engine.dispatcher.ping()
     due = engine.orders.claim_due(CLAIM_LIMIT)
     for order in due:
-        try:
-            with (
-                bound_contextvars(**_request_of(order)),
-                logging_as("recovery", order.order_id, order.attempt),
-            ):
+        # The request that placed it is named here, and on what is dispatched for it.
+        request = {} if order.request_id is None else {"request_id": order.request_id}
+        with (
+            bound_contextvars(**request),
+            logging_as("recovery", order.order_id, order.attempt),
+        ):
+            try:
                 _recover(engine, order)
-        except (DispatchUnavailable, StorageUnavailable):
-            raise
-        except Exception:
-            log.exception("order_not_recovered", order_id=str(order.order_id))
+            except (DispatchUnavailable, StorageUnavailable):
+                raise
+            except Exception:
+                log.exception("order_not_recovered", order_id=str(order.order_id))
     return len(due)
-
-
-def _request_of(order: Order | Unreadable) -> dict[str, str]:
-    """What names the request that placed the order, here and on what is dispatched for it."""
-    if isinstance(order, Unreadable) or order.request_id is None:
-        return {}
-    return {"request_id": order.request_id}
 
 
 def _recover(engine: Engine, order: Order | Unreadable) -> None:

@@ -229,7 +229,8 @@ def _readable(row: Row) -> Order | Unreadable:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         log.exception("order_unreadable", order_id=str(row.id))
         status = OrderStatus(row.status)
-        return Unreadable(row.id, row.version, status, row.attempt, row.recoveries)
+        counts = row.version, status, row.attempt, row.recoveries
+        return Unreadable(row.id, *counts, row.request_id)
 
 
 def _order(row: Row, written: SignedTransaction | None = None) -> Order:

@@ -33,7 +33,7 @@ def stack_redis_url(own_redis: EmbeddedRedis) -> str:
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
     return {
-        "SIM_SETTLEMENT_MS": "300-500",
+        "SIM_SETTLEMENT_MS": "900-1100",  # time enough to kill a worker meanwhile
         "SIM_DRIFT_BPS": "20-20",
         "FLOWER_PORT": str(FLOWER_PORT),
         "FLOWER_UNAUTHENTICATED_API": "true",

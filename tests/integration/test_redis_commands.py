@@ -67,6 +67,7 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
+    commands.send("PING")  # or else it is a new connection's greeting that is not read
     with monkeypatch.context() as patched:
         patched.setattr("redis.Connection.read_response", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -97,7 +98,7 @@ def two_connections(commands: Commands, client: redis.Redis) -> set[int]:
 
 def test_after_a_timeout_no_connection_is_trusted(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        commands = Commands(create_client(server.url, 1.0).connection_pool)
+        commands = Commands(create_client(server.url, 3.0).connection_pool)
         with create_client(server.url, 5.0) as client:
             before = two_connections(commands, client)
             with frozen(server), pytest.raises(redis.TimeoutError):

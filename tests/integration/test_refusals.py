@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,22 @@ def test_clients_that_do_not_close_keep_nobody_waiting(web: WholeWeb) -> None:
             wait_until(lambda client=client: is_gone(client))  # type: ignore[misc]
 
 
+class NarrowWeb(WholeWeb):
+    """One that may open few files."""
+
+    wrapped_in = ("sh", "-c", 'ulimit -n 400; exec "$@"', "sh")
+
+
+def test_more_silent_clients_than_there_is_room_for_keep_nobody_out(
+    redis_url: str, tmp_path: Path
+) -> None:
+    with NarrowWeb(redis_url, tmp_path / "web.log") as web, ExitStack() as open_clients:
+        for _ in range(200):
+            open_clients.enter_context(connected(web))
+        assert web.get("/livez") == {"status": "ok"}
+        assert web.log().count("Booting worker") == 1
+
+
 def is_gone(client: socket.socket) -> bool:
     """Whether the server has closed its side altogether: it reads no more."""
     try:
@@ -233,8 +250,11 @@ def is_gone(client: socket.socket) -> bool:
 def test_the_log_tells_what_was_refused_without_its_secrets(web: WholeWeb) -> None:
     """Runs last of this module: whatever the requests above brought about was logged."""
     with connected(web) as client:
-        problem_to(client, NOT_READ[1])
+        document = problem_to(client, NOT_READ[1])
     lines = [json.loads(line) for line in web.log().splitlines()]
-    assert {line["level"] for line in lines} == {"info", "warning"}
-    assert lines[-1]["event"].startswith("Invalid request from ip=127.0.0.1: ")
+    refused = [
+        line for line in lines if line["event"].startswith("Invalid request from ip=127.0.0.1: ")
+    ]
+    assert document["headers"]["X-Request-Id"] in {line["request_id"] for line in refused}
+    assert not [line for line in lines if line["level"] in {"error", "critical"}]
     assert "_secret" not in web.log()

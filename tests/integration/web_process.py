@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -75,6 +75,7 @@ class Web:
 
     application = "tests.integration.updates_app:create_app()"
     ready_path = "/state"
+    wrapped_in: Sequence[str] = ()
 
     def __init__(self, redis_url: str, log: Path, **environ: str) -> None:
         self.port = free_port()
@@ -95,6 +96,7 @@ class Web:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
+                    *self.wrapped_in,
                     *(sys.executable, "-m", "gunicorn"),
                     *("--config", "python:orderengine.api.gunicorn_conf"),
                     self.application,

@@ -1,5 +1,6 @@
 """How a connection is closed: its client gets some time, and nobody else waits meanwhile."""
 
+import errno
 import logging
 import selectors
 import socket
@@ -11,7 +12,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
-from orderengine.api.closing import LINGER_S, MAX_DRAINED_BYTES, ClosingWorker
+from orderengine.api.closing import LINGER_S, MAX_DRAINED_BYTES, PAUSE_S, ClosingWorker
 
 ANSWER = b"the end of an answer"
 
@@ -55,7 +56,11 @@ def loop() -> Iterator[Loop]:
         loop.worker.tmp.close()
 
 
-def test_a_client_reads_the_end_and_has_time_to_close(loop: Loop) -> None:
+def test_a_client_reads_the_end_and_has_time_to_close(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     loop.server.sendall(ANSWER)
     loop.finish()
     loop.turn()
@@ -111,3 +116,108 @@ def test_a_turn_without_news_reads_nothing(loop: Loop) -> None:
     loop.finish()
     loop.worker._drain(loop.conn, loop.server)
     assert (loop.is_open, loop.worker.nr_conns) == (True, 1)
+
+
+def test_the_oldest_makes_room_where_all_connections_are_taken(loop: Loop) -> None:
+    loop.worker.worker_connections = 1
+    loop.finish()
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+def test_no_more_than_so_many_are_being_closed(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orderengine.api.closing.MAX_CLOSING", 0)
+    loop.finish()
+    loop.turn()
+    assert not loop.is_open
+
+
+def test_a_request_that_ended_its_thread_ends_its_connection_alone(loop: Loop) -> None:
+    ended: Future[bool] = Future()
+    ended.set_exception(SystemExit(1))
+    loop.worker.finish_request(loop.conn, ended)
+    assert loop.client.recv(1) == b""
+    loop.client.close()
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+@pytest.mark.parametrize("error", [KeyError, ValueError, OSError])
+def test_a_connection_that_can_not_be_watched_is_closed_at_once(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loop.worker.poller, "register", refuse)
+    loop.finish()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+    loop.turn()
+
+
+def test_a_new_client_takes_a_thread_when_it_speaks(loop: Loop) -> None:
+    threads: list[TConn] = []
+    loop.worker.tpool = Pool(threads)
+    loop.worker.enqueue_req(loop.conn)
+    loop.turn()
+    assert threads == []
+    loop.client.sendall(b"G")
+    loop.turn()
+    assert threads == [loop.conn]
+
+
+class Pool:
+    """Threads, of which it is only told what they would do."""
+
+    def __init__(self, given: list[TConn]) -> None:
+        self._given = given
+
+    def submit(self, _handle: object, conn: TConn) -> Future[bool]:
+        self._given.append(conn)
+        return Future()
+
+
+@pytest.mark.parametrize("kind", ["pending_conns", "keepalived_conns"])
+def test_a_silent_client_makes_room_where_all_connections_are_taken(loop: Loop, kind: str) -> None:
+    loop.conn.set_timeout()
+    getattr(loop.worker, kind).append(loop.conn)
+    loop.turn()
+    assert loop.is_open
+    loop.worker.worker_connections = 1
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+class Exhausted:
+    """A listener of a system that has no descriptor left."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def accept(self) -> None:
+        raise OSError(self.code, "no")
+
+
+def test_a_system_without_descriptors_stops_new_connections_for_a_moment(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop.worker.sockets = [listener]
+        loop.worker.set_accept_enabled(True)
+        loop.finish()
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        loop.worker.accept(Exhausted(errno.EMFILE))
+        assert loop.is_open
+        loop.turn()
+        assert (loop.is_open, loop.worker._accepting) == (False, False)
+        loop.worker.set_accept_enabled(True)
+        assert not loop.worker._accepting
+        monkeypatch.setattr(time, "monotonic", lambda: now + PAUSE_S)
+        loop.worker.set_accept_enabled(True)
+        assert loop.worker._accepting
+
+
+def test_another_failure_to_accept_is_not_hidden(loop: Loop) -> None:
+    with pytest.raises(OSError, match="no"):
+        loop.worker.accept(Exhausted(errno.EBADF))

@@ -127,9 +127,15 @@ class Unwritable:
 @pytest.mark.parametrize("to", ["written", "shown"])
 def test_a_value_without_a_text_breaks_off_nothing(request: pytest.FixtureRequest, to: str) -> None:
     stream: io.StringIO = request.getfixturevalue(to)
-    structlog.get_logger("ours").info("said", by=Unwritable())
-    assert "said" in stream.getvalue()
-    assert "RuntimeError" in stream.getvalue()
+    try:
+        raise ValueError("the reason")
+    except ValueError:
+        structlog.get_logger("ours").exception("said", by=Unwritable(), order_id="7")
+    structlog.get_logger("ours").info(Unwritable())
+    first, second = lines(stream)
+    assert (first["event"], first["order_id"], first["by"]) == ("said", "7", "<RuntimeError>")
+    assert "ValueError: the reason" in str(first["exception"])
+    assert (first["unwritable"], second["unwritable"]) == ("RuntimeError", "RuntimeError")
 
 
 def test_lines_for_a_terminal_are_readable(shown: io.StringIO) -> None:

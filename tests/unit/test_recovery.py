@@ -1,6 +1,8 @@
 """Recovery on ports in memory: what it brings back, and what it leaves alone."""
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from orderengine.domain.errors import DispatchUnavailable, FailureReason
 from orderengine.domain.instruments import Instruments
@@ -78,8 +80,13 @@ def test_a_submitted_order_is_never_failed_by_a_cap(world: World) -> None:
 
 
 def test_one_order_that_can_not_be_brought_back_keeps_none_of_the_others(world: World) -> None:
+    world.request_id = "req-1"
     broken, sound = world.submit(), world.submit()
     world.orders.damage(broken.order_id)
     world.clock.advance(20.0)
-    assert recover_due_orders(world.engine) == 2
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        assert recover_due_orders(world.engine) == 2
     assert [sent.order_id for sent in world.dispatcher.sent] == [sound.order_id]
+    (told,) = [line for line in lines if line["log_level"] == "error"]
+    assert told["order_id"] == str(broken.order_id)
+    assert (told["stage"], told["request_id"]) == ("recovery", "req-1")

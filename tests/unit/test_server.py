@@ -77,7 +77,9 @@ def test_a_client_that_has_left_is_no_error(
 
 
 def test_a_client_that_reads_nothing_holds_nobody_up(
-    worker: ProblemWorker, pair: tuple[socket.socket, socket.socket]
+    worker: ProblemWorker,
+    pair: tuple[socket.socket, socket.socket],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server, _ = pair
     server.setblocking(False)
@@ -85,4 +87,6 @@ def test_a_client_that_reads_nothing_holds_nobody_up(
         while server.send(b"x" * 4096):
             pass
     server.setblocking(True)
-    worker.handle_error(None, server, PEER, InvalidRequestLine("x"))
+    with caplog.at_level(logging.DEBUG):
+        worker.handle_error(None, server, PEER, InvalidRequestLine("x"))
+    assert "Failed to send a refusal" in caplog.text

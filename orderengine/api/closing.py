@@ -16,7 +16,7 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 LINGER_S = 2.0
 MAX_CLOSING = 256
@@ -80,8 +80,12 @@ class ClosingWorker(ThreadWorker):
 
     def murder_pending(self) -> None:
         """Close the connections that had their time, or that others need."""
-        super().murder_pending()
         now = time.monotonic()
+        if not self.alive:
+            # As gunicorn does with those that it has served before: else it would stop later.
+            for conn in self.pending_conns:
+                conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
+        super().murder_pending()
         while self._closing:
             oldest, (until, _) = next(iter(self._closing.items()))
             if until > now and len(self._closing) <= MAX_CLOSING:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.workers.gthread import TConn
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
 from orderengine.api.closing import LINGER_S, MAX_DRAINED_BYTES, PAUSE_S, ClosingWorker
 
@@ -184,6 +184,20 @@ def test_a_silent_client_makes_room_where_all_connections_are_taken(loop: Loop, 
     loop.turn()
     assert loop.is_open
     loop.worker.worker_connections = 1
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+def test_a_silent_client_does_not_put_off_the_end(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    loop.worker.enqueue_req(loop.conn)
+    loop.worker.alive = False
+    loop.turn()
+    assert loop.is_open
+    monkeypatch.setattr(time, "monotonic", lambda: now + STOP_KEEPALIVE_LINGER)
     loop.turn()
     assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
 

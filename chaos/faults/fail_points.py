@@ -13,6 +13,7 @@ SLOTS = ("armed-1", "armed-2")
 PASSAGES = 4
 STRIKE_LIMIT_S = 45.0
 WEB_STRIKE_LIMIT_S = 30.0
+RECOVERY_IS_RARE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def _kill_workers(rig: Rig, kills: list[Kill]) -> int:
     while waiting or armed:
         for slot in SLOTS:
             if slot in armed and not _is_over(rig, slot, *armed[slot]):
+                _leave_something_to_recover(rig, *armed[slot])
                 continue
             struck += armed.pop(slot, None) is not None
             if waiting:
@@ -84,6 +86,15 @@ def _arm(rig: Rig, slot: str, kill: Kill) -> None:
     if kill.point.value.startswith("recover."):
         rig.redis.delete(*QUEUES)  # so that there is something to recover
     rig.launch(slot, FAIL_POINT=kill.setting)
+
+
+def _leave_something_to_recover(rig: Rig, kill: Kill, since: float) -> None:
+    """Kill the unarmed worker too, where an armed one waits in vain for work of that kind."""
+    is_late = time.monotonic() - since > RECOVERY_IS_RARE_S
+    if kill.point.value.startswith("recover.") and is_late:
+        rig.kill(rig.workers[0])
+        rig.pause(RECOVERY_IS_RARE_S / 2)  # what it left is due by then, and the armed one alone
+        rig.restart(rig.workers[0])
 
 
 def _is_over(rig: Rig, slot: str, kill: Kill, since: float) -> bool:

@@ -80,7 +80,8 @@ def configure_logging(level: str) -> None:
 def _renderers(*, is_terminal: bool) -> list[Processor]:
     if is_terminal:
         plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        return [_Unbroken(plain)]
+        # On a copy, since it takes the line apart.
+        return [_Unbroken(lambda logger, method, event: plain(logger, method, dict(event)))]
     return [structlog.processors.format_exc_info, _Unbroken(_as_json)]
 
 
@@ -91,12 +92,11 @@ class _Unbroken:
         self._render = render
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> Any:
-        said = dict(event)  # a renderer may take it apart
         try:
             return self._render(logger, method, event)
         except Exception as error:  # noqa: BLE001 - see above
-            said["unwritable"] = type(error).__name__
-            told = structlog.processors.format_exc_info(logger, method, said)
+            event["unwritable"] = type(error).__name__
+            told = structlog.processors.format_exc_info(logger, method, event)
             return _encode({name: _shown(value) for name, value in told.items()})
 
 

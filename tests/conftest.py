@@ -1,5 +1,6 @@
 """Servers for the session, a migrated database, and the builders that most tests want."""
 
+import socket
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -114,3 +115,12 @@ def a_new_order(
         quantity=Decimal(quantity),
         slippage_tolerance_bps=slippage_tolerance_bps,
     )
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The server's end and the client's."""
+    server, client = socket.socketpair()
+    client.settimeout(10)
+    with server, client:
+        yield server, client

@@ -28,6 +28,11 @@ class Kill:
         """The value of FAIL_POINT."""
         return f"{self.point.value}:{self.passage}"
 
+    @property
+    def is_in_recovery(self) -> bool:
+        """Whether only recovery comes by."""
+        return self.point.value.startswith("recover.")
+
 
 def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
     """Kill at every place; one unarmed worker works on meanwhile. Gives the kills that struck."""
@@ -83,15 +88,14 @@ def _kill_workers(rig: Rig, kills: list[Kill]) -> int:
 
 
 def _arm(rig: Rig, slot: str, kill: Kill) -> None:
-    if kill.point.value.startswith("recover."):
+    if kill.is_in_recovery:
         rig.redis.delete(*QUEUES)  # so that there is something to recover
     rig.launch(slot, FAIL_POINT=kill.setting)
 
 
 def _leave_something_to_recover(rig: Rig, kill: Kill, since: float) -> None:
     """Kill the unarmed worker too, where an armed one waits in vain for work of that kind."""
-    is_late = time.monotonic() - since > RECOVERY_IS_RARE_S
-    if kill.point.value.startswith("recover.") and is_late:
+    if kill.is_in_recovery and time.monotonic() - since > RECOVERY_IS_RARE_S:
         rig.kill(rig.workers[0])
         rig.pause(RECOVERY_IS_RARE_S / 2)  # what it left is due by then, and the armed one alone
         rig.restart(rig.workers[0])

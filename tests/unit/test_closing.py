@@ -46,14 +46,11 @@ class Loop:
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
-    server, client = socket.socketpair()
-    client.settimeout(10)
-    with server, client:
-        loop = Loop(server, client)
-        yield loop
-        loop.worker.poller.close()
-        loop.worker.tmp.close()
+def loop(pair: tuple[socket.socket, socket.socket]) -> Iterator[Loop]:
+    loop = Loop(*pair)
+    yield loop
+    loop.worker.poller.close()
+    loop.worker.tmp.close()
 
 
 def test_a_client_reads_the_end_and_has_time_to_close(

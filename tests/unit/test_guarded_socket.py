@@ -22,17 +22,8 @@ class Seconds:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's end and the client's."""
-    server, client = socket.socketpair()
-    client.settimeout(10)
-    with server, client:
-        yield server, client
-
-
-@pytest.fixture
 def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The same over TCP, with a client that has little room."""
+    """The server's end and the client's over TCP, with a client that has little room."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(10)

@@ -29,15 +29,6 @@ def worker() -> Iterator[ProblemWorker]:
     made.tmp.close()
 
 
-@pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's end and the client's."""
-    server, client = socket.socketpair()
-    client.settimeout(10)
-    with server, client:
-        yield server, client
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_wrong_with_a_request_is_no_defect_of_the_service(
     kind: Any,

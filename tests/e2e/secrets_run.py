@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import kill_group, spawn
 from orderengine.local.procfile import shell_line
-from tests.e2e.stack import LOGS, ROOT, Stack
+from tests.e2e.stack import ASK_PAUSE_S, LOGS, ROOT, Stack
 from tests.integration.streams import wait_until
 
 TIMEOUT_S = 40.0
@@ -167,7 +167,7 @@ def start_with_what_can_not_work(run: Run, password: str, folder: Path) -> None:
 
 
 def wait_for(attempts: Iterable[Attempt]) -> None:
-    wait_until(lambda: all(attempt.is_over() for attempt in attempts), TIMEOUT_S)
+    wait_until(lambda: all(attempt.is_over() for attempt in attempts), TIMEOUT_S, ASK_PAUSE_S)
 
 
 def send_raw(port: int, lines: str) -> bytes:

@@ -26,6 +26,9 @@ ROOT = Path(__file__).parent.parent.parent
 TIMEOUT_S = 40.0
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
+ASK_PAUSE_S = 0.1
+"""Between questions to the API: what waits for it must not spend what an address may ask for."""
+
 WORKER_IS_READY = " ready."
 LOG_TAIL_LINES = 60
 LOGS = ("release", "web", "worker", "flower")
@@ -86,7 +89,7 @@ class Stack:
             self._release()
             for name in ("web", "worker"):
                 self._start(name)
-            wait_until(self._is_ready, START_TIMEOUT_S)
+            wait_until(self._is_ready, START_TIMEOUT_S, ASK_PAUSE_S)
         except BaseException as error:
             error.add_note("\n".join(self.tails().values()))
             self.stop(signal.SIGKILL)
@@ -180,7 +183,7 @@ class Stack:
         self._start(name)
         if name == "worker":
             wait_until(lambda: self.logs(name).count(WORKER_IS_READY) > ready, START_TIMEOUT_S)
-        wait_until(self._is_ready, START_TIMEOUT_S)
+        wait_until(self._is_ready, START_TIMEOUT_S, ASK_PAUSE_S)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End what still runs; raises AssertionError for a process that had to be killed."""

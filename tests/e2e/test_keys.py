@@ -15,7 +15,7 @@ import websocket
 
 from orderengine.local.ports import LOOPBACK, free_port
 from tests.e2e.clients import bought_ticket, enter, keys
-from tests.e2e.stack import ROOT, Stack, next_event, rest
+from tests.e2e.stack import ASK_PAUSE_S, ROOT, Stack, next_event, rest
 from tests.integration.streams import wait_until
 
 REVOKED_WITHIN_S = 5.0
@@ -102,7 +102,7 @@ def test_the_sockets_of_a_revoked_key_are_closed_within_seconds(strangers_stack:
         began = time.monotonic()
         assert rest(client).code == 1008
         assert time.monotonic() - began < REVOKED_WITHIN_S
-    wait_until(lambda: status_of(stack, "/api/orders") == 401)
+    wait_until(lambda: status_of(stack, "/api/orders") == 401, pause_s=ASK_PAUSE_S)
     stack.headers = {}
     stack.restart("worker")
 

@@ -19,7 +19,7 @@ from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import command_line
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.secrets_run import TIMEOUT_S, Run, fetch, send_raw, start_with_what_can_not_work
-from tests.e2e.stack import LOGS, Stack, rest
+from tests.e2e.stack import ASK_PAUSE_S, LOGS, Stack, rest
 from tests.integration.streams import wait_until
 
 FLOWER_PORT = free_port()
@@ -168,13 +168,13 @@ def lose_redis(run: Run, redis: EmbeddedRedis, key: str) -> None:
 
     wait_until(all_complain, TIMEOUT_S)
     redis.start()
-    wait_until(run.stack.answers_ready, TIMEOUT_S)
+    wait_until(run.stack.answers_ready, TIMEOUT_S, ASK_PAUSE_S)
     order_id = json.loads(run.ask("/api/orders/execute", key, ORDER)[1])["orderId"]
 
     def has_ended() -> bool:
         return '"confirmed"' in run.ask(f"/api/orders/{order_id}", key)[1]
 
-    wait_until(has_ended, TIMEOUT_S)
+    wait_until(has_ended, TIMEOUT_S, ASK_PAUSE_S)
 
 
 def look_at_flower(run: Run) -> None:

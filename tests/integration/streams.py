@@ -110,12 +110,14 @@ class StreamFactory:
             stream.close()
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+def wait_until(
+    condition: Callable[[], bool], timeout_s: float = 15.0, pause_s: float = 0.005
+) -> None:
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
-        pause.wait(0.005)
+        pause.wait(pause_s)
 
 
 def take(follower: Follower, count: int, timeout_s: float = 15.0) -> list[int]:

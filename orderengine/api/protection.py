@@ -14,6 +14,9 @@ from orderengine.execution.limits import WINDOW_S, Allowance
 ALWAYS_FREE = "/livez"
 """A host asks it to know whether the process lives; nothing is looked at for it."""
 
+FILES = frozenset({"page.get_page", "page.get_static"})
+"""Loading the page asks for some thirty files at once, which must not cost it its first data."""
+
 HSTS = "max-age=31536000"
 # What is answered here is data: nothing may be loaded, run or framed because of it.
 POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -53,12 +56,16 @@ def _host_name(host: str) -> str:
 
 
 def limit_addresses(app: Flask) -> None:
-    """Refuse an address that asks too often, before anything is looked up for it."""
+    """Refuse an address that asks too often, before anything is looked up for it.
+
+    The files of the page are counted by themselves, up to the same limit.
+    """
 
     def check() -> Response | None:
         limit = current_ports().limits.rate_per_address
         name = counted_address(request.remote_addr or "")
-        return _spend(f"address:{name}", limit) if request.path != ALWAYS_FREE else None
+        kind = "files" if request.endpoint in FILES else "address"
+        return _spend(f"{kind}:{name}", limit) if request.path != ALWAYS_FREE else None
 
     app.before_request(check)
 

@@ -265,3 +265,16 @@ def test_without_keys_an_address_is_still_limited() -> None:
     answers = [web.client.get("/api/instruments") for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 200, 429]
     assert web.client.get("/livez").status_code == 200
+
+
+def test_the_files_of_the_page_do_not_cost_an_address_its_requests_and_are_limited_too() -> None:
+    web = Web(limits=Limits(rate_per_address=2))
+
+    def status(path: str) -> int:
+        with web.client.get(path) as answer:
+            return answer.status_code
+
+    paths = ["/", "/static/js/main.js", "/static/js/main.js", "/api/orders", "/api/orders", "/"]
+    assert [status(path) for path in paths] == [200, 200, 429, 200, 200, 429]
+    assert status("/static/nothing.js") == 429
+    assert status("/nothing") == 429

@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     EVENTS_PRUNED = "EVENTS_PRUNED"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     URI_TOO_LONG = "URI_TOO_LONG"
@@ -73,6 +74,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
     ErrorCode.EVENTS_PRUNED: "The order's events are not kept any more",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
+    ErrorCode.REQUEST_TIMEOUT: "The request took too long to come",
     ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has another order of this name",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.URI_TOO_LONG: "The request line is too long",

@@ -4,18 +4,20 @@ The one module that reads the settings when it is imported: that is what a confi
 """
 
 import signal
+import sys
 from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 
 from orderengine import heap
+from orderengine.api import reading
+from orderengine.api.capacity import HTTP_THREADS
 from orderengine.api.descriptors import connections_within_limit
 from orderengine.api.guarded_socket import limit_waits
 from orderengine.api.server import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
-    MAX_LINE_BYTES,
     ProblemWorker,
     refuse_body,
 )
@@ -24,11 +26,7 @@ from orderengine.api.waiting import MAX_WAITING
 from orderengine.config import Settings
 from orderengine.logs import configure_logging
 
-HTTP_THREADS = 24
-"""Threads that no socket and no request that waits for its order can take."""
-
 IDLE_CONNECTIONS = 1000
-REQUEST_TIMEOUT_S = 10
 
 
 class StructuredLogger(Logger):
@@ -42,12 +40,20 @@ class StructuredLogger(Logger):
             log.handlers.clear()
             log.propagate = True
 
+    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """Log a failure; a client that does not take its answer is none."""
+        if isinstance(sys.exception(), BlockingIOError):
+            self.info("A client did not take its answer in time.")
+        else:
+            super().exception(msg, *args, **kwargs)
+
 
 def post_worker_init(worker: Any) -> None:
     """Bound the waits for clients, refuse broken bodies, and tell sockets when this worker ends."""
     for listener in worker.sockets:
-        # A thread reads a request, and writes its answer, for as long as the client likes.
-        limit_waits(listener, receive_s=REQUEST_TIMEOUT_S, send_s=REQUEST_TIMEOUT_S)
+        # A thread reads a body, and writes an answer, for as long as the client likes.
+        wait_s = reading.REQUEST_TIMEOUT_S
+        limit_waits(listener, receive_s=wait_s, send_s=wait_s)
     worker.wsgi.register_error_handler(ParseException, refuse_body)
     worker.wsgi.extensions[EXTENSION].draining = lambda: not worker.alive
     heap.set_aside()
@@ -75,13 +81,15 @@ asks_for_keys = _settings.asks_for_keys
 bind = _bind(_settings.host, _settings.port)
 worker_class = ProblemWorker
 threads = _settings.ws_max_sockets + MAX_WAITING + HTTP_THREADS
-worker_connections = connections_within_limit(threads + IDLE_CONNECTIONS, threads)
+worker_connections = connections_within_limit(
+    threads + IDLE_CONNECTIONS, threads, _settings.ws_max_sockets
+)
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15
 control_socket_disable = True
 # Python waits without limit for a peer that does not take a file, whatever the socket's time-out.
 sendfile = False
-limit_request_line = MAX_LINE_BYTES
+limit_request_line = reading.MAX_LINE_BYTES
 limit_request_fields = MAX_HEADERS
 limit_request_field_size = MAX_HEADER_BYTES
 loglevel = _settings.log_level.lower()

@@ -45,6 +45,9 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
         "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it",
     ),
     ErrorCode.METHOD_NOT_ALLOWED: Example(405, "this path does not serve this method"),
+    ErrorCode.REQUEST_TIMEOUT: Example(
+        408, "the head of a request must be sent within 10 seconds, and so its body"
+    ),
     ErrorCode.IDEMPOTENCY_CONFLICT: Example(
         409, "a request with this Idempotency-Key is being stored; ask again shortly"
     ),
@@ -75,7 +78,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
         429, "a client may have 50 sockets of one process; close one, or connect again later"
     ),
     ErrorCode.HEADERS_TOO_LARGE: Example(
-        431, "there may be 64 headers or trailers of at most 8190 bytes each"
+        431, "there may be 64 headers or trailers of at most 8190 bytes, 32768 in all"
     ),
     ErrorCode.INTERNAL_ERROR: Example(500, "the request failed inside the service"),
     ErrorCode.UNSUPPORTED_TRANSFER_CODING: Example(

@@ -30,14 +30,21 @@ from gunicorn.http.errors import (
 from structlog.contextvars import bound_contextvars
 from werkzeug.http import http_date
 
-from orderengine.api.closing import ClosingWorker
+from orderengine.api.capacity import CapacityWorker
 from orderengine.api.errors import ErrorCode, problem
 from orderengine.api.protection import SECURE_HEADERS
+from orderengine.api.reading import (
+    MAX_HEAD_BYTES,
+    MAX_LINE_BYTES,
+    REQUEST_TIMEOUT_S,
+    RequestTimedOut,
+)
 from orderengine.api.request_ids import HEADER as REQUEST_ID
 
-MAX_LINE_BYTES = 4094
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 8190
+
+_HEADERS = f"{MAX_HEADERS} headers or trailers of at most {MAX_HEADER_BYTES} bytes"
 
 _Refusal = tuple[int, ErrorCode, str]
 
@@ -62,6 +69,11 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     InvalidChunkSize: _CHUNKS,
     InvalidChunkExtension: _CHUNKS,
     ChunkMissingTerminator: _CHUNKS,
+    RequestTimedOut: (
+        408,
+        ErrorCode.REQUEST_TIMEOUT,
+        f"the head of a request must be sent within {REQUEST_TIMEOUT_S} seconds, and so its body",
+    ),
     LimitRequestLine: (
         414,
         ErrorCode.URI_TOO_LONG,
@@ -75,7 +87,7 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     LimitRequestHeaders: (
         431,
         ErrorCode.HEADERS_TOO_LARGE,
-        f"there may be {MAX_HEADERS} headers or trailers of at most {MAX_HEADER_BYTES} bytes each",
+        f"there may be {_HEADERS}, {MAX_HEAD_BYTES} in all",
     ),
     UnsupportedTransferCoding: (
         501,
@@ -96,19 +108,23 @@ def refusal(error: Exception) -> Response:
 
 def refuse_body(error: ParseException) -> Response:
     """The same where a view found out while it read the body."""
-    # Where on this connection a next request would begin is not known.
-    request.environ["wsgi.input"].reader.req.force_close()
+    if not isinstance(error, RequestTimedOut):
+        # Where on this connection a next request would begin is not known.
+        request.environ["wsgi.input"].reader.req.force_close()
     return refusal(error)
 
 
-class ProblemWorker(ClosingWorker):
+class ProblemWorker(CapacityWorker):
     """Logs what it refuses as gunicorn does, and answers it as the application would."""
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Refuse what can not be served; a client that has left is no error."""
         request_id = uuid4().hex
         with bound_contextvars(request_id=request_id):
-            super().handle_error(req, _Nobody(), addr, exc)
+            if isinstance(exc, RequestTimedOut):
+                self.log.info("Refused a request from ip=%s: %s", addr[0] if addr else "", exc)
+            else:
+                super().handle_error(req, _Nobody(), addr, exc)
         if req is not None and req.body.failed:
             # What a view left of the body was read after the answer: another one would be taken
             # for that of the next request.

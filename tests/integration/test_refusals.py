@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,22 +219,6 @@ def test_clients_that_do_not_close_keep_nobody_waiting(web: WholeWeb) -> None:
         for client in clients:
             assert client.makefile("rb").read().startswith(b"HTTP/1.1 ")
             wait_until(lambda client=client: is_gone(client))  # type: ignore[misc]
-
-
-class NarrowWeb(WholeWeb):
-    """One that may open few files."""
-
-    wrapped_in = ("sh", "-c", 'ulimit -n 400; exec "$@"', "sh")
-
-
-def test_more_silent_clients_than_there_is_room_for_keep_nobody_out(
-    redis_url: str, tmp_path: Path
-) -> None:
-    with NarrowWeb(redis_url, tmp_path / "web.log") as web, ExitStack() as open_clients:
-        for _ in range(200):
-            open_clients.enter_context(connected(web))
-        assert web.get("/livez") == {"status": "ok"}
-        assert web.log().count("Booting worker") == 1
 
 
 def is_gone(client: socket.socket) -> bool:

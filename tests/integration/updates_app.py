@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from orderengine.api import guarded_socket, gunicorn_conf
+from orderengine.api import guarded_socket, reading
 from orderengine.api.access import register_access
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.updates import Caps, Updates, register_updates
@@ -82,11 +82,15 @@ def _shorten_waits(app: Flask) -> None:
     if send_s := os.environ.get("TEST_SEND_TIMEOUT_S"):
         guarded_socket.SEND_TIMEOUT_S = int(send_s)
     if request_s := os.environ.get("TEST_REQUEST_TIMEOUT_S"):
-        gunicorn_conf.REQUEST_TIMEOUT_S = int(request_s)
+        reading.REQUEST_TIMEOUT_S = int(request_s)
 
 
 def _let_orders_move(app: Flask, orders: FakeOrders, publisher: EventPublisher) -> None:
     walks: dict[UUID, Walk] = {}
+
+    @app.post("/body")
+    def read() -> ResponseReturnValue:
+        return jsonify(length=len(request.get_data()))
 
     @app.post("/orders")
     def accept() -> ResponseReturnValue:

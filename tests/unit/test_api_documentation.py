@@ -82,6 +82,7 @@ def test_every_error_of_an_operation_shows_its_answer(spec: dict[str, Any]) -> N
                 shown.add(ErrorCode(code))
     elsewhere = {
         ErrorCode.BAD_REQUEST,  # sockets, and what is not HTTP
+        ErrorCode.REQUEST_TIMEOUT,
         ErrorCode.URI_TOO_LONG,
         ErrorCode.EXPECTATION_FAILED,
         ErrorCode.HEADERS_TOO_LARGE,

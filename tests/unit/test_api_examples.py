@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from orderengine.api.errors import ErrorCode
 from orderengine.api.problem_examples import problem_example
+from orderengine.api.reading import RequestTimedOut
 from orderengine.api.server import refusal
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
 from orderengine.execution.limits import Limits
@@ -147,6 +148,7 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
     ErrorCode.EVENTS_PRUNED: Asked.pruned,
     ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
+    ErrorCode.REQUEST_TIMEOUT: lambda _: refusal(RequestTimedOut()),
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
     ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),

@@ -12,10 +12,10 @@ UNLIMITED = resource.RLIM_INFINITY
 @pytest.mark.parametrize(
     ("soft", "hard", "connections", "raised"),
     [
-        (1024, 1_000_000, 1256, 1256 + OTHERS),
-        (1024, UNLIMITED, 1256, 1256 + OTHERS),
-        (1024, 1024, 1024 - OTHERS, 1024),
-        (1024, 1100, 1100 - OTHERS, 1100),
+        (1024, 1_000_000, 1256, 1256 + OTHERS + 200),
+        (1024, UNLIMITED, 1256, 1256 + OTHERS + 200),
+        (1024, 1024, 1024 - OTHERS - 200, 1024),
+        (1024, 1100, 1100 - OTHERS - 200, 1100),
         (256, 256, 257, 256),
         (100_000, 100_000, 1256, None),
         (UNLIMITED, UNLIMITED, 1256, None),
@@ -27,5 +27,5 @@ def test_the_limit_is_raised_as_far_as_it_may_and_kept(
     said: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: said.append(limits))
-    assert connections_within_limit(1256, 256) == connections
+    assert connections_within_limit(1256, 256, 200) == connections
     assert said == ([] if raised is None else [(raised, hard)])

@@ -1,0 +1,66 @@
+"""gunicorn's threaded worker, which makes room where it has as many connections as it can have."""
+
+import errno
+import time
+from typing import Any
+
+from orderengine.api.reading import ReadingWorker
+
+HTTP_THREADS = 24
+"""Threads that no socket and no request that waits for its order can take."""
+
+FAIR_S = 1.0
+"""For how long nobody is let go who has just been heard of: a request may be on its way."""
+
+RESERVE = 16
+"""Descriptors that are left to others once there were none."""
+
+PAUSE_S = 1.0
+NARROW_S = 60.0
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class CapacityWorker(ReadingWorker):
+    """Lets go of those that were silent for longest; who is new waits in the listener's backlog."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._capacity = int(self.cfg.worker_connections)
+        self._accepts_from = 0.0
+        self._narrow_until = 0.0
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, if one is there and the system has room for it."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            now = time.monotonic()
+            self._accepts_from, self._narrow_until = now + PAUSE_S, now + NARROW_S
+            self.worker_connections = max(self.nr_conns - RESERVE, 1)
+            self.log.warning("No more than %d connections now: %s", self.worker_connections, error)
+            self.set_accept_enabled(False)
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's
+        """Take new connections from now on, or none."""
+        if not enabled or time.monotonic() >= self._accepts_from:
+            super().set_accept_enabled(enabled)
+
+    def murder_pending(self) -> None:
+        """Close the connections that had their time, or whose place others need."""
+        super().murder_pending()
+        if self._narrow_until and time.monotonic() >= self._narrow_until:
+            self._narrow_until = 0.0
+            self.worker_connections = self._capacity
+        if self.alive:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        heard_before = time.monotonic() - FAIR_S
+        while self.nr_conns >= self.worker_connections:
+            longest = self.waiting()
+            silent = min(longest, key=longest.__getitem__, default=None)
+            if silent is None or longest[silent] > heard_before:
+                return
+            self.let_go(silent)

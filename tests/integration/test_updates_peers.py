@@ -75,7 +75,8 @@ def test_http_is_not_held_up_by_sockets_that_end(web: Web) -> None:
             next_event(stack.enter_context(web.follow(order_id)))
         web.post(f"/orders/{order_id}/fail")
         wait_until(is_idle)
-    assert slowest_s < 1.5, "the main loop waits for clients that say no goodbye"
+    # A server that waits for them does so for twenty seconds.
+    assert slowest_s < 5.0, "the main loop waits for clients that say no goodbye"
 
 
 def test_what_a_client_says_is_ignored(web: Web) -> None:
@@ -139,16 +140,17 @@ def test_a_client_that_answers_no_ping_is_dropped(own_web: Callable[..., Web]) -
     web = own_web(TEST_PING_S="0.2")
     with raw_handshake(web, web.order(), KEY) as client:
         assert client.recv(4096).startswith(b"HTTP/1.1 101")
-        wait_until(lambda: bool(web.state()["followers"] == 1))
+        wait_until(lambda: bool(web.state()["closed"] == {"gone": 1}))
         wait_until(web.is_idle)
 
 
 def test_a_client_that_answers_pings_stays(own_web: Callable[..., Web]) -> None:
-    web = own_web(TEST_PING_S="0.05")
+    # Long enough that a client which is held up on a busy machine still answers before the next.
+    web = own_web(TEST_PING_S="1")
     order_id = web.order()
     with web.follow(order_id) as client:
         next_event(client)
-        for _ in range(20):
+        for _ in range(3):
             opcode, _ = client.recv_data(control_frame=True)
             assert opcode == websocket.ABNF.OPCODE_PING
         web.post(f"/orders/{order_id}/fail")
@@ -187,7 +189,7 @@ def test_a_client_that_reads_on_too_late_finds_out_why(own_web: Callable[..., We
 
 
 def test_a_client_that_stops_reading_holds_up_nobody_else(own_web: Callable[..., Web]) -> None:
-    web = own_web()  # it is cut off after ten seconds only
+    web = own_web(TEST_SEND_TIMEOUT_S="60")  # it is not cut off before the others have ended
     order_id = web.order()
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
     with web.follow(order_id, sockopt=small) as slow:
@@ -202,7 +204,7 @@ def test_a_client_that_stops_reading_holds_up_nobody_else(own_web: Callable[...,
                 assert seqs(rest(friend)[0]) == [1, 2, 3, 4, 5]
             slowest_s = max(slowest_s, time.monotonic() - began)
         assert web.state()["closed"] == {"ended": 20}
-    assert slowest_s < 2.0
+    assert slowest_s < 5.0
 
 
 @pytest.mark.parametrize("opcode", [websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_PING])
@@ -223,8 +225,9 @@ def test_a_client_that_never_finishes_its_request_frees_its_thread(
     own_web: Callable[..., Web],
 ) -> None:
     web = own_web(WS_MAX_SOCKETS="1", TEST_REQUEST_TIMEOUT_S="1")
+    threads = web.state()["threads"]
     with contextlib.ExitStack() as stack:
-        for _ in range(25):
+        for _ in range(2 * threads):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", web.port)))
             client.sendall(b"GET /state HTTP/1.1\r\nHost:")
         assert web.state()["open"] == 0

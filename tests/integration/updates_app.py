@@ -137,4 +137,5 @@ def _show_state(app: Flask, updates: Updates, hub: Hub, orders: FakeOrders) -> N
             followers=hub.followers,
             closed=dict(updates.closed),
             orders=len(orders),
+            threads=gunicorn_conf.threads,
         )

@@ -52,7 +52,8 @@ def stack_database_url(own_postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_SETTLEMENT_MS": "300-500", "STUCK_AFTER_S": "1"}
+    # Time to switch the network off before anything lands; only what stays longer is stuck.
+    return {"SIM_SETTLEMENT_MS": "3000-3000", "STUCK_AFTER_S": "4"}
 
 
 @contextlib.contextmanager

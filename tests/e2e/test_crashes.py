@@ -32,7 +32,12 @@ def stack_redis_url(own_redis: EmbeddedRedis) -> str:
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_QUOTE_LATENCY_MS": "400-400", "SIM_SETTLEMENT_MS": "800-1000"}
+    # Few at a time and slow to land: orders stay in each stage until the test has seen them there.
+    return {
+        "ORDER_CONCURRENCY": "3",
+        "SIM_QUOTE_LATENCY_MS": "400-400",
+        "SIM_SETTLEMENT_MS": "3000-3000",
+    }
 
 
 def assert_each_executed_once(

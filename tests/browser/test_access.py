@@ -26,10 +26,11 @@ UNKNOWN_KEY = f"oe_{'0' * 12}_{'A' * 43}"
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
+    # The test finds out within a second that an order is submitted, and acts only then.
     return {
         "AUTH": "required",
         "SIM_QUOTE_LATENCY_MS": "50-80",
-        "SIM_SETTLEMENT_MS": "1500-1500",
+        "SIM_SETTLEMENT_MS": "4000-4000",
     }
 
 

@@ -22,7 +22,8 @@ OUTAGE = ["Failed to load resource", "WebSocket connection to"]
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_QUOTE_LATENCY_MS": "50-80", "SIM_SETTLEMENT_MS": "1500-1500"}
+    # The test finds out within a second that an order is submitted, and acts only then.
+    return {"SIM_QUOTE_LATENCY_MS": "50-80", "SIM_SETTLEMENT_MS": "4000-4000"}
 
 
 @pytest.fixture

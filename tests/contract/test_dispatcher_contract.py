@@ -23,7 +23,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 def on_celery(url: str) -> CeleryDispatcher:
     return CeleryDispatcher(
-        create_celery(url, timeout_s=0.2), Breaker(0.0), create_client(url, 0.2).ping
+        create_celery(url, timeout_s=2.0), Breaker(0.0), create_client(url, 2.0).ping
     )
 
 

@@ -23,11 +23,13 @@ from orderengine.stream.client import create_client
 from tests.servers import Servers
 
 BOUND_S = 1.0
+PATIENT_S = 2.0
+SHORT_S = 0.4
 
 
-def a_dispatcher(url: str, skip_s: float = 0.0) -> CeleryDispatcher:
-    app = create_celery(url, timeout_s=0.2)
-    return CeleryDispatcher(app, Breaker(skip_s), create_client(url, 0.2).ping)
+def a_dispatcher(url: str, skip_s: float = 0.0, timeout_s: float = PATIENT_S) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=timeout_s)
+    return CeleryDispatcher(app, Breaker(skip_s), create_client(url, timeout_s).ping)
 
 
 def messages(client: redis.Redis, queue: str) -> list[dict[str, object]]:
@@ -62,7 +64,7 @@ def test_only_new_orders_wait_in_the_intake_queue(
 
 
 def test_the_short_way_sends_what_celery_sends(redis_client: redis.Redis, redis_url: str) -> None:
-    app = create_celery(redis_url, timeout_s=0.2)
+    app = create_celery(redis_url, timeout_s=PATIENT_S)
     options: dict[str, Any] = {
         "queue": "settle",
         "task_id": "t",
@@ -80,7 +82,7 @@ def test_the_short_way_sends_what_celery_sends(redis_client: redis.Redis, redis_
 def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
-    app = create_celery(redis_url, timeout_s=0.2)
+    app = create_celery(redis_url, timeout_s=PATIENT_S)
 
     @app.task(name="submit_order", shared=False, max_retries=None)
     def submit_order(_handed: object, _more: str, *, once: bool) -> None:
@@ -126,7 +128,7 @@ def test_a_broker_that_refuses_is_told_at_once() -> None:
 def test_a_frozen_broker_costs_one_short_wait_and_then_none(
     servers: Servers, redis_client: redis.Redis, redis_url: str
 ) -> None:
-    dispatcher = a_dispatcher(redis_url, skip_s=30.0)
+    dispatcher = a_dispatcher(redis_url, skip_s=30.0, timeout_s=SHORT_S)
     dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     assert servers.redis is not None
     pid = servers.redis.pid
@@ -144,7 +146,7 @@ def test_a_frozen_broker_costs_one_short_wait_and_then_none(
     finally:
         os.kill(pid, signal.SIGCONT)
     assert first < BOUND_S
-    assert second < 0.05
+    assert second < SHORT_S, "it waited once more"
 
 
 def test_a_broker_that_comes_back_is_used_again(servers: Servers, redis_url: str) -> None:

@@ -118,18 +118,19 @@ def test_a_request_whose_outcome_was_unknown_finds_its_order(
     database_url: str, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server commits after the client has given up."""
+    engine = create_database_engine(database_url, pool_size=1, application="tests-impatient")
+    orders = SqlOrders(engine)
+    accept(orders, "k-0")  # connects and prepares, which the short limit is not for
     with database.connect() as connection:
         connection.execute(SLOW_TO_COMMIT)
     monkeypatch.setattr("orderengine.database.STATEMENT_TIMEOUT_S", 0.2)
-    engine = create_database_engine(database_url, pool_size=1, application="tests-impatient")
-    orders = SqlOrders(engine)
     try:
         with pytest.raises(StorageUnavailable):
             accept(orders)
         monkeypatch.undo()
-        wait_until(lambda: count(database, "orders") == 1)
+        wait_until(lambda: count(database, "orders") == 2)
         assert accept(orders).replayed
-        assert count(database, "orders") == count(database, "order_events") == 1
+        assert count(database, "orders") == count(database, "order_events") == 2
     finally:
         with database.connect() as connection:
             connection.execute(text("DROP FUNCTION wait_a_while CASCADE"))

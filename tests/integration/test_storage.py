@@ -244,7 +244,6 @@ def test_a_terminated_connection_is_an_outage_and_the_next_call_works(
 def test_a_statement_that_gets_no_answer_ends_in_time(
     database_url: str, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderengine.database.STATEMENT_TIMEOUT_S", 0.3)
     engine = create_database_engine(database_url, pool_size=1, application="tests-slow")
     orders = SqlOrders(engine)
     order = orders.accept(a_new_order()).order
@@ -252,8 +251,10 @@ def test_a_statement_that_gets_no_answer_ends_in_time(
         holder.execute(
             text("SELECT 1 FROM orders WHERE id = :id FOR UPDATE"), {"id": order.order_id}
         )
+        monkeypatch.setattr("orderengine.database.STATEMENT_TIMEOUT_S", 0.3)
         with pytest.raises(StorageUnavailable):
             orders.move(order.order_id, 1, START)
+        monkeypatch.undo()
         holder.rollback()
     assert orders.get(order.order_id) is not None
     engine.dispose()

@@ -21,14 +21,18 @@ from tests.fakes import FakeOrders
 from tests.steps import Walk
 
 NEVER_S = 3600.0
+PATIENT_S = 5.0
+"""An event that Redis did not take in time is lost for a stream that never polls."""
 
 
 class Stream:
     """A publisher and a hub on one server, with the store between them."""
 
-    def __init__(self, url: str, orders: FakeOrders, poll_s: float, queue_limit: int) -> None:
+    def __init__(
+        self, url: str, orders: FakeOrders, poll_s: float, queue_limit: int, timeout_s: float
+    ) -> None:
         self.orders = orders
-        self.client = create_client(url, 0.5)
+        self.client = create_client(url, timeout_s)
         self.breaker = Breaker(skip_s=0.05)
         self.tally = Tally()
         self.publisher = RedisEventPublisher(self.client, self.breaker, self.tally)
@@ -92,9 +96,14 @@ class StreamFactory:
         self._made: list[Stream] = []
 
     def __call__(
-        self, url: str | None = None, *, poll_s: float = 0.2, queue_limit: int = 64
+        self,
+        url: str | None = None,
+        *,
+        poll_s: float = 0.2,
+        queue_limit: int = 64,
+        timeout_s: float = PATIENT_S,
     ) -> Stream:
-        self._made.append(Stream(url or self._url, self._orders, poll_s, queue_limit))
+        self._made.append(Stream(url or self._url, self._orders, poll_s, queue_limit, timeout_s))
         return self._made[-1]
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from tests.integration.streams import wait_until
 from tests.integration.web_process import KEY, TIMEOUT_S, Web, raw_handshake
 
 CASES = frame_corpus()
-STALLED_S = 3.0
+STALLED_S = 10.0
 
 
 @pytest.fixture(scope="module")

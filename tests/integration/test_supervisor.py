@@ -91,7 +91,8 @@ def test_a_child_that_ignores_sigterm_is_killed_in_time(stack: Stack) -> None:
 
 
 def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
-    edit_procfile(stack, "child.py web", "child.py web stubborn")
+    for name in ("web", "worker"):  # one interrupt alone waits more than six seconds for these
+        edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
     stack.start_until_ready()
     children = stack.children()
     began = monotonic()
@@ -100,8 +101,8 @@ def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
     # The first half second counts as the same keystroke.
     eventually(lambda: monotonic() - began > 0.6)
     os.killpg(stack.process.pid, signal.SIGINT)
-    assert stack.process.wait(5) == 0
-    assert monotonic() - began < 2.5
+    assert stack.process.wait(10) == 0
+    assert monotonic() - began < 6.0
     assert not any(ref.is_running() for ref in children)
 
 

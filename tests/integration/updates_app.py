@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from orderengine.api import guarded_socket, reading
+from orderengine.api import guarded_socket, gunicorn_conf, reading
 from orderengine.api.access import register_access
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.updates import Caps, Updates, register_updates

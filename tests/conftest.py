@@ -10,6 +10,7 @@ import alembic.command
 import pytest
 import redis
 from alembic.config import Config
+from hypothesis import settings
 from sqlalchemy import Engine, text
 
 from orderengine.database import create_database_engine
@@ -20,6 +21,12 @@ from tests.fakes import FakeClock, FakeOrders
 from tests.servers import Servers, test_servers
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples each time, for however long a busy machine takes; `pytest
+# --hypothesis-profile explore` looks for others.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

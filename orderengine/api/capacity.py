@@ -13,11 +13,17 @@ FAIR_S = 1.0
 """For how long nobody is let go who has just been heard of: a request may be on its way."""
 
 RESERVE = 16
-"""Descriptors that are left to others once there were none."""
+"""Connections that are let go where the system has no descriptors, so that there are some."""
 
 PAUSE_S = 1.0
-NARROW_S = 60.0
+NARROW_S = 5.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+# What befell a connection before it was taken: accept(2) wants these treated like EAGAIN.
+_LOST = {
+    *(errno.EPROTO, errno.ENOPROTOOPT, errno.EOPNOTSUPP),
+    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+}
 
 
 class CapacityWorker(ReadingWorker):
@@ -34,13 +40,10 @@ class CapacityWorker(ReadingWorker):
         try:
             super().accept(listener)
         except OSError as error:
-            if error.errno not in _EXHAUSTED:
+            if error.errno in _EXHAUSTED:
+                self._narrow(error)
+            elif error.errno not in _LOST:
                 raise
-            now = time.monotonic()
-            self._accepts_from, self._narrow_until = now + PAUSE_S, now + NARROW_S
-            self.worker_connections = max(self.nr_conns - RESERVE, 1)
-            self.log.warning("No more than %d connections now: %s", self.worker_connections, error)
-            self.set_accept_enabled(False)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's
         """Take new connections from now on, or none."""
@@ -55,6 +58,14 @@ class CapacityWorker(ReadingWorker):
             self.worker_connections = self._capacity
         if self.alive:
             self._make_room()
+
+    def _narrow(self, error: OSError) -> None:
+        """Have fewer connections for a while, but as many as there are that nobody can let go."""
+        now = time.monotonic()
+        self._accepts_from, self._narrow_until = now + PAUSE_S, now + NARROW_S
+        self.worker_connections = self.nr_conns + 1 - min(self.waiting_count(), RESERVE)
+        self.log.warning("No more than %d connections now: %s", self.worker_connections, error)
+        self.set_accept_enabled(False)
 
     def _make_room(self) -> None:
         heard_before = time.monotonic() - FAIR_S

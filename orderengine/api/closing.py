@@ -79,6 +79,10 @@ class ClosingWorker(ThreadWorker):
             return longest | {conn: until - LINGER_S}
         return longest
 
+    def waiting_count(self) -> int:
+        """How many connections the loop waits for."""
+        return len(self.pending_conns) + len(self.keepalived_conns) + len(self._closing)
+
     def _drain(self, conn: Any, sock: socket.socket) -> None:
         """Read on; at the client's end, and when it is too much, close."""
         try:

@@ -54,8 +54,9 @@ def post_worker_init(worker: Any) -> None:
         # A thread reads a body, and writes an answer, for as long as the client likes.
         wait_s = reading.REQUEST_TIMEOUT_S
         limit_waits(listener, receive_s=wait_s, send_s=wait_s)
-    worker.wsgi.register_error_handler(ParseException, refuse_body)
-    worker.wsgi.extensions[EXTENSION].draining = lambda: not worker.alive
+    app = worker.app.wsgi()
+    app.register_error_handler(ParseException, refuse_body)
+    app.extensions[EXTENSION].draining = lambda: not worker.alive
     heap.set_aside()
 
 

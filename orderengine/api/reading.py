@@ -6,8 +6,11 @@ attack is known as slowloris).
 """
 
 import math
+import re
 import socket
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
@@ -23,7 +26,10 @@ REQUEST_TIMEOUT_S = 10
 """For the head of a request, and then for its body."""
 
 REST_S = 0.05
-"""For what is left of a body that no view has read."""
+"""For what is left of a body that no view has read, before the answer."""
+
+_END = b"\r\n\r\n"
+_MERE_LF = re.compile(rb"(?<!\r)\n")
 
 MAX_LINE_BYTES = 4094
 MAX_HEAD_BYTES = 32_768
@@ -71,6 +77,7 @@ class ReadingWorker(ClosingWorker):
         super().__init__(*args, **options)
         # Whose head has begun, the oldest first: until when it must be there, and what is.
         self._begun: dict[Any, tuple[float, bytearray]] = {}
+        self._serving = threading.local()
 
     def enqueue_req(self, conn: Any) -> None:
         """Wait for a request of a new client, or read the one that has begun."""
@@ -81,21 +88,35 @@ class ReadingWorker(ClosingWorker):
             self._begin_to_read(conn, bytearray(buffered))
             return
         conn.set_timeout()
-        self.pending_conns.append(conn)
-        heard = partial(self.on_pending_socket_readable, conn)
-        self.poller.register(conn.sock, EVENT_READ, heard)
+        if self._listens(conn, self.on_pending_socket_readable):
+            self.pending_conns.append(conn)
 
     def handle(self, conn: Any) -> Any:
         """Serve a request whose head is there, in a thread."""
+        self._serving.conn = conn
         conn.parser.unreader.begin()
         return super().handle(conn)
 
-    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's
-        """Tell whether a connection can be used again: what a view left of a body must be there.
+    def load_wsgi(self) -> None:
+        """Load the application, whose answers tell whether the connection can be used again."""
+        super().load_wsgi()
+        self.wsgi: Any = partial(self._answer, self.app.wsgi())
 
-        gunicorn has a thread wait five seconds for it.
+    def _answer(self, app: Any, environ: dict[str, Any], start_response: Any) -> Any:
+        """Ask the application; what it has left of a body must be there, or nothing follows.
+
+        gunicorn has promised by then that something may, and has a thread wait five seconds for it.
         """
-        return bool(keepalive and conn.parser.finish_body(time.monotonic() + REST_S))
+        answer = app(environ, start_response)
+        if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
+            parser = self._serving.conn.parser
+            try:
+                is_read = parser.finish_body(time.monotonic() + REST_S)
+            except ParseException:
+                is_read = False
+            if not is_read:
+                parser.mesg.force_close()
+        return answer
 
     def murder_pending(self) -> None:
         """Close the connections that had their time."""
@@ -111,7 +132,10 @@ class ReadingWorker(ClosingWorker):
             oldest, (until, _) = next(iter(self._begun.items()))
             if until > now:
                 break
-            self._refuse(oldest, RequestTimedOut())
+            if self._begun[oldest][1].strip(b"\r\n"):
+                self._refuse(oldest, RequestTimedOut())
+            else:  # the end of a line, which some send after a body
+                self.let_go(oldest)
 
     def let_go(self, conn: Any) -> None:
         """Close a connection that the loop waits for."""
@@ -121,20 +145,33 @@ class ReadingWorker(ClosingWorker):
     def waiting(self) -> dict[Any, float]:
         """Of each kind of connection that the loop waits for, the one silent for longest.
 
-        A head that has begun is said when it is all there.
+        Whoever has begun a head counts as silent since its first byte.
         """
         longest = super().waiting()
         for conn, (until, _) in self._begun.items():
             return longest | {conn: until - REQUEST_TIMEOUT_S}
         return longest
 
+    def waiting_count(self) -> int:
+        """How many connections the loop waits for."""
+        return super().waiting_count() + len(self._begun)
+
     def _begin_to_read(self, conn: Any, head: bytearray) -> None:
-        self._begun[conn] = time.monotonic() + REQUEST_TIMEOUT_S, head
         if is_read(head):
-            self._hand_over(conn)
-        else:
-            self.poller.register(conn.sock, EVENT_READ, partial(self._read, conn))
+            self._hand_over(conn, head)
+        elif self._listens(conn, self._read):
+            self._begun[conn] = time.monotonic() + REQUEST_TIMEOUT_S, head
             self._read(conn, conn.sock)
+
+    def _listens(self, conn: Any, callback: Callable[[Any, Any], None]) -> bool:
+        """Have the poller tell when a client is heard of; without one, it is let go."""
+        try:
+            self.poller.register(conn.sock, EVENT_READ, partial(callback, conn))
+        except (OSError, KeyError, ValueError) as error:
+            self.log.warning("Let go of a connection that can not be watched: %s", error)
+            self.let_go(conn)
+            return False
+        return True
 
     def _read(self, conn: Any, sock: Any) -> None:
         head = self._begun[conn][1]
@@ -147,33 +184,46 @@ class ReadingWorker(ClosingWorker):
         head += data
         if not data:
             self.let_go(conn)
-        elif is_read(head):
-            self.poller.unregister(sock)
-            self._hand_over(conn)
-        elif len(head) > MAX_HEAD_BYTES:
+        elif head_size(head) > MAX_HEAD_BYTES:
             self._refuse(conn, LimitRequestHeaders("too large in all"))
+        elif is_read(head):
+            del self._begun[conn]
+            self.poller.unregister(sock)
+            self._hand_over(conn, head)
 
-    def _hand_over(self, conn: Any) -> None:
+    def _hand_over(self, conn: Any, head: bytearray) -> None:
         """Give a connection a thread, and what was read of it back to its parser."""
-        _, head = self._begun.pop(conn)
         if not conn.initialized:
             conn.data_ready = True
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock, conn.parser)
         conn.parser.unreader.unread(bytes(head))
-        super().enqueue_req(conn)
+        try:
+            super().enqueue_req(conn)
+        except RuntimeError as error:
+            self.log.warning("Let go of a connection for which there is no thread: %s", error)
+            self.let_go(conn)
 
     def _refuse(self, conn: Any, error: ParseException) -> None:
         del self._begun[conn]
-        self.poller.unregister(conn.sock)
+        with suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
         self.handle_error(None, conn.sock, conn.client, error)
         self.begin_to_close(conn)
 
 
-def is_read(head: bytes | bytearray) -> bool:
+def head_size(head: bytearray) -> int:
+    """The bytes of a head, of which some may be missing, without those of a body after it."""
+    end = head.find(_END)
+    return len(head) if end < 0 else end
+
+
+def is_read(head: bytearray) -> bool:
     """Whether a parser will say something of it without waiting for more.
 
-    It does of a line that is too long, and of one that ends with a mere LF.
+    It does of a first line that is too long, and of one that ends with a mere LF.
     """
-    line = head[: MAX_LINE_BYTES + 2]
-    return b"\r\n\r\n" in head or b"\n\n" in head or (len(head) > len(line) and b"\n" not in line)
+    begun = head[2:] if head.startswith(b"\r\n") else head
+    line = begun[: MAX_LINE_BYTES + 2]
+    is_long = len(begun) > len(line) and b"\n" not in line
+    return is_long or _END in begun or _MERE_LF.search(begun) is not None

@@ -1,6 +1,7 @@
 """Order updates over WebSockets: `/ws/orders?orderId=…[&after=seq]`, `/ws/orders[?cursor=…]`."""
 
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
+import structlog
 from flask import Flask, Response, g, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
@@ -29,6 +31,7 @@ from orderengine.stream.messages import cursor_text, event_text
 
 PATH = "/ws/orders"
 EXTENSION = "orderengine.updates"
+ENDPOINT = "order_updates"
 
 WAKE_S = 0.5
 CLOSE_TIMEOUT_S = 1.0
@@ -36,6 +39,9 @@ SERVER_OPTIONS = {"ping_interval": 25, "max_message_size": 1024}
 
 PEER_GONE = (ConnectionClosed, ProtocolError, OSError)
 """What sending raises once the client has closed, or is no longer there."""
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +210,23 @@ def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Cap
     app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS | app.config.get("SOCK_SERVER_OPTIONS", {})
     app.before_request(updates.admit)
     app.teardown_request(updates.release)
-    Sock(app).route(PATH, endpoint="order_updates")(updates.serve)
+    Sock(app).route(PATH, endpoint=ENDPOINT)(updates.serve)
+    app.view_functions[ENDPOINT] = _opened(app.view_functions[ENDPOINT])
     return updates
+
+
+def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Serve a socket, unless its client has left before it was opened: that is no failure."""
+
+    @functools.wraps(view)
+    def serve() -> Any:
+        try:
+            return view()
+        except ConnectionError:
+            log.info("client_left_before_its_socket_was_opened")
+            return Response(status=400)  # which nobody reads
+
+    return serve
 
 
 def _discard_input(ws: Any) -> None:

@@ -93,6 +93,27 @@ def test_a_body_that_does_not_come_frees_its_thread(web: Web) -> None:
     assert "Traceback" not in web.log()
 
 
+def test_an_answer_without_the_body_says_that_nothing_follows(web: Web) -> None:
+    """Which a client has to know before it sends its next request."""
+    refused = HEAD_OF_BODY.replace(b"/body", b"/nothing")
+    with connected(web) as client:
+        for _ in range(2):
+            client.sendall(refused + BODY)
+            assert connection_after(client) == "keep-alive"
+        client.sendall(refused)
+        assert connection_after(client) == "close"
+        client.sendall(BODY)
+        assert client.recv(1) == b""
+
+
+def connection_after(client: socket.socket) -> str:
+    answer = HTTPResponse(client)
+    answer.begin()
+    assert answer.status == 404
+    answer.read()
+    return answer.headers["Connection"]
+
+
 def test_newcomers_wait_where_all_threads_and_connections_are_taken(
     redis_url: str, tmp_path: Path
 ) -> None:

@@ -51,6 +51,15 @@ def test_a_client_that_leaves_frees_everything_it_held(web: Web) -> None:
     wait_until(web.is_idle)
 
 
+def test_a_client_that_leaves_before_its_socket_is_open_is_no_failure(web: Web) -> None:
+    order_id = web.order()
+    for _ in range(30):
+        with raw_handshake(web, order_id, KEY) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_until(web.is_idle)
+    assert "unhandled_error" not in web.log()
+
+
 def test_a_client_that_vanishes_frees_everything_it_held(web: Web) -> None:
     with web.follow(web.order()) as client:
         next_event(client)

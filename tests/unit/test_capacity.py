@@ -120,12 +120,11 @@ def test_a_system_without_descriptors_has_fewer_connections_for_a_while(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         worker.sockets = [listener]
         worker.set_accept_enabled(True)
-        worker.nr_conns = RESERVE + 10
         worker.accept(Exhausted(code))
-        assert (worker.worker_connections, loop.accepts()) == (10, False)
+        assert (worker.worker_connections, loop.accepts()) == (1, False)
         assert loop.is_open  # the loop may just be about to tell of it
         loop.turn()
-        assert (loop.is_open, worker.nr_conns) == (False, RESERVE + 9)
+        assert (loop.is_open, worker.nr_conns) == (False, 0)
         worker.set_accept_enabled(True)
         assert not loop.accepts()
         clock.now += PAUSE_S
@@ -133,14 +132,24 @@ def test_a_system_without_descriptors_has_fewer_connections_for_a_while(
         assert loop.accepts()
     clock.now += NARROW_S - PAUSE_S - 0.1
     loop.turn()
-    assert worker.worker_connections == 10
+    assert worker.worker_connections == 1
     clock.now += 0.2
     loop.turn()
     assert worker.worker_connections == whole
 
 
-def test_one_connection_is_taken_however_little_there_is(loop: Loop) -> None:
+def test_no_fewer_than_can_be_let_go_and_no_fewer_than_the_reserve(loop: Loop) -> None:
+    loop.worker.nr_conns = 300  # all of them in threads
     loop.worker.accept(Exhausted(errno.EMFILE))
+    assert loop.worker.worker_connections == 301
+    loop.worker.keepalived_conns.extend([loop.conn] * 100)
+    loop.worker.accept(Exhausted(errno.EMFILE))
+    assert loop.worker.worker_connections == 301 - RESERVE
+    loop.worker.keepalived_conns.clear()
+
+
+def test_a_connection_that_was_lost_before_is_no_failure(loop: Loop) -> None:
+    loop.worker.accept(Exhausted(errno.EPROTO))
     assert loop.worker.worker_connections == 1
 
 

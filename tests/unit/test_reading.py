@@ -78,8 +78,14 @@ def test_a_client_that_is_kept_speaks_again(loop: Loop) -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"GET /" + b"a" * MAX_LINE_BYTES, b"GET / HTTP/1.1\nHost: a\n\n", b"a\r\n\r\n"],
-    ids=["a long line", "mere line feeds", "one word"],
+    [
+        b"GET /" + b"a" * MAX_LINE_BYTES,
+        b"\r\nGET /" + b"a" * MAX_LINE_BYTES,
+        b"GET / HTTP/1.1\n",
+        b"GET / HTTP/1.1\r\nHost: a\n\r\n",
+        b"a\r\n\r\n",
+    ],
+    ids=["a long line", "one after an empty one", "a mere LF", "one in a header", "one word"],
 )
 def test_what_a_parser_refuses_at_once_is_given_to_it(loop: Loop, sent: bytes) -> None:
     loop.client.sendall(sent)
@@ -87,10 +93,12 @@ def test_what_a_parser_refuses_at_once_is_given_to_it(loop: Loop, sent: bytes) -
     assert loop.threads == [loop.conn]
 
 
-def test_a_head_without_an_end_is_refused_when_it_is_too_large(loop: Loop) -> None:
-    sent = b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * (MAX_HEAD_BYTES // 6 + 1)
-    for start in range(0, len(sent), 4096):
-        loop.client.sendall(sent[start : start + 4096])
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["without an end", "with an end"])
+@pytest.mark.parametrize("part", [4096, 10_000, 16_384])
+def test_a_head_is_refused_when_it_is_too_large(loop: Loop, part: int, end: bytes) -> None:
+    sent = b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * (MAX_HEAD_BYTES // 6 + 1) + end
+    for start in range(0, len(sent), part):
+        loop.client.sendall(sent[start : start + part])
         loop.turn()
     assert loop.client.recv(100).startswith(b"HTTP/1.1 431 ")
     assert loop.threads == []
@@ -145,6 +153,61 @@ def test_a_client_that_sends_no_request_does_not_put_off_the_end(
     loop.turn()
     assert not loop.worker.pending_conns
     assert not loop.worker._begun
+
+
+def test_an_empty_line_is_no_request(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop.client.sendall(b"\r\n")
+    loop.turn()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + REQUEST_TIMEOUT_S)
+    loop.turn()
+    assert loop.client.recv(1) == b""
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+
+
+def test_an_empty_line_before_a_request_is_passed_over(loop: Loop) -> None:
+    loop.client.sendall(b"\r\n" + HEAD[:9])
+    loop.turn()
+    loop.client.sendall(HEAD[9:] + BODY)
+    loop.turn()
+    assert served(loop) == ("/a", BODY)
+
+
+@pytest.mark.parametrize("error", [KeyError, ValueError, OSError])
+@pytest.mark.parametrize("sent", [b"", HEAD[:9]], ids=["silent", "begun"])
+def test_a_connection_that_can_not_be_watched_is_let_go(
+    pair: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    sent: bytes,
+    error: type[Exception],
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    with web_loop(pair) as loop:
+        if sent:
+            loop.worker.enqueue_req(loop.conn)
+            loop.client.sendall(sent)
+        monkeypatch.setattr(loop.worker.poller, "register", refuse)
+        if not sent:
+            loop.worker.enqueue_req(loop.conn)
+        loop.turn()
+        assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+        assert loop.worker.waiting() == {}
+        loop.turn()
+
+
+def test_a_request_for_which_there_is_no_thread_ends_its_connection_alone(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(loop.worker.tpool, "submit", refuse)
+    loop.client.sendall(HEAD)
+    loop.turn()
+    assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
+    loop.turn()
 
 
 def test_a_body_has_its_time_too(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Servers for the session, a migrated database, and the builders that most tests want."""
 
+import os
 import socket
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,6 +18,7 @@ from orderengine.database import create_database_engine
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
+from orderengine.local import ports
 from tests.fakes import FakeClock, FakeOrders
 from tests.servers import Servers, test_servers
 
@@ -27,6 +29,12 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("same")
+
+
+def pytest_configure() -> None:
+    """Have two processes of tests never find the same free port."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    ports._CANDIDATES = ports._CANDIDATES[int(worker.removeprefix("gw")) % 2 :: 2]
 
 
 @pytest.fixture(scope="session")

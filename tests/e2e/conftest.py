@@ -27,6 +27,11 @@ def stack_environ() -> Mapping[str, str]:
 @pytest.fixture(scope="module")
 def stack_redis_url(servers: Servers) -> str:
     """A database of the session's Redis, emptied for this module."""
+    return next_redis_url(servers)
+
+
+def next_redis_url(servers: Servers) -> str:
+    """Another database of the session's Redis, emptied: its queues are nobody else's."""
     url = _with_path(servers.redis_url, str(next(_redis_numbers)))
     with closing(redis.Redis.from_url(url)) as client:
         client.flushdb()

@@ -1,5 +1,6 @@
 """What the processes of a running stack log of an order, and what Flower shows of it."""
 
+import functools
 import json
 import signal
 import urllib.request
@@ -15,8 +16,13 @@ from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.stack import Document, Stack, next_event
 from tests.integration.streams import wait_until
 
-FLOWER_PORT = free_port()
 STAGES = {"route", "build", "submit", "confirm"}
+
+
+@functools.cache
+def flower_port() -> int:
+    """Found when it is first wanted: another process may take it as long as nobody listens."""
+    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,7 @@ def stack_environ() -> Mapping[str, str]:
     return {
         "SIM_SETTLEMENT_MS": "900-1100",  # time enough to kill a worker meanwhile
         "SIM_DRIFT_BPS": "20-20",
-        "FLOWER_PORT": str(FLOWER_PORT),
+        "FLOWER_PORT": str(flower_port()),
         "FLOWER_UNAUTHENTICATED_API": "true",
     }
 
@@ -110,7 +116,7 @@ def test_a_routing_decision_is_one_line_with_both_quotes(stack: Stack) -> None:
 
 def tasks_of(order_id: str) -> list[Document]:
     """The tasks of an order, as Flower tells them."""
-    url = f"http://{LOOPBACK}:{FLOWER_PORT}/api/tasks?search={order_id}"
+    url = f"http://{LOOPBACK}:{flower_port()}/api/tasks?search={order_id}"
     with urllib.request.urlopen(url, timeout=5) as answer:
         told: dict[str, Document] = json.load(answer)
     return sorted(told.values(), key=lambda task: float(task["received"] or 0))

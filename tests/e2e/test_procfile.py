@@ -13,8 +13,10 @@ import pytest
 
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import command_line, spawn
+from tests.e2e.conftest import next_redis_url
 from tests.e2e.stack import ROOT, STOP_TIMEOUT_S, Stack
 from tests.integration.streams import wait_until
+from tests.servers import Servers
 
 FLOWER_TIMEOUT_S = 15.0
 EVERYWHERE = "0.0.0.0"
@@ -143,10 +145,10 @@ def test_flower_in_public_asks_for_its_password_and_tells_it_nobody(
 
 
 def test_everything_drains_however_often_it_is_told_to(
-    stack_database_url: str, stack_redis_url: str, tmp_path: Path
+    stack_database_url: str, servers: Servers, tmp_path: Path
 ) -> None:
     names = ("web", "worker", "flower")
-    with Deployment(stack_database_url, stack_redis_url, tmp_path) as busy:
+    with Deployment(stack_database_url, next_redis_url(servers), tmp_path) as busy:
         busy.start_flower()
         with busy.following(busy.post_many(20)) as following:
             wait_until(lambda: busy.logs("worker").count('"submitted"') > 2, timeout_s=60.0)

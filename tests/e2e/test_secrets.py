@@ -4,6 +4,7 @@ The processes log at DEBUG, lose Redis on the way, and are started with settings
 """
 
 import base64
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,6 @@ from tests.e2e.secrets_run import TIMEOUT_S, Run, fetch, send_raw, start_with_wh
 from tests.e2e.stack import ASK_PAUSE_S, LOGS, Stack, rest
 from tests.integration.streams import wait_until
 
-FLOWER_PORT = free_port()
 FLOWER_PASSWORD = f"flower-{token_hex(8)}"
 WRONG_PASSWORD = f"p@ss/{token_hex(8)}"  # has to be quoted in a URL
 ORDER = {"symbol": "AAPL", "side": "buy", "quantity": 1}
@@ -36,8 +36,14 @@ KEY_OR_TICKET = re.compile(r"(?:oe_[0-9a-f]{12}|oet)_[\w-]+|Bearer \S+")
 
 def flower(path: str, password: str = FLOWER_PASSWORD) -> tuple[int, str]:
     token = base64.b64encode(f"me:{password}".encode()).decode()
-    url = f"http://{LOOPBACK}:{FLOWER_PORT}{path}"
+    url = f"http://{LOOPBACK}:{flower_port()}{path}"
     return fetch(url, None, {"Authorization": f"Basic {token}"})
+
+
+@functools.cache
+def flower_port() -> int:
+    """Found when it is first wanted: another process may take it as long as nobody listens."""
+    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def stack_environ() -> Mapping[str, str]:
         "AUTH": "required",
         "LOG_LEVEL": "DEBUG",
         "SIM_SETTLEMENT_MS": "300-500",
-        "FLOWER_PORT": str(FLOWER_PORT),
+        "FLOWER_PORT": str(flower_port()),
         "FLOWER_BASIC_AUTH": f"me:{FLOWER_PASSWORD}",
     }
 

@@ -26,7 +26,7 @@ MOMENTS: tuple[acts.Act, ...] = (
     acts.swallow_commits(5),
     acts.copy_messages(100),
     acts.lose_messages,
-    acts.switch_network_off(5.0),
+    acts.switch_network_off(8.0),
 )
 
 
@@ -54,6 +54,7 @@ FAULTS = (
         rate_per_s=5.0,
         recovery_limit_s=120.0,
         settings={
+            "STUCK_AFTER_S": "3",  # less than the network is away
             "SIM_VALIDITY_MS": "5000",
             "SIM_SETTLEMENT_MS": "200-3000",
             "SIM_SEND_LOSS_RATE": "0.05",

@@ -10,6 +10,8 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
+from orderengine.redis_errors import is_to_be_left
+
 
 class Script:
     """A Lua script, known to the server by its hash."""
@@ -25,27 +27,33 @@ class Commands:
     The client of redis-py counts, measures and prepares to repeat every command, which takes as
     long again as the exchange with the server; see docs/decisions/0042-fewer-layers.md. For any
     thread. A command is sent once; redis-py's errors are raised. After one that is not the
-    server's answer no connection is trusted: whoever comes next makes a new one, instead of
-    finding out about each in turn.
+    server's answer, or that says that the server takes no writes now, all connections are left:
+    whoever comes next makes a new one, instead of finding out about each in turn.
     """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self.pool = pool
         self._idle: deque[Any] = deque()
+        self._departures = 0
 
     def send(self, *command: Any) -> Any:
         """Send a command and return the server's answer."""
+        departures = self._departures
         connection = self._connected()
         try:
             connection.send_command(*command)
             return connection.read_response()
-        except redis.ResponseError:
-            raise  # an answer like any other, as far as the connection goes
+        except redis.ResponseError as error:
+            if is_to_be_left(error):
+                self.leave()
+            raise  # else an answer like any other, as far as the connection goes
         except BaseException:
             connection.disconnect()  # what is still to come is no answer to the next command
-            self.drop_idle()
+            self.leave()
             raise
         finally:
+            if departures != self._departures:
+                connection.disconnect()
             self._idle.append(connection)
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
@@ -55,6 +63,11 @@ class Commands:
             return self.send("EVALSHA", script.sha, *given)
         except NoScriptError:
             return self.send("EVAL", script.text, *given)
+
+    def leave(self) -> None:
+        """Close all connections: those in use when their command has ended."""
+        self._departures += 1
+        self.drop_idle()
 
     def drop_idle(self) -> None:
         """Close the connections that nobody uses now."""

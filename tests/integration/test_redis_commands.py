@@ -61,6 +61,34 @@ def test_a_refusal_is_raised_and_the_connection_kept(commands: Commands) -> None
     assert connection_id(commands) == before
 
 
+def test_a_server_that_became_a_replica_is_left_by_all_connections(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        commands = Commands(create_client(server.url, 3.0).connection_pool)
+        with create_client(server.url, 5.0) as client:
+            before = two_connections(commands, client)
+            client.replicaof("127.0.0.1", "1")
+            with pytest.raises(redis.exceptions.ReadOnlyError):
+                commands.send("SET", "key", "1")
+            client.replicaof("NO", "ONE")
+            after = two_connections(commands, client)
+        assert before.isdisjoint(after)
+        commands.drop_idle()
+
+
+def test_a_connection_in_use_when_its_server_is_left_is_not_used_again(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        commands = Commands(create_client(server.url, 3.0).connection_pool)
+        with create_client(server.url, 5.0) as client, ThreadPoolExecutor(1) as other:
+            before = connection_id(commands)
+            waiting = other.submit(commands.send, "BLPOP", "gate", "0")
+            wait_until(lambda: client.info("clients")["blocked_clients"] == 1)
+            commands.leave()
+            client.lpush("gate", "open")
+            assert waiting.result() == [b"gate", b"open"]
+        assert connection_id(commands) != before
+        commands.drop_idle()
+
+
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
     commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:

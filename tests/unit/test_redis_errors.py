@@ -38,7 +38,7 @@ KEPT = {
 
 def raised(answer: str) -> Exception:
     """What redis-py raises for an answer."""
-    error: Exception = DefaultParser.parse_error(answer)
+    error: Exception = DefaultParser.parse_error(answer)  # type: ignore[no-untyped-call]
     return error
 
 

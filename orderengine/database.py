@@ -25,7 +25,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
+from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.json_text import json_value
+from orderengine.outages import WORDS, Condition, cause_of
 
 Row = Any
 """A row of a result: a named tuple of its columns."""
@@ -35,23 +37,30 @@ CONNECT_TIMEOUT_S = 2
 POOL_TIMEOUT_S = 1.0
 
 DATABASE_DEFECTS = (DataError, IntegrityError, ProgrammingError)
-"""What PostgreSQL raises for a statement that is wrong; catch and re-raise these first."""
+"""What PostgreSQL raises for a statement that is wrong, unless `cause_of` finds a cause."""
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What an answer that did not come raises."""
 
 
 def create_database_engine(
-    url: str, *, pool_size: int, application: str, max_overflow: int | None = None
+    url: str,
+    *,
+    pool_size: int,
+    application: str,
+    max_overflow: int | None = None,
+    writes: bool = True,
 ) -> Engine:
     """Make an engine whose every statement is a transaction of its own.
 
     One statement decides each step of an order, so nothing ever holds a row while a process
     sleeps. `url` must name the psycopg2 driver. No session state is set: a pooled host in
     transaction mode works too. `max_overflow` connections come and go beyond the pool; as many as
-    it has unless said otherwise.
+    it has unless said otherwise. Connections that write are opened to a server that can be written
+    to, and the others to any.
     """
     psycopg2.extensions.set_wait_callback(_wait_bounded)
+    condition = Condition()
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
@@ -65,19 +74,31 @@ def create_database_engine(
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "target_session_attrs": "read-write" if writes else "any",
         },
         json_deserializer=json_value,
         # There is nothing to take back: each statement is a transaction that has ended.
         pool_reset_on_return=None,
+        execution_options={_CONDITION: condition},
     )
-    event.listen(engine, "checkout", _refuse_closed)
+    event.listen(engine, "connect", _Opened(condition))
+    event.listen(engine, "checkout", _refuse_suspect)
     return engine
+
+
+def condition_of(engine: Engine) -> Condition:
+    """How the statements of an engine fared lately."""
+    condition: Condition = engine.get_execution_options()[_CONDITION]
+    return condition
 
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _PREPARED = "orderengine.prepared"
 _PLAIN_ONLY = "orderengine.plain_only"
 _USED_BEFORE = "orderengine.used_before"
+_CONDITION = "orderengine.condition"
+_OPENED_AT = "orderengine.opened_at"
+_WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\b")
 
 
 class Statement:
@@ -94,6 +115,7 @@ class Statement:
         names = list(dict.fromkeys(_PARAMETER.findall(sql)))
         places = {name: f"${number}" for number, name in enumerate(names, start=1)}
         self.sql = sql
+        self.writes = _WRITES.search(sql) is not None
         self.plain = _PARAMETER.sub(r"%(\1)s", sql)
         self.name = f"orderengine_{hashlib.sha256(sql.encode()).hexdigest()[:16]}"
         body = _PARAMETER.sub(lambda found: places[found[1]], sql)
@@ -116,11 +138,18 @@ def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
     """Raise `unavailable` for an answer that did not come; a defect of ours stays what it is."""
     try:
         yield
-    except DATABASE_DEFECTS:
-        raise
     except DATABASE_ERRORS as error:
-        message = f"{said}: {type(error).__name__}"
-        raise unavailable(message) from error
+        cause = cause_of(error)
+        if cause is None:
+            raise
+        outage = unavailable(f"{said}: {_told(error, cause)}")
+        if isinstance(outage, StorageUnavailable):
+            outage.cause = cause
+        raise outage from error
+
+
+def _told(error: Exception, cause: StorageCause) -> str:
+    return type(error).__name__ if cause is StorageCause.NO_ANSWER else WORDS[cause]
 
 
 def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
@@ -129,16 +158,44 @@ def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list
     The pool is SQLAlchemy's and the cursor the driver's: a result of SQLAlchemy's own costs as much
     time again as the whole exchange with the server (docs/decisions/0035-lean-processes.md).
     """
+    condition = condition_of(engine)
     try:
         connection = engine.raw_connection()
         try:
-            return _run(connection, statement, values)
+            rows = _run(connection, statement, values)
+        except psycopg2.Error as error:
+            _doubt(connection, condition, error)
+            raise
         finally:
             _give_back(connection)
-    except psycopg2.Error as error:
+    except (psycopg2.Error, DBAPIError, PoolTimeoutError) as error:
+        _note(condition, statement, error)
+        if not isinstance(error, psycopg2.Error):
+            raise
         raise DBAPIError.instance(
             statement.sql, None, error, psycopg2.Error, hide_parameters=True, dialect=engine.dialect
         ) from error
+    condition.succeeded(writing=statement.writes)
+    return rows
+
+
+def _note(condition: Condition, statement: Statement, error: Exception) -> None:
+    cause = cause_of(error)
+    if cause is not None and not isinstance(error, psycopg2.errors.LockNotAvailable):
+        condition.failed(cause, writing=statement.writes)
+
+
+def _doubt(connection: PoolProxiedConnection, condition: Condition, error: Exception) -> None:
+    """Have a connection replaced that leads to the wrong server or to none.
+
+    So are the others that were opened before, when they are wanted next.
+    """
+    lent = connection.dbapi_connection
+    is_lost = lent is None or bool(lent.closed)
+    if is_lost or cause_of(error) in {StorageCause.READ_ONLY, StorageCause.STARTING}:
+        condition.doubt(connection.info.get(_OPENED_AT, condition.doubts))
+        if not is_lost:
+            connection.invalidate()
 
 
 def _give_back(connection: PoolProxiedConnection) -> None:
@@ -180,8 +237,19 @@ def _prepare(connection: PoolProxiedConnection, cursor: DBAPICursor, statement: 
     prepared.add(statement.name)
 
 
-def _refuse_closed(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
-    """Have the pool replace a connection that the server closed while it was idle.
+class _Opened:
+    """Notes at each new connection how many doubts there were."""
+
+    def __init__(self, condition: Condition) -> None:
+        self._condition = condition
+
+    def __call__(self, _dbapi_connection: Any, record: Any) -> None:
+        record.info[_CONDITION] = self._condition
+        record.info[_OPENED_AT] = self._condition.doubts
+
+
+def _refuse_suspect(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server closed while it was idle, or a doubtful.
 
     The socket of an idle connection has something to read only then, or when the server sent a
     notice; looking at it costs no round trip, which a ping before every statement would. A new
@@ -191,6 +259,8 @@ def _refuse_closed(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
     if not record.info.setdefault(_USED_BEFORE, False):
         record.info[_USED_BEFORE] = True
         return
+    if record.info[_OPENED_AT] != record.info[_CONDITION].doubts:
+        raise DisconnectionError("the connection may lead to a server that takes no writes")
     poller = select.poll()
     poller.register(dbapi_connection.fileno(), select.POLLIN)
     if poller.poll(0):

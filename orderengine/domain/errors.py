@@ -87,8 +87,28 @@ class OrderUnfillable(AttemptFailed):
     """No further attempt can mend it; the order fails at once."""
 
 
+class StorageCause(StrEnum):
+    """Why PostgreSQL carried out no statement, for logs and metrics."""
+
+    NO_ANSWER = "no_answer"
+    STARTING = "starting"
+    READ_ONLY = "read_only"
+    DISK_FULL = "disk_full"
+    OUT_OF_MEMORY = "out_of_memory"
+    NO_CONNECTION_LEFT = "no_connection_left"
+    POOL_IN_USE = "pool_in_use"
+    NO_ACCESS = "no_access"
+    NO_RIGHTS = "no_rights"
+    MIGRATIONS = "migrations"
+
+
 class StorageUnavailable(OrderEngineError):
-    """PostgreSQL gave no answer; whether a statement took effect must be read, not guessed."""
+    """PostgreSQL carried nothing out, or gave no answer.
+
+    Whether a statement took effect must be read, not guessed.
+    """
+
+    cause: StorageCause = StorageCause.NO_ANSWER
 
 
 class DispatchUnavailable(OrderEngineError):

@@ -1,0 +1,150 @@
+"""Why PostgreSQL did not carry a statement out: an outage with a cause, or a defect of ours."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import psycopg2
+import structlog
+from psycopg2 import errorcodes
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from orderengine.domain.errors import StorageCause
+
+log = structlog.get_logger(__name__)
+
+RECENT_S = 15.0
+"""For how long a write that failed tells that no order can be written."""
+
+LOG_AGAIN_S = 60.0
+"""An outage that comes and goes is logged this often at most."""
+
+WORDS: Mapping[StorageCause, str] = {
+    StorageCause.NO_ANSWER: "PostgreSQL gives no answer",
+    StorageCause.STARTING: "PostgreSQL accepts no connections yet, or no longer",
+    StorageCause.READ_ONLY: "PostgreSQL is read-only: a standby, or default_transaction_read_only",
+    StorageCause.DISK_FULL: "PostgreSQL's disk is full",
+    StorageCause.OUT_OF_MEMORY: "PostgreSQL is out of memory",
+    StorageCause.NO_CONNECTION_LEFT: (
+        "PostgreSQL has no connection left: its max_connections, or a limit of the role or the"
+        " database, must allow 16 for each web process"
+        " and 2 * (ORDER_CONCURRENCY + 2) for each worker"
+    ),
+    StorageCause.POOL_IN_USE: "all connections of this process to PostgreSQL are in use",
+    StorageCause.NO_ACCESS: "PostgreSQL refuses the user, password or database of DATABASE_URL",
+    StorageCause.NO_RIGHTS: "the user of DATABASE_URL lacks rights on the engine's tables",
+    StorageCause.MIGRATIONS: "the migrations were never run, or are behind",
+}
+
+_BY_CODE: Mapping[str, StorageCause] = {
+    errorcodes.READ_ONLY_SQL_TRANSACTION: StorageCause.READ_ONLY,
+    errorcodes.ADMIN_SHUTDOWN: StorageCause.STARTING,
+    errorcodes.CRASH_SHUTDOWN: StorageCause.STARTING,
+    errorcodes.CANNOT_CONNECT_NOW: StorageCause.STARTING,
+    errorcodes.DISK_FULL: StorageCause.DISK_FULL,
+    errorcodes.OUT_OF_MEMORY: StorageCause.OUT_OF_MEMORY,
+    errorcodes.TOO_MANY_CONNECTIONS: StorageCause.NO_CONNECTION_LEFT,
+    errorcodes.INSUFFICIENT_PRIVILEGE: StorageCause.NO_RIGHTS,
+    errorcodes.INVALID_AUTHORIZATION_SPECIFICATION: StorageCause.NO_ACCESS,
+    errorcodes.INVALID_PASSWORD: StorageCause.NO_ACCESS,
+    errorcodes.INVALID_CATALOG_NAME: StorageCause.NO_ACCESS,
+}
+
+# The driver tells no code of a connection that was refused: only the words are left.
+_BY_WORDS: tuple[tuple[str, StorageCause], ...] = (
+    ("session is read-only", StorageCause.READ_ONLY),
+    ("hot standby mode", StorageCause.READ_ONLY),
+    ("the database system is", StorageCause.STARTING),
+    ("too many clients", StorageCause.NO_CONNECTION_LEFT),
+    ("too many connections", StorageCause.NO_CONNECTION_LEFT),
+    ("connection slots are reserved", StorageCause.NO_CONNECTION_LEFT),
+    ("no more connections allowed", StorageCause.NO_CONNECTION_LEFT),  # PgBouncer
+    ("password authentication failed", StorageCause.NO_ACCESS),
+    ("no pg_hba.conf entry", StorageCause.NO_ACCESS),
+    ("is not permitted to log in", StorageCause.NO_ACCESS),
+    ("does not exist", StorageCause.NO_ACCESS),
+    ("permission denied for database", StorageCause.NO_ACCESS),
+)
+
+_DEFECTS = (
+    *(DataError, IntegrityError, ProgrammingError),
+    *(psycopg2.DataError, psycopg2.IntegrityError, psycopg2.ProgrammingError),
+)
+
+
+def cause_of(error: BaseException) -> StorageCause | None:
+    """Why there is no answer; None for a statement that is wrong: a defect of ours.
+
+    `error` is the driver's, or SQLAlchemy's around it.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return StorageCause.POOL_IN_USE
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(original, "pgcode", None)
+    cause = _BY_CODE.get(code or "")
+    if cause is None and code is None and isinstance(original, psycopg2.OperationalError):
+        words = str(original)
+        cause = next((each for found, each in _BY_WORDS if found in words), None)
+    if isinstance(error, _DEFECTS):
+        # Missing rights are of a kind that is a defect otherwise, and are the operator's to mend.
+        return cause if cause is StorageCause.NO_RIGHTS else None
+    return cause or StorageCause.NO_ANSWER
+
+
+class Condition:
+    """How the statements of one pool of connections fared lately; shared by all threads.
+
+    `doubts` counts the moments from which on connections that were opened before may lead to a
+    server that is read-only or gone. `failures` counts the answers that did not come.
+    """
+
+    def __init__(self) -> None:
+        self.doubts = 0
+        self.failures: Counter[StorageCause] = Counter()
+        self._lock = threading.Lock()
+        self._cause: StorageCause | None = None
+        self._write_failed: tuple[float, StorageCause] | None = None
+        self._logged_at: dict[StorageCause, float] = {}
+
+    def doubt(self, opened_at: int) -> None:
+        """Note that a connection, opened when there were so many doubts, led nowhere."""
+        with self._lock:
+            # One that is older than the last doubt says nothing about those opened since.
+            if opened_at == self.doubts:
+                self.doubts += 1
+
+    def failed(self, cause: StorageCause, *, writing: bool) -> None:
+        """Note a statement without an answer; the first one of a cause is logged."""
+        now = time.monotonic()
+        with self._lock:
+            began, self._cause = self._cause is not cause, cause
+            self.failures[cause] += 1
+            if writing:
+                self._write_failed = now, cause
+            began &= now - self._logged_at.get(cause, float("-inf")) > LOG_AGAIN_S
+            if began:
+                self._logged_at[cause] = now
+        if began:
+            log.warning("postgresql_unavailable", cause=cause.value, error=WORDS[cause])
+
+    def succeeded(self, *, writing: bool) -> None:
+        """Note a statement with an answer."""
+        if self._write_failed is None and self._cause is None:
+            return  # the usual case, without the lock
+        with self._lock:
+            if writing:
+                self._write_failed = None
+            ended = self._write_failed is None and self._cause is not None
+            if ended:
+                self._cause = None
+        if ended:
+            log.info("postgresql_available")
+
+    def write_fault(self) -> StorageCause | None:
+        """Why the last write failed, if that was a moment ago."""
+        found = self._write_failed
+        if found is None or time.monotonic() - found[0] > RECENT_S:
+            return None
+        return found[1]

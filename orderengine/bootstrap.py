@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from celery import Celery
 from sqlalchemy import Engine as DatabaseEngine
 
 from orderengine.config import ArmedPoint, Settings, Simulation
 from orderengine.database import create_database_engine
-from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.domain.errors import DispatchUnavailable
@@ -148,7 +147,7 @@ def _web_database(url: str) -> DatabaseEngine:
     )
 
 
-def build_worker(settings: Settings, celery: Celery) -> WorkerPorts:
+def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
     """Assemble a worker process around its Celery application."""
     concurrency = settings.order_concurrency
     database = create_database_engine(
@@ -238,7 +237,7 @@ def load_instruments(settings: Settings) -> Instruments:
 
 
 def _dispatcher(
-    celery: Celery, breaker: Breaker, heartbeat: Heartbeat, tally: Tally
+    celery: LeanCelery, breaker: Breaker, heartbeat: Heartbeat, tally: Tally
 ) -> MeteredDispatcher:
     return MeteredDispatcher(CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally)
 

@@ -95,7 +95,10 @@ class Orders(Protocol):
         """How many orders of a client have not ended; counting stops at `limit`."""
 
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
-        """Take orders whose time for recovery has come, and put off their next time."""
+        """Take orders whose time for recovery has come, and put off their next time.
+
+        Those whose time came first are taken; the oldest of them is told first.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +244,9 @@ class Dispatcher(Protocol):
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, for one look at the network."""
+
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        """Those of these orders, each at a version, of which a message waits for a worker."""
 
     def ping(self) -> None:
         """Return if messages can be sent now."""

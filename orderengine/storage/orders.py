@@ -150,7 +150,7 @@ class SqlOrders:
         return int(row.total)
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
-        """Take orders whose time for recovery has come, and put off their next time."""
+        """Take orders whose time for recovery has come, and put off their next time; oldest first."""
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
         return [_readable(row) for row in self._run(sql.CLAIM_DUE, values)]
 

@@ -10,7 +10,7 @@ from celery import Celery, signals
 from orderengine import heap
 from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
-from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.logs import configure_logging
 from orderengine.worker.pool import Feed, look_again
 from orderengine.worker.reconciler import reconciler_step
@@ -22,7 +22,7 @@ LOOP_WAIT_S = 0.05
 class Runtime:
     """The ports of a worker process, built at the first call, in the process that uses them."""
 
-    def __init__(self, settings: Settings, app: Celery) -> None:
+    def __init__(self, settings: Settings, app: LeanCelery) -> None:
         self._settings = settings
         self._app = app
         self._lock = threading.Lock()

@@ -15,6 +15,7 @@ from orderengine.domain.errors import (
     IdempotencyKeyReused,
     NotionalExceeded,
     OrderUnfillable,
+    OrderUnreadable,
     StorageUnavailable,
     VenueUnavailable,
     Violation,
@@ -224,9 +225,12 @@ def _name_taken(error: ClientOrderIdTaken) -> Response:
 
 def _storage_unavailable(error: StorageUnavailable) -> Response:
     log.warning("storage_unavailable", endpoint=request.endpoint, error=str(error))
-    return _retry_later(
-        ErrorCode.STORAGE_UNAVAILABLE, "the order store gave no answer; ask again shortly"
+    detail = (
+        "the order was written by another release of this service; ask again shortly"
+        if isinstance(error, OrderUnreadable)
+        else "the order store gave no answer; ask again shortly"
     )
+    return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
 
 
 def _no_quote(error: VenueUnavailable | AttemptFailed) -> Response:

@@ -79,6 +79,8 @@ def _bring_back(engine: Engine, order: Order | Unreadable) -> None:
 
 
 def _recover(engine: Engine, order: Order | Unreadable) -> None:
+    if order.status is None:
+        return  # a later release knows how to go on: nothing is sent, and no count ends it
     if order.status is OrderStatus.SUBMITTED:
         # What was signed may land: no count of anything ends such an order, read or unread.
         if isinstance(order, Unreadable):

@@ -57,6 +57,7 @@ class ErrorCode(StrEnum):
     HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     UNSUPPORTED_TRANSFER_CODING = "UNSUPPORTED_TRANSFER_CODING"
+    HTTP_VERSION_NOT_SUPPORTED = "HTTP_VERSION_NOT_SUPPORTED"
     NO_QUOTE = "NO_QUOTE"
     NOT_READY = "NOT_READY"
     ORDERS_DISABLED = "ORDERS_DISABLED"
@@ -92,6 +93,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.HEADERS_TOO_LARGE: "The headers are too large",
     ErrorCode.INTERNAL_ERROR: "Internal error",
     ErrorCode.UNSUPPORTED_TRANSFER_CODING: "Unsupported transfer coding",
+    ErrorCode.HTTP_VERSION_NOT_SUPPORTED: "HTTP version not supported",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
     ErrorCode.ORDERS_DISABLED: "No new orders now",

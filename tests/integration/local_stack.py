@@ -35,8 +35,15 @@ if kind == "worker":
     while True:
         signal.pause()
 
+if "talkative" in modes:
+    import structlog
+    from orderengine.logs import configure_logging
+    configure_logging("INFO")
+
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        for _ in range(50 if "talkative" in modes and self.path == "/talk" else 0):
+            structlog.get_logger("web").info("said", words="x" * 2000)
         degraded = [] if os.path.exists("worker.up") else ["worker"]
         self.send_response(200)
         self.end_headers()

@@ -3,11 +3,14 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from orderengine.local.ports import is_free
+from orderengine.local.environment import Address
+from orderengine.local.ports import LOOPBACK, is_free
+from orderengine.local.readiness import http_get
 from orderengine.local.runfile import live_run, load_run
 from tests.integration.local_stack import Stack, a_stack, edit_procfile, eventually
 
@@ -121,6 +124,23 @@ def test_what_a_compound_line_started_is_stopped_too(stack: Stack) -> None:
     assert not is_free(port)
     assert stack.stop()[0] == 0
     assert is_free(port)
+
+
+def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
+    edit_procfile(stack, "child.py web", "child.py web talkative")
+    stack.env["PYTHONPATH"] = str(Path(__file__).parents[2])
+    stack.start_until_ready()
+    address = Address(LOOPBACK, int(stack.env["PORT"]), "PORT")
+    supervisor = stack.process
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        # Each answer comes after 100 KB of log, which is more than a pipe holds.
+        for _ in range(3):
+            assert http_get(address, "/talk", timeout_s=30.0) is not None
+    finally:
+        supervisor.send_signal(signal.SIGCONT)
+    assert http_get(address, "/talk", timeout_s=30.0) is not None
+    stack.wait_for(r"web +\| .*log_lines_dropped")
 
 
 def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Stack) -> None:

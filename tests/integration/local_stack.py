@@ -18,7 +18,7 @@ from orderengine.local.processes import ProcessRef
 from orderengine.local.runfile import load_run
 
 CHILD = """
-import http.server, json, os, signal, sys
+import http.server, json, os, signal, sys, time
 
 kind, *modes = sys.argv[1:]
 print(kind, "uses", os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)
@@ -53,7 +53,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 port = int(os.environ["PORT" if kind == "web" else "FLOWER_PORT"])
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers)
+if "held" in modes and os.fork() == 0:
+    os.setsid()
+    while os.path.exists("Procfile") and not os.path.exists("let-go"):
+        time.sleep(0.01)
+    os._exit(0)
+server.serve_forever()
 """
 
 PROCFILE = """

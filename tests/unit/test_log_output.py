@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,11 @@ def output(pipe: tuple[int, int]) -> LogOutput:
 
 
 def write_in_time(output: LogOutput, *lines: str) -> None:
-    thread = threading.Thread(target=lambda: [output.write(line) for line in lines], daemon=True)
+    def write() -> None:
+        for line in lines:
+            output.write(line)
+
+    thread = threading.Thread(target=write, daemon=True)
     thread.start()
     thread.join(30)
     assert not thread.is_alive(), "a line waits for a reader that does not read"
@@ -86,11 +91,11 @@ def test_the_pipe_of_others_blocks_as_before(pipe: tuple[int, int], output: LogO
 
 
 def test_a_reader_that_has_left_is_no_error(output: LogOutput, pipe: tuple[int, int]) -> None:
-    with open(os.devnull) as nothing:
+    with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), pipe[0])
     write_in_time(output, LINE, LINE)
 
 
-def test_a_file_takes_every_line(tmp_path: object) -> None:
-    with open(f"{tmp_path}/log", "w") as file:
+def test_a_file_takes_every_line(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
         assert log_output(file, str) is file

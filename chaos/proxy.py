@@ -19,12 +19,9 @@ POSTGRES_IS_READY = b"Z\x00\x00\x00\x05I"
 class Link:
     """One connection through the proxy."""
 
-    def __init__(
-        self, client: socket.socket, server: socket.socket, flows: threading.Event | None = None
-    ) -> None:
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client = client
         self.server = server
-        self.flows = flows or threading.Event()
         self.is_swallowing = False
         self._tail = b""
         self._lock = threading.Lock()
@@ -68,7 +65,6 @@ class Proxy:
         self._rng = rng
         self._flows = threading.Event()
         self._flows.set()
-        self._left_behind: list[threading.Event] = []
         self._links: set[Link] = set()
         self._lock = threading.Lock()
         self._wanted: Sequence[bytes] = ()
@@ -87,8 +83,6 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.flow()
-        for flows in self._left_behind:
-            flows.set()
         self.cut()
 
     @property
@@ -117,13 +111,6 @@ class Proxy:
     def flow(self) -> None:
         """Pass everything on again."""
         self._flows.set()
-
-    def leave_behind(self) -> None:
-        """Pass nothing on any more of the connections that are open; new ones work."""
-        left, self._flows = self._flows, threading.Event()
-        self._flows.set()
-        left.clear()
-        self._left_behind.append(left)
 
     def swallow(self, wanted: Sequence[bytes], *, rate: float, count: int) -> None:
         """Answer some requests that contain one of `wanted` never: pass, drop the answer, cut.
@@ -154,7 +141,7 @@ class Proxy:
         server.settimeout(None)
         for end in (client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(client, server, self._flows)
+        link = Link(client, server)
         with self._lock:
             self._links.add(link)
         for pump in (self._pump_requests, self._pump_answers):
@@ -169,7 +156,7 @@ class Proxy:
 
     def _pump_requests(self, link: Link) -> None:
         while data := link.client.recv(CHUNK_BYTES):
-            link.flows.wait()
+            self._flows.wait()
             if self._wanted and link.asks_for(data, self._wanted) and self._takes_its_turn():
                 link.is_swallowing = True
             link.server.sendall(data)
@@ -177,7 +164,7 @@ class Proxy:
     def _pump_answers(self, link: Link) -> None:
         ending = b""
         while data := link.server.recv(CHUNK_BYTES):
-            link.flows.wait()
+            self._flows.wait()
             if not link.is_swallowing:
                 link.client.sendall(data)
                 continue

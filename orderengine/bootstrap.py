@@ -1,6 +1,6 @@
 """The composition root: settings in, the ports of a web or worker process out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine as DatabaseEngine
@@ -28,6 +28,7 @@ from orderengine.execution.ports import (
     QuoteBoard,
 )
 from orderengine.execution.watch import OrderFigures, Watch
+from orderengine.redis_errors import RedisCause
 from orderengine.settlement.ledger import Ledger
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.archive import SqlArchive
@@ -108,7 +109,8 @@ def build_web(settings: Settings) -> WebPorts:
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
     heartbeat = Heartbeat(client)
     tally = Tally()
-    dispatcher = _dispatcher(celery, breaker, heartbeat, tally)
+    dispatcher = _dispatcher(celery, breaker, tally)
+    publisher = RedisEventPublisher(client, breaker, tally)
     probes = SystemProbes(database, dispatcher, heartbeat)
     figures = SqlFigures(database, settings.stuck_after_s)
     clock = DatabaseClock(database)
@@ -117,10 +119,15 @@ def build_web(settings: Settings) -> WebPorts:
         instruments=load_instruments(settings),
         orders=orders,
         cache=RedisOrderCache(client, breaker),
-        publisher=RedisEventPublisher(client, breaker, tally),
+        publisher=publisher,
         dispatcher=dispatcher,
         board=_board(settings.simulation, clock, WEB_QUOTERS),
-        hub=Hub(settings.redis_url, orders, SqlClientOrders(database)),
+        hub=Hub(
+            settings.redis_url,
+            orders,
+            SqlClientOrders(database),
+            demotions=lambda: celery.demotions + publisher.demotions + client.demotions,
+        ),
         probes=probes,
         watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
         meter=tally,
@@ -155,7 +162,6 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
     )
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
-    heartbeat = Heartbeat(client)
     instruments = load_instruments(settings)
     tally = Tally()
     engine = Engine(
@@ -163,7 +169,7 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
         board=_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
         publisher=RedisEventPublisher(client, breaker, tally),
-        dispatcher=_dispatcher(celery, breaker, heartbeat, tally),
+        dispatcher=_dispatcher(celery, breaker, tally),
         instruments=instruments,
         meter=tally,
         max_attempts=settings.max_attempts,
@@ -174,7 +180,7 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
         engine = _arm_worker(engine, settings.fail_point)
     return WorkerPorts(
         engine=engine,
-        heartbeat=heartbeat,
+        heartbeat=Heartbeat(client),
         counts=CountsFlusher(client, tally),
         figures=SqlFigures(database, settings.stuck_after_s),
     )
@@ -208,7 +214,7 @@ class OperatorPorts:
     archive: Archive
     witness: Witness
     probes: Probes
-    redis_facts: Callable[[], RedisFacts | None]
+    redis_facts: Callable[[], RedisFacts | RedisCause]
     stuck_after_s: int
 
 
@@ -218,14 +224,13 @@ def build_operator(settings: Settings) -> OperatorPorts:
         settings.database_url, pool_size=1, application="orderengine-cli"
     )
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
-    heartbeat = Heartbeat(client)
     celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
-    dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S), heartbeat.check_writable)
+    dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S))
     return OperatorPorts(
         orders=SqlOrders(database),
         archive=SqlArchive(database),
         witness=Ledger(database, settings.simulation.block_ms),
-        probes=SystemProbes(database, dispatcher, heartbeat),
+        probes=SystemProbes(database, dispatcher, Heartbeat(client)),
         redis_facts=lambda: redis_facts(client),
         stuck_after_s=settings.stuck_after_s,
     )
@@ -236,10 +241,8 @@ def load_instruments(settings: Settings) -> Instruments:
     return parse_instruments(settings.instruments_file.read_text("utf-8"))
 
 
-def _dispatcher(
-    celery: LeanCelery, breaker: Breaker, heartbeat: Heartbeat, tally: Tally
-) -> MeteredDispatcher:
-    return MeteredDispatcher(CeleryDispatcher(celery, breaker, heartbeat.check_writable), tally)
+def _dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> MeteredDispatcher:
+    return MeteredDispatcher(CeleryDispatcher(celery, breaker), tally)
 
 
 def _board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
@@ -278,10 +281,13 @@ class SystemProbes:
         """None when PostgreSQL answers and its schema is current, else what is wrong."""
         return database_fault(self._database)
 
-    def degraded(self) -> list[str]:
-        """What is missing: `redis`, and `worker` if none gave a sign of life for five seconds."""
+    def degraded(self) -> Mapping[str, str]:
+        """`redis` if it takes no messages, `worker` if none gave a sign of life for five seconds.
+
+        Each with its cause. Workers show themselves through Redis.
+        """
         try:
             self._dispatcher.ping()
-        except DispatchUnavailable:
-            return ["redis", "worker"]
-        return [] if self._heartbeat.is_alive() else ["worker"]
+        except DispatchUnavailable as error:
+            return {"redis": error.cause, "worker": "unknown"}
+        return {} if self._heartbeat.is_alive() else {"worker": "no_heartbeat"}

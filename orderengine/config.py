@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from orderengine.host_lists import with_hosts_as_options
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
@@ -16,6 +15,7 @@ __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Si
 PACKAGE_DIR = Path(__file__).parent
 
 _NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
+BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 _REDIS_PATH = re.compile(r"/?[0-9]*")
 
 
@@ -69,6 +69,8 @@ class Settings:
     log_level: str
     fail_point: ArmedPoint | None
     simulation: Simulation
+    ignored: tuple[str, ...]
+    """Variables that are set, and would lead Celery to another broker than `redis_url`."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -93,6 +95,7 @@ class Settings:
             log_level=_log_level(env),
             fail_point=env.armed_point("FAIL_POINT"),
             simulation=_simulation(env),
+            ignored=env.set_among(BROKER_VARIABLES),
         )
 
     @property
@@ -136,6 +139,7 @@ class FlowerSettings:
     port: int
     basic_auth: tuple[str, ...] = field(repr=False)
     log_level: str
+    ignored: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "FlowerSettings":
@@ -147,6 +151,7 @@ class FlowerSettings:
             port=env.integer("FLOWER_PORT", 5555, 1, 65535),
             basic_auth=_credentials(env.text("FLOWER_BASIC_AUTH", "")),
             log_level=_log_level(env),
+            ignored=env.set_among(BROKER_VARIABLES),
         )
         if not settings.basic_auth and not is_loopback(settings.host):
             message = f"FLOWER_BASIC_AUTH must be set when FLOWER_HOST is {settings.host}"
@@ -227,14 +232,11 @@ def sqlalchemy_url(url: str) -> str:
     """Name the psycopg2 driver in any PostgreSQL URL.
 
     SQLAlchemy 2.1 reads `postgresql://` as psycopg 3 and refuses `postgres://`, which is what
-    many hosts hand out. A list of hosts, `host1:5432,host2:5432`, is written as SQLAlchemy reads
-    it. Raises ConfigurationError for another kind of URL.
+    many hosts hand out. Raises ConfigurationError for another kind of URL.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
         raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
-    rest = with_hosts_as_options(rest)
-    url = f"postgresql://{rest}"
     if "@" in _parts("DATABASE_URL", url).path:
         raise ConfigurationError(f"DATABASE_URL {_NOT_QUOTED}")
     return f"postgresql+psycopg2://{rest}"

@@ -4,13 +4,11 @@ import json
 import logging
 import re
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
-
-from orderengine.log_output import log_output
 
 _KEY_OR_TICKET = re.compile(r"(oe_[0-9a-f]{12}|oet)_[A-Za-z0-9_-]+")
 
@@ -45,12 +43,19 @@ class _Lines:
     debug = info = warning = error = critical = msg
 
 
+def tell_ignored(variables: Iterable[str]) -> None:
+    """Log each variable that is set and not looked at, and what is looked at in its place."""
+    log = structlog.get_logger(__name__)
+    for name in variables:
+        log.warning("variable_ignored", variable=name, broker="REDIS_URL")
+
+
 def configure_logging(level: str) -> None:
     """Send every log line of this process to standard error in one format.
 
     `level` is DEBUG, INFO, WARNING or ERROR.
     """
-    handler = logging.StreamHandler(log_output(sys.stderr, _dropped))
+    handler = logging.StreamHandler(sys.stderr)
     is_terminal = sys.stderr.isatty()
     said: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -112,11 +117,6 @@ def _shown(value: Any) -> str:
 
 # Everything beyond ASCII is escaped: no value can begin a line of its own, or colour a terminal.
 _encode = json.JSONEncoder(default=repr).encode
-
-
-def _dropped(count: int) -> str:
-    line = {"count": count, "event": "log_lines_dropped", "level": "warning", "logger": __name__}
-    return _encode({**line, "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"})
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-from orderengine.redis_errors import is_to_be_left
+from orderengine.redis_errors import is_from_replica, is_to_be_left
 
 
 class Script:
@@ -26,18 +26,31 @@ class Commands:
 
     The client of redis-py counts, measures and prepares to repeat every command, which takes as
     long again as the exchange with the server; see docs/decisions/0042-fewer-layers.md. For any
-    thread. A command is sent once; redis-py's errors are raised. After one that is not the
-    server's answer, or that says that the server takes no writes now, all connections are left:
-    whoever comes next makes a new one, instead of finding out about each in turn.
+    thread. redis-py's errors are raised. After one that is not the server's answer, or that says
+    that the server takes no writes now, all connections are left: whoever comes next makes a new
+    one, instead of finding out about each in turn. A command is sent once, and once more if such
+    a server has refused it: a new connection may lead to another server, and nothing has happened.
+
+    `demotions` counts the answers of servers that are no primary any more.
     """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self.pool = pool
         self._idle: deque[Any] = deque()
         self._departures = 0
+        self.demotions = 0
 
     def send(self, *command: Any) -> Any:
         """Send a command and return the server's answer."""
+        try:
+            return self._exchange(command)
+        except redis.ResponseError as error:
+            if not is_to_be_left(error):
+                raise
+            self.demotions += is_from_replica(error)
+        return self._exchange(command)
+
+    def _exchange(self, command: Sequence[Any]) -> Any:
         departures = self._departures
         connection = self._connected()
         try:

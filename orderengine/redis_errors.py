@@ -74,6 +74,11 @@ def is_to_be_left(error: BaseException) -> bool:
     return _kind(error).is_left
 
 
+def is_from_replica(error: BaseException) -> bool:
+    """True if a server that is no primary, or none any more, has answered."""
+    return cause_of(error) is RedisCause.READ_ONLY_REPLICA
+
+
 def _kind(error: BaseException) -> _Kind:
     for each in _chain(error):
         if isinstance(each, redis.AuthenticationError):

@@ -1,6 +1,6 @@
 """Reading variables: each kind of value with its bounds, each error naming the variable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -41,6 +41,10 @@ class Reader:
             message = f"{name} must be set"
             raise ConfigurationError(message)
         return value
+
+    def set_among(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of these variables that are set."""
+        return tuple(name for name in names if self.text(name, ""))
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number within bounds; raises ConfigurationError."""

@@ -1,6 +1,5 @@
 """The ports in memory: real code with the same promises, for tests without I/O."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
@@ -114,10 +113,6 @@ class FakeDispatcher:
             Dispatched("confirm", submitted.order_id, submitted.version, submitted=submitted)
         )
 
-    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
-        self.ping()
-        return {sent.order_id for sent in self.sent if wanted.get(sent.order_id) == sent.version}
-
     def ping(self) -> None:
         if self.down:
             raise DispatchUnavailable("the broker is down")
@@ -128,13 +123,13 @@ class FakeProbes:
     """Answers what a test says."""
 
     fault: str | None = None
-    missing: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
 
     def database_fault(self) -> str | None:
         return self.fault
 
-    def degraded(self) -> list[str]:
-        return list(self.missing)
+    def degraded(self) -> dict[str, str]:
+        return dict(self.missing)
 
 
 @dataclass

@@ -249,12 +249,13 @@ class TicketSchema(AnswerSchema):
 class HealthSchema(AnswerSchema):
     """Whether this process serves."""
 
-    optional = frozenset({"degraded", "oldest_open_order_s", "stuck_orders"})
+    optional = frozenset({"degraded", "causes", "oldest_open_order_s", "stuck_orders"})
 
     status = fields.String(metadata={"enum": ["ok", "degraded"]})
     degraded = fields.List(
         fields.String(), metadata={"description": "What is missing; `stuck` for stuck orders."}
     )
+    causes = _texts("Why each is missing, in one word of docs/operations.md; others may be added.")
     oldest_open_order_s = fields.Float(
         metadata={"description": "How long ago it was accepted; 0 if all have ended."}
     )

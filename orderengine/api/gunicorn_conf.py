@@ -24,7 +24,7 @@ from orderengine.api.server import (
 from orderengine.api.updates import EXTENSION
 from orderengine.api.waiting import MAX_WAITING
 from orderengine.config import Settings
-from orderengine.logs import configure_logging
+from orderengine.logs import configure_logging, tell_ignored
 
 IDLE_CONNECTIONS = 1000
 
@@ -46,6 +46,11 @@ class StructuredLogger(Logger):
             self.info("A client did not take its answer in time.")
         else:
             super().exception(msg, *args, **kwargs)
+
+
+def on_starting(_server: Any) -> None:
+    """Tell once, before any process serves, what of the environment is not looked at."""
+    tell_ignored(_settings.ignored)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -31,10 +31,12 @@ def get_readiness() -> Document:
     fault = ports.probes.database_fault()
     if fault is not None:
         raise Refused(503, ErrorCode.NOT_READY, fault)
-    degraded = ports.probes.degraded()
+    causes = dict(ports.probes.degraded())
     answer: Document = {}
     found = ports.watch.open_orders()
     if found is not None:
         answer = {"oldestOpenOrderS": round(found.oldest_s, 3), "stuckOrders": found.stuck}
-        degraded += ["stuck"] if found.stuck else []
-    return {"status": "degraded" if degraded else "ok", "degraded": degraded, **answer}
+        if found.stuck:
+            causes["stuck"] = "network"
+    status = "degraded" if causes else "ok"
+    return {"status": status, "degraded": list(causes), "causes": causes, **answer}

@@ -54,6 +54,7 @@ class _Told(Collector):
 def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
     up = {name: int(name not in figures.missing) for name in DEPENDENCIES}
     yield _gauges("up", "1 if this dependency gives an answer.", "dependency", up)
+    yield _degraded(figures.causes)
     if figures.open_orders is not None:
         yield from _open_orders(figures.open_orders)
     if figures.steps is not None:
@@ -72,6 +73,14 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
     yield _counter("hub_rereads", "Events missed live by this web process.", hub.rereads)
     text = "Subscriptions to Redis that this web process lost, or could not make."
     yield _counter("subscription_losses", text, hub.subscription_losses)
+
+
+def _degraded(causes: Mapping[str, str]) -> Metric:
+    text = "1 for each dependency that is missing, with the cause as in /readyz."
+    family = GaugeMetricFamily(f"{PREFIX}_degraded", text, labels=("dependency", "cause"))
+    for labels in causes.items():
+        family.add_metric(labels, 1)
+    return family
 
 
 def _open_orders(found: OpenOrders) -> Iterator[Metric]:

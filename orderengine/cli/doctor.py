@@ -16,6 +16,7 @@ from orderengine.cli.common import (
     tell_json,
 )
 from orderengine.cli.operate import place_of
+from orderengine.cli.redis_findings import state_and_advice
 from orderengine.cli.service import NoAnswer, Service
 from orderengine.config import ConfigurationError, FlowerSettings, Settings, reachable_host
 from orderengine.domain.errors import StorageUnavailable
@@ -83,11 +84,13 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
         advice = "correct it in the environment or in .env (see .env.example), or use make run"
         yield Finding("settings", str(error), advice)
         return
-    yield Finding("settings", f"complete; {len(list(instruments))} instruments")
+    ignored = "".join(f"; {name} is ignored" for name in settings.ignored)
+    yield Finding("settings", f"complete; {len(list(instruments))} instruments{ignored}")
     ports = build_operator(settings)
     yield _database(ports, place_of(settings.database_url))
-    yield _redis(ports, place_of(settings.redis_url))
-    yield _worker(ports)
+    causes = ports.probes.degraded()
+    yield _redis(ports, place_of(settings.redis_url), causes.get("redis"))
+    yield _worker(causes)
     yield _lag(ports)
 
 
@@ -100,11 +103,12 @@ def _database(ports: "OperatorPorts", place: str) -> Finding:
     return Finding("postgresql", f"{place}: {fault}", advice)
 
 
-def _redis(ports: "OperatorPorts", place: str) -> Finding:
+def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
+    """First of all whether it takes messages, over the connection that sends them."""
     facts = ports.redis_facts()
-    if facts is None:
-        advice = "is REDIS_URL right, and the server up?"
-        return Finding("redis", f"{place} gives no answer", advice)
+    if cause is not None or isinstance(facts, str):
+        state, advice = state_and_advice(cause or str(facts))
+        return Finding("redis", f"{place} {state}", advice)
     detail = f"{facts.kind} {facts.version} at {place}, {facts.policy}"
     if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
         return Finding("redis", detail, "use Redis 6.2 or newer, or Valkey")
@@ -114,8 +118,7 @@ def _redis(ports: "OperatorPorts", place: str) -> Finding:
     return Finding("redis", detail)
 
 
-def _worker(ports: "OperatorPorts") -> Finding:
-    missing = ports.probes.degraded()
+def _worker(missing: Mapping[str, str]) -> Finding:
     if "redis" in missing:
         return Finding("worker", "unknown: it shows itself through Redis", "see to Redis first")
     if "worker" in missing:
@@ -144,7 +147,12 @@ def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
     except NoAnswer:
         yield Finding("api", f"no answer from {service.shown}", _what_starts_web(environ))
         return
-    missing = ", ".join(document.get("degraded", ()))
+    causes = document.get("causes", {})
+    told = [
+        f"{name} ({causes[name]})" if name in causes else name
+        for name in document.get("degraded", ())
+    ]
+    missing = ", ".join(told)
     if status != http.client.OK:
         detail = f"{service.shown} takes no orders: {document.get('detail', status)}"
         yield Finding("api", detail, "see to what it names, as a web process finds it")

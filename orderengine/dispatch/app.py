@@ -1,7 +1,6 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
@@ -11,6 +10,7 @@ from kombu.serialization import dumps
 
 from orderengine.dispatch.encoding import use_for_messages
 from orderengine.dispatch.held import Message, hold
+from orderengine.dispatch.names import INTAKE, SETTLE
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
@@ -34,6 +34,7 @@ class LeanCelery(Celery):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._broker_url = options["broker"]
         self._channel: Any = None
         self._first_use = Lock()
 
@@ -66,15 +67,26 @@ class LeanCelery(Celery):
             taken: Message | None = channel.exchange(messages, queues)
             return taken
 
-    @contextmanager
-    def client(self) -> Iterator[Any]:
-        """A client of the broker, to look at what waits there; errors as those of `exchange`."""
+    def probe(self) -> None:
+        """Return if the broker takes messages, over the connections that messages go over."""
         channel = self._sending_channel()
-        with (
-            channel.connection.client._reraise_as_library_errors(),  # noqa: SLF001 - kombu's
-            channel.conn_or_acquire() as client,
-        ):
-            yield client
+        with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
+            channel.probe((SETTLE, INTAKE))
+
+    @property
+    def demotions(self) -> int:
+        """How often a server that is no primary any more has answered."""
+        return 0 if self._channel is None else int(self._channel.demotions)
+
+    def connection_for_read(self, url: Any = None, **options: Any) -> Any:
+        """A connection to the broker that the application was made with."""
+        del url  # Celery's own look at CELERY_BROKER_… in the environment first
+        return super().connection_for_read(self._broker_url, **options)
+
+    def connection_for_write(self, url: Any = None, **options: Any) -> Any:
+        """A connection to the broker that the application was made with."""
+        del url
+        return super().connection_for_write(self._broker_url, **options)
 
     def _sending_channel(self) -> Any:
         """The one channel of this process that all threads exchange messages over.

@@ -1,7 +1,7 @@
 """Hands work to the workers: the Celery chain of the stages, by task name."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from celery.canvas import Signature
@@ -20,13 +20,10 @@ from orderengine.dispatch.names import (
     SUBMIT_ORDER,
     root_id_for,
 )
-from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.handover import Submitted
 from orderengine.execution.ports import Circuit
-
-T = TypeVar("T")
 
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 BACKOFF_MAX_MS = 30_000
@@ -37,15 +34,12 @@ AFTER_ROUTE = (CONFIRM_ORDER, SUBMIT_ORDER, BUILD_ORDER)
 class CeleryDispatcher:
     """Implements `execution.ports.Dispatcher`.
 
-    While `circuit` is open nothing is tried. `ping_broker` raises unless the broker takes messages.
+    While `circuit` is open nothing is tried.
     """
 
-    def __init__(
-        self, app: LeanCelery, circuit: Circuit, ping_broker: Callable[[], object]
-    ) -> None:
+    def __init__(self, app: LeanCelery, circuit: Circuit) -> None:
         self._app = app
         self._circuit = circuit
-        self._ping_broker = ping_broker
         self._rest = [self._stage(name, SETTLE) for name in AFTER_ROUTE]
 
     def route(
@@ -71,20 +65,11 @@ class CeleryDispatcher:
         self._send(stage.clone(kwargs={"once": True}))
 
     def ping(self) -> None:
-        """Return if the broker answers; raises DispatchUnavailable."""
-        self._bounded(self._ping_broker)
+        """Return if the broker takes messages as it takes those of orders, else raise.
 
-    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
-        """Those of these orders, each at a version, of which a message waits in a queue.
-
-        Raises DispatchUnavailable also if there are too many messages to look through.
+        The error is DispatchUnavailable.
         """
-
-        def look() -> set[UUID]:
-            with self._app.client() as client:
-                return find_waiting(client, (SETTLE, INTAKE), wanted)
-
-        return self._bounded(look)
+        self._bounded(self._app.probe)
 
     def _stage(self, name: str, queue: str, *args: Any) -> Signature:
         return self._app.signature(name, args=args, options={"queue": queue})
@@ -97,16 +82,16 @@ class CeleryDispatcher:
             options["root_id"] = root_id_for(request_id)
         self._bounded(lambda: signature.apply_async(retry=False, **options))
 
-    def _bounded(self, call: Callable[[], T]) -> T:
+    def _bounded(self, call: Callable[[], object]) -> None:
         if not self._circuit.allows():
-            raise DispatchUnavailable("the broker failed a moment ago")
+            raise DispatchUnavailable("the broker failed a moment ago", self._circuit.cause)
         try:
-            answer = call()
+            call()
         except BROKER_ERRORS as error:
             self._circuit.failed(error)
-            raise DispatchUnavailable(f"the broker failed: {type(error).__name__}") from error
+            cause = self._circuit.cause
+            raise DispatchUnavailable(f"the broker failed: {cause}", cause) from error
         self._circuit.succeeded()
-        return answer
 
 
 def retry_backoff(factor_ms: int) -> Callable[[int], float]:

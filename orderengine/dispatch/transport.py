@@ -34,6 +34,17 @@ return false
 )
 
 
+# The queues are named as keys, and not touched: the server looks whether the user may write to
+# them. What is put into a list and taken out again is nobody else's.
+_PROBE = Script(
+    """
+redis.call('LPUSH', KEYS[1], '')
+redis.call('RPOP', KEYS[1])
+"""
+)
+_PROBE_KEY = "orderengine:probe"
+
+
 class Channel(redis.Channel):
     """A channel that keeps its client and knows where a message goes.
 
@@ -90,6 +101,15 @@ class Channel(redis.Channel):
             return None
         taken = commands.run(_EXCHANGE, list(queues), list(chain.from_iterable(sent)))
         return None if taken is None else decoded(taken)
+
+    def probe(self, queues: Sequence[str]) -> None:
+        """Return if messages can be put into these queues and taken out; raises the refusal."""
+        self._own_commands.run(_PROBE, [_PROBE_KEY, *queues], ())
+
+    @property
+    def demotions(self) -> int:
+        """How often a server that is no primary any more has answered an exchange or a probe."""
+        return self._own_commands.demotions
 
     @property
     def _own_commands(self) -> Commands:

@@ -111,9 +111,12 @@ class StorageUnavailable(OrderEngineError):
     cause: StorageCause = StorageCause.NO_ANSWER
 
 
-class OrderUnreadable(StorageUnavailable):
-    """Another release has written this order, in a way that this one can not read."""
-
-
 class DispatchUnavailable(OrderEngineError):
-    """The broker took no message; the row in PostgreSQL brings the order back later."""
+    """The broker took no message; the row in PostgreSQL brings the order back later.
+
+    `cause` is why, in one word.
+    """
+
+    def __init__(self, message: str, cause: str = "no_answer") -> None:
+        super().__init__(message)
+        self.cause = cause

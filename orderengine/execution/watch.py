@@ -71,8 +71,8 @@ class SharedCounts(Protocol):
 class Signs(Protocol):
     """Signs of life, bounded in time; never raises."""
 
-    def degraded(self) -> list[str]:
-        """The names of what is missing: `redis`, `worker`."""
+    def degraded(self) -> Mapping[str, str]:
+        """What is missing, each with its cause: `redis`, `worker`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ class Figures:
     of_workers: Counts | None
     of_this_process: Counts
     queued: Mapping[str, int] | None = None
+    causes: Mapping[str, str] = field(default_factory=dict)
+    """Why what is missing is so, where that is known."""
 
 
 class Watch:
@@ -115,9 +117,10 @@ class Watch:
     def figures(self) -> Figures:
         """Everything; never raises. What is away costs one time-out, not one for each figure."""
         open_orders = self._open_orders()
-        missing = set(self._signs())
+        missing = self._signs()
         return Figures(
-            missing=frozenset(missing | ({"postgresql"} if open_orders is None else set())),
+            missing=frozenset({*missing, *({"postgresql"} if open_orders is None else ())}),
+            causes=missing,
             open_orders=open_orders,
             steps=None if open_orders is None else self._steps(),
             of_workers=None if "redis" in missing else self._shared(),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
+from orderengine.redis_errors import RedisCause, cause_of
+
 log = structlog.get_logger(__name__)
 
 
@@ -23,6 +25,12 @@ class Breaker:
         self._lock = threading.Lock()
         self._out = False
         self._retry_at = 0.0
+        self._cause = RedisCause.NO_ANSWER
+
+    @property
+    def cause(self) -> str:
+        """Why Redis was not of use the last time that it was not: a `RedisCause`."""
+        return self._cause
 
     def allows(self) -> bool:
         """True if Redis may be asked now; the caller then reports how that went."""
@@ -36,12 +44,14 @@ class Breaker:
             return True
 
     def failed(self, error: Exception) -> None:
-        """Report that Redis gave no answer."""
+        """Report that Redis gave no answer, or a refusal."""
+        cause = cause_of(error)
         with self._lock:
             self._retry_at = self._clock() + self._skip_s
-            began, self._out = not self._out, True
+            began, self._out = not self._out or cause is not self._cause, True
+            self._cause = cause
         if began:
-            log.warning("redis_unavailable", error=str(error))
+            log.warning("redis_unavailable", cause=cause, error=str(error))
 
     def succeeded(self) -> None:
         """Report that Redis answered."""

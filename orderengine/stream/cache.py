@@ -2,18 +2,16 @@
 
 from uuid import UUID
 
-import redis
-
 from orderengine.domain.order import Order
 from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import UNREADABLE, cached_order, order_key
 
 
 class RedisOrderCache:
     """Implements `execution.ports.OrderCache`."""
 
-    def __init__(self, client: redis.Redis, breaker: Breaker) -> None:
+    def __init__(self, client: Client, breaker: Breaker) -> None:
         self._client = client
         self._breaker = breaker
 
@@ -25,7 +23,6 @@ class RedisOrderCache:
             held = self._client.get(order_key(order_id))
         except REDIS_ERRORS as error:
             self._breaker.failed(error)
-            drop_idle_connections(self._client)
             return None
         self._breaker.succeeded()
         if not isinstance(held, bytes):

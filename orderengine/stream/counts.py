@@ -4,11 +4,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import redis
-
 from orderengine.execution.meter import Counter, Counts, Sample, Tally
 from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import COUNTS_KEY
 
 T = TypeVar("T")
@@ -20,7 +18,7 @@ class CountsFlusher:
     An addition whose answer was lost is made again, and may then count twice.
     """
 
-    def __init__(self, client: redis.Redis, tally: Tally) -> None:
+    def __init__(self, client: Client, tally: Tally) -> None:
         self._client = client
         self._tally = tally
         self._lock = threading.Lock()
@@ -41,7 +39,8 @@ class CountsFlusher:
                 for sample, number in new.items():
                     pipe.hincrby(COUNTS_KEY, f"{sample.counter}:{sample.label}", number)
                 pipe.execute()
-        except REDIS_ERRORS:
+        except REDIS_ERRORS as error:
+            self._client.note(error)  # a pipeline is a client of its own
             return False
         return True
 
@@ -49,7 +48,7 @@ class CountsFlusher:
 class RedisCounts:
     """Implements `execution.watch.SharedCounts`; `queues` are lists of the broker."""
 
-    def __init__(self, client: redis.Redis, breaker: Breaker, queues: Sequence[str] = ()) -> None:
+    def __init__(self, client: Client, breaker: Breaker, queues: Sequence[str] = ()) -> None:
         self._client = client
         self._breaker = breaker
         self._queues = queues
@@ -70,7 +69,6 @@ class RedisCounts:
             answer = ask()
         except REDIS_ERRORS as error:
             self._breaker.failed(error)
-            drop_idle_connections(self._client)
             return None
         self._breaker.succeeded()
         return answer

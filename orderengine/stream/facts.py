@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-import redis
-
-from orderengine.stream.client import REDIS_ERRORS
+from orderengine.redis_errors import RedisCause, cause_of
+from orderengine.stream.client import REDIS_ERRORS, Client
 
 
 class RedisFacts(NamedTuple):
@@ -15,12 +14,12 @@ class RedisFacts(NamedTuple):
     policy: str
 
 
-def redis_facts(client: redis.Redis) -> RedisFacts | None:
-    """Ask the server; None without an answer. `INFO` is allowed where `CONFIG` is not."""
+def redis_facts(client: Client) -> RedisFacts | RedisCause:
+    """Ask the server; else why it tells nothing. `INFO` is allowed where `CONFIG` is not."""
     try:
         told = {**client.info("server"), **client.info("memory")}
-    except REDIS_ERRORS:
-        return None
+    except REDIS_ERRORS as error:
+        return cause_of(error)
     kind = "Valkey" if "valkey_version" in told else "Redis"
     version = str(told.get("valkey_version") or told.get("redis_version", "unknown"))
     return RedisFacts(kind, version, str(told.get("maxmemory_policy", "unknown")))

@@ -2,10 +2,8 @@
 
 from datetime import timedelta
 
-import redis
-
-from orderengine.stream.client import REDIS_ERRORS
-from orderengine.stream.messages import HEARTBEAT_KEY, PROBE_KEY
+from orderengine.stream.client import REDIS_ERRORS, Client
+from orderengine.stream.messages import HEARTBEAT_KEY
 
 BEAT_TTL = timedelta(seconds=5)
 
@@ -13,7 +11,7 @@ BEAT_TTL = timedelta(seconds=5)
 class Heartbeat:
     """One key that every worker renews; it outlives the last beat by five seconds."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def beat(self) -> bool:
@@ -23,10 +21,6 @@ class Heartbeat:
         except REDIS_ERRORS:
             return False
         return True
-
-    def check_writable(self) -> None:
-        """Return if Redis takes a write; raises RedisError or OSError, also without memory left."""
-        self._client.set(PROBE_KEY, 1, ex=BEAT_TTL)
 
     def is_alive(self) -> bool:
         """True if a worker's heart has beaten; False also when Redis gives no answer."""

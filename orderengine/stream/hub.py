@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -59,13 +59,14 @@ class Hub:
         queue_limit: int = QUEUE_LIMIT,
         client_bounds: Bounds | None = None,
         poll_s: float = POLL_S,
+        demotions: Callable[[], int] = lambda: 0,
     ) -> None:
         self.heard = 0
         self.rereads = 0
         self._orders = orders
         self._queue_limit = queue_limit
         self._poll_s = poll_s
-        self._subscription = Subscription(redis_url, self._on_event, self._ask_for_all)
+        self._subscription = Subscription(redis_url, self._on_event, self._ask_for_all, demotions)
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._poll_at = 0.0
@@ -254,6 +255,4 @@ class Hub:
             known = follower.seen
             seen[follower.order_id] = min(known, seen.get(follower.order_id, known))
         if seen:
-            found = self._orders.events_after(seen)
-            readable = [event for event in found if isinstance(event, OrderEvent)]
-            self._deliver(readable, stored=True)
+            self._deliver(self._orders.events_after(seen), stored=True)

@@ -30,7 +30,7 @@ from orderengine.json_text import json_text, json_value
 
 EVENTS_CHANNEL = "orderengine:events"
 HEARTBEAT_KEY = "orderengine:worker:heartbeat"
-PROBE_KEY = "orderengine:probe"
+ECHO_CHANNEL = "orderengine:echo"
 COUNTS_KEY = "orderengine:counts"
 
 TERMINAL_TTL = timedelta(minutes=1)

@@ -19,12 +19,16 @@ from orderengine.stream.messages import (
 
 # The cache takes a higher version only: publishers of one order overtake each other at times.
 # A value starts with its version: see `cached_text`. A Redis that is out of memory refuses the SET
-# and none the less takes the PUBLISH, which is worth more.
+# and none the less takes the PUBLISH, which is worth more. So does a replica, but from there the
+# event reaches nobody who listens at the primary: its refusal is the answer.
 _STORE_AND_PUBLISH = Script(
     """
 local held = redis.call('GET', KEYS[1])
 if not held or tonumber(ARGV[1]) > (tonumber(string.match(held, '^%d+')) or 0) then
-  redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  local stored = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  if stored.err and string.find(stored.err, 'READONLY', 1, true) then
+    return stored
+  end
 end
 return redis.call('PUBLISH', ARGV[4], ARGV[5])
 """
@@ -41,6 +45,11 @@ class RedisEventPublisher:
         self._commands = Commands(client.connection_pool)
         self._breaker = breaker
         self._meter = meter
+
+    @property
+    def demotions(self) -> int:
+        """How often a server that is no primary any more has answered."""
+        return self._commands.demotions
 
     def publish(self, moved: Moved) -> None:
         """Cache the order's latest state and publish the event, bounded in time; never raises."""

@@ -2,11 +2,9 @@
 
 from typing import cast
 
-import redis
-
 from orderengine.execution.limits import WINDOW_S, Rates
 from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, drop_idle_connections
+from orderengine.stream.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import rate_key
 
 _COUNT = """
@@ -19,7 +17,7 @@ return count
 class RedisRates:
     """Implements `execution.limits.Rates`; without an answer of Redis `local` counts."""
 
-    def __init__(self, client: redis.Redis, breaker: Breaker, local: Rates) -> None:
+    def __init__(self, client: Client, breaker: Breaker, local: Rates) -> None:
         self._client = client
         self._breaker = breaker
         self._local = local
@@ -33,7 +31,6 @@ class RedisRates:
             count = cast("int", self._script(keys=[rate_key(name)], args=[WINDOW_S * 1000]))
         except REDIS_ERRORS as error:
             self._breaker.failed(error)
-            drop_idle_connections(self._client)
             return self._local.count(name)
         self._breaker.succeeded()
         return count

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import redis
 import structlog
@@ -10,6 +11,7 @@ from redis.client import PubSub
 
 from orderengine.domain.events import OrderEvent
 from orderengine.stream.client import create_client
+from orderengine.stream.echo import Echo
 from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, published_from
 
 log = structlog.get_logger(__name__)
@@ -18,6 +20,7 @@ TIMEOUT_S = 2.0
 WAKE_S = 0.5
 PING_AFTER_S = 3.0
 GIVE_UP_AFTER_S = 6.0
+STAY_S = 2.0
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 2.0
 
@@ -28,6 +31,10 @@ class Subscription:
     An event comes with the client whose order it is, None where another release published it.
     `run` is for a thread of its own. It ends only when told to: whatever goes wrong is logged, and
     the subscription made anew after a growing pause. Both functions are called from that thread.
+
+    A server that is no primary any more may keep a subscription. Two things end it there: another
+    client of this process was refused by such a server, which `demotions` counts; and an echo that
+    does not arrive.
     """
 
     def __init__(
@@ -35,12 +42,15 @@ class Subscription:
         redis_url: str,
         on_event: Callable[[OrderEvent, str | None], None],
         on_subscribed: Callable[[], None],
+        demotions: Callable[[], int] = lambda: 0,
     ) -> None:
         self.losses = 0
         self.is_live = False
         self._client = create_client(redis_url, TIMEOUT_S)
         self._on_event = on_event
         self._on_subscribed = on_subscribed
+        self._demotions = demotions
+        self._echo = Echo(redis_url)
         self._backoff_s = FIRST_BACKOFF_S
 
     def run(self, stopping: threading.Event) -> None:
@@ -58,22 +68,33 @@ class Subscription:
 
     def _listen(self, stopping: threading.Event) -> None:
         with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
-            pubsub.subscribe(EVENTS_CHANNEL)
-            heard_at = time.monotonic()
+            demotions = self._demotions()
+            pubsub.subscribe(EVENTS_CHANNEL, self._echo.channel)
+            began_at = heard_at = time.monotonic()
+            self._echo.begin()
             while not stopping.is_set():
                 message = pubsub.get_message(timeout=WAKE_S)
+                if demotions != self._demotions() and time.monotonic() - began_at > STAY_S:
+                    raise redis.ConnectionError("a server is no primary any more")
                 if message is None:
+                    self._echo.check()
                     _check_silence(pubsub, time.monotonic() - heard_at)
-                    continue
-                heard_at = time.monotonic()
-                if message["type"] == "message":
-                    self._hand_over(message["data"])
-                elif message["type"] == "subscribe":
-                    # Also after redis-py has reconnected by itself.
-                    self._backoff_s = FIRST_BACKOFF_S
-                    log.debug("subscribed", channel=EVENTS_CHANNEL)
-                    self._on_subscribed()
-                    self.is_live = True
+                else:
+                    heard_at = time.monotonic()
+                    self._take(message)
+                self._echo.call()
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if message["channel"] == self._echo.channel.encode():
+            self._echo.hear()
+        elif message["type"] == "message":
+            self._hand_over(message["data"])
+        elif message["type"] == "subscribe":
+            # Also after redis-py has reconnected by itself.
+            self._backoff_s = FIRST_BACKOFF_S
+            log.debug("subscribed", channel=EVENTS_CHANNEL)
+            self._on_subscribed()
+            self.is_live = True
 
     def _hand_over(self, text: bytes) -> None:
         try:

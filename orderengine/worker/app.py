@@ -11,7 +11,7 @@ from orderengine import heap
 from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import LeanCelery, create_celery
-from orderengine.logs import configure_logging
+from orderengine.logs import configure_logging, tell_ignored
 from orderengine.worker.pool import Feed, look_again
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
@@ -53,6 +53,7 @@ def create_worker_app(settings: Settings) -> Celery:
 def _setup_logging(settings: Settings) -> Callable[..., None]:
     def configure(**_: Any) -> None:
         configure_logging(settings.log_level)
+        tell_ignored(settings.ignored)
 
     return configure
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from orderengine.config import ConfigurationError, FlowerSettings
 from orderengine.dispatch.app import create_celery
-from orderengine.logs import configure_logging
+from orderengine.logs import configure_logging, tell_ignored
 
 EXIT_REFUSED = 2
 COLUMNS = "name,args,state,received,started,runtime,retries,worker"
@@ -31,6 +31,7 @@ def main() -> int:
         print(f"flower is not started: {error}", file=sys.stderr)  # noqa: T201 - no log yet
         return EXIT_REFUSED
     configure_logging(settings.log_level)
+    tell_ignored(settings.ignored)
     flower = make_flower(settings)
     _stop_on_signals(lambda: flower.io_loop.add_callback_from_signal(flower.io_loop.stop))
     flower.start_http_server()

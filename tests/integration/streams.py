@@ -37,7 +37,14 @@ class Stream:
         self.tally = Tally()
         self.publisher = RedisEventPublisher(self.client, self.breaker, self.tally)
         self.cache = RedisOrderCache(self.client, self.breaker)
-        self.hub = Hub(url, orders, orders, poll_s=poll_s, queue_limit=queue_limit)
+        self.hub = Hub(
+            url,
+            orders,
+            orders,
+            poll_s=poll_s,
+            queue_limit=queue_limit,
+            demotions=lambda: self.publisher.demotions + self.client.demotions,
+        )
 
     def publish(self, *moves: Moved) -> None:
         for moved in moves:

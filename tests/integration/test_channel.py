@@ -59,7 +59,7 @@ def test_an_exchange_sends_and_takes_the_oldest_of_the_first_queue_that_has_any(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
     app = create_celery(redis_url)
-    dispatcher = CeleryDispatcher(app, Breaker(0.0), redis_client.ping)
+    dispatcher = CeleryDispatcher(app, Breaker(0.0))
     orders = [uuid4() for _ in range(3)]
     for order_id in orders:
         dispatcher.route(order_id, 1, RoutingCause.ORDER)

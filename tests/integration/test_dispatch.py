@@ -19,7 +19,6 @@ from orderengine.dispatch.transport import LeanAMQP
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
 from tests.servers import Servers
 
 BOUND_S = 1.0
@@ -29,7 +28,7 @@ SHORT_S = 0.4
 
 def a_dispatcher(url: str, skip_s: float = 0.0, timeout_s: float = PATIENT_S) -> CeleryDispatcher:
     app = create_celery(url, timeout_s=timeout_s)
-    return CeleryDispatcher(app, Breaker(skip_s), create_client(url, timeout_s).ping)
+    return CeleryDispatcher(app, Breaker(skip_s))
 
 
 def messages(client: redis.Redis, queue: str) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from tests.web import Web
 
 
 def test_the_process_lives_whatever_is_missing() -> None:
-    web = Web(probes=FakeProbes(fault="PostgreSQL gives no answer", missing=["redis"]))
+    web = Web(probes=FakeProbes(fault="PostgreSQL gives no answer", missing={"redis": "no_answer"}))
     web.orders.down = True
     answer = web.client.get("/livez")
     assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
@@ -15,16 +15,19 @@ def test_the_process_lives_whatever_is_missing() -> None:
 
 def test_a_whole_service_is_ready() -> None:
     answer = Web().client.get("/readyz")
-    expected = {"status": "ok", "degraded": [], "oldestOpenOrderS": 0.0, "stuckOrders": 0}
+    nothing = {"status": "ok", "degraded": [], "causes": {}}
+    expected = {**nothing, "oldestOpenOrderS": 0.0, "stuckOrders": 0}
     assert (answer.status_code, answer.get_json()) == (200, expected)
 
 
 def test_a_degraded_service_is_ready_and_tells_what_is_missing() -> None:
-    web = Web(probes=FakeProbes(missing=["redis", "worker"]))
+    causes = {"redis": "read_only_replica", "worker": "unknown"}
+    web = Web(probes=FakeProbes(missing=causes))
     answer = web.client.get("/readyz")
     assert answer.status_code == 200
     told = answer.get_json()
     assert (told["status"], told["degraded"]) == ("degraded", ["redis", "worker"])
+    assert told["causes"] == causes
 
 
 def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
@@ -33,6 +36,7 @@ def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
     expected = {
         "status": "degraded",
         "degraded": ["stuck"],
+        "causes": {"stuck": "network"},
         "oldestOpenOrderS": 200.123,
         "stuckOrders": 2,
     }
@@ -41,7 +45,8 @@ def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
 
 def test_figures_that_can_not_be_read_are_left_out() -> None:
     answer = Web(watched=FakeWatched(open=None)).client.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok", "degraded": []})
+    nothing = {"status": "ok", "degraded": [], "causes": {}}
+    assert (answer.status_code, answer.get_json()) == (200, nothing)
 
 
 def test_without_its_database_the_service_is_not_ready() -> None:

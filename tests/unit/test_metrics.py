@@ -145,7 +145,8 @@ def test_every_metric_is_documented_and_every_documented_one_is_told(watched: Fa
 
 def exported(watched: FakeWatched) -> dict[str, set[str]]:
     """The names that are told with their labels; those of a histogram by its own name."""
-    answer = Web(watched=watched).client.get("/metrics")
+    missing = FakeProbes(missing={"worker": "no_heartbeat"})
+    answer = Web(watched=watched, probes=missing).client.get("/metrics")
     return {
         family.name if family.type == "histogram" else sample.name: set(sample.labels) - {"le"}
         for family in text_string_to_metric_families(answer.text)
@@ -155,7 +156,8 @@ def exported(watched: FakeWatched) -> dict[str, set[str]]:
 
 def series(watched: FakeWatched) -> dict[str, set[str]]:
     """All names that can be asked for, with their labels."""
-    answer = Web(watched=watched).client.get("/metrics")
+    missing = FakeProbes(missing={"worker": "no_heartbeat"})
+    answer = Web(watched=watched, probes=missing).client.get("/metrics")
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(answer.text)
@@ -239,8 +241,14 @@ def test_metrics_without_postgresql_say_so_and_tell_the_rest() -> None:
 
 def test_metrics_without_redis_say_so_and_tell_the_rest(watched: FakeWatched) -> None:
     watched.counts = None
-    told = told_by(Web(watched=watched, probes=FakeProbes(missing=["redis", "worker"])))
+    told = told_by(
+        Web(watched=watched, probes=FakeProbes(missing={"redis": "disk_full", "worker": "unknown"}))
+    )
     assert (told["up", ("redis",)], told["up", ("worker",)]) == (0, 0)
+    assert (told["degraded", ("disk_full", "redis")], told["degraded", ("unknown", "worker")]) == (
+        1,
+        1,
+    )
     assert told["open_orders", ("pending",)] == 4
     assert told["dispatch_failures_total", ("web",)] == 0
     assert ("dispatch_failures_total", ("worker",)) not in told

@@ -6,7 +6,7 @@ import { Loop } from "./loop.js";
 
 const PERIOD_MS = 4_000;
 const MISSING = {
-  redis: "Redis gives no answer: orders are taken in, and go on when it is back",
+  redis: "Redis takes no messages: orders are taken in, and go on when it is back",
   worker: "No worker gives a sign of life: orders are taken in, and go on when one is back",
   stuck: "The settlement network gives no word about some submitted orders",
 };

@@ -1,0 +1,39 @@
+"""What an operator does about a Redis that takes no messages, by the cause."""
+
+from collections.abc import Mapping
+
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "no_answer": ("gives no answer", "is REDIS_URL right, and the server up?"),
+    "read_only_replica": (
+        "is a replica and takes no writes",
+        "point REDIS_URL, or the address behind it, to the primary",
+    ),
+    "too_few_replicas": (
+        "takes no writes, for lack of replicas (min-replicas-to-write)",
+        "bring its replicas back, or let one of them take over",
+    ),
+    "disk_full": (
+        "cannot write to its disk, and takes no writes",
+        "make room on its disk; its log names the error",
+    ),
+    "out_of_memory": (
+        "has reached its maxmemory",
+        "give it more memory, or start a worker if messages wait",
+    ),
+    "loading": ("reads its data", "wait until it has read them"),
+    "no_rights": (
+        "refuses the user or password of REDIS_URL, or a command or key",
+        "see docs/operations.md for the rights that the user needs",
+    ),
+    "wrong_server": (
+        "is no Redis that keeps queues: a node of a cluster, or another protocol",
+        "point REDIS_URL to a single Redis or Valkey, or its primary",
+    ),
+    "refused": ("refuses messages", "read the answer in the line redis_unavailable of the log"),
+}
+"""For each value of `RedisCause`: the state of the server, and what to do."""
+
+
+def state_and_advice(cause: str) -> tuple[str, str]:
+    """What a cause means, and what to do; a cause of another release is told as it is."""
+    return CAUSES.get(cause, (f"takes no messages: {cause}", "see docs/operations.md"))

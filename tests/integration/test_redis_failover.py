@@ -1,0 +1,229 @@
+"""Each kind of client of Redis, when another server becomes the primary behind its address."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+
+from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.execution.limits import MemoryRates
+from orderengine.execution.meter import Counter, Sample, Tally
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.redis_errors import RedisCause
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import Client, create_client
+from orderengine.stream.counts import CountsFlusher, RedisCounts
+from orderengine.stream.facts import redis_facts
+from orderengine.stream.heartbeat import Heartbeat
+from orderengine.stream.messages import order_key, rate_key
+from orderengine.stream.rates import RedisRates
+from tests.fakes import FakeOrders
+from tests.integration.failovers import Moving, moving_redis
+from tests.integration.streams import NEVER_S, StreamFactory, take, wait_until
+from tests.steps import CONFIRMED
+
+PATIENT_S = 5.0
+FAIL_OVERS = pytest.mark.parametrize("fail_over", [Moving.fail_over, Moving.lose_primary])
+FailOver = Callable[[Moving], None]
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> Iterator[Moving]:
+    with moving_redis(tmp_path) as moving:
+        yield moving
+
+
+@pytest.fixture
+def client(moving: Moving) -> Iterator[Client]:
+    with create_client(moving.url, PATIENT_S) as client:
+        yield client
+
+
+@pytest.fixture
+def primary(moving: Moving) -> Callable[[], redis.Redis]:
+    return lambda: moving.pair.client(moving.pair.primary)
+
+
+def works(act: Callable[[], object]) -> bool:
+    """Whether it does not raise: a connection that was cut costs one command."""
+    try:
+        act()
+    except (redis.ConnectionError, DispatchUnavailable):
+        return False
+    return True
+
+
+def a_dispatcher(url: str) -> CeleryDispatcher:
+    return CeleryDispatcher(create_celery(url, timeout_s=PATIENT_S), Breaker(0.0))
+
+
+def test_no_order_waits_for_recovery_after_a_planned_fail_over(
+    moving: Moving, primary: Callable[[], redis.Redis]
+) -> None:
+    dispatcher = a_dispatcher(moving.url)
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    moving.fail_over()
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert primary().llen("intake") == 2
+
+
+@FAIL_OVERS
+def test_the_dispatcher_finds_the_new_primary(
+    moving: Moving, primary: Callable[[], redis.Redis], fail_over: FailOver
+) -> None:
+    dispatcher = a_dispatcher(moving.url)
+    dispatcher.ping()
+    fail_over(moving)
+    wait_until(lambda: works(dispatcher.ping))
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert primary().llen("intake") == 1
+
+
+def test_a_replica_behind_the_address_is_named(moving: Moving) -> None:
+    dispatcher = a_dispatcher(moving.url)
+    dispatcher.ping()
+    moving.pair.demote()
+    with pytest.raises(DispatchUnavailable) as raised:
+        dispatcher.ping()
+    assert raised.value.cause == RedisCause.READ_ONLY_REPLICA
+
+
+@FAIL_OVERS
+def test_a_heart_beats_on(
+    moving: Moving, client: Client, primary: Callable[[], redis.Redis], fail_over: FailOver
+) -> None:
+    heartbeat = Heartbeat(client)
+    assert heartbeat.beat()
+    fail_over(moving)
+    primary().flushall()
+    wait_until(heartbeat.beat)
+    assert primary().exists("orderengine:worker:heartbeat")
+
+
+@FAIL_OVERS
+def test_counts_go_on(
+    moving: Moving, client: Client, primary: Callable[[], redis.Redis], fail_over: FailOver
+) -> None:
+    tally = Tally()
+    flusher, counts = CountsFlusher(client, tally), RedisCounts(client, Breaker(0.0))
+    tally.count(Counter.ACCEPTED)
+    flusher.flush()
+    assert counts.read() == {Sample(Counter.ACCEPTED): 1}
+    fail_over(moving)
+
+    def counted() -> int:
+        flusher.flush()
+        return len(primary().hgetall("orderengine:counts"))
+
+    primary().flushall()
+    tally.count(Counter.ACCEPTED)
+    wait_until(lambda: counted() == 1)
+
+
+@FAIL_OVERS
+def test_rates_are_counted_for_all_again(
+    moving: Moving, client: Client, primary: Callable[[], redis.Redis], fail_over: FailOver
+) -> None:
+    rates = RedisRates(client, Breaker(0.0), MemoryRates())
+    rates.count("before")
+    fail_over(moving)
+
+    def is_counted_there() -> bool:
+        rates.count("after")
+        return bool(primary().exists(rate_key("after")))
+
+    wait_until(is_counted_there)
+
+
+def test_all_idle_connections_to_the_old_primary_are_left_at_once(
+    moving: Moving, client: Client
+) -> None:
+    old = moving.pair.primary
+    pool = client.connection_pool
+    lent = [pool.get_connection() for _ in range(3)]
+    for connection in lent[:2]:
+        pool.release(connection)
+    moving.fail_over()
+    client.set("key", "1")
+    pool.release(lent[2])
+    with moving.pair.client(old) as seen:
+        wait_until(lambda: len(seen.client_list(_type="normal")) == 1)
+
+
+def test_what_a_server_says_of_itself_is_asked_at_the_new_one(
+    moving: Moving, client: Client
+) -> None:
+    assert redis_facts(client) is not RedisCause.NO_ANSWER
+    moving.lose_primary()
+    wait_until(lambda: redis_facts(client) is not RedisCause.NO_ANSWER)
+
+
+@pytest.fixture
+def make_stream(moving: Moving, fake_orders: FakeOrders) -> Iterator[StreamFactory]:
+    with StreamFactory(moving.url, fake_orders) as factory:
+        yield factory
+
+
+def subscribers(server: EmbeddedRedis) -> int:
+    with redis.Redis.from_url(server.url) as client:
+        return len(client.client_list(_type="pubsub"))
+
+
+@FAIL_OVERS
+def test_events_are_published_and_cached_at_the_new_primary(
+    moving: Moving,
+    make_stream: StreamFactory,
+    primary: Callable[[], redis.Redis],
+    fail_over: FailOver,
+) -> None:
+    stream = make_stream(timeout_s=PATIENT_S)
+    stream.walk()
+    fail_over(moving)
+
+    def is_cached_there() -> bool:
+        return bool(primary().exists(order_key(stream.walk().order_id)))
+
+    wait_until(is_cached_there)
+
+
+@FAIL_OVERS
+def test_a_hub_subscribes_at_the_new_primary(
+    moving: Moving, make_stream: StreamFactory, fail_over: FailOver
+) -> None:
+    stream = make_stream(poll_s=NEVER_S)
+    walk = stream.walk()
+    with stream.hub.follow(walk.order_id) as follower:
+        assert take(follower, 1) == [1]
+        wait_until(stream.subscribed)
+        fail_over(moving)
+
+        def is_subscribed_there() -> bool:
+            stream.walk()
+            return subscribers(moving.pair.primary) == 1
+
+        wait_until(is_subscribed_there)
+        wait_until(lambda: stream.is_published(walk.first))
+        heard = stream.hub.heard
+        wait_until(lambda: stream.is_published(walk.first) and stream.hub.heard > heard)
+        stream.publish(walk.step(CONFIRMED[0]))
+        assert take(follower, 1) == [2]
+
+
+def test_a_silent_hub_notices_that_the_address_has_moved(
+    moving: Moving, make_stream: StreamFactory
+) -> None:
+    """Nobody in this process sends a command, and the old primary takes no part any more."""
+    stream = make_stream(poll_s=NEVER_S)
+    with stream.hub.follow(stream.walk().order_id):
+        wait_until(stream.subscribed)
+        old = moving.pair.primary
+        moving.fail_over()
+        with moving.pair.client(old) as client:
+            client.replicaof("127.0.0.1", "1")  # cut off: nothing reaches it
+        wait_until(lambda: subscribers(moving.pair.primary) == 1)
+        assert subscribers(old) == 0

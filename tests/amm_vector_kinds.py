@@ -25,6 +25,9 @@ from orderengine.amm.dlmm_price import bin_price
 from orderengine.domain.pricing import limit_amount
 from orderengine.domain.side import Side
 
+SURPLUS = "surplus_out"
+"""What an exact output took out of the bins and nobody got, as the program has it."""
+
 Inputs = Mapping[str, Any]
 Outputs = dict[str, int]
 Evaluator = Callable[[Inputs, Collection[str]], Outputs]
@@ -236,9 +239,9 @@ def _dlmm_exact_in(inputs: Inputs, fields: Collection[str]) -> Outputs:
 def _dlmm_exact_out(inputs: Inputs, fields: Collection[str]) -> Outputs:
     pool, amount_out = _dlmm_pool(inputs), integer(inputs, "amount_out")
     now_s = integer(inputs, "now_timestamp", default=pool.volatility.last_update_timestamp)
-    return _dlmm_outputs(
-        dlmm.exact_out(pool, amount_out, direction_of(inputs), now_s), inputs, fields
-    )
+    swap = dlmm.exact_out(pool, amount_out, direction_of(inputs), now_s)
+    surplus = swap.gross_out - swap.amount_out if swap.fee_on_input else 0
+    return {**_dlmm_outputs(swap, inputs, fields), SURPLUS: surplus}
 
 
 EVALUATORS: Mapping[tuple[str, str], Evaluator] = {

@@ -16,7 +16,7 @@ from orderengine.amm.dlmm_fee import (
     total_fee_rate,
     with_references,
 )
-from orderengine.amm.dlmm_price import MAX_BIN_ID, PRICE_BITS, bin_price
+from orderengine.amm.dlmm_price import MAX_BIN_ID, MAX_BIN_STEP, PRICE_BITS, bin_price, max_bin_id
 from orderengine.amm.errors import AmountOutOfRange, InsufficientLiquidity
 from orderengine.amm.integers import U64_MAX, U128_MAX, require_range, shortfall_ppb
 
@@ -44,7 +44,7 @@ class DlmmPool:
     """A pool: its bins in ascending order of id (one that is missing is empty) and its fee state.
 
     `bin_step` is in basis points. Raises AmountOutOfRange when ids are out of order or repeated,
-    and when a bin or the active id is so far from 0 that Q64.64 holds no price for it.
+    and when a bin or the active id is beyond `max_bin_id`.
     """
 
     bin_step: int
@@ -54,18 +54,19 @@ class DlmmPool:
     bins: tuple[DlmmBin, ...]
 
     def __post_init__(self) -> None:
-        _require_priced(tuple(bin_.id for bin_ in self.bins), self.bin_step)
-        _require_priced((self.active_id,), self.bin_step)
+        require_range("bin_step", self.bin_step, 1, MAX_BIN_STEP)
+        _require_ids(tuple(bin_.id for bin_ in self.bins), self.bin_step)
+        _require_ids((self.active_id,), self.bin_step)
 
 
 # Pools of the same bins are made again and again: one for each quote.
 @lru_cache(maxsize=1_024)
-def _require_priced(ids: tuple[int, ...], bin_step: int) -> None:
+def _require_ids(ids: tuple[int, ...], bin_step: int) -> None:
     if any(left >= right for left, right in pairwise(ids)):
         raise AmountOutOfRange("bins must be in ascending order of id, each once")
+    most = max_bin_id(bin_step)
     for bin_id in ids:
-        if bin_price(bin_id, bin_step) == 0:
-            raise AmountOutOfRange(f"bin {bin_id} has no price at bin step {bin_step}")
+        require_range(f"bin id at bin step {bin_step}", bin_id, -most, most)
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,10 @@ class DlmmSwap:
     """A computed swap, in base units.
 
     The fees are in the input token when `fee_on_input`, else in the output token. `net_in`
-    entered the bins and `gross_out` left them. `price_impact_ppb` compares these two with the
-    price of the active bin before the swap, without fees, in parts per billion.
+    entered the bins and `gross_out` left them. With the fee on the input, an exact output may
+    leave a surplus `gross_out - amount_out` that nobody gets. `price_impact_ppb` compares
+    `gross_out` and `net_in` with the price of the active bin before the swap, without fees, in
+    parts per billion.
     """
 
     amount_in: int
@@ -120,7 +123,7 @@ def exact_out(pool: DlmmPool, amount_out: int, direction: Direction, now_s: int)
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What distinguishes the two kinds of swap: how a bin is filled, and what that uses up."""
+    """How the two kinds of swap differ: how a bin is filled, and how much that uses up."""
 
     fill: Callable[[BinTerms, int], BinFill]
     used: Callable[[BinFill], int]
@@ -141,14 +144,12 @@ def _walk(pool: DlmmPool, amount: int, direction: Direction, now_s: int, kind: _
     for index, terms in _terms_ahead(pool, volatility, direction):
         if left == 0:
             break
-        fill = kind.fill(terms, left)
-        # An exact output skips a bin whose whole reserve would go to the fee, as the SDK does.
-        if kind.used(fill) > 0:
-            left -= kind.used(fill)
-            fills[index] = fill
+        # An exact output uses a bin up even if the whole reserve is fee and the trader gets none.
+        fills[index] = fill = kind.fill(terms, left)
+        left -= kind.used(fill)
     if left > 0:
         raise InsufficientLiquidity(f"{left} of {amount} left when the bins ahead were used up")
-    return _settle(pool, direction, fills, replace(volatility, last_update_timestamp=now_s))
+    return _settle(pool, direction, fills, volatility, now_s)
 
 
 def terms_ahead(pool: DlmmPool, direction: Direction, now_s: int) -> Iterator[BinTerms]:
@@ -204,6 +205,7 @@ def _settle(
     direction: Direction,
     fills: dict[int, BinFill],
     volatility: VariableParameters,
+    now_s: int,
 ) -> DlmmSwap:
     net_in = sum(fill.net_in for fill in fills.values())
     gross_out = sum(fill.gross_out for fill in fills.values())
@@ -213,12 +215,21 @@ def _settle(
         net_in=net_in,
         gross_out=gross_out,
         lp_fee=sum(fill.lp_fee for fill in fills.values()),
-        protocol_fee=sum(fill.protocol_fee for fill in fills.values()),
+        protocol_fee=sum(fill.protocol_fee for fill in fills.values()) + _unsplit_fee(fills),
         fee_on_input=_is_fee_on_input(pool, direction),
         bins_filled=len(fills),
         price_impact_ppb=_impact_ppb(pool, direction, net_in, gross_out),
-        _after=partial(_after, pool, direction, fills, volatility),
+        _after=partial(_after, pool, direction, fills, volatility, now_s),
     )
+
+
+def _unsplit_fee(fills: dict[int, BinFill]) -> int:
+    """What the protocol gets of an input whose last unit is all fee in the bin that it reaches.
+
+    A swap that is nothing else pays nothing, and the program refuses it.
+    """
+    pays = any(fill.gross_out for fill in fills.values())
+    return sum(fill.amount_in for fill in fills.values() if fill.net_in == 0) if pays else 0
 
 
 def _after(
@@ -226,6 +237,7 @@ def _after(
     direction: Direction,
     fills: dict[int, BinFill],
     volatility: VariableParameters,
+    now_s: int,
 ) -> DlmmPool:
     bins = list(pool.bins)
     active_id = pool.active_id
@@ -240,6 +252,8 @@ def _after(
     if fills:
         accumulator = accumulator_at(volatility, pool.parameters, active_id)
         volatility = replace(volatility, volatility_accumulator=accumulator)
+    if active_id != pool.active_id:
+        volatility = replace(volatility, last_update_timestamp=now_s)
     return replace(pool, active_id=active_id, volatility=volatility, bins=tuple(bins))
 
 

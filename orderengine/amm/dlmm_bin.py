@@ -30,7 +30,7 @@ class BinFill:
 
     `net_in` entered the bin and `gross_out` left it; `amount_in` and `amount_out` are what the
     trader gave and got. The fees are in the input token when the fee is on the input, else in the
-    output token.
+    output token. An exact output may take more out of the bin than the trader and the fees get.
     """
 
     amount_in: int
@@ -71,12 +71,12 @@ def fill_exact_out(terms: BinTerms, amount: int) -> BinFill:
     if terms.fee_on_input:
         offer += fee_on_top(offer, terms.fee_rate)
     fill = fill_exact_in(terms, offer)
+    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. All of it
+    # leaves the bin. A fee on the output takes the surplus in; a fee on the input is paid in the
+    # other token, and then nobody gets the surplus. The program does so; its SDK does not.
     surplus = fill.amount_out - amount
-    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. A single
-    # unit stays in the bin; more than that goes to the protocol, whatever token its fee is in.
-    if surplus > 1:
-        return replace(fill, amount_out=amount, protocol_fee=fill.protocol_fee + surplus)
-    return replace(fill, amount_out=amount, gross_out=fill.gross_out - surplus)
+    taken = 0 if terms.fee_on_input else surplus
+    return replace(fill, amount_out=amount, protocol_fee=fill.protocol_fee + taken)
 
 
 def _settle(terms: BinTerms, amount_in: int, net_in: int, gross_out: int) -> BinFill:
@@ -85,7 +85,7 @@ def _settle(terms: BinTerms, amount_in: int, net_in: int, gross_out: int) -> Bin
     else:
         fee = fee_within(gross_out, terms.fee_rate)
         amount_out = gross_out - fee
-    # An input that is all fee reaches nobody: it is consumed, and the program splits nothing.
+    # An input that is all fee is consumed and not split: the walk says who gets it.
     charged = fee if net_in else 0
     protocol_fee = charged * terms.protocol_share_bps // BASIS_POINTS
     return BinFill(

@@ -11,6 +11,8 @@ BASIS_POINTS = 10_000
 MAX_BIN_ID = 2**19 - 1
 MAX_BIN_STEP = 2**16 - 1
 
+_WIDEST_BIN_ID = 351_639
+
 
 @lru_cache(maxsize=65_536)
 def bin_price(bin_id: int, bin_step: int) -> int:
@@ -37,6 +39,14 @@ def bin_price(bin_id: int, bin_step: int) -> int:
     if bin_id < 0 or power == 0:
         return power
     return U128_MAX // power
+
+
+def max_bin_id(bin_step: int) -> int:
+    """The largest id, in both directions, that a bin of a pool may have.
+
+    Beyond it the Q64.64 price of a bin is up to 2 % off.
+    """
+    return _WIDEST_BIN_ID // bin_step
 
 
 def proceeds(net_in: int, price: int, direction: Direction) -> int:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from orderengine.amm.dlmm import DlmmBin, DlmmPool
 from orderengine.amm.dlmm_fee import StaticParameters, VariableParameters
-from orderengine.amm.dlmm_price import PRICE_BITS, bin_price
+from orderengine.amm.dlmm_price import PRICE_BITS, bin_price, max_bin_id
 from orderengine.amm.errors import AmountOutOfRange
 
 # Small steps, because the price of a small swap is a bin's and jumps by a whole step: by less than
@@ -27,8 +27,7 @@ PARAMETERS = StaticParameters(
     protocol_share_bps=500,
 )
 
-# Beyond these ids Q64.64 has no price for this bin step.
-_IDS = range(-44_000, 44_001)
+_IDS = range(-max_bin_id(BIN_STEP), max_bin_id(BIN_STEP) + 1)
 _HALF_STEP = Fraction(2 * 10_000 + BIN_STEP, 2 * 10_000)
 _SHARE_BITS = 32
 

@@ -71,8 +71,11 @@ def test_an_amount_that_ends_on_the_edge_is_used_whole() -> None:
     on_edge = exact_in(POOL, 501, X_TO_Y, NOW_S)
     assert (on_edge.amount_out, on_edge.net_in, on_edge.bins_filled) == (500, 500, 1)
     past_edge = exact_in(POOL, 502, X_TO_Y, NOW_S)
-    # The unit past the edge reaches the next bin, which takes it as a fee and pays nothing.
+    # The unit past the edge reaches the next bin, which takes it as a fee and pays nothing: the
+    # protocol gets it.
     assert (past_edge.amount_in, past_edge.amount_out, past_edge.pool.active_id) == (502, 500, -1)
+    assert past_edge.protocol_fee == on_edge.protocol_fee + 1
+    assert past_edge.amount_in == past_edge.net_in + past_edge.lp_fee + past_edge.protocol_fee
 
 
 def test_an_input_that_is_all_fee_is_consumed_and_split_between_nobody() -> None:
@@ -97,8 +100,9 @@ def test_volatility_follows_the_bins_filled() -> None:
     after = exact_in(gappy, 500, X_TO_Y, NOW_S).pool.volatility
     assert after == VariableParameters(30_000, 0, 0, NOW_S)
     again = exact_in(replace(gappy, active_id=-3, volatility=after), 10, X_TO_Y, NOW_S + 100)
-    # 100 s later: half of the volatility is kept, counted from the active bin.
-    assert again.pool.volatility == VariableParameters(15_000, 15_000, -3, NOW_S + 100)
+    # 100 s later: half of the volatility is kept, counted from the active bin. That one did not
+    # change, and so the time of the last update stays.
+    assert again.pool.volatility == VariableParameters(15_000, 15_000, -3, NOW_S)
 
 
 def test_the_fee_rises_with_every_bin_crossed() -> None:
@@ -134,28 +138,38 @@ def test_an_exact_output_is_paid_to_the_unit(
     assert exact_in(pool, swap.amount_in, direction, NOW_S).amount_out >= amount_out
 
 
-def test_what_an_offer_buys_too_much_goes_to_the_protocol() -> None:
+def test_the_surplus_of_an_offer_leaves_the_bin_and_is_no_fee() -> None:
     # In bin 7000 one X is worth about 1092 Y, so that one Y costs a whole X and its fee.
     dear = pool_of((7_000, 0, 10_000), active_id=7_000)
     swap = exact_out(dear, 1, X_TO_Y, NOW_S)
     worth = bin_price(7_000, 10) >> 64
     assert (swap.amount_in, swap.amount_out) == (2, 1)
-    assert swap.protocol_fee == swap.gross_out - 1 == worth - 1
+    assert (swap.lp_fee, swap.protocol_fee, swap.gross_out) == (1, 0, worth)
     assert swap.pool.bins[0] == DlmmBin(7_000, 1, 10_000 - worth)
 
 
-def test_a_single_unit_too_much_stays_in_the_bin() -> None:
+def test_a_surplus_in_the_token_of_the_fee_goes_to_the_protocol() -> None:
+    dear = pool_of((7_000, 0, 10_000), active_id=7_000, parameters=ONLY_Y)
+    swap = exact_out(dear, 1, X_TO_Y, NOW_S)
+    assert (swap.amount_in, swap.amount_out) == (1, 1)
+    assert swap.gross_out == swap.amount_out + swap.lp_fee + swap.protocol_fee
+    assert swap.gross_out == bin_price(7_000, 10) >> 64
+
+
+def test_a_single_unit_too_much_leaves_the_bin_as_well() -> None:
     two_for_one = pool_of((694, 0, 10_000), active_id=694, parameters=FREE)
     assert bin_price(694, 10) >> 64 == 2
     swap = exact_out(two_for_one, 1, X_TO_Y, NOW_S)
-    assert (swap.amount_in, swap.protocol_fee, swap.gross_out) == (1, 0, 1)
-    assert swap.pool.bins[0].amount_y == 9_999
+    assert (swap.amount_in, swap.amount_out, swap.protocol_fee, swap.gross_out) == (1, 1, 0, 2)
+    assert swap.pool.bins[0].amount_y == 9_998
 
 
-def test_an_exact_output_skips_a_bin_that_the_fee_would_eat() -> None:
+def test_an_exact_output_uses_up_a_bin_whose_whole_reserve_is_fee() -> None:
     pool = pool_of((-1, 0, 100), (0, 0, 1), parameters=ONLY_Y)
     swap = exact_out(pool, 10, X_TO_Y, NOW_S)
-    assert (swap.bins_filled, swap.pool.active_id, swap.pool.bins[1].amount_y) == (1, -1, 1)
+    assert (swap.bins_filled, swap.pool.active_id) == (2, -1)
+    assert swap.pool.bins[1] == DlmmBin(0, 1, 0)
+    assert swap.gross_out == swap.amount_out + swap.lp_fee + swap.protocol_fee
 
 
 def test_more_than_the_bins_ahead_hold_is_refused_and_never_partly_filled() -> None:
@@ -176,11 +190,10 @@ def test_liquidity_behind_the_active_bin_is_out_of_reach(direction: Direction) -
         exact_in(behind, 1, direction, NOW_S)
 
 
-def test_a_zero_amount_is_a_swap_of_nothing_that_touches_the_clock_only() -> None:
+def test_a_zero_amount_is_a_swap_of_nothing_that_changes_nothing() -> None:
     for swap in (exact_in(POOL, 0, X_TO_Y, NOW_S), exact_out(POOL, 0, Y_TO_X, NOW_S)):
         assert (swap.amount_in, swap.amount_out, swap.bins_filled) == (0, 0, 0)
-        touched = replace(POOL.volatility, last_update_timestamp=NOW_S)
-        assert swap.pool == replace(POOL, volatility=touched)
+        assert swap.pool == POOL
 
 
 @pytest.mark.parametrize("amount", [-1, U64_MAX + 1])
@@ -197,11 +210,13 @@ def test_bins_are_listed_in_order_and_once() -> None:
             pool_of(*((bin_id, 1, 0) for bin_id in ids))
 
 
-def test_a_bin_without_a_price_can_not_be_part_of_a_pool() -> None:
-    with pytest.raises(AmountOutOfRange, match="no price"):
-        pool_of((443_636, 1, 0))
-    with pytest.raises(AmountOutOfRange, match="no price"):
-        pool_of(active_id=-443_636)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_bins_of_a_pool_reach_as_far_as_their_prices_are_right(sign: int) -> None:
+    pool_of((35_163 * sign, 1, 0), active_id=35_163 * sign)
+    with pytest.raises(AmountOutOfRange, match="35164, outside -35163..35163"):
+        pool_of((35_164 * sign, 1, 0))
+    with pytest.raises(AmountOutOfRange, match="35164, outside -35163..35163"):
+        pool_of(active_id=35_164 * sign)
 
 
 @pytest.mark.parametrize("bin_", [(2**19, 1, 1), (-(2**19), 1, 1), (0, -1, 0), (0, 0, 2**128)])

@@ -125,7 +125,7 @@ class NaiveBin:
         if self.on_input:
             a += up(Fraction(net * self.rate, 10**9 - self.rate))
         used, q, lp, protocol, entered, left = self.exact_in(a)
-        return used, o, lp, protocol + (q - o if q - o > 1 else 0), entered, left
+        return used, o, lp, protocol + (0 if self.on_input else q - o), entered, left
 
 
 def naive_walk(
@@ -154,13 +154,14 @@ def naive_walk(
             rate = naive_rate(static, pool.bin_step, va)
             price = naive_price(here, pool.bin_step)
             each = NaiveBin(price, reserve, rate, static.protocol_share_bps, (for_y, on_input))
-            used, out, lp, protocol, _, _ = (
+            used, out, lp, protocol, entered, _ = (
                 each.exact_in(left) if exact_in else each.exact_out(left)
             )
-            if (used if exact_in else out) > 0:
-                left -= used if exact_in else out
-                total = [a + b for a, b in zip(total, (used, out, lp, protocol), strict=True)]
-                end = here
+            if entered == 0 and total[1] > 0:
+                protocol += used
+            left -= used if exact_in else out
+            total = [a + b for a, b in zip(total, (used, out, lp, protocol), strict=True)]
+            end = here
         here += -1 if for_y else 1
     return total[0], total[1], total[2], total[3], end
 
@@ -219,3 +220,5 @@ def test_dlmm_swap(
         return
     got = (swap.amount_in, swap.amount_out, swap.lp_fee, swap.protocol_fee, swap.pool.active_id)
     assert got == expected
+    moved = swap.pool.active_id != pool.active_id
+    assert swap.pool.volatility.last_update_timestamp == (now if moved else 1_000_000)

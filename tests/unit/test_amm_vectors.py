@@ -38,7 +38,7 @@ def changed(vector_id: str, *path: str, value: object) -> dict[str, Any]:
 @pytest.mark.parametrize("vector_id", VECTORS)
 def test_a_vector_of_the_sample_is_reproduced(vector_id: str) -> None:
     vector = VECTORS[vector_id]
-    assert check(vector, EVALUATORS[vector["venue"], vector["kind"]]) == []
+    assert check(vector, EVALUATORS[vector["venue"], vector["kind"]]).mismatches == []
 
 
 def test_the_runner_passes_the_whole_sample() -> None:
@@ -81,6 +81,23 @@ def test_integers_and_decimal_strings_are_the_same(tmp_path: Path) -> None:
     vector = changed(CPMM, "input", "input_amount", value=2)
     vector["output"] = {name: int(value) for name, value in vector["output"].items()}
     assert run_on(tmp_path, vector) == 0
+
+
+def test_a_surplus_of_the_sdk_is_told_and_nothing_else_is_excused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = {"venue": "meteora_dlmm", "kind": "swap_exact_out"}
+    bins = [{"id": 7_000, "amount_x": "0", "amount_y": "10000"}]
+    parameters = {"base_factor": 10_000, "protocol_share_bps": 1_000}
+    pool = {"bin_step": 10, "active_id": 7_000, "bins": bins, "parameters": parameters}
+    output = {"amount_in": "2", "amount_out": "1", "lp_fee": "1", "protocol_fee": "1091"}
+    vector = {**whole, "input": {**pool, "amount_out": "1", "swap_for_y": True}, "output": output}
+    assert run_on(tmp_path, vector) == 0
+    told = "protocol_fee of 1 with a surplus compared with the SDK's rule"
+    assert capsys.readouterr().out.splitlines()[-2:] == [told, "1 passed, 0 failed"]
+    for field, value in (("protocol_fee", "0"), ("lp_fee", "0"), ("amount_in", "3")):
+        tampered = {**vector, "output": {**output, field: value}}
+        assert run_on(tmp_path, tampered) == 1
 
 
 @pytest.mark.parametrize(

@@ -45,17 +45,20 @@ def a_quote(
 
 @dataclass(frozen=True)
 class FakeOffer:
-    """A pool that trades at one price in USDC, up to `largest` base units."""
+    """A pool that trades at one price in USDC, up to `most` base units."""
 
     venue: str
     side: Side
     price: Decimal
     base_decimals: int = 6
-    largest: int = 10**15
+    most: int = 10**15
     at: datetime = START
 
+    def largest(self, slippage_tolerance_bps: int) -> int:
+        return self.most
+
     def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
-        if base_amount > self.largest:
+        if base_amount > self.most:
             detail = f"{self.venue} is too shallow"
             raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
         amount = int(self._units_price * base_amount)

@@ -63,7 +63,7 @@ def _refusal(
     wanted: Wanted, offers: Sequence[Offer], refused: Mapping[str, OrderUnfillable]
 ) -> OrderUnfillable:
     for offer in offers:
-        if wanted.base_amount <= offer.largest:
+        if wanted.base_amount <= offer.largest(wanted.slippage_tolerance_bps):
             return refused[offer.venue]  # not too large, so it says what else is wrong
     return too_shallow(wanted, offers)
 

@@ -10,13 +10,22 @@ from typing import Protocol
 
 from orderengine.domain.errors import FailureReason, OrderUnfillable
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.pricing import USDC_DECIMALS, effective_price, limit_amount, to_tokens
+from orderengine.domain.pricing import (
+    BPS,
+    USDC_DECIMALS,
+    effective_price,
+    limit_amount,
+    to_tokens,
+)
 from orderengine.domain.side import Side
 
 MAX_LEGS = 2
 """As many as there are venues."""
 
 MARGINAL_BITS = 96
+
+REPEAT_BPS = 50
+"""How far the market may move before a client orders the amount that a refusal named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,8 @@ class Offer(Protocol):
     def venue(self) -> str:
         """The venue's name."""
 
-    @property
-    def largest(self) -> int:
-        """The most that one swap may trade here."""
+    def largest(self, slippage_tolerance_bps: int) -> int:
+        """The most that one swap may trade here, and still can after any move in its tolerance."""
 
     def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
         """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
@@ -172,10 +180,10 @@ def advantage(side: Side, amount: int, other_amount: int) -> str:
 
 def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
     """The refusal of an order that is too large, which says how much would have been possible."""
-    instrument = wanted.instrument
-    largest = {offer.venue: _in_steps(offer.largest, instrument) for offer in offers}
+    symbol = wanted.instrument.symbol
+    largest = {offer.venue: _repeatable(wanted, offer) for offer in offers}
     most = sorted(largest.values(), reverse=True)
-    text = f"at most {sum(most[: wanted.max_legs]):f} {instrument.symbol}"
+    text = f"at most {sum(most[: wanted.max_legs]):f} {symbol}"
     if wanted.max_legs < len(most):
         text += f", or {sum(most[:MAX_LEGS]):f} with maxLegs {min(MAX_LEGS, len(most))}"
     each = ", ".join(f"{venue} {amount:f}" for venue, amount in largest.items())
@@ -183,6 +191,8 @@ def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
     return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
 
 
-def _in_steps(base_amount: int, instrument: Instrument) -> Decimal:
-    tokens = to_tokens(base_amount, instrument.decimals)
-    return tokens - tokens % instrument.quantity_step
+def _repeatable(wanted: Wanted, offer: Offer) -> Decimal:
+    """How many tokens an offer trades, a little later as well, in steps of the quantity."""
+    most = offer.largest(wanted.slippage_tolerance_bps) * BPS // (BPS + REPEAT_BPS)
+    tokens = to_tokens(most, wanted.instrument.decimals)
+    return tokens - tokens % wanted.instrument.quantity_step

@@ -53,8 +53,9 @@ def _total(legs: Sequence[Quote]) -> int:
 def _balanced(wanted: Wanted, offers: Sequence[Offer]) -> list[int] | None:
     """The amounts at equal marginal prices; None if all offers together are too shallow."""
     amounts, left = [], wanted.base_amount
-    for offer in offers:
-        amounts.append(min(left, offer.largest))
+    most = [offer.largest(wanted.slippage_tolerance_bps) for offer in offers]
+    for largest in most:
+        amounts.append(min(left, largest))
         left -= amounts[-1]
     if left:
         return None
@@ -62,16 +63,22 @@ def _balanced(wanted: Wanted, offers: Sequence[Offer]) -> list[int] | None:
         before = list(amounts)
         for i, j in combinations(range(len(offers)), 2):
             both = amounts[i] + amounts[j]
-            amounts[i] = _share_of_first(wanted.side, offers[i], offers[j], both)
+            ends = max(0, both - most[j]), min(both, most[i])
+            amounts[i] = _share_of_first(wanted.side, offers[i], offers[j], both, ends)
             amounts[j] = both - amounts[i]
         if amounts == before:
             break
     return amounts
 
 
-def _share_of_first(side: Side, first: Offer, second: Offer, both: int) -> int:
-    """The least share from which on one more unit is no better at the first than at the second."""
-    low, high = max(0, both - second.largest), min(both, first.largest)
+def _share_of_first(
+    side: Side, first: Offer, second: Offer, both: int, ends: tuple[int, int]
+) -> int:
+    """The least share from which on one more unit is no better at the first than at the second.
+
+    It lies between the two ends, both included.
+    """
+    low, high = ends
     while low < high:
         middle = (low + high) // 2
         there = second.marginal_price(both - middle)

@@ -3,8 +3,8 @@
 The base asset is the pool's X and USDC its Y, both in base units.
 """
 
-from bisect import bisect_right
-from functools import cached_property
+from bisect import bisect_left, bisect_right
+from functools import cached_property, lru_cache, partial
 from itertools import accumulate
 from typing import ClassVar, Protocol
 
@@ -14,8 +14,15 @@ from orderengine.amm.direction import Direction
 from orderengine.amm.dlmm import DlmmPool
 from orderengine.amm.dlmm_bin import BinTerms
 from orderengine.amm.dlmm_fee import FEE_PRECISION, fee_on_top
-from orderengine.amm.dlmm_price import PRICE_BITS, bin_price, cost
-from orderengine.amm.errors import InsufficientLiquidity
+from orderengine.amm.dlmm_price import (
+    BASIS_POINTS,
+    ONE,
+    PRICE_BITS,
+    bin_price,
+    cost,
+    max_bin_id,
+)
+from orderengine.amm.integers import U64_MAX
 from orderengine.domain.pricing import effective_price, to_tokens
 from orderengine.domain.routing import MARGINAL_BITS
 from orderengine.domain.side import Side
@@ -27,15 +34,34 @@ class Liquidity(Protocol):
 
     kind: ClassVar[str]
 
-    @property
-    def largest(self) -> int:
-        """The most of the base asset, in base units, that one swap may trade."""
+    def largest(self, risen_bps: int = 0) -> int:
+        """The most of the base asset, in base units, that one swap may trade.
+
+        With `risen_bps`, up to a doubling, what it still may once the price rose by as much, or by
+        less, or fell.
+        """
+
+    def suffices(self, base_amount: int, risen_bps: int) -> bool:
+        """Whether `base_amount` is at most `largest(risen_bps)`; of a small one known sooner."""
 
     def price(self, base_amount: int) -> PricedSwap:
         """Price a swap of exactly this many base units; raises AmmError if it cannot be made."""
 
     def marginal_price(self, base_amount: int) -> int:
         """USDC for one more unit after these, fees included; as `Offer` has it."""
+
+
+@lru_cache(maxsize=1_024)
+def _price_after(risen_bps: int, bin_step: int) -> int:
+    """The price, Q64.64 and from 1, of the highest bin that is active after such a rise.
+
+    A price lies anywhere in its bin, hence a bin more, and another one for the rounding of prices.
+    """
+    risen = ONE * (BASIS_POINTS + risen_bps) // BASIS_POINTS
+    most = bisect_left(
+        range(max_bin_id(bin_step)), risen, key=partial(bin_price, bin_step=bin_step)
+    )
+    return bin_price(most + 2, bin_step) if risen_bps else ONE
 
 
 class CpmmLiquidity:
@@ -48,15 +74,17 @@ class CpmmLiquidity:
         self._side = side
         self._decimals = base_decimals
 
-    @property
-    def largest(self) -> int:
+    def largest(self, risen_bps: int = 0) -> int:  # noqa: ARG002 - the pool then holds half or more
         """As much as a sane price allows: a swap of that size has an impact of 50 %."""
-        return self.pool.reserve_x // 3 if self._side is Side.BUY else self.pool.reserve_x
+        most = self.pool.reserve_x // 3 if self._side is Side.BUY else self.pool.reserve_x
+        return min(most, U64_MAX)
+
+    def suffices(self, base_amount: int, risen_bps: int) -> bool:
+        """Whether a swap is not too large."""
+        return base_amount <= self.largest(risen_bps)
 
     def price(self, base_amount: int) -> PricedSwap:
         """Price a buy of exactly, or a sale of exactly, `base_amount` base units."""
-        if base_amount > self.largest:
-            raise InsufficientLiquidity(f"{base_amount} base units are more than {self.largest}")
         pool = self.pool
         mid_price = effective_price(pool.reserve_x, pool.reserve_y, self._decimals)
         if self._side is Side.BUY:
@@ -87,17 +115,39 @@ class DlmmLiquidity:
         self._side = side
         self._decimals = base_decimals
         self._now_s = now_s
+        self._largest: dict[int, int] = {}
 
-    @property
-    def largest(self) -> int:
-        """All that the bins ahead can pay, or be paid for."""
-        return self._filled[-1]
+    def largest(self, risen_bps: int = 0) -> int:
+        """What the bins ahead can pay, or be paid for, however little the active bin holds.
+
+        A pool around a higher price holds the same USDC in its bins, and so fewer base units.
+        """
+        if risen_bps not in self._largest:
+            scale = _price_after(risen_bps, self.pool.bin_step)
+            beside = [terms for terms in self._terms if terms.price != self._active_price]
+            most = sum(self._takes(terms, scale) for terms in beside)
+            self._largest[risen_bps] = min(most, U64_MAX)
+        return self._largest[risen_bps]
+
+    def suffices(self, base_amount: int, risen_bps: int) -> bool:
+        """Whether the last bin alone is large enough, or all of them are."""
+        return base_amount <= self._surely or base_amount <= self.largest(risen_bps)
+
+    def used_up_cost(self, base_amount: int) -> int:
+        """What a buy of `base_amount` pays, with fees, for the bins that it uses up altogether."""
+        total, left = 0, base_amount
+        for terms in self._terms:
+            if terms.reserve_out > left:
+                break
+            left -= terms.reserve_out
+            net = cost(terms.reserve_out, terms.price, terms.direction)
+            total += net + fee_on_top(net, terms.fee_rate)
+        return total
 
     def price(self, base_amount: int) -> PricedSwap:
         """Price a buy of exactly, or a sale of exactly, `base_amount` base units."""
         pool = self.pool
-        price = bin_price(pool.active_id, pool.bin_step)
-        mid_price = effective_price(2**PRICE_BITS, price, self._decimals)
+        mid_price = effective_price(2**PRICE_BITS, self._active_price, self._decimals)
         if self._side is Side.BUY:
             swap = dlmm.exact_out(pool, base_amount, Direction.Y_TO_X, self._now_s)
             return bought(swap, swap.lp_fee + swap.protocol_fee, mid_price, self._decimals)
@@ -109,6 +159,23 @@ class DlmmLiquidity:
         """The price of the bin in which a swap of `base_amount` ends."""
         reached = bisect_right(self._filled, base_amount, 1) - 1
         return self._margins[min(reached, len(self._margins) - 1)]
+
+    @cached_property
+    def _surely(self) -> int:
+        """A third of what the last bin trades: it trades so much at up to three times its price."""
+        bins, buys = self.pool.bins, self._side is Side.BUY
+        if not bins:
+            return 0
+        last = bins[-1] if buys else bins[0]
+        if not (last.id > self.pool.active_id if buys else last.id < self.pool.active_id):
+            return 0
+        price = bin_price(last.id, self.pool.bin_step)
+        most = last.amount_x if buys else (last.amount_y << PRICE_BITS) // price
+        return min(most, U64_MAX) // 3
+
+    @cached_property
+    def _active_price(self) -> int:
+        return bin_price(self.pool.active_id, self.pool.bin_step)
 
     @cached_property
     def _terms(self) -> list[BinTerms]:
@@ -124,10 +191,11 @@ class DlmmLiquidity:
     def _margins(self) -> list[int]:
         return [self._margin(terms) for terms in self._terms] or [0]
 
-    def _takes(self, terms: BinTerms) -> int:
+    def _takes(self, terms: BinTerms, scale: int = ONE) -> int:
+        """How much of the base asset a bin trades, at its price times a Q64.64 `scale`."""
         if self._side is Side.BUY:
-            return terms.reserve_out
-        most = cost(terms.reserve_out, terms.price, terms.direction)
+            return (terms.reserve_out << PRICE_BITS) // scale
+        most = cost(terms.reserve_out, terms.price * scale >> PRICE_BITS, terms.direction)
         return most + fee_on_top(most, terms.fee_rate)
 
     def _margin(self, terms: BinTerms) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from orderengine.amm.errors import AmmError
 from orderengine.config import Simulation
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import Instruments
@@ -11,15 +12,18 @@ from orderengine.domain.pricing import USDC_DECIMALS, is_beyond, to_tokens
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
-from orderengine.market.pools import PPM_PER_BPS, SimulatedMarket
+from orderengine.market.liquidity import DlmmLiquidity, Liquidity
+from orderengine.market.pools import DLMM_VENUE, PPM_PER_BPS, SimulatedMarket
 from orderengine.settlement.wire import SignedSwap
 
 # Sources: raydium-io/raydium-cp-swap `ErrorCode`, MeteoraAg/dlmm-sdk `LBError`; Anchor numbers a
 # program's errors from 6000.
-_SLIPPAGE_ERRORS = {
-    "raydium": "ExceededSlippage (6005)",
-    "meteora": "ExceededAmountSlippageTolerance (6003)",
-}
+_RAYDIUM_SLIPPAGE = "ExceededSlippage (6005)"
+_METEORA_SALE_SLIPPAGE = "ExceededAmountSlippageTolerance (6003)"
+_METEORA_SALE_OF_NOTHING = "InsufficientOutAmount (6039)"
+# An exact output fails in the last bin, or in one before it that is to be used up.
+_METEORA_LAST_BIN = "InsufficientInAmount (6104)"
+_METEORA_EARLIER_BIN = "NotExactAmountOut (6057)"
 # What checks the total of several swaps is a program of its own.
 # Source: the `SlippageToleranceExceeded` error of Jupiter's aggregator program.
 _ROUTER_SLIPPAGE_ERROR = "SlippageToleranceExceeded (6001)"
@@ -40,7 +44,8 @@ class Landing:
     def outcome(self, signed: SignedSwap, landed_at: datetime) -> Execution | Reverted:
         """Trade in the pools that the swap names, as they are at the time of landing.
 
-        All legs execute, or none does; the limit holds for their total.
+        All legs execute, or none does; the limit holds for their total. A pool that the market has
+        moved so far that it can not trade a leg at all is beyond any limit.
         """
         rate, seed = self.simulation.chain_error_rate, self.simulation.seed
         if happens(rate, seed, "chain error", signed.signature):
@@ -49,39 +54,33 @@ class Landing:
         legs: list[FillLeg] = []
         for leg in swap.legs:
             try:
-                legs.append(self._trade(signed, leg, landed_at))
+                pool = self._pool(signed, leg, landed_at)
+                legs.append(_trade(pool, leg))
+            except AmmError:
+                return Reverted(slippage_exceeded=True, detail=_out_of_reach(swap, leg))
             except (OrderUnfillable, ValueError) as error:
                 return Reverted(slippage_exceeded=False, detail=f"{leg.venue}: {error}")
         execution = Execution(tuple(legs), landed_at)
         if is_beyond(swap.side, execution.quote_amount, swap.limit_amount):
             return Reverted(
                 slippage_exceeded=True,
-                detail=f"{_slippage_error(swap)}: {_usdc(execution.quote_amount)} USDC"
+                detail=f"{_slippage_error(swap, pool)}: {_usdc(execution.quote_amount)} USDC"
                 f" against a limit of {_usdc(swap.limit_amount)}",
             )
         return execution
 
-    def _trade(self, signed: SignedSwap, leg: SwapLeg, landed_at: datetime) -> FillLeg:
+    def _pool(self, signed: SignedSwap, leg: SwapLeg, landed_at: datetime) -> Liquidity:
         swap = signed.swap
         instrument = self.instruments.get(swap.symbol)
         against_ppm = self._against_ppm(signed)
         spread = self.simulation.spread_bps
-        liquidity = SimulatedMarket(self.simulation.seed, spread.low, spread.high).liquidity(
+        return SimulatedMarket(self.simulation.seed, spread.low, spread.high).liquidity(
             instrument,
             swap.side,
             leg.venue,
             leg.pool,
             landed_at,
             moved_ppm=against_ppm if swap.side is Side.BUY else -against_ppm,
-        )
-        priced = liquidity.price(leg.base_amount)
-        return FillLeg(
-            venue=leg.venue,
-            pool=leg.pool,
-            base_amount=priced.base_amount,
-            quote_amount=priced.quote_amount,
-            fee=priced.fee,
-            market_impact_bps=priced.market_impact_bps,
         )
 
     def _against_ppm(self, signed: SignedSwap) -> int:
@@ -90,12 +89,38 @@ class Landing:
         return draw(low, high, seed, "drift", signed.signature)
 
 
-def _slippage_error(swap: Swap) -> str:
+def _trade(pool: Liquidity, leg: SwapLeg) -> FillLeg:
+    priced = pool.price(leg.base_amount)
+    return FillLeg(
+        venue=leg.venue,
+        pool=leg.pool,
+        base_amount=priced.base_amount,
+        quote_amount=priced.quote_amount,
+        fee=priced.fee,
+        market_impact_bps=priced.market_impact_bps,
+    )
+
+
+def _slippage_error(swap: Swap, pool: Liquidity) -> str:
     """The error of the program that checks the limit: the venue's, or for a split the router's."""
     if len(swap.legs) > 1:
         return f"router: {_ROUTER_SLIPPAGE_ERROR}"
-    venue = swap.legs[0].venue
-    return f"{venue}: {_SLIPPAGE_ERRORS.get(venue, 'slippage exceeded')}"
+    (leg,) = swap.legs
+    if not isinstance(pool, DlmmLiquidity):
+        return f"{leg.venue}: {_RAYDIUM_SLIPPAGE}"
+    if swap.side is Side.SELL:
+        return f"{leg.venue}: {_METEORA_SALE_SLIPPAGE}"
+    covered = pool.used_up_cost(leg.base_amount) <= swap.limit_amount
+    return f"{leg.venue}: {_METEORA_LAST_BIN if covered else _METEORA_EARLIER_BIN}"
+
+
+def _out_of_reach(swap: Swap, leg: SwapLeg) -> str:
+    """What a pool says that can not trade the leg at any price that its program knows."""
+    if leg.venue != DLMM_VENUE:
+        error = _RAYDIUM_SLIPPAGE
+    else:
+        error = _METEORA_EARLIER_BIN if swap.side is Side.BUY else _METEORA_SALE_OF_NOTHING
+    return f"{leg.venue}: {error}: the market moved away, and the pool can not trade so much"
 
 
 def _usdc(base_units: int) -> str:

@@ -11,7 +11,7 @@ from orderengine.amm.errors import AmmError
 from orderengine.config import Simulation
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.pricing import effective_price, limit_amount
+from orderengine.domain.pricing import BPS, effective_price, limit_amount, to_tokens
 from orderengine.domain.routing import Quote
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Clock
@@ -20,6 +20,9 @@ from orderengine.market.pools import SimulatedMarket
 from orderengine.market.swaps import PricedSwap
 
 QUOTE_VALIDITY = timedelta(seconds=5)
+
+WANDER_BPS = 50
+"""More than the reference price moves by itself while a swap is on its way."""
 
 
 class SimulatedVenue:
@@ -78,10 +81,9 @@ class PoolOffer:
     liquidity: Liquidity
     seen_at: datetime
 
-    @property
-    def largest(self) -> int:
-        """The most that one swap may trade, in base units."""
-        return self.liquidity.largest
+    def largest(self, slippage_tolerance_bps: int) -> int:
+        """The most that one swap may trade, in base units, as `Offer` has it."""
+        return self.liquidity.largest(self._rise_bps(slippage_tolerance_bps))
 
     def marginal_price(self, base_amount: int) -> int:
         """What one more base unit would cost or bring, as `Offer` has it."""
@@ -89,8 +91,17 @@ class PoolOffer:
 
     def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
         """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
-        swap = self._price(base_amount)
         decimals = self.instrument.decimals
+        if not self.liquidity.suffices(base_amount, self._rise_bps(slippage_tolerance_bps)):
+            tokens = to_tokens(self.largest(slippage_tolerance_bps), decimals)
+            most = f"{tokens:f} {self.instrument.symbol}"
+            raise self._unfillable(f"one swap may {self.side.value} at most {most}")
+        swap = self._price(base_amount)
+        limit = limit_amount(self.side, swap.quote_amount, slippage_tolerance_bps)
+        if limit == 0 and slippage_tolerance_bps < BPS:
+            raise self._unfillable(
+                "at its tolerance it is worth less than the smallest unit of USDC"
+            )
         return Quote(
             venue=self.venue,
             pool=self.pool_id,
@@ -99,7 +110,7 @@ class PoolOffer:
             base_amount=base_amount,
             base_decimals=decimals,
             quote_amount=swap.quote_amount,
-            limit_amount=limit_amount(self.side, swap.quote_amount, slippage_tolerance_bps),
+            limit_amount=limit,
             price=effective_price(base_amount, swap.quote_amount, decimals),
             mid_price=swap.mid_price,
             fee=swap.fee,
@@ -108,9 +119,21 @@ class PoolOffer:
             expires_at=self.seen_at + QUOTE_VALIDITY,
         )
 
+    def _rise_bps(self, slippage_tolerance_bps: int) -> int:
+        """The rise that a swap has to stand; only a rise leaves the pool with fewer base units.
+
+        Beside the market's own wander, a buy is drifted against by a rise, and stands what its
+        tolerance allows; a sale is drifted against by a fall.
+        """
+        against = slippage_tolerance_bps if self.side is Side.BUY else 0
+        return against + WANDER_BPS
+
     def _price(self, base_amount: int) -> PricedSwap:
         try:
             return self.liquidity.price(base_amount)
         except AmmError as error:
-            detail = f"{self.venue} cannot fill this {self.side.value}: {error}"
-            raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail) from error
+            raise self._unfillable(str(error)) from error
+
+    def _unfillable(self, why: str) -> OrderUnfillable:
+        detail = f"{self.venue} cannot fill this {self.side.value}: {why}"
+        return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)

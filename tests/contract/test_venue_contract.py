@@ -89,10 +89,10 @@ def test_a_venue_fills_up_to_its_largest_swap_and_no_unit_more(
 ) -> None:
     for instrument in instruments:
         offer = venue.offer(instrument, side)
-        quote = offer.quote(offer.largest, 100)
+        quote = offer.quote(offer.largest(100), 100)
         assert 0 < quote.market_impact_bps <= 5_000
         with pytest.raises(OrderUnfillable) as caught:
-            offer.quote(offer.largest + 1, 100)
+            offer.quote(offer.largest(100) + 1, 100)
         assert caught.value.reason is FailureReason.INSUFFICIENT_LIQUIDITY
 
 
@@ -102,7 +102,7 @@ def test_the_marginal_price_is_the_slope_of_the_quotes(
 ) -> None:
     for instrument in instruments:
         offer = venue.offer(instrument, side)
-        step = offer.largest // 1_000
+        step = offer.largest(100) // 1_000
         for share in range(1, 900, 37):
             at = step * share
             less, more = (offer.quote(amount, 100).quote_amount for amount in (at, at + step))
@@ -120,7 +120,7 @@ def test_the_marginal_price_only_worsens(
 ) -> None:
     for instrument in instruments:
         offer = venue.offer(instrument, side)
-        amounts = range(0, offer.largest, offer.largest // 500)
+        amounts = range(0, offer.largest(100), offer.largest(100) // 500)
         prices = [offer.marginal_price(amount) for amount in amounts]
         assert prices == sorted(prices, reverse=side is Side.SELL)
 
@@ -145,8 +145,8 @@ def test_an_instrument_deeper_than_the_program_counts_is_still_quoted(
 ) -> None:
     vast = replace(aapl, decimals=12, depth=Decimal("1e15"))
     offer = venue.offer(vast, Side.BUY)
-    assert offer.largest > 2**64
-    with pytest.raises(OrderUnfillable, match="amount"):
+    assert offer.largest(100) == 2**64 - 1
+    with pytest.raises(OrderUnfillable, match=r"at most 18446744\.073709551615 AAPL"):
         offer.quote(2**64, 100)
 
 

@@ -213,9 +213,9 @@ def test_bins_are_listed_in_order_and_once() -> None:
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_the_bins_of_a_pool_reach_as_far_as_their_prices_are_right(sign: int) -> None:
     pool_of((35_163 * sign, 1, 0), active_id=35_163 * sign)
-    with pytest.raises(AmountOutOfRange, match="35164, outside -35163..35163"):
+    with pytest.raises(AmountOutOfRange, match=r"35164, outside -35163\.\.35163"):
         pool_of((35_164 * sign, 1, 0))
-    with pytest.raises(AmountOutOfRange, match="35164, outside -35163..35163"):
+    with pytest.raises(AmountOutOfRange, match=r"35164, outside -35163\.\.35163"):
         pool_of(active_id=35_164 * sign)
 
 

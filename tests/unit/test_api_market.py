@@ -57,7 +57,7 @@ def test_a_split_is_shown_when_it_is_asked_for(web: Web) -> None:
 
 
 def test_an_order_that_is_too_large_is_told_how_much_would_be_possible(web: Web) -> None:
-    web.board.largest = {"raydium": 6_000_000, "meteora": 3_000_000}
+    web.board.largest = {"raydium": 6_030_000, "meteora": 3_015_000}
     answer = web.client.get("/api/quotes", query_string=QUERY)
     assert (answer.status_code, answer.get_json()["code"]) == (422, "INSUFFICIENT_LIQUIDITY")
     assert answer.get_json()["detail"] == (

@@ -132,7 +132,7 @@ def test_another_error_on_chain_is_no_matter_of_price(world: World) -> None:
 
 
 def test_an_order_beyond_all_pools_fails_at_once_and_says_what_is_possible(world: World) -> None:
-    world.board.largest = {"raydium": 3_000_000, "meteora": 4_500_000}
+    world.board.largest = {"raydium": 3_015_000, "meteora": 4_522_500}
     order = world.accept()
     with pytest.raises(AttemptEnded):
         route(world, order)
@@ -145,7 +145,7 @@ def test_an_order_beyond_all_pools_fails_at_once_and_says_what_is_possible(world
 
 
 def test_a_missing_answer_may_mean_that_it_can_be_filled_later(world: World) -> None:
-    world.board.largest = {"raydium": 3_000_000}
+    world.board.largest = {"raydium": 3_015_000}
     world.board.answers["meteora"] = unavailable("meteora")
     order = world.accept()
     with pytest.raises(AttemptEnded):

@@ -15,7 +15,7 @@ from tests.pools import meteora, raydium, wanted
 
 
 def flat(venue: str, price: int, side: Side = Side.BUY, largest: int = 10**15) -> FakeOffer:
-    return FakeOffer(venue, side, Decimal(price), largest=largest)
+    return FakeOffer(venue, side, Decimal(price), most=largest)
 
 
 def test_a_buy_takes_the_cheapest_quote_and_a_sell_the_dearest() -> None:
@@ -51,7 +51,7 @@ def test_as_many_legs_as_venues_may_be_asked_for() -> None:
     [(1, "at most 6.500000 AAPL, or 9.500000 with maxLegs 2"), (2, "at most 9.500000 AAPL (")],
 )
 def test_a_refusal_says_how_much_would_be_possible(max_legs: int, possible: str) -> None:
-    offers = [flat("raydium", 100, largest=3_000_000), flat("meteora", 101, largest=6_500_000)]
+    offers = [flat("raydium", 100, largest=3_015_000), flat("meteora", 101, largest=6_532_500)]
     with pytest.raises(OrderUnfillable, match=r"raydium 3\.0+, meteora 6\.50+\)") as caught:
         choose_route(wanted(max_legs=max_legs), offers, {})
     assert caught.value.reason is FailureReason.INSUFFICIENT_LIQUIDITY
@@ -61,7 +61,7 @@ def test_a_refusal_says_how_much_would_be_possible(max_legs: int, possible: str)
 def test_what_is_said_to_be_possible_is_possible() -> None:
     for side in Side:
         offers = [raydium(10**9, 2 * 10**11, side), meteora(230, 10**10, side)]
-        both = sum(offer.largest for offer in offers)
+        both = sum(offer.largest(100) for offer in offers)
         route = choose_route(wanted(side, both, 2), offers, {})
         assert route.reason is RouteReason.ONLY_SPLIT
         with pytest.raises(OrderUnfillable):

@@ -125,7 +125,7 @@ def test_no_shift_between_the_legs_of_a_split_improves_it(
     side: Side, x: int, price: int, depth: int, permille: int, shift: int
 ) -> None:
     offers = [raydium(x, x * price, side), meteora(230, depth, side)]
-    amount = sum(offer.largest for offer in offers) * permille // 1_000
+    amount = sum(offer.largest(100) for offer in offers) * permille // 1_000
     legs = best_split(wanted(side, amount, 2), offers)
     assume(legs)
     first, second = (leg.base_amount for leg in legs)
@@ -156,7 +156,7 @@ def test_a_leg_that_would_bring_nothing_is_no_split() -> None:
             raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, "too little")
 
     offers = [
-        FakeOffer("raydium", Side.BUY, Decimal(100), largest=4_000_000),
+        FakeOffer("raydium", Side.BUY, Decimal(100), most=4_000_000),
         Refusing("meteora", Side.BUY, Decimal(100)),
     ]
     assert best_split(wanted(max_legs=2), offers) == ()

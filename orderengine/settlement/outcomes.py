@@ -1,5 +1,6 @@
 """What a swap does when it lands: executed by the pools it names, or reverted with its error."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,11 +52,12 @@ class Landing:
         if happens(rate, seed, "chain error", signed.signature):
             return Reverted(slippage_exceeded=False, detail="simulated error on chain")
         swap = signed.swap
+        pools: list[Liquidity] = []
         legs: list[FillLeg] = []
         for leg in swap.legs:
             try:
-                pool = self._pool(signed, leg, landed_at)
-                legs.append(_trade(pool, leg))
+                pools.append(self._pool(signed, leg, landed_at))
+                legs.append(_trade(pools[-1], leg))
             except AmmError:
                 return Reverted(slippage_exceeded=True, detail=_out_of_reach(swap, leg))
             except (OrderUnfillable, ValueError) as error:
@@ -64,7 +66,7 @@ class Landing:
         if is_beyond(swap.side, execution.quote_amount, swap.limit_amount):
             return Reverted(
                 slippage_exceeded=True,
-                detail=f"{_slippage_error(swap, pool)}: {_usdc(execution.quote_amount)} USDC"
+                detail=f"{_slippage_error(swap, pools)}: {_usdc(execution.quote_amount)} USDC"
                 f" against a limit of {_usdc(swap.limit_amount)}",
             )
         return execution
@@ -101,11 +103,11 @@ def _trade(pool: Liquidity, leg: SwapLeg) -> FillLeg:
     )
 
 
-def _slippage_error(swap: Swap, pool: Liquidity) -> str:
+def _slippage_error(swap: Swap, pools: Sequence[Liquidity]) -> str:
     """The error of the program that checks the limit: the venue's, or for a split the router's."""
     if len(swap.legs) > 1:
         return f"router: {_ROUTER_SLIPPAGE_ERROR}"
-    (leg,) = swap.legs
+    (leg,), (pool,) = swap.legs, pools
     if not isinstance(pool, DlmmLiquidity):
         return f"{leg.venue}: {_RAYDIUM_SLIPPAGE}"
     if swap.side is Side.SELL:

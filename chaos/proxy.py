@@ -85,6 +85,10 @@ class Proxy:
         self.flow()
         self.cut()
 
+    def lead(self, target: Callable[[], int]) -> None:
+        """Have new connections lead to another server; those that are open stay where they are."""
+        self._target = target
+
     @property
     def links(self) -> int:
         """How many connections are open."""

@@ -131,9 +131,9 @@ class Rig(Stack):
             f"{name} is not ready",
         )
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, limit_s: float = START_TIMEOUT_S) -> None:
         """Wait until nothing is missing."""
-        wait_until(self._misses_nothing, START_TIMEOUT_S, "the stack is not ready")
+        wait_until(self._misses_nothing, limit_s, "the stack is not ready")
 
     def answers(self, path: str) -> bool:
         """Whether the API answers with 200."""
@@ -198,6 +198,14 @@ class Rig(Stack):
                 text("SELECT id::text FROM orders WHERE status = 'submitted'")
             )
             return set(rows.scalars())
+
+    def ended_since(self, moment: float) -> int:
+        """How many orders that were accepted after a moment have ended."""
+        counted = self.scalar(
+            "SELECT count(*) FROM orders WHERE created_at > to_timestamp(:at) AND due_at IS NULL",
+            at=moment,
+        )
+        return int(str(counted))
 
     def scalar(self, statement: str, **values: object) -> object:
         """One value from PostgreSQL, asked directly."""

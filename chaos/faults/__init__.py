@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 
 from chaos.fault import Fault
-from chaos.faults import fail_points, messages, network, postgres, processes, redis, soak
+from chaos.faults import (
+    fail_points,
+    messages,
+    network,
+    postgres,
+    processes,
+    redis,
+    redis_failover,
+    soak,
+)
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
-    for group in (fail_points, processes, redis, postgres, messages, network, soak)
+    for group in (fail_points, processes, redis, redis_failover, postgres, messages, network, soak)
     for fault in group.FAULTS
 }

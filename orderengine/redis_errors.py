@@ -103,8 +103,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _code(error: redis.RedisError) -> str | None:
     """The code that the answer begins with; redis-py keeps some apart from the text.
 
-    A server before 7.0 puts the answer to a script's command into the middle of a sentence.
+    A server before 7.0 puts the answer to a script's command into the middle of a sentence. One of
+    7.0 or later has no code of its own for a command that a script lacks the right to.
     """
+    if "ACL failure in script" in str(error):
+        return "NOPERM"
     if error.status_code in _KINDS:
         return error.status_code
     found = _CODE.search(str(error))

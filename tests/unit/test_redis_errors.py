@@ -29,6 +29,9 @@ ANSWERS = {
 }
 KEPT = {
     "NOPERM User default has no permissions to run the 'set' command": RedisCause.NO_RIGHTS,
+    "ERR ACL failure in script: User default has no permissions to run the 'lpush' command": (
+        RedisCause.NO_RIGHTS
+    ),
     "OOM command not allowed when used memory > 'maxmemory'.": RedisCause.OUT_OF_MEMORY,
     "WRONGTYPE Operation against a key holding the wrong kind of value": RedisCause.REFUSED,
     "NOSCRIPT No matching script.": RedisCause.REFUSED,

@@ -1,0 +1,146 @@
+"""Whether the broker that orders go over takes messages, and what keeps it from that."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+
+from orderengine.config import BROKER_VARIABLES, Settings
+from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.redis_errors import RedisCause
+from orderengine.stream.breaker import Breaker
+from tests.integration.streams import wait_until
+
+PATIENT_S = 5.0
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A server of the test's own."""
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def admin(server: EmbeddedRedis) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(server.url) as client:
+        yield client
+
+
+def a_dispatcher(url: str) -> CeleryDispatcher:
+    return CeleryDispatcher(create_celery(url, timeout_s=PATIENT_S), Breaker(0.0))
+
+
+def cause(dispatcher: CeleryDispatcher) -> str | None:
+    """Why the broker takes no messages; None if it does."""
+    try:
+        dispatcher.ping()
+    except DispatchUnavailable as error:
+        return error.cause
+    return None
+
+
+def fill_memory(admin: redis.Redis, _server: EmbeddedRedis) -> None:
+    admin.config_set("maxmemory", 1)
+
+
+def ask_for_replicas(admin: redis.Redis, _server: EmbeddedRedis) -> None:
+    admin.config_set("min-replicas-to-write", 1)
+
+
+def demote(admin: redis.Redis, _server: EmbeddedRedis) -> None:
+    admin.replicaof("127.0.0.1", "1")
+
+
+def fail_to_save(admin: redis.Redis, server: EmbeddedRedis) -> None:
+    """Its file cannot be put into its place."""
+    (server.data_dir / "dump.rdb" / "in the way").mkdir(parents=True)
+    admin.config_set("save", "3600 1")
+    admin.bgsave()
+    wait_until(lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+
+def take_the_queues_away(admin: redis.Redis, _server: EmbeddedRedis) -> None:
+    admin.execute_command("ACL", "SETUSER", "default", "resetkeys", "~orderengine:*")
+
+
+def take_a_command_away(admin: redis.Redis, _server: EmbeddedRedis) -> None:
+    admin.execute_command("ACL", "SETUSER", "default", "-lpush")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "named"),
+    [
+        (fill_memory, RedisCause.OUT_OF_MEMORY),
+        (ask_for_replicas, RedisCause.TOO_FEW_REPLICAS),
+        (demote, RedisCause.READ_ONLY_REPLICA),
+        (fail_to_save, RedisCause.DISK_FULL),
+        (take_the_queues_away, RedisCause.NO_RIGHTS),
+        (take_a_command_away, RedisCause.NO_RIGHTS),
+    ],
+)
+def test_a_broker_that_takes_no_messages_is_named_with_its_cause(
+    server: EmbeddedRedis,
+    admin: redis.Redis,
+    break_it: Callable[[redis.Redis, EmbeddedRedis], None],
+    named: RedisCause,
+) -> None:
+    dispatcher = a_dispatcher(server.url)
+    assert cause(dispatcher) is None
+    break_it(admin, server)
+    assert cause(dispatcher) == named
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        (lambda server: NOWHERE, RedisCause.NO_ANSWER),
+        (lambda server: f"redis://:wrong@127.0.0.1:{server.port}/0", RedisCause.NO_RIGHTS),
+        (lambda server: f"redis://127.0.0.1:{server.port}/0", RedisCause.NO_RIGHTS),
+    ],
+)
+def test_a_broker_that_lets_nobody_in_is_named_with_its_cause(
+    server: EmbeddedRedis, url: Callable[[EmbeddedRedis], str], named: RedisCause
+) -> None:
+    assert cause(a_dispatcher(url(server))) == named
+
+
+def test_a_look_at_the_broker_leaves_nothing_there(
+    server: EmbeddedRedis, admin: redis.Redis
+) -> None:
+    a_dispatcher(server.url).ping()
+    assert admin.keys("orderengine:*") == []
+    assert [admin.llen(name) for name in ("settle", "intake")] == [0, 0]
+
+
+@pytest.mark.parametrize("variable", BROKER_VARIABLES)
+def test_celerys_own_variables_lead_nowhere_else(
+    server: EmbeddedRedis, admin: redis.Redis, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, NOWHERE)
+    dispatcher = a_dispatcher(server.url)
+    assert cause(dispatcher) is None
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert admin.llen("intake") == 1
+    app = create_celery(server.url)
+    for connection in (app.connection(), app.connection_for_read(), app.connection_for_write()):
+        assert f":{server.port}/" in connection.as_uri()
+
+
+@pytest.mark.parametrize("variable", BROKER_VARIABLES)
+def test_a_variable_that_is_ignored_is_told(variable: str) -> None:
+    urls = {"DATABASE_URL": "postgresql://h/db", "REDIS_URL": "redis://h"}
+    assert Settings.from_env({**urls, variable: NOWHERE}).ignored == (variable,)
+    assert Settings.from_env(urls).ignored == ()
+
+
+def test_any_other_refusal_is_told_as_one(server: EmbeddedRedis, admin: redis.Redis) -> None:
+    admin.set("orderengine:probe", "no list")
+    assert cause(a_dispatcher(server.url)) == RedisCause.REFUSED

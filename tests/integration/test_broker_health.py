@@ -68,11 +68,11 @@ def fail_to_save(admin: redis.Redis, server: EmbeddedRedis) -> None:
 
 
 def take_the_queues_away(admin: redis.Redis, _server: EmbeddedRedis) -> None:
-    admin.execute_command("ACL", "SETUSER", "default", "resetkeys", "~orderengine:*")
+    admin.execute_command("ACL", "SETUSER", "default", "resetkeys", "~orderengine:*")  # type: ignore[no-untyped-call]
 
 
 def take_a_command_away(admin: redis.Redis, _server: EmbeddedRedis) -> None:
-    admin.execute_command("ACL", "SETUSER", "default", "-lpush")
+    admin.execute_command("ACL", "SETUSER", "default", "-lpush")  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(

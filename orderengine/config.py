@@ -200,14 +200,13 @@ def reachable_host(host: str) -> str:
 
 
 def _protection(env: Reader) -> Protection:
-    origins = env.text("ALLOWED_ORIGINS", "")
     return Protection(
         rate_per_key=env.integer("RATE_PER_KEY", 50, 0, 100_000),
         rate_per_address=env.integer("RATE_PER_ADDRESS", 100, 0, 100_000),
         max_open_orders=env.integer("MAX_OPEN_ORDERS", 1000, 0, 1_000_000),
         max_sockets_per_client=env.integer("MAX_SOCKETS_PER_CLIENT", 50, 0, 10_000),
         orders_disabled=env.integer("ORDERS_DISABLED", 0, 0, 1) == 1,
-        allowed_origins=frozenset(each.strip() for each in origins.split(",") if each.strip()),
+        allowed_origins=env.origins("ALLOWED_ORIGINS"),
         proxy_hops=env.integer("PROXY_HOPS", 0, 0, 10),
     )
 

@@ -1,7 +1,11 @@
 """Reading variables: each kind of value with its bounds, each error naming the variable."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[1-9][0-9]*)?")
+_DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
 
 
 class ConfigurationError(Exception):
@@ -45,6 +49,18 @@ class Reader:
     def set_among(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of these variables that are set."""
         return tuple(name for name in names if self.text(name, ""))
+
+    def origins(self, name: str) -> frozenset[str]:
+        """Origins with commas, each as a browser writes it; raises ConfigurationError."""
+        given = [each.strip() for each in self.text(name, "").split(",") if each.strip()]
+        for each in given:
+            if not _ORIGIN.fullmatch(each) or _DEFAULT_PORT.fullmatch(each):
+                message = (
+                    f"{name} has {each}, which no browser sends as Origin: write scheme://host in"
+                    " lower case, with the port where it is not the scheme's own, and no path"
+                )
+                raise ConfigurationError(message)
+        return frozenset(given)
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number within bounds; raises ConfigurationError."""

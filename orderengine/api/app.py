@@ -16,6 +16,7 @@ from orderengine.api import (
     page,
 )
 from orderengine.api.context import share_ports
+from orderengine.api.cross_origin import share_with_origins
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.openapi import describe
 from orderengine.api.protection import (
@@ -55,6 +56,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     name_requests(app)
     register_waits(app, Waits(ports.orders, ports.hub))
     refuse_foreign_names(app, ports.known_hosts)
+    share_with_origins(app, ports.allowed_origins)
     limit_addresses(app)
     access.register_access(app, ports.gate)
     limit_keys(app)

@@ -11,6 +11,8 @@ from tests.browser.desk import TIMEOUT_MS
 from tests.e2e.clients import keys
 from tests.e2e.stack import Stack
 
+CLEAR = "rgba(0, 0, 0, 0)"
+
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
@@ -80,3 +82,15 @@ def test_without_a_key_the_page_shows_what_is_missing(docs: Page) -> None:
     status, text = execute(operation(docs, "get", "/api/instruments"))
     assert status == 401
     assert json.loads(text)["code"] == "UNAUTHORIZED"
+
+
+def test_the_page_follows_the_colors_of_the_system(docs: Page) -> None:
+    colors = {
+        "dark": ("rgb(28, 32, 34)", "rgb(210, 214, 215)"),
+        "light": (CLEAR, "rgb(59, 65, 81)"),
+    }
+    for scheme in ("dark", "light", "dark"):
+        docs.emulate_media(color_scheme=scheme)
+        background, text = colors[scheme]
+        expect(docs.locator("html")).to_have_css("background-color", background)
+        expect(docs.locator(".info .title")).to_have_css("color", text)

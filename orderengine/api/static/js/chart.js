@@ -4,7 +4,9 @@ import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { group, price } from "./format.js";
 import { dashOf } from "./venues.js";
 
-const LEGEND_PX = 44; // two lines
+const PLOT_PX = 200;
+const AXIS_GAP_PX = 12;
+const measure = document.createElement("canvas").getContext("2d");
 const charts = new Set();
 
 // `describe` gets the theme and the venues and answers uPlot's options; called again when one of them changes.
@@ -45,7 +47,7 @@ export class Chart {
 
   // The legend stands below the plot and is not counted in uPlot's height.
   #size() {
-    return { width: this.#root.clientWidth, height: Math.max(40, this.#root.clientHeight - LEGEND_PX) };
+    return { width: this.#root.clientWidth, height: PLOT_PX };
   }
 }
 
@@ -73,6 +75,16 @@ export function axis(colors, more = {}) {
     size: 30,
     ...more,
   };
+}
+
+// An axis of prices, as wide as its longest text: those of cheap tokens have many digits.
+export function priceAxis(colors, textOf) {
+  return axis(colors, { size: (_, texts) => widthOf(texts ?? [], colors.font), values: (_, splits) => splits.map(textOf) });
+}
+
+function widthOf(texts, font) {
+  measure.font = font;
+  return Math.ceil(AXIS_GAP_PX + Math.max(...["0,000", ...texts].map((text) => measure.measureText(text).width)));
 }
 
 // What the legend tells while nobody points at the chart.

@@ -1,7 +1,7 @@
 // Effective price against size for each venue: some sizes are quoted, one after the other.
 
 import { Refused, getQuotes } from "./api.js";
-import { Chart, FIRST, axis, compact, legend, venueLine } from "./chart.js";
+import { Chart, FIRST, axis, compact, legend, priceAxis, venueLine } from "./chart.js";
 import { find, say } from "./dom.js";
 import { group, price as priceText } from "./format.js";
 import { Loop } from "./loop.js";
@@ -90,7 +90,7 @@ function options(colors, venues) {
         grid: { stroke: colors.grid, width: 1, filter: (_, splits) => splits.map(ifPowerOfTen) },
         values: (_, splits) => splits.map((split) => (split === null ? "" : compact(split))),
       }),
-      axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) }),
+      priceAxis(colors, compactPrice),
     ],
     series: [
       { label: "Size", value: legend(compact, FIRST) },

@@ -1,6 +1,6 @@
 // What an order's events add up to: its attempts, and how long each stage took.
 
-import { TERMINAL, between } from "./format.js";
+import { between } from "./format.js";
 
 export const STAGES = ["pending", "routing", "building", "submitted"];
 
@@ -25,7 +25,7 @@ export function attemptsOf(events) {
 export function stageTimes(events, nowMs) {
   const times = new Map(STAGES.map((stage) => [stage, 0]));
   events.forEach((event, index) => {
-    if (TERMINAL.has(event.status)) return;
+    if (!times.has(event.status)) return;
     const next = events[index + 1];
     const lasted = next ? between(event.at, next.at) : Math.max(0, nowMs - Date.parse(event.at));
     times.set(event.status, times.get(event.status) + lasted);

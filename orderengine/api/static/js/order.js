@@ -1,7 +1,7 @@
 // The panel of one order: it fills while its events arrive.
 
 import { el, copyButton, fill, find, refill, say } from "./dom.js";
-import { TERMINAL, group, quantity, seconds } from "./format.js";
+import { NONE, TERMINAL, group, quantity, seconds } from "./format.js";
 import { Follower } from "./follow.js";
 import { STAGES, attemptsOf, orderOf, stageTimes } from "./history.js";
 import { attemptView } from "./timeline.js";
@@ -137,19 +137,26 @@ function headView({ symbol, side, quantity: amount, orderId, status }) {
 function stagesView(events, nowMs) {
   const times = stageTimes(events, nowMs);
   const current = events.at(-1).status;
+  const isOver = TERMINAL.has(current);
   const total = [...times.values()].reduce((sum, ms) => sum + ms, 0);
   const parts = STAGES.map((stage) => {
     const ms = times.get(stage);
-    const part = el(
-      "li",
-      { "data-stage": stage, "data-current": stage === current },
-      el("span", { class: "bar" }),
-      el("span", { class: "name" }, stage),
-      el("span", { class: "lasted" }, ms || stage === current ? seconds(Math.round(ms)) : "–"),
-    );
-    if (ms === 0 && stage !== current) part.dataset.idle = "true";
-    part.style.flexGrow = String(Math.max(0.02, total ? ms / total : 0.25));
-    return part;
+    const state = stage === current ? "current" : ms ? "done" : "idle";
+    return stageView(stage, state, state === "idle" ? NONE : seconds(Math.round(ms)), total ? ms / total : 0.25);
   });
-  return el("ol", { class: "stages", "aria-label": `Time per stage, ${seconds(Math.round(total))} in all` }, parts);
+  parts.push(isOver ? stageView(current, "end", seconds(Math.round(total))) : stageView("confirmed", "idle", NONE));
+  const label = `Time per stage, ${seconds(Math.round(total))} in all`;
+  return el("ol", { class: "stages", "aria-label": label, "data-outcome": isOver ? current : null }, parts);
+}
+
+function stageView(stage, state, text, share = 0) {
+  const view = el(
+    "li",
+    { "data-stage": stage, "data-state": state, "aria-current": state === "current" || state === "end" ? "step" : null },
+    el("span", { class: "bar" }),
+    el("span", { class: "name" }, stage),
+    el("span", { class: "lasted" }, text),
+  );
+  view.style.flexGrow = String(Math.max(0.02, share));
+  return view;
 }

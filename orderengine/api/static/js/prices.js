@@ -1,7 +1,7 @@
 // The last prices of the chosen symbol: each venue's mid price, and what was executed.
 
 import { getOrders } from "./api.js";
-import { Chart, LAST, axis, legend, line, venueLine } from "./chart.js";
+import { Chart, LAST, axis, legend, line, priceAxis, venueLine } from "./chart.js";
 import { compactPrice } from "./curve.js";
 import { find, say } from "./dom.js";
 import { price, timeOfDay } from "./format.js";
@@ -92,7 +92,7 @@ function priceRange(_, low, high) {
 function options(colors, venues) {
   return {
     scales: { x: { range: timeRange }, y: { range: priceRange } },
-    axes: [axis(colors, { space: 76, values: (_, splits) => splits.map(atText) }), axis(colors, { size: 62, values: (_, splits) => splits.map(compactPrice) })],
+    axes: [axis(colors, { space: 76, values: (_, splits) => splits.map(atText) }), priceAxis(colors, compactPrice)],
     series: [
       { label: "At", value: legend(atText, LAST) },
       ...venues.map((dex) => venueLine(colors, dex, LAST, { points: { show: false } })),

@@ -1,0 +1,72 @@
+"""Which other sites' pages may use the API from a browser: those of ALLOWED_ORIGINS (CORS).
+
+A key goes in a header that the page's own code sets. Cookies are neither set nor read, so
+credentials are not allowed.
+"""
+
+from flask import Flask, Response, request
+
+from orderengine.api.event_stream import HEADER as LAST_EVENT_ID
+from orderengine.api.inputs import KEY_HEADER, KEY_REPLAYED
+from orderengine.api.request_ids import HEADER as REQUEST_ID
+from orderengine.api.waiting import APPLIED
+from orderengine.api.waiting import HEADER as PREFER
+
+METHODS = ("GET", "HEAD", "POST")
+ALLOWED_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    KEY_HEADER,
+    "If-Match",
+    LAST_EVENT_ID,
+    PREFER,
+    REQUEST_ID,
+)
+EXPOSED_HEADERS = (
+    "Allow",
+    "ETag",
+    KEY_REPLAYED,
+    "Location",
+    APPLIED,
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "WWW-Authenticate",
+    REQUEST_ID,
+)
+MAX_AGE_S = 600
+"""For how long a browser need not ask again whether it may."""
+
+
+def share_with_origins(app: Flask, origins: frozenset[str]) -> None:
+    """Let pages of these sites send requests and read answers, refusals included.
+
+    Has to come before whatever counts requests or asks for a key: a browser puts no key on the
+    question whether it may send one, and shows its page no other refusal of that question.
+    """
+    if not origins:
+        return
+
+    def answer_preflight() -> Response | None:
+        asks_first = request.method == "OPTIONS" and (
+            "Access-Control-Request-Method" in request.headers
+        )
+        if not asks_first or request.headers.get("Origin") not in origins:
+            return None
+        answer = Response(status=204)
+        answer.headers["Access-Control-Allow-Methods"] = ", ".join(METHODS)
+        answer.headers["Access-Control-Allow-Headers"] = ", ".join(ALLOWED_HEADERS)
+        answer.headers["Access-Control-Max-Age"] = str(MAX_AGE_S)
+        return answer
+
+    def share(answer: Response) -> Response:
+        answer.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        if origin is not None and origin in origins:
+            answer.headers["Access-Control-Allow-Origin"] = origin
+            answer.headers["Access-Control-Expose-Headers"] = ", ".join(EXPOSED_HEADERS)
+        return answer
+
+    app.before_request(answer_preflight)
+    app.after_request(share)

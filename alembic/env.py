@@ -1,9 +1,13 @@
 """Runs the migrations: all of them in one transaction, one runner at a time."""
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from orderengine.config import migration_database_url
+from orderengine.domain.errors import StorageCause
+from orderengine.outages import WORDS, cause_of
 from orderengine.settlement import tables as settlement_tables
 from orderengine.storage import tables as storage_tables
 
@@ -24,10 +28,19 @@ def run_online() -> None:
     if connection is not None:
         _migrate(connection)
         return
-    engine = create_engine(migration_database_url(), poolclass=NullPool)
-    with engine.connect() as opened:
-        _migrate(opened)
-    engine.dispose()
+    writing = {"target_session_attrs": "read-write", "connect_timeout": 5}
+    engine = create_engine(migration_database_url(), poolclass=NullPool, connect_args=writing)
+    try:
+        with engine.connect() as opened:
+            _migrate(opened)
+    except DBAPIError as error:
+        cause = cause_of(error)
+        if cause is None or cause is StorageCause.NO_ANSWER:
+            raise
+        # One line for whoever deploys; a traceback would say less.
+        raise CommandError(WORDS[cause]) from error
+    finally:
+        engine.dispose()
 
 
 def _migrate(connection):

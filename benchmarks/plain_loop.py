@@ -44,6 +44,10 @@ class NoDispatcher:
     def confirm(self, submitted: Submitted) -> None:
         """Nothing to do."""
 
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        """No message waits, of whichever order."""
+        return wanted.keys() & set()
+
     def ping(self) -> None:
         """Nothing to do."""
 

@@ -6,6 +6,7 @@ trial.py       one fault: start, load, inject, heal, wait, check
 rig.py         what is broken: the Procfile's processes, durable servers, proxies before them
 proxy.py       TCP between the processes and a server: cut, stalled, answers swallowed
 redis_pair.py  a primary and a replica of Redis behind one address, and their fail-overs
+standby.py     a copy of PostgreSQL that is promoted in its place
 load.py        orders at a rate, and what the client was told of each
 watch.py       sockets that follow orders across whatever happens
 evidence.py    what is known in the end: REST, sockets, PostgreSQL, the network's ledger

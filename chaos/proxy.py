@@ -19,9 +19,12 @@ POSTGRES_IS_READY = b"Z\x00\x00\x00\x05I"
 class Link:
     """One connection through the proxy."""
 
-    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+    def __init__(
+        self, client: socket.socket, server: socket.socket, flows: threading.Event | None = None
+    ) -> None:
         self.client = client
         self.server = server
+        self.flows = flows or threading.Event()
         self.is_swallowing = False
         self._tail = b""
         self._lock = threading.Lock()
@@ -65,6 +68,7 @@ class Proxy:
         self._rng = rng
         self._flows = threading.Event()
         self._flows.set()
+        self._left_behind: list[threading.Event] = []
         self._links: set[Link] = set()
         self._lock = threading.Lock()
         self._wanted: Sequence[bytes] = ()
@@ -83,6 +87,8 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.flow()
+        for flows in self._left_behind:
+            flows.set()
         self.cut()
 
     def lead(self, target: Callable[[], int]) -> None:
@@ -116,6 +122,13 @@ class Proxy:
         """Pass everything on again."""
         self._flows.set()
 
+    def leave_behind(self) -> None:
+        """Pass nothing on any more of the connections that are open; new ones work."""
+        left, self._flows = self._flows, threading.Event()
+        self._flows.set()
+        left.clear()
+        self._left_behind.append(left)
+
     def swallow(self, wanted: Sequence[bytes], *, rate: float, count: int) -> None:
         """Answer some requests that contain one of `wanted` never: pass, drop the answer, cut.
 
@@ -145,7 +158,7 @@ class Proxy:
         server.settimeout(None)
         for end in (client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(client, server)
+        link = Link(client, server, self._flows)
         with self._lock:
             self._links.add(link)
         for pump in (self._pump_requests, self._pump_answers):
@@ -160,7 +173,7 @@ class Proxy:
 
     def _pump_requests(self, link: Link) -> None:
         while data := link.client.recv(CHUNK_BYTES):
-            self._flows.wait()
+            link.flows.wait()
             if self._wanted and link.asks_for(data, self._wanted) and self._takes_its_turn():
                 link.is_swallowing = True
             link.server.sendall(data)
@@ -168,7 +181,7 @@ class Proxy:
     def _pump_answers(self, link: Link) -> None:
         ending = b""
         while data := link.server.recv(CHUNK_BYTES):
-            self._flows.wait()
+            link.flows.wait()
             if not link.is_swallowing:
                 link.client.sendall(data)
                 continue

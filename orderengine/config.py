@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
+from orderengine.host_lists import with_hosts_as_options
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
@@ -231,11 +232,14 @@ def sqlalchemy_url(url: str) -> str:
     """Name the psycopg2 driver in any PostgreSQL URL.
 
     SQLAlchemy 2.1 reads `postgresql://` as psycopg 3 and refuses `postgres://`, which is what
-    many hosts hand out. Raises ConfigurationError for another kind of URL.
+    many hosts hand out. A list of hosts, `host1:5432,host2:5432`, is written as SQLAlchemy reads
+    it. Raises ConfigurationError for another kind of URL.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
         raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
+    rest = with_hosts_as_options(rest)
+    url = f"postgresql://{rest}"
     if "@" in _parts("DATABASE_URL", url).path:
         raise ConfigurationError(f"DATABASE_URL {_NOT_QUOTED}")
     return f"postgresql+psycopg2://{rest}"

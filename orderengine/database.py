@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import re
 import select
-import time
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,11 +27,11 @@ from sqlalchemy.pool import PoolProxiedConnection
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.json_text import json_value
 from orderengine.outages import WORDS, Condition, cause_of
+from orderengine.sessions import Connector, end_pooled, wait_bounded
 
 Row = Any
 """A row of a result: a named tuple of its columns."""
 
-STATEMENT_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 2
 POOL_TIMEOUT_S = 1.0
 
@@ -59,7 +58,7 @@ def create_database_engine(
     it has unless said otherwise. Connections that write are opened to a server that can be written
     to, and the others to any.
     """
-    psycopg2.extensions.set_wait_callback(_wait_bounded)
+    psycopg2.extensions.set_wait_callback(wait_bounded)
     condition = Condition()
     engine = create_engine(
         url,
@@ -81,6 +80,7 @@ def create_database_engine(
         pool_reset_on_return=None,
         execution_options={_CONDITION: condition},
     )
+    event.listen(engine, "do_connect", Connector())
     event.listen(engine, "connect", _Opened(condition))
     event.listen(engine, "checkout", _refuse_suspect)
     return engine
@@ -192,9 +192,12 @@ def _doubt(connection: PoolProxiedConnection, condition: Condition, error: Excep
     """
     lent = connection.dbapi_connection
     is_lost = lent is None or bool(lent.closed)
-    if is_lost or cause_of(error) in {StorageCause.READ_ONLY, StorageCause.STARTING}:
+    cause = cause_of(error)
+    if is_lost or cause in {StorageCause.READ_ONLY, StorageCause.STARTING}:
         condition.doubt(connection.info.get(_OPENED_AT, condition.doubts))
         if not is_lost:
+            if cause is StorageCause.READ_ONLY:
+                end_pooled(lent)
             connection.invalidate()
 
 
@@ -265,23 +268,3 @@ def _refuse_suspect(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
     poller.register(dbapi_connection.fileno(), select.POLLIN)
     if poller.poll(0):
         raise DisconnectionError("the server closed the connection")
-
-
-def _wait_bounded(connection: Any) -> None:
-    """Wait for libpq, but not longer than a statement may take.
-
-    A server that is frozen, or behind a link that drops packets, still acknowledges or says
-    nothing at all: neither statement_timeout nor TCP_USER_TIMEOUT ends that wait. An error from
-    here makes psycopg2 close the connection, so that no late answer is read as another's.
-    """
-    deadline = time.monotonic() + STATEMENT_TIMEOUT_S
-    while True:
-        state = connection.poll()
-        if state == psycopg2.extensions.POLL_OK:
-            return
-        wants_read = state == psycopg2.extensions.POLL_READ
-        poller = select.poll()
-        poller.register(connection.fileno(), select.POLLIN if wants_read else select.POLLOUT)
-        left_ms = (deadline - time.monotonic()) * 1000
-        if left_ms <= 0 or not poller.poll(left_ms):
-            raise psycopg2.OperationalError("no answer from PostgreSQL in time")

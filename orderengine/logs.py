@@ -5,10 +5,13 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from orderengine.log_output import log_output
 
 _KEY_OR_TICKET = re.compile(r"(oe_[0-9a-f]{12}|oet)_[A-Za-z0-9_-]+")
 
@@ -55,7 +58,7 @@ def configure_logging(level: str) -> None:
 
     `level` is DEBUG, INFO, WARNING or ERROR.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(log_output(sys.stderr, _dropped))
     is_terminal = sys.stderr.isatty()
     said: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -117,6 +120,11 @@ def _shown(value: Any) -> str:
 
 # Everything beyond ASCII is escaped: no value can begin a line of its own, or colour a terminal.
 _encode = json.JSONEncoder(default=repr).encode
+
+
+def _dropped(count: int) -> str:
+    line = {"count": count, "event": "log_lines_dropped", "level": "warning", "logger": __name__}
+    return _encode({**line, "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"})
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -212,7 +212,8 @@ class FakeOrders:
             for _, key, redispatched in due:
                 delay = recheck_in_s(self._orders[key].status, redispatched)
                 self._due[key] = (now + timedelta(seconds=delay), redispatched + 1)
-            return [self._claimed(self._orders[key]) for _, key, _ in due]
+            claimed = sorted((self._orders[key].created_at, key) for _, key, _ in due)
+            return [self._claimed(self._orders[key]) for _, key in claimed]
 
     def _claimed(self, order: Order) -> Order | Unreadable:
         if order.order_id not in self.unreadable:

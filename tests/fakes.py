@@ -1,5 +1,6 @@
 """The ports in memory: real code with the same promises, for tests without I/O."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
@@ -112,6 +113,10 @@ class FakeDispatcher:
         self.sent.append(
             Dispatched("confirm", submitted.order_id, submitted.version, submitted=submitted)
         )
+
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        self.ping()
+        return {sent.order_id for sent in self.sent if wanted.get(sent.order_id) == sent.version}
 
     def ping(self) -> None:
         if self.down:

@@ -51,6 +51,8 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app = Flask("orderengine", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json = _InSchemaOrder(app)
+    # A redirect would be a page of HTML that repeats the Host: another spelling is no path of ours.
+    app.url_map.merge_slashes = app.url_map.redirect_defaults = False
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
     name_requests(app)

@@ -15,6 +15,7 @@ from orderengine.domain.errors import (
     IdempotencyKeyReused,
     NotionalExceeded,
     OrderUnfillable,
+    OrderUnreadable,
     StorageUnavailable,
     VenueUnavailable,
     Violation,
@@ -56,6 +57,7 @@ class ErrorCode(StrEnum):
     HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     UNSUPPORTED_TRANSFER_CODING = "UNSUPPORTED_TRANSFER_CODING"
+    HTTP_VERSION_NOT_SUPPORTED = "HTTP_VERSION_NOT_SUPPORTED"
     NO_QUOTE = "NO_QUOTE"
     NOT_READY = "NOT_READY"
     ORDERS_DISABLED = "ORDERS_DISABLED"
@@ -91,6 +93,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.HEADERS_TOO_LARGE: "The headers are too large",
     ErrorCode.INTERNAL_ERROR: "Internal error",
     ErrorCode.UNSUPPORTED_TRANSFER_CODING: "Unsupported transfer coding",
+    ErrorCode.HTTP_VERSION_NOT_SUPPORTED: "HTTP version not supported",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
     ErrorCode.ORDERS_DISABLED: "No new orders now",
@@ -224,9 +227,12 @@ def _name_taken(error: ClientOrderIdTaken) -> Response:
 
 def _storage_unavailable(error: StorageUnavailable) -> Response:
     log.warning("storage_unavailable", endpoint=request.endpoint, error=str(error))
-    return _retry_later(
-        ErrorCode.STORAGE_UNAVAILABLE, "the order store gave no answer; ask again shortly"
+    detail = (
+        "the order was written by another release of this service; ask again shortly"
+        if isinstance(error, OrderUnreadable)
+        else "the order store gave no answer; ask again shortly"
     )
+    return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
 
 
 def _no_quote(error: VenueUnavailable | AttemptFailed) -> Response:

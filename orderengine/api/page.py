@@ -23,7 +23,7 @@ _TYPES = {
 blueprint = Blueprint("page", __name__)
 
 
-@blueprint.get("/")
+@blueprint.get("/", strict_slashes=False)  # or a target without a path would be redirected
 def get_page() -> Response:
     """Serve the page; which order it shows is read by itself from `?order=`."""
     return _file("index.html")

@@ -84,6 +84,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.UNSUPPORTED_TRANSFER_CODING: Example(
         501, "no other transfer coding than chunked is taken"
     ),
+    ErrorCode.HTTP_VERSION_NOT_SUPPORTED: Example(505, "the version must be HTTP/1.1 or HTTP/1.0"),
     ErrorCode.NO_QUOTE: Example(503, "raydium: raydium gave no answer in time"),
     ErrorCode.NOT_READY: Example(503, "PostgreSQL gives no answer"),
     ErrorCode.ORDERS_DISABLED: Example(

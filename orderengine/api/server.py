@@ -44,6 +44,7 @@ from orderengine.api.request_ids import HEADER as REQUEST_ID
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 8190
 
+_VERSIONS = {(1, 0), (1, 1)}
 _HEADERS = f"{MAX_HEADERS} headers or trailers of at most {MAX_HEADER_BYTES} bytes"
 
 _Refusal = tuple[int, ErrorCode, str]
@@ -62,7 +63,11 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     ParseException: _bad("the request is no proper HTTP"),
     InvalidRequestLine: _bad("the request line is malformed"),
     InvalidRequestMethod: _bad("the method has not the form of one"),
-    InvalidHTTPVersion: _bad("the version must be HTTP/1.1 or HTTP/1.0"),
+    InvalidHTTPVersion: (
+        505,
+        ErrorCode.HTTP_VERSION_NOT_SUPPORTED,
+        "the version must be HTTP/1.1 or HTTP/1.0",
+    ),
     InvalidHeader: _bad("a header or trailer is malformed, given twice, or contradicts another"),
     InvalidHeaderName: _bad("the name of a header or trailer is malformed"),
     ObsoleteFolding: _bad("a header or trailer must not be folded over several lines"),
@@ -116,6 +121,12 @@ def refuse_body(error: ParseException) -> Response:
 
 class ProblemWorker(CapacityWorker):
     """Logs what it refuses as gunicorn does, and answers it as the application would."""
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Serve a request of a known version; gunicorn takes any that begins with HTTP/1."""
+        if req.version not in _VERSIONS:
+            raise InvalidHTTPVersion(req.version)
+        return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Refuse what can not be served; a client that has left is no error."""

@@ -14,7 +14,8 @@ COLUMNS = ("orderId", "status", "attempt", "unmovedS", "dueInS", "redispatched",
 ADVICE = {
     "unclaimed": "no reconciler claims what is due: is a worker running? (doctor)",
     "network": "the network gives no word: the order stays as it is until it does",
-    "workers": "messages were sent and nothing moved: is there a backlog, do workers die? (logs)",
+    "release": "a later release has given it this status, and only that one's workers bring it on",
+    "workers": "recovery looked and nothing moved: is there a backlog, do workers die? (logs)",
 }
 
 
@@ -70,14 +71,14 @@ def requeue(order_id: UUID, *, as_json: bool) -> None:
         return
     click.echo(
         f"order {order_id} is due now: a reconciler takes it up within a second; it stays"
-        f" {order.status.value}, attempt {order.attempt}, version {order.version}"
+        f" {order.status}, attempt {order.attempt}, version {order.version}"
     )
 
 
 def _row(order: StandingOrder) -> dict[str, object]:
     return {
         "orderId": str(order.order_id),
-        "status": order.status.value,
+        "status": order.status,
         "attempt": order.attempt,
         "version": order.version,
         "unmovedS": round(order.unmoved_s, 1),

@@ -1,6 +1,7 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -66,6 +67,16 @@ class LeanCelery(Celery):
         with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
             taken: Message | None = channel.exchange(messages, queues)
             return taken
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """A client of the broker, to look at what waits there; errors as those of `exchange`."""
+        channel = self._sending_channel()
+        with (
+            channel.connection.client._reraise_as_library_errors(),  # noqa: SLF001 - kombu's
+            channel.conn_or_acquire() as client,
+        ):
+            yield client
 
     def probe(self) -> None:
         """Return if the broker takes messages, over the connections that messages go over."""

@@ -1,7 +1,7 @@
 """Hands work to the workers: the Celery chain of the stages, by task name."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from celery.canvas import Signature
@@ -20,10 +20,13 @@ from orderengine.dispatch.names import (
     SUBMIT_ORDER,
     root_id_for,
 )
+from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.handover import Submitted
 from orderengine.execution.ports import Circuit
+
+T = TypeVar("T")
 
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 BACKOFF_MAX_MS = 30_000
@@ -71,6 +74,18 @@ class CeleryDispatcher:
         """
         self._bounded(self._app.probe)
 
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        """Those of these orders, each at a version, of which a message waits in a queue.
+
+        Raises DispatchUnavailable also if there are too many messages to look through.
+        """
+
+        def look() -> set[UUID]:
+            with self._app.client() as client:
+                return find_waiting(client, (SETTLE, INTAKE), wanted)
+
+        return self._bounded(look)
+
     def _stage(self, name: str, queue: str, *args: Any) -> Signature:
         return self._app.signature(name, args=args, options={"queue": queue})
 
@@ -82,16 +97,17 @@ class CeleryDispatcher:
             options["root_id"] = root_id_for(request_id)
         self._bounded(lambda: signature.apply_async(retry=False, **options))
 
-    def _bounded(self, call: Callable[[], object]) -> None:
+    def _bounded(self, call: Callable[[], T]) -> T:
         if not self._circuit.allows():
             raise DispatchUnavailable("the broker failed a moment ago", self._circuit.cause)
         try:
-            call()
+            answer = call()
         except BROKER_ERRORS as error:
             self._circuit.failed(error)
             cause = self._circuit.cause
             raise DispatchUnavailable(f"the broker failed: {cause}", cause) from error
         self._circuit.succeeded()
+        return answer
 
 
 def retry_backoff(factor_ms: int) -> Callable[[int], float]:

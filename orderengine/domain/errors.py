@@ -111,6 +111,10 @@ class StorageUnavailable(OrderEngineError):
     cause: StorageCause = StorageCause.NO_ANSWER
 
 
+class OrderUnreadable(StorageUnavailable):
+    """Another release has written this order, in a way that this one can not read."""
+
+
 class DispatchUnavailable(OrderEngineError):
     """The broker took no message; the row in PostgreSQL brings the order back later.
 

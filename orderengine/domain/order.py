@@ -54,6 +54,15 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.FAILED: frozenset(),
 }
 
+
+def known_status(name: str) -> OrderStatus | None:
+    """The status of this name; None for a status that only a later release knows."""
+    try:
+        return OrderStatus(name)
+    except ValueError:
+        return None
+
+
 OPEN_STATUSES: frozenset[OrderStatus] = frozenset(s for s in OrderStatus if not s.is_terminal)
 
 

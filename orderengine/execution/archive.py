@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from orderengine.domain.order import OrderStatus
+from orderengine.domain.order import OrderStatus, known_status
 from orderengine.execution.intake import KEY_LIFETIME
 from orderengine.execution.ports import Orders
 
@@ -25,11 +25,12 @@ Row = Mapping[str, Any]
 class StandingOrder:
     """An open order with what tells why it stands still; times in seconds.
 
-    `due_in_s` is when recovery looks at it; negative if that time has passed.
+    `due_in_s` is when recovery looks at it; negative if that time has passed. `status` may be one
+    that only a later release knows.
     """
 
     order_id: UUID
-    status: OrderStatus
+    status: str
     attempt: int
     version: int
     unmoved_s: float
@@ -39,10 +40,12 @@ class StandingOrder:
     tx_hash: str | None
 
     def reason(self, stuck_after_s: float) -> str | None:
-        """Why it stands still: `unclaimed`, `network`, `workers`; None if it does not."""
+        """Why it stands still, in one word of `orders stuck`; None if it does not."""
         if self.due_in_s < -OVERDUE_S:
             return "unclaimed"
-        if self.status is OrderStatus.SUBMITTED:
+        if known_status(self.status) is None:
+            return "release"
+        if self.status == OrderStatus.SUBMITTED:
             return "network" if self.unmoved_s > stuck_after_s else None
         return "workers" if self.redispatched >= MANY_REDISPATCHES else None
 

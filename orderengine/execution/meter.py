@@ -123,6 +123,10 @@ class MeteredDispatcher:
         with self._counting():
             self._dispatcher.confirm(submitted)
 
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        """Those of these orders of which a message waits; a look is no message either."""
+        return self._dispatcher.waiting(wanted)
+
     def ping(self) -> None:
         """Return if messages can be sent now; a ping is no message, and is not counted."""
         self._dispatcher.ping()

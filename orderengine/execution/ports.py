@@ -31,20 +31,33 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What can still be read of an order whose row does not read as one any more."""
+    """What can still be read of an order whose row does not read as one any more.
+
+    `status` is None for one that only a later release knows.
+    """
 
     order_id: UUID
     version: int
-    status: OrderStatus
+    status: OrderStatus | None
     attempt: int
     recoveries: int
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEvent:
+    """A stored event of another release, in a form that this one does not know."""
+
+    order_id: UUID
+    seq: int
 
 
 class Orders(Protocol):
     """The store of orders and their events: the truth.
 
     Every method raises StorageUnavailable when there is no answer; a write may then have happened.
+    A row of another release that can not be read holds up no other one; who asks for that very
+    order gets OrderUnreadable.
     """
 
     def accept(self, order: NewOrder) -> Moved:
@@ -83,19 +96,25 @@ class Orders(Protocol):
         """The order as it is now, or None."""
 
     def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
-        """The order's events with `seq` beyond `after`, in order."""
+        """The order's events with `seq` beyond `after`, in order, up to one that can not be read.
 
-    def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
+        Raises OrderUnreadable if that is the first event.
+        """
+
+    def events_after(self, seen: Mapping[UUID, int]) -> Sequence[OrderEvent | UnreadableEvent]:
         """The events of many orders, each beyond the `seq` seen so far, in order per order."""
 
     def page(self, wanted: OrderFilter) -> list[Order]:
-        """Up to `limit` orders, newest first."""
+        """Up to `limit` orders, newest first, without those that can not be read."""
 
     def count_open(self, client_id: str, limit: int) -> int:
         """How many orders of a client have not ended; counting stops at `limit`."""
 
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
-        """Take orders whose time for recovery has come, and put off their next time."""
+        """Take orders whose time for recovery has come, and put off their next time.
+
+        Those whose time came first are taken; the oldest of them is told first.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +260,9 @@ class Dispatcher(Protocol):
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, for one look at the network."""
+
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        """Those of these orders, each at a version, of which a message waits for a worker."""
 
     def ping(self) -> None:
         """Return if messages can be sent now."""

@@ -3,6 +3,10 @@
 One mechanism for every crash point, driven by the state of the row and not by what went wrong.
 """
 
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
 import structlog
 from structlog.contextvars import bound_contextvars
 
@@ -17,34 +21,66 @@ from orderengine.execution.ports import Unreadable
 log = structlog.get_logger(__name__)
 
 CLAIM_LIMIT = 200
+REST_FACTOR = 9
+"""The rest after a look through the queues, in times of what the look took."""
 
 
-def recover_due_orders(engine: Engine) -> int:
-    """Dispatch the rest of the chain for every order that is due; returns how many were.
+class Recovery:
+    """Dispatches the rest of the chain for orders that are due and that no message waits for.
 
-    Raises DispatchUnavailable before anything is claimed, or at the first message that the broker
-    does not take: what was claimed and not dispatched is due again within seconds. An order that
-    can not be brought back is logged and keeps none of the others waiting.
+    A message that waits in a queue brings its order on without help: another one would only make
+    the queue longer. To look for it takes as long as the queues are long; a round that looked for
+    a while is followed by a rest, so that a backlog leaves the workers nine tenths of their time.
     """
-    engine.dispatcher.ping()
-    due = engine.orders.claim_due(CLAIM_LIMIT)
-    for order in due:
-        # The request that placed it is named here, and on what is dispatched for it.
-        request = {} if order.request_id is None else {"request_id": order.request_id}
-        with (
-            bound_contextvars(**request),
-            logging_as("recovery", order.order_id, order.attempt),
-        ):
-            try:
-                _recover(engine, order)
-            except (DispatchUnavailable, StorageUnavailable):
-                raise
-            except Exception:
-                log.exception("order_not_recovered", order_id=str(order.order_id))
-    return len(due)
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._rests_until = float("-inf")
+
+    def run_once(self) -> int:
+        """One round; returns how many orders were due.
+
+        Raises DispatchUnavailable before anything is claimed, or at the first message that the
+        broker does not take: what was claimed and not dispatched is due again within seconds. An
+        order that can not be brought back is logged and keeps none of the others waiting.
+        """
+        if self._clock() < self._rests_until:
+            return 0
+        self._engine.dispatcher.ping()
+        due = self._engine.orders.claim_due(CLAIM_LIMIT)
+        waiting = self._waiting(due) if due else set()
+        for order in due:
+            if order.order_id not in waiting:
+                _bring_back(self._engine, order)
+        if waiting:
+            log.info("orders_wait_for_workers", orders=len(waiting))
+        return len(due)
+
+    def _waiting(self, due: Sequence[Order | Unreadable]) -> set[UUID]:
+        began = self._clock()
+        try:
+            return self._engine.dispatcher.waiting({each.order_id: each.version for each in due})
+        finally:
+            ended = self._clock()
+            self._rests_until = ended + REST_FACTOR * (ended - began)
+
+
+def _bring_back(engine: Engine, order: Order | Unreadable) -> None:
+    # The request that placed it is named here, and on what is dispatched for it.
+    request = {} if order.request_id is None else {"request_id": order.request_id}
+    with bound_contextvars(**request), logging_as("recovery", order.order_id, order.attempt):
+        try:
+            _recover(engine, order)
+        except (DispatchUnavailable, StorageUnavailable):
+            raise
+        except Exception:
+            log.exception("order_not_recovered", order_id=str(order.order_id))
 
 
 def _recover(engine: Engine, order: Order | Unreadable) -> None:
+    if order.status is None:
+        return  # a later release knows how to go on: nothing is sent, and no count ends it
     if order.status is OrderStatus.SUBMITTED:
         # What was signed may land: no count of anything ends such an order, read or unread.
         if isinstance(order, Unreadable):

@@ -140,8 +140,21 @@ def end_all(refs: Sequence[ProcessRef], number: signal.Signals, timeout_s: float
         # Where the leader has gone the rest is ours: no new process is given the id of a group.
         if not ref.is_stranger():
             kill_group(ref.pid)
-    while any(ref.is_running() for ref in refs) and time.monotonic() < deadline + 1:
+    while any(_holds_on(ref) for ref in refs) and time.monotonic() < deadline + 1:
         time.sleep(_POLL_S)
+
+
+def _holds_on(ref: ProcessRef) -> bool:
+    """Whether the process, or one of its group, still has what it held: a port for instance."""
+    if ref.is_running():
+        return True
+    if ref.is_stranger():
+        return False
+    try:
+        os.killpg(ref.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def kill_group(leader_pid: int) -> None:

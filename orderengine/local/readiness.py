@@ -13,12 +13,14 @@ _OK = 200
 _SERVER_ERROR = 500
 
 
-def http_get(address: Address, path: str) -> tuple[int, bytes] | None:
-    """Status and body; None if there was no answer within a second or none that is HTTP."""
+def http_get(
+    address: Address, path: str, timeout_s: float = _TIMEOUT_S
+) -> tuple[int, bytes] | None:
+    """Status and body; None if there was no answer in time or none that is HTTP."""
     request = f"GET {path} HTTP/1.0\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n"
     try:
         endpoint = (address.reachable_host, address.port)
-        with socket.create_connection(endpoint, timeout=_TIMEOUT_S) as connection:
+        with socket.create_connection(endpoint, timeout=timeout_s) as connection:
             connection.sendall(request.encode())
             with connection.makefile("rb") as answer:
                 head, _, body = answer.read().partition(b"\r\n\r\n")

@@ -3,7 +3,8 @@
 import errno
 import shutil
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orderengine.config import ConfigurationError, Settings
@@ -17,6 +18,10 @@ from orderengine.local.procfile import parse_procfile
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import forget_run, live_run, load_run, state_folder
 from orderengine.local.supervisor import Supervisor
+
+# A worker of a killed web process sees within a second that it is alone, and ends.
+_LEFT_PORTS_S = 5.0
+_POLL_S = 0.05
 
 
 def run(root: Path, env: Mapping[str, str]) -> int:
@@ -32,21 +37,21 @@ def run(root: Path, env: Mapping[str, str]) -> int:
     with FolderLock(folder / "run.lock") as lock:
         if not lock.acquire():
             raise _already_running(folder)
-        stop_leftovers(folder)
-        _require_free(addresses.api)
-        if "flower" in commands:
-            _require_free(addresses.flower)
+        patience_s = _LEFT_PORTS_S if stop_leftovers(folder) else 0.0
+        flower = [addresses.flower] if "flower" in commands else []
+        _require_free([addresses.api, *flower], patience_s)
         return Supervisor(root, env, addresses, commands).run()
 
 
-def stop_leftovers(folder: Path) -> None:
-    """Ends what a killed supervisor of this checkout left behind."""
+def stop_leftovers(folder: Path) -> bool:
+    """Ends what a killed supervisor of this checkout left behind; tells whether there was one."""
     leftover = load_run(folder)
     if leftover is not None:
         end_all(list(leftover.children.values()), signal.SIGTERM, timeout_s=3.0)
     for server in (EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres")):
         server.end_survivor()
     forget_run(folder)
+    return leftover is not None
 
 
 def clean(root: Path, env: Mapping[str, str]) -> int:
@@ -94,13 +99,24 @@ def _already_running(folder: Path) -> LocalError:
     )
 
 
-def _require_free(address: Address) -> None:
+def _require_free(addresses: Sequence[Address], patience_s: float) -> None:
+    """Raises LocalError with every address that is not free, after the time for it to become so."""
+    deadline = time.monotonic() + patience_s
+    if patience_s and any(map(_trouble, addresses)):
+        print("waiting for a port that the last run still holds", flush=True)
+    while taken := list(filter(None, map(_trouble, addresses))):
+        if time.monotonic() >= deadline:
+            raise LocalError("\n".join(taken))
+        time.sleep(_POLL_S)
+
+
+def _trouble(address: Address) -> str | None:
     error = obstacle(address.port, address.host)
     if error is None:
-        return
+        return None
     where = f"port {address.port} on {address.host}"
     if error.errno == errno.EADDRINUSE:
-        raise LocalError(
+        return (
             f"{where} is taken: stop what listens there, or set {address.variable} to a free port"
         )
-    raise LocalError(f"{where} cannot be used ({error.strerror}): set {address.variable} or HOST")
+    return f"{where} cannot be used ({error.strerror}): set {address.variable} or HOST"

@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 from orderengine.database import Row as SqlRow
 from orderengine.database import Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.domain.order import OrderStatus
 from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
 
 MOST_COUNTED = 100_000
@@ -149,7 +148,7 @@ class SqlArchive:
 def _standing(row: SqlRow) -> StandingOrder:
     return StandingOrder(
         order_id=row.id,
-        status=OrderStatus(row.status),
+        status=row.status,
         attempt=row.attempt,
         version=row.version,
         unmoved_s=float(row.unmoved_s),

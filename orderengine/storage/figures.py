@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.domain.order import OrderStatus
+from orderengine.domain.order import OrderStatus, known_status
 from orderengine.execution.watch import OpenOrders, Step, Steps
 
 SETTLED_S = 60.0
@@ -85,7 +85,9 @@ class SqlFigures:
     def open_orders(self) -> OpenOrders:
         """The orders that have not ended."""
         found = self._run(_OPEN_ORDERS, {"stuck_after_s": self._stuck_after_s})
-        rows = {OrderStatus(row.status): row for row in found}
+        by_name = {row.status: row for row in found}
+        # Those of a status that only a later release knows are open all the same, and may be old.
+        rows = {status: by_name[status] for status in OrderStatus if status in by_name}
         submitted = rows.get(OrderStatus.SUBMITTED)
         return OpenOrders(
             by_status={status: row.total for status, row in rows.items()},
@@ -98,7 +100,8 @@ class SqlFigures:
     def steps(self) -> Steps:
         """How often orders ended, attempts failed and orders were recovered, since ever."""
         rows = self._run(_STEPS, {"max_recent": MAX_RECENT})
-        return {Step(OrderStatus(row.status), row.cause): int(row.total) for row in rows}
+        known = ((known_status(row.status), row) for row in rows)
+        return {Step(status, row.cause): int(row.total) for status, row in known if status}
 
     def sum_up(self, limit: int) -> int:
         """Add about `limit` steps of a while ago to the running totals; returns how many.

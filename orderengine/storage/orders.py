@@ -5,20 +5,18 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-import structlog
 from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from orderengine.database import Row, Statement, outages_as, run
-from orderengine.domain.documents import (
-    failed_attempt_from,
-    fill_document,
-    fill_from,
-    route_document,
-    route_from,
+from orderengine.domain.documents import fill_document, route_document
+from orderengine.domain.errors import (
+    ClientOrderIdTaken,
+    IdempotencyConflict,
+    OrderUnreadable,
+    StorageUnavailable,
 )
-from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyConflict, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
@@ -34,13 +32,11 @@ from orderengine.domain.moves import (
     Submit,
     due_in_s,
 )
-from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
-from orderengine.domain.side import Side
-from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.domain.order import NewOrder, Order
+from orderengine.execution.ports import OrderFilter, Unreadable, UnreadableEvent
 from orderengine.json_text import json_text
 from orderengine.storage import sql
-
-log = structlog.get_logger(__name__)
+from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000
 """How long a request waits for another one that is storing the same key."""
@@ -51,6 +47,7 @@ class SqlOrders:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reader = RowReader()
 
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
@@ -58,7 +55,7 @@ class SqlOrders:
         if not rows:
             values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
             raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
-        return Moved(_order(rows[0]), _event(rows[0]))
+        return Moved(order_from(rows[0]), event_from(rows[0]))
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
         """Store a new order under the client's key; None, and nothing stored, if it is taken."""
@@ -73,7 +70,7 @@ class SqlOrders:
             if isinstance(error.orig, ForeignKeyViolation):
                 return None  # the client's name for it was taken at this very moment
             raise
-        return Moved(_order(rows[0]), _event(rows[0])) if rows else None
+        return Moved(order_from(rows[0]), event_from(rows[0])) if rows else None
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
         """What was accepted under a client's key, or None."""
@@ -87,7 +84,7 @@ class SqlOrders:
         """The client's order of this name, or None."""
         values = {"client_id": client_id, "client_order_id": client_order_id}
         rows = self._run(sql.NAMED, values)
-        return _order(rows[0]) if rows else None
+        return self._reader.order(rows[0]) if rows else None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
         """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
@@ -99,7 +96,7 @@ class SqlOrders:
         if not rows:
             return None
         written = move.transaction if isinstance(move, Submit) else None
-        return Moved(_order(rows[0], written), _event(rows[0]))
+        return Moved(order_from(rows[0], written), event_from(rows[0]))
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it is not at `version`, or over."""
@@ -112,17 +109,24 @@ class SqlOrders:
     def get(self, order_id: UUID) -> Order | None:
         """The order as it is now, or None."""
         rows = self._run(sql.GET, {"id": order_id})
-        return _order(rows[0]) if rows else None
+        return self._reader.order(rows[0]) if rows else None
 
     def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
-        """The order's events with `seq` beyond `after`, in order."""
-        return [_event(row) for row in self._run(sql.EVENTS, {"id": order_id, "after": after})]
+        """The order's events with `seq` beyond `after`, in order, up to one that can not be read.
 
-    def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
+        Raises OrderUnreadable if that is the first event.
+        """
+        rows = self._run(sql.EVENTS, {"id": order_id, "after": after})
+        found = [self._reader.readable_event(row) for row in rows]
+        known = readable_beginning(found)
+        if found and not known and not after:
+            raise OrderUnreadable(f"another release has written the events of order {order_id}")
+        return known
+
+    def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent | UnreadableEvent]:
         """The events of many orders, each beyond the `seq` seen so far, in order per order."""
         values = {"ids": [str(key) for key in seen], "seqs": list(seen.values())}
-        found = map(_readable_event, self._run(sql.EVENTS_AFTER, values))
-        return [event for event in found if event is not None]
+        return [self._reader.readable_event(row) for row in self._run(sql.EVENTS_AFTER, values)]
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
@@ -138,7 +142,9 @@ class SqlOrders:
         while len(found) < wanted.limit:
             values["limit"] = wanted.limit - len(found)
             rows = self._run(sql.PAGE, values)
-            found += [order for order in map(_readable, rows) if isinstance(order, Order)]
+            found += [
+                order for order in map(self._reader.readable, rows) if isinstance(order, Order)
+            ]
             if len(rows) < values["limit"]:
                 break
             values["before"] = rows[-1].id
@@ -150,9 +156,9 @@ class SqlOrders:
         return int(row.total)
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
-        """Take orders whose time for recovery has come, and put off their next time."""
+        """Take orders whose time for recovery has come, the oldest first; puts their next off."""
         values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
-        return [_readable(row) for row in self._run(sql.CLAIM_DUE, values)]
+        return [self._reader.readable(row) for row in self._run(sql.CLAIM_DUE, values)]
 
     def _move(self, order_id: UUID, version: int, move: Move) -> list[Row]:
         values = {
@@ -220,65 +226,3 @@ def _values(move: Move) -> dict[str, Any]:
             }
         case FailAttempt(reason=reason, detail=detail) | Fail(reason=reason, detail=detail):
             return {"reason": reason.value, "detail": detail}
-
-
-def _readable(row: Row) -> Order | Unreadable:
-    """The row as an order; one that can not be read must not hide the others."""
-    try:
-        return _order(row)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        log.exception("order_unreadable", order_id=str(row.id))
-        status = OrderStatus(row.status)
-        counts = row.version, status, row.attempt, row.recoveries
-        return Unreadable(row.id, *counts, row.request_id)
-
-
-def _order(row: Row, written: SignedTransaction | None = None) -> Order:
-    stored = (
-        SignedTransaction(row.tx_hash, bytes(row.payload), row.last_valid_height)
-        if row.payload is not None
-        else None
-    )
-    return Order(
-        order_id=row.id,
-        client_id=row.client_id,
-        symbol=row.symbol,
-        side=Side(row.side),
-        quantity=row.quantity.normalize(),
-        slippage_tolerance_bps=row.slippage_tolerance_bps,
-        status=OrderStatus(row.status),
-        version=row.version,
-        attempt=row.attempt,
-        recoveries=row.recoveries,
-        created_at=row.created_at.astimezone(UTC),
-        updated_at=row.updated_at.astimezone(UTC),
-        worst_price=row.worst_price.normalize() if row.worst_price is not None else None,
-        max_legs=row.max_legs,
-        client_order_id=row.client_order_id,
-        request_id=row.request_id,
-        route=route_from(row.route) if row.route else None,
-        limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
-        transaction=written or stored,
-        fill=fill_from(row.fill) if row.fill else None,
-        failed_attempts=tuple(failed_attempt_from(item) for item in row.failed_attempts),
-    )
-
-
-def _readable_event(row: Row) -> OrderEvent | None:
-    """The row as an event; one of another release must not hold up the streams of all orders."""
-    try:
-        return _event(row)
-    except (AttributeError, TypeError, ValueError):
-        log.exception("event_unreadable", order_id=str(row.order_id), seq=row.seq)
-        return None
-
-
-def _event(row: Row) -> OrderEvent:
-    return OrderEvent(
-        order_id=row.order_id if "order_id" in row._fields else row.id,
-        seq=row.seq,
-        status=OrderStatus(row.status),
-        attempt=row.attempt,
-        occurred_at=row.occurred_at.astimezone(UTC),
-        data=row.data,
-    )

@@ -201,7 +201,7 @@ CLAIM_DUE = Statement(
     f"""
 WITH due AS (
     SELECT id FROM orders WHERE due_at <= now()
-    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY due_at, created_at LIMIT :limit FOR UPDATE SKIP LOCKED
 ), o AS (
     UPDATE orders
     SET redispatched = redispatched + 1,
@@ -210,5 +210,5 @@ WITH due AS (
     FROM due WHERE orders.id = due.id
     RETURNING orders.*
 )
-SELECT {ORDER_COLUMNS} FROM o {LATEST_TRANSACTION}"""
+SELECT {ORDER_COLUMNS} FROM o {LATEST_TRANSACTION} ORDER BY o.created_at, o.id"""
 )

@@ -7,9 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.ports import Orders
+from orderengine.execution.ports import Orders, UnreadableEvent
 from orderengine.execution.standing import ClientOrders, Look
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
+
+_Stored = OrderEvent | UnreadableEvent
 
 
 class ClientStreams:
@@ -71,7 +73,8 @@ class ClientStreams:
         for follower, orders in due.items():
             for order_id in orders:
                 for event in found.get(order_id, ()):
-                    follower.offer_stored(event)
+                    if isinstance(event, OrderEvent):
+                        follower.offer_stored(event)
         more = [follower.settle(orders, found) for follower, orders in due.items()]
         return any(more) or any(follower.wants_a_look for follower in followers)
 
@@ -87,12 +90,13 @@ class ClientStreams:
         for follower in followers:
             follower.learn(looks[follower.client_id])
 
-    def _find(self, due: Sequence[Mapping[UUID, int]]) -> Mapping[UUID, list[OrderEvent]]:
+    def _find(self, due: Sequence[Mapping[UUID, int]]) -> Mapping[UUID, list[_Stored]]:
         seen: dict[UUID, int] = {}
         for orders in due:
             for order_id, had in orders.items():
                 seen[order_id] = min(had, seen.get(order_id, had))
-        found: dict[UUID, list[OrderEvent]] = defaultdict(list)
+        # One that can not be read counts: its order is not one whose events were pruned.
+        found: dict[UUID, list[_Stored]] = defaultdict(list)
         for event in self._orders.events_after(seen) if seen else ():
             found[event.order_id].append(event)
         return found

@@ -255,4 +255,6 @@ class Hub:
             known = follower.seen
             seen[follower.order_id] = min(known, seen.get(follower.order_id, known))
         if seen:
-            self._deliver(self._orders.events_after(seen), stored=True)
+            found = self._orders.events_after(seen)
+            readable = [event for event in found if isinstance(event, OrderEvent)]
+            self._deliver(readable, stored=True)

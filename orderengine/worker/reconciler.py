@@ -16,7 +16,7 @@ from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.housekeeping import keep_house
 from orderengine.execution.measures import note_ended
 from orderengine.execution.meter import Counter
-from orderengine.execution.recovery import recover_due_orders
+from orderengine.execution.recovery import Recovery
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,7 @@ class Reconciler:
 
     def __init__(self, ports: WorkerPorts) -> None:
         self._ports = ports
+        self._recovery = Recovery(ports.engine)
         self._stopping = threading.Event()
         self._keep_house_at = 0.0
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
@@ -69,7 +70,7 @@ class Reconciler:
 
     def _recover(self) -> str:
         try:
-            recover_due_orders(self._ports.engine)
+            self._recovery.run_once()
         except (DispatchUnavailable, StorageUnavailable) as error:
             log.warning("recovery_postponed", error=str(error))
             return "postponed"

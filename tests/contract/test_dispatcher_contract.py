@@ -4,6 +4,7 @@ from datetime import UTC
 from uuid import uuid4
 
 import pytest
+import redis
 
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
@@ -62,6 +63,22 @@ def test_a_lost_broker_is_told_by_every_call(lost_dispatcher: Dispatcher) -> Non
         lost_dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     with pytest.raises(DispatchUnavailable):
         lost_dispatcher.confirm(a_handover())
+    with pytest.raises(DispatchUnavailable):
+        lost_dispatcher.waiting({uuid4(): 1})
+
+
+def test_what_waits_is_known_by_order_and_version(
+    dispatcher: Dispatcher, redis_client: redis.Redis
+) -> None:
+    handover, routed, lost = a_handover(), uuid4(), uuid4()
+    dispatcher.confirm(handover)
+    for cause in RoutingCause:
+        dispatcher.route(routed, 12, cause)
+    known = {handover.order_id: handover.version, routed: 12, lost: 1}
+    assert dispatcher.waiting(known) == {handover.order_id, routed}
+    later = {handover.order_id: handover.version + 1, routed: 1}
+    assert dispatcher.waiting(later) == set()
+    assert dispatcher.waiting({}) == set()
 
 
 def test_a_clock_tells_aware_utc_and_never_goes_back(any_clock: Clock) -> None:

@@ -18,7 +18,7 @@ from orderengine.local.processes import ProcessRef
 from orderengine.local.runfile import load_run
 
 CHILD = """
-import http.server, json, os, signal, sys
+import http.server, json, os, signal, sys, time
 
 kind, *modes = sys.argv[1:]
 print(kind, "uses", os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)
@@ -35,8 +35,15 @@ if kind == "worker":
     while True:
         signal.pause()
 
+if "talkative" in modes:
+    import structlog
+    from orderengine.logs import configure_logging
+    configure_logging("INFO")
+
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        for _ in range(50 if "talkative" in modes and self.path == "/talk" else 0):
+            structlog.get_logger("web").info("said", words="x" * 2000)
         degraded = [] if os.path.exists("worker.up") else ["worker"]
         self.send_response(200)
         self.end_headers()
@@ -46,7 +53,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 port = int(os.environ["PORT" if kind == "web" else "FLOWER_PORT"])
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers)
+if "held" in modes and os.fork() == 0:
+    os.setsid()
+    while os.path.exists("Procfile") and not os.path.exists("let-go"):
+        time.sleep(0.01)
+    os._exit(0)
+server.serve_forever()
 """
 
 PROCFILE = """

@@ -276,4 +276,4 @@ def test_status_names_of_the_archive_are_those_of_orders(
 ) -> None:
     Walk(orders)
     (found,) = archive.standing(10)
-    assert found.status is OrderStatus.PENDING
+    assert found.status == OrderStatus.PENDING

@@ -123,7 +123,7 @@ def test_a_request_whose_outcome_was_unknown_finds_its_order(
     accept(orders, "k-0")  # connects and prepares, which the short limit is not for
     with database.connect() as connection:
         connection.execute(SLOW_TO_COMMIT)
-    monkeypatch.setattr("orderengine.database.STATEMENT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("orderengine.sessions.STATEMENT_TIMEOUT_S", 0.2)
     try:
         with pytest.raises(StorageUnavailable):
             accept(orders)

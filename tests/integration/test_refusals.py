@@ -49,6 +49,10 @@ def line(name: str, sent: bytes, told: str, code: ErrorCode = ErrorCode.BAD_REQU
     return Broken(name, sent + b"\r\nHost: localhost\r\n\r\n", told, code)
 
 
+def version(name: str, sent: bytes) -> Broken:
+    return line(name, b"GET / " + sent, "version", ErrorCode.HTTP_VERSION_NOT_SUPPORTED)
+
+
 def headers(
     name: str, *sent: bytes, told: str = "header", code: ErrorCode = ErrorCode.BAD_REQUEST
 ) -> Broken:
@@ -70,8 +74,9 @@ NOT_READ = [
     line("a method in lower case", b"get / HTTP/1.1", "method"),
     line("a method with brackets", SECRET[:8] + b" / HTTP/1.1", "method"),
     line("a method that is too long", b"G" * 21 + b" / HTTP/1.1", "method"),
-    line("another protocol", b"GET / " + SECRET + b"/1.1", "version"),
-    line("HTTP/9.9", b"GET / HTTP/9.9", "version"),
+    version("another protocol", SECRET + b"/1.1"),
+    *[version(f"HTTP/{n}", b"HTTP/" + n.encode()) for n in ("0.9", "1.2", "1.9", "2.0", "9.9")],
+    *[version(f"a version written {n}", b"HTTP/" + n.encode()) for n in ("1", "1.10", "01.1")],
     line("a long line", b"GET /" + b"a" * 4090 + b" HTTP/1.1", "4094", ErrorCode.URI_TOO_LONG),
     Broken("a line without an end", b"GET /" + b"a" * 5000, "4094", ErrorCode.URI_TOO_LONG),
     headers(

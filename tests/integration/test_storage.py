@@ -251,7 +251,7 @@ def test_a_statement_that_gets_no_answer_ends_in_time(
         holder.execute(
             text("SELECT 1 FROM orders WHERE id = :id FOR UPDATE"), {"id": order.order_id}
         )
-        monkeypatch.setattr("orderengine.database.STATEMENT_TIMEOUT_S", 0.3)
+        monkeypatch.setattr("orderengine.sessions.STATEMENT_TIMEOUT_S", 0.3)
         with pytest.raises(StorageUnavailable):
             orders.move(order.order_id, 1, START)
         monkeypatch.undo()

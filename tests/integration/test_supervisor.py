@@ -2,14 +2,19 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from orderengine.local.ports import is_free
+from orderengine.local.environment import Address
+from orderengine.local.ports import LOOPBACK, is_free
+from orderengine.local.readiness import http_get
 from orderengine.local.runfile import live_run, load_run
-from tests.integration.local_stack import Stack, a_stack, edit_procfile, eventually
+from tests.integration.local_stack import READY, Stack, a_stack, edit_procfile, eventually
 
 
 @pytest.fixture
@@ -121,6 +126,54 @@ def test_what_a_compound_line_started_is_stopped_too(stack: Stack) -> None:
     assert not is_free(port)
     assert stack.stop()[0] == 0
     assert is_free(port)
+
+
+def test_a_port_that_a_killed_run_still_holds_is_waited_for(stack: Stack) -> None:
+    edit_procfile(stack, "child.py web", "child.py web held")
+    stack.start_until_ready()
+    web = stack.child("web")
+    stack.process.kill()
+    web.send(signal.SIGKILL)
+    stack.process.wait()
+    assert not is_free(int(stack.env["PORT"]))
+    edit_procfile(stack, "child.py web held", "child.py web")
+    stack.start()
+    stack.wait_for("waiting for a port")
+    (stack.root / "let-go").touch()
+    stack.wait_for(READY)
+
+
+def test_every_port_that_is_taken_is_named(stack: Stack) -> None:
+    with ExitStack() as taken:
+        for name in ("PORT", "FLOWER_PORT"):
+            listener = taken.enter_context(socket.socket())
+            listener.bind((LOOPBACK, int(stack.env[name])))
+            listener.listen()
+        stack.start()
+        assert stack.process.wait(30) == 1
+        for name in ("PORT", "FLOWER_PORT"):
+            stack.wait_for(f"port {stack.env[name]} on 127.0.0.1 is taken: .* set {name} to a free")
+
+
+def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
+    edit_procfile(stack, "child.py web", "child.py web talkative")
+    stack.env["PYTHONPATH"] = str(Path(__file__).parents[2])
+    stack.start_until_ready()
+    address = Address(LOOPBACK, int(stack.env["PORT"]), "PORT")
+    supervisor = stack.process
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        # Each answer comes after 100 KB of log, which is more than a pipe holds.
+        for _ in range(3):
+            assert http_get(address, "/talk", timeout_s=30.0) is not None
+    finally:
+        supervisor.send_signal(signal.SIGCONT)
+
+    def is_told() -> bool:
+        assert http_get(address, "/talk", timeout_s=30.0) is not None
+        return any("log_lines_dropped" in line for line in stack.lines)
+
+    eventually(is_told, timeout_s=30.0)
 
 
 def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Stack) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Fail, RoutingCause, StartRouting
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.execution.ports import OrderFilter, Unreadable, UnreadableEvent
 from orderengine.storage.orders import SqlOrders
 from tests.steps import CONFIRMED, Walk
 
@@ -84,4 +84,8 @@ def test_a_bad_event_holds_up_no_other_order(orders: SqlOrders, database: Engine
     with database.connect() as connection:
         connection.execute(statement, {"id": bad.order_id})
     read = orders.events_after({bad.order_id: 0, sound.order_id: 0})
-    assert [event.order_id for event in read] == [sound.order_id]
+    by_order = {event.order_id: event for event in read}
+    assert by_order == {
+        bad.order_id: UnreadableEvent(bad.order_id, 1),
+        sound.order_id: sound.first.event,
+    }

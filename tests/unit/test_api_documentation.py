@@ -87,6 +87,7 @@ def test_every_error_of_an_operation_shows_its_answer(spec: dict[str, Any]) -> N
         ErrorCode.EXPECTATION_FAILED,
         ErrorCode.HEADERS_TOO_LARGE,
         ErrorCode.UNSUPPORTED_TRANSFER_CODING,
+        ErrorCode.HTTP_VERSION_NOT_SUPPORTED,
         ErrorCode.UPGRADE_REQUIRED,
         ErrorCode.ORIGIN_NOT_ALLOWED,
         ErrorCode.FORBIDDEN,  # /metrics

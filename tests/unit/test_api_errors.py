@@ -9,6 +9,7 @@ from flask import Flask, abort
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
 
 from orderengine.api.errors import TITLES, ErrorCode, problem, register_error_handlers
 from orderengine.api.strict_json import MAX_BODY_BYTES
@@ -48,6 +49,29 @@ def test_an_unknown_path_is_not_found(web: Web) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (404, "NOT_FOUND")
     assert rules(answer) == []
     assert "script" not in answer.text
+
+
+def test_a_path_with_two_slashes_is_not_found_and_not_redirected(web: Web) -> None:
+    paths = [str(rule)[1:] for rule in web.app.url_map.iter_rules() if "/" in str(rule)[1:]]
+    assert len(paths) > 10
+    for path in paths:
+        asked = "/" + path.replace("/", "//").replace("<path:name>", "js/main.js")
+        answer = asked_as(web, asked)
+        assert (answer.status_code, answer.content_type) == (404, "application/problem+json"), asked
+        assert "evil.example" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["", "//", "//livez", "///openapi.json"])
+def test_slashes_at_the_beginning_count_as_one(web: Web, path: str) -> None:
+    answer = asked_as(web, path)
+    assert (answer.status_code, answer.headers.get("Location")) == (200, None)
+    answer.close()
+
+
+def asked_as(web: Web, path: str) -> TestResponse:
+    # The client itself would take `//a/b` for a host and a path.
+    changed = {"PATH_INFO": path}
+    return web.client.get("/", headers={"Host": "evil.example"}, environ_overrides=changed)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

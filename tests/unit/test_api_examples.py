@@ -9,6 +9,7 @@ import pytest
 from flask import Response
 from gunicorn.http.errors import (
     ExpectationFailed,
+    InvalidHTTPVersion,
     LimitRequestHeaders,
     LimitRequestLine,
     UnsupportedTransferCoding,
@@ -166,6 +167,7 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.HEADERS_TOO_LARGE: lambda _: refusal(LimitRequestHeaders("too many")),
     ErrorCode.INTERNAL_ERROR: Asked.defect,
     ErrorCode.UNSUPPORTED_TRANSFER_CODING: lambda _: refusal(UnsupportedTransferCoding("gold")),
+    ErrorCode.HTTP_VERSION_NOT_SUPPORTED: lambda _: refusal(InvalidHTTPVersion((2, 0))),
     ErrorCode.NO_QUOTE: Asked.no_quote,
     ErrorCode.NOT_READY: Asked.not_ready,
     ErrorCode.STORAGE_UNAVAILABLE: Asked.no_storage,

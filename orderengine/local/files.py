@@ -1,6 +1,7 @@
 """Folders and files of ours: private from the first byte, and never half written."""
 
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -55,6 +56,19 @@ def last_lines(path: Path, count: int, window_bytes: int = 16_384) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-count:]
     except FileNotFoundError:
         return []
+
+
+def denied(path: Path) -> str:
+    """What to tell about a path that this user may not use: whose it is, and what to do."""
+    try:
+        found = next(each for each in (path, *path.parents) if each.exists())
+        owner = pwd.getpwuid(found.stat().st_uid).pw_name
+    except (OSError, KeyError, StopIteration):
+        return f"{path}: permission denied"
+    return (
+        f"{path}: permission denied; {found} belongs to {owner}, who alone can go on here,"
+        " or free the checkout with make clean"
+    )
 
 
 class FolderLock:

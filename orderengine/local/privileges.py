@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from orderengine.local.files import write_private
 from orderengine.local.processes import User
 
 _LASTING_TEMPORARY_FOLDER = Path("/var/tmp")  # noqa: S108 - mkdtemp picks the name inside it
+_HOME = "orderengine-postgres-"
+_LOCATION = "location"
+_OWNER = "data-folder"
 
 
 def unprivileged_user(data: Path) -> User | None:
@@ -73,24 +77,44 @@ def reachable_home(user: User | None, data_dir: Path) -> Path:
     """
     if can_reach(user, data_dir):
         return data_dir
-    note = data_dir / "location"
-    if note.exists():
-        home = Path(note.read_text())
-        if home.is_dir() and home.stat().st_uid == os.geteuid():
-            return home
+    home = _home_of(data_dir)
+    if home is not None:
+        return home
     parents = (_LASTING_TEMPORARY_FOLDER, Path(tempfile.gettempdir()))
     parent = next((folder for folder in parents if can_reach(user, folder)), None)
     if parent is None:
         raise ServerError("PostgreSQL's user can reach no temporary folder: set DATABASE_URL")
-    home = Path(tempfile.mkdtemp(prefix="orderengine-postgres-", dir=parent))
+    _remove_abandoned(parent, data_dir)
+    home = Path(tempfile.mkdtemp(prefix=_HOME, dir=parent))
     home.chmod(0o711)
-    write_private(note, str(home))
+    write_private(home / _OWNER, str(data_dir))
+    write_private(data_dir / _LOCATION, str(home))
     return home
+
+
+def _home_of(data_dir: Path) -> Path | None:
+    """The folder that a data folder remembers, if that is still there and ours."""
+    try:
+        home = Path((data_dir / _LOCATION).read_text())
+    except FileNotFoundError:
+        return None
+    return home if home.is_dir() and home.stat().st_uid == os.geteuid() else None
+
+
+def _remove_abandoned(parent: Path, data_dir: Path) -> None:
+    """Deletes what a data folder of before had here: whoever removed that by hand cannot see it."""
+    for home in parent.glob(f"{_HOME}*"):
+        try:
+            is_ours = home.lstat().st_uid == os.geteuid() and home.is_dir()
+            if is_ours and (home / _OWNER).read_text() == str(data_dir):
+                shutil.rmtree(home)
+        except OSError:
+            continue
 
 
 def reachable_binaries(user: User | None, bin_dir: Path, home: Path) -> Path:
     """The folder of the binaries, or a copy in `home` where that user cannot reach it."""
-    if can_reach(user, bin_dir):
+    if can_reach(user, bin_dir) and not _is_private(bin_dir.parent):
         return bin_dir
     prefix = bin_dir.parent
     copy = home / "install"
@@ -107,5 +131,21 @@ def reachable_binaries(user: User | None, bin_dir: Path, home: Path) -> Path:
     libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, copy / libraries.name)
+    _open_to_all(copy)
     write_private(stamp_file, stamp)
     return copied_bin
+
+
+def _is_private(prefix: Path) -> bool:
+    """Whether some file of an installation is for its owner alone, as a strict umask makes them."""
+    files = (path for part in ("bin", "lib", "share") for path in (prefix / part).rglob("*"))
+    return any(not path.stat().st_mode & stat.S_IROTH for path in files if path.exists())
+
+
+def _open_to_all(folder: Path) -> None:
+    """Lets everybody read, and run, what the owner can."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode | 0o444 | (0o111 if mode & stat.S_IXUSR else 0))

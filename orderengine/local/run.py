@@ -29,18 +29,40 @@ def run(root: Path, env: Mapping[str, str]) -> int:
 
     Raises LocalError, before anything was started, for what the user has to change.
     """
-    addresses = Addresses.from_env(env)
-    commands = _read_procfile(root)
-    _require_settings(env, addresses)
+    addresses, commands = _plan(root, env)
     folder = state_folder(root)
     make_folder(folder)
     with FolderLock(folder / "run.lock") as lock:
         if not lock.acquire():
             raise _already_running(folder)
         patience_s = _LEFT_PORTS_S if stop_leftovers(folder) else 0.0
-        flower = [addresses.flower] if "flower" in commands else []
-        _require_free([addresses.api, *flower], patience_s)
+        _require_free(_listening(addresses, commands), patience_s)
         return Supervisor(root, env, addresses, commands).run()
+
+
+def check(root: Path, env: Mapping[str, str]) -> int:
+    """Raises LocalError for what `run` would refuse, as long as nothing is installed: 0 else.
+
+    Changes nothing. What a killed run left behind is for `run` to end.
+    """
+    addresses, commands = _plan(root, env)
+    folder = state_folder(root)
+    if live_run(folder) is not None:
+        raise _already_running(folder)
+    if load_run(folder) is None:
+        _require_free(_listening(addresses, commands), 0.0)
+    return 0
+
+
+def _plan(root: Path, env: Mapping[str, str]) -> tuple[Addresses, dict[str, str]]:
+    addresses = Addresses.from_env(env)
+    commands = _read_procfile(root)
+    _require_settings(env, addresses)
+    return addresses, commands
+
+
+def _listening(addresses: Addresses, commands: Mapping[str, str]) -> list[Address]:
+    return [addresses.api, *([addresses.flower] if "flower" in commands else [])]
 
 
 def stop_leftovers(folder: Path) -> bool:

@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +25,18 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", "--no-print-directory", *arguments]
-    env = {"PATH": os.environ["PATH"]}
+def make(
+    folder: Path, *arguments: str, user: str | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=30, check=False
+        ["make", "--no-print-directory", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **env},
+        user=user,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
 
@@ -82,3 +92,54 @@ def test_a_system_without_file_locks_is_told_what_works() -> None:
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
     assert all(word in line for word in ("WSL", "DATABASE_URL", "REDIS_URL"))
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that every user of this machine can pass through, unlike tmp_path."""
+    with tempfile.TemporaryDirectory(prefix="orderengine-test-") as folder:
+        Path(folder).chmod(0o777)
+        shutil.copy(ROOT / "Makefile", folder)
+        for name in ("requirements.txt", "requirements-servers.txt", "requirements-dev.txt"):
+            (Path(folder) / name).touch()
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+@pytest.mark.parametrize("target", ["run", "order", "test"])
+def test_another_user_than_the_one_who_installed_is_told_in_one_line(
+    shared: Path, target: str, mode: int
+) -> None:
+    (shared / ".venv" / "bin").mkdir(parents=True)
+    (shared / ".venv").chmod(mode)
+    made = make(shared, target, user="nobody")
+    line, *rest = made.stderr.splitlines()
+    assert "orderengine: .venv belongs to root: go on as that user" in line
+    assert [each for each in rest if not each.startswith("make: ***")] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_checkout_that_cannot_be_written_to_is_told_in_one_line(shared: Path) -> None:
+    shared.chmod(0o755)
+    made = make(shared, "run", user="nobody")
+    assert made.stderr.startswith("orderengine: . belongs to root: ")
+    assert len(made.stderr.splitlines()) == 2
+
+
+def test_a_taken_port_is_told_before_anything_is_installed(checkout: Path) -> None:
+    for name in ("Procfile", "orderengine"):
+        (checkout / name).symlink_to(ROOT / name)
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in *pip*) exit 1;; *) exec {sys.executable} -S "$@";; esac\n'
+    )
+    python.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as api, socket.create_server(("127.0.0.1", 0)) as f:
+        ports = [str(listener.getsockname()[1]) for listener in (api, f)]
+        made = make(checkout, "run", PORT=ports[0], FLOWER_PORT=ports[1])
+    assert made.returncode != 0
+    for port, variable in zip(ports, ("PORT", "FLOWER_PORT"), strict=True):
+        assert f"port {port} on 127.0.0.1 is taken" in made.stderr
+        assert f"set {variable} to a free port" in made.stderr
+    assert "Installing" not in made.stdout

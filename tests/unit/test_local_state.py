@@ -1,6 +1,7 @@
 """Run file, private files, locks, and the backoff of restarts."""
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.local.files import FolderLock, last_lines, make_folder, write_private
+from orderengine.local.files import FolderLock, denied, last_lines, make_folder, write_private
 from orderengine.local.processes import ProcessRef, outcome
 from orderengine.local.runfile import Run, forget_run, live_run, load_run, own_ref
 from orderengine.local.team import Backoff
@@ -90,6 +91,13 @@ def test_folders_above_keep_their_mode(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     assert tmp_path.stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "a").stat().st_mode & 0o066 == 0
+
+
+def test_whoever_may_not_use_a_path_reads_whose_it_is(tmp_path: Path) -> None:
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    (tmp_path / "state").mkdir()
+    told = denied(tmp_path / "state" / "run.lock")
+    assert f"{tmp_path / 'state'} belongs to {owner}" in told
 
 
 def test_a_lock_has_one_holder(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Runs the migrations: all of them in one transaction, one runner at a time."""
+"""Runs the migrations: in one transaction up to one that needs none, one runner at a time."""
+
+import time
+from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
@@ -13,6 +16,7 @@ from orderengine.storage import tables as storage_tables
 
 METADATA = [storage_tables.metadata, settlement_tables.metadata]
 LOCK = 0x0_0DE_4E61  # any number that no other user of the database takes
+LOCK_POLL_S = 0.1
 
 
 def run_offline() -> None:
@@ -44,16 +48,39 @@ def run_online() -> None:
 
 
 def _migrate(connection):
-    context.configure(connection=connection, target_metadata=METADATA, compare_server_default=True)
-    with context.begin_transaction():
-        # A queue for a lock on a busy table blocks everybody behind it: give up and try again.
-        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-        newer = _newer_revision()
-        if newer is None:
-            context.run_migrations()
-        else:
-            print(f"the schema is {newer}, of a newer release: nothing to migrate")  # noqa: T201
+    with _alone(connection):
+        # Only from here on no transaction is open, which it looks at.
+        context.configure(
+            connection=connection, target_metadata=METADATA, compare_server_default=True
+        )
+        with context.begin_transaction():
+            # A queue for a lock on a busy table blocks everybody behind it: rather try again.
+            connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+            newer = _newer_revision()
+            if newer is None:
+                context.run_migrations()
+            else:
+                said = f"the schema is {newer}, of a newer release: nothing to migrate"
+                print(said)  # noqa: T201
+
+
+@contextmanager
+def _alone(connection):
+    """Hold a lock of the session, which outlasts the transactions of an index made concurrently.
+
+    Who waits for it asks again and again: a statement that waited would hold a snapshot, and such
+    an index waits for all of these.
+    """
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+        connection.commit()
+        time.sleep(LOCK_POLL_S)
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.commit()
 
 
 def _newer_revision():

@@ -35,6 +35,21 @@ Row = Any
 CONNECT_TIMEOUT_S = 2
 POOL_TIMEOUT_S = 1.0
 
+ON_THE_SERVER: Mapping[str, str | int] = {"statement_timeout": 1500}
+"""Have PostgreSQL itself end a statement, in ms, before this side gives it up.
+
+A statement that was only given up runs on in the server, without anybody who wants its rows.
+"""
+
+BY_INDEX: Mapping[str, str | int] = {
+    **ON_THE_SERVER,
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "max_parallel_workers_per_gather": 0,
+}
+"""Have the planner read in the order of an index, whatever it believes about the table."""
+
 DATABASE_DEFECTS = (DataError, IntegrityError, ProgrammingError)
 """What PostgreSQL raises for a statement that is wrong, unless `cause_of` finds a cause."""
 
@@ -107,21 +122,25 @@ class Statement:
     Planning these statements costs PostgreSQL more than running them. The name of the prepared
     form is made from its text, so that one that another client left on a shared server connection
     is the very same statement. Raises ValueError for a percent sign, which the driver would read.
+
+    `settings` hold for this statement alone: they are sent with it, and PostgreSQL takes several
+    statements of one message for one transaction, also behind a pooler in transaction mode.
     """
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, settings: Mapping[str, str | int] | None = None) -> None:
         if "%" in sql:
             raise ValueError("a statement must not contain a percent sign")
+        local = "".join(f"SET LOCAL {name} = {value}; " for name, value in (settings or {}).items())
         names = list(dict.fromkeys(_PARAMETER.findall(sql)))
         places = {name: f"${number}" for number, name in enumerate(names, start=1)}
         self.sql = sql
         self.writes = _WRITES.search(sql) is not None
-        self.plain = _PARAMETER.sub(r"%(\1)s", sql)
+        self.plain = local + _PARAMETER.sub(r"%(\1)s", sql)
         self.name = f"orderengine_{hashlib.sha256(sql.encode()).hexdigest()[:16]}"
         body = _PARAMETER.sub(lambda found: places[found[1]], sql)
         arguments = ", ".join(f"%({name})s" for name in names)
         self.prepare = f"PREPARE {self.name} AS {body}"
-        self.execute = f"EXECUTE {self.name}({arguments})" if names else f"EXECUTE {self.name}"
+        self.execute = f"{local}EXECUTE {self.name}" + (f"({arguments})" if names else "")
         self._record: Any = None
 
     def rows(self, cursor: DBAPICursor) -> list[Row]:

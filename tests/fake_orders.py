@@ -18,7 +18,7 @@ from orderengine.domain.moves import (
     recheck_in_s,
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus
-from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.execution.ports import OrderFilter, Position, Unreadable
 from orderengine.execution.standing import Look, Standing
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -175,11 +175,7 @@ class FakeOrders:
                 self._orders.values(), key=lambda o: (o.created_at, o.order_id), reverse=True
             )
             if wanted.before is not None:
-                last = self._orders.get(wanted.before)
-                if last is None or last.client_id != wanted.client_id:
-                    return []
-                edge = (last.created_at, last.order_id)
-                newest = [o for o in newest if (o.created_at, o.order_id) < edge]
+                newest = [o for o in newest if (o.created_at, o.order_id) < wanted.before]
             matching = [
                 order
                 for order in newest
@@ -188,6 +184,13 @@ class FakeOrders:
                 and wanted.symbol in {None, order.symbol}
             ]
             return matching[: wanted.limit]
+
+    def position(self, client_id: str, order_id: UUID) -> Position | None:
+        with self._guarded():
+            order = self._orders.get(order_id)
+            if order is None or order.client_id != client_id:
+                return None
+            return Position(order.created_at, order.order_id)
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         return self.move(order_id, version, failure) is not None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from orderengine.domain.events import Moved, OrderEvent
@@ -18,15 +18,22 @@ from orderengine.domain.side import Side
 from orderengine.execution.handover import Submitted
 
 
+class Position(NamedTuple):
+    """Where an order stands in the list of all orders; it stays there whatever becomes of it."""
+
+    created_at: datetime
+    order_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders to list, newest first; `before` is the last order of the page before."""
+    """Which orders to list, newest first; `before` is where the page before ended."""
 
     client_id: str
     limit: int
     status: OrderStatus | None = None
     symbol: str | None = None
-    before: UUID | None = None
+    before: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,9 @@ class Orders(Protocol):
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first, without those that can not be read."""
+
+    def position(self, client_id: str, order_id: UUID) -> Position | None:
+        """Where an order of the client stands in the list, or None if it has no such order."""
 
     def count_open(self, client_id: str, limit: int) -> int:
         """How many orders of a client have not ended; counting stops at `limit`."""

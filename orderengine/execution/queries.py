@@ -8,7 +8,7 @@ from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfilla
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order
 from orderengine.domain.routing import Offer, Route, Wanted
-from orderengine.execution.ports import OrderCache, OrderFilter, Orders, QuoteBoard
+from orderengine.execution.ports import OrderCache, OrderFilter, Orders, Position, QuoteBoard
 
 
 def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID) -> Order | None:
@@ -31,10 +31,12 @@ def find_events(
     return None if order is None else orders.events(order_id, after)
 
 
-def list_orders(orders: Orders, wanted: OrderFilter) -> tuple[list[Order], UUID | None]:
-    """One page of orders, newest first, and the last id of it if another page may follow."""
+def list_orders(orders: Orders, wanted: OrderFilter) -> tuple[list[Order], Position | None]:
+    """One page of orders, newest first, and where it ends if another page may follow."""
     page = orders.page(wanted)
-    return page, page[-1].order_id if len(page) == wanted.limit else None
+    if len(page) < wanted.limit:
+        return page, None
+    return page, Position(page[-1].created_at, page[-1].order_id)
 
 
 def find_route(board: QuoteBoard, wanted: Wanted) -> Route:

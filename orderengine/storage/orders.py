@@ -1,6 +1,7 @@
 """The store of orders on PostgreSQL."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -33,9 +34,9 @@ from orderengine.domain.moves import (
     due_in_s,
 )
 from orderengine.domain.order import NewOrder, Order
-from orderengine.execution.ports import OrderFilter, Unreadable, UnreadableEvent
+from orderengine.execution.ports import OrderFilter, Position, Unreadable, UnreadableEvent
 from orderengine.json_text import json_text
-from orderengine.storage import sql
+from orderengine.storage import lists, sql
 from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000
@@ -130,25 +131,23 @@ class SqlOrders:
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
-        values: dict[str, Any] = {
-            "client_id": wanted.client_id,
-            "status": wanted.status.value if wanted.status else None,
-            "symbol": wanted.symbol,
-            "before": wanted.before,
-            "limit": wanted.limit,
-        }
         found: list[Order] = []
         # One that can not be read is left out, and must not make a page look like the last.
         while len(found) < wanted.limit:
-            values["limit"] = wanted.limit - len(found)
-            rows = self._run(sql.PAGE, values)
+            rest = replace(wanted, limit=wanted.limit - len(found))
+            rows = self._run(*lists.page(rest))
             found += [
                 order for order in map(self._reader.readable, rows) if isinstance(order, Order)
             ]
-            if len(rows) < values["limit"]:
+            if len(rows) < rest.limit:
                 break
-            values["before"] = rows[-1].id
+            wanted = replace(wanted, before=Position(rows[-1].created_at, rows[-1].id))
         return found
+
+    def position(self, client_id: str, order_id: UUID) -> Position | None:
+        """Where an order of the client stands in the list, or None if it has no such order."""
+        rows = self._run(lists.POSITION, {"client_id": client_id, "id": order_id})
+        return Position(rows[0].created_at.astimezone(UTC), order_id) if rows else None
 
     def count_open(self, client_id: str, limit: int) -> int:
         """How many orders of a client have not ended; counting stops at `limit`."""

@@ -5,7 +5,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from orderengine.database import DATABASE_ERRORS
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 
 
 def database_fault(engine: Engine) -> str | None:

@@ -154,25 +154,13 @@ SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
 )
 
+# Planned while the table is small, it must not read the large one that the table becomes.
 COUNT_OPEN = Statement(
     """
 SELECT count(*) AS total FROM (
     SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL LIMIT :limit
-) AS open_orders"""
-)
-
-PAGE = Statement(
-    f"""
-SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
-WHERE o.client_id = :client_id
-  AND (CAST(:status AS text) IS NULL OR o.status = :status)
-  AND (CAST(:symbol AS text) IS NULL OR o.symbol = :symbol)
-  AND (CAST(:before AS uuid) IS NULL
-       OR (o.created_at, o.id) < (
-          SELECT b.created_at, b.id FROM orders b
-          WHERE b.id = :before AND b.client_id = :client_id))
-ORDER BY o.created_at DESC, o.id DESC
-LIMIT :limit"""
+) AS open_orders""",
+    {"enable_seqscan": "off"},
 )
 
 EVENTS = Statement(

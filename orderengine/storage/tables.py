@@ -106,7 +106,34 @@ orders = Table(
         "updated_at",
         postgresql_where=text("due_at IS NULL"),
     ),
-    Index("ix_orders_client_open", "client_id", postgresql_where=text("due_at IS NOT NULL")),
+    # The lists by status and symbol, of the orders that have ended: these enter once.
+    Index(
+        "ix_orders_client_ended_status",
+        "client_id",
+        "status",
+        "created_at",
+        "id",
+        postgresql_where=text("due_at IS NULL"),
+    ),
+    Index(
+        "ix_orders_client_ended_symbol",
+        "client_id",
+        "symbol",
+        "status",
+        "created_at",
+        "id",
+        postgresql_where=text("due_at IS NULL"),
+    ),
+    # All lists of those that have not.
+    Index(
+        "ix_orders_client_standing",
+        "client_id",
+        "status",
+        "created_at",
+        "id",
+        "symbol",
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
 )
 
 order_events = Table(

@@ -13,7 +13,7 @@ from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import FailedAttempt, Order, OrderStatus
 from orderengine.domain.side import Side
-from orderengine.execution.ports import OrderFilter, Orders
+from orderengine.execution.ports import OrderFilter, Orders, Position
 from orderengine.storage.orders import SqlOrders
 from tests.builders import (
     A_FAIL,
@@ -41,9 +41,9 @@ class Store:
         self.now = now
         self.pass_time = pass_time
 
-    def walk(self, *moves: Move, side: Side = Side.BUY) -> Order:
+    def walk(self, *moves: Move, side: Side = Side.BUY, symbol: str = "AAPL") -> Order:
         """Accept an order and carry out the moves, each of which must succeed."""
-        order = self.orders.accept(a_new_order(side)).order
+        order = self.orders.accept(replace(a_new_order(side), symbol=symbol)).order
         for move in moves:
             moved = self.orders.move(order.order_id, order.version, move)
             assert moved is not None, move
@@ -268,13 +268,15 @@ def test_orders_are_listed_newest_first_in_pages(store: Store) -> None:
     newest = sorted(made, key=lambda order: (order.created_at, order.order_id), reverse=True)
     first = store.orders.page(OrderFilter(client_id="local", limit=3))
     assert first == newest[:3]
-    before = first[-1].order_id
+    before = store.orders.position("local", first[-1].order_id)
+    assert before == (first[-1].created_at, first[-1].order_id)
     assert store.orders.page(OrderFilter("local", 3, before=before)) == newest[3:]
 
 
-def test_a_page_after_an_unknown_order_is_empty(store: Store) -> None:
-    store.walk()
-    assert store.orders.page(OrderFilter("local", 3, before=uuid4())) == []
+def test_only_an_order_of_the_client_has_a_place_in_its_list(store: Store) -> None:
+    order_id = store.walk().order_id
+    assert store.orders.position("local", uuid4()) is None
+    assert store.orders.position("another", order_id) is None
 
 
 def test_a_confirmation_with_another_quote_than_the_row_s_changes_nothing(store: Store) -> None:
@@ -290,6 +292,38 @@ def test_the_list_is_filtered(store: Store) -> None:
     assert store.orders.page(wanted) == [failed]
     assert store.orders.page(replace(wanted, symbol="SOL")) == []
     assert store.orders.page(replace(wanted, client_id="another")) == []
+
+
+FILTERS = [(status, symbol) for status in (None, *OrderStatus) for symbol in (None, "AAPL", "SOL")]
+
+
+@pytest.mark.parametrize(("status", "symbol"), FILTERS)
+def test_pages_of_every_filter_join_without_gap_or_overlap(
+    store: Store, status: OrderStatus | None, symbol: str | None
+) -> None:
+    now = store.now()
+    sent = START, a_build(now), Submit(TRANSACTION)
+    other = replace(TRANSACTION, signature="another")
+    confirmed = (
+        START,
+        a_build(now),
+        Submit(other),
+        replace(a_confirm(now), signature=other.signature),
+    )
+    made = [store.walk(*sent), store.walk(*confirmed)]
+    for moves in ((), (A_FAIL,), (START,), sent[:2], (START, A_FAIL)):
+        made += [store.walk(*moves, symbol=each) for each in ("SOL", "AAPL", "BTC", "AAPL")]
+    expected = [
+        order
+        for order in sorted(made, key=lambda each: (each.created_at, each.order_id), reverse=True)
+        if status in {None, order.status} and symbol in {None, order.symbol}
+    ]
+    wanted = OrderFilter("local", 2, status, symbol)
+    found: list[Order] = []
+    while page := store.orders.page(wanted):
+        found += page
+        wanted = replace(wanted, before=Position(page[-1].created_at, page[-1].order_id))
+    assert found == expected
 
 
 def test_a_fill_survives_storage_to_the_last_digit(store: Store) -> None:

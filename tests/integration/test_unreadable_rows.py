@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Fail, RoutingCause, StartRouting
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.ports import OrderFilter, Unreadable, UnreadableEvent
+from orderengine.execution.ports import OrderFilter, Position, Unreadable, UnreadableEvent
 from orderengine.storage.orders import SqlOrders
 from tests.steps import CONFIRMED, Walk
 
@@ -74,7 +74,8 @@ def test_a_bad_row_is_left_out_of_the_list_and_cuts_no_page_short(
     wanted = OrderFilter("local", 2)
     first = orders.page(wanted)
     assert [order.order_id for order in first] == [walks[1].order_id, walks[4].order_id]
-    rest = orders.page(replace(wanted, before=first[-1].order_id))
+    behind = Position(first[-1].created_at, first[-1].order_id)
+    rest = orders.page(replace(wanted, before=behind))
     assert [order.order_id for order in rest] == [walks[5].order_id]
 
 

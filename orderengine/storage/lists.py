@@ -1,0 +1,95 @@
+"""The lists of a client's orders: one statement for each combination of filters.
+
+A statement with optional filters has one plan that suits some of them, and a connection keeps the
+plan it made first. Here each statement asks for the very order of one index, also where the columns
+that come before have a single value: a range instead of an equation keeps the planner from taking
+an index of another order, and filtering what it reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from orderengine.database import BY_INDEX, Statement
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.ports import OrderFilter
+from orderengine.storage.sql import ORDER_COLUMNS
+
+POSITION = Statement(
+    "SELECT created_at FROM orders WHERE id = :id AND client_id = :client_id", BY_INDEX
+)
+
+
+def page(wanted: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
+    """The statement for one page, and its values; of rows of orders, newest first."""
+    values: dict[str, Any] = {"client_id": wanted.client_id, "limit": wanted.limit}
+    if wanted.status is not None:
+        values["status"] = wanted.status.value
+    if wanted.symbol is not None:
+        values["symbol"] = wanted.symbol
+    if wanted.before is not None:
+        values |= {"created_at": wanted.before.created_at, "id": wanted.before.order_id}
+    chosen = statement(
+        is_open=None if wanted.status is None else not wanted.status.is_terminal,
+        by_symbol=wanted.symbol is not None,
+        beyond=wanted.before is not None,
+    )
+    return chosen, values
+
+
+@cache
+def statement(*, is_open: bool | None, by_symbol: bool, beyond: bool) -> Statement:
+    """The statement for a status that is open or has ended, or any; of one symbol or all.
+
+    `beyond`: of the orders behind a position only.
+    """
+    if is_open is not None:
+        return _joined([_branch(":status", is_open, by_symbol=by_symbol, beyond=beyond)])
+    if not by_symbol:
+        return _joined([_ordered({}, "client_id = :client_id", beyond=beyond)])
+    # No index has all orders of a symbol in the order of the list, but those of each status.
+    return _joined(
+        [
+            _branch(f"'{each.value}'", not each.is_terminal, by_symbol=True, beyond=beyond)
+            for each in OrderStatus
+        ]
+    )
+
+
+def _branch(status: str, is_open: bool, *, by_symbol: bool, beyond: bool) -> str:  # noqa: FBT001
+    where = f"client_id = :client_id AND due_at IS {'NOT NULL' if is_open else 'NULL'}"
+    first = {"status": status}
+    if by_symbol and is_open:
+        where += " AND symbol = :symbol"  # looked at in the index, whose last column it is
+    elif by_symbol:
+        first = {"symbol": ":symbol", **first}
+    return _ordered(first, where, beyond=beyond)
+
+
+def _ordered(first: Mapping[str, str], where: str, *, beyond: bool) -> str:
+    """Orders with these values in the first columns of an index, from there on in its order."""
+    columns = ", ".join([*first, "created_at", "id"])
+    where += "".join(
+        f" AND {name} >= {value} AND {name} <= {value}" for name, value in first.items()
+    )
+    if beyond:
+        values = ", ".join([*first.values(), ":created_at", ":id"])
+        where += f" AND ({columns}) < ({values})"
+    order = columns.replace(", ", " DESC, ") + " DESC"
+    return f"(SELECT * FROM orders WHERE {where} ORDER BY {order} LIMIT :limit)"  # noqa: S608 - constants
+
+
+def _joined(branches: Sequence[str]) -> Statement:
+    orders = " UNION ALL ".join(branches)
+    if len(branches) > 1:
+        orders += " ORDER BY created_at DESC, id DESC LIMIT :limit"
+    # Asked for one by one: with an unknown limit the planner may read all transactions instead.
+    return Statement(
+        f"""
+SELECT {ORDER_COLUMNS}
+FROM ({orders}) AS o LEFT JOIN LATERAL (
+    SELECT payload, last_valid_height FROM transactions WHERE signature = o.tx_hash LIMIT 1
+) AS t ON true
+ORDER BY o.created_at DESC, o.id DESC""",  # noqa: S608 - composed of constants
+        BY_INDEX,
+    )

@@ -23,6 +23,7 @@ from orderengine.execution.ports import (
     Dispatcher,
     EventPublisher,
     OrderCache,
+    OrderLists,
     Orders,
     Probes,
     QuoteBoard,
@@ -54,8 +55,11 @@ from orderengine.venues.reference import SimulatedPrices
 
 WEB_REDIS_TIMEOUT_S = 0.2
 WORKER_REDIS_TIMEOUT_S = 1.0
-WEB_POOL_SIZE = 12
-WEB_POOL_OVERFLOW = 4
+WEB_POOL_SIZE = 9
+WEB_POOL_OVERFLOW = 3
+WEB_READING_POOL_SIZE = 4
+"""For lists and figures: no number of readers takes a connection that accepting an order needs."""
+WEB_READING_TIMEOUT_S = 0.5
 WEB_QUOTERS = 16
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
@@ -67,6 +71,7 @@ class WebPorts:
 
     instruments: Instruments
     orders: Orders
+    lists: OrderLists
     cache: OrderCache
     publisher: EventPublisher
     dispatcher: Dispatcher
@@ -101,6 +106,7 @@ class WorkerPorts:
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; nothing connects before it is used."""
     database = _web_database(settings.database_url)
+    reading = _reading_database(settings.database_url)
     orders = SqlOrders(database)
     keys = SqlKeys(database)
     limits = _limits(settings)
@@ -112,12 +118,13 @@ def build_web(settings: Settings) -> WebPorts:
     dispatcher = _dispatcher(celery, breaker, tally)
     publisher = RedisEventPublisher(client, breaker, tally)
     probes = SystemProbes(database, dispatcher, heartbeat)
-    figures = SqlFigures(database, settings.stuck_after_s)
+    figures = SqlFigures(reading, settings.stuck_after_s)
     clock = DatabaseClock(database)
     prices = SimulatedPrices(settings.simulation.seed, clock)
     ports = WebPorts(
         instruments=load_instruments(settings),
         orders=orders,
+        lists=SqlOrders(reading),
         cache=RedisOrderCache(client, breaker),
         publisher=publisher,
         dispatcher=dispatcher,
@@ -151,6 +158,17 @@ def _web_database(url: str) -> DatabaseEngine:
         pool_size=WEB_POOL_SIZE,
         max_overflow=WEB_POOL_OVERFLOW,
         application="orderengine-web",
+    )
+
+
+def _reading_database(url: str) -> DatabaseEngine:
+    return create_database_engine(
+        url,
+        pool_size=WEB_READING_POOL_SIZE,
+        max_overflow=0,
+        pool_timeout_s=WEB_READING_TIMEOUT_S,
+        application="orderengine-web-reading",
+        writes=False,
     )
 
 

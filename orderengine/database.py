@@ -64,14 +64,16 @@ def create_database_engine(
     application: str,
     max_overflow: int | None = None,
     writes: bool = True,
+    pool_timeout_s: float = POOL_TIMEOUT_S,
 ) -> Engine:
     """Make an engine whose every statement is a transaction of its own.
 
     One statement decides each step of an order, so nothing ever holds a row while a process
     sleeps. `url` must name the psycopg2 driver. No session state is set: a pooled host in
     transaction mode works too. `max_overflow` connections come and go beyond the pool; as many as
-    it has unless said otherwise. Connections that write are opened to a server that can be written
-    to, and the others to any.
+    it has unless said otherwise. One that is not free within `pool_timeout_s` seconds is not waited
+    for any longer. Connections that write are opened to a server that can be written to, and the
+    others to any.
     """
     psycopg2.extensions.set_wait_callback(wait_bounded)
     condition = Condition()
@@ -80,7 +82,7 @@ def create_database_engine(
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=pool_size if max_overflow is None else max_overflow,
-        pool_timeout=POOL_TIMEOUT_S,
+        pool_timeout=pool_timeout_s,
         pool_recycle=1800,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,

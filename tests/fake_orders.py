@@ -192,6 +192,11 @@ class FakeOrders:
                 return None
             return Position(order.created_at, order.order_id)
 
+    def forget(self, order_id: UUID) -> None:
+        """Have an order deleted, as no release does."""
+        with self._guarded():
+            del self._orders[order_id]
+
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         return self.move(order_id, version, failure) is not None
 

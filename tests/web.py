@@ -80,6 +80,7 @@ class Web:
             WebPorts(
                 instruments=INSTRUMENTS,
                 orders=self.orders,
+                lists=self.orders,
                 cache=self.cache,
                 publisher=self.publisher,
                 dispatcher=self.dispatcher,

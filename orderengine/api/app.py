@@ -28,6 +28,7 @@ from orderengine.api.protection import (
 )
 from orderengine.api.request_ids import name_requests
 from orderengine.api.strict_json import MAX_BODY_BYTES
+from orderengine.api.turns import Turns, register_turns
 from orderengine.api.updates import Caps, register_updates
 from orderengine.api.waiting import Waits, register_waits
 from orderengine.config import Settings
@@ -56,6 +57,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
     name_requests(app)
+    register_turns(app, Turns())
     register_waits(app, Waits(ports.orders, ports.hub))
     refuse_foreign_names(app, ports.known_hosts)
     share_with_origins(app, ports.allowed_origins)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from orderengine.api.fields import cursor_text
+from orderengine.api.cursors import cursor_text
 from orderengine.domain.documents import (
     Document,
     decimal_text,
@@ -17,6 +17,7 @@ from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.pricing import to_tokens
 from orderengine.domain.routing import Route, Wanted
 from orderengine.execution.intake import Accepted
+from orderengine.execution.ports import Position
 
 
 def order_path(order_id: UUID) -> str:
@@ -73,11 +74,11 @@ def order_document(order: Order) -> Document:
     return document
 
 
-def page_document(orders: Sequence[Order], last: UUID | None) -> Document:
-    """One page of orders; `last` is its last one if another page may follow."""
+def page_document(orders: Sequence[Order], client_id: str, end: Position | None) -> Document:
+    """One page of a client's orders; `end` is where it ends if another page may follow."""
     return {
         "orders": [order_document(order) for order in orders],
-        "nextCursor": None if last is None else cursor_text(last),
+        "nextCursor": None if end is None else cursor_text(client_id, end),
     }
 
 

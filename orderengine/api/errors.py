@@ -60,6 +60,7 @@ class ErrorCode(StrEnum):
     HTTP_VERSION_NOT_SUPPORTED = "HTTP_VERSION_NOT_SUPPORTED"
     NO_QUOTE = "NO_QUOTE"
     NOT_READY = "NOT_READY"
+    LISTS_BUSY = "LISTS_BUSY"
     ORDERS_DISABLED = "ORDERS_DISABLED"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
     TOO_MANY_SOCKETS = "TOO_MANY_SOCKETS"
@@ -96,6 +97,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.HTTP_VERSION_NOT_SUPPORTED: "HTTP version not supported",
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
+    ErrorCode.LISTS_BUSY: "Too many lists at once",
     ErrorCode.ORDERS_DISABLED: "No new orders now",
     ErrorCode.STORAGE_UNAVAILABLE: "The order store gives no answer",
     ErrorCode.TOO_MANY_SOCKETS: "Too many open sockets",

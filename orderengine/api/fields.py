@@ -15,6 +15,7 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields
 
+from orderengine.api import cursors
 from orderengine.api.strict_json import JsonNumber
 from orderengine.domain.documents import decimal_text, time_from
 
@@ -30,7 +31,7 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 NAME_PATTERN = "^[A-Za-z0-9._-]+$"
 _NAME = re.compile(f"[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CURSOR = re.compile(r"[0-9a-f]{32}")
+_CURSOR = re.compile(cursors.PATTERN[1:-1])
 _MOMENT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 T = TypeVar("T")
@@ -230,25 +231,25 @@ def parse_order_id(text: str) -> UUID | None:
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
-class Cursor(RuleField[UUID]):
-    """Where the next page of orders starts, as `cursor_text` wrote it."""
+class Cursor(RuleField[str]):
+    """Where the next page of orders starts, as `cursors.cursor_text` wrote it."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",
-        "cursor": "must be the nextCursor of an answer, unchanged",
+        "cursor": cursors.MESSAGE,
     }
     openapi: ClassVar[Mapping[str, Any]] = {
         "type": "string",
-        "pattern": "^[0-9a-f]{32}$",
+        "pattern": cursors.PATTERN,
         "description": "The `nextCursor` of the page before.",
     }
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> UUID:
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("type")
         if not _CURSOR.fullmatch(value):
             raise self.make_error("cursor")
-        return UUID(hex=value)
+        return value
 
 
 class Moment(RuleField[datetime]):
@@ -268,8 +269,3 @@ class Moment(RuleField[datetime]):
             return time_from(value)
         except ValueError:
             raise self.make_error("cursor") from None
-
-
-def cursor_text(order_id: UUID) -> str:
-    """The cursor for the page that follows this order."""
-    return order_id.hex

@@ -11,6 +11,7 @@ from orderengine.api import answer_examples
 from orderengine.api.access import current_caller
 from orderengine.api.answers import AcceptedSchema, EventsSchema, OrderPageSchema, OrderSchema
 from orderengine.api.context import current_ports
+from orderengine.api.cursors import place_of
 from orderengine.api.documents import (
     accepted_document,
     order_document,
@@ -35,6 +36,7 @@ from orderengine.api.schemas import (
     OrderRequestSchema,
     order_schema,
 )
+from orderengine.api.turns import in_turn
 from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
@@ -150,16 +152,18 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
 
 
 @blueprint.get("")
+@in_turn
 @blueprint.takes_query(OrderListSchema)
 @blueprint.response(200, OrderPageSchema, example=answer_examples.ORDERS)
-@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.LISTS_BUSY)
 def get_orders() -> Document:
     """List orders, newest first."""
-    ports = current_ports()
+    lists, client_id = current_ports().lists, current_caller().client_id
     wanted = read_query(OrderListSchema(), request)
-    mine = OrderFilter(client_id=current_caller().client_id, **wanted)
-    orders, last = list_orders(ports.orders, mine)
-    return page_document(orders, last)
+    cursor = wanted.pop("cursor", None)
+    before = None if cursor is None else place_of(lists, client_id, cursor)
+    orders, end = list_orders(lists, OrderFilter(client_id, before=before, **wanted))
+    return page_document(orders, client_id, end)
 
 
 @blueprint.get("/<order:order_id>")

@@ -87,6 +87,9 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.HTTP_VERSION_NOT_SUPPORTED: Example(505, "the version must be HTTP/1.1 or HTTP/1.0"),
     ErrorCode.NO_QUOTE: Example(503, "raydium: raydium gave no answer in time"),
     ErrorCode.NOT_READY: Example(503, "PostgreSQL gives no answer"),
+    ErrorCode.LISTS_BUSY: Example(
+        503, "as many lists are being read as this process reads at once; ask again shortly"
+    ),
     ErrorCode.ORDERS_DISABLED: Example(
         503, "the operator takes no new orders now; those that were accepted go on"
     ),

@@ -141,7 +141,7 @@ class OrderListSchema(RequestSchema):
         load_default=DEFAULT_PAGE,
         metadata={"description": "How many at most."},
     )
-    before = Cursor(data_key="cursor")
+    cursor = Cursor()
 
 
 class EventListSchema(RequestSchema):

@@ -59,7 +59,17 @@ class UnreadableEvent:
     seq: int
 
 
-class Orders(Protocol):
+class OrderLists(Protocol):
+    """The lists of clients' orders; every method raises StorageUnavailable without an answer."""
+
+    def page(self, wanted: OrderFilter) -> list[Order]:
+        """Up to `limit` orders, newest first, without those that can not be read."""
+
+    def position(self, client_id: str, order_id: UUID) -> Position | None:
+        """Where an order of the client stands in the list, or None if it has no such order."""
+
+
+class Orders(OrderLists, Protocol):
     """The store of orders and their events: the truth.
 
     Every method raises StorageUnavailable when there is no answer; a write may then have happened.
@@ -110,12 +120,6 @@ class Orders(Protocol):
 
     def events_after(self, seen: Mapping[UUID, int]) -> Sequence[OrderEvent | UnreadableEvent]:
         """The events of many orders, each beyond the `seq` seen so far, in order per order."""
-
-    def page(self, wanted: OrderFilter) -> list[Order]:
-        """Up to `limit` orders, newest first, without those that can not be read."""
-
-    def position(self, client_id: str, order_id: UUID) -> Position | None:
-        """Where an order of the client stands in the list, or None if it has no such order."""
 
     def count_open(self, client_id: str, limit: int) -> int:
         """How many orders of a client have not ended; counting stops at `limit`."""

@@ -8,7 +8,14 @@ from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfilla
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order
 from orderengine.domain.routing import Offer, Route, Wanted
-from orderengine.execution.ports import OrderCache, OrderFilter, Orders, Position, QuoteBoard
+from orderengine.execution.ports import (
+    OrderCache,
+    OrderFilter,
+    OrderLists,
+    Orders,
+    Position,
+    QuoteBoard,
+)
 
 
 def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID) -> Order | None:
@@ -31,7 +38,7 @@ def find_events(
     return None if order is None else orders.events(order_id, after)
 
 
-def list_orders(orders: Orders, wanted: OrderFilter) -> tuple[list[Order], Position | None]:
+def list_orders(orders: OrderLists, wanted: OrderFilter) -> tuple[list[Order], Position | None]:
     """One page of orders, newest first, and where it ends if another page may follow."""
     page = orders.page(wanted)
     if len(page) < wanted.limit:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from orderengine.database import BY_INDEX, Statement, outages_as, run
 from orderengine.database import Row as SqlRow
-from orderengine.database import Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
 
@@ -19,13 +19,15 @@ _STANDING_COLUMNS = """id, status, attempt, version, recoveries, redispatched, t
 
 _STANDING = Statement(
     f"""
-SELECT {_STANDING_COLUMNS} FROM orders WHERE due_at IS NOT NULL ORDER BY due_at LIMIT :limit"""  # noqa: S608 - composed of constants
+SELECT {_STANDING_COLUMNS} FROM orders WHERE due_at IS NOT NULL ORDER BY due_at LIMIT :limit""",  # noqa: S608 - composed of constants
+    BY_INDEX,
 )
 
 _LAG = Statement(
     """
 SELECT count(*) AS total, coalesce(extract(epoch FROM now() - min(due_at)), 0) AS oldest_s
-FROM orders WHERE due_at <= now()"""
+FROM orders WHERE due_at <= now()""",
+    BY_INDEX,
 )
 
 # Neither status nor version: what is on its way stays valid, and what comes too late a no-op.
@@ -36,8 +38,11 @@ WHERE id = :id AND due_at IS NOT NULL
 RETURNING {_STANDING_COLUMNS}"""  # noqa: S608 - composed of constants
 )
 
-_ORDER_ROWS = Statement(
-    """
+
+def _order_rows(where: str = "") -> Statement:
+    # A settlement for each order of the page: with an unknown limit the planner may read them all.
+    return Statement(
+        f"""
 SELECT o.id AS "orderId", o.client_id AS "clientId", o.symbol, o.side, o.quantity,
        o.slippage_tolerance_bps AS "slippageToleranceBps", o.worst_price AS "worstPrice",
        o.max_legs AS "maxLegs", o.status, o.attempt, o.version, o.recoveries, o.dex,
@@ -45,17 +50,29 @@ SELECT o.id AS "orderId", o.client_id AS "clientId", o.symbol, o.side, o.quantit
        o.slippage_bps AS "slippageBps", s.fee, s.base_amount AS "baseAmount",
        s.quote_amount AS "quoteAmount", o.tx_hash AS "txHash", s.landed_at AS "landedAt",
        o.failure_reason AS "reason", o.created_at AS "createdAt", o.updated_at AS "updatedAt"
-FROM orders o LEFT JOIN settlements s ON s.order_id = o.id
-WHERE CAST(:after AS uuid) IS NULL OR o.id > :after
-ORDER BY o.id LIMIT :limit"""
-)
+FROM orders o LEFT JOIN LATERAL (
+    SELECT * FROM settlements WHERE order_id = o.id LIMIT 1
+) AS s ON true
+{where}ORDER BY o.id LIMIT :limit""",  # noqa: S608 - composed of constants
+        BY_INDEX,
+    )
 
-_EVENT_ROWS = Statement(
-    """
+
+def _event_rows(where: str = "") -> Statement:
+    return Statement(
+        f"""
 SELECT order_id AS "orderId", seq, status, attempt, occurred_at AS "at", data FROM order_events
-WHERE CAST(:after AS uuid) IS NULL OR (order_id, seq) > (:after, CAST(:seq AS integer))
-ORDER BY order_id, seq LIMIT :limit"""
-)
+{where}ORDER BY order_id, seq LIMIT :limit""",  # noqa: S608 - composed of constants
+        BY_INDEX,
+    )
+
+
+# Two statements each: the one plan of a statement with an optional condition reads all pages
+# before the one that is asked for.
+_FIRST_ORDERS = _order_rows()
+_NEXT_ORDERS = _order_rows("WHERE o.id > :after ")
+_FIRST_EVENTS = _event_rows()
+_NEXT_EVENTS = _event_rows("WHERE (order_id, seq) > (:after, :seq) ")
 
 _ESTIMATE = Statement(
     """
@@ -72,10 +89,14 @@ _ENDED = """order_events
 _PRUNABLE = Statement(
     f"""
 SELECT count(*) AS orders, coalesce(sum(seq), 0) AS events
-FROM (SELECT seq FROM {_ENDED}) AS ended"""  # noqa: S608 - composed of constants
+FROM (SELECT seq FROM {_ENDED}) AS ended""",  # noqa: S608 - composed of constants
+    BY_INDEX,
 )
 
-_PRUNABLE_IDS = Statement(f"SELECT order_id FROM {_ENDED}")  # noqa: S608 - composed of constants
+_PRUNABLE_IDS = Statement(
+    f"SELECT order_id FROM {_ENDED}",  # noqa: S608 - composed of constants
+    BY_INDEX,
+)
 
 _FORGET_EVENTS = Statement(
     """
@@ -85,7 +106,8 @@ WITH gone AS (
       AND e.order_id = o.id
     RETURNING 1
 )
-SELECT count(*) AS total FROM gone"""
+SELECT count(*) AS total FROM gone""",
+    {"enable_seqscan": "off"},
 )
 
 
@@ -111,13 +133,15 @@ class SqlArchive:
 
     def order_rows(self, after: UUID | None, limit: int) -> list[Row]:
         """All orders by id, beyond one of them."""
-        rows = self._run(_ORDER_ROWS, {"after": after, "limit": limit})
+        chosen = _FIRST_ORDERS if after is None else _NEXT_ORDERS
+        rows = self._run(chosen, {"after": after, "limit": limit})
         return [row._asdict() for row in rows]
 
     def event_rows(self, after: tuple[UUID, int] | None, limit: int) -> list[Row]:
         """All events by order and `seq`, beyond one of them."""
         order_id, seq = after or (None, None)
-        rows = self._run(_EVENT_ROWS, {"after": order_id, "seq": seq, "limit": limit})
+        chosen = _FIRST_EVENTS if after is None else _NEXT_EVENTS
+        rows = self._run(chosen, {"after": order_id, "seq": seq, "limit": limit})
         return [row._asdict() for row in rows]
 
     def estimate(self, table: str) -> int:

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.database import Statement, outages_as, run
+from orderengine.database import BY_INDEX, Statement, outages_as, run
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.standing import Look, Standing
 
-# Each kind has an index of its own; asked for their order, the planner takes it for the ended ones
-# also where one client has nearly all. The latest ones first: beyond the limit a stream that needs
-# the older ones ends, and those that do not go on. The left join tells the time where nothing is
-# found, too.
+# Each kind has an index of its own, and the planner is asked for its order: so it takes that index
+# also where one client has nearly all, or the table was small a while ago. The latest ones first:
+# beyond the limit a stream that needs the older ones ends, and those that do not go on. The left
+# join tells the time where nothing is found, too.
 _LOOK = Statement(
     """
 SELECT asked.client_id, now() AS looked_at, found.id, found.version, found.updated_at,
@@ -24,12 +24,14 @@ FROM unnest(CAST(:clients AS text[]), CAST(CAST(:since AS text[]) AS timestamptz
      AS asked (client_id, ended_since)
 LEFT JOIN LATERAL (
     (SELECT id, version, updated_at, false AS has_ended FROM orders o
-     WHERE o.client_id = asked.client_id AND o.due_at IS NOT NULL LIMIT :limit)
+     WHERE o.client_id = asked.client_id AND o.due_at IS NOT NULL
+     ORDER BY o.status, o.created_at, o.id LIMIT :limit)
     UNION ALL
     (SELECT id, version, updated_at, true FROM orders o
      WHERE o.client_id = asked.client_id AND o.due_at IS NULL
        AND o.updated_at >= asked.ended_since ORDER BY o.updated_at DESC LIMIT :limit)
-) AS found ON true"""
+) AS found ON true""",
+    BY_INDEX,
 )
 
 

@@ -67,15 +67,19 @@ def _branch(status: str, is_open: bool, *, by_symbol: bool, beyond: bool) -> str
 
 
 def _ordered(first: Mapping[str, str], where: str, *, beyond: bool) -> str:
-    """Orders with these values in the first columns of an index, from there on in its order."""
-    columns = ", ".join([*first, "created_at", "id"])
-    where += "".join(
-        f" AND {name} >= {value} AND {name} <= {value}" for name, value in first.items()
-    )
+    """Orders with these values in the first columns of an index, from there on in its order.
+
+    Each end of the range is one comparison of rows: of two, the scan may start at the wrong one.
+    """
+    names, values = list(first), list(first.values())
+    if first:
+        where += f" AND ({', '.join(names)}) >= ({', '.join(values)})"
     if beyond:
-        values = ", ".join([*first.values(), ":created_at", ":id"])
-        where += f" AND ({columns}) < ({values})"
-    order = columns.replace(", ", " DESC, ") + " DESC"
+        names, values = [*names, "created_at", "id"], [*values, ":created_at", ":id"]
+        where += f" AND ({', '.join(names)}) < ({', '.join(values)})"
+    elif first:
+        where += f" AND ({', '.join(names)}) <= ({', '.join(values)})"
+    order = ", ".join(f"{name} DESC" for name in [*first, "created_at", "id"])
     return f"(SELECT * FROM orders WHERE {where} ORDER BY {order} LIMIT :limit)"  # noqa: S608 - constants
 
 

@@ -7,7 +7,7 @@ that did not would still write when the fence matched nothing. The fence looks a
 
 from collections.abc import Mapping
 
-from orderengine.database import Statement
+from orderengine.database import BY_INDEX, Statement
 from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, StartRouting, Submit
 
 ORDER_COLUMNS = """
@@ -154,13 +154,14 @@ SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
 )
 
-# Planned while the table is small, it must not read the large one that the table becomes.
+# In the order of the index of the open ones: no other is taken, and their number does not matter.
 COUNT_OPEN = Statement(
     """
 SELECT count(*) AS total FROM (
-    SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL LIMIT :limit
+    SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL
+    ORDER BY status, created_at, id LIMIT :limit
 ) AS open_orders""",
-    {"enable_seqscan": "off"},
+    BY_INDEX,
 )
 
 EVENTS = Statement(
@@ -174,7 +175,8 @@ EVENTS_AFTER = Statement(
 SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data
 FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
-ORDER BY e.order_id, e.seq"""
+ORDER BY e.order_id, e.seq""",
+    {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"},
 )
 
 # Ahead of the first move, which is what may bring a worker down: no event, no new version.

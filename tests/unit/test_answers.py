@@ -32,6 +32,7 @@ from orderengine.domain.documents import (
 from orderengine.domain.routing import Wanted
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted
+from orderengine.execution.ports import Position
 from tests.builders import A_FILL_LEG, a_build
 from tests.fakes import START, FakeOrders, a_quote
 from tests.steps import FAIL, Walk
@@ -91,7 +92,10 @@ def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
     walk = a_confirmed_order()
     aapl = INSTRUMENTS.get("AAPL")
     assert_shown_whole(AcceptedSchema(), accepted_document(Accepted.first(walk.first)))
-    assert_shown_whole(OrderPageSchema(), page_document([walk.order], uuid4()))
+    assert_shown_whole(
+        OrderPageSchema(),
+        page_document([walk.order], "local", Position(walk.order.created_at, uuid4())),
+    )
     assert_shown_whole(OrderPageSchema(), page_document([], None))
     assert_shown_whole(
         RouteSchema(), quotes_document(Wanted(aapl, Side.BUY, TEN, 100), a_build(START).route)

@@ -135,10 +135,15 @@ def test_a_list_has_the_clients_own_orders_only(web: Web) -> None:
 def test_the_order_of_another_client_is_no_cursor(web: Web) -> None:
     alice, bob = web.key("alice"), web.key("bob")
     placed(web, alice)
-    web.clock.advance(1)
-    foreign = placed(web, bob)
-    path = f"/api/orders?cursor={foreign.replace('-', '')}"
-    assert web.client.get(path, headers=alice).get_json()["orders"] == []
+    for _ in range(2):
+        web.clock.advance(1)
+        foreign = placed(web, bob)
+    page = web.client.get("/api/orders?limit=1", headers=bob).get_json()
+    for cursor in (page["nextCursor"], foreign.replace("-", "")):
+        path = f"/api/orders?cursor={cursor}"
+        assert web.client.get(path, headers=bob).status_code == 200
+        answer = web.client.get(path, headers=alice)
+        assert (answer.status_code, rules(answer)) == (400, [("cursor", "cursor")])
 
 
 def test_two_clients_may_use_the_same_idempotency_key(web: Web) -> None:

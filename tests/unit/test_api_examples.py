@@ -20,6 +20,7 @@ from orderengine.api.errors import ErrorCode
 from orderengine.api.problem_examples import problem_example
 from orderengine.api.reading import RequestTimedOut
 from orderengine.api.server import refusal
+from orderengine.api.turns import Turns
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
 from orderengine.execution.limits import Limits
 from tests.conftest import a_new_order
@@ -114,6 +115,10 @@ class Asked:
         updates._open_by_client["local"] = 50
         return self.socket()
 
+    def too_many_lists(self) -> TestResponse:
+        self.web.app.extensions["orderengine.turns"] = Turns(at_once=0, waiting=0)
+        return self.get("/api/orders")
+
     def switched_off(self) -> TestResponse:
         return Web(limits=Limits(orders_disabled=True)).post(ORDER)
 
@@ -162,6 +167,7 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.RATE_LIMITED: Asked.too_fast,
     ErrorCode.TOO_MANY_OPEN_ORDERS: Asked.too_many,
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,
+    ErrorCode.LISTS_BUSY: Asked.too_many_lists,
     ErrorCode.ORDERS_DISABLED: Asked.switched_off,
     ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
     ErrorCode.HEADERS_TOO_LARGE: lambda _: refusal(LimitRequestHeaders("too many")),

@@ -1,15 +1,21 @@
 """Orders over HTTP: taking them in, and reading what became of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
+from hashlib import blake2s
+from uuid import UUID, uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
+from orderengine.api.cursors import cursor_text
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.side import Side
+from orderengine.execution.ports import Position
 from orderengine.stream.messages import event_text
+from tests.builders import A_FAIL
 from tests.conftest import a_new_order
 from tests.fakes import Dispatched
 from tests.steps import FAIL, Walk
@@ -202,6 +208,50 @@ def test_orders_are_listed_newest_first_page_by_page(web: Web) -> None:
             break
         query["cursor"] = page["nextCursor"]
     assert found == placed[::-1]
+
+
+def test_a_cursor_goes_on_from_its_place_whatever_became_of_the_order(web: Web) -> None:
+    placed = []
+    for _ in range(3):
+        placed.append(web.place())
+        web.clock.advance(1)
+    query = {"limit": "1", "status": "pending"}
+    cursor = web.client.get("/api/orders", query_string=query).get_json()["nextCursor"]
+    last = UUID(placed[-1])
+
+    def next_page(cursor: str) -> list[str]:
+        page = web.client.get("/api/orders", query_string={**query, "cursor": cursor}).get_json()
+        return [order["orderId"] for order in page["orders"]]
+
+    assert web.orders.give_up(last, 1, A_FAIL)
+    of_the_release_before = last.hex
+    assert next_page(cursor) == next_page(of_the_release_before) == [placed[1]]
+    web.orders.forget(last)
+    assert next_page(cursor) == [placed[1]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cursor: uuid4().hex,
+        lambda cursor: cursor[:-1] + ("0" if cursor[-1] != "0" else "1"),
+        lambda cursor: "f" + cursor[1:],
+        lambda cursor: cursor_text("another", Position(datetime.now(UTC), uuid4())),
+        lambda cursor: beyond_all_times(),
+    ],
+)
+def test_a_cursor_that_no_page_had_is_refused(web: Web, change: Callable[[str], str]) -> None:
+    web.place()
+    web.place()
+    cursor = web.client.get("/api/orders?limit=1").get_json()["nextCursor"]
+    answer = web.client.get(f"/api/orders?cursor={change(cursor)}")
+    assert (answer.status_code, rules(answer)) == (400, [("cursor", "cursor")])
+    assert "cursor must be the nextCursor of an answer" in answer.get_json()["detail"]
+
+
+def beyond_all_times() -> str:
+    place = f"{2**64 - 1:016x}{uuid4().hex}"
+    return place + blake2s(f"local:{place}".encode(), digest_size=4).hexdigest()
 
 
 def test_orders_are_filtered_by_status_and_symbol(web: Web) -> None:

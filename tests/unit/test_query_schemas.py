@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderengine.api.fields import cursor_text, parse_order_id
+from orderengine.api.cursors import cursor_text, place_of
+from orderengine.api.fields import parse_order_id
 from orderengine.api.inputs import load
 from orderengine.api.schemas import (
     EventListSchema,
@@ -18,9 +19,12 @@ from orderengine.api.schemas import (
 )
 from orderengine.domain.documents import time_text
 from orderengine.domain.order import OrderStatus
+from orderengine.execution.ports import Position
+from tests.fakes import FakeClock, FakeOrders
 from tests.web import INSTRUMENTS, refused
 
 ORDER_ID = UUID("7a5ffdcc-5c7f-46ec-bee8-46ec4d08fdae")
+CURSOR = cursor_text("local", Position(datetime(2026, 11, 24, tzinfo=UTC), ORDER_ID))
 
 
 def test_the_list_of_orders_is_filtered_and_paged() -> None:
@@ -28,13 +32,13 @@ def test_the_list_of_orders_is_filtered_and_paged() -> None:
         "status": "failed",
         "symbol": "BTC",
         "limit": "100",
-        "cursor": cursor_text(ORDER_ID),
+        "cursor": CURSOR,
     }
     assert load(OrderListSchema(), query) == {
         "status": OrderStatus.FAILED,
         "symbol": "BTC",
         "limit": 100,
-        "before": ORDER_ID,
+        "cursor": CURSOR,
     }
     assert load(OrderListSchema(), {}) == {"limit": 20}
 
@@ -58,10 +62,10 @@ def test_the_list_of_orders_is_filtered_and_paged() -> None:
         ({"cursor": ""}, ("cursor", "cursor")),
         ({"cursor": "\u00e9"}, ("cursor", "cursor")),
         ({"cursor": str(ORDER_ID)}, ("cursor", "cursor")),
-        ({"cursor": cursor_text(ORDER_ID).upper()}, ("cursor", "cursor")),
-        ({"cursor": cursor_text(ORDER_ID)[:-1]}, ("cursor", "cursor")),
-        ({"cursor": cursor_text(ORDER_ID)[:-1] + "_"}, ("cursor", "cursor")),
-        ({"cursor": cursor_text(ORDER_ID) + "\n"}, ("cursor", "cursor")),
+        ({"cursor": CURSOR.upper()}, ("cursor", "cursor")),
+        ({"cursor": CURSOR[:-1]}, ("cursor", "cursor")),
+        ({"cursor": CURSOR[:-1] + "_"}, ("cursor", "cursor")),
+        ({"cursor": CURSOR + "\n"}, ("cursor", "cursor")),
         ({"offset": "1"}, ("offset", "unknown")),
     ],
 )
@@ -127,9 +131,15 @@ def test_what_no_stream_has_told_is_no_cursor(text: str) -> None:
     assert refused(UpdatesQuerySchema(), {"cursor": text}) == [("cursor", "cursor")]
 
 
-@given(st.uuids())
-def test_a_cursor_names_its_order(order_id: UUID) -> None:
-    assert load(OrderListSchema(), {"cursor": cursor_text(order_id)})["before"] == order_id
+@given(
+    st.uuids(),
+    st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+)
+def test_a_cursor_holds_its_place(order_id: UUID, created_at: datetime) -> None:
+    place = Position(created_at, order_id)
+    text = cursor_text("local", place)
+    assert load(OrderListSchema(), {"cursor": text})["cursor"] == text
+    assert place_of(FakeOrders(FakeClock()), "local", text) == place
 
 
 @pytest.mark.parametrize(

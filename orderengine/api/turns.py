@@ -1,0 +1,71 @@
+"""Turns: so many requests of one kind at once, a few that wait, and no more."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import Flask, current_app
+
+from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
+
+AT_ONCE = 2
+"""Lists that a process reads and writes at once; each takes up to a connection and a processor."""
+WAITING = 6
+WAIT_S = 0.5
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_EXTENSION = "orderengine.turns"
+
+
+class Turns:
+    """Lets `at_once` in, has `waiting` more wait for `wait_s` seconds, and refuses the others.
+
+    Whoever waits has a thread of the server, which placing an order must find free.
+    """
+
+    def __init__(
+        self, at_once: int = AT_ONCE, waiting: int = WAITING, wait_s: float = WAIT_S
+    ) -> None:
+        self._places = threading.BoundedSemaphore(at_once + waiting)
+        self._turns = threading.BoundedSemaphore(at_once)
+        self._wait_s = wait_s
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a turn; raises Refused (503) if there is none."""
+        if not self._places.acquire(blocking=False):
+            raise _busy()
+        try:
+            if not self._turns.acquire(timeout=self._wait_s):
+                raise _busy()
+            try:
+                yield
+            finally:
+                self._turns.release()
+        finally:
+            self._places.release()
+
+
+def register_turns(app: Flask, turns: Turns) -> None:
+    """Give the views of an application their turns."""
+    app.extensions[_EXTENSION] = turns
+
+
+def in_turn(view: Callable[P, R]) -> Callable[P, R]:
+    """Make a view, and all that is done with what it returns, hold a turn."""
+
+    @wraps(view)
+    def held(*args: P.args, **kwargs: P.kwargs) -> R:
+        turns: Turns = current_app.extensions[_EXTENSION]
+        with turns.turn():
+            return view(*args, **kwargs)
+
+    return held
+
+
+def _busy() -> Refused:
+    detail = "as many lists are being read as this process reads at once; ask again shortly"
+    return Refused(503, ErrorCode.LISTS_BUSY, detail, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -1,0 +1,129 @@
+"""How much the lists, the figures and the exports read of a million orders."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.ports import OrderFilter, Position
+from orderengine.storage.archive import SqlArchive
+from orderengine.storage.clients import SqlClientOrders
+from orderengine.storage.figures import SqlFigures
+from orderengine.storage.orders import SqlOrders
+from tests.plans import OPEN, ORDERS, Read, load, scratch_database, unbounded, what_is_read
+
+PAGE = 100
+MOST = 1_000
+"""Blocks, of the million orders' 25,000 and as many of their indexes; and rows."""
+OFTEN = 8
+"""PostgreSQL chooses between a plan for all values and one for each after five executions."""
+
+FILTERS = [*product((None, *OrderStatus), (None, "AAPL", "RARE", "GONE"))]
+
+
+@pytest.fixture(scope="module")
+def million(database_url: str) -> Iterator[Engine]:
+    with scratch_database(database_url, ORDERS) as database:
+        yield database
+
+
+@pytest.fixture(scope="module", params=["unanalyzed", "analyzed"])
+def big(request: pytest.FixtureRequest, million: Engine) -> Engine:
+    if request.param == "analyzed":
+        with unbounded(), million.connect() as connection:
+            connection.execute(text("ANALYZE orders, order_events"))
+    return million
+
+
+def sum_of(read: list[Read]) -> int:
+    """Blocks, and rows if there are more."""
+    return max(sum(each.blocks for each in read), sum(each.rows for each in read))
+
+
+def pages(places: list[Position | None]) -> list[OrderFilter]:
+    return [
+        OrderFilter("big", PAGE, status, symbol, before)
+        for (status, symbol), before in product(FILTERS, places)
+    ]
+
+
+def use(orders: SqlOrders) -> None:
+    """Ask for what is frequent and what is rare, as many clients do on one connection."""
+    for client, (status, symbol) in product(("nobody", "client-20", "big"), FILTERS):
+        orders.page(OrderFilter(client, 1, status, symbol))
+
+
+def positions(database: Engine) -> list[Position | None]:
+    """Of the first page, of one near it, of one behind the backlog, and of the last one."""
+    statement = text(
+        "SELECT created_at, id FROM orders WHERE client_id = 'big'"
+        " ORDER BY created_at DESC, id DESC OFFSET :n LIMIT 1"
+    )
+    with unbounded(), database.connect() as connection:
+        found = [connection.execute(statement, {"n": n}).one() for n in (10, OPEN * 2, 899_000)]
+    return [None, *(Position(*each) for each in found)]
+
+
+def test_a_page_of_every_filter_reads_little(big: Engine) -> None:
+    orders = SqlOrders(big)
+    wanted = pages(positions(big))
+    with unbounded():
+        for _ in range(OFTEN):
+            use(orders)
+        read = {each: sum_of(what_is_read(big, partial(orders.page, each))) for each in wanted}
+    assert {each: much for each, much in read.items() if much > MOST} == {}
+
+
+def test_figures_and_exports_read_little(big: Engine) -> None:
+    archive, orders = SqlArchive(big), SqlOrders(big)
+    middle = UUID(int=1 << 127)
+    reads: dict[str, Callable[[], object]] = {
+        "first orders": lambda: archive.order_rows(None, PAGE),
+        "orders of an export": lambda: archive.order_rows(middle, PAGE),
+        "events of an export": lambda: archive.event_rows((middle, 1), PAGE),
+        "standing": lambda: archive.standing(PAGE),
+        "lag": archive.lag,
+        "prunable": lambda: archive.prunable_ids(60.0, PAGE),
+        "count": lambda: orders.count_open("big", PAGE),
+        "position": lambda: orders.position("big", middle),
+        "events after": lambda: orders.events_after({middle: 0}),
+        "steps": SqlFigures(big, 60.0).steps,
+        "clients": lambda: SqlClientOrders(big).look(
+            {"big": datetime.now(UTC) - timedelta(days=2), "nobody": None}, PAGE
+        ),
+    }
+    with unbounded():
+        for _ in range(OFTEN):
+            for call in reads.values():
+                call()
+        read = {name: sum_of(what_is_read(big, call)) for name, call in reads.items()}
+    assert {name: much for name, much in read.items() if much > MOST} == {}
+
+
+def test_the_figures_of_open_orders_read_the_open_ones_only(big: Engine) -> None:
+    figures = SqlFigures(big, 60.0)
+    with unbounded():
+        for _ in range(OFTEN):
+            figures.open_orders()
+        (read,) = what_is_read(big, figures.open_orders)
+    assert OPEN <= read.rows < OPEN + 100
+
+
+def test_what_was_planned_for_an_empty_table_suits_a_full_one(database_url: str) -> None:
+    with scratch_database(database_url) as database:
+        orders = SqlOrders(database)
+        for _ in range(OFTEN):
+            use(orders)
+            orders.count_open("big", PAGE)
+        load(database, ORDERS // 20)
+        wanted = [OrderFilter("big", 1, status, symbol) for status, symbol in FILTERS]
+        wanted += [OrderFilter("nobody", 1, status, symbol) for status, symbol in FILTERS]
+        calls = [partial(orders.page, each) for each in wanted]
+        calls.append(partial(orders.count_open, "nobody", PAGE))
+        read = [sum_of(what_is_read(database, call)) for call in calls]
+    assert max(read) < MOST / 10

@@ -1,0 +1,173 @@
+"""A table of a million orders, and how much a statement reads of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+from uuid import uuid4
+
+from sqlalchemy import Engine, text
+
+from orderengine import database as engine_module
+from orderengine.database import create_database_engine
+
+ORDERS = 1_000_000
+OPEN = 30_000
+TABLES = (
+    "orders",
+    "order_events",
+    "transactions",
+    "settlements",
+    "step_totals",
+    "step_totals_mark",
+)
+
+# Of `big`, the newest wait in a backlog, and what is rare is the oldest: whoever reads in the order
+# of the list, and looks at each row, finds it last. Every tenth order is of another client.
+_LOAD = """
+INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps, status, version,
+                    attempt, due_at, created_at, updated_at)
+SELECT gen_random_uuid(), CASE WHEN n % 10 = 0 THEN 'client-' || n % 100 ELSE 'big' END,
+       CASE WHEN n % 30000 = 11 THEN 'RARE' ELSE (ARRAY['AAPL', 'SOL', 'BTC'])[1 + n % 3] END,
+       'buy', 1, 100, status, 1, 1,
+       CASE WHEN status NOT IN ('confirmed', 'failed') THEN now() + interval '1 day' END, at, at
+FROM (
+    SELECT n, now() - interval '1 day' + n * interval '10 ms' AS at,
+           CASE WHEN n > :size - :open AND n % 10000 = 1 THEN 'routing'
+                WHEN n > :size - :open THEN 'pending'
+                WHEN n < 20 THEN 'submitted'
+                WHEN n < 60 THEN 'failed' ELSE 'confirmed' END AS status
+    FROM generate_series(1, :size) AS n
+) AS numbered"""
+
+# The last steps of orders of long ago: all but the latest were counted.
+_LOAD_EVENTS = """
+INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+SELECT gen_random_uuid(), 5, 'confirmed', 1, now() - n * interval '1 s', '{}'
+FROM generate_series(1, :size) AS n"""
+_COUNT_EVENTS = """
+INSERT INTO step_totals_mark (id, counted_until)
+SELECT 1, now() - interval '500 s'"""
+
+
+@contextmanager
+def scratch_database(url: str, size: int = 0) -> Iterator[Engine]:
+    """The tables in a schema of their own, and one connection to it; `size` orders are loaded."""
+    owner = create_database_engine(url, pool_size=1, application="tests-owner")
+    schema = f"plans_{uuid4().hex}"
+    with owner.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        for table in TABLES:
+            connection.execute(
+                text(
+                    f"CREATE UNLOGGED TABLE {schema}.{table}"
+                    f" (LIKE public.{table} INCLUDING DEFAULTS)"
+                    " WITH (autovacuum_enabled = false)"
+                )
+            )
+    database = _connected(url, schema)
+    try:
+        with unbounded():
+            if size:
+                load(database, size)
+            _create_indexes(database, schema)
+        yield database
+    finally:
+        database.dispose()
+        with owner.connect() as connection:
+            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+        owner.dispose()
+
+
+def load(database: Engine, size: int) -> None:
+    """Fill the table of orders."""
+    with unbounded(), database.connect() as connection:
+        connection.execute(text(_LOAD), {"size": size, "open": size * OPEN // ORDERS})
+        connection.execute(text(_LOAD_EVENTS), {"size": size // 5})
+        connection.execute(text(_COUNT_EVENTS))
+
+
+@contextmanager
+def unbounded() -> Iterator[None]:
+    """Let a statement take its time."""
+    with mock.patch.object(engine_module, "STATEMENT_TIMEOUT_S", 600.0):
+        yield
+
+
+def _connected(url: str, schema: str) -> Engine:
+    return create_database_engine(
+        f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}",
+        pool_size=1,
+        max_overflow=0,
+        application="tests-plans",
+    )
+
+
+def _create_indexes(database: Engine, schema: str) -> None:
+    with database.connect() as connection:
+        connection.execute(text("SET maintenance_work_mem = '256MB'"))
+        found = connection.execute(
+            text(
+                "SELECT indexdef FROM pg_indexes"
+                " WHERE schemaname = 'public' AND tablename = ANY(:tables)"
+            ),
+            {"tables": list(TABLES)},
+        ).scalars()
+        for definition in list(found):
+            connection.execute(text(definition.replace(" ON public.", f" ON {schema}.")))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How much a statement has read: blocks of 8 KiB, and rows out of tables."""
+
+    blocks: int
+    rows: int
+    plan: Any
+
+
+def what_is_read(database: Engine, call: Callable[[], object]) -> list[Read]:
+    """Repeat the statements of a call on its connection, as prepared there; what each one reads."""
+    sent: list[tuple[Any, Any]] = []
+    run_one = engine_module._run
+
+    def record(connection: Any, statement: engine_module.Statement, values: Any) -> Any:
+        sent.append((statement, values))
+        return run_one(connection, statement, values)
+
+    with mock.patch.object(engine_module, "_run", record):
+        call()
+    return [_explained(database, statement.execute, values) for statement, values in sent]
+
+
+def _explained(database: Engine, execute: str, values: Any) -> Read:
+    told = execute.replace("EXECUTE ", "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE ")
+    connection = database.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(told, values)
+        found = cursor.fetchone()[0]
+    finally:
+        connection.close()
+    (explained,) = json.loads(found) if isinstance(found, str) else found
+    plan = explained["Plan"]
+    return Read(
+        blocks=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
+        rows=sum(map(_scanned, _nodes(plan))),
+        plan=plan,
+    )
+
+
+def _nodes(plan: Any) -> Iterator[Any]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _scanned(node: Any) -> int:
+    if not node["Node Type"].endswith("Scan"):
+        return 0
+    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return round(rows * node["Actual Loops"])

@@ -132,7 +132,8 @@ class Statement:
     def __init__(self, sql: str, settings: Mapping[str, str | int] | None = None) -> None:
         if "%" in sql:
             raise ValueError("a statement must not contain a percent sign")
-        local = "".join(f"SET LOCAL {name} = {value}; " for name, value in (settings or {}).items())
+        changes = (f"SET LOCAL {name} = {value}; " for name, value in (settings or {}).items())
+        self.local = local = "".join(changes)
         names = list(dict.fromkeys(_PARAMETER.findall(sql)))
         places = {name: f"${number}" for number, name in enumerate(names, start=1)}
         self.sql = sql

@@ -148,7 +148,7 @@ def _explained(database: Engine, execute: str, values: Any) -> Read:
     try:
         cursor = connection.cursor()
         cursor.execute(told, values)
-        found = cursor.fetchone()[0]
+        (found,) = cursor.fetchall()[0]
     finally:
         connection.close()
     (explained,) = json.loads(found) if isinstance(found, str) else found
@@ -169,5 +169,5 @@ def _nodes(plan: Any) -> Iterator[Any]:
 def _scanned(node: Any) -> int:
     if not node["Node Type"].endswith("Scan"):
         return 0
-    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-    return round(rows * node["Actual Loops"])
+    rows: float = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return round(rows * int(node["Actual Loops"]))

@@ -10,6 +10,12 @@ from sqlalchemy import Engine, event
 from orderengine import database as under_test
 
 
+def explaining(statement: under_test.Statement) -> str:
+    """The statement as it stands, with the settings that it is sent with, to be explained."""
+    local = statement.local
+    return f"{local}EXPLAIN {statement.plain.removeprefix(local)}"
+
+
 @contextmanager
 def sent_statements(database: Engine) -> Iterator[list[str]]:
     """A list that fills with them; what prepares one, once a connection, is not among them."""

@@ -25,6 +25,7 @@ from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_att
 from tests.cli_desk import call
 from tests.conftest import a_new_order
 from tests.integration.operators import run, surroundings_of
+from tests.statements import explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
 from tests.web import Web
 
@@ -250,7 +251,7 @@ def test_pruning_and_paging_use_indexes(orders: SqlOrders, database: Engine) -> 
             (statements._LAG, {}),
             (statements._FORGET_EVENTS, {"ids": [str(uuid4()), str(uuid4())]}),
         ):
-            explained = connection.exec_driver_sql(f"EXPLAIN {statement.plain}", values)
+            explained = connection.exec_driver_sql(explaining(statement), values)
             plan = "\n".join(explained.scalars())
             assert "Seq Scan on order" not in plan, plan
 

@@ -23,6 +23,7 @@ from orderengine.stream.client import create_client
 from orderengine.stream.counts import CountsFlusher, RedisCounts
 from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_attempt
 from tests.fakes import NOTHING_OPEN
+from tests.statements import explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
 
 REDISPATCHED = Sample(Counter.REDISPATCHES, "submitted")
@@ -165,7 +166,7 @@ def test_the_figures_are_looked_up_in_an_index(orders: SqlOrders, database: Engi
             ("steps", statements._STEPS, {"max_recent": 50_000}),
             ("sum", statements._SUM_UP, {"limit": 1000, "settled_s": 60}),
         ):
-            explained = connection.exec_driver_sql(f"EXPLAIN {statement.plain}", values)
+            explained = connection.exec_driver_sql(explaining(statement), values)
             plans[name] = "\n".join(explained.scalars())
     for name, plan in plans.items():
         assert "Seq Scan on orders" not in plan, (name, plan)

@@ -123,7 +123,7 @@ def test_what_was_planned_for_an_empty_table_suits_a_full_one(database_url: str)
         load(database, ORDERS // 20)
         wanted = [OrderFilter("big", 1, status, symbol) for status, symbol in FILTERS]
         wanted += [OrderFilter("nobody", 1, status, symbol) for status, symbol in FILTERS]
-        calls = [partial(orders.page, each) for each in wanted]
+        calls: list[Callable[[], object]] = [partial(orders.page, each) for each in wanted]
         calls.append(partial(orders.count_open, "nobody", PAGE))
         read = [sum_of(what_is_read(database, call)) for call in calls]
     assert max(read) < MOST / 10

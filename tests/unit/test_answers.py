@@ -96,7 +96,7 @@ def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
         OrderPageSchema(),
         page_document([walk.order], "local", Position(walk.order.created_at, uuid4())),
     )
-    assert_shown_whole(OrderPageSchema(), page_document([], None))
+    assert_shown_whole(OrderPageSchema(), page_document([], "local", None))
     assert_shown_whole(
         RouteSchema(), quotes_document(Wanted(aapl, Side.BUY, TEN, 100), a_build(START).route)
     )

@@ -12,6 +12,7 @@ from kombu.serialization import dumps
 from orderengine.dispatch.encoding import use_for_messages
 from orderengine.dispatch.held import Message, hold
 from orderengine.dispatch.names import INTAKE, SETTLE
+from orderengine.dispatch.waiting import Lists
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
@@ -69,14 +70,11 @@ class LeanCelery(Celery):
             return taken
 
     @contextmanager
-    def client(self) -> Iterator[Any]:
-        """A client of the broker, to look at what waits there; errors as those of `exchange`."""
+    def lists(self) -> Iterator[Lists]:
+        """The lists of the broker, to look at what waits there; errors as those of `exchange`."""
         channel = self._sending_channel()
-        with (
-            channel.connection.client._reraise_as_library_errors(),  # noqa: SLF001 - kombu's
-            channel.conn_or_acquire() as client,
-        ):
-            yield client
+        with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
+            yield channel
 
     def probe(self) -> None:
         """Return if the broker takes messages, over the connections that messages go over."""

@@ -81,8 +81,8 @@ class CeleryDispatcher:
         """
 
         def look() -> set[UUID]:
-            with self._app.client() as client:
-                return find_waiting(client, (SETTLE, INTAKE), wanted)
+            with self._app.lists() as lists:
+                return find_waiting(lists, (SETTLE, INTAKE), wanted)
 
         return self._bounded(look)
 

@@ -106,6 +106,14 @@ class Channel(redis.Channel):
         """Return if messages can be put into these queues and taken out; raises the refusal."""
         self._own_commands.run(_PROBE, [_PROBE_KEY, *queues], ())
 
+    def lrange(self, name: str, start: int, end: int) -> Sequence[bytes]:
+        """Some items of a list, over the connections of the exchanges.
+
+        An old primary that lives on as a replica would tell of messages that nobody takes.
+        """
+        items: Sequence[bytes] = self._own_commands.send("LRANGE", name, start, end)
+        return items
+
     @property
     def demotions(self) -> int:
         """How often a server that is no primary any more has answered an exchange or a probe."""

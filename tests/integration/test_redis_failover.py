@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 import redis
 
+from orderengine.bootstrap import SystemProbes
+from orderengine.database import create_database_engine
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
@@ -28,6 +30,7 @@ from tests.integration.streams import NEVER_S, StreamFactory, take, wait_until
 from tests.steps import CONFIRMED
 
 PATIENT_S = 5.0
+NO_DATABASE = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
 FAIL_OVERS = pytest.mark.parametrize("fail_over", [Moving.fail_over, Moving.lose_primary])
 FailOver = Callable[[Moving], None]
 
@@ -84,6 +87,20 @@ def test_the_dispatcher_finds_the_new_primary(
     assert primary().llen("intake") == 1
 
 
+def test_recovery_looks_into_the_queues_of_the_new_primary(
+    moving: Moving, primary: Callable[[], redis.Redis]
+) -> None:
+    """The old one still has the message, and will have it for ever."""
+    dispatcher, order_id, old = a_dispatcher(moving.url), uuid4(), moving.pair.primary
+    dispatcher.route(order_id, 1, RoutingCause.ORDER)
+    assert dispatcher.waiting({order_id: 1}) == {order_id}
+    moving.fail_over()
+    moving.pair.client(old).replicaof("127.0.0.1", "1")
+    primary().flushall()
+    dispatcher.ping()
+    assert dispatcher.waiting({order_id: 1}) == set()
+
+
 def test_a_replica_behind_the_address_is_named(moving: Moving) -> None:
     dispatcher = a_dispatcher(moving.url)
     dispatcher.ping()
@@ -91,6 +108,31 @@ def test_a_replica_behind_the_address_is_named(moving: Moving) -> None:
     with pytest.raises(DispatchUnavailable) as raised:
         dispatcher.ping()
     assert raised.value.cause == RedisCause.READ_ONLY_REPLICA
+
+
+@FAIL_OVERS
+def test_readiness_misses_nothing_after_a_fail_over(
+    moving: Moving, client: Client, fail_over: FailOver
+) -> None:
+    heartbeat = Heartbeat(client)
+    database = create_database_engine(NO_DATABASE, pool_size=1, application="tests")
+    probes = SystemProbes(database, a_dispatcher(moving.url), heartbeat)
+    heartbeat.beat()
+    assert probes.degraded() == {}
+    fail_over(moving)
+
+    def is_well() -> bool:
+        heartbeat.beat()
+        return probes.degraded() == {}
+
+    wait_until(is_well)
+
+
+def test_readiness_names_a_replica_behind_the_address(moving: Moving, client: Client) -> None:
+    database = create_database_engine(NO_DATABASE, pool_size=1, application="tests")
+    probes = SystemProbes(database, a_dispatcher(moving.url), Heartbeat(client))
+    moving.pair.demote()
+    assert probes.degraded() == {"redis": "read_only_replica", "worker": "unknown"}
 
 
 @FAIL_OVERS

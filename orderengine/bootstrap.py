@@ -15,7 +15,7 @@ from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
-from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, Rates
+from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit, Rates
 from orderengine.execution.meter import Meter, MeteredDispatcher, Tally
 from orderengine.execution.notional import NotionalLimit
 from orderengine.execution.ports import (
@@ -85,6 +85,7 @@ class WebPorts:
     gate: Gate
     limits: Limits
     open_orders: OpenOrderLimit
+    queue_limit: QueueLimit
     notional: NotionalLimit
     rates: Rates
     allowed_origins: frozenset[str]
@@ -118,7 +119,7 @@ def build_web(settings: Settings) -> WebPorts:
     dispatcher = _dispatcher(celery, breaker, tally)
     publisher = RedisEventPublisher(client, breaker, tally)
     probes = SystemProbes(database, dispatcher, heartbeat)
-    figures = SqlFigures(reading, settings.stuck_after_s)
+    shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
     clock = DatabaseClock(database)
     prices = SimulatedPrices(settings.simulation.seed, clock)
     ports = WebPorts(
@@ -136,13 +137,14 @@ def build_web(settings: Settings) -> WebPorts:
             demotions=lambda: celery.demotions + publisher.demotions + client.demotions,
         ),
         probes=probes,
-        watch=Watch(figures, RedisCounts(client, breaker, (SETTLE, INTAKE)), probes, tally),
+        watch=Watch(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),
         meter=tally,
         max_sockets=settings.ws_max_sockets,
         keys=keys,
         gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
         limits=limits,
         open_orders=OpenOrderLimit(orders, limits.max_open_orders),
+        queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
         notional=NotionalLimit(settings.max_order_notional, prices),
         rates=RedisRates(client, breaker, MemoryRates()),
         allowed_origins=settings.protection.allowed_origins,

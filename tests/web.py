@@ -17,7 +17,7 @@ from orderengine.bootstrap import WebPorts
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.execution.access import KeyGate, OpenGate, create_key
-from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit
+from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
 from orderengine.execution.meter import Tally
 from orderengine.execution.notional import NotionalLimit
 from orderengine.execution.watch import Watch
@@ -53,6 +53,7 @@ class Web:
     asks_for_keys: bool = False
     limits: Limits = field(default_factory=Limits)
     max_notional: int = 0
+    max_queued: int = 0
     prices: FakePrices = field(default_factory=FakePrices)
     allowed_origins: frozenset[str] = frozenset()
     known_hosts: frozenset[str] | None = None
@@ -94,6 +95,9 @@ class Web:
                 limits=self.limits,
                 open_orders=OpenOrderLimit(
                     self.orders, self.limits.max_open_orders, lambda: self.clock.seconds
+                ),
+                queue_limit=QueueLimit(
+                    self.watched.queued, self.max_queued, lambda: self.clock.seconds
                 ),
                 notional=NotionalLimit(self.max_notional, self.prices),
                 rates=MemoryRates(lambda: self.clock.seconds),

@@ -62,6 +62,7 @@ class ErrorCode(StrEnum):
     NOT_READY = "NOT_READY"
     LISTS_BUSY = "LISTS_BUSY"
     ORDERS_DISABLED = "ORDERS_DISABLED"
+    QUEUE_FULL = "QUEUE_FULL"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
     TOO_MANY_SOCKETS = "TOO_MANY_SOCKETS"
 
@@ -99,6 +100,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.NOT_READY: "Not ready",
     ErrorCode.LISTS_BUSY: "Too many lists at once",
     ErrorCode.ORDERS_DISABLED: "No new orders now",
+    ErrorCode.QUEUE_FULL: "Too many orders wait for a worker",
     ErrorCode.STORAGE_UNAVAILABLE: "The order store gives no answer",
     ErrorCode.TOO_MANY_SOCKETS: "Too many open sockets",
 }

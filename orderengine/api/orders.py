@@ -100,6 +100,7 @@ REFUSALS = (
     ErrorCode.CLIENT_ORDER_ID_TAKEN,
     ErrorCode.TOO_MANY_OPEN_ORDERS,
     ErrorCode.ORDERS_DISABLED,
+    ErrorCode.QUEUE_FULL,
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
@@ -128,7 +129,8 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     accepted with 202.
 
     The order is stored when this answers. An error in the 500s says nothing about it: it may have
-    been stored. Asking again with the same Idempotency-Key tells, and never orders twice.
+    been stored, unless its code is ORDERS_DISABLED or QUEUE_FULL. Asking again with the same
+    Idempotency-Key tells, and never orders twice.
     """
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
@@ -243,6 +245,8 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
     )
     if not accepted.replayed:
         ports.meter.count(Counter.ACCEPTED)
+        ports.open_orders.accepted(order.client_id)
+        ports.queue_limit.accepted()
     return accepted
 
 
@@ -267,4 +271,7 @@ def _refusal(ports: "WebPorts", client_id: str) -> Refused | None:
         limit = ports.open_orders.limit
         detail = f"{limit} orders of this client have not ended; order again when one has"
         return Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)
+    if not ports.queue_limit.has_room():
+        detail = f"{ports.queue_limit.limit} orders wait for a worker; order again shortly"
+        return Refused(503, ErrorCode.QUEUE_FULL, detail, headers=later)
     return None

@@ -93,6 +93,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.ORDERS_DISABLED: Example(
         503, "the operator takes no new orders now; those that were accepted go on"
     ),
+    ErrorCode.QUEUE_FULL: Example(503, "10000 orders wait for a worker; order again shortly"),
     ErrorCode.STORAGE_UNAVAILABLE: Example(
         503, "the order store gave no answer; ask again shortly"
     ),

@@ -11,6 +11,8 @@ from orderengine.cli.service import CannotGoOn, NoAnswer, Service, refused
 ASK_AGAIN_FOR_S = 30.0
 SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 4.0
+NO_NEW_ORDERS = frozenset({"ORDERS_DISABLED", "QUEUE_FULL"})
+"""Codes of refusals in the 500s that stored nothing."""
 AT_THE_DOOR = frozenset({401, 403, 429})
 """Statuses of refusals that come before anybody looks whether the key was used."""
 
@@ -79,6 +81,6 @@ def _is_certain(status: int, code: str, *, asked_before: bool) -> bool:
     """Whether a refusal means that the order was not stored, by this request or an earlier one."""
     if code == "IDEMPOTENCY_CONFLICT":  # an earlier request is still being stored
         return False
-    is_certain_by_itself = status < http.client.INTERNAL_SERVER_ERROR or code == "ORDERS_DISABLED"
-    is_about_the_order = status not in AT_THE_DOOR and code not in {"ORDERS_DISABLED", str(status)}
+    is_certain_by_itself = status < http.client.INTERNAL_SERVER_ERROR or code in NO_NEW_ORDERS
+    is_about_the_order = status not in AT_THE_DOOR and code not in {*NO_NEW_ORDERS, str(status)}
     return is_certain_by_itself and (is_about_the_order or not asked_before)

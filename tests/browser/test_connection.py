@@ -123,6 +123,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_not_ordered_again(
     [
         ("RATE_LIMITED", "Nothing was ordered."),
         ("ORDERS_DISABLED", "Nothing was ordered."),
+        ("QUEUE_FULL", "Nothing was ordered."),
         ("STORAGE_UNAVAILABLE", "may have been stored"),
     ],
 )

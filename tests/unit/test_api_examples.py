@@ -122,6 +122,11 @@ class Asked:
     def switched_off(self) -> TestResponse:
         return Web(limits=Limits(orders_disabled=True)).post(ORDER)
 
+    def full(self) -> TestResponse:
+        web = Web(max_queued=10_000)
+        web.watched.waiting = {"intake": 9_999, "settle": 1}
+        return web.post(ORDER)
+
     def socket(self, **headers: str) -> TestResponse:
         key = {"Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
         path = f"/ws/orders?orderId={self.web.place()}"
@@ -169,6 +174,7 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,
     ErrorCode.LISTS_BUSY: Asked.too_many_lists,
     ErrorCode.ORDERS_DISABLED: Asked.switched_off,
+    ErrorCode.QUEUE_FULL: Asked.full,
     ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
     ErrorCode.HEADERS_TOO_LARGE: lambda _: refusal(LimitRequestHeaders("too many")),
     ErrorCode.INTERNAL_ERROR: Asked.defect,

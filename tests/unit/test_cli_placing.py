@@ -16,6 +16,7 @@ GATEWAY = (502, b"<html>")
 UNSTORED = (503, b'{"code":"STORAGE_UNAVAILABLE","detail":"no answer"}')
 CONFLICT = (409, b'{"code":"IDEMPOTENCY_CONFLICT","detail":"still being stored"}')
 DISABLED = (503, b'{"code":"ORDERS_DISABLED","detail":"closed"}')
+FULL = (503, b'{"code":"QUEUE_FULL","detail":"10000 orders wait"}')
 LIMITED = (429, b'{"code":"RATE_LIMITED","detail":"too often"}')
 LOCKED = (401, b'{"code":"UNAUTHORIZED","detail":"no key"}')
 INVALID = (400, b'{"code":"VALIDATION_FAILED","detail":"side no"}')
@@ -65,7 +66,7 @@ def test_an_answer_that_leaves_doubt_is_asked_for_again_with_the_same_key(
 
 
 @pytest.mark.parametrize(
-    "answer", [DISABLED, LIMITED, LOCKED, INVALID, TAKEN, (404, b"<html>"), (404, b"{}")]
+    "answer", [DISABLED, FULL, LIMITED, LOCKED, INVALID, TAKEN, (404, b"<html>"), (404, b"{}")]
 )
 def test_a_certain_refusal_is_not_asked_about_again(
     desk: Desk, time: Time, answer: tuple[int, bytes]
@@ -77,7 +78,9 @@ def test_a_certain_refusal_is_not_asked_about_again(
     assert (len(desk.received), time.pauses) == (1, [])
 
 
-@pytest.mark.parametrize("answer", [DISABLED, LIMITED, LOCKED, (404, b"<html>"), (404, b"{}")])
+@pytest.mark.parametrize(
+    "answer", [DISABLED, FULL, LIMITED, LOCKED, (404, b"<html>"), (404, b"{}")]
+)
 def test_a_refusal_at_the_door_says_nothing_about_the_request_before_it(
     desk: Desk, time: Time, answer: tuple[int, bytes]
 ) -> None:

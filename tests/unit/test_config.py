@@ -131,6 +131,7 @@ def test_it_is_known_whether_others_can_reach_the_service(
         ("AUTH", "maybe"),
         ("RATE_PER_KEY", "-1"),
         ("ORDERS_DISABLED", "yes"),
+        ("MAX_QUEUED_ORDERS", "-1"),
         ("MAX_ORDER_NOTIONAL", "1e6"),
         ("PROXY_HOPS", "x"),
         ("FAIL_POINT", "submit.before_send"),

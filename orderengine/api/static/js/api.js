@@ -3,6 +3,7 @@
 import { key } from "./key.js";
 
 const TIMEOUT_MS = 10_000;
+const NO_NEW_ORDERS = new Set(["ORDERS_DISABLED", "QUEUE_FULL"]);
 
 // The API understood and said no: asking the same again gets the same answer.
 export class Refused extends Error {
@@ -111,7 +112,7 @@ function asError(answer, problem) {
   const retryAfterS = Number(answer.headers.get("Retry-After"));
   return new Unavailable(problem.detail, {
     code: problem.code,
-    wasDenied: answer.status === 429 || problem.code === "ORDERS_DISABLED",
+    wasDenied: answer.status === 429 || NO_NEW_ORDERS.has(problem.code),
     retryAfterMs: retryAfterS > 0 ? retryAfterS * 1000 : null,
   });
 }

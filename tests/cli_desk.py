@@ -23,6 +23,8 @@ Message = str | Exception
 class FakeSocket:
     """Gives its messages, then breaks as a lost connection does."""
 
+    has_told_all = False
+
     def __init__(self, messages: list[Message]) -> None:
         self._messages = iter(messages)
         self.closed = False

@@ -100,6 +100,8 @@ def _place_and_follow(
             board.put(row)
             if tell:
                 tell(row, event)
+        if not row.is_terminal:
+            board.put(replace(row, problem=f"it ended as {row.status}, which is not known here"))
     except CannotGoOn as error:
         board.put(replace(row, problem=str(error)))
 

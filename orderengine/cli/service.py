@@ -10,14 +10,23 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import websocket
 
+from orderengine.domain.order import known_status
+
 TIMEOUT_S = 10.0
 RECONNECT_AFTER_S = 0.5
 GIVE_UP_AFTER_S = 30.0
 VISIBLE_ASCII = re.compile("[!-~]*")
 NOTHING: Mapping[str, str] = {}
+NORMAL_CLOSURE = (1000).to_bytes(2)
 TERMINAL = {"confirmed": 0, "failed": 1}
+"""The statuses that end an order, with the exit status of a command that followed it there."""
 
 Event = Mapping[str, Any]
+
+
+def code_of(status: str) -> int:
+    """The exit status for an order that ended so; one that is not known here is no success."""
+    return TERMINAL.get(status, 1)
 
 
 class CannotGoOn(Exception):
@@ -41,13 +50,32 @@ class NoAnswer(CannotGoOn):
 
 
 class Socket(Protocol):
-    """The part of a WebSocket that following needs."""
+    """The part of a WebSocket that following needs.
+
+    `has_told_all` is true once the server has closed it because nothing more can come.
+    """
+
+    has_told_all: bool
 
     def recv(self) -> str | bytes:
         """The next message; empty when the server closed."""
 
     def close(self) -> None:
         """Close the connection."""
+
+
+class UpdatesSocket(websocket.WebSocket):
+    """A WebSocket that remembers why the server closed it."""
+
+    has_told_all = False
+
+    def recv(self) -> str:
+        """The next message; empty when the server closed."""
+        opcode, data = self.recv_data()
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            self.has_told_all = data[:2] == NORMAL_CLOSURE
+            return ""
+        return str(data.decode())
 
 
 class Service:
@@ -101,7 +129,9 @@ class Service:
         place = f"{self._parts.netloc}{self._base}"
         query = urlencode({"orderId": order_id, "after": after})
         address = f"{scheme}://{place}/ws/orders?{query}"
-        return websocket.create_connection(address, timeout=TIMEOUT_S, header=self._headers)
+        return websocket.create_connection(
+            address, timeout=TIMEOUT_S, header=self._headers, class_=UpdatesSocket
+        )
 
     def _ask(
         self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = NOTHING
@@ -154,26 +184,35 @@ def follow(
 ) -> Iterator[Event]:
     """The events of an order as they arrive, up to the terminal one, over any lost connection.
 
+    A later release may end an order with a status that is not known here; its socket says so.
+
     Raises CannotGoOn when the stream is refused, or out of reach for 30 seconds.
     """
-    seen, alive_at = 0, clock()
+    seen, status, alive_at = 0, "pending", clock()
     while True:
         try:
             socket = connect(seen)
             alive_at = clock()
             for event in _receive(socket):
-                seen = event["seq"]
+                seen, status = event["seq"], event["status"]
                 yield event
-                if event["status"] in TERMINAL:
+                if status in TERMINAL:
                     return
+            if socket.has_told_all and known_status(status) is None:
+                return
         except websocket.WebSocketBadStatusException as error:
-            if error.status_code < http.client.INTERNAL_SERVER_ERROR:
-                raise refused(error.status_code, _object(error.resp_body) or {}) from error
+            _require_passing(error)
         except (OSError, websocket.WebSocketException):
             pass  # a lost connection: the next one goes on after the last event seen
         if clock() - alive_at > GIVE_UP_AFTER_S:
             raise CannotGoOn("the stream is gone; the order goes on without a watcher")
         pause(RECONNECT_AFTER_S)
+
+
+def _require_passing(error: websocket.WebSocketBadStatusException) -> None:
+    """Return if the same may be asked again later; raises Denied."""
+    if error.status_code < http.client.INTERNAL_SERVER_ERROR:
+        raise refused(error.status_code, _object(error.resp_body) or {}) from error
 
 
 def telling(event: Event) -> str:

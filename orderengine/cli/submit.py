@@ -22,7 +22,7 @@ from orderengine.cli.common import (
 )
 from orderengine.cli.placing import may_be_stored, new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
-from orderengine.cli.service import TERMINAL, CannotGoOn, Event, Service, follow, telling
+from orderengine.cli.service import CannotGoOn, Event, Service, code_of, follow, telling
 
 MOST_WATCHED = 50
 
@@ -94,7 +94,7 @@ def submit(
         told = _shown([order_id], started, plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:
             status = _follow(service, order_id, tell)
-        sys.exit(TERMINAL[status])
+        sys.exit(code_of(status))
 
 
 @click.command()
@@ -113,7 +113,7 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
     told = _shown(wanted, time.monotonic(), plain=plain, as_json=as_json)
     with stopped_as(STOPPED_WATCHING), told as tell:
         if len(wanted) == 1:
-            code = TERMINAL[_follow(service, wanted[0], tell)]
+            code = code_of(_follow(service, wanted[0], tell))
         else:
             code = _follow_many(service, wanted, tell)
     sys.exit(code)
@@ -152,7 +152,7 @@ def _follow_many(service: Service, order_ids: Sequence[str], tell: Tell) -> int:
 
     def one(order_id: str) -> None:
         try:
-            code = TERMINAL[_follow(service, order_id, tell_alone)]
+            code = code_of(_follow(service, order_id, tell_alone))
         except CannotGoOn as error:
             code = EXIT_REFUSED
             with lock:

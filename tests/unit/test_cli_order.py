@@ -1,6 +1,7 @@
 """The command that places an order and watches it."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from click.shell_completion import BashComplete
 
 from orderengine.cli.common import Surroundings
 from orderengine.cli.main import main
-from orderengine.cli.service import CannotGoOn, Socket, follow, telling
+from orderengine.cli.service import CannotGoOn, Socket, UpdatesSocket, code_of, follow, telling
 from orderengine.domain.moves import Move
 from orderengine.stream.messages import event_text
 from tests.builders import TRANSACTION, a_failed_attempt
@@ -52,7 +53,7 @@ def test_an_order_is_followed_to_its_end() -> None:
         "submitted",
         "confirmed",
     ]
-    assert [socket.closed for socket in line.opened] == [True]
+    assert [each.closed for each in line.opened] == [True]
 
 
 @pytest.mark.parametrize("loss", [[], [""], [websocket.WebSocketTimeoutException("quiet")]])
@@ -74,6 +75,40 @@ def test_a_quiet_order_is_watched_as_long_as_its_service_is_there() -> None:
     sent = messages(*CONFIRMED)
     quiet: list[list[Message]] = [[websocket.WebSocketTimeoutException("quiet")]] * 100
     assert len(Line(sent[:4], *quiet, sent[4:]).follow()) == 5
+
+
+UNKNOWN_END = '{"orderId":"7","seq":2,"status":"canceled","attempt":1,"at":"","data":{}}'
+
+
+class Told(FakeSocket):
+    """A socket that its server closes because the order has ended."""
+
+    has_told_all = True
+
+
+def test_an_end_that_only_a_later_release_knows_is_an_end() -> None:
+    first = messages(*CONFIRMED)[0]
+    sockets = iter([FakeSocket([first, UNKNOWN_END, ""]), Told([""])])
+    followed = list(follow(lambda _: next(sockets), lambda: 0.0, lambda _: None))
+    assert [event["status"] for event in followed] == ["pending", "canceled"]
+    assert telling(followed[-1]) == ""
+    assert (code_of("canceled"), code_of("confirmed")) == (1, 0)
+
+
+@pytest.mark.parametrize(("code", "has_told_all"), [(1000, True), (1012, False)])
+def test_why_a_socket_was_closed_is_remembered(
+    pair: tuple[socket.socket, socket.socket], code: int, *, has_told_all: bool
+) -> None:
+    server, client = pair
+    updates = UpdatesSocket()
+    updates.sock, updates.connected = client, True
+    for kind, data in (
+        (websocket.ABNF.OPCODE_TEXT, b"{}"),
+        (websocket.ABNF.OPCODE_CLOSE, code.to_bytes(2)),
+    ):
+        server.sendall(websocket.ABNF(1, 0, 0, 0, kind, 0, data).format())
+    assert (updates.recv(), updates.has_told_all) == ("{}", False)
+    assert (updates.recv(), updates.has_told_all) == ("", has_told_all)
 
 
 def test_a_refused_stream_is_given_up_at_once() -> None:
@@ -120,7 +155,7 @@ def test_an_order_is_placed_and_its_way_printed(
 ) -> None:
     addresses: list[str] = []
 
-    def connect(address: str, timeout: float, header: object) -> FakeSocket:
+    def connect(address: str, header: object, **_: object) -> FakeSocket:
         addresses.append(address)
         return FakeSocket(messages(*moves))
 
@@ -194,7 +229,7 @@ def test_a_key_is_sent_along_with_requests_and_sockets(
 ) -> None:
     headers: list[object] = []
 
-    def connect(_: str, timeout: float, header: object) -> FakeSocket:
+    def connect(_: str, header: object, **_others: object) -> FakeSocket:
         headers.append(header)
         return FakeSocket(messages(*CONFIRMED))
 

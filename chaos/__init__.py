@@ -14,6 +14,7 @@ invariants.py  what must hold of it: pure
 resources.py   threads, sockets, connections and queues, before and afterwards
 acts.py        the single things that can be done to a rig
 messages.py    the broker's messages: seen, copied, taken away
+queues.py      how many of them wait, while something lasts
 fault.py       what a fault is: an act, how often, under which load
 faults/        the faults
 results.py     the figures as JSON and as the table of docs/reliability.md

@@ -59,6 +59,27 @@ class Outage:
     ended_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class QueueSample:
+    """How many messages waited, and how many orders were open a moment before."""
+
+    at: float
+    messages: int
+    open_orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """When the last worker ended, and when all were done that waited for the next one: since 1970.
+
+    From `usual_from` on orders were offered at their rate.
+    """
+
+    usual_from: float
+    began_at: float
+    drained_at: float
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All of it; events, executions (the network's) and settlements (the engine's) by order.
@@ -74,6 +95,8 @@ class Evidence:
     answers: Sequence[Answer] = ()
     watched: Sequence[Watched] = ()
     outages: Sequence[Outage] = ()
+    queues: Sequence[QueueSample] = ()
+    backlogs: Sequence[Backlog] = ()
 
 
 _ORDERS = text(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from benchmarks.client import ACCEPTED
 from benchmarks.figures import percentile
@@ -15,6 +16,11 @@ HANG_S = 10.0
 REDIS = "redis"
 POSTGRES = "postgres"
 P99_WITHOUT_REDIS_S = 1.0
+MESSAGES_PER_ORDER = 1.2
+MESSAGES_IN_HAND = 20
+"""Orders whose message a worker has just taken may get another one: two for each slot."""
+LONGEST_ORDER_S = 2.0
+USUAL_SLACK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,33 @@ def _during(evidence: Evidence, server: str) -> list[Answer]:
     ]
 
 
+def messages_wait_once(evidence: Evidence) -> Iterator[Finding]:
+    """Messages in the queues are hardly more than open orders, whatever the outage."""
+    for sample in evidence.queues:
+        if sample.messages > MESSAGES_PER_ORDER * sample.open_orders + MESSAGES_IN_HAND:
+            yield None, f"{sample.messages} messages waited for {sample.open_orders} orders"
+
+
+def a_backlog_leaves_nothing_behind(evidence: Evidence) -> Iterator[Finding]:
+    """Orders behind a backlog that has been done take the time that they took before it."""
+    for backlog in evidence.backlogs:
+        usual = _took_s(evidence, backlog.usual_from, backlog.began_at - LONGEST_ORDER_S)
+        behind = _took_s(evidence, backlog.drained_at, float("inf"))
+        if not usual or not behind:
+            yield None, f"{len(usual)} orders came before the backlog, {len(behind)} behind it"
+        elif median(behind) > median(usual) + USUAL_SLACK_S:
+            found = f"took {median(behind):.1f} s instead of {median(usual):.1f} s"
+            yield None, f"orders behind a backlog {found}"
+
+
+def _took_s(evidence: Evidence, since: float, until: float) -> list[float]:
+    return [
+        order.ended_at - order.created_at
+        for order in evidence.orders.values()
+        if order.ended_at is not None and since <= order.created_at <= until
+    ]
+
+
 def rest_tells_the_truth(evidence: Evidence) -> Iterator[Finding]:
     """REST lists every order, as it is stored."""
     stored = {order.order_id: order.status for order in evidence.orders.values()}
@@ -209,6 +242,8 @@ INVARIANTS: Mapping[str, Invariant] = {
         no_post_hangs,
         orders_are_taken_without_redis,
         a_missing_database_is_told,
+        messages_wait_once,
+        a_backlog_leaves_nothing_behind,
         rest_tells_the_truth,
     )
 }

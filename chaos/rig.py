@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from benchmarks.accounting import read_processes
 from benchmarks.stack import START_TIMEOUT_S, Servers, Stack, wait_until
-from chaos.evidence import Outage
+from chaos.evidence import Backlog, Outage, QueueSample
 from chaos.proxy import Proxy
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
@@ -51,6 +51,8 @@ class Rig(Stack):
         self.to_postgres = Proxy(lambda: servers.postgres.port, dice[0])
         self.to_redis = Proxy(lambda: servers.redis.port, dice[1])
         self.outages: list[Outage] = []
+        self.queue_samples: list[QueueSample] = []
+        self.backlogs: list[Backlog] = []
         self.healed_at: list[float] = []
         self.complaints: list[str] = []
         self.workers = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]

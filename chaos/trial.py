@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
         watch.finish(REST_LIMIT_S)
     answers = [*warmed_up, *load.answers]
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
+    found = replace(found, queues=rig.queue_samples, backlogs=rig.backlogs)
     verdict.orders = len(found.orders)
     verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
     reasons = (order.failure_reason for order in found.orders.values() if order.failure_reason)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from chaos.fault import Fault
 from chaos.faults import (
+    backlog,
     fail_points,
     messages,
     network,
@@ -16,6 +17,16 @@ from chaos.faults import (
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
-    for group in (fail_points, processes, redis, redis_failover, postgres, messages, network, soak)
+    for group in (
+        fail_points,
+        processes,
+        redis,
+        redis_failover,
+        postgres,
+        messages,
+        backlog,
+        network,
+        soak,
+    )
     for fault in group.FAULTS
 }

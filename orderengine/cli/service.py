@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import websocket
@@ -129,9 +129,10 @@ class Service:
         place = f"{self._parts.netloc}{self._base}"
         query = urlencode({"orderId": order_id, "after": after})
         address = f"{scheme}://{place}/ws/orders?{query}"
-        return websocket.create_connection(
+        socket = websocket.create_connection(
             address, timeout=TIMEOUT_S, header=self._headers, class_=UpdatesSocket
         )
+        return cast("UpdatesSocket", socket)
 
     def _ask(
         self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = NOTHING

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from chaos.evidence import Evidence, Execution, Outage, StoredEvent, StoredOrder
+from chaos.evidence import (
+    Backlog,
+    Evidence,
+    Execution,
+    Outage,
+    QueueSample,
+    StoredEvent,
+    StoredOrder,
+)
 from chaos.invariants import (
     EXECUTED_TWICE,
     GAPS,
@@ -51,6 +59,7 @@ def honest() -> Evidence:
         executions={"a": [EXECUTION]},
         settlements={"a": [EXECUTION]},
         shown={"a": "confirmed", "b": "failed"},
+        queues=[QueueSample(101.0, 20, 0), QueueSample(101.5, 140, 100)],
         answers=[Answer(10.0, 0.1, 202, "a"), Answer(11.0, 0.1, 202, "b")],
         watched=[
             Watched("a", [1, 2, 3, 4, 5], list(PATH), [None, 1000], None, True),
@@ -101,6 +110,16 @@ def during(server: str, answer: Answer) -> Evidence:
     return replace(with_answer(answer), outages=[Outage(server, 19.0, 21.0)])
 
 
+def behind(*moments: tuple[float, float], usual: bool = True) -> Evidence:
+    """Orders from and to these moments, behind a backlog that was done at 200."""
+    times = [(90.0, 91.0)] * usual + list(moments)
+    orders = {
+        str(number): order("", "failed", 3, created_at=created_at, ended_at=ended_at)
+        for number, (created_at, ended_at) in enumerate(times)
+    }
+    return Evidence(orders, {}, {}, {}, {}, backlogs=[Backlog(85.0, 100.0, 200.0)])
+
+
 BROKEN: list[tuple[str, Evidence]] = [
     ("accepted_is_stored", with_answer(Answer(12.0, 0.1, 202, "nowhere"))),
     ("stored_is_asked_for", unasked()),
@@ -133,6 +152,10 @@ BROKEN: list[tuple[str, Evidence]] = [
     ("orders_are_taken_without_redis", during("redis", Answer(20.0, 0.1, 503))),
     ("orders_are_taken_without_redis", during("redis", Answer(20.0, 1.5, 202, "a"))),
     ("a_missing_database_is_told", during("postgres", Answer(20.0, 0.1, None))),
+    ("messages_wait_once", replace(honest(), queues=[QueueSample(101.0, 141, 100)])),
+    ("a_backlog_leaves_nothing_behind", behind((201.0, 204.1))),
+    ("a_backlog_leaves_nothing_behind", behind()),
+    ("a_backlog_leaves_nothing_behind", behind((201.0, 202.0), usual=False)),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "confirmed"})),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "submitted", "b": "failed"})),
 ]
@@ -145,6 +168,11 @@ def test_an_honest_run_breaks_nothing() -> None:
 @pytest.mark.parametrize(("name", "evidence"), BROKEN)
 def test_a_violation_is_found(name: str, evidence: Evidence) -> None:
     assert name in {each.invariant for each in violations(evidence)}
+
+
+def test_orders_may_take_their_time_while_the_backlog_lasts() -> None:
+    found = behind((110.0, 190.0), (201.0, 202.5))
+    assert list(INVARIANTS["a_backlog_leaves_nothing_behind"](found)) == []
 
 
 def test_every_invariant_is_seen_to_fail() -> None:

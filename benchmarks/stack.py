@@ -46,7 +46,7 @@ class Servers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.postgres = CountingPostgres(folder / "postgres", durable=True)
+        self.postgres: EmbeddedPostgres = CountingPostgres(folder / "postgres", durable=True)
         self.redis = EmbeddedRedis(folder / "redis", durable=True)
 
     def __enter__(self) -> Self:

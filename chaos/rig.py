@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import redis
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from benchmarks.accounting import read_processes
 from benchmarks.stack import START_TIMEOUT_S, Servers, Stack, wait_until
@@ -23,6 +23,7 @@ from chaos.proxy import Proxy
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
 from orderengine.local.ports import LOOPBACK
+from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.local.processes import ProcessRef
 
 OBSERVER = "chaos"
@@ -68,9 +69,8 @@ class Rig(Stack):
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.to_postgres)
             stack.enter_context(self.to_redis)
-            url = sqlalchemy_url(self.servers.postgres.url)
-            self.database = create_database_engine(url, pool_size=2, application=OBSERVER)
-            stack.callback(self.database.dispose)
+            self.database = _observing(self.servers.postgres)
+            stack.callback(self._stop_observing)
             self.redis = redis.Redis.from_url(self.servers.redis.url)
             stack.callback(self.redis.close)
             super().__enter__()
@@ -152,6 +152,15 @@ class Rig(Stack):
         process = self.servers.postgres.process
         if process:
             process.wait()
+
+    def move_postgres(self, server: EmbeddedPostgres) -> None:
+        """Have the address lead to another server; connections that are open stay as they are."""
+        self.servers.postgres = server
+        self.database.dispose()
+        self.database = _observing(server)
+
+    def _stop_observing(self) -> None:
+        self.database.dispose()
 
     def restart_redis(self, *, empty: bool) -> None:
         """SIGKILL Redis and start it again on the same port, with its file or without."""
@@ -252,6 +261,12 @@ def _kill_tree(root: int | None) -> None:
     wait_until(
         lambda: not any(ref.is_running() for ref in members), EXIT_LIMIT_S, "PostgreSQL survives"
     )
+
+
+def _observing(server: EmbeddedPostgres) -> Engine:
+    """Past the proxies, and past a phase without writes: what is looked at is only read."""
+    url = sqlalchemy_url(server.url)
+    return create_database_engine(url, pool_size=2, application=OBSERVER, writes=False)
 
 
 def _through(url: str, proxy: Proxy) -> str:

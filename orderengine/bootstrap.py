@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Engine as DatabaseEngine
 
 from orderengine.config import ArmedPoint, Settings, Simulation
-from orderengine.database import create_database_engine
+from orderengine.database import condition_of, create_database_engine
 from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.dispatch.names import INTAKE, SETTLE
-from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.errors import DispatchUnavailable, StorageFault
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.archive import Archive, Witness
@@ -38,7 +38,7 @@ from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
-from orderengine.storage.probe import database_fault
+from orderengine.storage.probe import Room, connection_room, database_fault
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
@@ -60,6 +60,7 @@ WEB_POOL_OVERFLOW = 3
 WEB_READING_POOL_SIZE = 4
 """For lists and figures: no number of readers takes a connection that accepting an order needs."""
 WEB_READING_TIMEOUT_S = 0.5
+_WEB_CONNECTIONS = WEB_POOL_SIZE + WEB_POOL_OVERFLOW + WEB_READING_POOL_SIZE
 WEB_QUOTERS = 16
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
@@ -228,13 +229,18 @@ def _limits(settings: Settings) -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class OperatorPorts:
-    """What an operator's command works with; `stuck_after_s` is the setting."""
+    """What an operator's command works with; `stuck_after_s` is the setting.
+
+    `connections_wanted` are those of one web process, one worker and this command.
+    """
 
     orders: Orders
     archive: Archive
     witness: Witness
     probes: Probes
     redis_facts: Callable[[], RedisFacts | RedisCause]
+    connection_room: Callable[[], Room | None]
+    connections_wanted: int
     stuck_after_s: int
 
 
@@ -252,6 +258,8 @@ def build_operator(settings: Settings) -> OperatorPorts:
         witness=Ledger(database, settings.simulation.block_ms),
         probes=SystemProbes(database, dispatcher, Heartbeat(client)),
         redis_facts=lambda: redis_facts(client),
+        connection_room=lambda: connection_room(database),
+        connections_wanted=_WEB_CONNECTIONS + 2 * (settings.order_concurrency + 2) + 1,
         stuck_after_s=settings.stuck_after_s,
     )
 
@@ -297,9 +305,13 @@ class SystemProbes:
         self._dispatcher = dispatcher
         self._heartbeat = heartbeat
 
-    def database_fault(self) -> str | None:
-        """None when PostgreSQL answers and its schema is current, else what is wrong."""
+    def database_fault(self) -> StorageFault | None:
+        """None when orders can be written and the schema is current, else what is wrong."""
         return database_fault(self._database)
+
+    def lacks_connections(self) -> bool:
+        """Whether a statement found no connection to PostgreSQL within the last minute."""
+        return condition_of(self._database).lacked_connections()
 
     def degraded(self) -> Mapping[str, str]:
         """`redis` if it takes no messages, `worker` if none gave a sign of life for five seconds.

@@ -115,7 +115,7 @@ _PLAIN_ONLY = "orderengine.plain_only"
 _USED_BEFORE = "orderengine.used_before"
 _CONDITION = "orderengine.condition"
 _OPENED_AT = "orderengine.opened_at"
-_WRITES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\b")
+_WRITES = re.compile(r"\b(INSERT INTO|UPDATE \w|DELETE FROM)")
 
 
 class Statement:

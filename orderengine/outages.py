@@ -106,6 +106,7 @@ class Condition:
         self._lock = threading.Lock()
         self._cause: StorageCause | None = None
         self._write_failed: tuple[float, StorageCause] | None = None
+        self._lacked_at = float("-inf")
         self._logged_at: dict[StorageCause, float] = {}
 
     def doubt(self, opened_at: int) -> None:
@@ -123,6 +124,8 @@ class Condition:
             self.failures[cause] += 1
             if writing:
                 self._write_failed = now, cause
+            if cause in {StorageCause.NO_CONNECTION_LEFT, StorageCause.POOL_IN_USE}:
+                self._lacked_at = now
             began &= now - self._logged_at.get(cause, float("-inf")) > LOG_AGAIN_S
             if began:
                 self._logged_at[cause] = now
@@ -141,6 +144,10 @@ class Condition:
                 self._cause = None
         if ended:
             log.info("postgresql_available")
+
+    def lacked_connections(self) -> bool:
+        """Whether a statement found no connection within the last minute."""
+        return time.monotonic() - self._lacked_at < LOG_AGAIN_S
 
     def write_fault(self) -> StorageCause | None:
         """Why the last write failed, if that was a moment ago."""

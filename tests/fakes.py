@@ -7,7 +7,12 @@ from uuid import UUID
 
 from structlog.contextvars import get_contextvars
 
-from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
+from orderengine.domain.errors import (
+    DispatchUnavailable,
+    StorageCause,
+    StorageFault,
+    StorageUnavailable,
+)
 from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import RoutingCause
@@ -129,9 +134,14 @@ class FakeProbes:
 
     fault: str | None = None
     missing: dict[str, str] = field(default_factory=dict)
+    cause: StorageCause = StorageCause.NO_ANSWER
+    crowded: bool = False
 
-    def database_fault(self) -> str | None:
-        return self.fault
+    def database_fault(self) -> StorageFault | None:
+        return None if self.fault is None else StorageFault(self.cause, self.fault)
+
+    def lacks_connections(self) -> bool:
+        return self.crowded
 
     def degraded(self) -> dict[str, str]:
         return dict(self.missing)

@@ -16,10 +16,12 @@ from orderengine.domain.errors import (
     NotionalExceeded,
     OrderUnfillable,
     OrderUnreadable,
+    StorageCause,
     StorageUnavailable,
     VenueUnavailable,
     Violation,
 )
+from orderengine.outages import WORDS
 
 log = structlog.get_logger(__name__)
 
@@ -231,6 +233,9 @@ def _name_taken(error: ClientOrderIdTaken) -> Response:
 
 def _storage_unavailable(error: StorageUnavailable) -> Response:
     log.warning("storage_unavailable", endpoint=request.endpoint, error=str(error))
+    if error.cause is not StorageCause.NO_ANSWER:
+        detail = f"{WORDS[error.cause]}; ask again shortly"
+        return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
     detail = (
         "the order was written by another release of this service; ask again shortly"
         if isinstance(error, OrderUnreadable)

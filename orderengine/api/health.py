@@ -26,12 +26,15 @@ def get_readiness() -> Document:
     """Tell whether orders can be taken in, and what is wrong without preventing that.
 
     `stuck`: submitted orders about which the network has given no word for too long.
+    `connections`: a request found no connection to PostgreSQL within the last minute.
     """
     ports = current_ports()
     fault = ports.probes.database_fault()
     if fault is not None:
-        raise Refused(503, ErrorCode.NOT_READY, fault)
+        raise Refused(503, ErrorCode.NOT_READY, fault.detail)
     causes = dict(ports.probes.degraded())
+    if ports.probes.lacks_connections():
+        causes["connections"] = "none_left"
     answer: Document = {}
     found = ports.watch.open_orders()
     if found is not None:

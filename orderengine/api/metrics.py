@@ -15,7 +15,7 @@ from orderengine.api.errors import ErrorCode
 from orderengine.api.measured import measured, queues
 from orderengine.api.orders import REFUSALS
 from orderengine.api.updates import EXTENSION, SocketEnd, Updates
-from orderengine.domain.errors import FailureReason
+from orderengine.domain.errors import FailureReason, StorageCause
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
 from orderengine.execution.meter import Counter, Counts
@@ -55,6 +55,10 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
     up = {name: int(name not in figures.missing) for name in DEPENDENCIES}
     yield _gauges("up", "1 if this dependency gives an answer.", "dependency", up)
     yield _degraded(figures.causes)
+    faults = {cause.value: 0 for cause in StorageCause}
+    if figures.storage_fault is not None:
+        faults[figures.storage_fault.cause.value] = 1
+    yield _gauges("storage_fault", "1 for the reason why no order can be written.", "cause", faults)
     if figures.open_orders is not None:
         yield from _open_orders(figures.open_orders)
     if figures.steps is not None:

@@ -19,12 +19,24 @@ from orderengine.cli.operate import place_of
 from orderengine.cli.redis_findings import state_and_advice
 from orderengine.cli.service import NoAnswer, Service
 from orderengine.config import ConfigurationError, FlowerSettings, Settings, reachable_host
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
 
 if TYPE_CHECKING:
     from orderengine.bootstrap import OperatorPorts
 
+ADVICE = {
+    StorageCause.MIGRATIONS: "run: make migrate",
+    StorageCause.READ_ONLY: (
+        "DATABASE_URL must lead to the primary; is default_transaction_read_only on, as hosts"
+        " set it when the disk is full?"
+    ),
+    StorageCause.DISK_FULL: "make room on the server's disk",
+    StorageCause.NO_RIGHTS: "grant them, or use the user that ran the migrations",
+    StorageCause.NO_ACCESS: "correct user, password or database in DATABASE_URL",
+    StorageCause.NO_CONNECTION_LEFT: "raise max_connections, or lower ORDER_CONCURRENCY",
+    StorageCause.STARTING: "wait: it is starting, stopping or recovering",
+}
 OLDEST_REDIS = (6, 2)
 FLOWER_TIMEOUT_S = 3.0
 
@@ -88,6 +100,7 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding("settings", f"complete; {len(list(instruments))} instruments{ignored}")
     ports = build_operator(settings)
     yield _database(ports, place_of(settings.database_url))
+    yield from _connections(ports)
     causes = ports.probes.degraded()
     yield _redis(ports, place_of(settings.redis_url), causes.get("redis"))
     yield _worker(causes)
@@ -97,10 +110,23 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _database(ports: "OperatorPorts", place: str) -> Finding:
     fault = ports.probes.database_fault()
     if fault is None:
-        return Finding("postgresql", f"answers at {place}, and its migrations are current")
-    away = "answer" in fault
-    advice = "is DATABASE_URL right, and the server up?" if away else "run: make migrate"
-    return Finding("postgresql", f"{place}: {fault}", advice)
+        return Finding("postgresql", f"takes writes at {place}, and its migrations are current")
+    advice = ADVICE.get(fault.cause, "is DATABASE_URL right, and the server up?")
+    return Finding("postgresql", f"{place}: {fault.detail}", advice)
+
+
+def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
+    """Whether the server allows enough; a pooler shares its own among its clients."""
+    room = ports.connection_room()
+    if room is None or room.is_pooled:
+        return
+    wanted = ports.connections_wanted
+    detail = f"{room.allowed} are allowed; one web process and one worker want up to {wanted}"
+    advice = (
+        "raise max_connections (or the limit of the role or the database), lower"
+        " ORDER_CONCURRENCY, or put a pooler in between"
+    )
+    yield Finding("connections", detail, "" if room.allowed >= wanted else advice)
 
 
 def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:

@@ -102,6 +102,14 @@ class StorageCause(StrEnum):
     MIGRATIONS = "migrations"
 
 
+@dataclass(frozen=True, slots=True)
+class StorageFault:
+    """Why no order can be written; `detail` is for whoever has to mend it."""
+
+    cause: StorageCause
+    detail: str
+
+
 class StorageUnavailable(OrderEngineError):
     """PostgreSQL carried nothing out, or gave no answer.
 

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from orderengine.domain.errors import StorageFault
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
@@ -308,8 +309,11 @@ class QuoteBoard(Protocol):
 class Probes(Protocol):
     """Looks at what the service stands on; every look is bounded in time and never raises."""
 
-    def database_fault(self) -> str | None:
-        """None when PostgreSQL answers and its schema is current, else what is wrong."""
+    def database_fault(self) -> StorageFault | None:
+        """None when orders can be written and the schema is current, else what is wrong."""
+
+    def lacks_connections(self) -> bool:
+        """Whether a statement found no connection to PostgreSQL within the last minute."""
 
     def degraded(self) -> Mapping[str, str]:
         """What is missing without stopping the service, each with its cause: `redis`, `worker`."""

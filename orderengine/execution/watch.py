@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import StorageFault, StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.meter import Counts, Tally
 
@@ -74,6 +74,9 @@ class Signs(Protocol):
     def degraded(self) -> Mapping[str, str]:
         """What is missing, each with its cause: `redis`, `worker`."""
 
+    def database_fault(self) -> StorageFault | None:
+        """Why no order can be written, or None."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -87,6 +90,7 @@ class Figures:
     queued: Mapping[str, int] | None = None
     causes: Mapping[str, str] = field(default_factory=dict)
     """Why what is missing is so, where that is known."""
+    storage_fault: StorageFault | None = None
 
 
 class Watch:
@@ -109,6 +113,7 @@ class Watch:
         self._shared = _Kept(shared.read, fresh_s)
         self._queued = _Kept(shared.queued, fresh_s)
         self._signs = _Kept(signs.degraded, fresh_s)
+        self._fault = _Kept(signs.database_fault, fresh_s)
 
     def open_orders(self) -> OpenOrders | None:
         """The orders that have not ended, or None while PostgreSQL gives no answer."""
@@ -126,6 +131,7 @@ class Watch:
             of_workers=None if "redis" in missing else self._shared(),
             of_this_process=self._tally.counts(),
             queued=None if "redis" in missing else self._queued(),
+            storage_fault=self._fault(),
         )
 
 

@@ -1,22 +1,106 @@
-"""Whether PostgreSQL answers and its schema is the one that this code knows."""
+"""Whether orders can be written to PostgreSQL, and its schema is the one that this code knows."""
+
+from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from orderengine.database import DATABASE_ERRORS
+from orderengine.database import (
+    DATABASE_ERRORS,
+    Statement,
+    condition_of,
+    outages_as,
+    run,
+)
+from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavailable
+from orderengine.outages import WORDS
 
 SCHEMA_REVISION = "0009"
 
+# What accepting and moving an order needs. Asking for rights costs no write.
+_PROBE = Statement(
+    """
+SELECT (SELECT version_num FROM alembic_version) AS revision,
+       pg_is_in_recovery() OR CAST(current_setting('transaction_read_only') AS boolean)
+           AS read_only,
+       (SELECT string_agg(right_name || ' on ' || table_name, ', ')
+        FROM (VALUES ('orders', 'SELECT'), ('orders', 'INSERT'), ('orders', 'UPDATE'),
+                     ('order_events', 'SELECT'), ('order_events', 'INSERT'),
+                     ('transactions', 'SELECT'), ('transactions', 'INSERT'),
+                     ('transactions', 'UPDATE'), ('settlements', 'INSERT'),
+                     ('idempotency_keys', 'SELECT'), ('idempotency_keys', 'INSERT'))
+             AS wanted (table_name, right_name)
+        WHERE NOT coalesce(has_table_privilege(to_regclass(table_name), right_name), true))
+           AS denied"""
+)
 
-def database_fault(engine: Engine) -> str | None:
-    """None when the database is up and migrated, else what is wrong; never raises."""
+_ONLY_WRITES_TELL = {
+    StorageCause.DISK_FULL,
+    StorageCause.OUT_OF_MEMORY,
+    StorageCause.NO_RIGHTS,
+    StorageCause.NO_CONNECTION_LEFT,
+}
+
+_ROOM = text(
+    """
+SELECT least(
+    CAST(current_setting('max_connections') AS integer)
+        - CAST(current_setting('superuser_reserved_connections') AS integer)
+        - CAST(coalesce(current_setting('reserved_connections', true), '0') AS integer),
+    nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)
+) AS allowed, pg_backend_pid() AS pid
+FROM pg_roles r, pg_database d
+WHERE r.rolname = current_user AND d.datname = current_database()"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many connections the server allows the engine's user; through a pooler or not."""
+
+    allowed: int
+    is_pooled: bool
+
+
+def database_fault(engine: Engine) -> StorageFault | None:
+    """None when orders can be written and the schema is current, else what is wrong.
+
+    Never raises. What only a write can tell, a full disk for instance, is known from the last one
+    of this process, if that was a moment ago.
+    """
+    try:
+        with outages_as(StorageUnavailable, "PostgreSQL gives no answer"):
+            (row,) = run(engine, _PROBE, {})
+    except ProgrammingError:
+        return StorageFault(StorageCause.MIGRATIONS, "the migrations were never run")
+    except StorageUnavailable as error:
+        return StorageFault(error.cause, WORDS[error.cause])
+    if row.read_only:
+        return StorageFault(StorageCause.READ_ONLY, WORDS[StorageCause.READ_ONLY])
+    if row.denied:
+        detail = f"the user of DATABASE_URL may not {row.denied}"
+        return StorageFault(StorageCause.NO_RIGHTS, detail)
+    if row.revision is None or row.revision < SCHEMA_REVISION:
+        detail = f"migrations are behind: {row.revision or 'none'} instead of {SCHEMA_REVISION}"
+        return StorageFault(StorageCause.MIGRATIONS, detail)
+    cause = condition_of(engine).write_fault()
+    if cause in _ONLY_WRITES_TELL:
+        return StorageFault(cause, f"the last order could not be written: {WORDS[cause]}")
+    return None
+
+
+def connection_room(engine: Engine) -> Room | None:
+    """How many connections are allowed; None without an answer."""
     try:
         with engine.connect() as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    except ProgrammingError:
-        return "the migrations were never run"
+            row = connection.execute(_ROOM).one()
+            driver = connection.connection.dbapi_connection
+            return Room(row.allowed, is_pooled=_known_pid(driver) != row.pid)
     except DATABASE_ERRORS:
-        return "PostgreSQL gives no answer"
-    if found is None or found < SCHEMA_REVISION:
-        return f"migrations are behind: {found or 'none'} instead of {SCHEMA_REVISION}"
-    return None
+        return None
+
+
+def _known_pid(driver: object) -> object:
+    """The server's process as the driver was told; a pooler tells another one."""
+    info = getattr(driver, "info", None)
+    return getattr(info, "backend_pid", None)

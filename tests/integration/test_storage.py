@@ -216,7 +216,9 @@ def test_a_lost_database_is_told_and_not_hung_on(database_url: str) -> None:
     engine = create_database_engine(nowhere, pool_size=1, application="tests")
     with pytest.raises(StorageUnavailable):
         SqlOrders(engine).accept(a_new_order())
-    assert database_fault(engine) == "PostgreSQL gives no answer"
+    found = database_fault(engine)
+    assert found is not None
+    assert found.detail == "PostgreSQL gives no answer"
     engine.dispose()
 
 

@@ -57,3 +57,8 @@ def test_without_its_database_the_service_is_not_ready() -> None:
         "NOT_READY",
         "migrations are behind",
     )
+
+
+def test_a_lack_of_connections_degrades_the_service() -> None:
+    answer = Web(probes=FakeProbes(crowded=True)).client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["degraded"]) == (200, ["connections"])

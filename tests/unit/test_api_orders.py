@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from orderengine.api.cursors import cursor_text
+from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Position
@@ -69,6 +70,21 @@ def test_the_broker_being_away_does_not_refuse_an_order(web: Web) -> None:
         order_id = web.place()
     assert web.orders.get(UUID(order_id)) is not None
     assert "dispatch_unavailable" in [line["event"] for line in logs]
+
+
+def test_a_store_that_takes_no_writes_is_told_with_its_cause(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        error = StorageUnavailable("no connection")
+        error.cause = StorageCause.NO_CONNECTION_LEFT
+        raise error
+
+    monkeypatch.setattr(web.orders, "accept", refuse)
+    answer = web.post('{"symbol":"AAPL","side":"buy","quantity":10}')
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "STORAGE_UNAVAILABLE")
+    assert "max_connections" in answer.get_json()["detail"]
+    assert answer.headers["Retry-After"] == "1"
 
 
 def test_the_store_being_away_refuses_an_order_for_now(web: Web) -> None:

@@ -9,6 +9,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderengine.config import PACKAGE_DIR
+from orderengine.domain.errors import StorageCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.limits import Limits
 from orderengine.execution.meter import Counter, Sample
@@ -236,6 +237,14 @@ def test_metrics_without_postgresql_say_so_and_tell_the_rest() -> None:
     assert told["up", ("postgresql",)] == 0
     assert told["redispatches_total", ("submitted",)] == 6
     assert not {"open_orders", "stuck_orders", "orders_ended_total"} & names(told)
+
+
+def test_metrics_name_the_reason_why_no_order_can_be_written(watched: FakeWatched) -> None:
+    probes = FakeProbes(fault="read-only", cause=StorageCause.READ_ONLY)
+    told = told_by(Web(watched=watched, probes=probes))
+    found = {labels[0]: value for (name, labels), value in told.items() if name == "storage_fault"}
+    assert found == {cause.value: int(cause is StorageCause.READ_ONLY) for cause in StorageCause}
+    assert told["up", ("postgresql",)] == 1
 
 
 def test_metrics_without_redis_say_so_and_tell_the_rest(watched: FakeWatched) -> None:

@@ -25,6 +25,7 @@ def line(found: Document) -> str:
     """One fault for people who wait."""
     verdict = "FAILED " + ", ".join(found["broken"]) if found["broken"] else "ok"
     reasons = "".join(f", {count} {reason}" for reason, count in found["reasons"].items())
+    reasons += "".join(f", {name}: {count}" for name, count in found["figures"].items())
     return (
         f"{found['name']:<22} {found['orders']:>6} orders {found['injected']:>5} injected "
         f"{found['recovery_s']:>6.1f} s to recover {found['seconds']:>5.0f} s  {verdict}{reasons}"

@@ -56,6 +56,7 @@ class Rig(Stack):
         self.backlogs: list[Backlog] = []
         self.healed_at: list[float] = []
         self.complaints: list[str] = []
+        self.figures: dict[str, int] = {}
         self.workers = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]
         super().__init__(
             servers,

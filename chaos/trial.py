@@ -45,6 +45,7 @@ class Verdict:
     injected: int = 0
     recovery_s: float = 0.0
     seconds: float = 0.0
+    figures: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     folder: str | None = None
 
@@ -105,6 +106,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
     reasons = (order.failure_reason for order in found.orders.values() if order.failure_reason)
     verdict.reasons = dict(Counter(reasons))
+    verdict.figures = rig.figures
     verdict.sockets = len(found.watched)
     verdict.recovery_s = recovery_s(found, rig.healed_at)
     verdict.violations += [

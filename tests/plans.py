@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Engine, text
 
 from orderengine import database as engine_module
+from orderengine import sessions
 from orderengine.database import create_database_engine
 
 ORDERS = 1_000_000
@@ -92,7 +93,7 @@ def load(database: Engine, size: int) -> None:
 @contextmanager
 def unbounded() -> Iterator[None]:
     """Let a statement take its time."""
-    with mock.patch.object(engine_module, "STATEMENT_TIMEOUT_S", 600.0):
+    with mock.patch.object(sessions, "STATEMENT_TIMEOUT_S", 600.0):
         yield
 
 

@@ -6,6 +6,7 @@ from chaos.fault import Fault
 from chaos.faults import (
     backlog,
     fail_points,
+    list_storm,
     messages,
     network,
     postgres,
@@ -28,6 +29,7 @@ FAULTS: Mapping[str, Fault] = {
         messages,
         backlog,
         network,
+        list_storm,
         soak,
     )
     for fault in group.FAULTS

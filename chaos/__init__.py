@@ -8,6 +8,7 @@ proxy.py       TCP between the processes and a server: cut, stalled, answers swa
 redis_pair.py  a primary and a replica of Redis behind one address, and their fail-overs
 standby.py     a copy of PostgreSQL that is promoted in its place
 load.py        orders at a rate, and what the client was told of each
+readers.py     clients that read lists, in a process of their own
 watch.py       sockets that follow orders across whatever happens
 evidence.py    what is known in the end: REST, sockets, PostgreSQL, the network's ledger
 invariants.py  what must hold of it: pure

@@ -16,7 +16,7 @@ from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.engine import Engine
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit, Rates
-from orderengine.execution.meter import Meter, MeteredDispatcher, Tally
+from orderengine.execution.meter import MeteredDispatcher, Tally
 from orderengine.execution.notional import NotionalLimit
 from orderengine.execution.ports import (
     Clock,
@@ -80,7 +80,7 @@ class WebPorts:
     hub: Hub
     probes: Probes
     watch: Watch
-    meter: Meter
+    meter: Tally
     max_sockets: int
     keys: Keys
     gate: Gate
@@ -136,6 +136,7 @@ def build_web(settings: Settings) -> WebPorts:
             orders,
             SqlClientOrders(database),
             demotions=lambda: celery.demotions + publisher.demotions + client.demotions,
+            meter=tally,
         ),
         probes=probes,
         watch=Watch(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),

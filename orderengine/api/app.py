@@ -78,7 +78,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     app.register_blueprint(documentation.blueprint)
     app.register_blueprint(page.blueprint)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
-    register_updates(app, ports.orders, ports.hub, ports.gate, caps)
+    register_updates(app, ports.orders, ports.hub, ports.gate, caps, ports.meter)
     trust_proxies(app, ports.proxy_hops)
     secure_answers(app)
     app.after_request(_forbid_caching)

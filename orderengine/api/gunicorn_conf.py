@@ -15,6 +15,7 @@ from orderengine.api import reading
 from orderengine.api.capacity import HTTP_THREADS
 from orderengine.api.descriptors import connections_within_limit
 from orderengine.api.guarded_socket import limit_waits
+from orderengine.api.process_counts import GAUGES, PROCESSES, SAMPLES, ProcessCounts
 from orderengine.api.server import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
@@ -53,6 +54,17 @@ def on_starting(_server: Any) -> None:
     tell_ignored(_settings.ignored)
 
 
+def pre_fork(_server: Any, worker: Any) -> None:
+    """Give a process that is about to start its row of the counts that all of them share."""
+    worker.counts = _counts.take_row()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take the row of a process that has ended back."""
+    if worker.counts is not None:
+        _counts.give_back(worker.counts)
+
+
 def post_worker_init(worker: Any) -> None:
     """Bound the waits for clients, refuse broken bodies, and tell sockets when this worker ends."""
     for listener in worker.sockets:
@@ -61,7 +73,10 @@ def post_worker_init(worker: Any) -> None:
         limit_waits(listener, receive_s=wait_s, send_s=wait_s)
     app = worker.app.wsgi()
     app.register_error_handler(ParseException, refuse_body)
-    app.extensions[EXTENSION].draining = lambda: not worker.alive
+    updates = app.extensions[EXTENSION]
+    updates.draining = lambda: not worker.alive
+    if worker.counts is not None:
+        updates.tally.share(worker.counts)
     heap.set_aside()
 
 
@@ -80,6 +95,7 @@ def _bind(host: str, port: int) -> str:
 
 
 _settings = Settings.from_env()
+_counts = ProcessCounts(SAMPLES, PROCESSES, GAUGES)
 
 # Nothing listens where nobody has decided who may come in: not even to fail at each request.
 asks_for_keys = _settings.asks_for_keys

@@ -3,7 +3,7 @@
 from collections import Counter as Multiset
 from collections.abc import Iterator, Mapping, Sequence
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -14,13 +14,12 @@ from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode
 from orderengine.api.measured import measured, queues
 from orderengine.api.orders import REFUSALS
-from orderengine.api.updates import EXTENSION, SocketEnd, Updates
+from orderengine.api.updates import SocketEnd
 from orderengine.domain.errors import FailureReason, StorageCause
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
-from orderengine.execution.meter import Counter, Counts
+from orderengine.execution.meter import Counter, Counts, Sample
 from orderengine.execution.watch import Figures, OpenOrders, Steps
-from orderengine.stream.hub import Hub
 
 PREFIX = "orderengine"
 DEPENDENCIES = ("postgresql", "redis", "worker")
@@ -35,8 +34,7 @@ def get_metrics() -> Response:
     require_operator()
     ports = current_ports()
     registry = CollectorRegistry(auto_describe=False)
-    updates = current_app.extensions[EXTENSION]
-    registry.register(_Told(_families(ports.watch.figures(), ports.hub, updates)))
+    registry.register(_Told(_families(ports.watch.figures())))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -51,7 +49,7 @@ class _Told(Collector):
         return self._families
 
 
-def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
+def _families(figures: Figures) -> Iterator[Metric]:
     up = {name: int(name not in figures.missing) for name in DEPENDENCIES}
     yield _gauges("up", "1 if this dependency gives an answer.", "dependency", up)
     yield _degraded(figures.causes)
@@ -69,14 +67,7 @@ def _families(figures: Figures, hub: Hub, updates: Updates) -> Iterator[Metric]:
         yield from measured(PREFIX, figures.of_workers)
     if figures.queued is not None:
         yield from queues(PREFIX, figures.queued)
-    closed = {end.value: updates.closed[end] for end in SocketEnd}
-    text = "Sockets that this web process closed or lost."
-    yield _counters("sockets_closed", text, "reason", closed)
-    text = "WebSockets and event streams of this web process."
-    yield _gauge("open_sockets", text, updates.open)
-    yield _counter("hub_rereads", "Events missed live by this web process.", hub.rereads)
-    text = "Subscriptions to Redis that this web process lost, or could not make."
-    yield _counter("subscription_losses", text, hub.subscription_losses)
+    yield from _streams(figures.of_this_process)
 
 
 def _degraded(causes: Mapping[str, str]) -> Metric:
@@ -148,6 +139,19 @@ def _counts(figures: Figures) -> Iterator[Metric]:
         if workers is not None:
             failures["worker"] = sum(_by_label(workers, counter).values())
         yield _counters(name, text, "process", failures)
+
+
+def _streams(own: Counts) -> Iterator[Metric]:
+    closed = {end.value: 0 for end in SocketEnd} | _by_label(own, Counter.SOCKETS_CLOSED)
+    text = "Sockets that this web service closed or lost."
+    yield _counters("sockets_closed", text, "reason", closed)
+    text = "WebSockets and event streams of this web service."
+    yield _gauge("open_sockets", text, own.get(Sample(Counter.OPEN_SOCKETS), 0))
+    rereads = own.get(Sample(Counter.HUB_REREADS), 0)
+    yield _counter("hub_rereads", "Events missed live by this web service.", rereads)
+    losses = own.get(Sample(Counter.SUBSCRIPTION_LOSSES), 0)
+    text = "Subscriptions to Redis that this web service lost, or could not make."
+    yield _counter("subscription_losses", text, losses)
 
 
 def _by_label(counts: Counts, counter: Counter) -> dict[str, int]:

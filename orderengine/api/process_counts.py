@@ -1,12 +1,35 @@
 """Counts that the web processes behind one port share, so that any of them can tell the sum."""
 
 import mmap
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from orderengine.execution.meter import Sample
+from orderengine.api.errors import ErrorCode
+from orderengine.api.updates import SocketEnd
+from orderengine.execution.meter import Counter, Counts, Sample
 
 CELL_BYTES = 8
+
+PROCESSES = 64
+"""Web processes behind one port that share their counts; one beyond them counts for itself."""
+
+SAMPLES = (
+    *(
+        Sample(counter)
+        for counter in (
+            Counter.ACCEPTED,
+            Counter.DISPATCH_FAILURES,
+            Counter.PUBLISH_FAILURES,
+            Counter.OPEN_SOCKETS,
+            Counter.HUB_REREADS,
+            Counter.SUBSCRIPTION_LOSSES,
+        )
+    ),
+    *(Sample(Counter.REFUSALS, code) for code in ErrorCode),
+    *(Sample(Counter.SOCKETS_CLOSED, end) for end in SocketEnd),
+)
+"""All that a web process counts."""
+
+GAUGES = (Sample(Counter.OPEN_SOCKETS),)
 
 
 class ProcessCounts:
@@ -15,7 +38,7 @@ class ProcessCounts:
     The master makes it before it forks, and hands out and takes back the rows; each process writes
     its own row alone. The next process goes on in the row of one that has ended, so that a sum
     never falls. `gauges` are the samples that end with their process, such as open sockets.
-    `processes` is how many may live at the same time.
+    `processes` is how many rows there are.
     """
 
     def __init__(
@@ -27,28 +50,26 @@ class ProcessCounts:
         shared = mmap.mmap(-1, processes * len(samples) * CELL_BYTES)
         self._cells = memoryview(shared).cast("q")
         self._free = list(reversed(self._rows))
-        self._lock = threading.Lock()
 
-    def take_row(self) -> int:
-        """A row for a process that is about to start; raises RuntimeError if none is free."""
-        if not self._free:
-            raise RuntimeError("more web processes than rows for their counts")
-        return self._free.pop()
+    def take_row(self) -> "Row | None":
+        """A row for a process that is about to start; None if none is free."""
+        return Row(self, self._free.pop()) if self._free else None
 
-    def give_back(self, row: int) -> None:
+    def give_back(self, row: "Row") -> None:
         """Take back the row of a process that has ended: its gauges end, its counters stay."""
         for sample in self._gauges:
-            self._cells[self._at(row, self._columns[sample])] = 0
-        self._free.append(row)
+            self._cells[self._at(row.number, self._columns[sample])] = 0
+        self._free.append(row.number)
 
-    def add(self, row: int, sample: Sample, by: int) -> None:
-        """Add to a cell of this process's row; a sample without a column is left out."""
+    def add(self, row: int, sample: Sample, by: int) -> bool:
+        """Add to a cell; False for a sample without a column. One thread at a time for each row."""
         column = self._columns.get(sample)
-        if column is not None:
-            with self._lock:
-                self._cells[self._at(row, column)] += by
+        if column is None:
+            return False
+        self._cells[self._at(row, column)] += by
+        return True
 
-    def totals(self) -> Mapping[Sample, int]:
+    def totals(self) -> Counts:
         """The sums over all processes, those that have ended included."""
         return {
             sample: sum(self._cells[self._at(row, column)] for row in self._rows)
@@ -57,3 +78,19 @@ class ProcessCounts:
 
     def _at(self, row: int, column: int) -> int:
         return row * len(self._columns) + column
+
+
+class Row:
+    """Implements `execution.meter.SharedTable` for one process."""
+
+    def __init__(self, table: ProcessCounts, number: int) -> None:
+        self.number = number
+        self._table = table
+
+    def add(self, sample: Sample, by: int) -> bool:
+        """Add for this process; False if the table has no place for this sample."""
+        return self._table.add(self.number, sample, by)
+
+    def totals(self) -> Counts:
+        """The sums over all processes."""
+        return self._table.totals()

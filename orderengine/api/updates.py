@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections import Counter
+from collections import Counter as Multiset
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from orderengine.api.wanted import Wanted, WantedAll, read_wanted
 from orderengine.domain.access import Caller
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.access import Gate
+from orderengine.execution.meter import Counter, Tally
 from orderengine.execution.ports import Orders
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
@@ -88,14 +89,17 @@ class Updates:
     `draining` is asked twice a second by every socket: true means that the server is going down.
     """
 
-    def __init__(self, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> None:
+    def __init__(
+        self, orders: Orders, hub: Hub, gate: Gate, caps: Caps, tally: Tally | None = None
+    ) -> None:
+        self.tally = Tally() if tally is None else tally
         self.draining: Callable[[], bool] = lambda: False
         self.limit = caps.sockets
         self.per_client = caps.per_client
         self._origins = caps.origins
-        self._open_by_client: Counter[str] = Counter()
+        self._open_by_client: Multiset[str] = Multiset()
         self.open = 0
-        self.closed: Counter[SocketEnd] = Counter()
+        self.closed: Multiset[SocketEnd] = Multiset()
         self._orders = orders
         self._hub = hub
         self._gate = gate
@@ -126,7 +130,8 @@ class Updates:
         with self._lock:
             self.open -= 1
             self._open_by_client[client_id] -= 1
-            self._open_by_client += Counter()  # drops those that have none any more
+            self._open_by_client += Multiset()  # drops those that have none any more
+        self.tally.count(Counter.OPEN_SOCKETS, by=-1)
 
     def serve(self, ws: Any) -> None:
         """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
@@ -142,6 +147,7 @@ class Updates:
                 end = SocketEnd.SLOW
             with self._lock:
                 self.closed[end] += 1
+            self.tally.count(Counter.SOCKETS_CLOSED, end.value)
         return _CODES[end]
 
     def take_slot(self, client_id: str) -> None:
@@ -152,6 +158,7 @@ class Updates:
             if not is_full and not has_enough:
                 self.open += 1
                 self._open_by_client[client_id] += 1
+                self.tally.count(Counter.OPEN_SOCKETS)
                 return
         later = {"Retry-After": str(RETRY_AFTER_S)}
         if is_full:
@@ -199,13 +206,15 @@ class Updates:
         return SocketEnd.ENDED
 
 
-def register_updates(app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Caps) -> Updates:
+def register_updates(
+    app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Caps, tally: Tally | None = None
+) -> Updates:
     """Serve the updates of orders under gunicorn's threaded worker.
 
     Every socket holds one of the server's threads, so `caps.sockets` must leave some for HTTP.
     Refusals are raised as `Refused` and `StorageUnavailable`, which the application answers.
     """
-    updates = Updates(orders, hub, gate, caps)
+    updates = Updates(orders, hub, gate, caps, tally)
     app.extensions[EXTENSION] = updates
     app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS | app.config.get("SOCK_SERVER_OPTIONS", {})
     app.before_request(updates.admit)

@@ -32,6 +32,14 @@ class Counter(StrEnum):
     """Messages that the broker did not take."""
     PUBLISH_FAILURES = "publishFailures"
     """Events that were stored and not published."""
+    SOCKETS_CLOSED = "socketsClosed"
+    """WebSockets that a web process closed or lost, by the reason."""
+    OPEN_SOCKETS = "openSockets"
+    """WebSockets and event streams that a web process serves now: it counts up and down."""
+    HUB_REREADS = "hubRereads"
+    """Events that a web process missed live and read again."""
+    SUBSCRIPTION_LOSSES = "subscriptionLosses"
+    """Subscriptions to Redis that a web process lost, or could not make."""
     QUOTES = "quotes"
     """Quotes that were built on or passed over, as `venue:outcome`; see `execution.measures`."""
     ATTEMPTS = "attempts"
@@ -67,6 +75,16 @@ class Meter(Protocol):
         """The orders that ended since this was asked last; of many the latest."""
 
 
+class SharedTable(Protocol):
+    """Counts that several processes share."""
+
+    def add(self, sample: Sample, by: int) -> bool:
+        """Add for this process; False if the table has no place for this sample."""
+
+    def totals(self) -> Counts:
+        """The sums over all processes."""
+
+
 class Tally:
     """Implements `Meter` in memory, from any number of threads."""
 
@@ -74,11 +92,22 @@ class Tally:
         self._lock = threading.Lock()
         self._counts: Multiset[Sample] = Multiset()
         self._ended: deque[UUID] = deque(maxlen=MOST_ENDED)
+        self._shared: SharedTable | None = None
+
+    def share(self, table: SharedTable) -> None:
+        """Count in this table from now on, and tell the sums of all processes that share it."""
+        with self._lock:
+            self._shared = table
+            for sample, number in list(self._counts.items()):
+                if table.add(sample, number):
+                    del self._counts[sample]
 
     def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
         """Add one, or as many."""
+        sample = Sample(counter, label)
         with self._lock:
-            self._counts[Sample(counter, label)] += by
+            if self._shared is None or not self._shared.add(sample, by):
+                self._counts[sample] += by
 
     def ended(self, order_id: UUID) -> None:
         """Remember an order that ended here; beyond 1,000 the oldest is forgotten."""
@@ -93,9 +122,10 @@ class Tally:
             return taken
 
     def counts(self) -> Counts:
-        """All that was counted since this process started."""
+        """All that this process, or all that share its table, counted since they started."""
         with self._lock:
-            return dict(self._counts)
+            own = dict(self._counts)
+        return own if self._shared is None else {**self._shared.totals(), **own}
 
 
 class MeteredDispatcher:

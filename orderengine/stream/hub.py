@@ -12,6 +12,7 @@ import structlog
 
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
+from orderengine.execution.meter import Counter, Meter, Tally
 from orderengine.execution.ports import Orders
 from orderengine.execution.standing import ClientOrders, Look
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
@@ -60,13 +61,17 @@ class Hub:
         client_bounds: Bounds | None = None,
         poll_s: float = POLL_S,
         demotions: Callable[[], int] = lambda: 0,
+        meter: Meter | None = None,
     ) -> None:
         self.heard = 0
+        self._meter = Tally() if meter is None else meter
         self.rereads = 0
         self._orders = orders
         self._queue_limit = queue_limit
         self._poll_s = poll_s
-        self._subscription = Subscription(redis_url, self._on_event, self._ask_for_all, demotions)
+        self._subscription = Subscription(
+            redis_url, self._on_event, self._ask_for_all, demotions, self._meter
+        )
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._poll_at = 0.0
@@ -176,9 +181,13 @@ class Hub:
             self._changed.notify_all()
 
     def _ask_again(self, order_id: UUID) -> None:
+        self._count_reread()
+        self._ask(order_id)
+
+    def _count_reread(self) -> None:
         with self._changed:
             self.rereads += 1
-        self._ask(order_id)
+        self._meter.count(Counter.HUB_REREADS)
 
     def _ask_for_all(self) -> None:
         with self._changed:
@@ -189,8 +198,7 @@ class Hub:
         self.heard += 1
         self._deliver([event])
         if client_id is not None and self._clients.offer(client_id, event):
-            with self._changed:
-                self.rereads += 1
+            self._count_reread()
             self._ask_for_clients()
 
     def _deliver(self, events: Iterable[OrderEvent], *, stored: bool = False) -> None:

@@ -1,49 +1,72 @@
+"""The counts of the web processes behind one port add up, whichever of them is asked."""
+
 import multiprocessing
 
 import pytest
 
-from orderengine.api.process_counts import ProcessCounts
-from orderengine.execution.meter import Counter, Sample
+from orderengine.api.process_counts import GAUGES, SAMPLES, ProcessCounts, Row
+from orderengine.execution.meter import Counter, Sample, Tally
 
 ACCEPTED = Sample(Counter.ACCEPTED)
-OPEN = Sample(Counter.REFUSALS, "OPEN")
+OPEN = Sample(Counter.OPEN_SOCKETS)
 
 
 @pytest.fixture
 def counts() -> ProcessCounts:
-    return ProcessCounts((ACCEPTED, OPEN), processes=2, gauges=(OPEN,))
+    return ProcessCounts(SAMPLES, processes=2, gauges=GAUGES)
+
+
+def row_of(counts: ProcessCounts) -> Row:
+    row = counts.take_row()
+    assert row is not None
+    return row
+
+
+def tally_of(row: Row) -> Tally:
+    tally = Tally()
+    tally.share(row)
+    return tally
 
 
 def test_each_process_tells_the_sum_of_all(counts: ProcessCounts) -> None:
-    rows = counts.take_row(), counts.take_row()
+    tallies = [tally_of(row_of(counts)), tally_of(row_of(counts))]
     context = multiprocessing.get_context("fork")
     children = [
-        context.Process(target=counts.add, args=(row, ACCEPTED, number))
-        for row, number in zip(rows, (3, 4), strict=True)
+        context.Process(target=tally.count, args=(Counter.ACCEPTED, "", number))
+        for tally, number in zip(tallies, (3, 4), strict=True)
     ]
     for child in children:
         child.start()
     for child in children:
         child.join()
-    assert counts.totals() == {ACCEPTED: 7, OPEN: 0}
+    assert [tally.counts()[ACCEPTED] for tally in tallies] == [7, 7]
 
 
 def test_a_counter_outlives_its_process_and_a_gauge_does_not(counts: ProcessCounts) -> None:
-    row = counts.take_row()
-    counts.add(row, ACCEPTED, 3)
-    counts.add(row, OPEN, 2)
+    row = row_of(counts)
+    row.add(ACCEPTED, 3)
+    row.add(OPEN, 2)
     counts.give_back(row)
-    assert counts.totals() == {ACCEPTED: 3, OPEN: 0}
-    counts.add(counts.take_row(), ACCEPTED, 1)
+    assert (counts.totals()[ACCEPTED], counts.totals()[OPEN]) == (3, 0)
+    row_of(counts).add(ACCEPTED, 1)
     assert counts.totals()[ACCEPTED] == 4
 
 
-def test_more_processes_than_rows_are_told_at_once(counts: ProcessCounts) -> None:
-    counts.take_row(), counts.take_row()
-    with pytest.raises(RuntimeError, match="more web processes"):
-        counts.take_row()
+def test_a_process_without_a_row_counts_for_itself(counts: ProcessCounts) -> None:
+    row_of(counts), row_of(counts)
+    assert counts.take_row() is None
 
 
-def test_an_unknown_sample_is_left_out(counts: ProcessCounts) -> None:
-    counts.add(counts.take_row(), Sample(Counter.REFUSALS, "NEW_CODE"), 1)
-    assert sum(counts.totals().values()) == 0
+def test_a_sample_without_a_column_is_counted_in_its_process(counts: ProcessCounts) -> None:
+    tally = tally_of(row_of(counts))
+    tally.count(Counter.REFUSALS, "OF_ANOTHER_RELEASE")
+    assert tally.counts()[Sample(Counter.REFUSALS, "OF_ANOTHER_RELEASE")] == 1
+    assert Sample(Counter.REFUSALS, "OF_ANOTHER_RELEASE") not in counts.totals()
+
+
+def test_what_was_counted_before_the_table_was_there_is_kept(counts: ProcessCounts) -> None:
+    tally = Tally()
+    tally.count(Counter.ACCEPTED, by=2)
+    tally.share(row_of(counts))
+    tally.count(Counter.ACCEPTED)
+    assert tally.counts()[ACCEPTED] == counts.totals()[ACCEPTED] == 3

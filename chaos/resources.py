@@ -8,14 +8,14 @@ from pathlib import Path
 from sqlalchemy import text
 
 from chaos.rig import MAX_SOCKETS, WEB, Rig, tree
-from orderengine.bootstrap import WEB_POOL_SIZE, WEB_READING_POOL_SIZE
+from orderengine.bootstrap import WebPools
 
 # Pools that fill up under load and are kept: threads of HTTP and of sockets in web, and for each
 # of them a connection to Redis; connections to PostgreSQL and of the broker.
 HTTP_THREADS = 24
 SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
-CONNECTIONS_OF_A_WEB = WEB_POOL_SIZE + WEB_READING_POOL_SIZE
+CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).reading
 CONNECTIONS_OF_A_WORKER = 12
 
 _CONNECTIONS = text(

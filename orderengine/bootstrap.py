@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from sqlalchemy import Engine as DatabaseEngine
 
@@ -55,10 +56,10 @@ from orderengine.venues.reference import SimulatedPrices
 
 WEB_REDIS_TIMEOUT_S = 0.2
 WORKER_REDIS_TIMEOUT_S = 1.0
-WEB_POOL_SIZE = 9
-WEB_POOL_OVERFLOW = 3
-WEB_READING_POOL_SIZE = 4
-"""For lists and figures: no number of readers takes a connection that accepting an order needs."""
+WEB_CONNECTIONS = 16
+"""To PostgreSQL, from all web processes behind one port together."""
+LEAST_WEB_CONNECTIONS = 4
+"""From one of them, however many there are."""
 WEB_READING_TIMEOUT_S = 0.5
 _WEB_CONNECTIONS = WEB_POOL_SIZE + WEB_POOL_OVERFLOW + WEB_READING_POOL_SIZE
 WEB_QUOTERS = 16
@@ -107,8 +108,9 @@ class WorkerPorts:
 
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; nothing connects before it is used."""
-    database = _web_database(settings.database_url)
-    reading = _reading_database(settings.database_url)
+    pools = WebPools.of(settings.web_concurrency)
+    database = _web_database(settings.database_url, pools)
+    reading = _reading_database(settings.database_url, pools)
     orders = SqlOrders(database)
     keys = SqlKeys(database)
     limits = _limits(settings)
@@ -156,19 +158,39 @@ def build_web(settings: Settings) -> WebPorts:
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
 
 
-def _web_database(url: str) -> DatabaseEngine:
+class WebPools(NamedTuple):
+    """The connections of one web process to PostgreSQL.
+
+    `reading` is for lists and figures: no number of readers takes a connection that accepting an
+    order needs. `overflow` comes on top of `size` at times.
+    """
+
+    size: int
+    overflow: int
+    reading: int
+
+    @classmethod
+    def of(cls, processes: int) -> Self:
+        """The share of one of so many web processes behind one port."""
+        share = max(WEB_CONNECTIONS // processes, LEAST_WEB_CONNECTIONS)
+        reading = share // 4
+        overflow = (share - reading) // 4
+        return cls(share - reading - overflow, overflow, reading)
+
+
+def _web_database(url: str, pools: WebPools) -> DatabaseEngine:
     return create_database_engine(
         url,
-        pool_size=WEB_POOL_SIZE,
-        max_overflow=WEB_POOL_OVERFLOW,
+        pool_size=pools.size,
+        max_overflow=pools.overflow,
         application="orderengine-web",
     )
 
 
-def _reading_database(url: str) -> DatabaseEngine:
+def _reading_database(url: str, pools: WebPools) -> DatabaseEngine:
     return create_database_engine(
         url,
-        pool_size=WEB_READING_POOL_SIZE,
+        pool_size=pools.reading,
         max_overflow=0,
         pool_timeout_s=WEB_READING_TIMEOUT_S,
         application="orderengine-web-reading",

@@ -66,6 +66,7 @@ class Settings:
     max_attempts: int
     retry_backoff_ms: int
     ws_max_sockets: int
+    web_concurrency: int
     stuck_after_s: int
     instruments_file: Path
     log_level: str
@@ -90,6 +91,7 @@ class Settings:
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
             retry_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
             ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),
+            web_concurrency=env.integer("WEB_CONCURRENCY", 1, 1, 64),
             stuck_after_s=env.integer("STUCK_AFTER_S", 90, 1, 86_400),
             instruments_file=Path(
                 env.text("INSTRUMENTS_FILE", str(PACKAGE_DIR / "instruments.csv"))

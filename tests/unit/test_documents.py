@@ -10,7 +10,7 @@ from orderengine.api.errors import ErrorCode
 from orderengine.api.guarded_socket import SEND_TIMEOUT_S
 from orderengine.api.reading import REQUEST_TIMEOUT_S
 from orderengine.api.waiting import MAX_WAIT_S
-from orderengine.bootstrap import WEB_POOL_OVERFLOW, WEB_POOL_SIZE, WEB_READING_POOL_SIZE
+from orderengine.bootstrap import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS, WebPools
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.moves import INTAKE_LIMIT_S, STAGE_LIMIT_S, SUBMITTED_LIMIT_S
 from orderengine.local.procfile import parse_procfile
@@ -66,10 +66,17 @@ def test_every_decision_is_listed() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
-def test_the_connections_of_a_web_process_are_those_of_its_pools(page: str) -> None:
-    most = WEB_POOL_SIZE + WEB_POOL_OVERFLOW + WEB_READING_POOL_SIZE
-    told = re.findall(r"PostgreSQL up to (\d+) per web process", text_of(page))
-    assert told == [str(most)]
+def test_the_connections_of_a_web_service_are_those_of_its_pools(page: str) -> None:
+    told = re.findall(r"PostgreSQL up to (\d+) per web service", text_of(page))
+    assert told == [str(WEB_CONNECTIONS)]
+
+
+@pytest.mark.parametrize("processes", range(1, 65))
+def test_several_web_processes_share_the_connections_of_one(processes: int) -> None:
+    pools = WebPools.of(processes)
+    assert min(pools.size, pools.reading) > 0
+    most = max(WEB_CONNECTIONS, processes * LEAST_WEB_CONNECTIONS)
+    assert processes * sum(pools) <= most
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """An order that fails, as the page shows it."""
 
+import json
+import re
 from collections.abc import Mapping
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 from sqlalchemy import Engine, text
 
 from tests.browser.conftest import OpenDesk, Shoot
@@ -63,6 +65,27 @@ def test_an_order_whose_steps_were_pruned_still_shows_its_result(
     expect(desk.page.locator("#tx-hash")).to_have_attribute("title", shown["txHash"])
     expect(desk.page.locator(".attempt .reason")).to_have_text(["SLIPPAGE_EXCEEDED"] * 3)
     assert desk.steps == []
+
+
+def test_an_end_that_only_a_later_release_knows_is_an_end(
+    open_desk: OpenDesk, stack: Stack
+) -> None:
+    order_id = stack.post("NVDA", "buy", "10", slippageBps=0)
+    pending, *_ = stack.get(f"/api/orders/{order_id}/events")["events"]
+    canceled = {**pending, "seq": 2, "status": "canceled", "data": {"field": ["of that release"]}}
+
+    def serve(socket: WebSocketRoute) -> None:
+        socket.send(json.dumps(pending))
+        socket.send(json.dumps(canceled))
+        socket.close(code=1000)
+
+    desk = open_desk()
+    desk.page.route_web_socket(re.compile("/ws/orders"), serve)
+    desk.open(f"/?order={order_id}")
+    desk.wait_for("canceled")
+    desk.link("ended")
+    assert desk.steps == [(1, "pending"), (2, "canceled")]
+    expect(desk.page.locator(".steps [data-seq='2'] .text")).to_be_empty()
 
 
 @pytest.mark.parametrize("color_scheme", ["dark", "light"])

@@ -2,6 +2,7 @@
 
 import { Locked, Refused, Unavailable, getEvents, getOrder, openUpdates } from "./api.js";
 import { TERMINAL } from "./format.js";
+import { STAGES } from "./history.js";
 import { key } from "./key.js";
 import { backoffMs } from "./loop.js";
 
@@ -13,6 +14,7 @@ export class Follower {
   #orderId;
   #listeners;
   #last = 0;
+  #status = null;
   #ended = false;
   #stopped = new AbortController();
   #isLocked = false;
@@ -62,6 +64,8 @@ export class Follower {
     socket.addEventListener("close", ({ code }) => {
       if (this.#stopped.signal.aborted || socket !== this.#socket) return;
       clearTimeout(this.#timer);
+      // A later release may end an order with a status that is not known here.
+      this.#ended ||= code === SERVED_TO_THE_END && this.#last > 0 && !STAGES.includes(this.#status);
       if (code === SERVED_TO_THE_END && this.#ended) this.#link({ state: "ended" });
       else void this.#recover(isOpen);
     });
@@ -145,6 +149,7 @@ export class Follower {
       return;
     }
     this.#last = event.seq;
+    this.#status = event.status;
     this.#ended = TERMINAL.has(event.status);
     this.#listeners.onEvent(event);
   }

@@ -34,7 +34,7 @@ function stepView(step) {
     { "data-seq": step.seq, "data-status": step.status },
     el("span", { class: "since", title: step.at }, seconds(step.sinceMs)),
     el("span", { class: "state" }, step.status),
-    el("span", { class: "text" }, TEXTS[step.status]?.(step)),
+    el("span", { class: "text" }, TEXTS[step.status]?.(step) ?? []),
     el("span", { class: "lasted", title: "how long this status lasted" }, step.lastedMs === null ? "" : seconds(step.lastedMs)),
   );
 }

@@ -61,7 +61,7 @@ WEB_CONNECTIONS = 16
 LEAST_WEB_CONNECTIONS = 4
 """From one of them, however many there are."""
 WEB_READING_TIMEOUT_S = 0.5
-_WEB_CONNECTIONS = WEB_POOL_SIZE + WEB_POOL_OVERFLOW + WEB_READING_POOL_SIZE
+
 WEB_QUOTERS = 16
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
@@ -282,7 +282,7 @@ def build_operator(settings: Settings) -> OperatorPorts:
         probes=SystemProbes(database, dispatcher, Heartbeat(client)),
         redis_facts=lambda: redis_facts(client),
         connection_room=lambda: connection_room(database),
-        connections_wanted=_WEB_CONNECTIONS + 2 * (settings.order_concurrency + 2) + 1,
+        connections_wanted=WEB_CONNECTIONS + 2 * (settings.order_concurrency + 2) + 1,
         stuck_after_s=settings.stuck_after_s,
     )
 

@@ -28,17 +28,20 @@ task_store_errors_even_if_ignored = False
 task_acks_late = False
 task_publish_retry = False
 worker_pool = "orderengine.worker.pool:TaskPool"
+worker_consumer = "orderengine.worker.consumer:BrokerConsumer"
 worker_prefetch_multiplier = 1
 # A message is taken only for a slot that is free. Otherwise as many again as there are slots are
 # taken ahead of time, and what is urgent in `settle` waits behind them.
 worker_disable_prefetch = True
+# A worker takes what it may not run yet into its memory: the command to limit a rate is refused.
+worker_disable_rate_limits = True
 
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_pool_limit = 20
 broker_pool_acquire_timeout = 1
 broker_transport_options = {
-    "queue_order_strategy": "priority",
+    "queue_order_strategy": "orderengine.dispatch.transport:UrgentFirst",
     "priority_steps": [0],
     # What a worker takes is noted nowhere: its row brings an order back, not the broker.
     "ack_emulation": False,
@@ -53,7 +56,7 @@ broker_transport_options = {
 
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
-# Flower turns them on while it runs.
+# Flower turns them on while it runs; a worker turns them off when Flower has gone.
 worker_send_task_events = False
 task_send_sent_event = False
 worker_enable_remote_control = True

@@ -14,6 +14,8 @@ evidence.py    what is known in the end: REST, sockets, PostgreSQL, the network'
 invariants.py  what must hold of it: pure
 resources.py   threads, sockets, connections and queues, before and afterwards
 acts.py        the single things that can be done to a rig
+refusals.py    the ways in which Redis refuses what it is asked
+garbage.py     messages that are no proper ones
 messages.py    the broker's messages: seen, copied, taken away
 queues.py      how many of them wait, while something lasts
 fault.py       what a fault is: an act, how often, under which load

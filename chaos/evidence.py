@@ -84,7 +84,8 @@ class Backlog:
 class Evidence:
     """All of it; events, executions (the network's) and settlements (the engine's) by order.
 
-    `shown` is the status of each order as REST lists it.
+    `shown` is the status of each order as REST lists it; `ends` tells of processes that ended
+    without having been told to.
     """
 
     orders: Mapping[str, StoredOrder]
@@ -97,6 +98,7 @@ class Evidence:
     outages: Sequence[Outage] = ()
     queues: Sequence[QueueSample] = ()
     backlogs: Sequence[Backlog] = ()
+    ends: Sequence[str] = ()
 
 
 _ORDERS = text(

@@ -223,6 +223,12 @@ def rest_tells_the_truth(evidence: Evidence) -> Iterator[Finding]:
             yield order_id, f"is {stored.get(order_id, 'not stored')} and {shown}"
 
 
+def no_process_ends_by_itself(evidence: Evidence) -> Iterator[Finding]:
+    """No web and no worker ends unless it is killed or told to."""
+    for end in evidence.ends:
+        yield None, end
+
+
 INVARIANTS: Mapping[str, Invariant] = {
     each.__name__: each
     for each in (
@@ -245,6 +251,7 @@ INVARIANTS: Mapping[str, Invariant] = {
         messages_wait_once,
         a_backlog_leaves_nothing_behind,
         rest_tells_the_truth,
+        no_process_ends_by_itself,
     )
 }
 

@@ -57,6 +57,8 @@ class Rig(Stack):
         self.healed_at: list[float] = []
         self.complaints: list[str] = []
         self.figures: dict[str, int] = {}
+        self._may_end: set[str] = set()
+        self._ended: list[str] = []
         self.workers = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]
         super().__init__(
             servers,
@@ -91,14 +93,34 @@ class Rig(Stack):
 
     def launch(self, name: str, **environ: str) -> None:
         """Start a program; what it writes is added to the log of its predecessors."""
+        self._note_end(name)
+        self._may_end.discard(name)
+        if "FAIL_POINT" in environ:
+            self._may_end.add(name)
         command = self.lines[WEB if name == WEB else WORKER]
         self.start(name, command, {**self.environ, **environ})
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Signal a program and all that it has started, if it still runs."""
+        self._note_end(name)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self._may_end.add(name)
         if self.is_running(name):
             with contextlib.suppress(ProcessLookupError):
                 self.signal(name, number)
+
+    def ended_by_themselves(self) -> list[str]:
+        """How programs ended that nobody signalled, and that were not armed to die."""
+        for name in self._running:
+            self._note_end(name)
+        return list(self._ended)
+
+    def _note_end(self, name: str) -> None:
+        process = self._running.get(name)
+        code = process and process.poll()
+        if code is not None and name not in self._may_end:
+            self._may_end.add(name)
+            self._ended.append(f"{name} ended by itself with {code}")
 
     def is_running(self, name: str) -> bool:
         """Whether a program has not ended."""

@@ -101,7 +101,12 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
         watch.finish(REST_LIMIT_S)
     answers = [*warmed_up, *load.answers]
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
-    found = replace(found, queues=rig.queue_samples, backlogs=rig.backlogs)
+    found = replace(
+        found,
+        queues=rig.queue_samples,
+        backlogs=rig.backlogs,
+        ends=rig.ended_by_themselves(),
+    )
     verdict.orders = len(found.orders)
     verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
     reasons = (order.failure_reason for order in found.orders.values() if order.failure_reason)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from chaos.fault import Fault
 from chaos.faults import (
     backlog,
+    broker,
     fail_points,
     list_storm,
     messages,
@@ -24,6 +25,7 @@ FAULTS: Mapping[str, Fault] = {
         processes,
         redis,
         redis_failover,
+        broker,
         postgres,
         postgres_failover,
         messages,

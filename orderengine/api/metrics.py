@@ -15,6 +15,7 @@ from orderengine.api.errors import ErrorCode
 from orderengine.api.measured import measured, queues
 from orderengine.api.orders import REFUSALS
 from orderengine.api.updates import SocketEnd
+from orderengine.dispatch.improper import Reason
 from orderengine.domain.errors import FailureReason, StorageCause
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
@@ -24,6 +25,7 @@ from orderengine.execution.watch import Figures, OpenOrders, Steps
 PREFIX = "orderengine"
 DEPENDENCIES = ("postgresql", "redis", "worker")
 OUTCOMES = ("ok", "postponed", "failed")
+DROPPED = tuple(reason.value for reason in Reason)
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -131,6 +133,9 @@ def _counts(figures: Figures) -> Iterator[Metric]:
         yield _counters("redispatches", "Messages that recovery sent.", "status", sent)
         rounds = dict.fromkeys(OUTCOMES, 0) | _by_label(workers, Counter.RECONCILER_ROUNDS)
         yield _counters("reconciler_rounds", "Rounds of the reconcilers.", "outcome", rounds)
+        dropped = dict.fromkeys(DROPPED, 0) | _by_label(workers, Counter.MESSAGES_DROPPED)
+        text = "Messages that were no proper ones, and that a worker dropped."
+        yield _counters("messages_dropped", text, "reason", dropped)
     for counter, name, text in (
         (Counter.DISPATCH_FAILURES, "dispatch_failures", "Messages that the broker did not take."),
         (Counter.PUBLISH_FAILURES, "publish_failures", "Stored events that were not published."),

@@ -106,6 +106,8 @@ class LeanCelery(Celery):
         if self._channel is None:
             # Without a lock: nobody waits for another one's attempts while the broker is away.
             connection = self.connection_for_write()
+            # One attempt: between its own kombu sleeps for seconds, in a thread with other work.
+            connection.ensure_connection(max_retries=0)
             channel = connection.default_channel
             with self._first_use:
                 if self._channel is None:

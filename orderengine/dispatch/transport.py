@@ -3,7 +3,7 @@
 What it saves was measured: see `docs/decisions/0013-lean-broker.md`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from queue import Empty
 from typing import Any
@@ -11,11 +11,19 @@ from typing import Any
 from celery.app.amqp import AMQP
 from celery.canvas import Signature
 from kombu import Consumer
+from kombu.exceptions import OperationalError
 from kombu.transport import redis
+from kombu.utils.scheduling import priority_cycle
+from redis import RedisError
 
-from orderengine.dispatch.encoding import decoded, encoded
+from orderengine.dispatch.encoding import encoded
 from orderengine.dispatch.held import Message, handing_on, queue_of
+from orderengine.dispatch.improper import Reason, drop, read_message
+from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.redis_commands import Commands, Script
+
+CONTROL_SUFFIX = ".pidbox"
+"""How the name of a queue for commands to the workers ends."""
 
 # In a script, so that it works with servers older than LMPOP.
 _EXCHANGE = Script(
@@ -43,6 +51,22 @@ redis.call('RPOP', KEYS[1])
 """
 )
 _PROBE_KEY = "orderengine:probe"
+
+
+class UrgentFirst(priority_cycle):  # type: ignore[type-arg]  # generic in its stub alone
+    """The order of the queues: the most urgent first, whichever was added last.
+
+    kombu's own order is that in which they were added; an operator who has a worker leave a queue
+    and come back to it would put it last.
+    """
+
+    URGENCY = (SETTLE, INTAKE)
+
+    def update(self, it: Iterable[str]) -> None:
+        """Take these queues; those that the engine does not know come last."""
+        names = list(it)
+        known = [name for name in self.URGENCY if name in names]
+        super().update([*known, *(name for name in names if name not in self.URGENCY)])
 
 
 class Channel(redis.Channel):
@@ -100,7 +124,12 @@ class Channel(redis.Channel):
                 commands.send("LPUSH", queue, text)
             return None
         taken = commands.run(_EXCHANGE, list(queues), list(chain.from_iterable(sent)))
-        return None if taken is None else decoded(taken)
+        while taken is not None:
+            message = read_message(taken, queues)
+            if message is not None:
+                return message
+            taken = commands.run(_EXCHANGE, list(queues), ())
+        return None
 
     def probe(self, queues: Sequence[str]) -> None:
         """Return if messages can be put into these queues and taken out; raises the refusal."""
@@ -144,7 +173,9 @@ class Channel(redis.Channel):
                 raise Empty
             queue, text = answer[0].decode(), answer[1]
             self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]
-            self.connection._deliver(decoded(text), queue)  # noqa: SLF001 - kombu's
+            message = read_message(text)
+            if message is not None:
+                self.connection._deliver(message, queue)  # noqa: SLF001 - kombu's
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()  # type: ignore[attr-defined]
@@ -152,13 +183,30 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The transport of such channels."""
+    """The transport of such channels.
+
+    Every error answer of Redis counts as the loss of the connection: a demoted primary, a full
+    disk or a right that is missing passes like an outage, and another server may be behind the
+    same address by then. kombu takes most of them for errors of a channel, which end a worker.
+    """
 
     Channel = Channel
+    connection_errors = (*redis.Transport.connection_errors, RedisError, OperationalError)
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Read the broker's answers in a worker's event loop."""
         super().register_with_event_loop(connection, _KnownReaders(loop))
+
+    def _deliver(self, message: Any, queue: str | None) -> None:
+        """Hand a message to who consumes its queue; drop one that cannot be handled."""
+        try:
+            super()._deliver(message, queue)
+        except (RedisError, OperationalError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it holds, it must not end a worker
+            is_command = (queue or "").endswith(CONTROL_SUFFIX)
+            reason = Reason.CONTROL if is_command else Reason.UNREADABLE
+            drop(reason, f"{type(error).__name__}: {error}", message, queue)
 
 
 class _KnownReaders:

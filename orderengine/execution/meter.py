@@ -40,6 +40,8 @@ class Counter(StrEnum):
     """Events that a web process missed live and read again."""
     SUBSCRIPTION_LOSSES = "subscriptionLosses"
     """Subscriptions to Redis that a web process lost, or could not make."""
+    MESSAGES_DROPPED = "messagesDropped"
+    """Messages that a worker dropped because they were no proper ones, by what was wrong."""
     QUOTES = "quotes"
     """Quotes that were built on or passed over, as `venue:outcome`; see `execution.measures`."""
     ATTEMPTS = "attempts"

@@ -11,7 +11,10 @@ from orderengine import heap
 from orderengine.bootstrap import WorkerPorts, build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import LeanCelery, create_celery
+from orderengine.dispatch.improper import Reason, message_dropped
+from orderengine.execution.meter import Counter
 from orderengine.logs import configure_logging, tell_ignored
+from orderengine.worker.control import register_commands
 from orderengine.worker.pool import Feed, look_again
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
@@ -41,13 +44,22 @@ def create_worker_app(settings: Settings) -> Celery:
     app = create_celery(settings.redis_url)
     runtime = Runtime(settings, app)
     register_tasks(app, lambda: runtime().engine)
+    register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
     app.steps["consumer"].add(Feed)
+    message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
     signals.worker_ready.connect(_bound_waits_of_loop)
     signals.worker_shutting_down.connect(_ignore_repeated_sigterm)
     return app
+
+
+def _count_dropped(runtime: Runtime) -> Callable[..., None]:
+    def count(reason: Reason, **_: Any) -> None:
+        runtime().engine.meter.count(Counter.MESSAGES_DROPPED, reason.value)
+
+    return count
 
 
 def _setup_logging(settings: Settings) -> Callable[..., None]:

@@ -9,13 +9,14 @@ from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]
 from celery import bootsteps
 from celery.concurrency import thread
 from celery.concurrency.base import apply_target
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, InvalidTaskError
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
 from orderengine.dispatch.dispatcher import BROKER_ERRORS
 from orderengine.dispatch.held import Message, holding, queue_of
+from orderengine.worker.arguments import fault_of_body
 
 log = structlog.get_logger(__name__)
 
@@ -191,8 +192,11 @@ class UnacknowledgedRequest(Request):
     """
 
     def __init__(self, message: Any, **options: Any) -> None:
+        body = message.payload
+        if fault := fault_of_body(message.headers.get("task"), body):
+            raise InvalidTaskError(fault)
         super().__init__(message, **options)
-        self._body = message.payload
+        self._body = body
         self._content_type = self._content_encoding = None
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:

@@ -33,6 +33,7 @@ class Reconciler:
         self._recovery = Recovery(ports.engine)
         self._stopping = threading.Event()
         self._keep_house_at = 0.0
+        self._waits_for: type[Exception] | None = None
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:
@@ -72,12 +73,21 @@ class Reconciler:
         try:
             self._recovery.run_once()
         except (DispatchUnavailable, StorageUnavailable) as error:
-            log.warning("recovery_postponed", error=str(error))
+            self._tell_postponed(error)
             return "postponed"
         except Exception:
             log.exception("recovery_failed")
             return "failed"
+        if self._waits_for is not None:
+            self._waits_for = None
+            log.info("recovery_goes_on")
         return "ok"
+
+    def _tell_postponed(self, error: Exception) -> None:
+        """Log it once for as long as the same server is away: there is a round each second."""
+        if self._waits_for is not type(error):
+            self._waits_for = type(error)
+            log.warning("recovery_postponed", error=str(error))
 
     def _keep_house(self) -> None:
         try:

@@ -23,6 +23,7 @@ from orderengine.execution import stages
 from orderengine.execution.engine import ChainEnds, Engine, logging_as
 from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.stages import Look
+from orderengine.worker.arguments import read_handover
 
 POLL_S = 0.3
 QUICK_POLLS = 2
@@ -76,13 +77,15 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
     @app.task(name=BUILD_ORDER, **transient)
     def build_order(task: "Task[Any, Any]", routed: Document) -> Document:
         with _ending_chain(task, "build", **_known(routed)):
-            built = stages.build_order(engine(), Routed.from_document(routed))
+            built = stages.build_order(engine(), read_handover(Routed.from_document, routed))
         return built.document()
 
     @app.task(name=SUBMIT_ORDER, **transient)
     def submit_order(task: "Task[Any, Any]", built: Document) -> Document:
         with _ending_chain(task, "submit", **_known(built)):
-            submitted = stages.submit_order(engine(), Built.from_document(built), _tries(task))
+            submitted = stages.submit_order(
+                engine(), read_handover(Built.from_document, built), _tries(task)
+            )
         _put_off_first_look(task, engine().network.typical_confirmation_s)
         return submitted.document()
 
@@ -125,7 +128,7 @@ def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
 
 def _look(engine: Engine, submitted: Document) -> Look:
     try:
-        return stages.confirm_order(engine, Submitted.from_document(submitted))
+        return stages.confirm_order(engine, read_handover(Submitted.from_document, submitted))
     except NetworkUnavailable as error:
         log.info("network_unavailable", error=str(error))
         return Look.IN_FLIGHT

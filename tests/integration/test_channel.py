@@ -149,6 +149,23 @@ def test_a_broker_that_goes_away_is_told_as_celery_tells_it(
         servers.redis.start()
 
 
+def test_the_first_exchange_of_a_worker_does_not_wait_for_the_broker(
+    servers: Servers, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", slept.append)
+    app = create_celery(redis_url)
+    assert servers.redis is not None
+    servers.redis.stop()
+    try:
+        with pytest.raises(OperationalError):
+            app.exchange((), ["settle"])
+    finally:
+        servers.redis.start()
+    assert slept == []
+    assert app.exchange((), ["settle"]) is None
+
+
 def test_an_exchange_survives_the_loss_of_its_script(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
@@ -156,3 +173,40 @@ def test_an_exchange_survives_the_loss_of_its_script(
     assert app.exchange((), ["settle"]) is None
     redis_client.script_flush()
     assert app.exchange((), ["settle"]) is None
+
+
+def test_a_queue_that_a_worker_left_and_took_again_keeps_its_place(redis_url: str) -> None:
+    app: Any = create_celery(redis_url)
+    with app.connection_for_read() as connection:
+        consumer = app.amqp.TaskConsumer(connection)
+        consumer.consume()
+        assert consumer.channel.consumed_queues() == ["settle", "intake"]
+        consumer.cancel_by_queue("settle")
+        assert consumer.channel.consumed_queues() == ["intake"]
+        consumer.add_queue(app.amqp.queues["settle"])
+        consumer.consume()
+        assert consumer.channel.consumed_queues() == ["settle", "intake"]
+
+
+def test_what_is_no_message_is_passed_over(redis_client: redis.Redis, redis_url: str) -> None:
+    app = create_celery(redis_url)
+    app.send_task("route_order", queue="intake")
+    for text in ("null", "[]", "7", "{}", "\x00"):
+        redis_client.rpush("intake", text)
+    taken = app.exchange((), ["settle", "intake"])
+    assert taken is not None
+    assert taken["headers"]["task"] == "route_order"
+    assert redis_client.llen("intake") == 0
+
+
+def test_a_refusal_is_told_as_an_outage(redis_client: redis.Redis, redis_url: str) -> None:
+    app = create_celery(redis_url, timeout_s=5.0)
+    app.send_task("route_order", queue="intake")
+    redis_client.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(OperationalError):
+            app.send_task("route_order", queue="intake")
+    finally:
+        redis_client.config_set("min-replicas-to-write", 0)
+    app.send_task("route_order", queue="intake")
+    assert redis_client.llen("intake") == 2

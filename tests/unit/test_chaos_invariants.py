@@ -156,6 +156,7 @@ BROKEN: list[tuple[str, Evidence]] = [
     ("a_backlog_leaves_nothing_behind", behind((201.0, 204.1))),
     ("a_backlog_leaves_nothing_behind", behind()),
     ("a_backlog_leaves_nothing_behind", behind((201.0, 202.0), usual=False)),
+    ("no_process_ends_by_itself", replace(honest(), ends=["worker ended by itself with 1"])),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "confirmed"})),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "submitted", "b": "failed"})),
 ]

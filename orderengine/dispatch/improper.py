@@ -1,0 +1,100 @@
+"""Messages that are no proper ones: dropped, counted and logged, whoever put them into a queue.
+
+Whatever a queue holds, the worker goes on: the order of such a message comes back from its row.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from celery.utils.dispatch import Signal
+
+from orderengine.dispatch.encoding import decoded
+from orderengine.dispatch.held import Message, queue_of
+
+log = structlog.get_logger(__name__)
+
+message_dropped = Signal(name="message_dropped", providing_args=["reason"])
+"""Sent for each message that is dropped; `reason` is a `Reason`."""
+
+SHOWN_CHARS = 200
+SEARCHED_CHARS = 20_000
+_UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_ORDER_ID = re.compile(rf"order_?id\W{{1,8}}{_UUID}|\[\[\W{{1,3}}{_UUID}", re.IGNORECASE)
+
+
+class Reason(StrEnum):
+    """Why a message is no proper one."""
+
+    UNREADABLE = "unreadable"
+    """No JSON, or JSON that is no message of Celery."""
+    UNKNOWN_TASK = "unknownTask"
+    """A task that this release does not have."""
+    ARGUMENTS = "arguments"
+    """Arguments that its task does not take."""
+    CONTROL = "control"
+    """A command to the workers that is none."""
+
+
+def drop(reason: Reason, error: object, message: object, queue: str | None = None) -> None:
+    """Count a message that is dropped, and log it once, with its order if it names one."""
+    text = _text(message)
+    fields = {"order_id": order_id} if (order_id := order_id_in(text)) else {}
+    log.warning(
+        "message_dropped",
+        reason=reason.value,
+        error=_text(error)[:SHOWN_CHARS],
+        queue=queue,
+        message=text[:SHOWN_CHARS],
+        **fields,
+    )
+    message_dropped.send(sender=None, reason=reason)
+
+
+def order_id_in(text: str) -> str | None:
+    """The order that a message names, however broken it is; None if it names none."""
+    found = _ORDER_ID.search(text.replace("\\", ""))
+    return found and (found[1] or found[2])
+
+
+def read_message(text: bytes, queues: Sequence[str] = ()) -> Message | None:
+    """Read a message as a queue holds it; None for one that is dropped.
+
+    With `queues` it must have been sent to one of them, as every message of a stage is.
+    """
+    try:
+        message = decoded(text)
+    except (ValueError, RecursionError) as error:
+        drop(Reason.UNREADABLE, error, text)
+        return None
+    fault = fault_of(message)
+    if fault is None and queues and queue_of(message) not in queues:
+        fault = "it was sent to another queue"
+    if fault is not None:
+        drop(Reason.UNREADABLE, fault, text)
+        return None
+    read: Message = message
+    return read
+
+
+def fault_of(message: object) -> str | None:
+    """What a message lacks that every message of a queue has; None if it lacks nothing."""
+    if not isinstance(message, dict):
+        return f"it is no object but {type(message).__name__}"
+    properties = message.get("properties")
+    if not isinstance(message.get("headers"), dict) or not isinstance(properties, dict):
+        return "it has no headers or no properties"
+    delivery = properties.get("delivery_info")
+    if not isinstance(delivery, dict) or not isinstance(delivery.get("routing_key"), str):
+        return "it does not say where it was sent to"
+    if not isinstance(message.get("body"), str) or "delivery_tag" not in properties:
+        return "it has no body or no delivery tag"
+    return None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value[:SEARCHED_CHARS].decode("utf-8", "replace")
+    return str(value)[:SEARCHED_CHARS]

@@ -1,0 +1,58 @@
+"""What the tasks take: looked at before a message becomes one of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from celery.exceptions import Ignore
+
+from orderengine.dispatch.improper import Reason, drop
+from orderengine.dispatch.names import CONFIRM_ORDER, ROUTE_ORDER
+from orderengine.domain.moves import RoutingCause
+
+T = TypeVar("T")
+Document = Mapping[str, Any]
+
+_CAUSES = frozenset(RoutingCause)
+_NAMED = {ROUTE_ORDER: frozenset({"again"}), CONFIRM_ORDER: frozenset({"once"})}
+_NONE: frozenset[str] = frozenset()
+
+
+def fault_of_body(task: str, body: Any) -> str | None:
+    """What is wrong with the body of a message for this task; None if nothing is."""
+    if not isinstance(body, list) or len(body) != 3:
+        return "its body is no list of three"
+    args, named, more = body
+    if not isinstance(args, list) or not isinstance(named, dict):
+        return "its arguments are no list and object"
+    if not isinstance(more, dict | None):
+        return "the rest of its body is no object"
+    if not named.keys() <= _NAMED.get(task, _NONE):
+        return f"{task} takes no {', '.join(sorted(named))}"
+    return _fault_of_route(args) if task == ROUTE_ORDER else _fault_of_handover(args)
+
+
+def _fault_of_route(args: list[Any]) -> str | None:
+    try:
+        order_id, version, cause = args
+        UUID(order_id)
+    except (ValueError, TypeError, AttributeError):
+        return "its arguments are no order, version and cause"
+    if not isinstance(version, int) or cause not in _CAUSES:
+        return "its version or cause is none"
+    return None
+
+
+def _fault_of_handover(args: list[Any]) -> str | None:
+    if len(args) != 1 or not isinstance(args[0], Mapping) or "orderId" not in args[0]:
+        return "its arguments are no handover"
+    return None
+
+
+def read_handover(read: Callable[[Document], T], document: Document) -> T:
+    """Read what the stage before handed on; one that cannot be read is dropped, with its chain."""
+    try:
+        return read(document)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        drop(Reason.ARGUMENTS, f"{type(error).__name__}: {error}", document)
+        raise Ignore("its message is no proper one") from error

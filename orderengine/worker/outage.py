@@ -1,0 +1,49 @@
+"""A broker that does not do what it is asked: how long a worker waits for it, told once."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from orderengine.redis_errors import RedisCause, cause_of
+
+log = structlog.get_logger(__name__)
+
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 1.0
+"""Work goes on within this time after the broker does, and a new connection each second is cheap.
+"""
+SLICE_S = 0.05
+
+
+class Outage:
+    """From the first error of the broker until it has worked for a while."""
+
+    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._sleep = sleep
+        self._causes: set[RedisCause] = set()
+        self._wait_s = 0.0
+
+    def met(self, error: BaseException) -> None:
+        """Note an error; each cause is logged once an outage."""
+        cause = cause_of(error)
+        if cause not in self._causes:
+            self._causes.add(cause)
+            log.warning("worker_waits_for_broker", cause=cause.value, error=str(error))
+        self._wait_s = min(max(FIRST_WAIT_S, self._wait_s * 2), LONGEST_WAIT_S)
+
+    def wait(self, is_over: Callable[[], object]) -> None:
+        """Wait before the next attempt, longer each time; `is_over` may break it off by raising."""
+        left_s = self._wait_s
+        while left_s > 0:
+            is_over()
+            self._sleep(min(left_s, SLICE_S))
+            left_s -= SLICE_S
+        is_over()
+
+    def ended(self) -> None:
+        """Note that the broker works."""
+        if self._causes:
+            log.info("worker_goes_on")
+        self._causes.clear()
+        self._wait_s = 0.0

@@ -1,0 +1,90 @@
+"""Redis answers with an error: no worker ends by it, and each works again without a restart."""
+
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from chaos.refusals import REFUSALS, Administrator
+from orderengine.local.redis_server import EmbeddedRedis
+from tests.e2e.stack import Stack
+from tests.integration.streams import wait_until
+
+LIMIT_S = 60.0
+WAITS = "worker_waits_for_broker"
+GOES_ON = "worker_goes_on"
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    return {"SIM_QUOTE_LATENCY_MS": "20-30", "SIM_SETTLEMENT_MS": "100-200"}
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A server that the tests may have refuse."""
+    folder: Path = tmp_path_factory.mktemp("redis")
+    with EmbeddedRedis(folder, durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack_redis_url(own_redis: EmbeddedRedis) -> str:
+    return own_redis.url
+
+
+@pytest.fixture(scope="module")
+def admin(own_redis: EmbeddedRedis, stack: Stack) -> Iterator[Administrator]:
+    del stack
+    administrator = Administrator(own_redis)
+    with administrator.client:
+        yield administrator
+
+
+def causes(stack: Stack) -> list[str]:
+    return [line["cause"] for line in stack.log_lines("worker") if line["event"] == WAITS]
+
+
+def tells(stack: Stack, cause: str, before: int) -> bool:
+    assert stack.is_running("worker"), stack.tails()["worker"]
+    return cause in causes(stack)[before:]
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_worker_waits_until_redis_does_as_it_is_asked(
+    stack: Stack, admin: Administrator, name: str
+) -> None:
+    refusal = REFUSALS[name]
+    before, went_on = len(causes(stack)), stack.logs("worker").count(GOES_ON)
+    with refusal.by(admin):
+        wait_until(lambda: tells(stack, refusal.cause, before), LIMIT_S)
+        order_id = stack.post("AAPL", "buy", "1")
+    assert stack.follow(order_id).statuses[-1] == "confirmed"
+    wait_until(lambda: stack.logs("worker").count(GOES_ON) > went_on, LIMIT_S)
+    assert stack.is_running("worker")
+    told = causes(stack)[before:]
+    assert len(told) == len(set(told)), "each cause is told once"
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_worker_that_starts_waits_too(stack: Stack, admin: Administrator, name: str) -> None:
+    refusal = REFUSALS[name]
+    stack.kill("worker")
+    stack.wait("worker")
+    before = len(causes(stack))
+    with refusal.by(admin):
+        stack.start("worker")
+        wait_until(lambda: tells(stack, refusal.cause, before), LIMIT_S)
+        order_id = stack.post("AAPL", "buy", "1")
+    assert stack.follow(order_id).statuses[-1] == "confirmed"
+    assert stack.is_running("worker")
+
+
+def test_a_worker_that_waits_ends_when_it_is_told_to(stack: Stack, admin: Administrator) -> None:
+    before = len(causes(stack))
+    with REFUSALS["a demotion"].by(admin):
+        wait_until(lambda: tells(stack, "read_only_replica", before), LIMIT_S)
+        stack.kill("worker", signal.SIGTERM)
+        assert stack.wait("worker") == "exit code 0"
+    stack.restart("worker")

@@ -61,7 +61,6 @@ WEB_CONNECTIONS = 16
 LEAST_WEB_CONNECTIONS = 4
 """From one of them, however many there are."""
 WEB_READING_TIMEOUT_S = 0.5
-
 WEB_QUOTERS = 16
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
@@ -111,8 +110,8 @@ def build_web(settings: Settings) -> WebPorts:
     pools = WebPools.of(settings.web_concurrency)
     database = _web_database(settings.database_url, pools)
     reading = _reading_database(settings.database_url, pools)
-    orders = SqlOrders(database)
-    keys = SqlKeys(database)
+    orders = SqlOrders(database, reading)
+    keys = SqlKeys(database, reading)
     limits = _limits(settings)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
@@ -254,7 +253,7 @@ def _limits(settings: Settings) -> Limits:
 class OperatorPorts:
     """What an operator's command works with; `stuck_after_s` is the setting.
 
-    `connections_wanted` are those of one web process, one worker and this command.
+    `connections_wanted` are those of one web service, one worker and this command.
     """
 
     orders: Orders
@@ -282,9 +281,15 @@ def build_operator(settings: Settings) -> OperatorPorts:
         probes=SystemProbes(database, dispatcher, Heartbeat(client)),
         redis_facts=lambda: redis_facts(client),
         connection_room=lambda: connection_room(database),
-        connections_wanted=WEB_CONNECTIONS + 2 * (settings.order_concurrency + 2) + 1,
+        connections_wanted=_connections_wanted(settings),
         stuck_after_s=settings.stuck_after_s,
     )
+
+
+def _connections_wanted(settings: Settings) -> int:
+    """Those of all web processes behind one port, one worker and a command."""
+    of_web = max(WEB_CONNECTIONS, LEAST_WEB_CONNECTIONS * settings.web_concurrency)
+    return of_web + 2 * (settings.order_concurrency + 2) + 1
 
 
 def load_instruments(settings: Settings) -> Instruments:

@@ -29,7 +29,7 @@ WORDS: Mapping[StorageCause, str] = {
     StorageCause.OUT_OF_MEMORY: "PostgreSQL is out of memory",
     StorageCause.NO_CONNECTION_LEFT: (
         "PostgreSQL has no connection left: its max_connections, or a limit of the role or the"
-        " database, must allow 16 for each web process"
+        " database, must allow 16 for each web service"
         " and 2 * (ORDER_CONCURRENCY + 2) for each worker"
     ),
     StorageCause.POOL_IN_USE: "all connections of this process to PostgreSQL are in use",

@@ -121,7 +121,7 @@ def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
     if room is None or room.is_pooled:
         return
     wanted = ports.connections_wanted
-    detail = f"{room.allowed} are allowed; one web process and one worker want up to {wanted}"
+    detail = f"{room.allowed} are allowed; one web service and one worker want up to {wanted}"
     advice = (
         "raise max_connections (or the limit of the role or the database), lower"
         " ORDER_CONCURRENCY, or put a pooler in between"

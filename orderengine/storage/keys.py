@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.access import ApiKey, Caller, KeyRecord
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import StorageCause, StorageUnavailable
 
 _ADD = Statement(
     """
@@ -24,6 +24,10 @@ WITH used AS (
       AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 )
 SELECT id, client_id, digest FROM api_keys WHERE id = :id AND revoked_at IS NULL"""
+)
+
+_KNOWN = Statement(
+    "SELECT id, client_id, digest FROM api_keys WHERE id = :id AND revoked_at IS NULL"
 )
 
 _REVOKE = Statement(
@@ -70,8 +74,9 @@ WHERE taken.expires_at > now() AND k.revoked_at IS NULL"""
 class SqlKeys:
     """Implements `execution.access.Keys`; one method is one statement and one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
         self._engine = engine
+        self._elsewhere = elsewhere
 
     def add(self, key: ApiKey) -> None:
         """Store a new key."""
@@ -79,8 +84,20 @@ class SqlKeys:
         self._run(_ADD, values)
 
     def use(self, key_id: str, digest: bytes) -> ApiKey | None:
-        """The key with this id, unless it is revoked; its use is noted, once a minute."""
-        rows = self._run(_USE, {"id": key_id, "digest": digest})
+        """The key with this id, unless it is revoked; its use is noted, once a minute.
+
+        While no server takes writes it is looked up over `elsewhere`, if given, and not noted. One
+        that is not there may have been made a moment ago.
+        """
+        try:
+            rows = self._run(_USE, {"id": key_id, "digest": digest})
+        except StorageUnavailable as error:
+            if self._elsewhere is None or error.cause is not StorageCause.READ_ONLY:
+                raise
+            with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
+                rows = run(self._elsewhere, _KNOWN, {"id": key_id})
+            if not rows:
+                raise
         return ApiKey(rows[0].id, rows[0].client_id, bytes(rows[0].digest)) if rows else None
 
     def revoke(self, key_id: str) -> bool:

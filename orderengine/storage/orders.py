@@ -37,6 +37,7 @@ from orderengine.domain.order import NewOrder, Order
 from orderengine.execution.ports import OrderFilter, Position, Unreadable, UnreadableEvent
 from orderengine.json_text import json_text
 from orderengine.storage import lists, sql
+from orderengine.storage.reading import Reader
 from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000
@@ -44,10 +45,14 @@ KEY_WAIT_MS = 1000
 
 
 class SqlOrders:
-    """Implements `execution.ports.Orders`; one method is one statement and one transaction."""
+    """Implements `execution.ports.Orders`; one method is one statement and one transaction.
 
-    def __init__(self, engine: Engine) -> None:
+    Orders and events are read over `elsewhere`, if given, while no server takes writes.
+    """
+
+    def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
         self._engine = engine
+        self._reading = Reader(engine, elsewhere)
         self._reader = RowReader()
 
     def accept(self, order: NewOrder) -> Moved:
@@ -84,7 +89,7 @@ class SqlOrders:
     def named(self, client_id: str, client_order_id: str) -> Order | None:
         """The client's order of this name, or None."""
         values = {"client_id": client_id, "client_order_id": client_order_id}
-        rows = self._run(sql.NAMED, values)
+        rows = self._reading.rows(sql.NAMED, values)
         return self._reader.order(rows[0]) if rows else None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
@@ -109,7 +114,7 @@ class SqlOrders:
 
     def get(self, order_id: UUID) -> Order | None:
         """The order as it is now, or None."""
-        rows = self._run(sql.GET, {"id": order_id})
+        rows = self._reading.rows(sql.GET, {"id": order_id})
         return self._reader.order(rows[0]) if rows else None
 
     def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
@@ -117,7 +122,8 @@ class SqlOrders:
 
         Raises OrderUnreadable if that is the first event.
         """
-        rows = self._run(sql.EVENTS, {"id": order_id, "after": after})
+        values = {"id": order_id, "after": after}
+        rows = self._reading.rows(sql.EVENTS, values, needed=after == 0)
         found = [self._reader.readable_event(row) for row in rows]
         known = readable_beginning(found)
         if found and not known and not after:
@@ -127,7 +133,8 @@ class SqlOrders:
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent | UnreadableEvent]:
         """The events of many orders, each beyond the `seq` seen so far, in order per order."""
         values = {"ids": [str(key) for key in seen], "seqs": list(seen.values())}
-        return [self._reader.readable_event(row) for row in self._run(sql.EVENTS_AFTER, values)]
+        rows = self._reading.rows(sql.EVENTS_AFTER, values, needed=False)
+        return [self._reader.readable_event(row) for row in rows]
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""

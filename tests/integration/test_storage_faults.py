@@ -1,14 +1,17 @@
 """Why no order can be written: named for operators and clients, and never taken for a defect."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import psycopg2.errors
 import pytest
 from sqlalchemy import Engine, make_url, text
 
 from orderengine.database import Statement, condition_of, create_database_engine, outages_as, run
+from orderengine.domain.access import ApiKey
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.domain.order import NewOrder
+from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import connection_room, database_fault
 
@@ -69,6 +72,30 @@ def test_a_session_that_may_not_write_is_a_fault(database: Engine, limited: Engi
     assert cause_found(limited) is StorageCause.READ_ONLY
     tell(database, f"ALTER ROLE {ROLE} RESET default_transaction_read_only")
     assert cause_found(limited) is None
+
+
+def test_orders_are_read_while_no_server_takes_writes(
+    database: Engine, limited: Engine, new_order: NewOrder
+) -> None:
+    SqlOrders(database).accept(new_order)
+    tell(
+        database,
+        f"GRANT pg_write_all_data TO {ROLE}",
+        f"ALTER ROLE {ROLE} SET default_transaction_read_only = on",
+    )
+    orders = SqlOrders(limited, database)
+    assert orders.get(new_order.order_id) is not None
+    assert [event.seq for event in orders.events(new_order.order_id)] == [1]
+    assert orders.events_after({new_order.order_id: 1}) == []
+    with pytest.raises(StorageUnavailable):  # a standby may be behind: that is no 404
+        orders.get(uuid4())
+    with pytest.raises(StorageUnavailable, match="read-only"):
+        SqlOrders(limited).get(new_order.order_id)
+    key = ApiKey("0123456789abcdef", "anna", b"x" * 32)
+    SqlKeys(database).add(key)
+    assert SqlKeys(limited, database).use(key.key_id, key.digest) == key
+    with pytest.raises(StorageUnavailable):
+        SqlKeys(limited, database).use("fedcba9876543210", key.digest)
 
 
 def test_a_wrong_password_and_a_server_without_connections_are_named(

@@ -1,17 +1,16 @@
 """The composition root: settings in, the ports of a web or worker process out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from sqlalchemy import Engine as DatabaseEngine
 
 from orderengine.config import ArmedPoint, Settings, Simulation
-from orderengine.database import condition_of, create_database_engine
+from orderengine.database import create_database_engine
 from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
 from orderengine.dispatch.names import INTAKE, SETTLE
-from orderengine.domain.errors import DispatchUnavailable, StorageFault
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.archive import Archive, Witness
@@ -30,6 +29,7 @@ from orderengine.execution.ports import (
     QuoteBoard,
 )
 from orderengine.execution.watch import OrderFigures, Watch
+from orderengine.probes import SystemProbes
 from orderengine.redis_errors import RedisCause
 from orderengine.settlement.ledger import Ledger
 from orderengine.settlement.simulated import SimulatedNetwork
@@ -39,7 +39,7 @@ from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
-from orderengine.storage.probe import Room, connection_room, database_fault
+from orderengine.storage.probe import Room, connection_room
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.client import create_client
@@ -321,33 +321,3 @@ def _arm_worker(engine: Engine, point: ArmedPoint) -> Engine:
     from orderengine.faults.ports import trapped_engine
 
     return trapped_engine(engine, Trap(point))
-
-
-class SystemProbes:
-    """Implements `execution.ports.Probes` on the database, the broker and the heartbeat."""
-
-    def __init__(
-        self, database: DatabaseEngine, dispatcher: Dispatcher, heartbeat: Heartbeat
-    ) -> None:
-        self._database = database
-        self._dispatcher = dispatcher
-        self._heartbeat = heartbeat
-
-    def database_fault(self) -> StorageFault | None:
-        """None when orders can be written and the schema is current, else what is wrong."""
-        return database_fault(self._database)
-
-    def lacks_connections(self) -> bool:
-        """Whether a statement found no connection to PostgreSQL within the last minute."""
-        return condition_of(self._database).lacked_connections()
-
-    def degraded(self) -> Mapping[str, str]:
-        """`redis` if it takes no messages, `worker` if none gave a sign of life for five seconds.
-
-        Each with its cause. Workers show themselves through Redis.
-        """
-        try:
-            self._dispatcher.ping()
-        except DispatchUnavailable as error:
-            return {"redis": error.cause, "worker": "unknown"}
-        return {} if self._heartbeat.is_alive() else {"worker": "no_heartbeat"}

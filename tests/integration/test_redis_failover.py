@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 import redis
 
-from orderengine.bootstrap import SystemProbes
 from orderengine.database import create_database_engine
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
@@ -16,6 +15,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.execution.limits import MemoryRates
 from orderengine.execution.meter import Counter, Sample, Tally
 from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.probes import SystemProbes
 from orderengine.redis_errors import RedisCause
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import Client, create_client

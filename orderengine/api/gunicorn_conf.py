@@ -29,6 +29,10 @@ from orderengine.logs import configure_logging, tell_ignored
 
 IDLE_CONNECTIONS = 1000
 
+SWITCH_S = 0.001
+"""How long a thread computes while others wait for their turn: a long list must not hold an order
+up at each of the dozen times that placing it waits for a server."""
+
 
 class StructuredLogger(Logger):
     """gunicorn's lines in the format of all others."""
@@ -67,6 +71,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Bound the waits for clients, refuse broken bodies, and tell sockets when this worker ends."""
+    sys.setswitchinterval(SWITCH_S)
     for listener in worker.sockets:
         # A thread reads a body, and writes an answer, for as long as the client likes.
         wait_s = reading.REQUEST_TIMEOUT_S

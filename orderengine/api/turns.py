@@ -10,9 +10,9 @@ from flask import Flask, current_app
 
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
 
-AT_ONCE = 2
-"""Lists that a process reads and writes at once; each takes up to a connection and a processor."""
-WAITING = 6
+AT_ONCE = 1
+"""Lists that a process reads and writes at once: writing one keeps its only processor busy."""
+WAITING = 7
 WAIT_S = 0.5
 
 P = ParamSpec("P")

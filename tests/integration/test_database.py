@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from psycopg2.errors import QueryCanceled
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from orderengine.database import Statement, create_database_engine, run
 
@@ -62,3 +63,16 @@ def test_the_name_tells_statements_apart() -> None:
     assert Statement("SELECT :a").name != Statement("SELECT :b").name
     with pytest.raises(ValueError, match="percent"):
         Statement("SELECT 7 % 2")
+
+
+def test_settings_of_a_statement_end_with_it_and_time_it_out_in_the_server(
+    database: Engine,
+) -> None:
+    told = Statement("SELECT current_setting('statement_timeout') AS limit_told")
+    limited = Statement(told.sql + ", 1 AS limited", {"statement_timeout": 70})
+    asleep = Statement("SELECT pg_sleep(:s)", {"statement_timeout": 50})
+    assert [run(database, each, {})[0].limit_told for each in (limited, told)] == ["70ms", "0"]
+    with pytest.raises(OperationalError) as ended:
+        run(database, asleep, {"s": 60})
+    assert isinstance(ended.value.orig, QueryCanceled)
+    assert run(database, told, {})[0].limit_told == "0"

@@ -119,6 +119,6 @@ FAULTS = (
         what=f"{READERS} clients read lists of 1,000,000 orders, half of the time",
         inject=storm,
         full=Scale(orders=2000, times=1_000_000),
-        quick=Scale(orders=150, times=50_000),
+        quick=None,  # two figures of a busy machine tell nothing
     ),
 )

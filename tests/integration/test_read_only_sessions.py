@@ -1,6 +1,9 @@
 """Connections to a PostgreSQL that is read-only for a while, one phase after the other."""
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from orderengine.config import sqlalchemy_url
 from orderengine.database import Statement, condition_of, create_database_engine, outages_as, run
 from orderengine.domain.errors import NetworkUnavailable, StorageCause, StorageUnavailable
 from orderengine.local.postgres_server import EmbeddedPostgres
+from tests.conftest import ROOT
 
 WRITE = Statement("INSERT INTO written (number) VALUES (:number) RETURNING number")
 READ = Statement("SELECT count(*) AS total FROM written")
@@ -156,3 +160,20 @@ def test_the_simulated_network_gives_no_answer_while_its_server_is_read_only(
         outages_as(NetworkUnavailable, "the network gives no answer"),
     ):
         run(engine, WRITE, {"number": 1})
+
+
+def test_migrations_say_in_one_line_that_the_server_is_read_only(
+    server: EmbeddedPostgres, engine: Engine
+) -> None:
+    as_owner(server, *PHASES["database"][0])
+    ran = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        env={**os.environ, "DATABASE_URL": server.url, "DATABASE_URL_UNPOOLED": ""},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode != 0
+    assert "PostgreSQL is read-only" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr

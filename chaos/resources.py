@@ -14,6 +14,8 @@ from orderengine.bootstrap import WebPools
 # of them a connection to Redis; connections to PostgreSQL and of the broker.
 HTTP_THREADS = 24
 SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
+# A worker whose pools are full: ten stages, ten that ask each of two venues, the loop, recovery.
+THREADS_OF_A_FULL = {True: 0, False: 10 + 2 * 10 + 2}
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
 CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).reading
 CONNECTIONS_OF_A_WORKER = 12
@@ -49,7 +51,8 @@ def measure(rig: Rig) -> Resources:
 def excess(before: Resources, after: Resources) -> Iterator[str]:
     """What is in use beyond the measure taken before, and the pools that may have filled up."""
     for name, threads in after.threads.items():
-        if threads > (most := before.threads.get(name, 0) + SPARE_THREADS[name == WEB]):
+        explained = before.threads.get(name, 0) + SPARE_THREADS[name == WEB]
+        if threads > (most := max(explained, THREADS_OF_A_FULL[name == WEB])):
             yield f"{name} has {threads} threads, and {most} are explained"
     for name, sockets in after.sockets.items():
         if sockets > (most := before.sockets.get(name, 0) + SPARE_SOCKETS[name == WEB]):

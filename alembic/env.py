@@ -8,8 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from orderengine.config import migration_database_url
-from orderengine.domain.errors import StorageCause
+from orderengine.config import ConfigurationError, migration_database_url
 from orderengine.outages import WORDS, cause_of
 from orderengine.settlement import tables as settlement_tables
 from orderengine.storage import tables as storage_tables
@@ -33,18 +32,29 @@ def run_online() -> None:
         _migrate(connection)
         return
     writing = {"target_session_attrs": "read-write", "connect_timeout": 5}
-    engine = create_engine(migration_database_url(), poolclass=NullPool, connect_args=writing)
+    try:
+        url = migration_database_url()
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from error
+    engine = create_engine(url, poolclass=NullPool, connect_args=writing)
     try:
         with engine.connect() as opened:
             _migrate(opened)
     except DBAPIError as error:
         cause = cause_of(error)
-        if cause is None or cause is StorageCause.NO_ANSWER:
+        if cause is None:
             raise
         # One line for whoever deploys; a traceback would say less.
-        raise CommandError(WORDS[cause]) from error
+        raise CommandError(_told(cause, error)) from error
     finally:
         engine.dispose()
+
+
+def _told(cause, error):
+    """The cause, and the driver's words, which name the server and no password."""
+    words = " ".join(str(error.orig).split())
+    told = WORDS[cause] if words in WORDS[cause] else f"{WORDS[cause]}: {words}"
+    return f"{told} (DATABASE_URL_UNPOOLED, or DATABASE_URL without it, names the database)"
 
 
 def _migrate(connection):

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from orderengine.host_lists import with_hosts_as_options
+from orderengine.url_options import unknown_option
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
@@ -244,8 +245,11 @@ def sqlalchemy_url(url: str) -> str:
         raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
     rest = with_hosts_as_options(rest)
     url = f"postgresql://{rest}"
-    if "@" in _parts("DATABASE_URL", url).path:
+    parts = _parts("DATABASE_URL", url)
+    if "@" in parts.path:
         raise ConfigurationError(f"DATABASE_URL {_NOT_QUOTED}")
+    if unknown := unknown_option(parts.query):
+        raise ConfigurationError(f"DATABASE_URL has ?{unknown}=, no option of libpq: leave it out")
     return f"postgresql+psycopg2://{rest}"
 
 

@@ -15,6 +15,11 @@ def share_ports(app: Flask, ports: "WebPorts") -> None:
     app.extensions[_EXTENSION] = ports
 
 
+def ports_of(app: Flask) -> "WebPorts | None":
+    """The ports of an application; None of one that was given none."""
+    return cast("WebPorts | None", app.extensions.get(_EXTENSION))
+
+
 def current_ports() -> "WebPorts":
     """The ports of the application that serves this request."""
     return cast("WebPorts", current_app.extensions[_EXTENSION])

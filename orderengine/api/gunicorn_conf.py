@@ -5,6 +5,7 @@ The one module that reads the settings when it is imported: that is what a confi
 
 import signal
 import sys
+import threading
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -13,8 +14,10 @@ from gunicorn.http.errors import ParseException
 from orderengine import heap
 from orderengine.api import reading
 from orderengine.api.capacity import HTTP_THREADS
+from orderengine.api.context import ports_of
 from orderengine.api.descriptors import connections_within_limit
 from orderengine.api.guarded_socket import limit_waits
+from orderengine.api.health import tell_what_is_missing
 from orderengine.api.process_counts import GAUGES, PROCESSES, SAMPLES, ProcessCounts
 from orderengine.api.server import (
     MAX_HEADER_BYTES,
@@ -82,6 +85,10 @@ def post_worker_init(worker: Any) -> None:
     updates.draining = lambda: not worker.alive
     if worker.counts is not None:
         updates.tally.share(worker.counts)
+    ports = ports_of(app)
+    if ports is not None:
+        # A server that is away may take seconds to be found out, and must not keep others waiting.
+        threading.Thread(target=tell_what_is_missing, args=[ports.probes], daemon=True).start()
     heap.set_aside()
 
 

@@ -1,11 +1,16 @@
 """Whether the process lives, and whether it can serve."""
 
+import structlog
+
 from orderengine.api import answer_examples
 from orderengine.api.answers import HealthSchema
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode, Refused
 from orderengine.api.openapi import ApiBlueprint
 from orderengine.domain.documents import Document
+from orderengine.execution.ports import Probes
+
+log = structlog.get_logger(__name__)
 
 blueprint = ApiBlueprint("health", __name__, description="For whatever runs the service.")
 
@@ -43,3 +48,13 @@ def get_readiness() -> Document:
             causes["stuck"] = "network"
     status = "degraded" if causes else "ok"
     return {"status": status, "degraded": list(causes), "causes": causes, **answer}
+
+
+def tell_what_is_missing(probes: Probes) -> None:
+    """Log what a web process lacks when it starts: before the first request nothing else would."""
+    fault = probes.database_fault()
+    if fault is not None:
+        log.warning("not_ready", setting="DATABASE_URL", error=fault)
+    cause = probes.degraded().get("redis")
+    if cause is not None:
+        log.warning("degraded", setting="REDIS_URL", missing="redis", cause=cause)

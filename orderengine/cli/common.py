@@ -12,7 +12,7 @@ import click
 from orderengine.cli.placing import Unknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config import PACKAGE_DIR, ConfigurationError
-from orderengine.domain.errors import OrderEngineError
+from orderengine.domain.errors import OrderEngineError, StorageUnavailable
 from orderengine.domain.instruments import parse_instruments
 
 DEFAULT_URL = "http://127.0.0.1:3000"
@@ -93,10 +93,20 @@ class Commands(click.Group):
             raise Refusal(message) from error
         except Unknown as error:
             raise InDoubt(str(error)) from error
+        except StorageUnavailable as error:
+            raise Refusal(f"{error} ({_database(ctx)})") from error
         except (CannotGoOn, ConfigurationError, OrderEngineError) as error:
             raise Refusal(str(error)) from error
         except KeyboardInterrupt as error:
             raise Interrupted("stopped") from error
+
+
+def _database(ctx: click.Context) -> str:
+    """Which database a command asks, for whoever has named another one than meant."""
+    from orderengine.cli.operate import place_of
+
+    around = ctx.find_object(Surroundings) or Surroundings()
+    return f"DATABASE_URL is {place_of(around.environ.get('DATABASE_URL', ''))}"
 
 
 class _Url(click.ParamType[SplitResult]):

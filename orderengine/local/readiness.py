@@ -46,6 +46,18 @@ def worker_is_ready(api: Address) -> bool:
         return False
 
 
+def redis_trouble(api: Address) -> str | None:
+    """Why Redis takes no messages, as a web process finds it; None if it does, or nobody knows."""
+    answer = http_get(api, "/readyz")
+    if answer is None or answer[0] != _OK:
+        return None
+    try:
+        cause = json.loads(answer[1])["causes"].get("redis")
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return None
+    return None if cause is None else str(cause)
+
+
 def flower_is_ready(flower: Address) -> bool:
     """Whether it answers at all, be it that it wants a password or lives under a prefix."""
     answer = http_get(flower, "/healthcheck")

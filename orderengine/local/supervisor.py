@@ -13,7 +13,12 @@ from orderengine.local.loop import Loop, StopRequests
 from orderengine.local.output import Mask, Output
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.local.processes import ProcessRef, outcome
-from orderengine.local.readiness import flower_is_ready, web_is_ready, worker_is_ready
+from orderengine.local.readiness import (
+    flower_is_ready,
+    redis_trouble,
+    web_is_ready,
+    worker_is_ready,
+)
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import Run, forget_run, own_ref, state_folder
 from orderengine.local.server import EmbeddedServer
@@ -162,10 +167,22 @@ class Supervisor:
                     f"{child.name} was not ready within {_READY_WITHIN_S:.0f} s;"
                     f" the last that it wrote:{words}"
                 )
+            self._require_redis()
             self._team.turn()
         if not self._stop.stopping:
             self._team.turn()
             self._output.block(ready_block(self._addresses))
+
+    def _require_redis(self) -> None:
+        """Gives up where a Redis that was named takes no messages: no worker would get ready."""
+        if self._addresses.redis_url is None or any(c.name == "web" for c in self._team.unready):
+            return
+        trouble = redis_trouble(self._addresses.api)
+        if trouble is not None:
+            raise LocalError(
+                f"Redis takes no messages ({trouble}): is REDIS_URL right, and the server up?"
+                f" It is {self._addresses.redis_url}"
+            )
 
     def _shut_down(self) -> None:
         """In the order that loses least: no new orders first, the data last."""

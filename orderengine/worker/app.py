@@ -1,6 +1,7 @@
 """What `celery -A orderengine.worker.app` loads: the application with its tasks."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from celery import Celery, signals
 
 from orderengine import heap
 from orderengine.bootstrap import WorkerPorts, build_worker
-from orderengine.config import Settings
+from orderengine.config import ConfigurationError, Settings
 from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.improper import Reason, message_dropped
 from orderengine.execution.meter import Counter
@@ -85,4 +86,7 @@ def _ignore_repeated_sigterm(**_: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-app = create_worker_app(Settings.from_env())
+try:
+    app = create_worker_app(Settings.from_env())
+except ConfigurationError as error:
+    sys.exit(f"the worker is not started: {error}")  # one line, as web and Flower tell it

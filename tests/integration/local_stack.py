@@ -47,7 +47,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         degraded = [] if os.path.exists("worker.up") else ["worker"]
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"degraded": degraded}).encode())
+        causes = {"redis": "no_answer"} if "redisless" in modes else {}
+        self.wfile.write(json.dumps({"degraded": degraded, "causes": causes}).encode())
 
     def log_message(self, *_):
         pass

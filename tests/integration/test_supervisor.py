@@ -155,6 +155,14 @@ def test_every_port_that_is_taken_is_named(stack: Stack) -> None:
             stack.wait_for(f"port {stack.env[name]} on 127.0.0.1 is taken: .* set {name} to a free")
 
 
+def test_a_redis_that_takes_no_messages_is_told_at_once(stack: Stack) -> None:
+    edit_procfile(stack, "child.py web", "child.py web redisless")
+    edit_procfile(stack, "python child.py worker", "sleep 1000")
+    stack.start()
+    stack.wait_for(r"error: Redis takes no messages \(no_answer\): is REDIS_URL right.*:\*\*\*@")
+    assert stack.process.wait(30) == 1
+
+
 def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
     edit_procfile(stack, "child.py web", "child.py web talkative")
     stack.env["PYTHONPATH"] = str(Path(__file__).parents[2])

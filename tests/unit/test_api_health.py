@@ -1,5 +1,8 @@
 """Liveness looks at nothing; readiness looks at what orders stand on."""
 
+from structlog.testing import capture_logs
+
+from orderengine.api.health import tell_what_is_missing
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.watch import OpenOrders
 from tests.fakes import FakeProbes, FakeWatched
@@ -62,3 +65,13 @@ def test_without_its_database_the_service_is_not_ready() -> None:
 def test_a_lack_of_connections_degrades_the_service() -> None:
     answer = Web(probes=FakeProbes(crowded=True)).client.get("/readyz")
     assert (answer.status_code, answer.get_json()["degraded"]) == (200, ["connections"])
+
+
+def test_a_process_tells_at_its_start_what_it_lacks() -> None:
+    with capture_logs() as lines:
+        tell_what_is_missing(FakeProbes(fault="no right", missing={"redis": "no_answer"}))
+        tell_what_is_missing(FakeProbes(missing={"worker": "no_heartbeat"}))
+    assert [(each["setting"], each.get("error") or each["cause"]) for each in lines] == [
+        ("DATABASE_URL", "no right"),
+        ("REDIS_URL", "no_answer"),
+    ]

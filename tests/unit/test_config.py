@@ -112,6 +112,8 @@ def test_it_is_known_whether_others_can_reach_the_service(
         ("DATABASE_URL", "postgresql://u:p@ss/word@h:5432/db"),
         ("DATABASE_URL", "postgresql://u:p[ss@h/db"),
         ("DATABASE_URL", "postgresql://u:p@h:port/db"),
+        ("DATABASE_URL", "postgresql://u:p@h/db?pgbouncer=true"),
+        ("DATABASE_URL", "postgresql://u:p@h/db?sslmode=require&schema=public"),
         ("REDIS_URL", "amqp://h"),
         ("REDIS_URL", "redis://:p@ss/word@h:6379/0"),
         ("REDIS_URL", "redis://:p[ss@h/0"),

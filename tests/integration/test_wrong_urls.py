@@ -1,0 +1,63 @@
+"""A wrong URL of a server: each command says in one line which one, and why."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orderengine.local.ports import free_port
+from tests.servers import Servers
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    "alembic": ["-m", "alembic", "upgrade", "head"],
+    "migrate": ["-m", "orderengine.local", "migrate"],
+    "keys": ["-m", "orderengine", "keys", "list"],
+    "stuck": ["-m", "orderengine", "orders", "stuck"],
+    "export": ["-m", "orderengine", "export", "orders"],
+    "worker": ["-m", "celery", "-A", "orderengine.worker.app", "worker"],
+    "web": [
+        *("-m", "gunicorn", "--config", "python:orderengine.api.gunicorn_conf"),
+        "orderengine.api.app:create_app()",
+    ],
+}
+
+
+def told_by(command: str, database_url: str) -> str:
+    """The only line that a command writes before it fails."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "HOST": "127.0.0.1",
+    }
+    arguments = [sys.executable, *COMMANDS[command]]
+    ran = subprocess.run(
+        arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode != 0
+    (line,) = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
+    assert "secret" not in line
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_that_another_client_knows_is_named(command: str) -> None:
+    line = told_by(command, "postgresql://me:secret@127.0.0.1/db?pgbouncer=true")
+    assert "DATABASE_URL has ?pgbouncer=" in line
+
+
+@pytest.mark.parametrize("command", ["alembic", "migrate", "keys", "stuck", "export"])
+def test_a_server_that_is_not_there_is_named(command: str) -> None:
+    port = free_port()
+    line = told_by(command, f"postgresql://me:secret@127.0.0.1:{port}/db")
+    assert "DATABASE_URL" in line
+    assert str(port) in line
+
+
+@pytest.mark.parametrize("command", ["alembic", "keys"])
+def test_a_database_that_is_not_there_is_told(command: str, servers: Servers) -> None:
+    line = told_by(command, f"{servers.database_url}_absent")
+    assert "PostgreSQL refuses the user, password or database of DATABASE_URL" in line

@@ -255,9 +255,8 @@ def sqlalchemy_url(url: str) -> str:
 
 def database_url(environ: Mapping[str, str] | None = None) -> str:
     """`DATABASE_URL` alone, for what needs nothing else; raises ConfigurationError."""
-    return sqlalchemy_url(
-        Reader(os.environ if environ is None else environ).required("DATABASE_URL")
-    )
+    env = Reader(os.environ if environ is None else environ)
+    return sqlalchemy_url(env.required("DATABASE_URL"))
 
 
 def migration_database_url(environ: Mapping[str, str] | None = None) -> str:

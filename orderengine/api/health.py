@@ -54,7 +54,7 @@ def tell_what_is_missing(probes: Probes) -> None:
     """Log what a web process lacks when it starts: before the first request nothing else would."""
     fault = probes.database_fault()
     if fault is not None:
-        log.warning("not_ready", setting="DATABASE_URL", error=fault)
+        log.warning("not_ready", setting="DATABASE_URL", error=fault.detail)
     cause = probes.degraded().get("redis")
     if cause is not None:
         log.warning("degraded", setting="REDIS_URL", missing="redis", cause=cause)

@@ -57,6 +57,7 @@ def require_operator() -> None:
 
 
 @blueprint.post("/tickets")
+@blueprint.doc(operationId="createTicket")
 @blueprint.response(201, TicketSchema, example=answer_examples.TICKET)
 @blueprint.problems(*BEHIND_THE_GATE)
 def create_ticket() -> Document:

@@ -32,27 +32,33 @@ class AnswerSchema(Schema):
         field_obj.required = field_name not in self.optional
 
 
-def _text(description: str, **more: Any) -> fields.String:
+def text(description: str, **more: Any) -> fields.String:
+    """A string."""
     return fields.String(metadata={"description": description, **more})
 
 
-def _decimal(description: str) -> fields.String:
-    return _text(description, pattern=r"^-?[0-9]+(\.[0-9]+)?$")
+def decimal(description: str) -> fields.String:
+    """A decimal as a string."""
+    return text(description, pattern=r"^-?[0-9]+(\.[0-9]+)?$")
 
 
-def _base_units(description: str) -> fields.String:
-    return _text(f"{description}, in base units.", pattern="^[0-9]+$")
+def base_units(description: str) -> fields.String:
+    """A whole amount in base units as a string."""
+    return text(f"{description}, in base units.", pattern="^[0-9]+$")
 
 
-def _one_of(choices: type[StrEnum]) -> fields.String:
+def one_of(choices: type[StrEnum]) -> fields.String:
+    """One of an enum's values."""
     return fields.String(metadata={"enum": [choice.value for choice in choices]})
 
 
-def _time(description: str) -> fields.String:
-    return _text(description, format="date-time")
+def time(description: str) -> fields.String:
+    """A time, RFC 3339 in UTC."""
+    return text(description, format="date-time")
 
 
-def _texts(description: str) -> fields.Dict:
+def texts(description: str) -> fields.Dict:
+    """Texts by names."""
     return fields.Dict(
         keys=fields.String(), values=fields.String(), metadata={"description": description}
     )
@@ -63,21 +69,21 @@ class QuoteSchema(AnswerSchema):
 
     optional = frozenset({"max_in", "min_out"})
 
-    dex = _text("The venue.")
-    pool = _text("The venue's pool.")
-    pool_kind = _text("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
-    side = _one_of(Side)
-    base_amount = _base_units("What a buy gets, or a sell gives, of the base asset")
+    dex = text("The venue.")
+    pool = text("The venue's pool.")
+    pool_kind = text("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
+    side = one_of(Side)
+    base_amount = base_units("What a buy gets, or a sell gives, of the base asset")
     base_decimals = fields.Integer(metadata={"description": "Decimals of `baseAmount`."})
-    quote_amount = _base_units("What a buy gives, or a sell gets, of USDC")
-    max_in = _base_units("A buy only: the most USDC at the tolerance")
-    min_out = _base_units("A sell only: the least USDC at the tolerance")
-    price = _decimal("USDC for one whole token, fees and impact included.")
-    mid_price = _decimal("The pool's price before the swap.")
-    fee = _decimal("USDC.")
-    market_impact_bps = _decimal("How far the swap's own size moves its price.")
-    quoted_at = _time("When the venue priced it.")
-    expires_at = _time("When it may not be built any more.")
+    quote_amount = base_units("What a buy gives, or a sell gets, of USDC")
+    max_in = base_units("A buy only: the most USDC at the tolerance")
+    min_out = base_units("A sell only: the least USDC at the tolerance")
+    price = decimal("USDC for one whole token, fees and impact included.")
+    mid_price = decimal("The pool's price before the swap.")
+    fee = decimal("USDC.")
+    market_impact_bps = decimal("How far the swap's own size moves its price.")
+    quoted_at = time("When the venue priced it.")
+    expires_at = time("When it may not be built any more.")
 
 
 WHY = "Why it was chosen, in words."
@@ -92,20 +98,28 @@ def _quotes(description: str) -> fields.List[Any]:
 class ExecutedLegSchema(AnswerSchema):
     """What one venue executed."""
 
-    dex = _text("The venue.")
-    pool = _text("The venue's pool.")
-    base_amount = _base_units("What was executed of the base asset")
-    quote_amount = _base_units("What was executed of USDC")
-    fee = _decimal("USDC.")
-    market_impact_bps = _decimal("How far the swap itself moved this pool's price.")
+    dex = text("The venue.")
+    pool = text("The venue's pool.")
+    base_amount = base_units("What was executed of the base asset")
+    quote_amount = base_units("What was executed of USDC")
+    fee = decimal("USDC.")
+    market_impact_bps = decimal("How far the swap itself moved this pool's price.")
 
 
 class FailedAttemptSchema(AnswerSchema):
     """Why one attempt failed."""
 
     attempt = fields.Integer()
-    reason = _one_of(FailureReason)
+    reason = one_of(FailureReason)
     detail = fields.String()
+
+
+class LinksSchema(AnswerSchema):
+    """Where to follow an order; in the answer to its own request only."""
+
+    order = fields.String()
+    events = fields.String()
+    updates = text("The WebSocket.")
 
 
 class OrderSchema(AnswerSchema):
@@ -125,58 +139,43 @@ class OrderSchema(AnswerSchema):
             *("route_reason", "route_detail", "legs", "tx_hash", "executed_legs"),
             *("executed_price", "slippage_pct", "market_impact_bps", "fee"),
             *("base_amount", "quote_amount", "landed_at", "reason", "detail"),
+            "links",
         }
     )
 
     order_id = fields.String(metadata={"format": "uuid"})
     symbol = fields.String()
-    side = _one_of(Side)
-    quantity = _decimal("Whole tokens of the base asset.")
+    side = one_of(Side)
+    quantity = decimal("Whole tokens of the base asset.")
     slippage_bps = fields.Integer()
-    client_order_id = _text("The client's own name for it.")
-    worst_price = _decimal("What binds every attempt, in USDC for one whole token.")
+    client_order_id = text("The client's own name for it.")
+    worst_price = decimal("What binds every attempt, in USDC for one whole token.")
     max_legs = fields.Integer(metadata={"description": "Over how many venues it may be split."})
-    status = _one_of(OrderStatus)
+    status = one_of(OrderStatus)
     attempt = fields.Integer()
     version = fields.Integer(metadata={"description": "The `seq` of its latest event."})
-    created_at = _time("When it was accepted.")
-    updated_at = _time("When its status last changed.")
-    dex = _text("The venue that it was routed to; the legs' joined by `+` if it was split.")
-    quoted_price = _decimal("The price over all legs when it was routed.")
-    limit_amount = _base_units("The most USDC that a buy pays, or the least that a sell accepts")
-    route_reason = _one_of(RouteReason)
-    route_detail = _text(WHY)
+    created_at = time("When it was accepted.")
+    updated_at = time("When its status last changed.")
+    dex = text("The venue that it was routed to; the legs' joined by `+` if it was split.")
+    quoted_price = decimal("The price over all legs when it was routed.")
+    limit_amount = base_units("The most USDC that a buy pays, or the least that a sell accepts")
+    route_reason = one_of(RouteReason)
+    route_detail = text(WHY)
     legs = _quotes(LEGS)
     quotes = _quotes(QUOTES)
-    refusals = _texts("Why each venue without a quote gave none.")
-    tx_hash = _text("The signature of its latest transaction.")
-    executed_price = _decimal("USDC for one whole token, fees and impact included.")
-    slippage_pct = _decimal("Against the quoted price; positive is worse.")
-    market_impact_bps = _decimal("How far the swap itself moved its price.")
-    fee = _decimal("USDC.")
-    base_amount = _base_units("What was executed of the base asset")
-    quote_amount = _base_units("What was executed of USDC")
-    landed_at = _time("When the network executed it.")
+    refusals = texts("Why each venue without a quote gave none.")
+    tx_hash = text("The signature of its latest transaction.")
+    executed_price = decimal("USDC for one whole token, fees and impact included.")
+    slippage_pct = decimal("Against the quoted price; positive is worse.")
+    market_impact_bps = decimal("How far the swap itself moved its price.")
+    fee = decimal("USDC.")
+    base_amount = base_units("What was executed of the base asset")
+    quote_amount = base_units("What was executed of USDC")
+    landed_at = time("When the network executed it.")
     executed_legs = fields.List(fields.Nested(ExecutedLegSchema))
-    reason = _one_of(FailureReason)
-    detail = _text("Why it failed, in words.")
+    reason = one_of(FailureReason)
+    detail = text("Why it failed, in words.")
     failed_attempts = fields.List(fields.Nested(FailedAttemptSchema))
-
-
-class LinksSchema(AnswerSchema):
-    """Where to follow an order."""
-
-    order = fields.String()
-    events = fields.String()
-    updates = _text("The WebSocket.")
-
-
-class AcceptedSchema(AnswerSchema):
-    """An order that was taken in and will be executed."""
-
-    order_id = fields.String(metadata={"format": "uuid"})
-    status = _one_of(OrderStatus)
-    created_at = _time("When it was accepted.")
     links = fields.Nested(LinksSchema)
 
 
@@ -192,9 +191,9 @@ class EventSchema(AnswerSchema):
 
     order_id = fields.String(metadata={"format": "uuid"})
     seq = fields.Integer(metadata={"description": "Counts the order's events from 1."})
-    status = _one_of(OrderStatus)
+    status = one_of(OrderStatus)
     attempt = fields.Integer()
-    at = _time("When the step was stored.")
+    at = time("When the step was stored.")
     data = fields.Dict(metadata={"description": "Depends on the status."})
 
 
@@ -208,18 +207,18 @@ class RouteSchema(AnswerSchema):
     """What every venue would give now, and which one an order would take."""
 
     symbol = fields.String()
-    side = _one_of(Side)
-    quantity = _decimal("Whole tokens of the base asset.")
+    side = one_of(Side)
+    quantity = decimal("Whole tokens of the base asset.")
     slippage_bps = fields.Integer()
     max_legs = fields.Integer()
-    dex = _text("The venue that an order would be routed to, or several, joined by `+`.")
-    quoted_price = _decimal("The price over all legs.")
-    limit_amount = _base_units("The most USDC that a buy pays, or the least that a sell accepts")
-    route_reason = _one_of(RouteReason)
-    route_detail = _text(WHY)
+    dex = text("The venue that an order would be routed to, or several, joined by `+`.")
+    quoted_price = decimal("The price over all legs.")
+    limit_amount = base_units("The most USDC that a buy pays, or the least that a sell accepts")
+    route_reason = one_of(RouteReason)
+    route_detail = text(WHY)
     legs = _quotes(LEGS)
     quotes = _quotes(QUOTES)
-    refusals = _texts("Why each venue without a quote gave none.")
+    refusals = texts("Why each venue without a quote gave none.")
 
 
 class InstrumentSchema(AnswerSchema):
@@ -228,9 +227,9 @@ class InstrumentSchema(AnswerSchema):
     symbol = fields.String()
     name = fields.String()
     decimals = fields.Integer(metadata={"description": "Decimals of one base unit."})
-    quantity_step = _decimal("A quantity must be a multiple of it.")
-    min_quantity = _decimal("The smallest quantity.")
-    max_quantity = _decimal("The largest quantity.")
+    quantity_step = decimal("A quantity must be a multiple of it.")
+    min_quantity = decimal("The smallest quantity.")
+    max_quantity = decimal("The largest quantity.")
 
 
 class InstrumentsSchema(AnswerSchema):
@@ -242,8 +241,8 @@ class InstrumentsSchema(AnswerSchema):
 class TicketSchema(AnswerSchema):
     """What opens one socket, once."""
 
-    ticket = _text("For the query of the socket.")
-    expires_at = _time("When it opens nothing any more.")
+    ticket = text("For the query of the socket.")
+    expires_at = time("When it opens nothing any more.")
 
 
 class HealthSchema(AnswerSchema):
@@ -255,7 +254,7 @@ class HealthSchema(AnswerSchema):
     degraded = fields.List(
         fields.String(), metadata={"description": "What is missing; `stuck` for stuck orders."}
     )
-    causes = _texts("Why each is missing, in one word of docs/operations.md; others may be added.")
+    causes = texts("Why each is missing, in one word of docs/operations.md; others may be added.")
     oldest_open_order_s = fields.Float(
         metadata={"description": "How long ago it was accepted; 0 if all have ended."}
     )
@@ -280,6 +279,6 @@ class ProblemSchema(AnswerSchema):
     type = fields.String(metadata={"format": "uri"})
     title = fields.String()
     status = fields.Integer()
-    code = _one_of(ErrorCode)
+    code = one_of(ErrorCode)
     detail = fields.String()
     errors = fields.List(fields.Nested(ViolationSchema))

@@ -12,6 +12,7 @@ from orderengine.api import (
     health,
     market,
     metrics,
+    named_orders,
     orders,
     page,
 )
@@ -64,10 +65,11 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     limit_addresses(app)
     access.register_access(app, ports.gate)
     limit_keys(app)
-    api = describe(app)
+    api = describe(app, asks_for_keys=ports.gate.asks_for_keys)
     register_error_handlers(app)
     for blueprint in (
         orders.blueprint,
+        named_orders.blueprint,
         event_stream.blueprint,
         market.blueprint,
         access.blueprint,
@@ -75,6 +77,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     ):
         api.register_blueprint(blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(named_orders.earlier)
     app.register_blueprint(documentation.blueprint)
     app.register_blueprint(page.blueprint)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)

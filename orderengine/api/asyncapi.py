@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orderengine.domain.order import OrderStatus
+from orderengine.api.event_answers import event_components
 from orderengine.stream.client_follower import Bounds
 
 CLOSE_CODES = {
@@ -38,6 +38,8 @@ A handshake is refused with an HTTP status (400, 401, 403, 404, 410, 426, 429, 5
 document, of the form that `/openapi.json` describes.
 """
 
+KEY = {"type": "http", "scheme": "bearer", "description": "A client's key, `oe_…`."}
+
 CURSOR_EXAMPLE = {"cursor": "2026-11-24T23:39:40.004417Z"}
 
 EXAMPLE = {
@@ -50,8 +52,11 @@ EXAMPLE = {
 }
 
 
-def asyncapi_document() -> dict[str, Any]:
-    """The whole description."""
+def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dict[str, Any]:
+    """The whole description, of the service at this address."""
+    server: dict[str, Any] = {"host": host, "protocol": "wss" if is_secure else "ws"}
+    if asks_for_keys:
+        server["security"] = [{"$ref": "#/components/securitySchemes/key"}]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -59,12 +64,16 @@ def asyncapi_document() -> dict[str, Any]:
             "version": "1",
             "description": DESCRIPTION,
             "license": {"name": "MIT"},
+            "contact": {"name": "Whoever runs this service"},
+            "tags": [{"name": "orders", "description": "Market orders, as they are executed."}],
         },
+        "servers": {"service": {**server, "description": "The service that answers this."}},
         "defaultContentType": "application/json",
         "channels": {"orderUpdates": _channel()},
         "operations": {
             "sendOrderUpdates": {
                 "action": "send",
+                "description": "The service tells each status of an order, once and in order.",
                 "channel": {"$ref": "#/channels/orderUpdates"},
                 "messages": [
                     {"$ref": f"#/channels/orderUpdates/messages/{name}"}
@@ -76,7 +85,7 @@ def asyncapi_document() -> dict[str, Any]:
             "messages": {
                 "orderEvent": {
                     "summary": "One step of an order.",
-                    "payload": {"$ref": "#/components/schemas/OrderEvent"},
+                    "payload": {"$ref": "#/components/schemas/Event"},
                     "examples": [{"payload": EXAMPLE}],
                 },
                 "cursor": {
@@ -85,8 +94,8 @@ def asyncapi_document() -> dict[str, Any]:
                     "examples": [{"payload": CURSOR_EXAMPLE}],
                 },
             },
-            "schemas": {"OrderEvent": _event_schema(), "Cursor": _cursor_schema()},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": {**_event_schemas(), "Cursor": _cursor_schema()},
+            "securitySchemes": {"key": KEY} if asks_for_keys else {},
         },
     }
 
@@ -136,13 +145,8 @@ def _cursor_schema() -> dict[str, Any]:
     return {"type": "object", "required": ["cursor"], "properties": {"cursor": cursor}}
 
 
-def _event_schema() -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "orderId": {"type": "string", "format": "uuid"},
-        "seq": {"type": "integer", "minimum": 1, "description": "Counts from 1 without a gap."},
-        "status": {"type": "string", "enum": [status.value for status in OrderStatus]},
-        "attempt": {"type": "integer", "minimum": 1},
-        "at": {"type": "string", "format": "date-time"},
-        "data": {"type": "object", "description": "Depends on the status."},
-    }
-    return {"type": "object", "required": list(properties), "properties": properties}
+def _event_schemas() -> dict[str, Any]:
+    schemas = event_components()
+    # AsyncAPI's discriminators take no mapping; each status is in one schema only.
+    event = {key: value for key, value in schemas["Event"].items() if key != "discriminator"}
+    return {**schemas, "Event": event}

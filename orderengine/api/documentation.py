@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, send_from_directory
+from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from orderengine.api.asyncapi import asyncapi_document
+from orderengine.api.context import current_ports
 
 FOLDER = Path(__file__).parent / "swagger_ui"
 SERVED = {
@@ -38,7 +39,11 @@ def get_docs_file(name: str) -> Response:
 @blueprint.get("/asyncapi.json")
 def get_asyncapi() -> Response:
     """Describe the WebSocket, as `/openapi.json` does the rest."""
-    return jsonify(asyncapi_document())
+    ports = current_ports()
+    described = asyncapi_document(
+        request.host, is_secure=request.is_secure, asks_for_keys=ports.gate.asks_for_keys
+    )
+    return jsonify(described)
 
 
 def _file(name: str, content_type: str) -> Response:

@@ -13,7 +13,7 @@ from orderengine.domain.documents import (
     time_text,
 )
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.domain.pricing import to_tokens
 from orderengine.domain.routing import Route, Wanted
 from orderengine.execution.intake import Accepted
@@ -25,19 +25,27 @@ def order_path(order_id: UUID) -> str:
     return f"/api/orders/{order_id}"
 
 
-def accepted_document(accepted: Accepted) -> Document:
+def accepted_document(accepted: Accepted, request: NewOrder) -> Document:
     """An order that was taken in, as it was then, with the places to follow it."""
-    path = order_path(accepted.order_id)
+    at = time_text(accepted.accepted_at)
     return {
         "orderId": str(accepted.order_id),
+        **request.data,
         "status": OrderStatus.PENDING.value,
-        "createdAt": time_text(accepted.accepted_at),
-        "links": {
-            "order": path,
-            "events": f"{path}/events",
-            "updates": f"/ws/orders?orderId={accepted.order_id}",
-        },
+        "attempt": 1,
+        "version": 1,
+        "createdAt": at,
+        "updatedAt": at,
+        "failedAttempts": [],
+        **links_document(accepted.order_id),
     }
+
+
+def links_document(order_id: UUID) -> Document:
+    """The places to follow an order."""
+    path = order_path(order_id)
+    updates = f"/ws/orders?orderId={order_id}"
+    return {"links": {"order": path, "events": f"{path}/events", "updates": updates}}
 
 
 def order_document(order: Order) -> Document:

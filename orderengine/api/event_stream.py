@@ -10,7 +10,6 @@ from typing import cast
 
 from flask import Response, current_app, request
 
-from orderengine.api.answers import EventSchema
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode
 from orderengine.api.inputs import read_query, refusal
@@ -36,10 +35,18 @@ _EXAMPLE = (
     '"attempt":1,"at":"2026-11-24T23:39:37.421804Z","data":{"cause":"order"}}\n\n'
 )
 
+_LAST_EVENT_ID = {
+    "name": HEADER,
+    "description": "The `id` of the last event that came, as browsers send it.",
+    "schema": {"type": "string", "pattern": f"^[0-9]{{1,{len(str(MAX_SEQ))}}}$"},
+}
+
 
 @blueprint.get("/<order_id>/stream")
+@blueprint.doc(operationId="streamEvents")
 @blueprint.takes_query(EventListSchema)
-@blueprint.response(200, EventSchema, content_type=EVENT_STREAM, example=_EXAMPLE)
+@blueprint.takes_headers(_LAST_EVENT_ID)
+@blueprint.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_EXAMPLE)
 @blueprint.alt_response(204, description="There is nothing after `after`: do not come back.")
 @blueprint.problems(
     *BEHIND_THE_GATE,

@@ -28,6 +28,13 @@ _DECIMAL = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
 _DECIMAL_STRING = re.compile(_DECIMAL)
 _DECIMAL_NUMBER = re.compile(_DECIMAL + r"(?:[eE][+-]?[0-9]{1,2})?")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+DECIMAL_TEXT: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": rf"^([1-9][0-9]{{0,{MAX_DIGITS - 1}}}(\.[0-9]+)?|0\.0*[1-9][0-9]*)$",
+    "maxLength": MAX_DIGITS + 1,
+}
+"""A positive decimal as it is described; the rules take zeros at its end beyond this length too."""
+
 NAME_PATTERN = "^[A-Za-z0-9._-]+$"
 _NAME = re.compile(f"[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -154,9 +161,15 @@ class ExactDecimal(RuleField[Decimal]):
         "digits": f"must not have more than {MAX_DIGITS} digits",
     }
     openapi: ClassVar[Mapping[str, Any]] = {
-        "type": ["string", "number"],
-        "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$",
-        "exclusiveMinimum": 0,
+        "anyOf": [
+            {**DECIMAL_TEXT, "title": "DecimalString"},
+            {
+                "title": "DecimalNumber",
+                "type": "number",
+                "minimum": float(f"1e{1 - MAX_DIGITS}"),
+                "exclusiveMaximum": float(f"1e{MAX_DIGITS}"),
+            },
+        ],
         "examples": ["10", 0.5],
     }
 
@@ -176,6 +189,12 @@ class ExactDecimal(RuleField[Decimal]):
         if len(plain.replace(".", "")) > MAX_DIGITS:
             raise self.make_error("digits")
         return Decimal(plain)
+
+
+class QuotedDecimal(ExactDecimal):
+    """The same in a query, where it is a string."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {**DECIMAL_TEXT, "examples": ["10"]}
 
 
 class ExactInteger(RuleField[int]):

@@ -16,15 +16,19 @@ blueprint = ApiBlueprint("health", __name__, description="For whatever runs the 
 
 
 @blueprint.get("/livez")
-@blueprint.doc(security=[])
+@blueprint.doc(operationId="getLiveness", security=[])
 @blueprint.response(200, HealthSchema, example=answer_examples.ALIVE)
+@blueprint.problems(ErrorCode.BAD_REQUEST)
 def get_liveness() -> Document:
-    """Tell that the process answers; nothing else is looked at."""
+    """Tell that the process answers.
+
+    Nothing else is looked at, so that a host which asks often costs nothing.
+    """
     return {"status": "ok"}
 
 
 @blueprint.get("/readyz")
-@blueprint.doc(security=[])
+@blueprint.doc(operationId="getReadiness", security=[])
 @blueprint.response(200, HealthSchema, example=answer_examples.READY)
 @blueprint.problems(ErrorCode.NOT_READY, ErrorCode.RATE_LIMITED)
 def get_readiness() -> Document:

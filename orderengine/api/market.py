@@ -20,6 +20,7 @@ blueprint = ApiBlueprint(
 
 
 @blueprint.get("/quotes")
+@blueprint.doc(operationId="getQuotes")
 @blueprint.takes_query(QuoteQuerySchema)
 @blueprint.response(200, RouteSchema, example=answer_examples.ROUTE)
 @blueprint.problems(
@@ -29,7 +30,11 @@ blueprint = ApiBlueprint(
     ErrorCode.NO_QUOTE,
 )
 def get_quotes() -> Document:
-    """Compare what the venues would give now for a swap, alone and, if asked for, split."""
+    """Compare what the venues would give now for a swap.
+
+    Each venue is asked for the whole amount and, with `maxLegs`, for a part of it. Nothing is
+    reserved: an order asks again.
+    """
     ports = current_ports()
     asked = read_query(QuoteQuerySchema(ports.instruments), request)
     instrument = ports.instruments.get(asked.pop("symbol"))
@@ -39,8 +44,12 @@ def get_quotes() -> Document:
 
 
 @blueprint.get("/instruments")
+@blueprint.doc(operationId="listInstruments")
 @blueprint.response(200, InstrumentsSchema, example=answer_examples.INSTRUMENTS)
 @blueprint.problems(*BEHIND_THE_GATE)
 def get_instruments() -> Document:
-    """List what can be traded, with the limits of an order."""
+    """List what can be traded, with the limits of an order.
+
+    A quantity is a multiple of `quantityStep`, from `minQuantity` to `maxQuantity`.
+    """
     return {"instruments": [instrument_document(each) for each in current_ports().instruments]}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from apispec import BasePlugin
 from flask import Flask, Response
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema
@@ -10,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from orderengine.api.answers import ProblemSchema
 from orderengine.api.errors import PROBLEM_JSON, TITLES, ErrorCode, http_problem
+from orderengine.api.event_answers import describe_events
 from orderengine.api.problem_examples import EXAMPLES, problem_example
 
 _RETRY = {
@@ -138,7 +140,22 @@ class ProblemApi(Api):
         return http_problem(error)
 
 
-def describe(app: Flask) -> ProblemApi:
+class _Open(BasePlugin):
+    """Drops what is answered to strangers, where there are none."""
+
+    def operation_helper(
+        self,
+        path: str | None = None,  # noqa: ARG002 - apispec's
+        operations: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Change the operations of a path before they are described."""
+        for operation in (operations or {}).values():
+            for status in (401, "401"):
+                operation.get("responses", {}).pop(status, None)
+
+
+def describe(app: Flask, *, asks_for_keys: bool) -> ProblemApi:
     """Serve `/openapi.json` for the blueprints that are registered with what this returns."""
     app.config.update(
         API_TITLE="orderengine",
@@ -147,20 +164,20 @@ def describe(app: Flask) -> ProblemApi:
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
         API_SPEC_OPTIONS={
-            "info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "info": {
+                "description": DESCRIPTION,
+                "license": {"name": "MIT", "identifier": "MIT"},
+                "contact": {"name": "Whoever runs this service"},
+            },
             "servers": [{"url": "/"}],
-            "security": [{"key": []}],
+            "security": [{"key": []}] if asks_for_keys else [],
         },
     )
-    api = ProblemApi(app)
+    api = ProblemApi(app, spec_kwargs={"extra_plugins": [] if asks_for_keys else [_Open()]})
     for unused in ("Error", "PaginationMetadata"):  # flask-smorest's own, referred to by nothing
         api.spec.components.schemas.pop(unused)
-    api.spec.components.security_scheme(
-        "key",
-        {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "A client's key, `oe_…`; none is needed where `AUTH` is `off`.",
-        },
-    )
+    describe_events(api.spec, api.ma_plugin)
+    if asks_for_keys:
+        scheme = {"type": "http", "scheme": "bearer", "description": "A client's key, `oe_…`."}
+        api.spec.components.security_scheme("key", scheme)
     return api

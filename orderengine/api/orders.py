@@ -1,6 +1,7 @@
 """Orders: take one in, and read what became of them."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -9,17 +10,18 @@ from werkzeug.routing import BaseConverter
 
 from orderengine.api import answer_examples
 from orderengine.api.access import current_caller
-from orderengine.api.answers import AcceptedSchema, EventsSchema, OrderPageSchema, OrderSchema
+from orderengine.api.answers import EventsSchema, OrderPageSchema, OrderSchema
 from orderengine.api.context import current_ports
 from orderengine.api.cursors import place_of
 from orderengine.api.documents import (
     accepted_document,
+    links_document,
     order_document,
     order_path,
     page_document,
 )
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
-from orderengine.api.fields import is_name, parse_order_id
+from orderengine.api.fields import parse_order_id
 from orderengine.api.inputs import (
     KEY_HEADER,
     KEY_REPLAYED,
@@ -38,8 +40,10 @@ from orderengine.api.schemas import (
 )
 from orderengine.api.turns import in_turn
 from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
+from orderengine.domain.access import LOCAL_CLIENT
 from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
+from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
 from orderengine.execution.meter import Counter
 from orderengine.execution.notional import require_notional
@@ -64,7 +68,8 @@ class OrderConverter(BaseConverter):
 ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 100}
 _EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
 ACCEPTED_EXAMPLE = accepted_document(
-    Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False)
+    Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False),
+    NewOrder(_EXAMPLE_ID, LOCAL_CLIENT, "AAPL", Side.BUY, Decimal(10), 100),
 )
 
 _ANSWERED = {
@@ -87,7 +92,7 @@ _HEADERS = (
     {
         "name": HEADER,
         "description": f"`wait=5`: answer at the order's end, after {MAX_WAIT_S} seconds at most.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": "^wait=[0-9]{1,4}$"},
     },
 )
 
@@ -110,15 +115,16 @@ REFUSALS = (
 
 
 @blueprint.post("/execute")
+@blueprint.doc(operationId="executeOrder")
 @blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
 @blueprint.takes_headers(*_HEADERS)
-@blueprint.response(202, AcceptedSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.response(202, OrderSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
 @blueprint.alt_response(
     200,
     schema=OrderSchema,
     headers=_ENDED,
     description="The order has ended (`Prefer: wait`).",
-    example=answer_examples.ORDER,
+    example={**answer_examples.ORDER, **links_document(UUID(answer_examples.ORDER["orderId"]))},
 )
 @blueprint.problems(*REFUSALS)
 def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
@@ -146,20 +152,24 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
         headers[KEY_REPLAYED] = "true"
     ended = wait_s is not None and current_waits().ended(accepted.order_id, wait_s)
     if not ended:
-        return accepted_document(accepted), 202, headers
+        return accepted_document(accepted, order), 202, headers
     headers[APPLIED] = f"wait={wait_s}"
-    answer = jsonify(OrderSchema().dump(order_document(ended)))
+    answer = jsonify({**order_document(ended), **links_document(ended.order_id)})
     answer.headers.update(headers)
     return answer
 
 
 @blueprint.get("")
+@blueprint.doc(operationId="listOrders")
 @in_turn
 @blueprint.takes_query(OrderListSchema)
 @blueprint.response(200, OrderPageSchema, example=answer_examples.ORDERS)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.LISTS_BUSY)
 def get_orders() -> Document:
-    """List orders, newest first."""
+    """List orders, newest first.
+
+    A page that may be followed by another one has a `nextCursor`, which asks for it as `cursor`.
+    """
     lists, client_id = current_ports().lists, current_caller().client_id
     wanted = read_query(OrderListSchema(), request)
     cursor = wanted.pop("cursor", None)
@@ -169,32 +179,24 @@ def get_orders() -> Document:
 
 
 @blueprint.get("/<order:order_id>")
+@blueprint.doc(operationId="getOrder")
 @blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
 def get_order(order_id: str) -> Document:
-    """Show an order; what is not known yet is absent."""
+    """Show an order.
+
+    What is not known yet is absent: `dex` before it was routed, `txHash` before it was signed.
+    """
     ports = current_ports()
     client_id = current_caller().client_id
     order = find_order(ports.orders, ports.cache, client_id, known_order_id(order_id))
     if order is None:
-        raise _not_found()
-    return order_document(order)
-
-
-@blueprint.get("/by-client-id/<client_order_id>")
-@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
-@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
-def get_named_order(client_order_id: str) -> Document:
-    """Show the order to which its client has given this name."""
-    orders = current_ports().orders
-    is_one = is_name(client_order_id)
-    order = orders.named(current_caller().client_id, client_order_id) if is_one else None
-    if order is None:
-        raise _not_found()
+        raise order_not_found()
     return order_document(order)
 
 
 @blueprint.get("/<order_id>/events")
+@blueprint.doc(operationId="listEvents")
 @blueprint.takes_query(EventListSchema)
 @blueprint.response(200, EventsSchema, example=answer_examples.EVENTS)
 @blueprint.problems(
@@ -204,14 +206,17 @@ def get_named_order(client_order_id: str) -> Document:
     ErrorCode.EVENTS_PRUNED,
 )
 def get_events(order_id: str) -> Document:
-    """List the steps of an order, as its WebSocket sends them."""
+    """List the steps of an order, as its WebSocket sends them.
+
+    They are kept for a time after the order's end; then only its result is, and this answers 410.
+    """
     ports = current_ports()
     known = known_order_id(order_id)
     wanted = read_query(EventListSchema(), request)
     client_id = current_caller().client_id
     events = find_events(ports.orders, ports.cache, client_id, known, **wanted)
     if events is None:
-        raise _not_found()
+        raise order_not_found()
     if not events and not wanted["after"]:
         raise events_pruned()
     return {"events": [event_document(event) for event in events]}
@@ -221,7 +226,7 @@ def known_order_id(text: str) -> UUID:
     """The id of an order; raises Refused (404) for what has not the form of one."""
     order_id = parse_order_id(text)
     if order_id is None:
-        raise _not_found()
+        raise order_not_found()
     return order_id
 
 
@@ -250,7 +255,8 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
     return accepted
 
 
-def _not_found() -> Refused:
+def order_not_found() -> Refused:
+    """The refusal to tell of an order that there is not, or that is another client's."""
     return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
 
 

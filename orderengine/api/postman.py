@@ -11,14 +11,14 @@ from orderengine.config import Settings
 from orderengine.logs import configure_logging
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
+NAMED = {"clientOrderId": "{{client_order_id}}"}
+SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10", **NAMED}
 """What the parameters that have to be given are filled with."""
 
 # Each order gets a name of its own, and after it its id is at hand for the requests that follow.
 NAME_ORDER = [
     "pm.collectionVariables.set('client_order_id', pm.variables.replaceIn('{{$guid}}'));",
 ]
-NAMED = {"clientOrderId": "{{client_order_id}}"}
 REMEMBER_ORDER = [
     "if (pm.response.code === 202) {",
     "  pm.collectionVariables.set('order_id', pm.response.json().orderId);",
@@ -41,6 +41,8 @@ def collection(spec: Mapping[str, Any]) -> Document:
     folders: dict[str, list[Document]] = {}
     for path, method, operation in _operations(spec):
         request = _request(path, method, operation)
+        tests = {"listen": "test", "script": {"exec": _tests(spec, operation)}}
+        request.setdefault("event", []).append(tests)
         folders.setdefault(operation["tags"][0], []).append(request)
     return {
         "info": {
@@ -100,11 +102,33 @@ def _request(path: str, method: str, operation: Document) -> Document:
             "raw": json.dumps(example, indent=2),
             "options": {"raw": {"language": "json"}},
         }
-        item["event"] = [
-            {"listen": "prerequest", "script": {"exec": NAME_ORDER}},
-            {"listen": "test", "script": {"exec": REMEMBER_ORDER}},
-        ]
+        item["event"] = [{"listen": "prerequest", "script": {"exec": NAME_ORDER}}]
     return item
+
+
+def _tests(spec: Mapping[str, Any], operation: Document) -> list[str]:
+    """What has to hold of an answer: a status that is described, and all that it always has."""
+    good = [status for status in operation["responses"] if status.startswith("2")]
+    fields = next(filter(None, (_always(spec, operation["responses"][each]) for each in good)), [])
+    lines = [
+        f"pm.test('answers with {' or '.join(sorted(good))}', () =>",
+        f"  pm.expect(String(pm.response.code)).to.be.oneOf({json.dumps(sorted(good))}));",
+        "pm.test('names the request', () => pm.response.to.have.header('X-Request-Id'));",
+    ]
+    if fields:
+        lines += [
+            "pm.test('has every field that is always there', () =>",
+            f"  pm.expect(pm.response.json()).to.include.all.keys({json.dumps(fields)}));",
+        ]
+    return lines + REMEMBER_ORDER if "requestBody" in operation else lines
+
+
+def _always(spec: Mapping[str, Any], answer: Document) -> list[str]:
+    """The fields that every JSON answer of this kind has."""
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    required: list[str] = spec["components"]["schemas"].get(name, {}).get("required", [])
+    return required
 
 
 def _parameter(described: Mapping[str, Any]) -> Document:

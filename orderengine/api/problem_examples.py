@@ -28,7 +28,9 @@ _WORTH = Violation(
 _SIZE = Violation("body", "max_bytes", "must not be longer than 8192 bytes")
 
 EXAMPLES: Mapping[ErrorCode, Example] = {
-    ErrorCode.BAD_REQUEST: Example(400, "Sec-WebSocket-Key must be 16 bytes in base64"),
+    ErrorCode.BAD_REQUEST: Example(
+        400, "this service is for its own machine, and is not known there by this Host"
+    ),
     ErrorCode.INVALID_JSON: Example(400, "quantity must be given once only", (_TWICE,)),
     ErrorCode.VALIDATION_FAILED: Example(400, "side must be one of: buy, sell", (_SIDE,)),
     ErrorCode.UNAUTHORIZED: Example(

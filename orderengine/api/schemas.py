@@ -1,12 +1,14 @@
 """The shapes of requests: what is checked, and what the documentation says of it."""
 
 import functools
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validates, validates_schema
 
 from orderengine.api.fields import (
+    MAX_TEXT,
     BrokenRule,
     Choice,
     Cursor,
@@ -15,6 +17,7 @@ from orderengine.api.fields import (
     Moment,
     Name,
     OrderId,
+    QuotedDecimal,
     ShortText,
     Text,
 )
@@ -28,6 +31,8 @@ MAX_SLIPPAGE_BPS = 10_000
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 MAX_SEQ = 2**31 - 1
+VISIBLE = {"minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[!-~]+$"}
+"""What every symbol keeps to."""
 SYMBOLS_LISTED = 5
 
 
@@ -53,7 +58,10 @@ class RequestSchema(Schema):
 class SwapSchema(RequestSchema):
     """Which swap to make; made with the instruments that are traded."""
 
-    symbol = Text(required=True, metadata={"description": "The base asset.", "examples": ["AAPL"]})
+    symbol = Text(
+        required=True,
+        metadata={"description": "The base asset.", "examples": ["AAPL"], **VISIBLE},
+    )
     side = Choice(Side, required=True, metadata={"examples": ["buy"]})
     quantity = ExactDecimal(
         required=True, metadata={"description": "Whole tokens of the base asset."}
@@ -79,14 +87,22 @@ class SwapSchema(RequestSchema):
             raise ValidationError([BrokenRule(found.rule, found.message)], found.field)
 
 
+def _default(value: int) -> Callable[[], int]:
+    """A default that is described in words: generators make a field with `default` required."""
+    return lambda: value
+
+
 def _slippage_bps(*, quoted: bool = False) -> ExactInteger:
     return ExactInteger(
         0,
         MAX_SLIPPAGE_BPS,
         quoted=quoted,
         data_key="slippageBps",
-        load_default=DEFAULT_SLIPPAGE_BPS,
-        metadata={"description": "How much worse than quoted the execution may be, in bps."},
+        load_default=_default(DEFAULT_SLIPPAGE_BPS),
+        metadata={
+            "description": "How much worse than quoted the execution may be, in bps;"
+            f" {DEFAULT_SLIPPAGE_BPS} unless given."
+        },
     )
 
 
@@ -95,14 +111,18 @@ def _max_legs(*, quoted: bool = False) -> ExactInteger:
         1,
         MAX_LEGS,
         quoted=quoted,
-        load_default=1,
-        metadata={"description": "Over how many venues it may be split."},
+        load_default=_default(1),
+        metadata={"description": "Over how many venues it may be split; 1 unless given."},
     )
 
 
 class QuoteQuerySchema(SwapSchema):
     """Which swap to quote, at which tolerance, over how many venues."""
 
+    quantity = QuotedDecimal(
+        required=True,
+        metadata={"description": "Whole tokens of the base asset."},
+    )
     slippage_tolerance_bps = _slippage_bps(quoted=True)
     max_legs = _max_legs(quoted=True)
 
@@ -133,15 +153,23 @@ class OrderListSchema(RequestSchema):
     """Which orders to list; their symbol need not be traded any more."""
 
     status = Choice(OrderStatus, metadata={"description": "Only those that are there now."})
-    symbol = ShortText(metadata={"description": "Only those of this asset."})
+    symbol = ShortText(metadata={"description": "Only those of this asset.", **VISIBLE})
     limit = ExactInteger(
         1,
         MAX_PAGE,
         quoted=True,
-        load_default=DEFAULT_PAGE,
-        metadata={"description": "How many at most."},
+        load_default=_default(DEFAULT_PAGE),
+        metadata={"description": f"How many at most; {DEFAULT_PAGE} unless given."},
     )
     cursor = Cursor()
+
+
+class NamedOrderSchema(RequestSchema):
+    """Which order to show, by its client's own name for it."""
+
+    client_order_id = Name(
+        required=True, metadata={"description": "The `clientOrderId` of the order."}
+    )
 
 
 class EventListSchema(RequestSchema):
@@ -151,8 +179,8 @@ class EventListSchema(RequestSchema):
         0,
         MAX_SEQ,
         quoted=True,
-        load_default=0,
-        metadata={"description": "Only those with a `seq` beyond it."},
+        load_default=_default(0),
+        metadata={"description": "Only those with a `seq` beyond it; all unless given."},
     )
 
 

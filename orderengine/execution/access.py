@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import structlog
 
@@ -72,6 +72,8 @@ class Ticket:
 class Gate(Protocol):
     """Tells who asks."""
 
+    asks_for_keys: ClassVar[bool]
+
     def enter(self, key: str | None) -> Caller | None:
         """The caller with this key, or None if it opens nothing."""
 
@@ -84,6 +86,8 @@ class Gate(Protocol):
 
 class OpenGate:
     """Where no key is asked for: everybody is the same client."""
+
+    asks_for_keys: ClassVar[bool] = False
 
     def enter(self, key: str | None) -> Caller | None:  # noqa: ARG002 - nobody needs one
         """The one client that there is."""
@@ -103,6 +107,8 @@ class KeyGate:
 
     A key that is not known is looked up each time, so that a new one works at once.
     """
+
+    asks_for_keys: ClassVar[bool] = True
 
     def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys

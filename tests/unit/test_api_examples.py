@@ -149,7 +149,9 @@ class Asked:
 
 TWICE = ORDER[:-1] + ',"quantity":1}'
 CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
-    ErrorCode.BAD_REQUEST: lambda asked: asked.get("/ws/orders", **UPGRADE),
+    ErrorCode.BAD_REQUEST: lambda _: Web(known_hosts=frozenset()).client.get(
+        "/livez", headers={"Host": "evil.example"}
+    ),
     ErrorCode.INVALID_JSON: lambda asked: asked.post(TWICE),
     ErrorCode.VALIDATION_FAILED: lambda asked: asked.post(ORDER.replace("buy", "hold")),
     ErrorCode.UNAUTHORIZED: Asked.stranger,

@@ -1,11 +1,20 @@
 """The description of the API says what the API does."""
 
+import itertools
 import re
+from decimal import Decimal
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from marshmallow import ValidationError
 
+from orderengine.api.fields import ExactDecimal
+from orderengine.api.strict_json import JsonNumber
+from orderengine.domain.documents import event_document
 from orderengine.domain.order import OrderStatus
+from tests.fakes import FakeOrders
+from tests.steps import FAIL, Walk
 from tests.web import Web
 
 PROBLEM = "application/problem+json"
@@ -31,6 +40,7 @@ def test_every_route_is_described(web: Web, spec: dict[str, Any]) -> None:
         for rule in web.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith(("/api", "/livez", "/readyz"))
+        and not rule.endpoint.startswith("earlier_paths.")
     }
     described = {
         (path, method)
@@ -67,10 +77,127 @@ def test_an_order_is_described_with_its_rules(spec: dict[str, Any]) -> None:
     assert request["required"] == ["quantity", "side", "symbol"]
     assert request["additionalProperties"] is False
     assert fields["side"]["enum"] == ["buy", "sell"]
-    assert fields["quantity"]["type"] == ["string", "number"]
-    assert fields["quantity"]["exclusiveMinimum"] == 0
     tolerance = fields["slippageBps"]
-    assert (tolerance["minimum"], tolerance["maximum"], tolerance["default"]) == (0, 10_000, 100)
+    assert (tolerance["minimum"], tolerance["maximum"]) == (0, 10_000)
+    assert "100 unless given" in tolerance["description"]
+    assert [name for name, field in fields.items() if "default" in field] == []
+
+
+@pytest.mark.parametrize("name", ["quantity", "worstPrice"])
+def test_an_amount_is_described_as_narrow_as_its_rules(spec: dict[str, Any], name: str) -> None:
+    schema = spec["components"]["schemas"]["OrderRequest"]["properties"][name]
+    allowed = jsonschema_rs.Draft202012Validator(schema)
+    least, most = f"0.{'0' * 26}1", "9" * 28
+    for text in ("10", "0.5", "0.05", "12.50", least, most):
+        assert allowed.is_valid(text), text
+        assert ExactDecimal().deserialize(text) == Decimal(text)
+    for text in ("0", "0.0", "-1", "1e3", "01", ".5", "5.", "", "1_0", " 1", "1\n", most + "9"):
+        assert not allowed.is_valid(text), text
+    for number in (1, 0.5, 1e-27, 9e27):
+        assert allowed.is_valid(number), number
+        ExactDecimal().deserialize(JsonNumber(repr(number)))
+    for number in (0, -1, 5e-324, 1e-28, 1e28, 1.7976931348623157e308):
+        assert not allowed.is_valid(number), number
+        with pytest.raises(ValidationError):
+            ExactDecimal().deserialize(JsonNumber(repr(number)))
+
+
+def test_a_text_is_described_without_what_can_not_be_printed(spec: dict[str, Any]) -> None:
+    listed = {each["name"]: each for each in spec["paths"]["/api/orders"]["get"]["parameters"]}
+    asked = spec["components"]["schemas"]["OrderRequest"]["properties"]
+    for schema in (listed["symbol"]["schema"], asked["symbol"]):
+        allowed = jsonschema_rs.Draft202012Validator(schema)
+        assert allowed.is_valid("AAPL")
+        for text in ("", "A\x00", "A\x1f", "A\n", "\x7f", " "):
+            assert not allowed.is_valid(text), text
+
+
+def test_every_operation_has_an_id_of_its_own_and_says_more_than_its_summary(
+    spec: dict[str, Any],
+) -> None:
+    described = [
+        operation
+        for operations in spec["paths"].values()
+        for method, operation in operations.items()
+        if method != "parameters"
+    ]
+    ids = [operation["operationId"] for operation in described]
+    assert len(set(ids)) == len(ids) == 11
+    assert [each for each in ids if not re.fullmatch("[a-z]+([A-Z][a-z]+)+", each)] == []
+    assert [each["operationId"] for each in described if not each.get("description")] == []
+
+
+def test_both_answers_to_an_order_have_one_shape(spec: dict[str, Any]) -> None:
+    answers = spec["paths"]["/api/orders/execute"]["post"]["responses"]
+    shapes = [answers[status]["content"]["application/json"]["schema"] for status in ("200", "202")]
+    assert shapes == [{"$ref": "#/components/schemas/Order"}] * 2
+
+
+def test_the_accepted_order_is_the_one_that_is_read_at_once(spec: dict[str, Any]) -> None:
+    web = Web()
+    order = {
+        "symbol": "AAPL",
+        "side": "sell",
+        "quantity": "2.50",
+        "worstPrice": 1.5,
+        "maxLegs": 2,
+        "clientOrderId": "a",
+    }
+    accepted = web.client.post("/api/orders/execute", json=order).get_json()
+    schema = {"$ref": "#/components/schemas/Order", "components": spec["components"]}
+    assert list(jsonschema_rs.Draft202012Validator(schema).iter_errors(accepted)) == []
+    links = accepted.pop("links")
+    assert web.client.get(links["order"]).get_json() == accepted
+    assert [each["seq"] for each in web.client.get(links["events"]).get_json()["events"]] == [1]
+
+
+def test_an_event_is_told_apart_by_its_status(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    event = schemas["Event"]
+    mapping = event["discriminator"]["mapping"]
+    assert event["discriminator"]["propertyName"] == "status"
+    assert list(mapping) == [status.value for status in OrderStatus]
+    assert event["oneOf"] == [{"$ref": reference} for reference in mapping.values()]
+    for status, reference in mapping.items():
+        members = schemas[reference.rpartition("/")[2]]["properties"]
+        assert members["status"]["enum"] == [status]
+        assert members["data"]["$ref"].endswith(f"/{status.title()}Data")
+
+
+def test_every_step_fits_the_description_of_its_status_and_says_nothing_else(
+    spec: dict[str, Any],
+) -> None:
+    orders = FakeOrders()
+    walks = [Walk(orders), Walk(orders)]
+    walks[0].confirm()
+    walks[1].step(FAIL)
+    told: dict[str, set[str]] = {}
+    event = {"$ref": "#/components/schemas/Event", "components": spec["components"]}
+    allowed = jsonschema_rs.Draft202012Validator(event)
+    for step in (each for walk in walks for each in walk.events):
+        document = event_document(step)
+        assert list(allowed.iter_errors(document)) == []
+        told.setdefault(step.status.value, set()).update(document["data"])
+    for status, names in told.items():
+        data = spec["components"]["schemas"][f"{status.title()}Data"]["properties"]
+        assert names <= data.keys(), status
+    assert told.keys() == {status.value for status in OrderStatus}
+
+
+def test_a_stream_is_described_as_text(spec: dict[str, Any]) -> None:
+    content = spec["paths"]["/api/orders/{order_id}/stream"]["get"]["responses"]["200"]["content"]
+    assert content["text/event-stream"]["schema"] == {"type": "string"}
+
+
+def test_no_two_paths_can_be_taken_for_each_other(spec: dict[str, Any]) -> None:
+    shapes = [tuple(each.split("/")) for each in spec["paths"]]
+    for one, other in itertools.combinations(shapes, 2):
+        if len(one) != len(other):
+            continue
+        differing = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
+        variables = [sum("{" in part for part in path) for path in (one, other)]
+        is_told_apart = any("{" not in a + b for a, b in differing)
+        assert is_told_apart or variables[0] != variables[1], (one, other)
 
 
 def test_the_statuses_of_an_answer_are_described(spec: dict[str, Any]) -> None:

@@ -40,8 +40,17 @@ def test_an_order_is_accepted_stored_published_and_dispatched(web: Web) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert document == {
         "orderId": str(order_id),
+        "symbol": "AAPL",
+        "side": "buy",
+        "quantity": "10",
+        "slippageBps": 100,
+        "maxLegs": 1,
         "status": "pending",
+        "attempt": 1,
+        "version": 1,
         "createdAt": "2026-11-22T12:00:00.000000Z",
+        "updatedAt": "2026-11-22T12:00:00.000000Z",
+        "failedAttempts": [],
         "links": {
             "order": path,
             "events": f"{path}/events",

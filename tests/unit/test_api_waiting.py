@@ -52,6 +52,7 @@ def test_an_order_that_ends_in_time_is_the_answer(
     document = answer.get_json()
     assert document["status"] == "confirmed"
     assert answer.headers["Location"] == f"/api/orders/{document['orderId']}"
+    assert document.pop("links")["order"] == answer.headers["Location"]
     assert document == web.client.get(answer.headers["Location"]).get_json()
     assert web.hub.followers == 0
 

@@ -1,0 +1,55 @@
+"""Orders by the names that their clients have given them.
+
+The name is in the query: `.` and `..` are names too, and no client sends them in a path.
+"""
+
+from flask import Blueprint, request
+
+from orderengine.api import answer_examples
+from orderengine.api.access import current_caller
+from orderengine.api.answers import OrderSchema
+from orderengine.api.context import current_ports
+from orderengine.api.documents import order_document
+from orderengine.api.errors import ErrorCode
+from orderengine.api.fields import is_name
+from orderengine.api.inputs import read_query
+from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
+from orderengine.api.orders import order_not_found
+from orderengine.api.schemas import NamedOrderSchema
+from orderengine.domain.documents import Document
+
+PREFIX = "/api/orders/by-client-id"
+
+blueprint = ApiBlueprint(
+    "named orders", __name__, url_prefix=PREFIX, description="Orders by their clients' names."
+)
+earlier = Blueprint("earlier_paths", __name__, url_prefix=PREFIX)
+"""The name as a part of the path: served as before, but not described, for it is ambiguous."""
+
+
+@blueprint.get("")
+@blueprint.doc(operationId="getOrderByClientOrderId")
+@blueprint.takes_query(NamedOrderSchema)
+@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.ORDER_NOT_FOUND)
+def get_named_order() -> Document:
+    """Show the order to which its client has given a name.
+
+    The answer is that of `GET /api/orders/{order_id}`.
+    """
+    return _named(read_query(NamedOrderSchema(), request)["client_order_id"])
+
+
+@earlier.get("/<client_order_id>")
+def get_order_of_path(client_order_id: str) -> Document:
+    """Show the same for a name in the path."""
+    if not is_name(client_order_id):
+        raise order_not_found()
+    return _named(client_order_id)
+
+
+def _named(client_order_id: str) -> Document:
+    order = current_ports().orders.named(current_caller().client_id, client_order_id)
+    if order is None:
+        raise order_not_found()
+    return order_document(order)

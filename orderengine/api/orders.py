@@ -92,7 +92,7 @@ _HEADERS = (
     {
         "name": HEADER,
         "description": f"`wait=5`: answer at the order's end, after {MAX_WAIT_S} seconds at most.",
-        "schema": {"type": "string", "pattern": "^wait=[0-9]{1,4}$"},
+        "schema": {"type": "string", "examples": ["wait=5"]},
     },
 )
 

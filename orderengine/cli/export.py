@@ -3,75 +3,90 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import IO
 from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from orderengine.cli.common import stopped_as
+from orderengine.cli.common import Refusal, stopped_as
 from orderengine.cli.operate import operator_ports
-from orderengine.execution.archive import Row, export_events, export_orders
+from orderengine.cli.target import STDOUT, Target
+from orderengine.domain.documents import decimal_text, time_text
+from orderengine.domain.errors import OrderEngineError
+from orderengine.execution.archive import (
+    EVENT_COLUMNS,
+    ORDER_COLUMNS,
+    Archive,
+    Row,
+    export_events,
+    export_orders,
+)
 
 Write = Callable[[Sequence[Row]], None]
 
 TABLES = {"orders": "orders", "events": "order_events"}
+COLUMNS = {"orders": ORDER_COLUMNS, "events": EVENT_COLUMNS}
 
 
 @click.command(short_help="Write all orders, or all events, as CSV or JSON lines.")
 @click.argument("what", type=click.Choice(list(TABLES)))
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="csv if not given.")
 @click.option(
-    "--output",
-    type=click.File("w", encoding="utf-8", lazy=False),
-    default="-",
-    help="A file; else standard output.",
+    "--output", "path", type=click.Path(dir_okay=False), default=STDOUT, help="A file; else stdout."
 )
 @click.option("--json", "as_json", is_flag=True, help="As --format jsonl, and the count as JSON.")
-def export(what: str, kind: str | None, output: TextIO, *, as_json: bool) -> None:
+def export(what: str, kind: str | None, path: str, *, as_json: bool) -> None:
     """Write all orders, or all events, and how many there were to standard error.
 
-    Sorted by id. Money and quantities are decimal strings, times in UTC. Memory does not grow
-    with the number of rows; each one is written once, but not all as of one moment.
+    Sorted by id. Names and values are those of the API: money and quantities are decimal strings,
+    times in UTC with six decimals. Memory does not grow with the number of rows; each one is
+    written once, but not all as of one moment. A file given by --output is written whole or not
+    at all.
     """
     if as_json and kind == "csv":
         raise click.UsageError("--json is JSON lines: leave out --format csv")
-    archive = operator_ports().archive
+    archive, target = operator_ports().archive, Target(path)
+    try:
+        with stopped_as(f"stopped; {target.left}"), target.opened() as output:
+            is_json = as_json or kind == "jsonl"
+            write = _jsonl_writer(output) if is_json else _csv_writer(output, COLUMNS[what])
+            written = _write_all(what, archive, write)
+    except OrderEngineError as error:
+        raise Refusal(f"{error}; {target.left}") from error
+    click.echo(json.dumps({what: written}) if as_json else f"{written} {what}", err=True)
+
+
+def _write_all(what: str, archive: Archive, write: Write) -> int:
     pages = export_orders(archive) if what == "orders" else export_events(archive)
-    is_json = as_json or kind == "jsonl"
-    write = _jsonl_writer(output) if is_json else _csv_writer(output)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    progress = Progress(*columns, console=console, disable=not console.is_terminal)
-    with stopped_as("stopped; what was written is not all"), progress:
+    written = 0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=archive.estimate(TABLES[what]) or None)
-        written = 0
         for page in pages:
             write(page)
             written += len(page)
             progress.advance(task, len(page))
         progress.update(task, total=written)
-    click.echo(json.dumps({what: written}) if as_json else f"{written} {what}", err=True)
+    return written
 
 
-def _csv_writer(output: TextIO) -> Write:
-    writer: Any = None
+def _csv_writer(output: IO[str], columns: Sequence[str]) -> Write:
+    writer = csv.DictWriter(output, columns, lineterminator="\n")
+    writer.writeheader()
 
     def write(page: Sequence[Row]) -> None:
-        nonlocal writer
-        if writer is None:
-            writer = csv.DictWriter(output, list(page[0]), lineterminator="\n")
-            writer.writeheader()
         for row in page:
             writer.writerow({name: _cell(value) for name, value in row.items()})
 
     return write
 
 
-def _jsonl_writer(output: TextIO) -> Write:
+def _jsonl_writer(output: IO[str]) -> Write:
     def write(page: Sequence[Row]) -> None:
         output.writelines(f"{line}\n" for line in _lines(page))
 
@@ -91,9 +106,9 @@ def _cell(value: object) -> object:
 def _plain(value: object) -> object:
     match value:
         case Decimal():
-            return f"{value.normalize():f}"
+            return decimal_text(value)
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return time_text(value)
         case UUID():
             return str(value)
         case _:

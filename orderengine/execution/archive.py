@@ -20,6 +20,15 @@ YOUNGEST = timedelta(days=1)
 
 Row = Mapping[str, Any]
 
+ORDER_COLUMNS = (
+    *("orderId", "clientId", "clientOrderId", "symbol", "side", "quantity", "slippageBps"),
+    *("worstPrice", "maxLegs", "status", "attempt", "version", "recoveries", "dex"),
+    *("quotedPrice", "limitAmount", "executedPrice", "slippagePct", "fee", "baseAmount"),
+    *("quoteAmount", "txHash", "landedAt", "reason", "detail", "createdAt", "updatedAt"),
+)
+"""What is exported of an order: named as in the API, and with the same meaning."""
+EVENT_COLUMNS = ("orderId", "seq", "status", "attempt", "at", "data")
+
 
 @dataclass(frozen=True, slots=True)
 class StandingOrder:
@@ -78,10 +87,10 @@ class Archive(Protocol):
         """Have recovery look at an open order at once; None if there is no such open order."""
 
     def order_rows(self, after: UUID | None, limit: int) -> Sequence[Row]:
-        """All orders by id, beyond one of them."""
+        """All orders by id, beyond one of them; with ORDER_COLUMNS."""
 
     def event_rows(self, after: tuple[UUID, int] | None, limit: int) -> Sequence[Row]:
-        """All events by order and `seq`, beyond one of them."""
+        """All events by order and `seq`, beyond one of them; with EVENT_COLUMNS."""
 
     def estimate(self, table: str) -> int:
         """About how many rows a table has."""

@@ -43,13 +43,15 @@ def _order_rows(where: str = "") -> Statement:
     # A settlement for each order of the page: with an unknown limit the planner may read them all.
     return Statement(
         f"""
-SELECT o.id AS "orderId", o.client_id AS "clientId", o.symbol, o.side, o.quantity,
-       o.slippage_tolerance_bps AS "slippageToleranceBps", o.worst_price AS "worstPrice",
-       o.max_legs AS "maxLegs", o.status, o.attempt, o.version, o.recoveries, o.dex,
-       o.quoted_price AS "quotedPrice", o.executed_price AS "executedPrice",
-       o.slippage_bps AS "slippageBps", s.fee, s.base_amount AS "baseAmount",
-       s.quote_amount AS "quoteAmount", o.tx_hash AS "txHash", s.landed_at AS "landedAt",
-       o.failure_reason AS "reason", o.created_at AS "createdAt", o.updated_at AS "updatedAt"
+SELECT o.id AS "orderId", o.client_id AS "clientId", o.client_order_id AS "clientOrderId",
+       o.symbol, o.side, o.quantity, o.slippage_tolerance_bps AS "slippageBps",
+       o.worst_price AS "worstPrice", o.max_legs AS "maxLegs", o.status, o.attempt, o.version,
+       o.recoveries, o.dex, o.quoted_price AS "quotedPrice", o.limit_amount AS "limitAmount",
+       o.executed_price AS "executedPrice", o.slippage_bps / 100 AS "slippagePct", s.fee,
+       s.base_amount AS "baseAmount", s.quote_amount AS "quoteAmount", o.tx_hash AS "txHash",
+       s.landed_at AS "landedAt", o.failure_reason AS "reason",
+       CASE o.status WHEN 'failed' THEN o.failed_attempts -> -1 ->> 'detail' END AS "detail",
+       o.created_at AS "createdAt", o.updated_at AS "updatedAt"
 FROM orders o LEFT JOIN LATERAL (
     SELECT * FROM settlements WHERE order_id = o.id LIMIT 1
 ) AS s ON true

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -12,7 +11,6 @@ from click.testing import Result
 from sqlalchemy import Engine, text
 
 from orderengine.cli.common import Surroundings
-from orderengine.domain.moves import Submit
 from orderengine.domain.order import OrderStatus
 from orderengine.execution import archive as use_case
 from orderengine.execution.archive import Pruned, export_events, export_orders, prune
@@ -21,10 +19,10 @@ from orderengine.storage import archive as statements
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
-from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_attempt
+from tests.builders import A_FAIL, a_failed_attempt
 from tests.cli_desk import call
 from tests.conftest import a_new_order
-from tests.integration.operators import run, surroundings_of
+from tests.integration.operators import confirmed, run, surroundings_of
 from tests.statements import explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
 from tests.web import Web
@@ -51,15 +49,6 @@ def told(ran: Result) -> dict[str, object]:
     assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
     document: dict[str, object] = json.loads(ran.stdout)
     return document
-
-
-def confirmed(orders: SqlOrders, signature: str = "sig") -> Walk:
-    walk = Walk(orders)
-    now = walk.order.created_at
-    signed = replace(TRANSACTION, signature=signature)
-    landed = replace(a_confirm(now), signature=signature)
-    walk.steps(CONFIRMED[0], a_build(now), Submit(signed), landed)
-    return walk
 
 
 def age(database: Engine, days: int) -> None:

@@ -19,7 +19,7 @@ from benchmarks.accounting import Neighbors, read_processes, tree_ticks
 from benchmarks.bench import PACED_CONNECTIONS, WARM_UP, call, one_process
 from benchmarks.figures import percentile
 from benchmarks.stack import ROOT, Processes, Servers, base_environ, temporary_folder, wait_until
-from orderengine.bootstrap import build_keys
+from orderengine.bootstrap.operator import build_keys
 from orderengine.config import sqlalchemy_url
 from orderengine.execution.access import create_key
 from orderengine.local.ports import LOOPBACK, free_port

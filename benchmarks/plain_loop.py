@@ -12,7 +12,7 @@ from functools import cache
 from uuid import UUID, uuid4
 
 from benchmarks.client import QUANTITIES, REQUESTS, SLIPPAGE_BPS
-from orderengine.bootstrap import build_worker
+from orderengine.bootstrap.worker import build_worker
 from orderengine.config import Settings
 from orderengine.dispatch.app import create_celery
 from orderengine.domain.moves import RoutingCause

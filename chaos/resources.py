@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from chaos.rig import MAX_SOCKETS, WEB, Rig, tree
-from orderengine.bootstrap import WebPools
+from orderengine.bootstrap.web import WebPools
 
 # Pools that fill up under load and are kept: threads of HTTP and of sockets in web, and for each
 # of them a connection to Redis; connections to PostgreSQL and of the broker.

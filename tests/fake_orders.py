@@ -18,8 +18,9 @@ from orderengine.domain.moves import (
     recheck_in_s,
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus
-from orderengine.execution.ports import OrderFilter, Position, Unreadable
+from orderengine.execution.lists import OrderFilter, Position
 from orderengine.execution.standing import Look, Standing
+from orderengine.execution.unreadable import Unreadable
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from orderengine.api.app import create_app
 from orderengine.api.errors import ErrorCode, Refused
 from orderengine.api.inputs import load
-from orderengine.bootstrap import WebPorts
+from orderengine.bootstrap.web import WebPorts
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.execution.access import KeyGate, OpenGate, create_key

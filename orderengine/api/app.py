@@ -35,7 +35,7 @@ from orderengine.api.waiting import Waits, register_waits
 from orderengine.config import Settings
 
 if TYPE_CHECKING:
-    from orderengine.bootstrap import WebPorts
+    from orderengine.bootstrap.web import WebPorts
 
 
 class _InSchemaOrder(DefaultJSONProvider):
@@ -90,7 +90,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
 
 def _assemble(settings: Settings) -> "WebPorts":
     # Imported here, so that an application given its ports loads no driver of any server.
-    from orderengine.bootstrap import build_web
+    from orderengine.bootstrap.web import build_web
 
     return build_web(settings)
 

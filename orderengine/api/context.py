@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 from flask import Flask, current_app
 
 if TYPE_CHECKING:
-    from orderengine.bootstrap import WebPorts
+    from orderengine.bootstrap.web import WebPorts
 
 _EXTENSION = "orderengine"
 

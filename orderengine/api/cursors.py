@@ -7,7 +7,7 @@ from uuid import UUID
 
 from orderengine.api.inputs import refusal
 from orderengine.domain.errors import Violation
-from orderengine.execution.ports import OrderLists, Position
+from orderengine.execution.lists import OrderLists, Position
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -17,7 +17,7 @@ from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.domain.pricing import to_tokens
 from orderengine.domain.routing import Route, Wanted
 from orderengine.execution.intake import Accepted
-from orderengine.execution.ports import Position
+from orderengine.execution.lists import Position
 
 
 def order_path(order_id: UUID) -> str:

@@ -45,13 +45,13 @@ from orderengine.domain.documents import Document, event_document
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
+from orderengine.execution.lists import OrderFilter
 from orderengine.execution.meter import Counter
 from orderengine.execution.notional import require_notional
-from orderengine.execution.ports import OrderFilter
 from orderengine.execution.queries import find_events, find_order, list_orders
 
 if TYPE_CHECKING:
-    from orderengine.bootstrap import WebPorts
+    from orderengine.bootstrap.web import WebPorts
 
 blueprint = ApiBlueprint(
     "orders", __name__, url_prefix="/api/orders", description="Market orders and their events."

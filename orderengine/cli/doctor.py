@@ -23,7 +23,7 @@ from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
 
 if TYPE_CHECKING:
-    from orderengine.bootstrap import OperatorPorts
+    from orderengine.bootstrap.operator import OperatorPorts
 
 ADVICE = {
     StorageCause.MIGRATIONS: "run: make migrate",
@@ -87,7 +87,8 @@ def doctor(service: Service, *, no_api: bool, no_flower: bool, as_json: bool) ->
 
 def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at all but the API and Flower; without good settings there is nothing to look at."""
-    from orderengine.bootstrap import build_operator, load_instruments
+    from orderengine.bootstrap.common import load_instruments
+    from orderengine.bootstrap.operator import build_operator
 
     try:
         settings = Settings.from_env(environ)

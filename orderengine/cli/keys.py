@@ -68,7 +68,7 @@ def revoke(key_id: str, *, as_json: bool) -> None:
 
 @contextmanager
 def _store() -> Iterator[Keys]:
-    from orderengine.bootstrap import build_keys  # loads PostgreSQL, Redis and Celery
+    from orderengine.bootstrap.operator import build_keys  # loads PostgreSQL, Redis and Celery
     from orderengine.database import DATABASE_DEFECTS
 
     try:

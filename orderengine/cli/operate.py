@@ -11,7 +11,7 @@ from orderengine.cli.common import Surroundings
 from orderengine.config import Settings
 
 if TYPE_CHECKING:
-    from orderengine.bootstrap import OperatorPorts
+    from orderengine.bootstrap.operator import OperatorPorts
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -23,7 +23,7 @@ def operator_settings() -> Settings:
 
 def operator_ports() -> "OperatorPorts":
     """The ports of an operator's command; raises ConfigurationError for a wrong setting."""
-    from orderengine.bootstrap import build_operator  # loads PostgreSQL, Redis and Celery
+    from orderengine.bootstrap.operator import build_operator  # loads PostgreSQL, Redis and Celery
 
     return build_operator(operator_settings())
 

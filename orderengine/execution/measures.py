@@ -15,7 +15,8 @@ from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import Route
 from orderengine.execution.meter import Counter, Meter
-from orderengine.execution.ports import Orders, UnreadableEvent
+from orderengine.execution.ports import Orders
+from orderengine.execution.unreadable import UnreadableEvent
 
 SECONDS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "300")
 BPS = ("-100", "-50", "-20", "-10", "-5", "0", "5", "10", "20", "50", "100", "200", "500")

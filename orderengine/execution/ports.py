@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from orderengine.domain.errors import StorageFault
@@ -12,62 +12,13 @@ from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Fail, Move, RoutingCause
-from orderengine.domain.order import FillLeg, NewOrder, Order, OrderStatus, SignedTransaction
+from orderengine.domain.order import FillLeg, NewOrder, Order, SignedTransaction
 from orderengine.domain.pricing import BPS_PLACES
 from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
 from orderengine.execution.handover import Submitted
-
-
-class Position(NamedTuple):
-    """Where an order stands in the list of all orders; it stays there whatever becomes of it."""
-
-    created_at: datetime
-    order_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFilter:
-    """Which orders to list, newest first; `before` is where the page before ended."""
-
-    client_id: str
-    limit: int
-    status: OrderStatus | None = None
-    symbol: str | None = None
-    before: Position | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """What can still be read of an order whose row does not read as one any more.
-
-    `status` is None for one that only a later release knows.
-    """
-
-    order_id: UUID
-    version: int
-    status: OrderStatus | None
-    attempt: int
-    recoveries: int
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableEvent:
-    """A stored event of another release, in a form that this one does not know."""
-
-    order_id: UUID
-    seq: int
-
-
-class OrderLists(Protocol):
-    """The lists of clients' orders; every method raises StorageUnavailable without an answer."""
-
-    def page(self, wanted: OrderFilter) -> list[Order]:
-        """Up to `limit` orders, newest first, without those that can not be read."""
-
-    def position(self, client_id: str, order_id: UUID) -> Position | None:
-        """Where an order of the client stands in the list, or None if it has no such order."""
+from orderengine.execution.lists import OrderLists
+from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 
 
 class Orders(OrderLists, Protocol):

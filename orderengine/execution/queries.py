@@ -8,14 +8,8 @@ from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfilla
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order
 from orderengine.domain.routing import Offer, Route, Wanted
-from orderengine.execution.ports import (
-    OrderCache,
-    OrderFilter,
-    OrderLists,
-    Orders,
-    Position,
-    QuoteBoard,
-)
+from orderengine.execution.lists import OrderFilter, OrderLists, Position
+from orderengine.execution.ports import OrderCache, Orders, QuoteBoard
 
 
 def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID) -> Order | None:

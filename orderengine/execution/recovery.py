@@ -16,7 +16,7 @@ from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded, logging_as
 from orderengine.execution.handover import Submitted
 from orderengine.execution.meter import Counter
-from orderengine.execution.ports import Unreadable
+from orderengine.execution.unreadable import Unreadable
 
 log = structlog.get_logger(__name__)
 

@@ -21,8 +21,8 @@ from orderengine.execution.ports import (
     QuoteBoard,
     SettlementNetwork,
     Swap,
-    Unreadable,
 )
+from orderengine.execution.unreadable import Unreadable
 from orderengine.faults.points import FailPoint, Trap
 
 _AROUND_COMMIT: Mapping[type[Move], tuple[FailPoint, FailPoint]] = {

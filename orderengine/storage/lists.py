@@ -12,7 +12,7 @@ from typing import Any
 
 from orderengine.database import BY_INDEX, Statement
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.ports import OrderFilter
+from orderengine.execution.lists import OrderFilter
 from orderengine.storage.sql import ORDER_COLUMNS
 
 POSITION = Statement(

@@ -34,7 +34,8 @@ from orderengine.domain.moves import (
     due_in_s,
 )
 from orderengine.domain.order import NewOrder, Order
-from orderengine.execution.ports import OrderFilter, Position, Unreadable, UnreadableEvent
+from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.json_text import json_text
 from orderengine.storage import lists, sql
 from orderengine.storage.reading import Reader

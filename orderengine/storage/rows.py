@@ -13,7 +13,7 @@ from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction, known_status
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Unreadable, UnreadableEvent
+from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 
 log = structlog.get_logger(__name__)
 

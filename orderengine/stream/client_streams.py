@@ -7,8 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.ports import Orders, UnreadableEvent
+from orderengine.execution.ports import Orders
 from orderengine.execution.standing import ClientOrders, Look
+from orderengine.execution.unreadable import UnreadableEvent
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 
 _Stored = OrderEvent | UnreadableEvent

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery, signals
 
 from orderengine import heap
-from orderengine.bootstrap import WorkerPorts, build_worker
+from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config import ConfigurationError, Settings
 from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.improper import Reason, message_dropped

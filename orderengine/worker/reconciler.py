@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from celery import bootsteps
 
-from orderengine.bootstrap import WorkerPorts
+from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.housekeeping import keep_house
 from orderengine.execution.measures import note_ended

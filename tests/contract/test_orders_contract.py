@@ -13,7 +13,8 @@ from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import FailedAttempt, Order, OrderStatus
 from orderengine.domain.side import Side
-from orderengine.execution.ports import OrderFilter, Orders, Position
+from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.ports import Orders
 from orderengine.storage.orders import SqlOrders
 from tests.builders import (
     A_FAIL,

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.bootstrap import WEB_CONNECTIONS
+from orderengine.bootstrap.common import WEB_CONNECTIONS
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Stack
 from tests.integration.streams import wait_until

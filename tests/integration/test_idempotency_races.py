@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from orderengine.database import create_database_engine
 from orderengine.domain.errors import IdempotencyConflict, IdempotencyKeyReused, StorageUnavailable
 from orderengine.execution.intake import Accepted, accept_order_once
-from orderengine.execution.ports import OrderFilter
+from orderengine.execution.lists import OrderFilter
 from orderengine.storage.orders import SqlOrders
 from tests.conftest import a_new_order
 from tests.fakes import FakeDispatcher, FakePublisher

@@ -16,8 +16,9 @@ from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.archive import export_events, export_orders
-from orderengine.execution.ports import OrderFilter, Unreadable
+from orderengine.execution.lists import OrderFilter
 from orderengine.execution.recovery import CLAIM_LIMIT, Recovery
+from orderengine.execution.unreadable import Unreadable
 from orderengine.execution.watch import Step
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.clients import SqlClientOrders

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, text
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Fail, RoutingCause, StartRouting
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.ports import OrderFilter, Position, Unreadable, UnreadableEvent
+from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.storage.orders import SqlOrders
 from tests.steps import CONFIRMED, Walk
 

@@ -31,7 +31,7 @@ from orderengine.domain.documents import (
 from orderengine.domain.routing import Wanted
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted
-from orderengine.execution.ports import Position
+from orderengine.execution.lists import Position
 from tests.builders import A_FILL_LEG, a_build
 from tests.conftest import a_new_order
 from tests.fakes import START, FakeOrders, a_quote

@@ -14,7 +14,7 @@ from orderengine.api.cursors import cursor_text
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Position
+from orderengine.execution.lists import Position
 from orderengine.stream.messages import event_text
 from tests.builders import A_FAIL
 from tests.conftest import a_new_order

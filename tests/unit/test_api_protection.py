@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from orderengine.api.protection import counted_address
-from orderengine.bootstrap import build_web
+from orderengine.bootstrap.web import build_web
 from orderengine.config import Settings
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
 from tests.fakes import FakeClock

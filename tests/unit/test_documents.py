@@ -10,7 +10,8 @@ from orderengine.api.errors import ErrorCode
 from orderengine.api.guarded_socket import SEND_TIMEOUT_S
 from orderengine.api.reading import REQUEST_TIMEOUT_S
 from orderengine.api.waiting import MAX_WAIT_S
-from orderengine.bootstrap import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS, WebPools
+from orderengine.bootstrap.common import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS
+from orderengine.bootstrap.web import WebPools
 from orderengine.config import PACKAGE_DIR
 from orderengine.domain.moves import INTAKE_LIMIT_S, STAGE_LIMIT_S, SUBMITTED_LIMIT_S
 from orderengine.local.procfile import parse_procfile

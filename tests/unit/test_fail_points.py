@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from orderengine.bootstrap import build_web
+from orderengine.bootstrap.web import build_web
 from orderengine.config import ArmedPoint, ConfigurationError, Settings
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause

@@ -19,7 +19,7 @@ from orderengine.api.schemas import (
 )
 from orderengine.domain.documents import time_text
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.ports import Position
+from orderengine.execution.lists import Position
 from tests.fakes import FakeClock, FakeOrders
 from tests.web import INSTRUMENTS, refused
 

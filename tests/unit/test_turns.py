@@ -7,7 +7,7 @@ import pytest
 
 from orderengine.api.errors import Refused
 from orderengine.api.turns import AT_ONCE, WAITING, Turns
-from orderengine.execution.ports import OrderFilter
+from orderengine.execution.lists import OrderFilter
 from tests.web import Web
 
 LIMIT_S = 30.0

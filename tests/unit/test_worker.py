@@ -8,7 +8,8 @@ import pytest
 from celery import Celery
 from celery.exceptions import Ignore, Retry
 
-from orderengine.bootstrap import QUOTE_TIMEOUT_S, WorkerPorts
+from orderengine.bootstrap.common import QUOTE_TIMEOUT_S
+from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause

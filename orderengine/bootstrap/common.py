@@ -1,0 +1,36 @@
+"""What more than one kind of process is assembled from."""
+
+from orderengine.config import Settings, Simulation
+from orderengine.dispatch.app import LeanCelery
+from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.execution.meter import MeteredDispatcher, Tally
+from orderengine.execution.ports import Clock, QuoteBoard
+from orderengine.stream.breaker import Breaker
+from orderengine.venues.board import ConcurrentQuoteBoard
+from orderengine.venues.meteora import Meteora
+from orderengine.venues.raydium import Raydium
+
+SKIP_REDIS_S = 1.0
+WORKER_REDIS_TIMEOUT_S = 1.0
+QUOTE_TIMEOUT_S = 1.0
+WEB_CONNECTIONS = 16
+"""To PostgreSQL, from all web processes behind one port together."""
+LEAST_WEB_CONNECTIONS = 4
+"""From one of them, however many there are."""
+
+
+def load_instruments(settings: Settings) -> Instruments:
+    """Read the instrument file; raises OSError or ValueError naming what is wrong with it."""
+    return parse_instruments(settings.instruments_file.read_text("utf-8"))
+
+
+def metered_dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> MeteredDispatcher:
+    """The dispatcher of a process, which counts what the broker refuses."""
+    return MeteredDispatcher(CeleryDispatcher(celery, breaker), tally)
+
+
+def quote_board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
+    """All venues, asked side by side by at most so many callers."""
+    venues = (Raydium(simulation, clock), Meteora(simulation, clock))
+    return ConcurrentQuoteBoard(venues, timeout_s=QUOTE_TIMEOUT_S, max_workers=callers)

@@ -1,0 +1,77 @@
+"""An operator's command, assembled from its settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orderengine.bootstrap.common import (
+    LEAST_WEB_CONNECTIONS,
+    SKIP_REDIS_S,
+    WEB_CONNECTIONS,
+    WORKER_REDIS_TIMEOUT_S,
+)
+from orderengine.config import Settings
+from orderengine.database import create_database_engine
+from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.execution.access import Keys
+from orderengine.execution.archive import Archive, Witness
+from orderengine.execution.ports import Orders, Probes
+from orderengine.probes import SystemProbes
+from orderengine.redis_errors import RedisCause
+from orderengine.settlement.ledger import Ledger
+from orderengine.storage.archive import SqlArchive
+from orderengine.storage.keys import SqlKeys
+from orderengine.storage.orders import SqlOrders
+from orderengine.storage.probe import Room, connection_room
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import create_client
+from orderengine.stream.facts import RedisFacts, redis_facts
+from orderengine.stream.heartbeat import Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPorts:
+    """What an operator's command works with; `stuck_after_s` is the setting.
+
+    `connections_wanted` are those of one web service, one worker and this command.
+    """
+
+    orders: Orders
+    archive: Archive
+    witness: Witness
+    probes: Probes
+    redis_facts: Callable[[], RedisFacts | RedisCause]
+    connection_room: Callable[[], Room | None]
+    connections_wanted: int
+    stuck_after_s: int
+
+
+def build_operator(settings: Settings) -> OperatorPorts:
+    """Assemble an operator's command; nothing connects before it is used."""
+    database = create_database_engine(
+        settings.database_url, pool_size=1, application="orderengine-cli"
+    )
+    client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
+    celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
+    dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S))
+    return OperatorPorts(
+        orders=SqlOrders(database),
+        archive=SqlArchive(database),
+        witness=Ledger(database, settings.simulation.block_ms),
+        probes=SystemProbes(database, dispatcher, Heartbeat(client)),
+        redis_facts=lambda: redis_facts(client),
+        connection_room=lambda: connection_room(database),
+        connections_wanted=_connections_wanted(settings),
+        stuck_after_s=settings.stuck_after_s,
+    )
+
+
+def _connections_wanted(settings: Settings) -> int:
+    """Those of all web processes behind one port, one worker and a command."""
+    of_web = max(WEB_CONNECTIONS, LEAST_WEB_CONNECTIONS * settings.web_concurrency)
+    return of_web + 2 * (settings.order_concurrency + 2) + 1
+
+
+def build_keys(database_url: str) -> Keys:
+    """The store of keys alone, for whoever manages them."""
+    return SqlKeys(create_database_engine(database_url, pool_size=1, application="orderengine-cli"))

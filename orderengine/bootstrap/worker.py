@@ -1,0 +1,76 @@
+"""A worker process, assembled from its settings."""
+
+from dataclasses import dataclass
+
+from orderengine.bootstrap.common import (
+    SKIP_REDIS_S,
+    WORKER_REDIS_TIMEOUT_S,
+    load_instruments,
+    metered_dispatcher,
+    quote_board,
+)
+from orderengine.config import ArmedPoint, Settings
+from orderengine.database import create_database_engine
+from orderengine.dispatch.app import LeanCelery
+from orderengine.dispatch.dispatcher import retry_backoff
+from orderengine.execution.engine import Engine
+from orderengine.execution.meter import Tally
+from orderengine.execution.watch import OrderFigures
+from orderengine.settlement.simulated import SimulatedNetwork
+from orderengine.storage.clock import DatabaseClock
+from orderengine.storage.figures import SqlFigures
+from orderengine.storage.orders import SqlOrders
+from orderengine.stream.breaker import Breaker
+from orderengine.stream.client import create_client
+from orderengine.stream.counts import CountsFlusher
+from orderengine.stream.heartbeat import Heartbeat
+from orderengine.stream.publisher import RedisEventPublisher
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPorts:
+    """What a worker process works with."""
+
+    engine: Engine
+    heartbeat: Heartbeat
+    counts: CountsFlusher
+    figures: OrderFigures
+
+
+def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
+    """Assemble a worker process around its Celery application."""
+    concurrency = settings.order_concurrency
+    database = create_database_engine(
+        settings.database_url, pool_size=concurrency + 2, application="orderengine-worker"
+    )
+    client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
+    breaker = Breaker(SKIP_REDIS_S)
+    instruments = load_instruments(settings)
+    tally = Tally()
+    engine = Engine(
+        orders=SqlOrders(database),
+        board=quote_board(settings.simulation, DatabaseClock(database), concurrency),
+        network=SimulatedNetwork(database, instruments, settings.simulation),
+        publisher=RedisEventPublisher(client, breaker, tally),
+        dispatcher=metered_dispatcher(celery, breaker, tally),
+        instruments=instruments,
+        meter=tally,
+        max_attempts=settings.max_attempts,
+        backoff_s=retry_backoff(settings.retry_backoff_ms),
+        max_notional=settings.max_order_notional,
+    )
+    if settings.fail_point:
+        engine = _arm_worker(engine, settings.fail_point)
+    return WorkerPorts(
+        engine=engine,
+        heartbeat=Heartbeat(client),
+        counts=CountsFlusher(client, tally),
+        figures=SqlFigures(database, settings.stuck_after_s),
+    )
+
+
+def _arm_worker(engine: Engine, point: ArmedPoint) -> Engine:
+    from orderengine.faults.points import Trap
+    from orderengine.faults.ports import trapped_engine
+
+    return trapped_engine(engine, Trap(point))

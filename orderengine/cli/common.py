@@ -32,11 +32,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Surroundings:
     """Where the commands find the engine unless they are told otherwise.
 
-    `environ` has the settings for those that work on PostgreSQL and Redis directly.
+    `environ` has the settings for those that work on PostgreSQL and Redis directly. `note` says
+    where nothing tells that what answers at the URL is the stack of this checkout, and `trouble`
+    why no command may assume it.
     """
 
     api_url: str = DEFAULT_URL
     environ: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    trouble: str = ""
 
     @classmethod
     def current(cls) -> "Surroundings":
@@ -125,6 +129,10 @@ class _Url(click.ParamType[SplitResult]):
 
 def _service(_: click.Context, _option: click.Parameter, url: SplitResult | None) -> Service:
     around = Surroundings.current()
+    if url is None and around.trouble:
+        raise CannotGoOn(f"{around.trouble}, or name another service with --url")
+    if url is None and around.note:
+        click.echo(f"{around.note}: asking {around.api_url}", err=True)
     return Service(url or service_url(around.api_url), around.environ.get(API_KEY, ""))
 
 

@@ -12,6 +12,8 @@ from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
+# How another service is served, or where other modules are: they would beat what the lines say.
+_FOREIGN = frozenset({"GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS", "PYTHONHOME"})
 _UNPOOLED = "DATABASE_URL_UNPOOLED"
 
 
@@ -113,8 +115,12 @@ def child_environment(
 ) -> dict[str, str]:
     """What the lines of the Procfile are started with: our Python's programs come first."""
     programs = str(Path(sys.executable).parent)
+    kept = {name: value for name, value in env.items() if name not in _FOREIGN}
+    if addresses.database_url is None:
+        # They are libpq's, and meant for another server than the one that was started here.
+        kept = {name: value for name, value in kept.items() if not name.startswith("PG")}
     return {
-        **env,
+        **kept,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "HOST": addresses.api.host,

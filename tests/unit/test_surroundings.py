@@ -1,0 +1,61 @@
+"""Which stack a command talks to: never another one without saying so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orderengine.cli.common import Surroundings
+from orderengine.local.runfile import Run, own_ref
+from orderengine.local.surroundings import surroundings
+from tests.cli_desk import call
+
+URL = "http://127.0.0.1:1"
+
+
+def a_run() -> Run:
+    return Run(own_ref(), URL, "postgresql://h/db", "redis://h/0")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PORT", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / ".orderengine"
+    path.mkdir()
+    return path
+
+
+def test_the_stack_of_the_checkout_is_asked_without_a_word(tmp_path: Path, folder: Path) -> None:
+    a_run().save(folder)
+    found = surroundings(tmp_path)
+    assert (found.api_url, found.note, found.trouble) == (URL, "", "")
+    assert found.environ["DATABASE_URL"] == "postgresql://h/db"
+
+
+def test_after_a_dead_supervisor_nothing_is_asked(tmp_path: Path, folder: Path) -> None:
+    run = a_run()
+    replace(run, supervisor=replace(run.supervisor, started="long ago")).save(folder)
+    ran = call("submit", "AAPL", "buy", "1", around=surroundings(tmp_path))
+    assert ran.exit_code == 2
+    (line,) = ran.stderr.splitlines()
+    assert "died with its supervisor" in line
+    assert "--url" in line
+
+
+def test_without_a_stack_the_service_that_is_asked_is_named(tmp_path: Path) -> None:
+    found = replace(surroundings(tmp_path), api_url=URL)
+    ran = call("submit", "AAPL", "buy", "1", around=found)
+    assert ran.stderr.splitlines()[0] == f"no stack runs in this checkout: asking {URL}"
+    named = call("submit", "AAPL", "buy", "1", "--url", URL, around=found)
+    assert "no stack" not in named.stderr
+
+
+def test_a_run_of_another_user_is_told_only_where_it_matters() -> None:
+    around = Surroundings(trouble="run.json: permission denied")
+    assert call("submit", "AAPL", "buy", "1", around=around).stderr.startswith("run.json")
+    assert "run.json" not in call("quotes", "--help", around=around).output

@@ -34,6 +34,9 @@ REQUIRE_OWN = if { [ -e $(VENV) ] && [ ! -w $(VENV) ]; } || [ ! -w . ]; then \
   echo "orderengine: $$folder belongs to $$3: go on as that user, who can also free the checkout \
   with make clean" >&2; exit 1; fi
 
+# Set for other tools: pip would install elsewhere, and Python would load other modules.
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONPATH PYTHONHOME
+
 ifeq ($(OS),Windows_NT)
 $(error Neither the embedded servers nor gunicorn run on Windows: use WSL, where `make run` works. \
 DATABASE_URL and REDIS_URL name servers of your own)

@@ -4,10 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
+from orderengine.addresses import is_loopback
 from orderengine.host_lists import with_hosts_as_options
 from orderengine.url_options import unknown_option
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
@@ -191,17 +191,10 @@ def _credentials(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def is_loopback(host: str) -> bool:
-    """True if nobody but this machine can reach a process that listens there."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def reachable_host(host: str) -> str:
-    """Where this machine reaches a process that listens there: loopback if on all interfaces."""
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+def refuse_overruling(environ: Mapping[str, str] | None = None) -> None:
+    """Raise ConfigurationError for what would beat the configuration of the web server."""
+    if Reader(os.environ if environ is None else environ).text("GUNICORN_CMD_ARGS", ""):
+        raise ConfigurationError("GUNICORN_CMD_ARGS would change how the API is served: unset it")
 
 
 def _protection(env: Reader) -> Protection:

@@ -27,7 +27,7 @@ from orderengine.api.server import (
 )
 from orderengine.api.updates import EXTENSION
 from orderengine.api.waiting import MAX_WAITING
-from orderengine.config import Settings
+from orderengine.config import Settings, refuse_overruling
 from orderengine.logs import configure_logging, tell_ignored
 
 IDLE_CONNECTIONS = 1000
@@ -106,6 +106,7 @@ def _bind(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+refuse_overruling()
 _settings = Settings.from_env()
 _counts = ProcessCounts(SAMPLES, PROCESSES, GAUGES)
 
@@ -121,6 +122,9 @@ worker_connections = connections_within_limit(
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15
 control_socket_disable = True
+# Set here, so that FORWARDED_ALLOW_IPS of another service changes nothing: PROXY_HOPS says whom a
+# proxy speaks for.
+forwarded_allow_ips = "127.0.0.1,::1"
 # Python waits without limit for a peer that does not take a file, whatever the socket's time-out.
 sendfile = False
 limit_request_line = reading.MAX_LINE_BYTES

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from orderengine.addresses import is_loopback
 from orderengine.api.context import current_ports
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, problem
-from orderengine.config import is_loopback
 from orderengine.execution.limits import WINDOW_S, Allowance
 
 ALWAYS_FREE = "/livez"

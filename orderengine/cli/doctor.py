@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orderengine.addresses import reachable_host
 from orderengine.cli.common import (
     EXIT_FAILED,
     Surroundings,
@@ -18,7 +19,7 @@ from orderengine.cli.common import (
 from orderengine.cli.operate import place_of
 from orderengine.cli.redis_findings import state_and_advice
 from orderengine.cli.service import NoAnswer, Service
-from orderengine.config import ConfigurationError, FlowerSettings, Settings, reachable_host
+from orderengine.config import ConfigurationError, FlowerSettings, Settings
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
 

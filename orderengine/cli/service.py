@@ -130,7 +130,14 @@ class Service:
         query = urlencode({"orderId": order_id, "after": after})
         address = f"{scheme}://{place}/ws/orders?{query}"
         socket = websocket.create_connection(
-            address, timeout=TIMEOUT_S, header=self._headers, class_=UpdatesSocket
+            address,
+            timeout=TIMEOUT_S,
+            header=self._headers,
+            # As REST does: the library would send even loopback through `http_proxy`, and reads
+            # whom to reach without a proxy only where one is named.
+            http_proxy_host="none",
+            http_no_proxy=["*"],
+            class_=UpdatesSocket,
         )
         return cast("UpdatesSocket", socket)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orderengine.config import ConfigurationError
-from orderengine.local.environment import environment_of
+from orderengine.local.environment import environment_of, forget_libpq
 from orderengine.local.errors import LocalError
 from orderengine.local.output import Mask
 
@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         root = options.root.resolve()
         env = environment_of(root, os.environ)
+        forget_libpq(env, os.environ)
         return _commands(demo_arguments)[options.command](root, env)
     except (ConfigurationError, LocalError) as error:
         message = str(error)

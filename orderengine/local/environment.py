@@ -3,11 +3,11 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orderengine.config import is_loopback, reachable_host
+from orderengine.addresses import is_loopback, reachable_host
 from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 
@@ -55,6 +55,16 @@ def environment_of(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     else:
         env[_UNPOOLED] = source[_UNPOOLED]
     return env
+
+
+def forget_libpq(env: Mapping[str, str], own: MutableMapping[str, str]) -> None:
+    """Drops PGSSLMODE and its like from a process's environment where no DATABASE_URL is set.
+
+    They are for another server than the one of this checkout, whose URL says all.
+    """
+    if not env.get("DATABASE_URL"):
+        for name in [name for name in own if name.startswith("PG")]:
+            del own[name]
 
 
 @dataclass(frozen=True)

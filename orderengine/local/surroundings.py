@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from orderengine.cli.common import Surroundings
-from orderengine.local.environment import environment_of
+from orderengine.local.environment import environment_of, forget_libpq
 from orderengine.local.files import denied
 from orderengine.local.runfile import api_url, load_run, state_folder
 
@@ -18,6 +18,7 @@ def surroundings(root: Path = _CHECKOUT) -> Surroundings:
     Raises LocalError for an `.env` that can not be read.
     """
     environ = environment_of(root, os.environ)
+    forget_libpq(environ, os.environ)
     folder = state_folder(root)
     try:
         run = load_run(folder)

@@ -25,13 +25,14 @@ COMMANDS = {
 }
 
 
-def told_by(command: str, database_url: str) -> str:
+def told_by(command: str, database_url: str, **foreign: str) -> str:
     """The only line that a command writes before it fails."""
     env = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "HOST": "127.0.0.1",
+        **foreign,
     }
     arguments = [sys.executable, *COMMANDS[command]]
     ran = subprocess.run(
@@ -61,3 +62,9 @@ def test_a_server_that_is_not_there_is_named(command: str) -> None:
 def test_a_database_that_is_not_there_is_told(command: str, servers: Servers) -> None:
     line = told_by(command, f"{servers.database_url}_absent")
     assert "PostgreSQL refuses the user, password or database of DATABASE_URL" in line
+
+
+def test_a_variable_that_would_overrule_the_configuration_of_web_is_named() -> None:
+    foreign = {"GUNICORN_CMD_ARGS": "--workers 3"}
+    line = told_by("web", "postgresql://me:secret@127.0.0.1/db", **foreign)
+    assert "GUNICORN_CMD_ARGS" in line

@@ -6,6 +6,7 @@ from orderengine.local.environment import (
     Addresses,
     child_environment,
     environment_of,
+    forget_libpq,
     parse_env_file,
 )
 from orderengine.local.errors import LocalError
@@ -121,3 +122,25 @@ def test_no_key_is_asked_for_on_this_machine_unless_it_is_wanted(
 ) -> None:
     child = child_environment(env, Addresses.from_env(env), "postgresql://db", "redis://r")
     assert child.get("AUTH") == expected
+
+
+@pytest.mark.parametrize("variable", ["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS", "PYTHONHOME"])
+def test_what_another_tool_has_set_does_not_reach_the_lines(variable: str) -> None:
+    env = {variable: "foreign", "KEPT": "yes"}
+    made = child_environment(env, Addresses.from_env(env), "postgresql://h/db", "redis://h/0")
+    assert variable not in made
+    assert made["KEPT"] == "yes"
+
+
+def test_options_of_libpq_are_for_a_server_that_was_named() -> None:
+    foreign = {"PGSSLMODE": "require", "PGOPTIONS": "-c x", "PGSERVICE": "none"}
+    env = dict(foreign)
+    made = child_environment(env, Addresses.from_env(env), "postgresql://h/db", "redis://h/0")
+    assert not made.keys() & foreign.keys()
+    forget_libpq(env, own := dict(foreign))
+    assert own == {}
+    named = {"DATABASE_URL": "postgresql://h/db", **foreign}
+    made = child_environment(named, Addresses.from_env(named), "postgresql://h/db", "redis://h/0")
+    assert made.items() >= foreign.items()
+    forget_libpq(named, own := dict(foreign))
+    assert own == foreign

@@ -1,11 +1,14 @@
 """Which stack a command talks to: never another one without saying so."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orderengine.cli.common import Surroundings
+from orderengine.cli.service import Service, service_url
+from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.runfile import Run, own_ref
 from orderengine.local.surroundings import surroundings
 from tests.cli_desk import call
@@ -59,3 +62,17 @@ def test_a_run_of_another_user_is_told_only_where_it_matters() -> None:
     around = Surroundings(trouble="run.json: permission denied")
     assert call("submit", "AAPL", "buy", "1", around=around).stderr.startswith("run.json")
     assert "run.json" not in call("quotes", "--help", around=around).output
+
+
+def test_a_socket_goes_through_no_proxy_as_no_request_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((LOOPBACK, 0)) as proxy:
+        address = f"http://{LOOPBACK}:{proxy.getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, address)
+            monkeypatch.setenv(name.upper(), address)
+        service = Service(service_url(f"http://{LOOPBACK}:{free_port()}"))
+        with pytest.raises(ConnectionRefusedError):
+            service.connect("b09f26f7-04bd-4c6a-9634-de855a0a4962", 0)
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()

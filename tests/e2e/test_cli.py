@@ -29,6 +29,9 @@ class Shell:
         self._url = stack.url
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
+        return "".join(self._run(*arguments, status=status))
+
+    def _run(self, *arguments: str, status: int) -> tuple[str, str]:
         ran = subprocess.run(
             [sys.executable, "-m", "orderengine", *arguments],
             cwd=ROOT,
@@ -39,7 +42,7 @@ class Shell:
             check=False,
         )
         assert ran.returncode == status, (ran.stdout, ran.stderr)
-        return ran.stdout + ran.stderr
+        return ran.stdout, ran.stderr
 
     def on_a_terminal(self, *arguments: str) -> tuple[str, int]:
         """What a terminal is sent, and the exit status."""
@@ -60,7 +63,8 @@ class Shell:
         return told.decode(), command.wait(TIMEOUT_S)
 
     def json(self, *arguments: str, status: int = 0) -> Document:
-        document: Document = json.loads(self(*arguments, "--json", status=status))
+        told, _ = self._run(*arguments, "--json", status=status)
+        document: Document = json.loads(told)
         return document
 
 

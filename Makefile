@@ -9,6 +9,8 @@ STAMP_RUN := $(VENV)/.stamp-run
 STAMP_DEV := $(VENV)/.stamp-dev
 AUDIT := $(VENV)/audit
 STAMP_AUDIT := $(AUDIT)/.stamp
+CLIENTS := $(VENV)/clients
+STAMP_CLIENTS := $(CLIENTS)/.stamp
 LOCKS := requirements.txt requirements-servers.txt requirements-dev.txt
 
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
@@ -48,7 +50,7 @@ QTY ?= 10
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
+.PHONY: clients postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +70,9 @@ test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
 test-browser: $(STAMP_DEV) ## Test the page in Chromium, installing it where allowed: ARGS="--screenshots"
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium) && export CHROMIUM && \
 	  exec $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
+
+clients: $(STAMP_DEV) $(STAMP_CLIENTS) ## Lint the descriptions, and order with generated clients and newman
+	@CLIENTS=$(abspath $(CLIENTS))/bin exec $(BIN)/python -m pytest tests/clients $(ARGS)
 
 pictures: $(STAMP_DEV) ## Draw the pictures of docs/command-line.md anew
 	@exec $(BIN)/python -m tests.pictures
@@ -111,10 +116,11 @@ lock: $(STAMP_DEV) ## Resolve requirements*.in to pinned versions with hashes
 	$(COMPILE) requirements-servers.in -o requirements-servers.txt >/dev/null
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
 	$(COMPILE) requirements-audit.in -o requirements-audit.txt >/dev/null
+	$(COMPILE) requirements-clients.in -o requirements-clients.txt >/dev/null
 
 clean: ## Remove the virtual environment, the caches and the local servers' data
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m orderengine.local clean
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) tests/clients/node_modules tests/clients/generated .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP_VENV):
@@ -147,6 +153,13 @@ $(STAMP_AUDIT): requirements-audit.txt | $(STAMP_VENV)
 	@echo "Installing requirements-audit.txt into $(AUDIT)"
 	@$(BIN)/python -m venv --clear $(AUDIT)
 	@$(AUDIT)/bin/python $(PIP_ARGUMENTS) -r requirements-audit.txt
+	@touch $@
+
+$(STAMP_CLIENTS): requirements-clients.txt tests/clients/package-lock.json | $(STAMP_VENV)
+	@echo "Installing requirements-clients.txt into $(CLIENTS), and packages of npm into tests/clients"
+	@$(BIN)/python -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python $(PIP_ARGUMENTS) -r requirements-clients.txt
+	@cd tests/clients && PATH=$$PATH:$(abspath $(CLIENTS))/bin npm ci --ignore-scripts --loglevel error
 	@touch $@
 
 $(STAMP_DEV): requirements-dev.txt $(STAMP_RUN)

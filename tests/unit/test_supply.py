@@ -56,6 +56,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
     assert set(LOCKS) == {
         "requirements.txt",
         "requirements-audit.txt",
+        "requirements-clients.txt",
         "requirements-dev.txt",
         "requirements-servers.txt",
     }

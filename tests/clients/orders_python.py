@@ -1,0 +1,36 @@
+"""An order as a client of openapi-python-client places and follows it, with each field read."""
+
+import json
+import sys
+import time
+from typing import Any
+
+from generated_client import AuthenticatedClient
+from generated_client.api.orders import execute_order, list_events
+from generated_client.models import Order, OrderRequest, OrderRequestSide, Problem
+
+base_url, key = sys.argv[1:]
+client = AuthenticatedClient(base_url=base_url, token=key, raise_on_unexpected_status=True)
+
+
+def read(value: Any) -> Any:
+    """Every attribute of a model, and of those in it."""
+    if isinstance(value, list):
+        return [read(each) for each in value]
+    members = getattr(value, "__attrs_attrs__", None)
+    if members is None:
+        return str(value)
+    return {member.name: read(getattr(value, member.name)) for member in members}
+
+
+request = OrderRequest(symbol="AAPL", side=OrderRequestSide.BUY, quantity=1)
+placed = execute_order.sync(client=client, body=request)
+assert isinstance(placed, Order), placed
+while True:
+    listed = list_events.sync(placed.order_id, client=client)
+    assert listed is not None
+    assert not isinstance(listed, Problem), listed
+    if listed.events[-1].status.value in {"confirmed", "failed"}:
+        break
+    time.sleep(0.1)
+print(json.dumps({"placed": placed.to_dict(), "events": [read(each) for each in listed.events]}))

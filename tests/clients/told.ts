@@ -1,0 +1,21 @@
+// Each kind of event has its own data, which TypeScript finds by the status alone.
+
+import type { components } from "./generated/schema";
+
+export function told(event: components["schemas"]["Event"]): unknown[] {
+  const common = [event.orderId, event.seq, event.attempt, event.at, event.status];
+  switch (event.status) {
+    case "pending":
+      return [...common, event.data.symbol, event.data.side, event.data.quantity];
+    case "routing":
+      return [...common, event.data.cause];
+    case "building":
+      return [...common, event.data.dex, event.data.quotedPrice, event.data.quotes.map(({ price }) => price)];
+    case "submitted":
+      return [...common, event.data.txHash, event.data.lastValidHeight];
+    case "confirmed":
+      return [...common, event.data.dex, event.data.executedPrice, event.data.slippagePct, event.data.txHash];
+    case "failed":
+      return [...common, event.data.reason, event.data.detail];
+  }
+}

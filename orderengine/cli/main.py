@@ -12,7 +12,7 @@ from orderengine.cli.export import export
 from orderengine.cli.keys import keys
 from orderengine.cli.orders import orders
 from orderengine.cli.prune import prune
-from orderengine.cli.read import list_orders, quotes, show
+from orderengine.cli.read import instruments, list_orders, quotes, show
 from orderengine.cli.submit import submit, watch
 
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "For clients": (submit, watch, list_orders, show, quotes, demo),
+    "For clients": (submit, watch, list_orders, show, quotes, instruments, demo),
     "For operators": (doctor, orders, keys, export, prune, bench),
 }
 

@@ -1,4 +1,4 @@
-"""`list`, `show` and `quotes`: what the engine knows, and what the venues would give now."""
+"""`list`, `show`, `quotes`, `instruments`: what the engine knows, and what is to be had now."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +29,7 @@ LIST_COLUMNS = (
     "executedPrice",
     "reason",
 )
+INSTRUMENT_COLUMNS = ("symbol", "name", "minQuantity", "maxQuantity", "quantityStep")
 QUOTE_COLUMNS = ("dex", "poolKind", "price", "marketImpactBps", "fee", "wins")
 
 
@@ -112,3 +113,15 @@ def quotes(
     ]
     tell_table(rows, QUOTE_COLUMNS)
     click.echo(f"{found['dex']} at {found['quotedPrice']}: {found['routeDetail']}")
+
+
+@click.command()
+@json_option
+@service_option
+def instruments(service: Service, *, as_json: bool) -> None:
+    """List what can be traded, with steps and limits in whole tokens."""
+    found = service.instruments()
+    if as_json:
+        tell_json({"instruments": found})
+    else:
+        tell_table(found, INSTRUMENT_COLUMNS)

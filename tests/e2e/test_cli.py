@@ -163,6 +163,15 @@ def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
     assert rows[-1].startswith(f"{dex} at {price}")
 
 
+def test_the_instruments_are_listed(stack: Stack, shell: Shell) -> None:
+    found = shell.json("instruments", "--url", stack.url)["instruments"]
+    assert {"AAPL", "SOL"} <= {each["symbol"] for each in found}
+    rows = shell("instruments", "--url", stack.url).splitlines()
+    assert rows[0].split() == ["symbol", "name", "minQuantity", "maxQuantity", "quantityStep"]
+    assert len(rows) == len(found) + 1
+    assert max(map(len, rows)) <= 80
+
+
 def test_an_operator_finds_all_well(stack: Stack, shell: Shell) -> None:
     checks = {each["name"]: each for each in shell.json("doctor", "--no-flower")["checks"]}
     assert all(each["ok"] for each in checks.values())

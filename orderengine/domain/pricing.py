@@ -3,7 +3,7 @@
 A basis point (bps) is 1/10,000. Prices are in USDC for one whole token of the base asset.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from math import ceil, floor
 
@@ -11,7 +11,9 @@ from orderengine.domain.side import Side
 
 BPS = 10_000
 USDC_DECIMALS = 6
-PRICE_PLACES = Decimal("1e-12")
+USDC_PLACES = Decimal("1e-12")
+PRICE_DIGITS = 12
+"""A price has at least so many places, and at least so many significant digits."""
 BPS_PLACES = Decimal("1e-4")
 
 
@@ -20,13 +22,24 @@ def to_tokens(base_units: int, decimals: int) -> Decimal:
     return Decimal(base_units).scaleb(-decimals)
 
 
-def effective_price(base_amount: int, quote_amount: int, base_decimals: int) -> Decimal:
-    """The price really paid or got, fees and impact included, to twelve places.
+# Exact enough that the rounding below is the only one that shows.
+_EXACT = Context(prec=100)
+_ROUNDING = {Side.BUY: ROUND_CEILING, Side.SELL: ROUND_FLOOR, None: ROUND_HALF_EVEN}
 
-    Both amounts are in base units and must be positive.
+
+def effective_price(
+    base_amount: int, quote_amount: int, base_decimals: int, side: Side | None = None
+) -> Decimal:
+    """The price really paid or got, fees and impact included.
+
+    It has at least twelve places and at least twelve significant digits. With a side it is rounded
+    in the client's disfavor, so that a limit at this price is never beyond the amount itself. Both
+    amounts are in base units and must be positive.
     """
-    tokens = to_tokens(base_amount, base_decimals)
-    return (to_tokens(quote_amount, USDC_DECIMALS) / tokens).quantize(PRICE_PLACES, ROUND_HALF_EVEN)
+    usdc = to_tokens(quote_amount, USDC_DECIMALS)
+    price = _EXACT.divide(usdc, to_tokens(base_amount, base_decimals))
+    places = max(PRICE_DIGITS, PRICE_DIGITS - 1 - price.adjusted())
+    return price.quantize(Decimal(1).scaleb(-places), _ROUNDING[side], _EXACT)
 
 
 def limit_amount(side: Side, quote_amount: int, slippage_tolerance_bps: int) -> int:

@@ -132,7 +132,8 @@ class Route:
     @cached_property
     def price(self) -> Decimal:
         """The effective price over all legs."""
-        return effective_price(self.base_amount, self.quote_amount, self.base_decimals)
+        decimals = self.base_decimals
+        return effective_price(self.base_amount, self.quote_amount, decimals, self.side)
 
     @property
     def side(self) -> Side:

@@ -236,7 +236,9 @@ def _end_attempt(engine: Engine, order: Order | Submitted, failure: AttemptFaile
 
 
 def _confirm(engine: Engine, submitted: Submitted, execution: Execution) -> None:
-    price = effective_price(execution.base_amount, execution.quote_amount, submitted.base_decimals)
+    price = effective_price(
+        execution.base_amount, execution.quote_amount, submitted.base_decimals, submitted.side
+    )
     fill = Fill(
         base_amount=execution.base_amount,
         quote_amount=execution.quote_amount,

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from orderengine.amm.errors import InsufficientLiquidity
 from orderengine.domain.pricing import (
-    PRICE_PLACES,
     USDC_DECIMALS,
+    USDC_PLACES,
     effective_price,
     market_impact_bps,
     to_tokens,
@@ -56,7 +56,7 @@ def bought(swap: ComputedSwap, fee: int, mid_price: Decimal, base_decimals: int)
         base_amount=swap.amount_out,
         quote_amount=swap.amount_in,
         mid_price=mid_price,
-        fee=to_tokens(fee, USDC_DECIMALS).quantize(PRICE_PLACES, ROUND_HALF_EVEN),
+        fee=to_tokens(fee, USDC_DECIMALS).quantize(USDC_PLACES, ROUND_HALF_EVEN),
         market_impact_bps=market_impact_bps(Side.BUY, mid_price, before_fees),
     )
 
@@ -70,6 +70,6 @@ def sold(swap: ComputedSwap, fee: Decimal, mid_price: Decimal, base_decimals: in
         base_amount=swap.amount_in,
         quote_amount=swap.amount_out,
         mid_price=mid_price,
-        fee=fee.quantize(PRICE_PLACES, ROUND_HALF_EVEN),
+        fee=fee.quantize(USDC_PLACES, ROUND_HALF_EVEN),
         market_impact_bps=market_impact_bps(Side.SELL, mid_price, before_fees),
     )

@@ -130,7 +130,9 @@ MOVES: Mapping[type[Move], Statement] = {
     Confirm: _move(
         """, fill = CAST(:fill AS jsonb), executed_price = :executed_price,
         slippage_bps = :slippage_bps""",
-        fence=" AND tx_hash = :signature AND quoted_price = round(:quoted_price, 12)",
+        # Another release may have rounded the same price in its last digit otherwise.
+        fence=""" AND tx_hash = :signature
+        AND abs(quoted_price - :quoted_price) <= greatest(1e-12, quoted_price * 1e-11)""",
         effects=""", landed AS (
     UPDATE transactions SET state = 'landed' FROM o WHERE transactions.signature = o.tx_hash
 ), settled AS (

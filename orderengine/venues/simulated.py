@@ -111,7 +111,7 @@ class PoolOffer:
             base_decimals=decimals,
             quote_amount=swap.quote_amount,
             limit_amount=limit,
-            price=effective_price(base_amount, swap.quote_amount, decimals),
+            price=effective_price(base_amount, swap.quote_amount, decimals, self.side),
             mid_price=swap.mid_price,
             fee=swap.fee,
             market_impact_bps=swap.market_impact_bps,

@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orderengine.domain.documents import (
@@ -34,6 +34,37 @@ TOLERANCES = st.integers(min_value=0, max_value=10_000)
 def test_the_effective_price_is_exact() -> None:
     assert effective_price(10_000_000, 2_294_000_001, 6) == Decimal("229.4000001")
     assert effective_price(3, 1, 6) == Decimal("0.333333333333")
+
+
+def test_a_price_has_significant_digits_however_small_it_is() -> None:
+    assert effective_price(3 * 10**9, 1, 6) == Decimal("3.33333333333E-10")
+    assert effective_price(7 * 10**18, 1, 0) == Decimal("1.42857142857E-25")
+    assert effective_price(1, 2**64, 12) == Decimal(2**64 * 10**6)
+    assert decimal_text(effective_price(3 * 10**9, 1, 6)) == "0.000000000333333333333"
+
+
+@given(st.sampled_from(Side), AMOUNTS, AMOUNTS, st.integers(0, 12))
+@example(Side.BUY, 30_000, 33_562, 6)
+def test_a_limit_taken_from_a_quote_is_never_beyond_that_quote(
+    side: Side, base_amount: int, quote_amount: int, decimals: int
+) -> None:
+    price = effective_price(base_amount, quote_amount, decimals, side)
+    worst = worst_amount(side, Decimal(decimal_text(price)), base_amount, decimals)
+    assert not is_beyond(side, quote_amount, worst)
+
+
+@given(AMOUNTS, AMOUNTS, st.integers(0, 12))
+def test_a_price_is_right_to_twelve_digits(base: int, quote: int, decimals: int) -> None:
+    exact = Fraction(quote, 10**6) / Fraction(base, 10**decimals)
+    for side in (None, *Side):
+        price = effective_price(base, quote, decimals, side)
+        assert abs(Fraction(price) / exact - 1) < Fraction(1, 10**11)
+
+
+def test_the_slippage_of_the_cheapest_token_is_its_own() -> None:
+    for side, sign in ((Side.BUY, 1), (Side.SELL, -1)):
+        quoted, executed = (effective_price(10**18, amount, 6, side) for amount in (10_000, 10_100))
+        assert slippage_bps(side, quoted, executed) == 100 * sign
 
 
 def test_limits_are_the_venues_own_formulas() -> None:

@@ -16,7 +16,7 @@ export function price(text) {
   if (text === undefined || text === null) return NONE;
   const number = Number(text);
   const magnitude = number > 0 ? Math.floor(Math.log10(number)) : 0;
-  const digits = magnitude >= 3 ? 2 : Math.min(12, 4 + Math.max(0, -magnitude));
+  const digits = magnitude >= 3 ? 2 : Math.min(20, 4 + Math.max(0, -magnitude));
   return group(number, digits);
 }
 

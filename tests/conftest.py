@@ -109,7 +109,7 @@ def fake_orders(clock: FakeClock) -> FakeOrders:
 
 @pytest.fixture(scope="session")
 def instruments() -> Instruments:
-    return parse_instruments((ROOT / "orderengine" / "instruments.csv").read_text("utf-8"))
+    return parse_instruments((ROOT / "tests" / "data" / "instruments.csv").read_text("utf-8"))
 
 
 @pytest.fixture

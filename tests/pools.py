@@ -13,7 +13,8 @@ from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
 from orderengine.venues.simulated import PoolOffer
 from tests.fakes import START
 
-AAPL = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8")).get("AAPL")
+_SIX_DECIMALS = PACKAGE_DIR.parent / "tests" / "data" / "instruments.csv"
+AAPL = parse_instruments(_SIX_DECIMALS.read_text("utf-8")).get("AAPL")
 TEN = 10_000_000
 
 

@@ -35,7 +35,9 @@ from tests.fakes import (
     FakeWatched,
 )
 
-INSTRUMENTS = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8"))
+INSTRUMENTS = parse_instruments(
+    (PACKAGE_DIR.parent / "tests" / "data" / "instruments.csv").read_text("utf-8")
+)
 NOWHERE = "redis://127.0.0.1:1/0"
 
 

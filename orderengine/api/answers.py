@@ -189,11 +189,16 @@ class OrderPageSchema(AnswerSchema):
 class EventSchema(AnswerSchema):
     """One step of an order, as the WebSocket sends it."""
 
+    optional = frozenset({"dex", "price", "tx_hash"})
+
     order_id = fields.String(metadata={"format": "uuid"})
     seq = fields.Integer(metadata={"description": "Counts the order's events from 1."})
     status = one_of(OrderStatus)
     attempt = fields.Integer()
     at = time("When the step was stored.")
+    dex = text("The venue of `data`, or several, joined by `+`; a field of the first service.")
+    price = decimal("Quoted with `building`, executed with `confirmed`; of the first service.")
+    tx_hash = text("The transaction of `data`; a field of the first service.")
     data = fields.Dict(metadata={"description": "Depends on the status."})
 
 

@@ -42,13 +42,25 @@ KEY = {"type": "http", "scheme": "bearer", "description": "A client's key, `oe_â
 
 CURSOR_EXAMPLE = {"cursor": "2026-11-24T23:39:40.004417Z"}
 
+_SIGNATURE = (
+    "4p2UZm4X8XLv9KvdZ4YgqkaZZnruJan6Dx8pwdJJNxE5sqi8xtveJMtuqDqw26zGGMkobRkjybojsPiesbvauyEM"
+)
 EXAMPLE = {
     "orderId": "b09f26f7-04bd-4c6a-9634-de855a0a4962",
-    "seq": 2,
-    "status": "routing",
+    "seq": 5,
+    "status": "confirmed",
     "attempt": 1,
-    "at": "2026-11-24T23:39:37.421804Z",
-    "data": {"cause": "order"},
+    "at": "2026-11-24T23:39:40.104417Z",
+    "dex": "meteora",
+    "price": "226.5109837",
+    "txHash": _SIGNATURE,
+    "data": {
+        "dex": "meteora",
+        "executedPrice": "226.5109837",
+        "quotedPrice": "226.0586404",
+        "slippagePct": "0.2001",
+        "txHash": _SIGNATURE,
+    },
 }
 
 

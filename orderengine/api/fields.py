@@ -35,8 +35,9 @@ DECIMAL_TEXT: Mapping[str, Any] = {
 }
 """A positive decimal as it is described; the rules take zeros at its end beyond this length too."""
 
-NAME_PATTERN = "^[A-Za-z0-9._-]+$"
-_NAME = re.compile(f"[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
+# Clients take `.` and `..` out of a path before they send it.
+NAME_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]+$"
+_NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR = re.compile(cursors.PATTERN[1:-1])
 _MOMENT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
@@ -106,7 +107,7 @@ class Name(Text):
 
     rules: ClassVar[Mapping[str, str]] = {
         **Text.rules,
-        "name": f"must be 1 to {MAX_TEXT} of A-Z a-z 0-9 . _ -",
+        "name": f"must be 1 to {MAX_TEXT} of A-Z a-z 0-9 . _ -, and not . or ..",
     }
     openapi: ClassVar[Mapping[str, Any]] = {
         "type": "string",
@@ -128,7 +129,7 @@ def is_name(text: str) -> bool:
 
 
 class Choice(RuleField[E], Generic[E]):
-    """One of an enum's values, spelled exactly."""
+    """One of an enum's values, in lower case, without regard to ASCII case."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",
@@ -143,9 +144,10 @@ class Choice(RuleField[E], Generic[E]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> E:
         if not isinstance(value, str):
             raise self.make_error("type")
-        if value not in self._choices:
+        choice = self._choices.get(value.lower() if value.isascii() else value)
+        if choice is None:
             raise self.make_error("one_of", choices=", ".join(self._choices))
-        return self._choices[value]
+        return choice
 
 
 class ExactDecimal(RuleField[Decimal]):

@@ -8,7 +8,7 @@ from flask import Request
 from marshmallow import Schema, ValidationError
 
 from orderengine.api.errors import ErrorCode, Refused
-from orderengine.api.strict_json import read_object, shown
+from orderengine.api.strict_json import shown
 from orderengine.domain.errors import Violation
 
 KEY_HEADER = "Idempotency-Key"
@@ -19,11 +19,6 @@ _KEY = re.compile(f"[!-~]{{1,{MAX_KEY}}}")
 
 MAX_REPORTED = 20
 """Known fields come first, so that only a flood of unknown ones is cut short."""
-
-
-def read_body(schema: Schema, request: Request) -> dict[str, Any]:
-    """The values in a JSON body; raises Refused."""
-    return load(schema, read_object(request))
 
 
 def read_key(request: Request) -> str | None:
@@ -51,18 +46,27 @@ def read_query(schema: Schema, request: Request) -> dict[str, Any]:
 def load(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Check raw values against a schema; raises Refused (400) with every broken rule.
 
-    The schema's own fields come first, in its order, then unknown ones in the order given.
+    The schema's own fields come first, in its order, then unknown ones in the order given. Null
+    stands for an optional field that is not given.
     """
-    known = [field.data_key or name for name, field in schema.load_fields.items()]
+    required = {
+        field.data_key or name: field.required for name, field in schema.load_fields.items()
+    }
+    known = list(required)
     try:
-        values: dict[str, Any] = schema.load(raw)
+        values: dict[str, Any] = schema.load(
+            {name: raw[name] for name in raw if raw[name] is not None or required.get(name, True)}
+        )
     except ValidationError as error:
         broken = error.messages_dict
     else:
         return values
     violations = [Violation(name, *rule) for name in known for rule in broken.get(name, ())]
     unknown = [name for name in raw if name not in known]
-    violations += [Violation(shown(name), "unknown", "is not known here") for name in unknown]
+    for name in unknown:
+        # Once is enough.
+        listed = f"; what is known: {', '.join(known)}" if name == unknown[0] else ""
+        violations.append(Violation(shown(name), "unknown", f"is not known here{listed}"))
     raise refusal(violations)
 
 

@@ -1,8 +1,9 @@
 """Orders: take one in, and read what became of them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from flask import Response, jsonify, request
@@ -26,7 +27,7 @@ from orderengine.api.inputs import (
     KEY_HEADER,
     KEY_REPLAYED,
     KEY_SCHEMA,
-    read_body,
+    load,
     read_key,
     read_query,
 )
@@ -36,12 +37,15 @@ from orderengine.api.schemas import (
     EventListSchema,
     OrderListSchema,
     OrderRequestSchema,
+    RepeatedOrderSchema,
     order_schema,
 )
+from orderengine.api.strict_json import read_object
 from orderengine.api.turns import in_turn
 from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.access import LOCAL_CLIENT
 from orderengine.domain.documents import Document, event_document
+from orderengine.domain.idempotency import fingerprint
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
@@ -140,13 +144,18 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """
     ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
-    wanted = read_body(order_schema(ports.instruments), request)
-    client_id, request_id = current_caller().client_id, current_request_id()
-    order = NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
-    instrument = ports.instruments.get(order.symbol)
-    require_notional(ports.orders, ports.notional, instrument, order, key)
-    _require_room(ports, key)
-    accepted = _accept(ports, order, key)
+    body = read_object(request)
+    try:
+        order = _new_order(load(order_schema(ports.instruments), body))
+    except Refused:
+        accepted = _accepted_before(ports, body, key)
+        if accepted is None:
+            raise
+    else:
+        instrument = ports.instruments.get(order.symbol)
+        require_notional(ports.orders, ports.notional, instrument, order, key)
+        _require_room(ports, key)
+        accepted = _accept(ports, order, key)
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
@@ -172,6 +181,9 @@ def get_orders() -> Document:
     """
     lists, client_id = current_ports().lists, current_caller().client_id
     wanted = read_query(OrderListSchema(), request)
+    traded = current_ports().instruments.match(wanted.get("symbol") or "")
+    if traded:
+        wanted["symbol"] = traded.symbol
     cursor = wanted.pop("cursor", None)
     before = None if cursor is None else place_of(lists, client_id, cursor)
     orders, end = list_orders(lists, OrderFilter(client_id, before=before, **wanted))
@@ -239,6 +251,26 @@ def _count_refusals(answer: Response) -> Response:
     ):
         current_ports().meter.count(Counter.REFUSALS, answer.get_json()["code"])
     return answer
+
+
+def _new_order(wanted: dict[str, Any]) -> NewOrder:
+    client_id, request_id = current_caller().client_id, current_request_id()
+    return NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
+
+
+def _accepted_before(ports: "WebPorts", body: dict[str, Any], key: str | None) -> Accepted | None:
+    """The first answer, if this very order was accepted under its key.
+
+    What has become of its instrument since does not matter.
+    """
+    before = ports.orders.accepted_before(current_caller().client_id, key) if key else None
+    if before is None:
+        return None
+    order = _new_order(load(RepeatedOrderSchema(), body))
+    symbols = (order.symbol, order.symbol.upper())
+    if before.fingerprint not in [fingerprint(replace(order, symbol=each)) for each in symbols]:
+        return None
+    return Accepted(before.order_id, before.accepted_at, replayed=True)
 
 
 def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:

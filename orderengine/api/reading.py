@@ -10,13 +10,13 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, ParseException
+from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
@@ -40,6 +40,27 @@ class RequestTimedOut(ParseException):
 
     def __str__(self) -> str:
         return f"not sent within {REQUEST_TIMEOUT_S} s"
+
+
+DECISIVE_HEADERS = (
+    "Idempotency-Key",
+    "Authorization",
+    "Prefer",
+    "Last-Event-ID",
+    "Content-Type",
+    "Content-Encoding",
+    "If-Match",
+    "Host",
+    "Origin",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+)
+"""What decides about a request by one value. Two would be joined to a third that nobody sent."""
+_DECISIVE = {name.upper(): name for name in DECISIVE_HEADERS}
+
+
+class RepeatedHeader(InvalidHeader):
+    """A header that decides about the request is given twice; `hdr` is its name."""
 
 
 class TimedUnreader(SocketUnreader):
@@ -107,6 +128,7 @@ class ReadingWorker(ClosingWorker):
 
         gunicorn has promised by then that something may, and has a thread wait five seconds for it.
         """
+        _refuse_repeated(self._serving.conn.parser.mesg.headers)
         answer = app(environ, start_response)
         if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
             parser = self._serving.conn.parser
@@ -210,6 +232,14 @@ class ReadingWorker(ClosingWorker):
             self.poller.unregister(conn.sock)
         self.handle_error(None, conn.sock, conn.client, error)
         self.begin_to_close(conn)
+
+
+def _refuse_repeated(headers: Iterable[tuple[str, str]]) -> None:
+    seen: set[str] = set()
+    for name, _ in headers:
+        if name in _DECISIVE and name in seen:
+            raise RepeatedHeader(_DECISIVE[name])
+        seen.add(name)
 
 
 def head_size(head: bytearray) -> int:

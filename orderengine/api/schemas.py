@@ -3,9 +3,10 @@
 import functools
 from collections.abc import Callable
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validates, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
 
 from orderengine.api.fields import (
     MAX_TEXT,
@@ -33,7 +34,13 @@ MAX_PAGE = 100
 MAX_SEQ = 2**31 - 1
 VISIBLE = {"minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[!-~]+$"}
 """What every symbol keeps to."""
-SYMBOLS_LISTED = 5
+SYMBOLS_LISTED = 30
+
+
+class OrderType(StrEnum):
+    """The types of an order."""
+
+    MARKET = "market"
 
 
 def camel_case(name: str) -> str:
@@ -55,12 +62,37 @@ class RequestSchema(Schema):
         field_obj.data_key = field_obj.data_key or camel_case(field_name)
 
 
+class Symbol(Text):
+    """The symbol of an instrument that its schema knows, without regard to ASCII case."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        text, schema = super()._deserialize(value), self.parent
+        assert isinstance(schema, SwapSchema)  # noqa: S101 - the only schemas with a symbol to trade
+        found = schema.instruments.match(text)
+        if found is None:
+            raise ValidationError([BrokenRule("known", _known(schema.instruments))])
+        return found.symbol
+
+
+def _known(instruments: Instruments) -> str:
+    """What an unknown symbol is told: all symbols, or the first ones and how many there are."""
+    symbols = [instrument.symbol for instrument in instruments]
+    listed = ", ".join(symbols[:SYMBOLS_LISTED])
+    if len(symbols) > SYMBOLS_LISTED:
+        return f"must be one of the {len(symbols)} symbols of /api/instruments: {listed}, ..."
+    return f"must be one of the symbols of /api/instruments: {listed}"
+
+
 class SwapSchema(RequestSchema):
     """Which swap to make; made with the instruments that are traded."""
 
-    symbol = Text(
+    symbol = Symbol(
         required=True,
-        metadata={"description": "The base asset.", "examples": ["AAPL"], **VISIBLE},
+        metadata={
+            "description": "The base asset; ASCII case does not matter.",
+            "examples": ["AAPL"],
+            **VISIBLE,
+        },
     )
     side = Choice(Side, required=True, metadata={"examples": ["buy"]})
     quantity = ExactDecimal(
@@ -69,18 +101,11 @@ class SwapSchema(RequestSchema):
 
     def __init__(self, instruments: Instruments | None = None) -> None:
         super().__init__()
-        self._instruments = instruments or Instruments(())  # none are needed to document it
-
-    @validates("symbol")
-    def _is_known(self, symbol: str, **_: Any) -> None:
-        if self._instruments.find(symbol) is None:
-            known = ", ".join([i.symbol for i in self._instruments][:SYMBOLS_LISTED])
-            message = f"must be a symbol that /api/instruments lists: {known}, ..."
-            raise ValidationError([BrokenRule("known", message)])
+        self.instruments = instruments or Instruments(())  # none are needed to document it
 
     @validates_schema(skip_on_field_errors=False)
     def _fits_instrument(self, data: dict[str, Any], **_: Any) -> None:
-        instrument = self._instruments.find(data.get("symbol", ""))
+        instrument = self.instruments.find(data.get("symbol", ""))
         quantity: Decimal | None = data.get("quantity")
         found = instrument and quantity and instrument.violation(quantity)
         if found:
@@ -138,9 +163,22 @@ class OrderRequestSchema(SwapSchema):
         }
     )
     max_legs = _max_legs()
+    type = Choice(
+        OrderType, metadata={"description": "`market`, which every order is; may be left out."}
+    )
     client_order_id = Name(
         metadata={"description": "The client's own name for it, unique among its orders."}
     )
+
+    @post_load
+    def _without_type(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name != "type"}
+
+
+class RepeatedOrderSchema(OrderRequestSchema):
+    """An order that was accepted before: its instrument may have changed, or be gone."""
+
+    symbol = Text(required=True)
 
 
 @functools.cache

@@ -37,6 +37,7 @@ from orderengine.api.reading import (
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     REQUEST_TIMEOUT_S,
+    RepeatedHeader,
     RequestTimedOut,
 )
 from orderengine.api.request_ids import HEADER as REQUEST_ID
@@ -107,6 +108,8 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
 
 def refusal(error: Exception) -> Response:
     """The answer to a request that can not be served because of what the server raised."""
+    if isinstance(error, RepeatedHeader):
+        return problem(*_bad(f"{error.hdr} must be given once only"))
     kind = next(kind for kind in type(error).__mro__ if kind in _REFUSALS)
     return problem(*_REFUSALS[kind])
 

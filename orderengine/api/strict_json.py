@@ -57,7 +57,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     nesting deeper than 8, numbers longer than 64 characters, NUL and lone surrogates.
     """
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # with a byte order mark or without
     except UnicodeDecodeError as error:
         _refuse("body", "utf8", f"must be UTF-8, and byte {error.start} is not")
     # Before parsing: deep nesting exhausts the parser's stack.

@@ -168,12 +168,20 @@ def failed_attempt_from(document: Mapping[str, Any]) -> FailedAttempt:
 
 
 def event_document(event: OrderEvent) -> Document:
-    """An event as a document: what streams send and the list of events answers."""
+    """An event as a document: what streams send and the list of events answers.
+
+    The venue, the price (quoted, then executed) and the transaction stand at the top level as well
+    as in the data of the step that brings them: clients of the first service read them there.
+    """
+    data = event.data
+    price = data.get("executedPrice", data.get("quotedPrice"))
+    top = {"dex": data.get("dex"), "price": price, "txHash": data.get("txHash")}
     return {
         "orderId": str(event.order_id),
         "seq": event.seq,
         "status": event.status.value,
         "attempt": event.attempt,
         "at": time_text(event.occurred_at),
-        "data": dict(event.data),
+        **{name: value for name, value in top.items() if value is not None},
+        "data": dict(data),
     }

@@ -14,6 +14,7 @@ class Instrument:
 
     Quantities are whole tokens, a multiple of `quantity_step` within the two limits;
     `reference_price` (USDC) and `depth` (USDC on each side of a pool) shape the simulated market.
+    `former_decimals` are those that the release before counted with, if they were others.
     """
 
     symbol: str
@@ -24,6 +25,12 @@ class Instrument:
     max_quantity: Decimal
     reference_price: Decimal
     depth: Decimal
+    former_decimals: int | None = None
+
+    @property
+    def unstated_decimals(self) -> int:
+        """The decimals of a signed amount that names none: every release before signed such."""
+        return self.decimals if self.former_decimals is None else self.former_decimals
 
     def violation(self, quantity: Decimal) -> Violation | None:
         """Name the first rule that the quantity breaks, or None."""
@@ -52,6 +59,12 @@ class Instruments:
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self._by_symbol = {instrument.symbol: instrument for instrument in instruments}
+        folded = [_folded(symbol) for symbol in self._by_symbol]
+        self._by_folded = {
+            name: instrument
+            for name, instrument in zip(folded, self._by_symbol.values(), strict=True)
+            if folded.count(name) == 1
+        }
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self._by_symbol.values())
@@ -60,12 +73,24 @@ class Instruments:
         """The instrument of exactly this symbol, or None."""
         return self._by_symbol.get(symbol)
 
+    def match(self, symbol: str) -> Instrument | None:
+        """The instrument of this symbol, without regard to ASCII case, or None.
+
+        Where two symbols differ in case alone, both have to be written exactly.
+        """
+        return self._by_symbol.get(symbol) or self._by_folded.get(_folded(symbol))
+
     def get(self, symbol: str) -> Instrument:
         """The instrument of a stored order; raises OrderUnfillable if it is not traded any more."""
         instrument = self._by_symbol.get(symbol)
         if instrument is None:
             raise OrderUnfillable(FailureReason.UNKNOWN_SYMBOL, f"{symbol} is not traded here")
         return instrument
+
+
+def _folded(symbol: str) -> str:
+    # Beyond ASCII other letters become these: the Kelvin sign a k, the long s an s.
+    return symbol.lower() if symbol.isascii() else symbol
 
 
 def parse_instruments(text: str) -> Instruments:
@@ -93,13 +118,15 @@ def _parse_row(row: dict[str, str]) -> Instrument:
         max_quantity=Decimal(row["max_quantity"]),
         reference_price=Decimal(row["reference_price"]),
         depth=Decimal(row["depth"]),
+        former_decimals=int(row["former_decimals"]) if row.get("former_decimals") else None,
     )
     positive = (instrument.quantity_step, instrument.reference_price, instrument.depth)
     if not instrument.symbol or min(positive) <= 0:
         raise ValueError("symbol, step, price and depth must be given and positive")
     if not 0 < instrument.min_quantity <= instrument.max_quantity:
         raise ValueError("limits must be 0 < min_quantity <= max_quantity")
-    if not 0 <= instrument.decimals <= 12:
-        raise ValueError("decimals must be 0 to 12")
+    for decimals in (instrument.decimals, instrument.unstated_decimals):
+        if not 0 <= decimals <= 12:
+            raise ValueError("decimals must be 0 to 12")
     instrument.base_units(instrument.quantity_step)
     return instrument

@@ -85,11 +85,15 @@ class Orders(OrderLists, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SwapLeg:
-    """The part of a swap that one pool trades: exactly `base_amount`, in base units."""
+    """The part of a swap that one pool trades: exactly `base_amount`, in base units.
+
+    `base_decimals` are those of the amount; None stands for `Instrument.unstated_decimals`.
+    """
 
     venue: str
     pool: str
     base_amount: int
+    base_decimals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,8 +166,11 @@ def _sign(engine: Engine, order: Order, tries: Tries) -> SignedTransaction:
 def _swap(engine: Engine, order: Order) -> Swap:
     if order.route is None or order.limit_amount is None:
         raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
-    base_amount = engine.instruments.get(order.symbol).base_units(order.quantity)
-    route = order.route
+    instrument, route = engine.instruments.get(order.symbol), order.route
+    # A release with other decimals may have routed it: the route says what its amounts mean.
+    base_amount = order.quantity.scaleb(route.base_decimals)
+    unstated = route.base_decimals == instrument.unstated_decimals
+    decimals = None if unstated else route.base_decimals
     if (route.base_amount, {leg.side for leg in route.legs}) != (base_amount, {order.side}):
         raise OrderEngineError(f"order {order.order_id} was routed for another amount or side")
     return Swap(
@@ -175,7 +178,7 @@ def _swap(engine: Engine, order: Order) -> Swap:
         attempt=order.attempt,
         symbol=order.symbol,
         side=order.side,
-        legs=tuple(SwapLeg(leg.venue, leg.pool, leg.base_amount) for leg in route.legs),
+        legs=tuple(SwapLeg(leg.venue, leg.pool, leg.base_amount, decimals) for leg in route.legs),
         limit_amount=order.limit_amount,
     )
 

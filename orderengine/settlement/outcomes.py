@@ -1,7 +1,7 @@
 """What a swap does when it lands: executed by the pools it names, or reverted with its error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orderengine.amm.errors import AmmError
@@ -73,7 +73,9 @@ class Landing:
 
     def _pool(self, signed: SignedSwap, leg: SwapLeg, landed_at: datetime) -> Liquidity:
         swap = signed.swap
-        instrument = self.instruments.get(swap.symbol)
+        traded, decimals = self.instruments.get(swap.symbol), leg.base_decimals
+        counted = traded.unstated_decimals if decimals is None else decimals
+        instrument = replace(traded, decimals=counted)
         against_ppm = self._against_ppm(signed)
         spread = self.simulation.spread_bps
         return SimulatedMarket(self.simulation.seed, spread.low, spread.high).liquidity(

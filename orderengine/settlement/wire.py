@@ -68,14 +68,29 @@ def read(transaction: SignedTransaction) -> SignedSwap:
 
 def legs_document(legs: Sequence[SwapLeg]) -> list[dict[str, str]]:
     """The legs of a swap as JSON; `legs_from` reads them back."""
-    return [
-        {"venue": leg.venue, "pool": leg.pool, "baseAmount": str(leg.base_amount)} for leg in legs
-    ]
+    return [_leg_document(leg) for leg in legs]
 
 
 def legs_from(documents: Sequence[Mapping[str, str]]) -> tuple[SwapLeg, ...]:
     """Read what `legs_document` wrote."""
-    return tuple(SwapLeg(d["venue"], d["pool"], int(d["baseAmount"])) for d in documents)
+    return tuple(_leg_from(document) for document in documents)
+
+
+def _leg_document(leg: SwapLeg) -> dict[str, str]:
+    document = {"venue": leg.venue, "pool": leg.pool}
+    if leg.base_decimals is None:
+        return {**document, "baseAmount": str(leg.base_amount)}
+    # Under another name, so that a release which knows of no decimals beside it can not take the
+    # amount for another one: it fails to read the swap, and leaves it to this one.
+    amount, decimals = str(leg.base_amount), str(leg.base_decimals)
+    return {**document, "amount": amount, "decimals": decimals}
+
+
+def _leg_from(document: Mapping[str, str]) -> SwapLeg:
+    venue, pool = document["venue"], document["pool"]
+    if "decimals" not in document:
+        return SwapLeg(venue, pool, int(document["baseAmount"]))
+    return SwapLeg(venue, pool, int(document["amount"]), int(document["decimals"]))
 
 
 def base58(data: bytes) -> str:

@@ -103,3 +103,16 @@ def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
     assert_shown_whole(InstrumentSchema(), instrument_document(aapl))
     for event in walk.events:
         assert_shown_whole(EventSchema(), event_document(event))
+
+
+def test_the_first_service_s_fields_stand_at_the_top_of_the_events_that_bring_them() -> None:
+    told = [event_document(event) for event in a_confirmed_order().events]
+    top = [(each.get("dex"), each.get("price"), each.get("txHash")) for each in told]
+    built, signed, confirmed = (each["data"] for each in told[2:])
+    assert top == [
+        (None, None, None),
+        (None, None, None),
+        (built["dex"], built["quotedPrice"], None),
+        (None, None, signed["txHash"]),
+        (confirmed["dex"], confirmed["executedPrice"], confirmed["txHash"]),
+    ]

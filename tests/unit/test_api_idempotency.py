@@ -7,8 +7,9 @@ from werkzeug.test import TestResponse
 
 from orderengine.domain.errors import IdempotencyConflict, StorageUnavailable
 from orderengine.domain.events import Moved
+from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import NewOrder
-from tests.web import Web, rules
+from tests.web import INSTRUMENTS, Web, rules
 
 ORDER = '{"symbol":"AAPL","side":"buy","quantity":10}'
 KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
@@ -124,3 +125,19 @@ def test_a_key_that_is_forgotten_at_that_very_moment_is_a_conflict(
     ask(web)
     monkeypatch.setattr(web.orders, "accepted_before", lambda *_: None)
     assert ask(web).status_code == 409
+
+
+@pytest.mark.parametrize("asked", [ORDER, ORDER.replace("AAPL", "aapl")])
+def test_a_repeated_request_is_answered_though_its_instrument_is_gone(
+    web: Web, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    first = ask(web)
+    monkeypatch.setattr("tests.web.INSTRUMENTS", Instruments([INSTRUMENTS.get("SOL")]))
+    after = Web()
+    after.orders = web.orders
+    again = ask(after, asked)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert again.data == first.data
+    assert rules(ask(after, key="another")) == [("symbol", "known")]
+    assert rules(ask(after, ORDER.replace("10", "11"))) == [("symbol", "known")]
+    assert len(web.orders) == 1

@@ -66,7 +66,8 @@ def test_it_goes_on_while_the_order_does(web: Web) -> None:
 
 @pytest.mark.parametrize(
     ("after", "headers"),
-    [("?after=3", {}), ("", {"Last-Event-ID": "3"}), ("?after=1", {"Last-Event-ID": "3"})],
+    [("?after=3", {}), ("", {"Last-Event-ID": "3"}), ("?after=1", {"Last-Event-ID": "3"})]
+    + [("?after=3", {"Last-Event-ID": ""})],
 )
 def test_who_comes_back_gets_the_rest(web: Web, after: str, headers: dict[str, str]) -> None:
     order_id = web.place()
@@ -82,7 +83,7 @@ def test_who_has_all_is_told_not_to_come_back(web: Web) -> None:
     assert (answer.status_code, answer.data) == (204, b"")
 
 
-@pytest.mark.parametrize("given", ["", "x", "-1", "1.5", "9" * 20, "\u0663", "1 2"])
+@pytest.mark.parametrize("given", ["x", "-1", "1.5", "9" * 20, "\u0663", "1 2"])
 def test_an_event_id_that_is_none_is_refused(web: Web, given: str) -> None:
     answer = stream(web, web.place(), **{"Last-Event-ID": given})
     assert answer.status_code == 400

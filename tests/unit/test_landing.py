@@ -21,6 +21,7 @@ from orderengine.domain.routing import Offer, Route, Wanted
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Outcome, Reverted, Swap, SwapLeg
 from orderengine.market.pools import SimulatedMarket
+from orderengine.settlement import wire
 from orderengine.settlement.outcomes import Landing
 from orderengine.settlement.wire import SignedSwap
 from orderengine.venues.meteora import Meteora
@@ -49,7 +50,9 @@ def route_at(at: datetime, wanted: Wanted) -> Route:
 
 
 def landed(route: Route, symbol: str, tolerance: int, drift: int, at: datetime) -> Outcome:
-    legs = tuple(SwapLeg(leg.venue, leg.pool, leg.base_amount) for leg in route.legs)
+    legs = tuple(
+        SwapLeg(leg.venue, leg.pool, leg.base_amount, leg.base_decimals) for leg in route.legs
+    )
     limit = route.limit_amount(tolerance)
     swap = Swap(UUID(int=1), 1, symbol, route.side, legs, limit)
     simulation = a_simulation(SIM_DRIFT_BPS=f"{drift}-{drift}", SIM_SPREAD_BPS="200-500")
@@ -183,3 +186,33 @@ def test_a_buy_at_meteora_is_refused_in_the_words_of_the_bin_where_the_money_end
     last = "InsufficientInAmount (6104)" if reaches == wants else "NotExactAmountOut (6057)"
     assert outcome.detail.startswith(f"meteora: {last}: ")
     event(last)
+
+
+def test_a_swap_signed_before_the_decimals_changed_settles_as_it_was_meant() -> None:
+    """The release before counted AAPL with six decimals, and its bytes name none."""
+    signed = wire.read(
+        wire.sign(
+            Swap(
+                UUID(int=1),
+                1,
+                "AAPL",
+                Side.SELL,
+                (SwapLeg("raydium", MARKET.pool_id(INSTRUMENTS.get("AAPL"), START), 10_000_000),),
+                limit_amount=2_000_000_000,
+            ),
+            10**9,
+            "nonce",
+        )
+    )
+    outcome = Landing(a_simulation(), INSTRUMENTS).outcome(signed, START)
+    assert isinstance(outcome, Execution)
+    assert 2_200_000_000 < outcome.quote_amount < 2_400_000_000
+
+
+def test_a_swap_of_today_names_its_decimals_where_the_release_before_had_others() -> None:
+    for symbol, decimals in (("AAPL", 8), ("SOL", None)):
+        leg = SwapLeg("raydium", f"{symbol}-USDC-1", 10**9, decimals)
+        (document,) = wire.legs_document([leg])
+        assert wire.legs_from([document]) == (leg,)
+        # What the release before reads; it must not find an amount that it would misunderstand.
+        assert ("baseAmount" in document) == (decimals is None)

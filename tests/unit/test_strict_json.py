@@ -64,7 +64,7 @@ def test_eight_levels_are_read_and_nine_refused() -> None:
         (b'{"a":"\x01"}', "body", "json"),
         (b'{"a":"\\x41"}', "body", "json"),
         (b'{"a":1} // no', "body", "json"),
-        (b"\xef\xbb\xbf{}", "body", "json"),
+        (b"{}\xef\xbb\xbf", "body", "json"),
         (b'{"a":"\xff"}', "body", "utf8"),
         (b'{"a":"\xed\xa0\x80"}', "body", "utf8"),
         ('{"a":1}'.encode("utf-16"), "body", "utf8"),
@@ -132,3 +132,7 @@ def test_what_is_shown_of_a_clients_text_is_short_printable_ascii(text: str) -> 
     assert shown(text).isascii()
     assert shown(text).isprintable()
     assert len(shown(text)) <= 40 * len(r"\U00000000") + len("...")
+
+
+def test_a_byte_order_mark_at_the_start_is_no_part_of_the_text() -> None:
+    assert parse_object(b'\xef\xbb\xbf{"a": "b"}') == {"a": "b"}

@@ -259,10 +259,7 @@ def _new_order(wanted: dict[str, Any]) -> NewOrder:
 
 
 def _accepted_before(ports: "WebPorts", body: dict[str, Any], key: str | None) -> Accepted | None:
-    """The first answer, if this very order was accepted under its key.
-
-    What has become of its instrument since does not matter.
-    """
+    """The first answer, if this very order was accepted under its key, also without instrument."""
     before = ports.orders.accepted_before(current_caller().client_id, key) if key else None
     if before is None:
         return None

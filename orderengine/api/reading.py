@@ -47,15 +47,16 @@ DECISIVE_HEADERS = (
     "Authorization",
     "Prefer",
     "Last-Event-ID",
-    "Content-Type",
     "Content-Encoding",
     "If-Match",
-    "Host",
     "Origin",
     "Sec-WebSocket-Key",
     "Sec-WebSocket-Version",
 )
-"""What decides about a request by one value. Two would be joined to a third that nobody sent."""
+"""What decides about a request by one value. Two would be joined to a third that nobody sent.
+
+gunicorn itself refuses two of Content-Length, Content-Type and Host.
+"""
 _DECISIVE = {name.upper(): name for name in DECISIVE_HEADERS}
 
 

@@ -74,6 +74,13 @@ class Symbol(Text):
         return found.symbol
 
 
+class AnySymbol(Symbol):
+    """A symbol that may not be traded any more, taken as it is."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        return Text._deserialize(self, value)
+
+
 def _known(instruments: Instruments) -> str:
     """What an unknown symbol is told: all symbols, or the first ones and how many there are."""
     symbols = [instrument.symbol for instrument in instruments]
@@ -178,7 +185,7 @@ class OrderRequestSchema(SwapSchema):
 class RepeatedOrderSchema(OrderRequestSchema):
     """An order that was accepted before: its instrument may have changed, or be gone."""
 
-    symbol = Text(required=True)
+    symbol = AnySymbol(required=True)
 
 
 @functools.cache

@@ -168,7 +168,7 @@ def _swap(engine: Engine, order: Order) -> Swap:
         raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
     instrument, route = engine.instruments.get(order.symbol), order.route
     # A release with other decimals may have routed it: the route says what its amounts mean.
-    base_amount = order.quantity.scaleb(route.base_decimals)
+    base_amount = int(order.quantity.scaleb(route.base_decimals))
     unstated = route.base_decimals == instrument.unstated_decimals
     decimals = None if unstated else route.base_decimals
     if (route.base_amount, {leg.side for leg in route.legs}) != (base_amount, {order.side}):

@@ -15,7 +15,7 @@ from orderengine.database import (
 from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavailable
 from orderengine.outages import WORDS
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 
 # What accepting and moving an order needs. Asking for rights costs no write.
 _PROBE = Statement(

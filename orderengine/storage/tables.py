@@ -28,7 +28,8 @@ metadata = MetaData(
     }
 )
 
-Price = Numeric(38, 12)
+Price = Numeric()  # as many digits as the engine computes, however small the price
+Usdc = Numeric(38, 12)
 WorstPrice = Numeric(56, 28)  # whatever a client may write, exactly
 Amount = Numeric(20, 0)
 Time = DateTime(timezone=True)
@@ -188,7 +189,7 @@ settlements = Table(
     Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False, unique=True),
     Column("base_amount", Amount, nullable=False),
     Column("quote_amount", Amount, nullable=False),
-    Column("fee", Price, nullable=False),
+    Column("fee", Usdc, nullable=False),
     Column("landed_at", Time, nullable=False),
 )
 

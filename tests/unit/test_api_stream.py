@@ -66,8 +66,12 @@ def test_it_goes_on_while_the_order_does(web: Web) -> None:
 
 @pytest.mark.parametrize(
     ("after", "headers"),
-    [("?after=3", {}), ("", {"Last-Event-ID": "3"}), ("?after=1", {"Last-Event-ID": "3"})]
-    + [("?after=3", {"Last-Event-ID": ""})],
+    [
+        ("?after=3", {}),
+        ("", {"Last-Event-ID": "3"}),
+        ("?after=1", {"Last-Event-ID": "3"}),
+        ("?after=3", {"Last-Event-ID": ""}),
+    ],
 )
 def test_who_comes_back_gets_the_rest(web: Web, after: str, headers: dict[str, str]) -> None:
     order_id = web.place()

@@ -83,7 +83,8 @@ def test_a_spread_of_one_value_is_met_to_half_a_bin_step(
     market = SimulatedMarket(seed, spread, spread)
     pool_id = market.pool_id(instrument, at)
     mids = [mid(market.pool_state(instrument, venue, pool_id, at)) for venue in VENUES]
-    assert abs((max(mids) / min(mids) - 1) * 10_000 - spread) < HALF_STEP_BPS * 11 / 10
+    bound = HALF_STEP_BPS * Fraction(11, 10) * (1 + Fraction(spread, 10_000))
+    assert abs((max(mids) / min(mids) - 1) * 10_000 - spread) < bound
 
 
 def mid(pool: CpmmPool | DlmmPool) -> Fraction:

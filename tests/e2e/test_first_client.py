@@ -1,0 +1,34 @@
+"""The client of the first service: it reads `dex`, `price` and `txHash` at the top of a message."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pytest
+
+from tests.e2e.stack import Stack
+
+REQUESTS = [
+    ("AAPL", "buy", "10"),
+    ("TSLA", "sell", "5"),
+    ("GOOG", "buy", "3"),
+    ("ETH", "buy", "2"),
+    ("SOL", "sell", "8"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack_environ() -> Mapping[str, str]:
+    return {"SIM_SETTLEMENT_MS": "100-200"}
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: each[0])
+def test_its_orders_are_taken_and_told_as_it_reads_them(
+    stack: Stack, request_: tuple[str, str, str]
+) -> None:
+    told = stack.follow(stack.post(*request_)).events
+    last = {each["status"]: each for each in told}
+    building, submitted, confirmed = (last[s] for s in ("building", "submitted", "confirmed"))
+    assert building["dex"] == building["data"]["dex"] == confirmed["dex"]
+    assert Decimal(building["price"]) == Decimal(building["data"]["quotedPrice"])
+    assert Decimal(confirmed["price"]) == Decimal(confirmed["data"]["executedPrice"])
+    assert submitted["txHash"] == confirmed["txHash"] == confirmed["data"]["txHash"]

@@ -66,7 +66,11 @@ class Symbol(Text):
     """The symbol of an instrument that its schema knows, without regard to ASCII case."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        text, schema = super()._deserialize(value), self.parent
+        return self.named(super()._deserialize(value))
+
+    def named(self, text: str) -> str:
+        """The symbol that a text names; raises ValidationError."""
+        schema = self.parent
         assert isinstance(schema, SwapSchema)  # noqa: S101 - the only schemas with a symbol to trade
         found = schema.instruments.match(text)
         if found is None:
@@ -77,8 +81,9 @@ class Symbol(Text):
 class AnySymbol(Symbol):
     """A symbol that may not be traded any more, taken as it is."""
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        return Text._deserialize(self, value)
+    def named(self, text: str) -> str:
+        """The text itself."""
+        return text
 
 
 def _known(instruments: Instruments) -> str:

@@ -77,8 +77,7 @@ LOOK_ALIKES = (
     "\udfffAAPL",
     "\ufeffAAPL",
     "AAPL\u2028",
-    "aapl",
-    "Aapl",
+    "\u017fOL",
     " AAPL",
     "AAPL ",
     "AAPL\t",
@@ -120,7 +119,9 @@ def bodies() -> Iterator[Hostile]:
         body = body_of(**{name: quoted(text)})
         yield Hostile("injection and look-alikes", f"{name} {text}", name, body=body)
     for name in ("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"):
-        for text in WRONG_TYPES:
+        # Null stands for an optional field that is not given.
+        is_required = name in {"symbol", "side", "quantity"}
+        for text in WRONG_TYPES if is_required else WRONG_TYPES[1:]:
             yield Hostile("wrong type", f"{name} {text}", name, body=body_of(**{name: text}))
     yield from numbers()
     for text in (*INJECTIONS, *LOOK_ALIKES[:3], "", "a" * 65, "a b", "a/b"):
@@ -173,7 +174,7 @@ def smuggled() -> Iterator[Hostile]:
         b'"x"',
         b"{}{}",
         b"\xff\xfe{",
-        b"\xef\xbb\xbf{}",
+        b"{}\xef\xbb\xbf",
     ):
         yield Hostile("no object", repr(raw), "body", body=raw)
     for size in (8193, 9000, 100_000, 1_000_000):

@@ -1,10 +1,9 @@
 """Orders: take one in, and read what became of them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 from flask import Response, jsonify, request
 from werkzeug.routing import BaseConverter
@@ -32,12 +31,11 @@ from orderengine.api.inputs import (
     read_query,
 )
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
-from orderengine.api.request_ids import current_request_id
+from orderengine.api.repeated import find_repeated, new_order
 from orderengine.api.schemas import (
     EventListSchema,
     OrderListSchema,
     OrderRequestSchema,
-    RepeatedOrderSchema,
     order_schema,
 )
 from orderengine.api.strict_json import read_object
@@ -45,7 +43,6 @@ from orderengine.api.turns import in_turn
 from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.access import LOCAL_CLIENT
 from orderengine.domain.documents import Document, event_document
-from orderengine.domain.idempotency import fingerprint
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
@@ -146,11 +143,12 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     key, wait_s = read_key(request), read_wait(request)
     body = read_object(request)
     try:
-        order = _new_order(load(order_schema(ports.instruments), body))
+        order = new_order(load(order_schema(ports.instruments), body))
     except Refused:
-        accepted = _accepted_before(ports, body, key)
-        if accepted is None:
+        found = find_repeated(ports, body, key)
+        if found is None:
             raise
+        order, accepted = found
     else:
         instrument = ports.instruments.get(order.symbol)
         require_notional(ports.orders, ports.notional, instrument, order, key)
@@ -251,23 +249,6 @@ def _count_refusals(answer: Response) -> Response:
     ):
         current_ports().meter.count(Counter.REFUSALS, answer.get_json()["code"])
     return answer
-
-
-def _new_order(wanted: dict[str, Any]) -> NewOrder:
-    client_id, request_id = current_caller().client_id, current_request_id()
-    return NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
-
-
-def _accepted_before(ports: "WebPorts", body: dict[str, Any], key: str | None) -> Accepted | None:
-    """The first answer, if this very order was accepted under its key, also without instrument."""
-    before = ports.orders.accepted_before(current_caller().client_id, key) if key else None
-    if before is None:
-        return None
-    order = _new_order(load(RepeatedOrderSchema(), body))
-    symbols = (order.symbol, order.symbol.upper())
-    if before.fingerprint not in [fingerprint(replace(order, symbol=each)) for each in symbols]:
-        return None
-    return Accepted(before.order_id, before.accepted_at, replayed=True)
 
 
 def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:

@@ -1,0 +1,40 @@
+"""An order that was accepted before under the same key, whatever its instrument is today."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from orderengine.api.access import current_caller
+from orderengine.api.inputs import load
+from orderengine.api.request_ids import current_request_id
+from orderengine.api.schemas import RepeatedOrderSchema
+from orderengine.domain.idempotency import fingerprint
+from orderengine.domain.order import NewOrder
+from orderengine.execution.intake import Accepted
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap import WebPorts
+
+
+def new_order(wanted: dict[str, Any]) -> NewOrder:
+    """What this request asks for, from checked values."""
+    client_id, request_id = current_caller().client_id, current_request_id()
+    return NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
+
+
+def find_repeated(
+    ports: "WebPorts", body: dict[str, Any], key: str | None
+) -> tuple[NewOrder, Accepted] | None:
+    """The order that a refused body asks for and its first answer, if it was accepted before.
+
+    Raises Refused if the body breaks a rule that does not depend on the instruments.
+    """
+    before = ports.orders.accepted_before(current_caller().client_id, key) if key else None
+    if before is None:
+        return None
+    order = new_order(load(RepeatedOrderSchema(), body))
+    for symbol in (order.symbol, order.symbol.upper()):
+        asked = replace(order, symbol=symbol)
+        if fingerprint(asked) == before.fingerprint:
+            return asked, Accepted(before.order_id, before.accepted_at, replayed=True)
+    return None

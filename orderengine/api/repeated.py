@@ -13,7 +13,7 @@ from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted
 
 if TYPE_CHECKING:
-    from orderengine.bootstrap import WebPorts
+    from orderengine.bootstrap.web import WebPorts
 
 
 def new_order(wanted: dict[str, Any]) -> NewOrder:

@@ -46,16 +46,21 @@ def messages(*moves: Move) -> list[Message]:
     return [event_text(event) for event in walk.events]
 
 
-def refusal(status: int) -> websocket.WebSocketBadStatusException:
+def refusal(
+    status: int, headers: dict[str, str] | None = None
+) -> websocket.WebSocketBadStatusException:
     problem = b'{"code":"ORDER_NOT_FOUND","detail":"there is no order with this id"}'
     body = problem if status == 404 else b"<html>"
-    return websocket.WebSocketBadStatusException("refused %s %s", status, resp_body=body)
+    return websocket.WebSocketBadStatusException(
+        "refused %s %s", status, resp_headers=headers, resp_body=body
+    )
 
 
 class Desk:
     """A service that keeps what it was sent, and answers every order in one way.
 
-    `before` are the answers to the first ones; status 0 is none at all.
+    `before` are the answers to the first ones; status 0 is none at all. `headers` go with each
+    answer; `refusals` are the answers to the first requests to read something.
     """
 
     def __init__(self) -> None:
@@ -67,6 +72,8 @@ class Desk:
         self.before: list[tuple[int, bytes]] = []
         self.pages: dict[str, bytes] = {}
         self.statuses: dict[str, int] = {}
+        self.headers: dict[str, str] = {}
+        self.refusals: list[tuple[int, bytes]] = []
         desk = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -78,15 +85,20 @@ class Desk:
                 status, answer = desk.before.pop(0) if desk.before else (desk.status, desk.answer)
                 if not status:
                     return  # and the connection is closed
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                self.tell(status, answer)
 
             def do_GET(self) -> None:
-                page = desk.pages.get(self.path, desk.traded)
-                self.send_response(desk.statuses.get(self.path, 200))
+                if desk.refusals:
+                    self.tell(*desk.refusals.pop(0))
+                else:
+                    page = desk.pages.get(self.path, desk.traded)
+                    self.tell(desk.statuses.get(self.path, 200), page)
+
+            def tell(self, status: int, page: bytes) -> None:
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(page)))
+                for name, value in desk.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(page)
 

@@ -20,7 +20,7 @@ from orderengine.cli.common import (
 from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
-from orderengine.cli.placing import new_key, place
+from orderengine.cli.placing import Unknown, new_key, place
 from orderengine.cli.service import CannotGoOn, Event, Service, follow, telling
 
 MOST_ORDERS = 200
@@ -41,6 +41,9 @@ Tell = Callable[[Row, Event], None]
 def demo(service: Service, count: int, timeout: float, *, plain: bool, as_json: bool) -> None:
     """Place many orders at once and watch them all.
 
+    As fast as the service's limits allow; a busy service is asked again when it says. Order 5 has
+    a tolerance of 0, in order to fail.
+
     Exits with 0 when every order came to its end, 1 when one did not, 2 when nothing answers.
     """
     board = Board(choose_orders(service.instruments(), count))
@@ -51,7 +54,7 @@ def demo(service: Service, count: int, timeout: float, *, plain: bool, as_json: 
 
     with stopped_as(STOPPED_WATCHING):
         if as_json:
-            _start(service, board, clock, None)
+            _start(service, board, clock, timeout)
             board.wait(timeout)
             for row in board.rows():
                 tell_json(row.document())
@@ -66,7 +69,7 @@ def run(
     service: Service, board: Board, clock: Callable[[], float], *, timeout_s: float, plain: bool
 ) -> None:
     """Place and follow all orders, each in a thread of its own; show them, then the summary."""
-    _start(service, board, clock, _printer(clock) if plain else None)
+    _start(service, board, clock, timeout_s, _printer(clock) if plain else None)
     screen = console(plain=plain)
     if plain:
         board.wait(timeout_s)
@@ -80,30 +83,44 @@ def run(
         screen.print(line)
 
 
-def _start(service: Service, board: Board, clock: Callable[[], float], tell: Tell | None) -> None:
+def _start(
+    service: Service,
+    board: Board,
+    clock: Callable[[], float],
+    timeout_s: float,
+    tell: Tell | None = None,
+) -> None:
+    def one(row: Row) -> None:
+        try:
+            _place_and_follow(service, board, row, clock, timeout_s, tell)
+        except Unknown as error:
+            board.put(replace(board.row(row.number), problem=str(error), in_doubt=True))
+        except CannotGoOn as error:
+            board.put(replace(board.row(row.number), problem=str(error)))
+
     for row in board.rows():
-        arguments = (service, board, row, clock, tell)
-        threading.Thread(target=_place_and_follow, args=arguments, daemon=True).start()
+        threading.Thread(target=one, args=(row,), daemon=True).start()
 
 
 def _place_and_follow(
-    service: Service, board: Board, row: Row, clock: Callable[[], float], tell: Tell | None
+    service: Service,
+    board: Board,
+    row: Row,
+    clock: Callable[[], float],
+    timeout_s: float,
+    tell: Tell | None,
 ) -> None:
-    row = replace(row, began_s=clock())
-    try:
-        accepted = place(service, row.order.document(), new_key())
-        order_id = str(accepted["orderId"])
-        row = replace(row, order_id=order_id)
+    accepted = place(service, row.order.document(), new_key(), patience_s=timeout_s)
+    order_id = str(accepted["orderId"])
+    row = replace(row, order_id=order_id, status="accepted", began_s=clock())
+    board.put(row)
+    for event in follow(lambda after: service.connect(order_id, after)):
+        row = row.after(event, clock())
         board.put(row)
-        for event in follow(lambda after: service.connect(order_id, after)):
-            row = row.after(event, clock())
-            board.put(row)
-            if tell:
-                tell(row, event)
-        if not row.is_terminal:
-            board.put(replace(row, problem=f"it ended as {row.status}, which is not known here"))
-    except CannotGoOn as error:
-        board.put(replace(row, problem=str(error)))
+        if tell:
+            tell(row, event)
+    if not row.is_terminal:
+        board.put(replace(row, problem=f"it ended as {row.status}, which is not known here"))
 
 
 def _printer(clock: Callable[[], float]) -> Tell:

@@ -7,6 +7,7 @@ from typing import Any
 
 from orderengine.cli.demo_orders import DemoOrder
 from orderengine.cli.service import TERMINAL, Event
+from orderengine.domain.errors import FailureReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Row:
     began_s: float = 0.0
     ended_s: float | None = None
     problem: str = ""
+    in_doubt: bool = False
     order_id: str = ""
 
     @property
@@ -36,6 +38,21 @@ class Row:
     def is_over(self) -> bool:
         """Whether nothing more will be heard of it."""
         return self.is_terminal or bool(self.problem)
+
+    @property
+    def failed_as_intended(self) -> bool:
+        """Whether it failed in order to show how that looks."""
+        is_slippage = self.reason == FailureReason.SLIPPAGE_EXCEEDED
+        return self.status == "failed" and self.order.is_to_fail and is_slippage
+
+    @property
+    def shown_status(self) -> str:
+        """Its status; for an order with a problem, what is known of it."""
+        if not self.problem:
+            return self.status
+        if self.order_id:
+            return "unwatched"
+        return "in doubt" if self.in_doubt else "unplaced"
 
     def document(self) -> dict[str, Any]:
         """The row for programs; what is not known is absent."""
@@ -49,6 +66,8 @@ class Row:
             "problem": self.problem,
         }
         document = {"number": self.number, **self.order.document(), "status": self.status}
+        if self.failed_as_intended:
+            document["asIntended"] = True
         document |= {"attempt": self.attempt, "beganS": round(self.began_s, 3)}
         document |= {name: value for name, value in known.items() if value}
         return document if self.ended_s is None else document | {"endedS": round(self.ended_s, 3)}
@@ -84,6 +103,11 @@ class Board:
         """All rows as they are now."""
         with self._changed:
             return list(self._rows.values())
+
+    def row(self, number: int) -> Row:
+        """One of them as it is now."""
+        with self._changed:
+            return self._rows[number]
 
     def put(self, row: Row) -> None:
         """Replace the row of that number."""

@@ -21,6 +21,11 @@ class DemoOrder:
     quantity: str
     slippage_bps: int | None
 
+    @property
+    def is_to_fail(self) -> bool:
+        """Whether its tolerance is so small that the demo expects it to fail."""
+        return self.slippage_bps == 0
+
     def document(self) -> dict[str, Any]:
         """The body of the request."""
         document = {"symbol": self.symbol, "side": self.side, "quantity": self.quantity}

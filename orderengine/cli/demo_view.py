@@ -55,7 +55,7 @@ def table(rows: Sequence[Row], now_s: float) -> Table:
             f"{Decimal(row.slippage_pct):+.3f}" if row.slippage_pct else "",
             str(row.attempt),
             f"{_seconds(row, now_s):.2f}",
-            Text("lost" if row.problem else row.status, style=COLORS.get(row.status, "")),
+            Text(row.shown_status, style=COLORS.get(row.status, "")),
         )
     return view
 
@@ -64,7 +64,11 @@ def totals(rows: Sequence[Row]) -> list[str]:
     """The sums, and one line for each order that was not confirmed."""
     ended = [row for row in rows if row.is_terminal]
     confirmed = sum(row.status == "confirmed" for row in ended)
-    lines = [f"{confirmed} confirmed, {len(ended) - confirmed} failed, of {len(rows)} orders"]
+    failed = f"{len(ended) - confirmed} failed"
+    intended = sum(row.failed_as_intended for row in ended)
+    if intended:
+        failed += f" ({intended} as intended)"
+    lines = [f"{confirmed} confirmed, {failed}, of {len(rows)} orders"]
     if ended:
         times = [_seconds(row, 0.0) for row in ended]
         whole_s = max(row.ended_s or 0.0 for row in ended) - min(row.began_s for row in ended)
@@ -80,9 +84,16 @@ def totals(rows: Sequence[Row]) -> list[str]:
 def _complaint(row: Row) -> str:
     order = row.order
     what = f"order {row.number} ({order.side} {order.quantity} {order.symbol})"
+    tried = f"attempts {row.attempt}"
+    if row.failed_as_intended:
+        return f"{what} failed as intended, with a tolerance of 0: {row.reason}, {tried}"
     if row.is_terminal:
-        return f"{what} failed: {row.reason}, attempts {row.attempt}"
-    return f"{what} did not end: {row.problem or f'still {row.status}'}"
+        return f"{what} failed: {row.reason}, {tried}"
+    if not row.problem:
+        return f"{what} did not end: still {row.status}"
+    if row.order_id:
+        return f"{what} was accepted as {row.order_id}, but not watched to its end: {row.problem}"
+    return f"{what} {'may have been placed' if row.in_doubt else 'was not placed'}: {row.problem}"
 
 
 def _seconds(row: Row, now_s: float) -> float:

@@ -170,7 +170,7 @@ def _lag(ports: "OperatorPorts") -> Finding:
 
 def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        status, document = service.readiness()
+        status, document, _ = service.readiness()
         is_closed = service.asks_for_keys()
     except NoAnswer:
         yield Finding("api", f"no answer from {service.shown}", _what_starts_web(environ))

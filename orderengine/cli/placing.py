@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from orderengine.cli.service import CannotGoOn, NoAnswer, Service, refused
+from orderengine.cli.service import CannotGoOn, Denied, NoAnswer, Service, refused
 
 ASK_AGAIN_FOR_S = 30.0
 SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 4.0
+REPLAYED = "idempotency-replayed"
 NO_NEW_ORDERS = frozenset({"ORDERS_DISABLED", "QUEUE_FULL"})
 """Codes of refusals in the 500s that stored nothing."""
+ACCEPTANCES = frozenset({200, 202})
+"""Statuses of an order that was stored: 200 if it has ended already."""
 AT_THE_DOOR = frozenset({401, 403, 429})
 """Statuses of refusals that come before anybody looks whether the key was used."""
 
@@ -22,7 +25,14 @@ class Unknown(CannotGoOn):
 
 
 class _InDoubt(CannotGoOn):
-    """What was answered, if anything, does not say whether the order was stored."""
+    """What was answered, if anything, does not say whether the order was stored.
+
+    `later_s` is when the service wants to be asked again, if it says.
+    """
+
+    def __init__(self, message: str, later_s: float | None = None) -> None:
+        super().__init__(message)
+        self.later_s = later_s
 
 
 def new_key() -> str:
@@ -42,39 +52,50 @@ def place(
     key: str,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
+    patience_s: float = ASK_AGAIN_FOR_S,
 ) -> Mapping[str, Any]:
     """Place an order under an Idempotency-Key: what its acceptance says.
 
-    Where that stays in doubt it is asked for again, for 30 seconds. Raises CannotGoOn when the
-    order was certainly not stored, Unknown when it may have been.
+    `replayed` is in it if an earlier request had placed the order. Where that stays in doubt it is
+    asked for again, for 30 seconds; a busy service is asked again when it says, for `patience_s`
+    seconds. Raises CannotGoOn when the order was certainly not stored, Unknown when it may have
+    been.
     """
     began, pause_s, asked_before = clock(), SHORTEST_PAUSE_S, False
     while True:
         try:
             return _ask(service, order, key, asked_before=asked_before)
+        except Denied as error:
+            if error.later_s is None or clock() - began + error.later_s > patience_s:
+                raise
+            pause(error.later_s)
         except _InDoubt as error:
-            if clock() - began + pause_s > ASK_AGAIN_FOR_S:
+            later_s = max(pause_s, error.later_s or 0.0)
+            if clock() - began + later_s > ASK_AGAIN_FOR_S:
                 raise Unknown(f"{error}; {may_be_stored(key)}") from error
-        asked_before = True
-        pause(pause_s)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            asked_before = True
+            pause(later_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 def _ask(
     service: Service, order: Mapping[str, Any], key: str, *, asked_before: bool
 ) -> Mapping[str, Any]:
     try:
-        status, document = service.execute(order, key)
+        answer = service.execute(order, key)
     except NoAnswer as error:
         if error.may_have_arrived or asked_before:
             raise _InDoubt(str(error)) from error
         raise
-    if status == http.client.ACCEPTED:
-        return document
-    denied = refused(status, document)
-    if _is_certain(status, denied.code, asked_before=asked_before):
+    if "orderId" in answer.document and answer.status in ACCEPTANCES:
+        is_replay = answer.headers.get(REPLAYED) == "true"
+        return {**answer.document, "replayed": True} if is_replay else answer.document
+    if answer.status == http.client.ACCEPTED:
+        raise _InDoubt(f"{service.shown} accepted something, and named no order")
+    denied = refused(answer)
+    if _is_certain(answer.status, denied.code, asked_before=asked_before):
         raise denied
-    raise _InDoubt(str(denied)) from denied
+    raise _InDoubt(str(denied), denied.later_s) from denied
 
 
 def _is_certain(status: int, code: str, *, asked_before: bool) -> bool:

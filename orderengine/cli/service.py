@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import websocket
 
+from orderengine.cli.limits import BUSY, Answer, Pace, retry_after_s
 from orderengine.domain.order import known_status
 
 TIMEOUT_S = 10.0
@@ -34,11 +35,15 @@ class CannotGoOn(Exception):
 
 
 class Denied(CannotGoOn):
-    """The service refused what was asked; `code` is its reason, for programs."""
+    """The service refused what was asked; `code` is its reason, for programs.
 
-    def __init__(self, code: str, message: str) -> None:
+    `later_s` is when it wants to be asked again, in seconds, if it is only busy.
+    """
+
+    def __init__(self, code: str, message: str, later_s: float | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.later_s = later_s
 
 
 class NoAnswer(CannotGoOn):
@@ -84,7 +89,15 @@ class Service:
     Raises CannotGoOn for a key that no header can carry.
     """
 
-    def __init__(self, url: SplitResult, api_key: str = "") -> None:
+    def __init__(
+        self,
+        url: SplitResult,
+        api_key: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock, self._pause = clock, pause
+        self._pace = Pace(clock, pause)
         self.shown = url.geturl()
         self._parts = url
         self._base = url.path.rstrip("/")
@@ -92,18 +105,26 @@ class Service:
             raise CannotGoOn("ORDERENGINE_API_KEY has characters that no key has")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
-    def execute(self, order: Mapping[str, Any], key: str) -> tuple[int, Mapping[str, Any]]:
-        """Ask once for an order under an Idempotency-Key: status and document; raises NoAnswer."""
+    def execute(self, order: Mapping[str, Any], key: str) -> Answer:
+        """Ask once for an order under an Idempotency-Key; raises NoAnswer."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return self._ask("POST", "/api/orders/execute", json.dumps(order), headers)
 
     def get(self, path: str, **query: object) -> Mapping[str, Any]:
-        """Read a document; parameters that are None are left out. Raises CannotGoOn."""
+        """Read a document; parameters that are None are left out. Raises CannotGoOn.
+
+        A service that is busy is asked again when it says, for 30 seconds.
+        """
         given = urlencode({name: value for name, value in query.items() if value is not None})
-        status, document = self._ask("GET", f"{path}?{given}" if given else path)
-        if status != http.client.OK:
-            raise refused(status, document)
-        return document
+        began = self._clock()
+        while True:
+            answer = self._ask("GET", f"{path}?{given}" if given else path)
+            if answer.status == http.client.OK:
+                return answer.document
+            denied = refused(answer)
+            if denied.later_s is None or self._clock() + denied.later_s > began + GIVE_UP_AFTER_S:
+                raise denied
+            self._pause(denied.later_s)
 
     def instruments(self) -> Sequence[Mapping[str, Any]]:
         """What can be traded; raises CannotGoOn."""
@@ -113,15 +134,14 @@ class Service:
             raise CannotGoOn(message)
         return list(document["instruments"])
 
-    def readiness(self) -> tuple[int, Mapping[str, Any]]:
-        """What `/readyz` answers: status and document; raises NoAnswer."""
+    def readiness(self) -> Answer:
+        """What `/readyz` answers; raises NoAnswer."""
         return self._ask("GET", "/readyz")
 
     def asks_for_keys(self) -> bool:
         """Whether it lets nobody in without a key; raises NoAnswer."""
         stranger = Service(self._parts)
-        status, _ = stranger._ask("GET", "/api/instruments")
-        return status == http.client.UNAUTHORIZED
+        return stranger._ask("GET", "/api/instruments").status == http.client.UNAUTHORIZED
 
     def connect(self, order_id: str, after: int) -> Socket:
         """Open the stream of an order's events beyond `after`."""
@@ -129,6 +149,7 @@ class Service:
         place = f"{self._parts.netloc}{self._base}"
         query = urlencode({"orderId": order_id, "after": after})
         address = f"{scheme}://{place}/ws/orders?{query}"
+        self._pace.wait()
         socket = websocket.create_connection(
             address,
             timeout=TIMEOUT_S,
@@ -143,7 +164,8 @@ class Service:
 
     def _ask(
         self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = NOTHING
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> Answer:
+        self._pace.wait()
         secure = self._parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=TIMEOUT_S)
@@ -165,15 +187,21 @@ class Service:
         if document is None:
             # A gateway makes pages of its own for what it does not know either.
             in_doubt = answer.status >= http.client.INTERNAL_SERVER_ERROR
+            in_doubt |= answer.status == http.client.ACCEPTED
             raise NoAnswer(message, may_have_arrived=in_doubt)
-        return answer.status, document
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        self._pace.learn(told)
+        return Answer(answer.status, document, told)
 
 
-def refused(status: int, document: Mapping[str, Any]) -> Denied:
+def refused(answer: Answer) -> Denied:
     """The error that a refusal is."""
+    status, document, headers = answer
     code = str(document.get("code", status))
     hint = "; ORDERENGINE_API_KEY has it here" if status == http.client.UNAUTHORIZED else ""
-    return Denied(code, f"refused ({code}): {document.get('detail', '')}{hint}")
+    is_busy = code in BUSY or status == http.client.TOO_MANY_REQUESTS
+    later_s = retry_after_s(headers) if is_busy else None
+    return Denied(code, f"refused ({code}): {document.get('detail', '')}{hint}", later_s)
 
 
 def _object(text: bytes | None) -> dict[str, Any] | None:
@@ -192,7 +220,8 @@ def follow(
 ) -> Iterator[Event]:
     """The events of an order as they arrive, up to the terminal one, over any lost connection.
 
-    A later release may end an order with a status that is not known here; its socket says so.
+    A later release may end an order with a status that is not known here; its socket says so. A
+    service that has no socket left is asked again when it says.
 
     Raises CannotGoOn when the stream is refused, or out of reach for 30 seconds.
     """
@@ -208,19 +237,27 @@ def follow(
                     return
             if socket.has_told_all and known_status(status) is None:
                 return
-        except websocket.WebSocketBadStatusException as error:
-            _require_passing(error)
-        except (OSError, websocket.WebSocketException):
-            pass  # a lost connection: the next one goes on after the last event seen
+        except (OSError, websocket.WebSocketException) as error:
+            # The next connection goes on after the last event seen.
+            later_s = _later_s(error)
+            if later_s is not None:  # the service is there, and has said when
+                pause(later_s)
+                alive_at = clock()
         if clock() - alive_at > GIVE_UP_AFTER_S:
             raise CannotGoOn("the stream is gone; the order goes on without a watcher")
         pause(RECONNECT_AFTER_S)
 
 
-def _require_passing(error: websocket.WebSocketBadStatusException) -> None:
-    """Return if the same may be asked again later; raises Denied."""
-    if error.status_code < http.client.INTERNAL_SERVER_ERROR:
-        raise refused(error.status_code, _object(error.resp_body) or {}) from error
+def _later_s(error: Exception) -> float | None:
+    """When to connect again, if the service says; raises Denied if that can not help."""
+    if not isinstance(error, websocket.WebSocketBadStatusException):
+        return None
+    document, headers = _object(error.resp_body) or {}, error.resp_headers or {}
+    denied = refused(Answer(error.status_code, document, headers))
+    is_passing = error.status_code >= http.client.INTERNAL_SERVER_ERROR
+    if not is_passing and error.status_code != http.client.TOO_MANY_REQUESTS:
+        raise denied from error
+    return denied.later_s
 
 
 def telling(event: Event) -> str:

@@ -73,7 +73,7 @@ def submit(
     For example: orderengine submit AAPL buy 10 --watch
 
     An answer that gets lost is asked for again for 30 seconds, with the same Idempotency-Key, so
-    that the order is placed once.
+    that the order is placed once. So is a service that is busy, when it says.
 
     Exits with 0 when it was accepted, with 2 when it was refused or nothing answers, with 3 when
     it may have been stored. With --watch: 0 when it was confirmed, 1 when it failed.
@@ -89,7 +89,8 @@ def submit(
     if as_json:
         tell_json(accepted)
     else:
-        click.echo(f"order {order_id}: {side} {quantity} {symbol}")
+        replay = " (placed before, under the same key)" if accepted.get("replayed") else ""
+        click.echo(f"order {order_id}: {side} {quantity} {symbol}{replay}")
     if watched:
         told = _shown([order_id], started, plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:

@@ -189,14 +189,14 @@ def test_an_order_without_an_end_is_named(desk: Desk, monkeypatch: pytest.Monkey
     ran = call("demo", "--orders", "1", "--timeout", "0.1", "--url", desk.url)
     over.set()
     assert ran.exit_code == 1
-    assert "order 1 (buy 1 AAPL) did not end: still placing" in ran.stdout
+    assert "order 1 (buy 1 AAPL) did not end: still accepted" in ran.stdout
 
 
 def test_a_refused_order_is_named_with_its_reason(desk: Desk) -> None:
     desk.status, desk.answer = 422, b'{"code":"UNKNOWN_SYMBOL","detail":"no AAPL"}'
     ran = call("demo", "--orders", "1", "--url", desk.url)
     assert ran.exit_code == 1
-    assert "did not end: refused (UNKNOWN_SYMBOL): no AAPL" in ran.stdout
+    assert "was not placed: refused (UNKNOWN_SYMBOL): no AAPL" in ran.stdout
 
 
 def test_rows_are_told_as_json(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,6 @@ def test_an_order_is_placed_and_its_way_printed(
         (400, b'{"code":"VALIDATION_FAILED","detail":"side no"}', "VALIDATION_FAILED): side no"),
         (404, b"{}", "refused (404)"),
         (200, b"<html>", "no answer of an orderengine"),
-        (202, b"[]", "no answer of an orderengine"),
     ],
 )
 def test_a_refusal_is_one_clear_line(desk: Desk, status: int, answer: bytes, line: str) -> None:

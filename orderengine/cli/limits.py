@@ -1,0 +1,86 @@
+"""How the commands keep to the limits that a service tells in its answers."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+BUSY = frozenset(
+    {
+        *("RATE_LIMITED", "TOO_MANY_OPEN_ORDERS", "QUEUE_FULL", "LISTS_BUSY"),
+        *("TOO_MANY_SOCKETS", "TOO_MANY_CLIENT_SOCKETS"),
+    }
+)
+"""Codes of refusals that stored nothing, and that end when others have been served."""
+SHARE = 0.4
+"""Of the requests that a second allows: so many at once, and so many in each second after that.
+
+Together they stay below the limit in every second, with a fifth left for others.
+"""
+
+
+SHORTEST_S = 0.1
+"""Nobody is asked again sooner, even if it says so."""
+
+
+class Answer(NamedTuple):
+    """What a service said: a JSON object, and the headers by their names in lower case."""
+
+    status: int
+    document: dict[str, Any]
+    headers: Mapping[str, str]
+
+
+class Pace:
+    """Spaces requests to one service, whatever thread makes them."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._a_second = 0.0
+        self._left = 0.0
+        self._at = clock()
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Take the limit from an answer, if it tells one."""
+        limit = headers.get("ratelimit-limit", "")
+        if not limit.isascii() or not limit.isdigit() or not int(limit):
+            return
+        with self._lock:
+            if not self._a_second:
+                self._left = max(SHARE * int(limit), 1.0)
+            self._a_second = max(SHARE * int(limit), 1.0)
+
+    def wait(self) -> None:
+        """Wait for the turn of one request."""
+        with self._lock:
+            if not self._a_second:
+                return
+            now = self._clock()
+            gained = (now - self._at) * self._a_second
+            self._left = min(self._a_second, self._left + gained) - 1
+            self._at = now
+            pause_s = -self._left / self._a_second
+        if pause_s > 0:
+            self._pause(pause_s)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """After how many seconds the service wants to be asked again; None if it does not say."""
+    told = headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return max(SHORTEST_S, float(told))
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(SHORTEST_S, (moment - datetime.now(UTC)).total_seconds())

@@ -14,3 +14,5 @@ The packages, from the rim to the core; imports point downwards only:
 ``faults`` holds fail points for the fault suite, which ``bootstrap`` arms only when it is told to;
 ``local`` holds the embedded servers and the supervisor of ``make run``.
 """
+
+__version__ = "0.1.0"

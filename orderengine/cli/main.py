@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from orderengine import __version__
 from orderengine.cli.bench import bench
 from orderengine.cli.common import Commands
 from orderengine.cli.demo import demo
@@ -30,6 +31,7 @@ class _Root(Commands):
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="orderengine %(version)s")
 def main() -> None:
     """Place and watch orders, and operate the engine.
 

@@ -13,22 +13,12 @@ from orderengine.cli.common import (
     tell_table,
 )
 from orderengine.cli.service import Denied, Event, Service, telling
+from orderengine.cli.tables import order_lines, tell_orders
 from orderengine.domain.order import OrderStatus
 
 PRUNED = "EVENTS_PRUNED"
 PAGE = 100
 MOST_LISTED = 10_000
-LIST_COLUMNS = (
-    "orderId",
-    "createdAt",
-    "side",
-    "quantity",
-    "symbol",
-    "status",
-    "dex",
-    "executedPrice",
-    "reason",
-)
 INSTRUMENT_COLUMNS = ("symbol", "name", "minQuantity", "maxQuantity", "quantityStep")
 QUOTE_COLUMNS = ("dex", "poolKind", "price", "marketImpactBps", "fee", "wins")
 
@@ -42,7 +32,10 @@ QUOTE_COLUMNS = ("dex", "poolKind", "price", "marketImpactBps", "fee", "wins")
 def list_orders(
     service: Service, status: str | None, symbol: str | None, limit: int, *, as_json: bool
 ) -> None:
-    """List orders, newest first."""
+    """List orders, newest first.
+
+    A terminal that is too narrow for all columns gets fewer; --json and a pipe get all.
+    """
     orders: list[Mapping[str, Any]] = []
     cursor = None
     while len(orders) < limit:
@@ -55,8 +48,7 @@ def list_orders(
     if as_json:
         tell_json({"orders": orders})
     elif orders:
-        rows = [{**order, "createdAt": f"{order['createdAt'][:19]}Z"} for order in orders]
-        tell_table(rows, LIST_COLUMNS)
+        tell_orders(orders)
     else:
         click.echo("no orders")
 
@@ -72,9 +64,8 @@ def show(service: Service, order_id: str, *, as_json: bool) -> None:
     if as_json:
         tell_json({**order, "events": events})
         return
-    for name, value in order.items():
-        if not isinstance(value, (list, dict)):
-            click.echo(f"{name:<16} {value}")
+    for line in order_lines(order):
+        click.echo(line)
     click.echo()
     if not events:
         click.echo("its events are not kept any more")

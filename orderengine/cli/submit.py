@@ -3,9 +3,9 @@
 import re
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import click
@@ -82,7 +82,6 @@ def submit(
         raise click.UsageError("--plain is how --watch shows the order: give both")
     order = {"symbol": symbol, "side": side, "quantity": quantity}
     order |= {NAMES[name]: value for name, value in others.items() if value is not None}
-    started = time.monotonic()
     with stopped_as(may_be_stored(key)):
         accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
@@ -92,7 +91,7 @@ def submit(
         replay = " (placed before, under the same key)" if accepted.get("replayed") else ""
         click.echo(f"order {order_id}: {side} {quantity} {symbol}{replay}")
     if watched:
-        told = _shown([order_id], started, plain=plain, as_json=as_json)
+        told = _shown([order_id], plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:
             status = _follow(service, order_id, tell)
         sys.exit(code_of(status))
@@ -106,12 +105,14 @@ def submit(
 def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: bool) -> None:
     """Follow orders to their end, from their first event on.
 
+    Lines begin with the seconds from an order's acceptance to the event, whenever it is read.
+
     Exits with 0 when all were confirmed, 1 when one failed, 2 when one can not be followed.
     """
     wanted = list(dict.fromkeys(order_ids))
     if len(wanted) > MOST_WATCHED:
         raise click.UsageError(f"at most {MOST_WATCHED} orders at once")
-    told = _shown(wanted, time.monotonic(), plain=plain, as_json=as_json)
+    told = _shown(wanted, plain=plain, as_json=as_json)
     with stopped_as(STOPPED_WATCHING), told as tell:
         if len(wanted) == 1:
             code = code_of(_follow(service, wanted[0], tell))
@@ -121,14 +122,12 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
 
 
 @contextmanager
-def _shown(
-    order_ids: Sequence[str], started: float, *, plain: bool, as_json: bool
-) -> Iterator[Tell]:
+def _shown(order_ids: Sequence[str], *, plain: bool, as_json: bool) -> Iterator[Tell]:
     """What tells the events: documents, lines, or on a terminal the orders' stages."""
     if as_json:
         yield tell_json
     elif plain or not is_shown_live():
-        yield _teller(started, named=len(order_ids) > 1)
+        yield _teller(named=len(order_ids) > 1)
     else:
         with live(order_ids) as tell:
             yield tell
@@ -168,10 +167,15 @@ def _follow_many(service: Service, order_ids: Sequence[str], tell: Tell) -> int:
     return max(codes.values())
 
 
-def _teller(started: float, *, named: bool) -> Tell:
+def _teller(*, named: bool) -> Tell:
+    """Lines with the time since the order was placed, by the events' own times."""
+    placed_at: dict[str, datetime] = {}
+
     def tell(event: Event) -> None:
-        prefix = f"{event['orderId'][:SHORT_ID]}  " if named else ""
-        place = f"{time.monotonic() - started:8.3f} s  {event['status']:<9}"
+        order_id, at = event["orderId"], datetime.fromisoformat(event["at"])
+        passed_s = (at - placed_at.setdefault(order_id, at)).total_seconds()
+        prefix = f"{order_id[:SHORT_ID]}  " if named else ""
+        place = f"{passed_s:8.3f} s  {event['status']:<9}"
         click.echo(f"{prefix}{place}  attempt {event['attempt']}  {telling(event)}".rstrip())
 
     return tell

@@ -1,0 +1,98 @@
+"""Orders as text for people: in the columns that a terminal has room for, and with their units."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+
+from orderengine.cli.common import tell_table
+
+USDC_DECIMALS = 6
+PRICE_DIGITS = 6
+SMALL_PRICE = Decimal("0.001")
+GAP = 2
+SHORTEST_CELL = 8
+Row = Mapping[str, Any]
+
+ALL_COLUMNS = (
+    *("orderId", "createdAt", "side", "quantity", "symbol", "status", "dex", "executedPrice"),
+    "reason",
+)
+LAYOUTS = (ALL_COLUMNS, ("orderId", "UTC", "order", "outcome"))
+NARROWEST = ("orderId", "order", "outcome")
+"""For what is narrower than all layouts; its last cells are cut if need be."""
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that standard output is; None if it is none."""
+    return Console().width if sys.stdout.isatty() else None
+
+
+def tell_orders(orders: Sequence[Row]) -> None:
+    """Write orders as a table that fits the terminal; elsewhere with all columns."""
+    width = terminal_width()
+    rows = [{**order, **_summary(order)} for order in orders]
+    for columns in LAYOUTS:
+        if width is None or _width(rows, columns) <= width:
+            tell_table(rows, columns)
+            return
+    cut = _width(rows, NARROWEST[:-1]) + GAP
+    room = max(SHORTEST_CELL, (width or 0) - cut)
+    tell_table([{**row, "outcome": _cut(row["outcome"], room)} for row in rows], NARROWEST)
+
+
+def _summary(order: Row) -> dict[str, str]:
+    at, status = order["createdAt"], order["status"]
+    price = _short(order["executedPrice"]) if "executedPrice" in order else ""
+    return {
+        "createdAt": f"{at[:19]}Z",
+        "UTC": f"{at[5:10]} {at[11:16]}",
+        "order": f"{order['side']} {order['quantity']} {order['symbol']}",
+        "outcome": f"{status} {order.get('reason', price)}".rstrip(),
+    }
+
+
+def _width(rows: Sequence[Row], columns: Sequence[str]) -> int:
+    cells = [[name, *(str(row.get(name) or "") for row in rows)] for name in columns]
+    return sum(max(map(len, column)) for column in cells) + GAP * (len(columns) - 1)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 3]}..."
+
+
+def _short(price: str) -> str:
+    """The leading digits of a price."""
+    exact = Decimal(price)
+    rounded = Decimal(f"{exact:.{PRICE_DIGITS}g}")
+    return f"{rounded:e}" if exact < SMALL_PRICE else f"{rounded:f}"
+
+
+def _usdc(text: str) -> str:
+    """Base units of USDC in whole ones."""
+    return f"{Decimal(text).scaleb(-USDC_DECIMALS).normalize():f} USDC"
+
+
+def order_lines(order: Row) -> Iterator[str]:
+    """What is known of an order, a line each, with the units."""
+    symbol = order.get("symbol", "")
+    units: Mapping[str, Callable[[Any], str]] = {
+        "quantity": lambda value: f"{value} {symbol}",
+        "slippageBps": lambda value: f"{value} bps (what is tolerated)",
+        "slippagePct": lambda value: f"{value} % (positive is worse than quoted)",
+        "marketImpactBps": lambda value: f"{value} bps",
+        "baseAmount": lambda value: f"{value} base units of {symbol}",
+        "quoteAmount": _usdc,
+        "limitAmount": lambda value: f"{_usdc(value)}, {LIMITS.get(order.get('side', ''), '')}",
+        "fee": lambda value: f"{value} USDC",
+        **{name: lambda value: f"{value} USDC for 1 {symbol}" for name in PRICES},
+    }
+    for name, value in order.items():
+        if not isinstance(value, (list, dict)):
+            yield f"{name:<16} {units.get(name, str)(value)}"
+
+
+LIMITS = {"buy": "at most", "sell": "at least"}
+PRICES = ("worstPrice", "quotedPrice", "executedPrice")

@@ -1,0 +1,112 @@
+"""What people read of orders: it fits their terminal, has units, and the times of the events."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+import websocket
+
+from orderengine.cli import tables
+from orderengine.config import PACKAGE_DIR
+from tests.cli_desk import Desk, FakeSocket, call, messages, open_desk
+from tests.steps import CONFIRMED
+
+ID = "0198c0de-0000-7000-8000-00000000000{}"
+CREATED = {"createdAt": "2026-11-29T23:40:22.123456Z"}
+BONK = {"side": "sell", "quantity": "70000000", "symbol": "BONK"}
+ORDERS = [
+    {"orderId": ID.format(1), **CREATED, **BONK, "status": "failed", "dex": "raydium+meteora"}
+    | {"reason": "INSUFFICIENT_LIQUIDITY"},
+    {"orderId": ID.format(2), **CREATED, **BONK, "status": "confirmed", "dex": "meteora"}
+    | {"executedPrice": "0.000025312345678901"},
+    {"orderId": ID.format(3), **CREATED, **BONK, "status": "pending"},
+]
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with open_desk() as desk:
+        desk.pages["/api/orders?limit=20"] = json.dumps({"orders": ORDERS}).encode()
+        yield desk
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_a_list_fits_the_terminal(desk: Desk, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(tables, "terminal_width", lambda: width)
+    head, *rows = call("list", "--url", desk.url).stdout.splitlines()
+    assert max(map(len, (head.rstrip(), *(row.rstrip() for row in rows)))) <= width
+    assert len(rows) == 3
+    for order, row in zip(ORDERS, rows, strict=True):
+        shown = " ".join(row.split())
+        assert shown.startswith(order["orderId"])
+        assert "sell 70000000 BONK" in shown
+        assert order["status"] in shown
+    cut = "INSUFFICIENT_LIQUIDITY" not in rows[0]
+    assert cut is (width == 80)
+    assert "INSUFF" in rows[0]
+    assert ("2.53123e-5" if width < 200 else ORDERS[1]["executedPrice"]) in rows[1]
+    assert ("23:40" in rows[2]) is (width > 80)
+
+
+def test_elsewhere_a_list_has_all_columns(desk: Desk) -> None:
+    head, failed, *_ = call("list", "--url", desk.url).stdout.splitlines()
+    assert tuple(head.split()) == tables.ALL_COLUMNS
+    assert failed.split()[-2:] == ["raydium+meteora", "INSUFFICIENT_LIQUIDITY"]
+
+
+def test_an_order_is_shown_with_units(desk: Desk) -> None:
+    order = {
+        "orderId": "7a5f",
+        "symbol": "AAPL",
+        "side": "buy",
+        "quantity": "10",
+        "slippageBps": 100,
+        "quotedPrice": "230",
+        "executedPrice": "230.1",
+        "worstPrice": "231",
+        "limitAmount": "2323000000",
+        "slippagePct": "0.043478",
+        "marketImpactBps": "3.1",
+        "fee": "5.7525",
+        "baseAmount": "10000000",
+        "quoteAmount": "2301000000",
+        "status": "confirmed",
+        "attempt": 1,
+    }
+    desk.pages["/api/orders/7a5f"] = json.dumps(order).encode()
+    desk.pages["/api/orders/7a5f/events"] = b'{"events":[]}'
+    lines = call("show", "7a5f", "--url", desk.url).stdout.splitlines()
+    told = dict(line.split(maxsplit=1) for line in lines if line.split()[:1] and line[0] != "i")
+    assert told["quantity"] == "10 AAPL"
+    assert told["slippageBps"] == "100 bps (what is tolerated)"
+    prices = {name: told[name] for name in ("quotedPrice", "executedPrice", "worstPrice")}
+    assert prices == {
+        "quotedPrice": "230 USDC for 1 AAPL",
+        "executedPrice": "230.1 USDC for 1 AAPL",
+        "worstPrice": "231 USDC for 1 AAPL",
+    }
+    assert told["limitAmount"] == "2323 USDC, at most"
+    assert told["quoteAmount"] == "2301 USDC"
+    assert told["baseAmount"] == "10000000 base units of AAPL"
+    assert told["slippagePct"] == "0.043478 % (positive is worse than quoted)"
+    assert (told["marketImpactBps"], told["fee"]) == ("3.1 bps", "5.7525 USDC")
+
+
+def test_a_finished_order_is_watched_by_the_times_of_its_events(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for second, text in enumerate(messages(*CONFIRMED)):
+        event = {**json.loads(str(text)), "at": f"2026-11-29T23:40:{second * 2:02}.250000Z"}
+        told.append(json.dumps(event))
+    monkeypatch.setattr(websocket, "create_connection", lambda *_, **__: FakeSocket([*told]))
+    ran = call("watch", "7a5f", "--url", desk.url)
+    times = [line.split()[0] for line in ran.stdout.splitlines()]
+    assert times == ["0.000", "2.000", "4.000", "6.000", "8.000"]
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((PACKAGE_DIR.parent / "pyproject.toml").read_text("utf-8"))
+    ran = call("--version")
+    assert (ran.exit_code, ran.output) == (0, f"orderengine {project['project']['version']}\n")

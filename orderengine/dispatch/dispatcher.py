@@ -77,7 +77,7 @@ class CeleryDispatcher:
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
         """Those of these orders, each at a version, of which a message waits in a queue.
 
-        Raises DispatchUnavailable also if there are too many messages to look through.
+        Raises QueuesTooLong if there are too many messages to look through.
         """
 
         def look() -> set[UUID]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.errors import QueuesTooLong
 
 READ_AT_ONCE = 200
 """Messages of one answer: about 600 KB at most are held at a time."""
@@ -42,7 +42,7 @@ def find_waiting(
 ) -> set[UUID]:
     """Those of the wanted orders, each at a version, of which a message waits in a queue.
 
-    Raises DispatchUnavailable if the queues are too long to be read in time.
+    Raises QueuesTooLong if they can not be read in time.
     """
     stops_at = clock() + SCAN_LIMIT_S
     missing = {(str(order_id), version) for order_id, version in wanted.items()}
@@ -56,7 +56,7 @@ def find_waiting(
                 if not missing:
                     return found
             if clock() > stops_at:
-                raise DispatchUnavailable("too many messages wait to look through them in time")
+                raise QueuesTooLong("too many messages wait to look through them in time")
     return found
 
 

@@ -132,3 +132,7 @@ class DispatchUnavailable(OrderEngineError):
     def __init__(self, message: str, cause: str = "no_answer") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class QueuesTooLong(DispatchUnavailable):
+    """The queues hold more messages than can be looked through in time."""

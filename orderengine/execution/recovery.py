@@ -10,7 +10,12 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from orderengine.domain.errors import DispatchUnavailable, FailureReason, StorageUnavailable
+from orderengine.domain.errors import (
+    DispatchUnavailable,
+    FailureReason,
+    QueuesTooLong,
+    StorageUnavailable,
+)
 from orderengine.domain.moves import Fail, RoutingCause
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded, logging_as
@@ -41,9 +46,10 @@ class Recovery:
     def run_once(self) -> int:
         """One round; returns how many orders were due.
 
-        Raises DispatchUnavailable before anything is claimed, or at the first message that the
-        broker does not take: what was claimed and not dispatched is due again within seconds. An
-        order that can not be brought back is logged and keeps none of the others waiting.
+        Raises DispatchUnavailable before anything is claimed, when the queues can not be looked
+        through, or at the first message that the broker does not take: what was claimed and not
+        dispatched is due again within seconds. An order that can not be brought back is logged and
+        keeps none of the others waiting.
         """
         if self._clock() < self._rests_until:
             return 0
@@ -60,10 +66,17 @@ class Recovery:
     def _waiting(self, due: Sequence[Order | Unreadable]) -> set[UUID]:
         began = self._clock()
         try:
-            return self._engine.dispatcher.waiting({each.order_id: each.version for each in due})
-        finally:
-            ended = self._clock()
-            self._rests_until = ended + REST_FACTOR * (ended - began)
+            found = self._engine.dispatcher.waiting({each.order_id: each.version for each in due})
+        except QueuesTooLong:
+            self._rest_after(began)
+            raise
+        # No rest after a wait for a broker that gave no answer: recovery is wanted when it is back.
+        self._rest_after(began)
+        return found
+
+    def _rest_after(self, began: float) -> None:
+        ended = self._clock()
+        self._rests_until = ended + REST_FACTOR * (ended - began)
 
 
 def _bring_back(engine: Engine, order: Order | Unreadable) -> None:

@@ -12,7 +12,7 @@ from celery import Celery
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.dispatch.waiting import READ_AT_ONCE, find_waiting, order_of
-from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.errors import QueuesTooLong
 from orderengine.domain.moves import RoutingCause
 from orderengine.stream.breaker import Breaker
 
@@ -97,5 +97,5 @@ def test_no_message_is_passed_over_while_others_come_and_go() -> None:
 
 def test_a_look_that_takes_too_long_is_given_up() -> None:
     clock = count()
-    with pytest.raises(DispatchUnavailable, match="too many messages"):
+    with pytest.raises(QueuesTooLong, match="too many messages"):
         find_waiting(Growing([b""] * 10), QUEUES, {uuid4(): 1}, lambda: float(next(clock)))

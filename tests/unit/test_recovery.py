@@ -7,7 +7,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from orderengine.domain.errors import DispatchUnavailable, FailureReason
+from orderengine.domain.errors import DispatchUnavailable, FailureReason, QueuesTooLong
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
@@ -140,6 +140,44 @@ def test_a_look_through_long_queues_is_followed_by_a_rest(
     world.clock.advance(20.0)
     assert recovery.run_once() == 1
     world.clock.advance(17.5)
+    assert recovery.run_once() == 0
+    world.clock.advance(1.0)
+    assert recovery.run_once() == 1
+
+
+def test_a_look_that_the_broker_broke_off_is_followed_by_no_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stop_at("pending")
+
+    def wait_in_vain(_: Mapping[UUID, int]) -> set[UUID]:
+        world.clock.advance(3.0)
+        raise DispatchUnavailable("no answer in time")
+
+    recovery = Recovery(world.engine, lambda: world.clock.seconds)
+    world.clock.advance(20.0)
+    with monkeypatch.context() as frozen, pytest.raises(DispatchUnavailable):
+        frozen.setattr(world.dispatcher, "waiting", wait_in_vain)
+        recovery.run_once()
+    world.clock.advance(15.0)
+    assert recovery.run_once() == 1
+
+
+def test_queues_that_are_too_long_are_not_looked_at_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stop_at("pending")
+
+    def give_up(_: Mapping[UUID, int]) -> set[UUID]:
+        world.clock.advance(2.5)
+        raise QueuesTooLong("too many messages")
+
+    recovery = Recovery(world.engine, lambda: world.clock.seconds)
+    world.clock.advance(20.0)
+    with monkeypatch.context() as backlog, pytest.raises(QueuesTooLong):
+        backlog.setattr(world.dispatcher, "waiting", give_up)
+        recovery.run_once()
+    world.clock.advance(22.0)
     assert recovery.run_once() == 0
     world.clock.advance(1.0)
     assert recovery.run_once() == 1

@@ -12,6 +12,7 @@ REDIS_ERRORS = (redis.RedisError, OSError)
 """What an answer that did not come, or a refusal, raises."""
 
 MAX_CONNECTIONS = 10_000
+_ANY_KEY = "orderengine:primary"
 
 
 class Pool(redis.ConnectionPool):
@@ -64,6 +65,14 @@ class Client(redis.Redis):
             if not isinstance(error, redis.ResponseError) or not is_to_be_left(error):
                 raise
         return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def require_primary(self) -> None:
+        """Raise the refusal of a server that is no primary; by then its connections are left.
+
+        A replica answers whoever only reads, also when it follows no primary any more. GETEX
+        without options changes nothing, and is a write to every server.
+        """
+        self.getex(_ANY_KEY)
 
     def note(self, error: Exception) -> None:
         """Leave the server if this error of one of its connections says so."""

@@ -66,6 +66,7 @@ class RedisCounts:
         if not self._breaker.allows():
             return None
         try:
+            self._client.require_primary()
             answer = ask()
         except REDIS_ERRORS as error:
             self._breaker.failed(error)

@@ -25,6 +25,7 @@ class Heartbeat:
     def is_alive(self) -> bool:
         """True if a worker's heart has beaten; False also when Redis gives no answer."""
         try:
+            self._client.require_primary()
             return bool(self._client.exists(HEARTBEAT_KEY))
         except REDIS_ERRORS:
             return False

@@ -182,6 +182,34 @@ def test_rates_are_counted_for_all_again(
     wait_until(is_counted_there)
 
 
+@pytest.fixture
+def cut_off(moving: Moving, client: Client) -> Client:
+    """A client that only reads, and is connected to an old primary which follows nobody now."""
+    old = moving.pair.primary
+    client.ping()
+    moving.fail_over()
+    moving.pair.client(old).replicaof("127.0.0.1", "1")
+    return client
+
+
+def test_whoever_only_reads_sees_the_heart_that_beats_at_the_new_primary(
+    moving: Moving, cut_off: Client
+) -> None:
+    with create_client(moving.url, PATIENT_S) as of_worker:
+        assert Heartbeat(of_worker).beat()
+    assert Heartbeat(cut_off).is_alive()
+
+
+def test_the_counts_and_queues_of_the_new_primary_are_told(
+    cut_off: Client, primary: Callable[[], redis.Redis]
+) -> None:
+    counts = RedisCounts(cut_off, Breaker(0.0), ("intake",))
+    primary().lpush("intake", "message")
+    assert counts.queued() == {"intake": 1}
+    primary().hset("orderengine:counts", "accepted:", 1)
+    assert counts.read() == {Sample(Counter.ACCEPTED): 1}
+
+
 def test_all_idle_connections_to_the_old_primary_are_left_at_once(
     moving: Moving, client: Client
 ) -> None:

@@ -156,9 +156,10 @@ def test_a_look_that_the_broker_broke_off_is_followed_by_no_rest(
 
     recovery = Recovery(world.engine, lambda: world.clock.seconds)
     world.clock.advance(20.0)
-    with monkeypatch.context() as frozen, pytest.raises(DispatchUnavailable):
+    with monkeypatch.context() as frozen:
         frozen.setattr(world.dispatcher, "waiting", wait_in_vain)
-        recovery.run_once()
+        with pytest.raises(DispatchUnavailable):
+            recovery.run_once()
     world.clock.advance(15.0)
     assert recovery.run_once() == 1
 
@@ -174,9 +175,10 @@ def test_queues_that_are_too_long_are_not_looked_at_again_at_once(
 
     recovery = Recovery(world.engine, lambda: world.clock.seconds)
     world.clock.advance(20.0)
-    with monkeypatch.context() as backlog, pytest.raises(QueuesTooLong):
+    with monkeypatch.context() as backlog:
         backlog.setattr(world.dispatcher, "waiting", give_up)
-        recovery.run_once()
+        with pytest.raises(QueuesTooLong):
+            recovery.run_once()
     world.clock.advance(22.0)
     assert recovery.run_once() == 0
     world.clock.advance(1.0)

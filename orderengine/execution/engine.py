@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
+from orderengine.domain.documents import decimal_text
 from orderengine.domain.errors import (
     AttemptFailed,
     DispatchUnavailable,
@@ -99,6 +100,7 @@ class Engine:
             status=order.status.value,
             version=order.version,
             attempt=order.attempt,
+            **_end(order),
         )
         return order
 
@@ -159,3 +161,17 @@ class Engine:
             self.dispatcher.route(order_id, version, cause, delay_s)
         except DispatchUnavailable as error:
             log.warning("dispatch_unavailable", order_id=str(order_id), error=str(error))
+
+
+def _end(order: Order) -> dict[str, str | float]:
+    """What the log tells of an order that has ended, so that one line says all; else nothing."""
+    if order.fill is not None and order.route is not None:
+        price = decimal_text(order.fill.executed_price)
+        told = {"dex": order.route.venue, "executed_price": price}
+    elif order.failure is not None:
+        told = {"reason": order.failure.reason.value, "detail": order.failure.detail}
+    else:
+        return {}
+    took_s = (order.updated_at - order.created_at).total_seconds()
+    what = {"symbol": order.symbol, "side": order.side.value, "quantity": f"{order.quantity:f}"}
+    return {**what, **told, "took_s": round(took_s, 3)}

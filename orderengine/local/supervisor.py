@@ -13,6 +13,7 @@ from orderengine.local.loop import Loop, StopRequests
 from orderengine.local.output import Mask, Output
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.local.processes import ProcessRef, outcome
+from orderengine.local.readable import readable
 from orderengine.local.readiness import (
     flower_is_ready,
     redis_trouble,
@@ -42,7 +43,8 @@ class Supervisor:
         self._folder = state_folder(root)
         self._loop = Loop()
         self._stop = StopRequests()
-        color = sys.stdout.isatty() and not env.get("NO_COLOR")
+        self._is_terminal = sys.stdout.isatty()
+        color = self._is_terminal and not env.get("NO_COLOR")
         self._output = Output(sys.stdout.fileno(), color=color)
         self._team = Team(self._loop, self._say, self._save_run)
         self._release: ProcfileChild | None = None
@@ -70,6 +72,11 @@ class Supervisor:
         finally:
             self._shut_down()
         return status
+
+    def _show(self, name: str, text: str) -> None:
+        """Write a line of a child."""
+        for line in readable(text) if self._is_terminal else (text,):
+            self._output.line(name, line)
 
     def _say(self, text: str) -> None:
         for line in text.splitlines():
@@ -125,7 +132,7 @@ class Supervisor:
             root=self._root,
             env=self._env,
             loop=self._loop,
-            write=self._output.line,
+            write=self._show,
             probe=self._probe(name),
         )
 

@@ -1,6 +1,7 @@
 """A checkout with a small Procfile of its own, and the supervisor that runs it as a process."""
 
 import os
+import pty
 import re
 import shutil
 import signal
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -30,6 +31,12 @@ def stop(*_):
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in modes else stop)
 if "broken" in modes:
     sys.exit("no such module")
+if "ordering" in modes:
+    order = dict(order_id="7a5f", level="info", logger="engine", timestamp="2026-11-29T23:00:00Z")
+    ended = dict(symbol="AAPL", side="buy", quantity="10", attempt=1, version=5, took_s=2.4)
+    for status in ("routing", "confirmed"):
+        told = dict(order, event="order_moved", status=status, **ended)
+        print(json.dumps(dict(told, dex="raydium", executed_price="230.1")), flush=True)
 if kind == "worker":
     open("worker.up", "w").close()
     while True:
@@ -87,39 +94,42 @@ class Stack:
         }
         self.lines: list[str] = []
         self._changed = threading.Condition()
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[subprocess.Popen[bytes]] = []
 
     @property
     def folder(self) -> Path:
         return self.root / ".orderengine"
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> subprocess.Popen[bytes]:
         return self._started[-1]
 
-    def start(self, command: str = "run") -> None:
+    def start(self, command: str = "run", *, terminal: bool = False) -> None:
+        """Start the supervisor; its output is a pipe, or a terminal."""
         # Tests that run under nohup would hand its deafness to SIGHUP on.
         inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        ours, theirs = pty.openpty() if terminal else os.pipe()
         process = subprocess.Popen(
             [sys.executable, "-m", "orderengine.local", command, "--root", str(self.root)],
             env=self.env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=theirs,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
+        os.close(theirs)
         signal.signal(signal.SIGHUP, inherited)
         self._started.append(process)
         self.lines = []
-        threading.Thread(target=self._read, args=(process, self.lines), daemon=True).start()
+        threading.Thread(target=self._read, args=(ours, self.lines), daemon=True).start()
 
-    def _read(self, process: subprocess.Popen[str], lines: list[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            with self._changed:
-                lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
+    def _read(self, output: int, lines: list[str]) -> None:
+        # The end of a terminal is an error on Linux.
+        with suppress(OSError), os.fdopen(output, encoding="utf-8") as told:
+            for line in told:
+                with self._changed:
+                    lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
 
     def wait_for(self, pattern: str, timeout_s: float = 30.0, after: int = 0) -> int:
         """The number of the line that has the pattern."""

@@ -1,5 +1,6 @@
 """`python -m orderengine.local run`: its children start, are started again, and stop."""
 
+import json
 import os
 import signal
 import socket
@@ -195,3 +196,19 @@ def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: S
     stack.start_until_ready()
     assert not any(ref.is_running() for ref in orphans)
     assert all(ref.is_running() for ref in stack.children())
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_gets_a_line_for_an_order_and_a_pipe_the_log(
+    stack: Stack, *, terminal: bool
+) -> None:
+    edit_procfile(stack, "python child.py worker", "python child.py worker ordering")
+    stack.env["NO_COLOR"] = "1"
+    stack.start(terminal=terminal)
+    stack.wait_for("Ctrl-C")
+    told = [line.split(" | ", 1)[1] for line in stack.lines if "7a5f" in line]
+    if terminal:
+        ended = "confirmed at 230.1 USDC on raydium in 2.4 s, attempt 1"
+        assert told == [f"order 7a5f buy 10 AAPL {ended}"]
+    else:
+        assert [json.loads(line)["status"] for line in told] == ["routing", "confirmed"]

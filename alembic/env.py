@@ -76,21 +76,28 @@ def _migrate(connection):
 
 @contextmanager
 def _alone(connection):
-    """Hold a lock of the session, which outlasts the transactions of an index made concurrently.
+    """Hold a lock that outlasts the transactions of an index which is made concurrently.
 
-    Who waits for it asks again and again: a statement that waited would hold a snapshot, and such
-    an index waits for all of these.
+    It is one of an open transaction on another connection, since a pooler keeps the session of the
+    server for that, and ends it when its client is gone. Such an index waits for all snapshots: an
+    idle transaction holds none, but a statement that waited for the lock would.
     """
-    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+    with connection.engine.connect() as opened:
+        keeper = opened.execution_options(isolation_level="READ COMMITTED")
+        while not _took_lock(keeper):
+            keeper.rollback()
+            time.sleep(LOCK_POLL_S)
+        keeper.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.commit()
-        time.sleep(LOCK_POLL_S)
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
-        connection.commit()
+        try:
+            yield
+        finally:
+            connection.rollback()
+
+
+def _took_lock(keeper):
+    asked = text("SELECT pg_try_advisory_xact_lock(:key)")
+    return keeper.execute(asked, {"key": LOCK}).scalar()
 
 
 def _newer_revision():

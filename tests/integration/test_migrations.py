@@ -1,13 +1,14 @@
 """The migrations: up, down to empty, up again, and no difference from the tables in the code."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import alembic.command
 import pytest
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, event, text
 
 from orderengine.domain.documents import fill_from, fill_leg_from, route_from
 from orderengine.execution.ports import SwapLeg
@@ -35,6 +36,12 @@ INSERT INTO sim_transactions (signature, order_id, attempt, venue, pool, symbol,
     executed_quote_amount, fee, market_impact_bps)
 VALUES ('s', gen_random_uuid(), 1, 'meteora', 'm-1', 'AAPL', 'sell', 100000, 22770000, 9, now(),
     now(), 'executed', 100000, 22900000, 0.05, 1.5)"""
+
+HOLDERS = text(
+    """
+SELECT state FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND objid = x'0DE4E61'::integer AND granted"""
+)
 
 
 @pytest.fixture
@@ -115,6 +122,22 @@ def test_an_older_release_leaves_a_newer_schema_as_it_is(
     connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(CommandError, match="0000"):
         alembic.command.upgrade(config, "head")
+
+
+def test_a_transaction_holds_the_lock_of_a_migration_while_an_index_is_made(
+    config: Config, connection: Connection
+) -> None:
+    """A pooler in transaction mode gives a session without an open transaction to others."""
+    states: list[str] = []
+
+    def look(*args: Any) -> None:
+        if "CONCURRENTLY" in args[2]:
+            with connection.engine.connect() as other:
+                states.extend(other.execute(HOLDERS).scalars())
+
+    event.listen(connection, "before_cursor_execute", look)
+    alembic.command.upgrade(config, "head")
+    assert set(states) == {"idle in transaction"}
 
 
 def test_the_probe_knows_the_newest_revision(config: Config, connection: Connection) -> None:

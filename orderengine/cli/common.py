@@ -1,6 +1,10 @@
 """What the commands share: where the engine is, their options, and errors in one line."""
 
+import contextlib
+import errno
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +27,8 @@ EXIT_UNKNOWN = 3
 EXIT_INTERRUPTED = 130
 STOPPED_WATCHING = "stopped watching; orders go on"
 WIDEST = 1000
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What a write to a full disk, or to one that is gone, ends with."""
 STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,13 +88,33 @@ def stopped_as(message: str) -> Iterator[None]:
         raise Interrupted(message) from error
 
 
+def drop_output() -> None:
+    """Drop the rest of standard output, which Python would try to write again at its end."""
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+@contextmanager
+def full_disk_told(before: str = "") -> Iterator[None]:
+    """Make a full disk under standard output one line, which begins with `before`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        drop_output()
+        kind = InDoubt if before else Refusal
+        raise kind(f"{before}writing standard output failed: {error.strerror}") from error
+
+
 class Commands(click.Group):
     """A group whose commands end with one line and a status when they can not go on."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with full_disk_told():
+                return super().invoke(ctx)
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:

@@ -12,11 +12,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from orderengine.cli.common import Refusal, stopped_as
+from orderengine.cli.common import stopped_as
 from orderengine.cli.operate import operator_ports
 from orderengine.cli.target import STDOUT, Target
 from orderengine.domain.documents import decimal_text, time_text
-from orderengine.domain.errors import OrderEngineError
+from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import (
     EVENT_COLUMNS,
     ORDER_COLUMNS,
@@ -55,8 +55,8 @@ def export(what: str, kind: str | None, path: str, *, as_json: bool) -> None:
             is_json = as_json or kind == "jsonl"
             write = _jsonl_writer(output) if is_json else _csv_writer(output, COLUMNS[what])
             written = _write_all(what, archive, write)
-    except OrderEngineError as error:
-        raise Refusal(f"{error}; {target.left}") from error
+    except StorageUnavailable as error:
+        raise StorageUnavailable(f"{error}; {target.left}") from error
     click.echo(json.dumps({what: written}) if as_json else f"{written} {what}", err=True)
 
 

@@ -13,6 +13,7 @@ import click
 from orderengine.cli.common import (
     EXIT_REFUSED,
     STOPPED_WATCHING,
+    full_disk_told,
     json_option,
     order_arguments,
     plain_option,
@@ -85,11 +86,12 @@ def submit(
     with stopped_as(may_be_stored(key)):
         accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
-    if as_json:
-        tell_json(accepted)
-    else:
-        replay = " (placed before, under the same key)" if accepted.get("replayed") else ""
-        click.echo(f"order {order_id}: {side} {quantity} {symbol}{replay}")
+    replay = " (placed before, under the same key)" if accepted.get("replayed") else ""
+    with full_disk_told(f"order {order_id} was accepted; "):
+        if as_json:
+            tell_json(accepted)
+        else:
+            click.echo(f"order {order_id}: {side} {quantity} {symbol}{replay}")
     if watched:
         told = _shown([order_id], plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:

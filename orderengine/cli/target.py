@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from uuid import uuid4
 
 import click
 
-from orderengine.cli.common import Refusal
+from orderengine.cli.common import Refusal, drop_output
 
 STDOUT = "-"
 
@@ -72,9 +71,3 @@ class Target:
         finally:
             with contextlib.suppress(OSError):
                 beside.unlink()
-
-
-def drop_output() -> None:
-    """Drop the rest of standard output, which Python would try to write again at its end."""
-    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,8 +1,12 @@
 """What people read of orders: it fits their terminal, has units, and the times of the events."""
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import websocket
@@ -110,3 +114,22 @@ def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((PACKAGE_DIR.parent / "pyproject.toml").read_text("utf-8"))
     ran = call("--version")
     assert (ran.exit_code, ran.output) == (0, f"orderengine {project['project']['version']}\n")
+
+
+def test_a_full_disk_is_one_line(desk: Desk) -> None:
+    placed = ["submit", "AAPL", "buy", "1"]
+    for command in (["list"], ["list", "--json"], ["instruments"], placed):
+        desk.traded = b'{"instruments":[{"symbol":"AAPL"}]}'
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            ran = subprocess.run(
+                [sys.executable, "-m", "orderengine", *command, "--url", desk.url],
+                env={"PATH": os.environ["PATH"]},
+                cwd=PACKAGE_DIR.parent,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        code, before = (3, "order 7a5f was accepted; ") if command is placed else (2, "")
+        told = f"{before}writing standard output failed: No space left on device\n"
+        assert (ran.returncode, ran.stderr) == (code, told)

@@ -191,14 +191,14 @@ def tell_json(document: object) -> None:
 
 
 def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> None:
-    """Write rows as a table, as wide as it has to be: on a small terminal its lines are broken."""
+    """Write rows as a table, as wide as it has to be; a cell that begins with an end is colored."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     def cell(value: object) -> Text:
         text = "" if value is None else str(value)
-        return Text(text, STYLES.get(text, ""))
+        return Text(text, STYLES.get(text.partition(" ")[0], ""))
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     names = list(columns)

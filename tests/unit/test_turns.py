@@ -6,11 +6,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from orderengine.api.errors import Refused
-from orderengine.api.turns import AT_ONCE, WAITING, Turns
+from orderengine.api.turns import AT_ONCE, LONGEST_REST_S, WAITING, Turns
 from orderengine.execution.lists import OrderFilter
 from tests.web import Web
 
 LIMIT_S = 30.0
+
+
+class FakeTime:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.advances: list[float] = []
+
+    def now(self) -> float:
+        return sum(self.advances)
+
+    def advance(self, by_s: float) -> None:
+        self.advances.append(by_s)
 
 
 def test_a_place_is_given_back_whatever_happens_in_it() -> None:
@@ -31,6 +44,27 @@ def test_who_waited_too_long_is_refused_and_leaves_its_place() -> None:
             with pytest.raises(Refused) as refusal, turns.turn():
                 pass
             assert (refusal.value.status, refusal.value.headers) == (503, {"Retry-After": "1"})
+
+
+def test_lists_in_a_row_leave_three_quarters_of_the_time_to_others() -> None:
+    clock = FakeTime()
+    turns = Turns(clock=clock.now, pause=clock.advance)
+    for _ in range(100):
+        with turns.turn():
+            clock.advance(0.01)
+    assert clock.now() == pytest.approx(100 * 0.01 + 99 * 0.03)
+    assert max(clock.advances) <= LONGEST_REST_S
+
+
+def test_no_list_rests_that_comes_after_others_had_their_time() -> None:
+    clock = FakeTime()
+    turns = Turns(clock=clock.now, pause=clock.advance)
+    with turns.turn():
+        clock.advance(10.0)
+    clock.advance(LONGEST_REST_S)
+    before = clock.now()
+    with turns.turn():
+        assert clock.now() == before
 
 
 def test_lists_that_hang_leave_the_threads_of_the_server_to_orders(

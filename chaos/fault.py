@@ -42,7 +42,7 @@ class Fault:
 
     `quick` is None for what `make chaos-quick` leaves out. `recovery_limit_s` counts from the last
     time that everything was back; `tells_sockets` for processes that leave in order, and have to
-    say so to their sockets.
+    say so to their sockets; `runs_alone` for one that compares speeds: no other runs beside it.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Fault:
     settings: Mapping[str, str] = field(default_factory=dict)
     recovery_limit_s: float = 30.0
     tells_sockets: bool = False
+    runs_alone: bool = False
 
     @property
     def environ(self) -> dict[str, str]:

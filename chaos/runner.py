@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,13 @@ def run_here(plan: Plan, path: Path) -> int:
 def run_apart(plan: Plan, root: Path, tell: Callable[[Document], None]) -> list[Document]:
     """Run each fault in a process of its own, on the engine in `root`: what they came to."""
     waiting = [name for name in plan.names if plan.scale(name) is not None]
-    waiting.sort(key=lambda name: name != LONGEST)
+    waiting.sort(key=lambda name: (FAULTS[name].runs_alone, name != LONGEST))
     running: dict[str, subprocess.Popen[bytes]] = {}
     found: dict[str, Document] = {}
     with tempfile.TemporaryDirectory(prefix="orderengine-chaos-") as folder:
         try:
             while waiting or running:
-                while waiting and len(running) < plan.jobs:
+                while waiting and _has_place(waiting[0], running, plan.jobs):
                     name = waiting.pop(0)
                     running[name] = _start(plan, name, root, Path(folder) / name)
                 time.sleep(POLL_S)
@@ -95,6 +95,13 @@ def run_apart(plan: Plan, root: Path, tell: Callable[[Document], None]) -> list[
                 child.terminate()
                 child.wait()
     return [found[name] for name in plan.names if name in found]
+
+
+def _has_place(name: str, running: Collection[str], jobs: int) -> bool:
+    """Whether a fault may start now: beside others, or when they have ended."""
+    if any(FAULTS[each].runs_alone for each in (name, *running)):
+        return not running
+    return len(running) < jobs
 
 
 def _start(plan: Plan, name: str, root: Path, path: Path) -> "subprocess.Popen[bytes]":

@@ -120,5 +120,6 @@ FAULTS = (
         inject=storm,
         full=Scale(orders=2000, times=1_000_000),
         quick=None,  # two figures of a busy machine tell nothing
+        runs_alone=True,
     ),
 )

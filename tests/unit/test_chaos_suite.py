@@ -176,3 +176,11 @@ def test_a_run_in_which_nothing_happened_does_not_pass() -> None:
 def test_choices_follow_from_the_seed() -> None:
     draws = [random.Random(f"3:{name}").random() for name in ("deploys", "deploys", "soak")]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_fault_that_compares_speeds_runs_alone() -> None:
+    assert runner._has_place("list_storm", {}, 2)
+    assert not runner._has_place("list_storm", {"soak"}, 2)
+    assert not runner._has_place("soak", {"list_storm"}, 2)
+    assert runner._has_place("redis_flushes", {"soak"}, 2)
+    assert not runner._has_place("redis_flushes", {"soak", "power_losses"}, 2)

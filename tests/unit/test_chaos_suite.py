@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos import results, sabotage
+from chaos import results, runner, sabotage
 from chaos.fault import Scale
 from chaos.faults import FAULTS
 from chaos.faults.fail_points import SLOTS

@@ -33,6 +33,7 @@ Row = Any
 """A row of a result: a named tuple of its columns."""
 
 CONNECT_TIMEOUT_S = 2
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
 POOL_TIMEOUT_S = 1.0
 
 ON_THE_SERVER: Mapping[str, str | int] = {"statement_timeout": 1500}
@@ -70,10 +71,9 @@ def create_database_engine(
 
     One statement decides each step of an order, so nothing ever holds a row while a process
     sleeps. `url` must name the psycopg2 driver. No session state is set: a pooled host in
-    transaction mode works too. `max_overflow` connections come and go beyond the pool; as many as
-    it has unless said otherwise. One that is not free within `pool_timeout_s` seconds is not waited
-    for any longer. Connections that write are opened to a server that can be written to, and the
-    others to any.
+    transaction mode works too. `max_overflow` connections may be open beyond `pool_size`, by
+    default as many again. A statement waits `pool_timeout_s` seconds for a free one. With `writes`
+    they are opened to a server that takes writes, else to any.
     """
     psycopg2.extensions.set_wait_callback(wait_bounded)
     condition = Condition()
@@ -85,16 +85,13 @@ def create_database_engine(
         pool_timeout=pool_timeout_s,
         pool_recycle=1800,
         connect_args={
+            **_KEEPALIVES,
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": application,
-            "keepalives_idle": 30,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
             "target_session_attrs": "read-write" if writes else "any",
         },
         json_deserializer=json_value,
-        # There is nothing to take back: each statement is a transaction that has ended.
-        pool_reset_on_return=None,
+        pool_reset_on_return=None,  # each statement is a transaction that has ended
         execution_options={_CONDITION: condition},
     )
     event.listen(engine, "do_connect", Connector())

@@ -37,6 +37,18 @@ from orderengine.config import Settings
 if TYPE_CHECKING:
     from orderengine.bootstrap.web import WebPorts
 
+DESCRIBED = (
+    orders.blueprint,
+    named_orders.blueprint,
+    event_stream.blueprint,
+    market.blueprint,
+    access.blueprint,
+    health.blueprint,
+)
+"""Those in the description of the API, in its order."""
+
+OTHERS = (metrics.blueprint, named_orders.earlier, documentation.blueprint, page.blueprint)
+
 
 class _InSchemaOrder(DefaultJSONProvider):
     sort_keys = False
@@ -67,19 +79,10 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     limit_keys(app)
     api = describe(app, asks_for_keys=ports.gate.asks_for_keys)
     register_error_handlers(app)
-    for blueprint in (
-        orders.blueprint,
-        named_orders.blueprint,
-        event_stream.blueprint,
-        market.blueprint,
-        access.blueprint,
-        health.blueprint,
-    ):
-        api.register_blueprint(blueprint)
-    app.register_blueprint(metrics.blueprint)
-    app.register_blueprint(named_orders.earlier)
-    app.register_blueprint(documentation.blueprint)
-    app.register_blueprint(page.blueprint)
+    for described in DESCRIBED:
+        api.register_blueprint(described)
+    for other in OTHERS:
+        app.register_blueprint(other)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
     register_updates(app, ports.orders, ports.hub, ports.gate, caps, ports.meter)
     trust_proxies(app, ports.proxy_hops)

@@ -1,7 +1,8 @@
 """A web process, assembled from its settings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from sqlalchemy import Engine as DatabaseEngine
 
@@ -84,20 +85,16 @@ class WebPorts:
 
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; nothing connects before it is used."""
-    pools = WebPools.of(settings.web_concurrency)
-    database = _web_database(settings.database_url, pools)
-    reading = _reading_database(settings.database_url, pools)
+    database, reading = _databases(settings)
     orders = SqlOrders(database, reading)
     keys = SqlKeys(database, reading)
     limits = _limits(settings)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
-    breaker = Breaker(SKIP_REDIS_S)
+    breaker, tally = Breaker(SKIP_REDIS_S), Tally()
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
-    heartbeat = Heartbeat(client)
-    tally = Tally()
     dispatcher = metered_dispatcher(celery, breaker, tally)
     publisher = RedisEventPublisher(client, breaker, tally)
-    probes = SystemProbes(database, dispatcher, heartbeat)
+    probes = SystemProbes(database, dispatcher, Heartbeat(client))
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
     clock = DatabaseClock(database)
     prices = SimulatedPrices(settings.simulation.seed, clock)
@@ -109,13 +106,7 @@ def build_web(settings: Settings) -> WebPorts:
         publisher=publisher,
         dispatcher=dispatcher,
         board=quote_board(settings.simulation, clock, WEB_QUOTERS),
-        hub=Hub(
-            settings.redis_url,
-            orders,
-            SqlClientOrders(database),
-            demotions=lambda: celery.demotions + publisher.demotions + client.demotions,
-            meter=tally,
-        ),
+        hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), tally),
         probes=probes,
         watch=Watch(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),
         meter=tally,
@@ -154,23 +145,45 @@ class WebPools(NamedTuple):
         return cls(share - reading - overflow, overflow, reading)
 
 
-def _web_database(url: str, pools: WebPools) -> DatabaseEngine:
-    return create_database_engine(
+def _databases(settings: Settings) -> tuple[DatabaseEngine, DatabaseEngine]:
+    """The connections that write, and those for lists and figures."""
+    url, pools = settings.database_url, WebPools.of(settings.web_concurrency)
+    writing = create_database_engine(
         url,
         pool_size=pools.size,
         max_overflow=pools.overflow,
         application="orderengine-web",
     )
-
-
-def _reading_database(url: str, pools: WebPools) -> DatabaseEngine:
-    return create_database_engine(
+    reading = create_database_engine(
         url,
         pool_size=pools.reading,
         max_overflow=0,
         pool_timeout_s=WEB_READING_TIMEOUT_S,
         application="orderengine-web-reading",
         writes=False,
+    )
+    return writing, reading
+
+
+class _Demotable(Protocol):
+    @property
+    def demotions(self) -> int: ...
+
+
+def _hub(
+    url: str,
+    orders: Orders,
+    database: DatabaseEngine,
+    clients: Sequence[_Demotable],
+    tally: Tally,
+) -> Hub:
+    """The hub, which leaves its server when another client of Redis has met an old primary."""
+    return Hub(
+        url,
+        orders,
+        SqlClientOrders(database),
+        demotions=lambda: sum(each.demotions for each in clients),
+        meter=tally,
     )
 
 

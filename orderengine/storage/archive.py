@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.database import BY_INDEX, Statement, outages_as, run
+from orderengine.database import BY_INDEX, Statement
 from orderengine.database import Row as SqlRow
-from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
+from orderengine.storage.reading import ask
 
 MOST_COUNTED = 100_000
 
@@ -167,8 +167,7 @@ class SqlArchive:
         return int(row.total)
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[SqlRow]:
-        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
-            return run(self._engine, statement, values)
+        return ask(self._engine, statement, values)
 
 
 def _standing(row: SqlRow) -> StandingOrder:

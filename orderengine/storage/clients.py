@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.database import BY_INDEX, Statement, outages_as, run
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.database import BY_INDEX, Statement
 from orderengine.execution.standing import Look, Standing
+from orderengine.storage.reading import ask
 
 # Each kind has an index of its own, and the planner is asked for its order: so it takes that index
 # also where one client has nearly all, or the table was small a while ago. The latest ones first:
@@ -48,8 +48,7 @@ class SqlClientOrders:
             "since": [since and since.isoformat() for since in ended_since.values()],
             "limit": limit,
         }
-        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
-            rows = run(self._engine, _LOOK, values)
+        rows = ask(self._engine, _LOOK, values)
         looked_at: dict[str, datetime] = {}
         found: dict[str, dict[UUID, Standing]] = defaultdict(dict)
         for row in rows:

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from orderengine.database import BY_INDEX, Row, Statement, outages_as, run
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.database import BY_INDEX, Row, Statement
 from orderengine.domain.order import OrderStatus, known_status
 from orderengine.execution.watch import OpenOrders, Step, Steps
+from orderengine.storage.reading import ask
 
 SETTLED_S = 60.0
 """After this long hardly any statement can still add an event of then: each ends within seconds,
@@ -114,5 +114,4 @@ class SqlFigures:
         return int(row.total)
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
-            return run(self._engine, statement, values)
+        return ask(self._engine, statement, values)

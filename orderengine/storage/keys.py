@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from orderengine.database import Row, Statement, outages_as, run
+from orderengine.database import Row, Statement
 from orderengine.domain.access import ApiKey, Caller, KeyRecord
-from orderengine.domain.errors import StorageCause, StorageUnavailable
+from orderengine.storage.reading import Reader, ask
 
 _ADD = Statement(
     """
@@ -76,7 +76,7 @@ class SqlKeys:
 
     def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
         self._engine = engine
-        self._elsewhere = elsewhere
+        self._reading = Reader(engine, elsewhere)
 
     def add(self, key: ApiKey) -> None:
         """Store a new key."""
@@ -89,15 +89,8 @@ class SqlKeys:
         While no server takes writes it is looked up over `elsewhere`, if given, and not noted. One
         that is not there may have been made a moment ago.
         """
-        try:
-            rows = self._run(_USE, {"id": key_id, "digest": digest})
-        except StorageUnavailable as error:
-            if self._elsewhere is None or error.cause is not StorageCause.READ_ONLY:
-                raise
-            with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
-                rows = run(self._elsewhere, _KNOWN, {"id": key_id})
-            if not rows:
-                raise
+        values = {"id": key_id, "digest": digest}
+        rows = self._reading.rows(_USE, values, instead=_KNOWN)
         return ApiKey(rows[0].id, rows[0].client_id, bytes(rows[0].digest)) if rows else None
 
     def revoke(self, key_id: str) -> bool:
@@ -139,8 +132,7 @@ class SqlKeys:
         return Caller(rows[0].client_id, rows[0].key_id) if rows else None
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
-            return run(self._engine, statement, values)
+        return ask(self._engine, statement, values)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -10,7 +10,7 @@ from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from orderengine.database import Row, Statement, outages_as, run
+from orderengine.database import Row, Statement
 from orderengine.domain.documents import fill_document, route_document
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
@@ -38,7 +38,7 @@ from orderengine.execution.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.json_text import json_text
 from orderengine.storage import lists, sql
-from orderengine.storage.reading import Reader
+from orderengine.storage.reading import Reader, ask
 from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000
@@ -179,8 +179,7 @@ class SqlOrders:
         return self._run(sql.MOVES[type(move)], values | _values(move))
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
-            return run(self._engine, statement, values)
+        return ask(self._engine, statement, values)
 
 
 def _new_values(order: NewOrder) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading single orders also while no server takes writes."""
+"""Running statements for the stores, and reading single rows while no server takes writes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,20 +21,29 @@ class Reader:
         self._elsewhere = elsewhere
 
     def rows(
-        self, statement: Statement, values: Mapping[str, Any], *, needed: bool = True
+        self,
+        statement: Statement,
+        values: Mapping[str, Any],
+        *,
+        needed: bool = True,
+        instead: Statement | None = None,
     ) -> list[Row]:
-        """The rows; raises StorageUnavailable."""
+        """The rows; raises StorageUnavailable.
+
+        `instead` is run over `elsewhere` in the place of a statement that writes.
+        """
         try:
-            return _ask(self._engine, statement, values)
+            return ask(self._engine, statement, values)
         except StorageUnavailable as error:
             if self._elsewhere is None or error.cause is not StorageCause.READ_ONLY:
                 raise
-            found = _ask(self._elsewhere, statement, values)
+            found = ask(self._elsewhere, instead or statement, values)
             if needed and not found:
                 raise
             return found
 
 
-def _ask(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+def ask(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    """Run a statement; raises StorageUnavailable where `database.run` finds an outage."""
     with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
         return run(engine, statement, values)

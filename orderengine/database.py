@@ -271,7 +271,7 @@ class _Opened:
 
 
 def _refuse_suspect(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
-    """Have the pool replace a connection that the server closed while it was idle, or a doubtful.
+    """Have the pool replace a connection that is in doubt, or that the server closed while idle.
 
     The socket of an idle connection has something to read only then, or when the server sent a
     notice; looking at it costs no round trip, which a ping before every statement would. A new

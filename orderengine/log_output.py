@@ -29,7 +29,7 @@ class LogOutput:
         self._is_torn = False
 
     def write(self, text: str) -> None:
-        """Write a line, or drop it; whoever has closed the pipe is not told anything either."""
+        """Write a line, or drop it; a pipe that was closed is no error."""
         try:
             if self._dropped:
                 if not self._send(self._notice(self._dropped) + "\n", 0.0):

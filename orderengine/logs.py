@@ -17,10 +17,10 @@ _KEY_OR_TICKET = re.compile(r"(oe_[0-9a-f]{12}|oet)_[A-Za-z0-9_-]+")
 
 
 def withhold_secrets(_logger: WrappedLogger, _method: str, line: str | EventDict) -> str:
-    """Leave of a key or ticket in a finished line its id at most.
+    """Redact keys and tickets in a finished line; the id of a key stays.
 
-    Nobody logs one, but a client may send it where it does not belong: into a path, or into a
-    header that is none, which gunicorn repeats.
+    The engine logs none, but a client may send one in the wrong place: in a path, or in a malformed
+    header, which gunicorn repeats.
     """
     return _KEY_OR_TICKET.sub(r"\1_[...]", str(line))
 

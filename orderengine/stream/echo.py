@@ -31,7 +31,7 @@ class Echo:
         self._called_at: float | None = None
 
     def call(self) -> None:
-        """Publish, if it is time; a server that does not take it says nothing about the other."""
+        """Publish, if it is time; an error says nothing about the server of the subscription."""
         if time.monotonic() < self._due_at:
             return
         try:
@@ -49,11 +49,11 @@ class Echo:
         self._called_at = None
 
     def check(self) -> None:
-        """Raise redis.ConnectionError if nothing more is to be read, and none has arrived."""
+        """Raise redis.ConnectionError if an echo is overdue; only when nothing is left to read."""
         if self._called_at is not None and time.monotonic() - self._called_at > LIMIT_S:
             raise redis.ConnectionError("what is published does not arrive here")
 
     def begin(self) -> None:
-        """A new subscription: what the last one has missed does not count."""
+        """Forget the echoes of the last subscription: a new one begins."""
         self._called_at = None
         self._due_at = 0.0

@@ -1,4 +1,4 @@
-"""What the tasks take: looked at before a message becomes one of them."""
+"""Checks the arguments of a message before it becomes a task."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

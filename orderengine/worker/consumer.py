@@ -74,19 +74,19 @@ class BrokerConsumer(Consumer):
         ignore_errors(connection, connection.close)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 - Celery's
-        """Drop what names no task."""
+        """Drop a message that names no task."""
         drop(Reason.UNREADABLE, "it names no task", _told(message))
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
-        """Drop what names a task that this release does not have."""
+        """Drop a message for a task that this release does not have."""
         drop(Reason.UNKNOWN_TASK, exc, _told(message))
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
-        """Drop what its task does not take."""
+        """Drop a message with arguments that its task does not take."""
         drop(Reason.ARGUMENTS, exc, _told(message))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Drop what cannot be read."""
+        """Drop a message that cannot be read."""
         drop(Reason.UNREADABLE, exc, _told(message))
 
     def keep_task_events(self) -> None:

@@ -8,8 +8,8 @@ from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from orderengine.config import ConfigurationError, migration_database_url
-from orderengine.outages import WORDS, cause_of
+from orderengine.config import ConfigurationError, libpq_note, migration_database_url
+from orderengine.outages import WORDS, cause_of, driver_words
 from orderengine.settlement import tables as settlement_tables
 from orderengine.storage import tables as storage_tables
 
@@ -52,9 +52,10 @@ def run_online() -> None:
 
 def _told(cause, error):
     """The cause, and the driver's words, which name the server and no password."""
-    words = " ".join(str(error.orig).split())
+    words = driver_words(error)
     told = WORDS[cause] if words in WORDS[cause] else f"{WORDS[cause]}: {words}"
-    return f"{told} (DATABASE_URL_UNPOOLED, or DATABASE_URL without it, names the database)"
+    named = "DATABASE_URL_UNPOOLED, or DATABASE_URL without it, names the database"
+    return f"{told} ({named}{libpq_note()})"
 
 
 def _migrate(connection):

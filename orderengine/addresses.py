@@ -1,5 +1,6 @@
 """Addresses that a process listens on, and how this machine reaches it there."""
 
+import socket
 from ipaddress import ip_address
 
 
@@ -14,3 +15,23 @@ def is_loopback(host: str) -> bool:
 def reachable_host(host: str) -> str:
     """Where this machine reaches a process that listens there: loopback if on all interfaces."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def is_address(host: str) -> bool:
+    """True for an IP address and for `localhost`: a shell or another tool sets HOST to a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+def obstacle_to_listen(host: str) -> str | None:
+    """Why no process of this machine can listen there, whatever the port; None if one can."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None

@@ -9,8 +9,8 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from orderengine.addresses import is_loopback
 from orderengine.host_lists import with_hosts_as_options
-from orderengine.url_options import unknown_option
-from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span
+from orderengine.url_options import unknown_option, variables_of_libpq
+from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span, credentials
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
 
@@ -18,6 +18,8 @@ PACKAGE_DIR = Path(__file__).parent
 
 _NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS")
+WORKER_OPTIONS = re.compile("CELERY_WORKER_[A-Z_]+")  # each an option of Celery's command
 _REDIS_PATH = re.compile(r"/?[0-9]*")
 
 
@@ -154,7 +156,7 @@ class FlowerSettings:
             redis_url=_redis_url(env),
             host=env.text("FLOWER_HOST", "127.0.0.1"),
             port=env.integer("FLOWER_PORT", 5555, 1, 65535),
-            basic_auth=_credentials(env.text("FLOWER_BASIC_AUTH", "")),
+            basic_auth=credentials(env.text("FLOWER_BASIC_AUTH", "")),
             log_level=_log_level(env),
             ignored=env.set_among(BROKER_VARIABLES),
         )
@@ -178,23 +180,17 @@ def _redis_url(env: Reader) -> str:
     return broker_url(env.required("REDIS_URL"), cert_reqs.lower())
 
 
-def _credentials(text: str) -> tuple[str, ...]:
-    """`user:password` pairs; a password alone, as hosts generate them, is the user `flower`'s."""
-    parts = [part.strip() for part in text.split(",")] if text else []
-    if len(parts) == 1 and ":" not in text:
-        return (f"flower:{text}",)
-    for part in parts:
-        user, _, password = part.partition(":")
-        if not user or not password:
-            message = "FLOWER_BASIC_AUTH must be user:password; a comma separates several"
-            raise ConfigurationError(message)
-    return tuple(parts)
+def refuse_overruling(options: re.Pattern[str], environ: Mapping[str, str] | None = None) -> None:
+    """Raise ConfigurationError for a variable that would beat how web or the worker is set up."""
+    given = os.environ if environ is None else environ
+    for name in sorted(given):
+        if given[name].strip() and options.fullmatch(name):
+            raise ConfigurationError(f"{name} would change how this process runs: unset it")
 
 
-def refuse_overruling(environ: Mapping[str, str] | None = None) -> None:
-    """Raise ConfigurationError for what would beat the configuration of the web server."""
-    if Reader(os.environ if environ is None else environ).text("GUNICORN_CMD_ARGS", ""):
-        raise ConfigurationError("GUNICORN_CMD_ARGS would change how the API is served: unset it")
+def libpq_note() -> str:
+    """What of the environment libpq obeys beside DATABASE_URL, to end an error with."""
+    return variables_of_libpq(os.environ)
 
 
 def _protection(env: Reader) -> Protection:

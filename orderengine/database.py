@@ -161,14 +161,15 @@ def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
         cause = cause_of(error)
         if cause is None:
             raise
-        outage = unavailable(f"{said}: {_told(error, cause)}")
+        outage = unavailable(_told(said, error, cause))
         if isinstance(outage, StorageUnavailable):
             outage.cause = cause
         raise outage from error
 
 
-def _told(error: Exception, cause: StorageCause) -> str:
-    return type(error).__name__ if cause is StorageCause.NO_ANSWER else WORDS[cause]
+def _told(said: str, error: Exception, cause: StorageCause) -> str:
+    # A server that refuses has answered.
+    return f"{said}: {type(error).__name__}" if cause is StorageCause.NO_ANSWER else WORDS[cause]
 
 
 def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:

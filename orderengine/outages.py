@@ -11,6 +11,7 @@ from psycopg2 import errorcodes
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from orderengine.config import libpq_note
 from orderengine.domain.errors import StorageCause
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,11 @@ def cause_of(error: BaseException) -> StorageCause | None:
     return cause or StorageCause.NO_ANSWER
 
 
+def driver_words(error: BaseException) -> str:
+    """The driver's words in one line: they name the server, and no password."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
 class Condition:
     """How the statements of one pool of connections fared lately; shared by all threads.
 
@@ -130,7 +136,8 @@ class Condition:
             if began:
                 self._logged_at[cause] = now
         if began:
-            log.warning("postgresql_unavailable", cause=cause.value, error=WORDS[cause])
+            told = WORDS[cause] + libpq_note()
+            log.warning("postgresql_unavailable", cause=cause.value, error=told)
 
     def succeeded(self, *, writing: bool) -> None:
         """Note a statement with an answer."""

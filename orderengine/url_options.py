@@ -1,6 +1,20 @@
-"""The options in the query of a PostgreSQL URL: other clients know some that libpq does not."""
+"""What libpq takes beside the address in a PostgreSQL URL: the URL's options, and variables."""
 
+import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
+
+_HARMLESS = r"(?!DATA$|APPNAME$|TZ$|DATESTYLE$|CLIENTENCODING$|GEQO$)"
+_LIBPQ = re.compile(rf"PG{_HARMLESS}[A-Z]+")
+
+
+def variables_of_libpq(environ: Mapping[str, str]) -> str:
+    """Names the variables that libpq reads beside DATABASE_URL, to end an error with; or nothing.
+
+    They are obeyed, since a deployment may need them, but may also be of another program.
+    """
+    names = sorted(name for name in environ if environ[name] and _LIBPQ.fullmatch(name))
+    return f"; libpq obeys {', '.join(names)} too" if names else ""
 
 
 def unknown_option(query: str) -> str | None:

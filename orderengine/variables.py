@@ -114,3 +114,19 @@ class Reader:
             message = f"{name} must be an integer from {low} to {high}"
             raise ConfigurationError(message)
         return value
+
+
+def credentials(text: str) -> tuple[str, ...]:
+    """`user:password` pairs; a password alone, as hosts generate them, is the user `flower`'s.
+
+    Raises ConfigurationError.
+    """
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if len(parts) == 1 and ":" not in text:
+        return (f"flower:{text}",)
+    for part in parts:
+        user, _, password = part.partition(":")
+        if not user or not password:
+            message = "FLOWER_BASIC_AUTH must be user:password; a comma separates several"
+            raise ConfigurationError(message)
+    return tuple(parts)

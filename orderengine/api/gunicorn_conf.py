@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 
 from orderengine import heap
+from orderengine.addresses import obstacle_to_listen
 from orderengine.api import reading
 from orderengine.api.capacity import HTTP_THREADS
 from orderengine.api.context import ports_of
@@ -27,7 +28,7 @@ from orderengine.api.server import (
 )
 from orderengine.api.updates import EXTENSION
 from orderengine.api.waiting import MAX_WAITING
-from orderengine.config import Settings, refuse_overruling
+from orderengine.config import WEB_OPTIONS, ConfigurationError, Settings, refuse_overruling
 from orderengine.logs import configure_logging, tell_ignored
 
 IDLE_CONNECTIONS = 1000
@@ -106,8 +107,15 @@ def _bind(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-refuse_overruling()
+def _require_host(host: str) -> None:
+    if why := obstacle_to_listen(host):
+        message = f"HOST is {host} ({why}): set it to an address of this machine, as 127.0.0.1"
+        raise ConfigurationError(message)
+
+
+refuse_overruling(WEB_OPTIONS)
 _settings = Settings.from_env()
+_require_host(_settings.host)
 _counts = ProcessCounts(SAMPLES, PROCESSES, GAUGES)
 
 # Nothing listens where nobody has decided who may come in: not even to fail at each request.

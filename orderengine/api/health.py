@@ -7,6 +7,7 @@ from orderengine.api.answers import HealthSchema
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode, Refused
 from orderengine.api.openapi import ApiBlueprint
+from orderengine.config import libpq_note
 from orderengine.domain.documents import Document
 from orderengine.execution.ports import Probes
 
@@ -58,7 +59,7 @@ def tell_what_is_missing(probes: Probes) -> None:
     """Log what a web process lacks when it starts: before the first request nothing else would."""
     fault = probes.database_fault()
     if fault is not None:
-        log.warning("not_ready", setting="DATABASE_URL", error=fault.detail)
+        log.warning("not_ready", setting="DATABASE_URL", error=fault.detail + libpq_note())
     cause = probes.degraded().get("redis")
     if cause is not None:
         log.warning("degraded", setting="REDIS_URL", missing="redis", cause=cause)

@@ -15,8 +15,8 @@ import click
 
 from orderengine.cli.placing import Unknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
-from orderengine.config import PACKAGE_DIR, ConfigurationError
-from orderengine.domain.errors import OrderEngineError, StorageUnavailable
+from orderengine.config import PACKAGE_DIR, ConfigurationError, libpq_note
+from orderengine.domain.errors import OrderEngineError, StorageCause, StorageUnavailable
 from orderengine.domain.instruments import parse_instruments
 
 DEFAULT_URL = "http://127.0.0.1:3000"
@@ -124,11 +124,23 @@ class Commands(click.Group):
         except Unknown as error:
             raise InDoubt(str(error)) from error
         except StorageUnavailable as error:
-            raise Refusal(f"{error} ({_database(ctx)})") from error
+            raise Refusal(reason(error)) from error
         except (CannotGoOn, ConfigurationError, OrderEngineError) as error:
             raise Refusal(str(error)) from error
         except KeyboardInterrupt as error:
             raise Interrupted("stopped") from error
+
+
+def reason(error: OrderEngineError) -> str:
+    """The error and, where PostgreSQL has given no answer, the driver's words and the place."""
+    if not isinstance(error, StorageUnavailable):
+        return str(error)
+    from orderengine.outages import driver_words
+
+    told = str(error)
+    if error.cause is StorageCause.NO_ANSWER and error.__cause__ is not None:
+        told = f"PostgreSQL gives no answer: {driver_words(error.__cause__)}"
+    return f"{told} ({_database(click.get_current_context())}{libpq_note()})"
 
 
 def _database(ctx: click.Context) -> str:

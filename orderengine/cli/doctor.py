@@ -19,7 +19,7 @@ from orderengine.cli.common import (
 from orderengine.cli.operate import place_of
 from orderengine.cli.redis_findings import state_and_advice
 from orderengine.cli.service import NoAnswer, Service
-from orderengine.config import ConfigurationError, FlowerSettings, Settings
+from orderengine.config import ConfigurationError, FlowerSettings, Settings, libpq_note
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
 
@@ -114,7 +114,7 @@ def _database(ports: "OperatorPorts", place: str) -> Finding:
     if fault is None:
         return Finding("postgresql", f"takes writes at {place}, and its migrations are current")
     advice = ADVICE.get(fault.cause, "is DATABASE_URL right, and the server up?")
-    return Finding("postgresql", f"{place}: {fault.detail}", advice)
+    return Finding("postgresql", f"{place}: {fault.detail}", advice + libpq_note())
 
 
 def _connections(ports: "OperatorPorts") -> Iterator[Finding]:

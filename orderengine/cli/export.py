@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from orderengine.cli.common import stopped_as
+from orderengine.cli.common import Refusal, reason, stopped_as
 from orderengine.cli.operate import operator_ports
 from orderengine.cli.target import STDOUT, Target
 from orderengine.domain.documents import decimal_text, time_text
@@ -56,7 +56,7 @@ def export(what: str, kind: str | None, path: str, *, as_json: bool) -> None:
             write = _jsonl_writer(output) if is_json else _csv_writer(output, COLUMNS[what])
             written = _write_all(what, archive, write)
     except StorageUnavailable as error:
-        raise StorageUnavailable(f"{error}; {target.left}") from error
+        raise Refusal(f"{reason(error)}; {target.left}") from error
     click.echo(json.dumps({what: written}) if as_json else f"{written} {what}", err=True)
 
 
@@ -71,15 +71,21 @@ def _write_all(what: str, archive: Archive, write: Write) -> int:
             write(page)
             written += len(page)
             progress.advance(task, len(page))
+        if not written:
+            write(())
         progress.update(task, total=written)
     return written
 
 
 def _csv_writer(output: IO[str], columns: Sequence[str]) -> Write:
     writer = csv.DictWriter(output, columns, lineterminator="\n")
-    writer.writeheader()
+    begun = False
 
     def write(page: Sequence[Row]) -> None:
+        nonlocal begun
+        if not begun:  # not earlier: a database that is not there leaves no header
+            writer.writeheader()
+        begun = True
         for row in page:
             writer.writerow({name: _cell(value) for name, value in row.items()})
 

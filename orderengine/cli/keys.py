@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import click
 
 from orderengine.cli.common import Refusal, Surroundings, json_option, tell_json, tell_table
-from orderengine.config import database_url
+from orderengine.config import database_url, libpq_note
 from orderengine.domain.access import CLIENT_NAME, KeyRecord
 from orderengine.domain.documents import time_text
 from orderengine.execution.access import Keys, create_key
@@ -75,6 +75,7 @@ def _store() -> Iterator[Keys]:
         yield build_keys(database_url(Surroundings.current().environ))
     except DATABASE_DEFECTS as error:
         message = "the database has no keys: bring it up to date with alembic upgrade head"
+        message += libpq_note()
         raise Refusal(message) from error
 
 

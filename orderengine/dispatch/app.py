@@ -15,6 +15,7 @@ from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.dispatch.waiting import Lists
 
 TRANSPORT = "orderengine.dispatch.transport:Transport"
+LOADER = "celery.loaders.app:AppLoader"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
 
 
@@ -142,7 +143,8 @@ def create_celery(broker_url: str, *, timeout_s: float | None = None) -> LeanCel
     it try only once; None keeps the worker's patience.
     """
     use_for_messages()
-    app = LeanCelery("orderengine", broker=broker_url, amqp=MESSAGING)
+    # The loader is named, or that of CELERY_LOADER would be taken, which another program may need.
+    app = LeanCelery("orderengine", broker=broker_url, amqp=MESSAGING, loader=LOADER)
     app.config_from_object("celeryconfig")
     app.conf.broker_transport = TRANSPORT
     if timeout_s is not None:

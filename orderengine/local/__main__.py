@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orderengine.config import ConfigurationError
-from orderengine.local.environment import environment_of, forget_libpq
+from orderengine.local.environment import environment_of, foreign_host, forget_libpq
 from orderengine.local.errors import LocalError
 from orderengine.local.output import Mask
 
@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         root = options.root.resolve()
         env = environment_of(root, os.environ)
         forget_libpq(env, os.environ)
+        if options.command == "run" and (host := foreign_host(os.environ)):
+            note = "is no address, and is ignored; an address, or a name in .env, is listened on"
+            print(f"HOST={host} {note}", file=sys.stderr)
         return _commands(demo_arguments)[options.command](root, env)
     except (ConfigurationError, LocalError) as error:
         message = str(error)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from orderengine.config import broker_url, sqlalchemy_url
+from orderengine.config import broker_url, libpq_note, sqlalchemy_url
 from orderengine.local.errors import LocalError
 from orderengine.local.files import FolderLock, make_folder
 from orderengine.local.postgres_server import EmbeddedPostgres
@@ -49,7 +49,8 @@ def check_db(root: Path, env: Mapping[str, str]) -> str:
                 now = connection.execute(text("SELECT now()")).scalar_one()
         except (SQLAlchemyError, ValueError) as error:
             reason = getattr(error, "orig", None) or error
-            raise LocalError(f"the database does not answer: {_one_line(reason)}") from error
+            words = _one_line(reason) + libpq_note()
+            raise LocalError(f"the database does not answer: {words}") from error
     return f"DB connected at: {now.isoformat()}"
 
 

@@ -7,13 +7,16 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orderengine.addresses import is_loopback, reachable_host
+from orderengine.addresses import is_address, is_loopback, reachable_host
+from orderengine.config import WEB_OPTIONS, WORKER_OPTIONS
 from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
 # How another service is served, or where other modules are: they would beat what the lines say.
-_FOREIGN = frozenset({"GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS", "PYTHONHOME"})
+_FOREIGN = re.compile(
+    rf"{WEB_OPTIONS.pattern}|{WORKER_OPTIONS.pattern}|FORWARDED_ALLOW_IPS|PYTHONHOME"
+)
 _UNPOOLED = "DATABASE_URL_UNPOOLED"
 
 
@@ -41,6 +44,7 @@ def _unquoted(value: str) -> str:
 def environment_of(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The process's environment over that of the checkout's `.env`.
 
+    A HOST of the shell that is a name, not an address, is another tool's and does not count.
     The unpooled address of the database counts only where `DATABASE_URL` itself comes from: beside
     another one, or an embedded server, it would have somebody else's database migrated.
     """
@@ -48,13 +52,20 @@ def environment_of(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
         from_file = parse_env_file((root / ".env").read_text())
     except FileNotFoundError:
         from_file = {}
-    env = {**from_file, **environ}
+    foreign = {"HOST"} if foreign_host(environ) else set()
+    env = {**from_file, **{name: environ[name] for name in environ if name not in foreign}}
     source = environ if "DATABASE_URL" in environ else from_file
     if not source.get("DATABASE_URL") or _UNPOOLED not in source:
         env.pop(_UNPOOLED, None)
     else:
         env[_UNPOOLED] = source[_UNPOOLED]
     return env
+
+
+def foreign_host(environ: Mapping[str, str]) -> str | None:
+    """The HOST of a shell or of another tool, as conda's: the name of a machine or a platform."""
+    host = environ.get("HOST")
+    return host if host and not is_address(host) else None
 
 
 def forget_libpq(env: Mapping[str, str], own: MutableMapping[str, str]) -> None:
@@ -125,7 +136,7 @@ def child_environment(
 ) -> dict[str, str]:
     """What the lines of the Procfile are started with: our Python's programs come first."""
     programs = str(Path(sys.executable).parent)
-    kept = {name: value for name, value in env.items() if name not in _FOREIGN}
+    kept = {name: value for name, value in env.items() if not _FOREIGN.fullmatch(name)}
     if addresses.database_url is None:
         # They are libpq's, and meant for another server than the one that was started here.
         kept = {name: value for name, value in kept.items() if not name.startswith("PG")}

@@ -3,6 +3,8 @@
 import errno
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +39,8 @@ def run(root: Path, env: Mapping[str, str]) -> int:
             raise _already_running(folder)
         patience_s = _LEFT_PORTS_S if stop_leftovers(folder) else 0.0
         _require_free(_listening(addresses, commands), patience_s)
+        if addresses.redis_url is not None:
+            _require_redis(root, env)
         return Supervisor(root, env, addresses, commands).run()
 
 
@@ -109,6 +113,18 @@ def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
         settings.asks_for_keys  # noqa: B018 - raises where it was not decided
     except ConfigurationError as error:
         raise LocalError(str(error)) from error
+
+
+def _require_redis(root: Path, env: Mapping[str, str]) -> None:
+    """Raises LocalError where the named Redis gives no PONG; the release line asks the database.
+
+    In a process of its own: this one stays, and would keep the client's modules in memory.
+    """
+    command = [sys.executable, "-m", "orderengine.local", "check-redis", "--root", str(root)]
+    asked = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        told = asked.stderr.strip().removeprefix("orderengine: ")
+        raise LocalError(f"{told}: is REDIS_URL right, and the server up?")
 
 
 def _already_running(folder: Path) -> LocalError:

@@ -10,7 +10,7 @@ from celery import Celery, signals
 
 from orderengine import heap
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
-from orderengine.config import ConfigurationError, Settings
+from orderengine.config import WORKER_OPTIONS, ConfigurationError, Settings, refuse_overruling
 from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.improper import Reason, message_dropped
 from orderengine.execution.meter import Counter
@@ -87,6 +87,7 @@ def _ignore_repeated_sigterm(**_: Any) -> None:
 
 
 try:
+    refuse_overruling(WORKER_OPTIONS)
     app = create_worker_app(Settings.from_env())
 except ConfigurationError as error:
     sys.exit(f"the worker is not started: {error}")  # one line, as web and Flower tell it

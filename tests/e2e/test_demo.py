@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orderengine.local.runfile import load_run, state_folder
+from tests.e2e.foreign import FOREIGN_TO_ALL, FOREIGN_TO_LINES
 from tests.e2e.stack import ROOT, Stack
 
 DEMO_TIMEOUT_S = 90.0
@@ -77,3 +78,11 @@ def test_a_stack_that_does_not_start_is_explained(checkout: Path) -> None:
     assert ran.returncode == 1
     assert "the release line failed" in ran.stderr
     assert "secret" not in ran.stderr + ran.stdout
+
+
+def test_no_variable_of_another_tool_keeps_a_stack_from_running(checkout: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "SIM_SETTLEMENT_MS": "300-500", **FOREIGN_TO_ALL}
+    command = ("orderengine.local", "demo", "--root", str(checkout))
+    ran = run(*command, "--", "--orders", "2", environ=environ | FOREIGN_TO_LINES)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "2 confirmed, 0 failed, of 2 orders" in ran.stdout

@@ -4,6 +4,7 @@ import base64
 import re
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ import pytest
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import command_line, spawn
 from tests.e2e.conftest import next_redis_url
+from tests.e2e.foreign import FOREIGN_TO_ALL
 from tests.e2e.stack import ROOT, STOP_TIMEOUT_S, Stack
 from tests.integration.streams import wait_until
 from tests.servers import Servers
 
 FLOWER_TIMEOUT_S = 15.0
+COMMAND_TIMEOUT_S = 60.0
 EVERYWHERE = "0.0.0.0"
 
 
@@ -60,6 +63,18 @@ class Deployment(Stack):
             capture_output=True,
             text=True,
             timeout=FLOWER_TIMEOUT_S,
+            check=False,
+        )
+
+    def command_line_of_ours(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the engine's command line as the lines run."""
+        return subprocess.run(
+            [sys.executable, "-m", "orderengine", *arguments],
+            cwd=ROOT,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
             check=False,
         )
 
@@ -117,6 +132,21 @@ def test_flower_shows_how_long_the_queues_are(deployment: Deployment) -> None:
         return answer is not None and answer[0] == 200 and {"settle", "intake"} <= shown(answer[1])
 
     wait_until(sees_the_queues, FLOWER_TIMEOUT_S)
+
+
+def test_no_variable_of_another_tool_changes_how_the_lines_run(
+    stack_database_url: str, servers: Servers, tmp_path: Path
+) -> None:
+    url = next_redis_url(servers)
+    settings = {"SIM_SETTLEMENT_MS": "300-500", **FOREIGN_TO_ALL}
+    with Deployment(stack_database_url, url, tmp_path, **settings) as led_astray:
+        led_astray.start_flower()
+        for command in (
+            ("submit", "SOL", "sell", "2.5", "--watch", "--url", led_astray.url),
+            ("doctor", "--url", led_astray.url),
+        ):
+            ran = led_astray.command_line_of_ours(*command)
+            assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_flower_refuses_to_be_open_to_the_world(deployment: Deployment) -> None:

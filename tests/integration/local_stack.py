@@ -16,6 +16,7 @@ from time import monotonic
 
 from orderengine.local.ports import free_port
 from orderengine.local.processes import ProcessRef
+from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import load_run
 
 CHILD = """
@@ -83,14 +84,14 @@ READY = "orderengine is ready"
 class Stack:
     """The supervisor as a process, and what it has printed."""
 
-    def __init__(self, root: Path, port: int, flower_port: int) -> None:
+    def __init__(self, root: Path, port: int, flower_port: int, redis_url: str) -> None:
         self.root = root
         self.env = {
             "PATH": os.environ["PATH"],
             "PORT": str(port),
             "FLOWER_PORT": str(flower_port),
             "DATABASE_URL": "postgresql://me:database-secret@127.0.0.1:1/db",
-            "REDIS_URL": "redis://:redis-secret@127.0.0.1:1/0",
+            "REDIS_URL": redis_url,
         }
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -191,11 +192,15 @@ def a_stack() -> Iterator[Stack]:
     (root / "child.py").write_text(CHILD)
     (root / "Procfile").write_text(PROCFILE)
     port = free_port()
-    stack = Stack(root, port, next(p for p in iter(free_port, None) if p != port))
+    flower_port = next(p for p in iter(free_port, None) if p != port)
     try:
-        yield stack
+        with EmbeddedRedis(root / "named", durable=False) as redis:
+            stack = Stack(root, port, flower_port, redis.url)
+            try:
+                yield stack
+            finally:
+                stack.clean_up()
     finally:
-        stack.clean_up()
         shutil.rmtree(root)
 
 

@@ -120,6 +120,28 @@ def test_another_user_than_the_one_who_installed_is_told_in_one_line(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("targets", [(), ("help",)])
+def test_the_targets_are_listed_whoever_asks(shared: Path, targets: tuple[str, ...]) -> None:
+    (shared / ".venv" / "bin").mkdir(parents=True)
+    (shared / ".venv").chmod(0o700)
+    made = make(shared, *targets, user="nobody")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "make run" in made.stdout
+
+
+def test_no_variable_of_another_tool_reaches_the_installer(checkout: Path) -> None:
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\nenv\n")
+    python.chmod(0o755)
+    reaching = {"PIP_INDEX_URL": "https://mirror", "PIP_CERT": "ca", "UV_DEFAULT_INDEX": "there"}
+    foreign = ("PIP_USER", "PIP_TARGET", "PIP_DRY_RUN", "UV_PYTHON", "PYTHONPATH")
+    made = make(checkout, ".venv/.stamp-run", **reaching, **dict.fromkeys(foreign, "foreign"))
+    assert made.returncode == 0
+    assert "foreign" not in made.stdout
+    assert all(f"{name}={value}\n" in made.stdout for name, value in reaching.items())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_checkout_that_cannot_be_written_to_is_told_in_one_line(shared: Path) -> None:
     shared.chmod(0o755)
     made = make(shared, "run", user="nobody")

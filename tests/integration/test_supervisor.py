@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,6 +37,7 @@ def test_everything_starts_and_the_user_reads_where_it_is(stack: Stack) -> None:
     assert f"curl -s -X POST http://{api}/api/orders/execute" in text
     assert "worker   | worker uses postgresql://me:***@127.0.0.1:1/db redis://:***@" in text
     assert "secret" not in text
+    assert (urlsplit(stack.env["REDIS_URL"]).password or "none") not in text
     run = live_run(stack.folder)
     assert run is not None
     assert run.api_url == f"http://{api}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orderengine.local.ports import free_port
 from orderengine.local.processes import ProcessRef
 from orderengine.local.runfile import load_run
 from tests.integration.local_stack import Stack, a_stack, edit_procfile
@@ -45,6 +46,15 @@ def test_a_wrong_setting_is_named_before_anything_starts(stack: Stack) -> None:
     assert stack.process.wait(10) == 1
     stack.wait_for("^orderengine: SIM_SEED must be an integer")
     assert len(stack.lines) == 1
+
+
+def test_a_redis_that_is_not_there_is_named_before_anything_starts(stack: Stack) -> None:
+    stack.env["REDIS_URL"] = f"redis://:redis-secret@127.0.0.1:{free_port()}/0"
+    stack.start()
+    assert stack.process.wait(30) == 1
+    stack.wait_for("^orderengine: Redis does not answer: .*: is REDIS_URL right, and the server up")
+    assert len(stack.lines) == 1
+    assert "secret" not in stack.lines[0]
 
 
 def test_a_failing_release_line_starts_nothing(stack: Stack) -> None:
@@ -133,6 +143,7 @@ def test_a_check_without_a_stack_starts_the_server_for_itself(
 def test_a_check_that_fails_says_so_in_one_line_without_the_password(
     stack: Stack, command: str
 ) -> None:
+    stack.env["REDIS_URL"] = f"redis://:redis-secret@127.0.0.1:{free_port()}/0"
     stack.start(command)
     assert stack.process.wait(10) == 1
     stack.wait_for("^orderengine: .* does not answer: .*[Rr]efused")

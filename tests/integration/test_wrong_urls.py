@@ -68,3 +68,33 @@ def test_a_variable_that_would_overrule_the_configuration_of_web_is_named() -> N
     foreign = {"GUNICORN_CMD_ARGS": "--workers 3"}
     line = told_by("web", "postgresql://me:secret@127.0.0.1/db", **foreign)
     assert "GUNICORN_CMD_ARGS" in line
+
+
+@pytest.mark.parametrize("name", ["CELERY_WORKER_QUEUES", "CELERY_WORKER_POOL"])
+def test_a_variable_that_celery_reads_as_an_option_of_the_worker_is_named(name: str) -> None:
+    line = told_by("worker", "postgresql://me:secret@127.0.0.1/db", **{name: "foreign"})
+    assert name in line
+
+
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "192.0.2.1"])
+def test_a_host_on_which_no_process_can_listen_is_named(host: str) -> None:
+    line = told_by("web", "postgresql://me:secret@127.0.0.1/db", HOST=host, AUTH="off")
+    assert f"HOST is {host}" in line
+
+
+@pytest.mark.parametrize("command", ["alembic", "keys", "stuck"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PGSSLMODE", "require"), ("PGOPTIONS", "-c nonsense=x"), ("PGSERVICE", "absent")],
+)
+def test_a_variable_of_libpq_that_keeps_from_the_server_is_named(
+    command: str, name: str, value: str, servers: Servers
+) -> None:
+    line = told_by(command, servers.database_url, **{name: value})
+    assert name in line
+
+
+@pytest.mark.parametrize("command", ["keys", "stuck"])
+def test_a_server_that_refuses_is_not_said_to_be_silent(command: str, servers: Servers) -> None:
+    line = told_by(command, f"{servers.database_url}_absent")
+    assert line.startswith("PostgreSQL refuses the user, password or database of DATABASE_URL (")

@@ -124,7 +124,25 @@ def test_no_key_is_asked_for_on_this_machine_unless_it_is_wanted(
     assert child.get("AUTH") == expected
 
 
-@pytest.mark.parametrize("variable", ["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS", "PYTHONHOME"])
+@pytest.mark.parametrize("name", ["x86_64-conda-linux-gnu", "my-machine", "my-machine.lan"])
+def test_a_name_that_a_shell_calls_its_host_is_not_listened_on(tmp_path: Path, name: str) -> None:
+    assert "HOST" not in environment_of(tmp_path, {"HOST": name})
+    (tmp_path / ".env").write_text("HOST=own-name")
+    env = environment_of(tmp_path, {"HOST": name})
+    assert env["HOST"] == "own-name"
+    assert environment_of(tmp_path, env) == env
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::1", "10.0.0.7", "localhost"])
+def test_an_address_of_the_shell_is_listened_on(tmp_path: Path, address: str) -> None:
+    (tmp_path / ".env").write_text("HOST=127.0.0.1")
+    assert environment_of(tmp_path, {"HOST": address})["HOST"] == address
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS", "PYTHONHOME", "CELERY_WORKER_QUEUES"],
+)
 def test_what_another_tool_has_set_does_not_reach_the_lines(variable: str) -> None:
     env = {variable: "foreign", "KEPT": "yes"}
     made = child_environment(env, Addresses.from_env(env), "postgresql://h/db", "redis://h/0")

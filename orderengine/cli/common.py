@@ -131,16 +131,14 @@ class Commands(click.Group):
             raise Interrupted("stopped") from error
 
 
-def reason(error: OrderEngineError) -> str:
-    """The error and, where PostgreSQL has given no answer, the driver's words and the place."""
-    if not isinstance(error, StorageUnavailable):
-        return str(error)
+def reason(error: StorageUnavailable, then: str = "") -> str:
+    """The error, in the driver's words where nothing else is known; `then`; which database it is."""
     from orderengine.outages import driver_words
 
     told = str(error)
     if error.cause is StorageCause.NO_ANSWER and error.__cause__ is not None:
         told = f"PostgreSQL gives no answer: {driver_words(error.__cause__)}"
-    return f"{told} ({_database(click.get_current_context())}{libpq_note()})"
+    return f"{told}{then} ({_database(click.get_current_context())}{libpq_note()})"
 
 
 def _database(ctx: click.Context) -> str:

@@ -56,7 +56,7 @@ def export(what: str, kind: str | None, path: str, *, as_json: bool) -> None:
             write = _jsonl_writer(output) if is_json else _csv_writer(output, COLUMNS[what])
             written = _write_all(what, archive, write)
     except StorageUnavailable as error:
-        raise Refusal(f"{reason(error)}; {target.left}") from error
+        raise Refusal(reason(error, f"; {target.left}")) from error
     click.echo(json.dumps({what: written}) if as_json else f"{written} {what}", err=True)
 
 

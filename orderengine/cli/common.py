@@ -132,7 +132,7 @@ class Commands(click.Group):
 
 
 def reason(error: StorageUnavailable, then: str = "") -> str:
-    """The error, in the driver's words where nothing else is known; `then`; which database it is."""
+    """The error, in the driver's words where nothing else is known, `then`, and the database."""
     from orderengine.outages import driver_words
 
     told = str(error)

@@ -81,8 +81,9 @@ def test_a_stack_that_does_not_start_is_explained(checkout: Path) -> None:
 
 
 def test_no_variable_of_another_tool_keeps_a_stack_from_running(checkout: Path) -> None:
-    environ = {"PATH": os.environ["PATH"], "SIM_SETTLEMENT_MS": "300-500", **FOREIGN_TO_ALL}
+    environ = {"PATH": os.environ["PATH"], "SIM_SETTLEMENT_MS": "300-500"}
+    environ |= {**FOREIGN_TO_ALL, **FOREIGN_TO_LINES}
     command = ("orderengine.local", "demo", "--root", str(checkout))
-    ran = run(*command, "--", "--orders", "2", environ=environ | FOREIGN_TO_LINES)
+    ran = run(*command, "--", "--orders", "2", environ=environ)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "2 confirmed, 0 failed, of 2 orders" in ran.stdout

@@ -1,11 +1,13 @@
 """Followers of a client without a server: a store, and reading for them whenever a test says so."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 
 from orderengine.domain.events import OrderEvent
+from orderengine.domain.moves import Move
 from orderengine.stream.client_follower import Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
+from orderengine.stream.replay import Cursor
 from tests.fakes import FakeClock, FakeOrders
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 
@@ -25,12 +27,18 @@ class Desk:
         self.clock.advance(0.001)
         return Walk(self.orders, client_id)
 
-    def follow(self, cursor: datetime | None = None) -> ClientFollower:
+    def follow(self, cursor: Cursor | None = None) -> ClientFollower:
         self.clock.advance(0.001)
         first = self.streams.look("alice", cursor)
-        since = first.looked_at if cursor is None else cursor
+        since = first.looked_at if cursor is None else cursor.at
         follower = ClientFollower(
-            "alice", first, since, self.streams.bounds, self._ask, self.streams.discard
+            "alice",
+            first,
+            since,
+            self.streams.bounds,
+            self._ask,
+            self.streams.discard,
+            cursor and cursor.sent,
         )
         self.streams.add(follower)
         return follower
@@ -49,7 +57,7 @@ class Desk:
         self.asked += 1
 
 
-Told = OrderEvent | datetime
+Told = OrderEvent | Cursor
 
 
 def drain(follower: ClientFollower) -> list[Told]:
@@ -63,8 +71,9 @@ def seqs(told: Sequence[Told], walk: Walk) -> list[int]:
     return [e.seq for e in told if isinstance(e, OrderEvent) and e.order_id == walk.order_id]
 
 
-def cursors(told: Sequence[Told]) -> list[datetime]:
-    return [each for each in told if isinstance(each, datetime)]
+def cursors(told: Sequence[Told]) -> list[Cursor]:
+    """All cursors, those of the replay included."""
+    return [each for each in told if isinstance(each, Cursor)]
 
 
 class Play:
@@ -90,13 +99,24 @@ class Play:
             if act == "publish":
                 self.follower.offer(walk.events[which % len(walk.events)])
             elif not walk.order.status.is_terminal:
-                walk.steps(FAIL if which < 3 else (RECOVER, CONFIRMED[0])[walk.order.version == 1])
+                move = FAIL if which < 3 else (RECOVER, CONFIRMED[0])[walk.order.version == 1]
+                self._commit(walk, move, late_s=which if act == "commit late" else 0)
+
+    def _commit(self, walk: Walk, move: Move, late_s: float) -> None:
+        """Make a move that began so long ago, but after the step before it."""
+        clock = self.desk.clock
+        now = clock.moment
+        clock.moment = max(walk.order.updated_at, now - timedelta(seconds=late_s))
+        clock.advance(0.001)
+        walk.step(move)
+        clock.moment = now
 
     def come_back(self) -> None:
         """Go on from the last cursor on another connection; what was queued is lost."""
         if found := cursors(self.told):
             self.follower.close()
-            self.told_before, self.told = self.told, []
+            self.told_before += self.told
+            self.told = []
             self.follower = self.desk.follow(found[-1])
 
     def finish(self) -> None:

@@ -59,6 +59,8 @@ class FakeOrders:
         self._events: dict[UUID, list[OrderEvent]] = {}
         self._keys: dict[tuple[str, str], AcceptedBefore] = {}
         self._due: dict[UUID, tuple[datetime, int]] = {}
+        self._written_in: dict[UUID, int] = {}
+        self._transactions = 0
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -167,8 +169,13 @@ class FakeOrders:
         told = [*is_open[:limit], *ended[:limit]]
         return Look(
             self.clock.now(),
-            {o.order_id: Standing(o.version, o.updated_at, o.status.is_terminal) for o in told},
+            self._transactions + 1,
+            {o.order_id: self._standing(o) for o in told},
         )
+
+    def _standing(self, order: Order) -> Standing:
+        written_in = self._written_in[order.order_id]
+        return Standing(order.version, order.updated_at, order.status.is_terminal, written_in)
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         with self._guarded():
@@ -233,6 +240,8 @@ class FakeOrders:
 
     def _keep(self, moved: Moved, due_s: float | None) -> None:
         key = moved.order.order_id
+        self._transactions += 1
+        self._written_in[key] = self._transactions
         self._orders[key] = moved.order
         self._events.setdefault(key, []).append(moved.event)
         if due_s is None:

@@ -7,7 +7,6 @@ a megabyte when written out.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -17,7 +16,9 @@ from marshmallow import ValidationError, fields
 
 from orderengine.api import cursors
 from orderengine.api.strict_json import JsonNumber
-from orderengine.domain.documents import decimal_text, time_from
+from orderengine.domain.documents import decimal_text
+from orderengine.stream import replay
+from orderengine.stream.messages import cursor_from
 
 MAX_DIGITS = 28
 """As many as Decimal's arithmetic keeps, so that nothing that is accepted is ever rounded."""
@@ -40,7 +41,8 @@ NAME_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]+$"
 _NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR = re.compile(cursors.PATTERN[1:-1])
-_MOMENT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_TIME = r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+_STREAM_CURSOR = re.compile(rf"{_TIME}(~{_TIME}~[1-9][0-9]{{0,18}})?")
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -273,20 +275,20 @@ class Cursor(RuleField[str]):
         return value
 
 
-class Moment(RuleField[datetime]):
-    """A time as `time_text` writes it, of this millennium."""
+class StreamCursor(RuleField[replay.Cursor]):
+    """A cursor of a client's stream, as `messages.cursor_text` wrote it, of this millennium."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",
         "cursor": "must be a cursor of the stream, unchanged",
     }
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> replay.Cursor:
         if not isinstance(value, str):
             raise self.make_error("type")
-        if not _MOMENT.fullmatch(value):
+        if not _STREAM_CURSOR.fullmatch(value):
             raise self.make_error("cursor")
         try:
-            return time_from(value)
+            return cursor_from(value)
         except ValueError:
             raise self.make_error("cursor") from None

@@ -15,11 +15,11 @@ from orderengine.api.fields import (
     Cursor,
     ExactDecimal,
     ExactInteger,
-    Moment,
     Name,
     OrderId,
     QuotedDecimal,
     ShortText,
+    StreamCursor,
     Text,
 )
 from orderengine.domain.instruments import Instruments
@@ -239,5 +239,5 @@ class UpdatesQuerySchema(RequestSchema):
 
     order_id = OrderId()
     after = ExactInteger(0, MAX_SEQ, quoted=True)
-    cursor = Moment()
+    cursor = StreamCursor()
     ticket = ShortText()

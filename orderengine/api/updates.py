@@ -28,7 +28,7 @@ from orderengine.execution.ports import Orders
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
-from orderengine.stream.messages import cursor_text, event_text
+from orderengine.stream.messages import cursor_message, event_text
 
 PATH = "/ws/orders"
 EXTENSION = "orderengine.updates"
@@ -202,7 +202,8 @@ class Updates:
                 _discard_input(ws)
                 told = follower.next(WAKE_S)
                 if told is not None:
-                    ws.send(event_text(told) if isinstance(told, OrderEvent) else cursor_text(told))
+                    is_event = isinstance(told, OrderEvent)
+                    ws.send(event_text(told) if is_event else cursor_message(told))
         return SocketEnd.ENDED
 
 

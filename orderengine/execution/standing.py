@@ -9,18 +9,23 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The latest step of an order: its `seq`, and when it began."""
+    """The latest step of an order: its `seq`, when it began, and the transaction that wrote it."""
 
     seq: int
     moved_at: datetime
     has_ended: bool
+    written_in: int
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The orders of a client that were asked for, at one moment of the database's clock."""
+    """The orders of a client that were asked for, at one moment of the database's clock.
+
+    Transactions with a number below `horizon` were over, and all that they wrote was seen.
+    """
 
     looked_at: datetime
+    horizon: int
     orders: Mapping[UUID, Standing]
 
 

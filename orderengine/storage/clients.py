@@ -15,19 +15,25 @@ from orderengine.storage.reading import ask
 # Each kind has an index of its own, and the planner is asked for its order: so it takes that index
 # also where one client has nearly all, or the table was small a while ago. The latest ones first:
 # beyond the limit a stream that needs the older ones ends, and those that do not go on. The left
-# join tells the time where nothing is found, too.
+# join tells the time where nothing is found, too. A row names its transaction by the lower half of
+# the number, and the upper one is that of the latest number of which it is the lower half.
 _LOOK = Statement(
     """
-SELECT asked.client_id, now() AS looked_at, found.id, found.version, found.updated_at,
-       found.has_ended
-FROM unnest(CAST(:clients AS text[]), CAST(CAST(:since AS text[]) AS timestamptz[]))
+SELECT asked.client_id, now() AS looked_at, shot.horizon, found.id, found.version,
+       found.updated_at, found.has_ended,
+       shot.next - ((shot.next - found.written_in) & 4294967295) AS written_in
+FROM (SELECT CAST(CAST(pg_snapshot_xmin(now) AS text) AS bigint) AS horizon,
+             CAST(CAST(pg_snapshot_xmax(now) AS text) AS bigint) AS next
+      FROM pg_current_snapshot() AS now) AS shot,
+     unnest(CAST(:clients AS text[]), CAST(CAST(:since AS text[]) AS timestamptz[]))
      AS asked (client_id, ended_since)
 LEFT JOIN LATERAL (
-    (SELECT id, version, updated_at, false AS has_ended FROM orders o
+    (SELECT id, version, updated_at, false AS has_ended,
+            CAST(CAST(xmin AS text) AS bigint) AS written_in FROM orders o
      WHERE o.client_id = asked.client_id AND o.due_at IS NOT NULL
      ORDER BY o.status, o.created_at, o.id LIMIT :limit)
     UNION ALL
-    (SELECT id, version, updated_at, true FROM orders o
+    (SELECT id, version, updated_at, true, CAST(CAST(xmin AS text) AS bigint) FROM orders o
      WHERE o.client_id = asked.client_id AND o.due_at IS NULL
        AND o.updated_at >= asked.ended_since ORDER BY o.updated_at DESC LIMIT :limit)
 ) AS found ON true""",
@@ -49,12 +55,12 @@ class SqlClientOrders:
             "limit": limit,
         }
         rows = ask(self._engine, _LOOK, values)
-        looked_at: dict[str, datetime] = {}
+        looked: dict[str, tuple[datetime, int]] = {}
         found: dict[str, dict[UUID, Standing]] = defaultdict(dict)
         for row in rows:
-            looked_at[row.client_id] = row.looked_at.astimezone(UTC)
+            looked[row.client_id] = (row.looked_at.astimezone(UTC), row.horizon)
             if row.id is not None:
                 moved_at = row.updated_at.astimezone(UTC)
-                standing = Standing(row.version, moved_at, row.has_ended)
+                standing = Standing(row.version, moved_at, row.has_ended, row.written_in)
                 found[row.client_id][row.id] = standing
-        return {client: Look(at, found[client]) for client, at in looked_at.items()}
+        return {client: Look(*when, found[client]) for client, when in looked.items()}

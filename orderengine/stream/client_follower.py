@@ -1,7 +1,7 @@
 """The client's follower: one socket's view of all orders of a client."""
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,16 +11,16 @@ from typing import Self
 from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.standing import Look, Standing
+from orderengine.execution.standing import Look
 from orderengine.stream.follower import Offer
+from orderengine.stream.known import Known
+from orderengine.stream.replay import Cursor, Replay, Sent, safe_time
 
 BATCH = 100
 ROOM_FOR_ORDER = 5
 
 CLOCK_SLACK = timedelta(seconds=5)
 """By how much the database's clock may be set back without an order being overlooked."""
-LONGEST_COMMIT = timedelta(minutes=10)
-"""How long PostgreSQL may take, at most, from the beginning of a step to its commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +31,14 @@ class Bounds:
     orders: int = 10_000
 
 
-@dataclass(slots=True)
-class _Known:
-    """An order of the client: `seen` is the last of its events that was queued."""
-
-    seen: int = 0
-    standing: Standing | None = None
-    ended_at: datetime | None = None
-
-
 class ClientFollower:
     """Puts the events of all orders of one client into a queue, those of each order in order.
 
-    Orders are followed from their first event on: those that `first` finds, and all that were
-    accepted after it. A live event is taken if it is the next of its order; anything else is read
-    from the store. At most so many events wait as the bounds allow, and what comes on top is read
-    when there is room. `next` also hands out cursors: whoever has one has everything before it.
+    Orders are followed from their first event on: those that `first` finds, but for what was `sent`
+    on a stream before, and all that were accepted after it. A live event is taken if it is the next
+    of its order; anything else is read from the store, in the order of the orders' last steps. At
+    most so many events wait as the bounds allow, and what comes on top is read when there is room.
+    `next` also hands out cursors, from the beginning on: going on from one misses nothing.
 
     `offer` and `next` are for any thread; what looks and reads is for one.
     """
@@ -61,15 +53,16 @@ class ClientFollower:
         bounds: Bounds,
         ask: Callable[[], None],
         leave: Callable[["ClientFollower"], None],
+        sent: Sent | None = None,
     ) -> None:
         self.client_id = client_id
         self._bounds = bounds
         self._ask = ask
         self._leave = leave
         self._changed = threading.Condition()
-        self._queue: deque[OrderEvent | datetime] = deque()
-        self._known: dict[UUID, _Known] = {}
-        self._behind: dict[UUID, None] = {}
+        self._queue: deque[OrderEvent | Cursor] = deque()
+        self._known: dict[UUID, Known] = {}
+        self._behind: OrderedDict[UUID, None] = OrderedDict()
         self._since = since
         self._is_hinted = True
         self._has_asked = False
@@ -77,7 +70,12 @@ class ClientFollower:
         self._cursor_waits: dict[UUID, int | None] = {}
         self._cursor_told: datetime | None = None
         self._has_news = True
-        self._compare(first)
+        self._replay: Replay | None = Replay(first)
+        self._replayed = sent and sent.before
+        with self._changed:
+            self._leave_out(first, sent)
+            self._compare(first)
+            self._tell_replayed()
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +92,7 @@ class ClientFollower:
         """Stop following; can be repeated."""
         self._leave(self)
 
-    def next(self, timeout_s: float) -> OrderEvent | datetime | None:
+    def next(self, timeout_s: float) -> OrderEvent | Cursor | None:
         """The next event or cursor, or None if none came within `timeout_s` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._queue, timeout_s):
@@ -131,6 +129,7 @@ class ClientFollower:
         with self._changed:
             if self._take(event) is Offer.OVERFLOW:
                 self._behind[event.order_id] = None
+                self._behind.move_to_end(event.order_id, last=False)
 
     def about_to_look(self) -> datetime:
         """Since when ended orders matter; what is hinted from here on wants another look."""
@@ -167,9 +166,10 @@ class ClientFollower:
             for order_id in due:
                 standing = self._known[order_id].standing
                 if order_id not in found and standing is not None and standing.has_ended:
-                    self._known[order_id] = _Known(standing.seq, standing, standing.moved_at)
+                    self._known[order_id] = Known.in_full(standing)
                     self._cursor_waits.pop(order_id, None)
             self._tell_cursor()
+            self._tell_replayed()
             return self._asks_for_more()
 
     def _meet(self, event: OrderEvent) -> bool:
@@ -182,7 +182,7 @@ class ClientFollower:
         if event.occurred_at < self._since:
             self._is_hinted = True
             return False
-        self._known[event.order_id] = _Known()
+        self._known[event.order_id] = Known()
         return True
 
     def _take(self, event: OrderEvent) -> Offer:
@@ -216,16 +216,24 @@ class ClientFollower:
         self._has_asked = True
         return True
 
+    def _leave_out(self, first: Look, sent: Sent | None) -> None:
+        """Go on with these orders where they stand."""
+        for order_id, standing in first.orders.items():
+            if sent and sent.includes(standing):
+                self._known[order_id] = Known.in_full(standing)
+
     def _compare(self, look: Look) -> None:
+        lacking: list[tuple[datetime, UUID]] = []
         for order_id, standing in look.orders.items():
             known = self._known.get(order_id)
             if known is None:
                 if standing.has_ended and standing.moved_at < self._since:
                     continue  # told because another stream of this client asked for it
-                known = self._known[order_id] = _Known()
+                known = self._known[order_id] = Known()
             known.standing = standing
             if known.seen < standing.seq:
-                self._behind[order_id] = None
+                lacking.append((standing.moved_at, order_id))
+        self._behind.update((order_id, None) for _, order_id in sorted(lacking))
         for order_id in self._open_but_not_in(look):
             self._behind[order_id] = None  # it has ended, by a step that began long before
 
@@ -245,21 +253,20 @@ class ClientFollower:
                 self._behind.pop(order_id, None)
 
     def _make_cursor(self, look: Look) -> None:
-        """Remember from where to go on once all that the look has found is queued.
-
-        A step that was not committed yet belongs to an order that was open then, and began after
-        that order's last step; or to one that was not there yet, which ends after the look.
-        """
+        """Remember from where to go on once all that the look has found is queued."""
         if self._cursor is not None:
             return
-        moved = [each.moved_at for each in look.orders.values() if not each.has_ended]
-        self._cursor = max(min([look.looked_at, *moved]), look.looked_at - LONGEST_COMMIT)
+        self._cursor = safe_time(look)
         self._cursor_waits = dict.fromkeys(self._open_but_not_in(look))
         for order_id, standing in look.orders.items():
-            known = self._known.get(order_id)
-            if known is not None and known.seen < standing.seq:
+            if not self._has_queued(order_id, standing.seq):
                 self._cursor_waits[order_id] = standing.seq
         self._tell_cursor()
+
+    def _has_queued(self, order_id: UUID, seq: int) -> bool:
+        """True if this event was queued, on this stream or before its beginning."""
+        known = self._known.get(order_id)
+        return known is None or known.seen >= seq
 
     def _tell_cursor(self) -> None:
         """Queue the cursor when nothing of it is missing any more, if it is worth telling."""
@@ -267,8 +274,23 @@ class ClientFollower:
         if cursor is None or self._cursor_waits:
             return
         self._cursor = None
-        if self._has_news and (self._cursor_told is None or cursor > self._cursor_told):
+        told = self._cursor_told
+        # The end of the replay is told even where no order has moved since the cursor before it.
+        if self._has_news and (told is None or cursor > told or self._replay):
             self._has_news = False
-            self._cursor_told = cursor
-            self._queue.append(cursor)
-            self._changed.notify()
+            self._replay = None
+            self._queue_cursor(Cursor(cursor if told is None else max(cursor, told)))
+
+    def _tell_replayed(self) -> None:
+        """Queue where the replay has come to, if that is further than it was."""
+        reached = None if self._replay is None else self._replay.reached(self._has_queued)
+        if reached is None:
+            return
+        if self._replayed is None or reached.before > self._replayed:
+            self._replayed = reached.before
+            self._queue_cursor(reached)
+
+    def _queue_cursor(self, cursor: Cursor) -> None:
+        self._cursor_told = cursor.at
+        self._queue.append(cursor)
+        self._changed.notify()

@@ -11,6 +11,7 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.standing import ClientOrders, Look
 from orderengine.execution.unreadable import UnreadableEvent
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
+from orderengine.stream.replay import Cursor
 
 _Stored = OrderEvent | UnreadableEvent
 
@@ -33,12 +34,12 @@ class ClientStreams:
         with self._lock:
             return sum(map(len, self._followers.values()))
 
-    def look(self, client_id: str, cursor: datetime | None) -> Look:
+    def look(self, client_id: str, cursor: Cursor | None) -> Look:
         """Where the orders of a client stand that a follower from this cursor on starts with.
 
         More than the bounds allow are too many. Raises StorageUnavailable.
         """
-        since = None if cursor is None else cursor - CLOCK_SLACK
+        since = None if cursor is None else cursor.at - CLOCK_SLACK
         return self._clients.look({client_id: since}, self.bounds.orders + 1)[client_id]
 
     def add(self, follower: ClientFollower) -> None:

@@ -4,7 +4,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from orderengine.execution.standing import ClientOrders, Look
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
 from orderengine.stream.follower import Follower, Offer
+from orderengine.stream.replay import Cursor
 from orderengine.stream.subscription import Subscription
 
 log = structlog.get_logger(__name__)
@@ -99,21 +99,27 @@ class Hub:
         """How many orders of a client can be followed at once."""
         return self._clients.bounds.orders
 
-    def look(self, client_id: str, cursor: datetime | None) -> Look:
+    def look(self, client_id: str, cursor: Cursor | None) -> Look:
         """What following a client from this cursor on starts with; raises StorageUnavailable."""
         return self._clients.look(client_id, cursor)
 
     def follow_client(
-        self, client_id: str, first: Look, cursor: datetime | None = None
+        self, client_id: str, first: Look, cursor: Cursor | None = None
     ) -> ClientFollower:
         """Follow all orders of a client that this look has found, and those accepted after it.
 
         To be closed when done. Raises RuntimeError when the hub is closed.
         """
         streams = self._clients
-        since = first.looked_at if cursor is None else cursor - CLOCK_SLACK
+        since = first.looked_at if cursor is None else cursor.at - CLOCK_SLACK
         follower = ClientFollower(
-            client_id, first, since, streams.bounds, self._ask_for_clients, streams.discard
+            client_id,
+            first,
+            since,
+            streams.bounds,
+            self._ask_for_clients,
+            streams.discard,
+            None if cursor is None else cursor.sent,
         )
         with self._changed:
             self._start()

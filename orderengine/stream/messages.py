@@ -6,7 +6,7 @@ hub alone, whose order it is.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction
 from orderengine.domain.side import Side
 from orderengine.json_text import json_text, json_value
+from orderengine.stream.replay import Cursor, Sent
 
 EVENTS_CHANNEL = "orderengine:events"
 HEARTBEAT_KEY = "orderengine:worker:heartbeat"
@@ -76,9 +77,25 @@ def published_from(text: str | bytes) -> tuple[OrderEvent, str | None]:
     return _event_from(document), document.get("clientId")
 
 
-def cursor_text(cursor: datetime) -> str:
-    """The wire form of a cursor in a client's stream: one JSON object."""
-    return _text({"cursor": time_text(cursor)})
+def cursor_message(cursor: Cursor) -> str:
+    """The wire form of a message that tells a cursor: one JSON object."""
+    return _text({"cursor": cursor_text(cursor)} | ({"replay": True} if cursor.is_replay else {}))
+
+
+def cursor_text(cursor: Cursor) -> str:
+    """The cursor as a client gives it back; no character of it needs quoting in a URL."""
+    if cursor.sent is None:
+        return time_text(cursor.at)
+    return "~".join([time_text(cursor.at), time_text(cursor.sent.before), str(cursor.sent.horizon)])
+
+
+def cursor_from(text: str) -> Cursor:
+    """Read what `cursor_text` wrote; raises ValueError for anything else."""
+    at, *sent = text.split("~")
+    if not sent:
+        return Cursor(time_from(at))
+    before, horizon = sent
+    return Cursor(time_from(at), Sent(time_from(before), int(horizon)))
 
 
 def event_from(text: str | bytes) -> OrderEvent:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, Standing
+from orderengine.execution.standing import ClientOrders, Look
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.orders import SqlOrders
 from tests.fakes import FakeClock, FakeOrders
@@ -41,11 +42,15 @@ def store(request: pytest.FixtureRequest) -> Store:
     return Store(SqlOrders(database), SqlClientOrders(database), now, lambda: None)
 
 
+def standings(look: Look) -> dict[UUID, tuple[int, datetime, bool]]:
+    return {key: (each.seq, each.moved_at, each.has_ended) for key, each in look.orders.items()}
+
+
 def test_open_orders_are_told_with_their_latest_step(store: Store) -> None:
     walk = Walk(store.orders, "alice")
     (moved,) = walk.steps(CONFIRMED[0])
     look = store.clients.look({"alice": None}, 10)["alice"]
-    assert look.orders == {walk.order_id: Standing(2, moved.event.occurred_at, has_ended=False)}
+    assert standings(look) == {walk.order_id: (2, moved.event.occurred_at, False)}
     assert look.looked_at >= moved.event.occurred_at
     assert look.looked_at.tzinfo is UTC
 
@@ -54,14 +59,14 @@ def test_orders_that_have_ended_are_told_from_the_moment_of_their_last_step(stor
     walk = Walk(store.orders, "alice")
     (moved,) = walk.steps(FAIL)
     ended_at = moved.event.occurred_at
-    standing = Standing(2, ended_at, has_ended=True)
+    standing = (2, ended_at, True)
     for since, expected in (
         (ended_at - timedelta(seconds=9), {walk.order_id: standing}),
         (ended_at, {walk.order_id: standing}),
         (ended_at + timedelta(microseconds=1), {}),
         (None, {}),
     ):
-        assert store.clients.look({"alice": since}, 10)["alice"].orders == expected
+        assert standings(store.clients.look({"alice": since}, 10)["alice"]) == expected
 
 
 def test_each_client_is_told_its_own_and_since_its_own_moment(store: Store) -> None:
@@ -91,3 +96,13 @@ def test_a_step_that_comes_after_a_look_begins_after_it(store: Store) -> None:
     store.pass_time()
     walk.steps(FAIL)
     assert walk.events[-1].occurred_at > looked_at
+
+
+def test_a_look_tells_what_was_written_before_and_after_another(store: Store) -> None:
+    moving, resting = Walk(store.orders, "alice"), Walk(store.orders, "alice")
+    before = store.clients.look({"alice": None}, 10)["alice"]
+    assert all(each.written_in < before.horizon for each in before.orders.values())
+    moving.steps(CONFIRMED[0])
+    after = store.clients.look({"alice": None}, 10)["alice"].orders
+    assert after[resting.order_id].written_in == before.orders[resting.order_id].written_in
+    assert after[moving.order_id].written_in >= before.horizon

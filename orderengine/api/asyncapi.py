@@ -3,6 +3,7 @@
 from typing import Any
 
 from orderengine.api.event_answers import event_components
+from orderengine.api.fields import STREAM_CURSOR_PATTERN as CURSOR_PATTERN
 from orderengine.stream.client_follower import Bounds
 
 CLOSE_CODES = {
@@ -21,14 +22,16 @@ DESCRIPTION = f"""Every status of an order, each once and by `seq`, however late
 With `orderId`: one order. A client that comes back adds `after`, the last `seq` that it has, and
 misses nothing.
 
-Without, where keys are asked for: all orders of the client on one socket, each from its first event
-on and by `seq`, without a gap; those that have not ended when the socket opens, and those that are
-accepted later. A message with a `cursor` tells that everything before it was sent, first when the
-socket has caught up. A client that comes back gives the last one as `cursor`, and gets all orders
-that have not ended, or have ended since, from their first event; it drops the events that it has,
-those with a `seq` up to the last one of their order. Orders whose events were pruned meanwhile are
-left out. At most {Bounds().orders} orders are followed at once; a cursor that leads to more is
-refused.
+Without: all orders of the client on one socket (of everybody, where no keys are asked for), each
+from its first event on and by `seq`, without a gap; those that have not ended when the socket
+opens, and those that are accepted later. A message with a `cursor` tells from where to go on: a
+client that comes back gives the last one, unchanged, as `cursor`, and misses nothing. It gets all
+orders that have not ended, or have ended since, from their first event, and drops the events that
+it has, those with a `seq` up to the last one of their order. Cursors with `replay` come while the
+socket catches up; behind them, only what was not sent yet, or has moved since, comes again. The
+first one without `replay` tells that the socket has caught up. Orders whose events were pruned
+meanwhile are left out. At most {Bounds().orders} orders are followed at once; a cursor that leads
+to more is refused.
 
 What a client sends is not read. The server closes with:
 
@@ -101,7 +104,7 @@ def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dic
                     "examples": [{"payload": EXAMPLE}],
                 },
                 "cursor": {
-                    "summary": "All orders only: everything before it was sent.",
+                    "summary": "All orders only: going on from it misses nothing.",
                     "payload": {"$ref": "#/components/schemas/Cursor"},
                     "examples": [{"payload": CURSOR_EXAMPLE}],
                 },
@@ -128,7 +131,7 @@ def _channel() -> dict[str, Any]:
                         "orderId": {
                             "type": "string",
                             "format": "uuid",
-                            "description": "Has to be given where no key is asked for.",
+                            "description": "Without it all orders of the client are followed.",
                         },
                         "after": {
                             "type": "integer",
@@ -138,8 +141,8 @@ def _channel() -> dict[str, Any]:
                         },
                         "cursor": {
                             "type": "string",
-                            "format": "date-time",
-                            "description": "Of all orders also those that have ended since.",
+                            "pattern": CURSOR_PATTERN,
+                            "description": "The last one of a socket before, unchanged.",
                         },
                         "ticket": {
                             "type": "string",
@@ -153,8 +156,14 @@ def _channel() -> dict[str, Any]:
 
 
 def _cursor_schema() -> dict[str, Any]:
-    cursor = {"type": "string", "format": "date-time"}
-    return {"type": "object", "required": ["cursor"], "properties": {"cursor": cursor}}
+    cursor = {"type": "string", "pattern": CURSOR_PATTERN}
+    replay = {
+        "type": "boolean",
+        "const": True,
+        "description": "There while not all was sent that had happened before the socket opened.",
+    }
+    properties = {"cursor": cursor, "replay": replay}
+    return {"type": "object", "required": ["cursor"], "properties": properties}
 
 
 def _event_schemas() -> dict[str, Any]:

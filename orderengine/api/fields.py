@@ -42,7 +42,8 @@ _NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR = re.compile(cursors.PATTERN[1:-1])
 _TIME = r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
-_STREAM_CURSOR = re.compile(rf"{_TIME}(~{_TIME}~[1-9][0-9]{{0,18}})?")
+STREAM_CURSOR_PATTERN = rf"^{_TIME}(~{_TIME}~[1-9][0-9]{{0,18}})?$"
+_STREAM_CURSOR = re.compile(STREAM_CURSOR_PATTERN[1:-1])
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

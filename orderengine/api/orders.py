@@ -176,6 +176,10 @@ def get_orders() -> Document:
     """List orders, newest first.
 
     A page that may be followed by another one has a `nextCursor`, which asks for it as `cursor`.
+
+    Asking for the newest again and again is no way to follow orders: one that was stored late
+    stands behind those that were seen before. The socket of all orders, `/ws/orders` without an
+    `orderId`, tells every one.
     """
     lists, client_id = current_ports().lists, current_caller().client_id
     wanted = read_query(OrderListSchema(), request)

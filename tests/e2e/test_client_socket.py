@@ -35,6 +35,7 @@ class Reader:
         self.seqs: dict[str, list[int]] = defaultdict(list)
         self.ended: set[str] = set()
         self.cursor: str | None = None
+        self.is_caught_up = False
         self.repeated = 0
 
     @contextmanager
@@ -54,6 +55,7 @@ class Reader:
         message = json.loads(text)
         if "cursor" in message:
             self.cursor = message["cursor"]
+            self.is_caught_up = "replay" not in message
             return
         got = self.seqs[message["orderId"]]
         if message["seq"] <= len(got):
@@ -69,8 +71,8 @@ class Reader:
             self.take(client)
 
     def catch_up(self, client: websocket.WebSocket) -> None:
-        self.cursor = None
-        while self.cursor is None:
+        self.is_caught_up = False
+        while not self.is_caught_up:
             self.take(client)
 
 

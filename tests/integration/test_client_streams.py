@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime
 
 import pytest
 from sqlalchemy import Engine, text
@@ -20,6 +19,7 @@ from orderengine.stream.client_follower import Bounds, ClientFollower
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import EVENTS_CHANNEL, event_text
 from orderengine.stream.publisher import RedisEventPublisher
+from orderengine.stream.replay import Cursor
 from tests.integration.streams import NEVER_S, wait_until
 from tests.statements import sent_statements
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
@@ -46,7 +46,7 @@ class Desk:
         """A new order, which nobody was told of."""
         return Walk(self.orders, client_id)
 
-    def follow(self, client_id: str = "alice", cursor: datetime | None = None) -> ClientFollower:
+    def follow(self, client_id: str = "alice", cursor: Cursor | None = None) -> ClientFollower:
         return self.hub.follow_client(client_id, self.hub.look(client_id, cursor), cursor)
 
     def caught_up(self, client_id: str = "alice") -> ClientFollower:
@@ -82,12 +82,12 @@ def desk(make_desk: MakeDesk) -> Desk:
     return make_desk()
 
 
-def to_cursor(follower: ClientFollower) -> tuple[list[OrderEvent], datetime]:
-    """The events up to the next cursor, and the cursor."""
+def to_cursor(follower: ClientFollower) -> tuple[list[OrderEvent], Cursor]:
+    """The events up to the next cursor behind the replay, and the cursor."""
     events: list[OrderEvent] = []
-    while isinstance(told := follower.next(TIMEOUT_S), OrderEvent):
-        events.append(told)
-    assert told is not None, f"no cursor came after {len(events)} events"
+    while (told := follower.next(TIMEOUT_S)) and (isinstance(told, OrderEvent) or told.is_replay):
+        events += [told] if isinstance(told, OrderEvent) else []
+    assert isinstance(told, Cursor), f"no cursor came after {len(events)} events"
     return events, told
 
 
@@ -139,7 +139,7 @@ def test_whoever_joins_late_gets_the_open_orders_from_their_beginning(desk: Desk
         assert [(event.order_id, event.seq) for event in events] == [
             (is_open.order_id, seq) for seq in (1, 2, 3)
         ]
-        assert cursor == is_open.order.updated_at
+        assert cursor == Cursor(is_open.order.updated_at)
         desk.publish(*is_open.steps(FAIL))
         assert events_of(follower, is_open) == {is_open: [4]}
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from structlog.testing import capture_logs
 
 from orderengine.cli.common import Surroundings
 from orderengine.domain.errors import OrderUnreadable
+from orderengine.domain.events import OrderEvent
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.archive import export_events, export_orders
@@ -26,6 +26,7 @@ from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
 from orderengine.stream.client_follower import Bounds
 from orderengine.stream.hub import Hub
+from orderengine.stream.replay import Cursor
 from tests.builders import A_FAIL
 from tests.cli_desk import call
 from tests.integration.operators import run, surroundings_of
@@ -176,13 +177,17 @@ def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
     for table, column in (("order_events", "order_id"), ("orders", "id")):
         run(later, f"DELETE FROM {table} WHERE {column} = '{other.order_id}'")  # noqa: S608
     hub = Hub(NOWHERE, orders, SqlClientOrders(later), poll_s=0.05, client_bounds=Bounds())
-    begin = rows.known[0].first.event.occurred_at
-    told: list[object] = []
+    begin = Cursor(rows.known[0].first.event.occurred_at)
+    events: list[OrderEvent] = []
+    cursors: list[Cursor] = []
 
     def has_told(number: int) -> bool:
         while (each := follower.next(0.0)) is not None:
-            told.append(each)
-        return len(told) >= number
+            if isinstance(each, Cursor):
+                cursors.append(each)
+            else:
+                events.append(each)
+        return len(events) >= number
 
     try:
         with hub.follow_client("local", hub.look("local", begin), begin) as follower:
@@ -193,7 +198,10 @@ def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
                 wait_until(partial(has_told, number))
     finally:
         hub.close()
-    assert not [each for each in told if isinstance(each, datetime)], "it may not pass a step by"
+    unknown = rows.waiting if status == "waiting" else rows.canceled
+    for cursor in cursors:
+        assert cursor.is_replay
+        assert cursor.before <= unknown.order.updated_at, "it may not pass a step by"
 
 
 def test_figures_leave_out_what_they_have_no_name_for(rows: Rows, later: Engine) -> None:

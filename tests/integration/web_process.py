@@ -53,8 +53,8 @@ class AllOrders:
         return message
 
     def catch_up(self) -> str:
-        """Take messages up to a cursor."""
-        while "cursor" not in (message := self.take()):
+        """Take messages up to a cursor behind the replay."""
+        while "cursor" not in (message := self.take()) or "replay" in message:
             pass
         return str(message["cursor"])
 
@@ -153,12 +153,14 @@ class Web:
         return self.post(f"/keys/{client_id}")
 
     @contextlib.contextmanager
-    def follow_all(self, key: str, query: str = "", **options: Any) -> Iterator[AllOrders]:
-        """A socket of all orders of the client that has this key."""
+    def follow_all(
+        self, key: str | None = None, query: str = "", **options: Any
+    ) -> Iterator[AllOrders]:
+        """A socket of all orders of the client that has this key, or of everybody's."""
         client = websocket.create_connection(
             f"ws://127.0.0.1:{self.port}/ws/orders{query}",
             timeout=TIMEOUT_S,
-            header={"Authorization": f"Bearer {key}"},
+            header={"Authorization": f"Bearer {key}"} if key else {},
             **options,
         )
         try:

@@ -17,7 +17,8 @@ from orderengine.api.errors import TITLES, ErrorCode
 from orderengine.api.problem_examples import EXAMPLES
 from orderengine.api.schemas import UpdatesQuerySchema
 from orderengine.domain.errors import FailureReason
-from orderengine.stream.messages import cursor_text, event_text
+from orderengine.stream.messages import cursor_message, event_text
+from orderengine.stream.replay import Cursor, Sent
 from tests.frames import frame_corpus
 from tests.steps import Walk
 from tests.web import Web
@@ -190,9 +191,14 @@ def test_the_socket_is_described_as_it_is(web: Web) -> None:
     assert set(query) == taken
     codes = {code for case in frame_corpus() for code in case.codes} & set(range(1002, 1016))
     assert codes - {1003, 1005, 1011} | {1000, 1012, 1013} == set(CLOSE_CODES)
-    cursor = json.loads(cursor_text(datetime(2026, 11, 24, 23, 39, 40, 4417, UTC)))
+    moment = datetime(2026, 11, 24, 23, 39, 40, 4417, UTC)
+    cursor = json.loads(cursor_message(Cursor(moment)))
     assert cursor == CURSOR_EXAMPLE
-    assert set(served["components"]["schemas"]["Cursor"]["properties"]) == set(cursor)
+    during = json.loads(cursor_message(Cursor(moment, Sent(moment, 1), is_replay=True)))
+    described = served["components"]["schemas"]["Cursor"]
+    assert set(described["required"]) == set(cursor)
+    assert set(described["properties"]) == set(during)
+    assert re.fullmatch(described["properties"]["cursor"]["pattern"], during["cursor"])
     sent = json.loads(event_text(Walk(web.orders).first.event))
     assert sent.keys() == set(schema["required"])
 

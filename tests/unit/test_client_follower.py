@@ -202,6 +202,8 @@ def test_a_client_that_breaks_off_during_the_replay_goes_on_from_its_last_cursor
     connections = 0
     while not is_caught_up(told):
         cursor = [start, *cursors(told)][-1]
+        desk.clock.advance(0.5)
+        walks[4 * connections].steps(RECOVER)
         told += _some_of_the_replay(desk, cursor, 150)
         assert cursors(told)[-1] != cursor, "the replay would start again"
         connections += 1
@@ -214,7 +216,7 @@ def test_a_client_that_breaks_off_during_the_replay_goes_on_from_its_last_cursor
 
 
 def _some_of_the_replay(desk: Desk, cursor: Cursor, events: int) -> list[Told]:
-    """What one connection gets until it breaks off, while every tenth order moves on."""
+    """What one connection gets until it breaks off."""
     told: list[Told] = []
     with desk.follow(cursor) as follower:
         while len(told) < events and not is_caught_up(told):

@@ -18,12 +18,15 @@ from orderengine.stream.messages import (
     cache_ttl,
     cached_order,
     cached_text,
+    cursor_from,
+    cursor_message,
     cursor_text,
     event_from,
     event_text,
     published_from,
     published_text,
 )
+from orderengine.stream.replay import Cursor, Sent
 from tests.fakes import FakeOrders
 from tests.steps import CONFIRMED, FAIL, Walk
 
@@ -89,7 +92,12 @@ def test_a_client_of_any_name_can_be_published() -> None:
 
 def test_a_cursor_has_the_documented_wire_form() -> None:
     moment = datetime(2026, 11, 24, 23, 39, 40, 4417, UTC)
-    assert cursor_text(moment) == '{"cursor":"2026-11-24T23:39:40.004417Z"}'
+    assert cursor_message(Cursor(moment)) == '{"cursor":"2026-11-24T23:39:40.004417Z"}'
+    during = Cursor(moment, Sent(moment + timedelta(seconds=1), 815), is_replay=True)
+    assert cursor_message(during) == (
+        '{"cursor":"2026-11-24T23:39:40.004417Z~2026-11-24T23:39:41.004417Z~815","replay":true}'
+    )
+    assert cursor_from(cursor_text(during)) == Cursor(moment, during.sent)
 
 
 @steps

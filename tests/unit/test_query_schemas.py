@@ -17,9 +17,10 @@ from orderengine.api.schemas import (
     QuoteQuerySchema,
     UpdatesQuerySchema,
 )
-from orderengine.domain.documents import time_text
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.lists import Position
+from orderengine.stream.messages import cursor_text as stream_cursor_text
+from orderengine.stream.replay import Cursor, Sent
 from tests.fakes import FakeClock, FakeOrders
 from tests.web import INSTRUMENTS, refused
 
@@ -100,7 +101,9 @@ def test_updates_are_asked_for_by_an_order_or_a_cursor() -> None:
     assert load(UpdatesQuerySchema(), query) == {"order_id": ORDER_ID, "after": 2**31 - 1}
     assert load(UpdatesQuerySchema(), {}) == {}
     moment = datetime(2026, 11, 24, 23, 39, 37, 421804, UTC)
-    assert load(UpdatesQuerySchema(), {"cursor": time_text(moment)}) == {"cursor": moment}
+    for cursor in (Cursor(moment), Cursor(moment, Sent(moment, 2**62))):
+        given = {"cursor": stream_cursor_text(cursor)}
+        assert load(UpdatesQuerySchema(), given) == {"cursor": cursor}
     assert refused(UpdatesQuerySchema(), {"after": str(2**31), "since": "1"}) == [
         ("after", "range"),
         ("since", "unknown"),
@@ -125,6 +128,13 @@ def test_updates_are_asked_for_by_an_order_or_a_cursor() -> None:
         ),
         *("2026-11-24T23:39:37.421804+00:00", "2026-11-24T23:39:37.42180\u0664Z", "b" * 32),
         *("2026-11-24T23:39:37.421804Z\n", " 2026-11-24T23:39:37.421804Z"),
+        *("2026-11-24T23:39:37.421804Z~", "2026-11-24T23:39:37.421804Z~1"),
+        *(
+            "2026-11-24T23:39:37.421804Z~2026-11-24T23:39:37.421804Z",
+            "2026-11-24T23:39:37.421804Z~2026-11-24T23:39:37.421804Z~-1",
+            "2026-11-24T23:39:37.421804Z~2026-02-30T23:39:37.421804Z~1",
+            "2026-11-24T23:39:37.421804Z~2026-11-24T23:39:37.421804Z~" + "9" * 20,
+        ),
     ],
 )
 def test_what_no_stream_has_told_is_no_cursor(text: str) -> None:

@@ -38,7 +38,7 @@ class Desk:
             self.streams.bounds,
             self._ask,
             self.streams.discard,
-            cursor and cursor.sent,
+            None if cursor is None else cursor.sent,
         )
         self.streams.add(follower)
         return follower

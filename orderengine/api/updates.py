@@ -29,6 +29,7 @@ from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import cursor_message, event_text
+from orderengine.stream.replay import Cursor
 
 PATH = "/ws/orders"
 EXTENSION = "orderengine.updates"
@@ -202,9 +203,12 @@ class Updates:
                 _discard_input(ws)
                 told = follower.next(WAKE_S)
                 if told is not None:
-                    is_event = isinstance(told, OrderEvent)
-                    ws.send(event_text(told) if is_event else cursor_message(told))
+                    ws.send(_text_of(told))
         return SocketEnd.ENDED
+
+
+def _text_of(told: OrderEvent | Cursor) -> str:
+    return event_text(told) if isinstance(told, OrderEvent) else cursor_message(told)
 
 
 def register_updates(

@@ -71,7 +71,7 @@ class ClientFollower:
         self._cursor_told: datetime | None = None
         self._has_news = True
         self._replay: Replay | None = Replay(first)
-        self._replayed = sent and sent.before
+        self._replayed = None if sent is None else sent.before
         with self._changed:
             self._leave_out(first, sent)
             self._compare(first)

@@ -69,6 +69,15 @@ _BY_WORDS: tuple[tuple[str, StorageCause], ...] = (
     ("permission denied for database", StorageCause.NO_ACCESS),
 )
 
+_NOT_MIGRATED = {errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN}
+
+
+def lacks_migrations(error: BaseException) -> bool:
+    """Whether a statement found no table, or no column, of this release: for an operator's word."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(original, "pgcode", None) in _NOT_MIGRATED
+
+
 _DEFECTS = (
     *(DataError, IntegrityError, ProgrammingError),
     *(psycopg2.DataError, psycopg2.IntegrityError, psycopg2.ProgrammingError),

@@ -113,7 +113,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            with full_disk_told():
+            with full_disk_told(), _missing_tables_told(ctx):
                 return super().invoke(ctx)
         except click.exceptions.NoArgsIsHelpError:
             raise
@@ -129,6 +129,22 @@ class Commands(click.Group):
             raise Refusal(str(error)) from error
         except KeyboardInterrupt as error:
             raise Interrupted("stopped") from error
+
+
+@contextmanager
+def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
+    """Make a database without the tables of this release one line."""
+    try:
+        yield
+    except Exception as error:
+        if "orderengine.outages" not in sys.modules:  # no database was asked
+            raise
+        from orderengine.outages import WORDS, lacks_migrations
+
+        if not lacks_migrations(error):
+            raise
+        told = f"{WORDS[StorageCause.MIGRATIONS]}: run make migrate"
+        raise Refusal(f"{told} ({_database(ctx)}{libpq_note()})") from error
 
 
 def reason(error: StorageUnavailable, then: str = "") -> str:

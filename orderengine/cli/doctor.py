@@ -156,10 +156,17 @@ def _worker(missing: Mapping[str, str]) -> Finding:
 
 
 def _lag(ports: "OperatorPorts") -> Finding:
+    from orderengine.database import DATABASE_DEFECTS
+    from orderengine.outages import WORDS, lacks_migrations
+
     try:
         lag = ports.archive.lag()
     except StorageUnavailable as error:
         return Finding("reconciler", str(error), "see to PostgreSQL first")
+    except DATABASE_DEFECTS as error:
+        if not lacks_migrations(error):
+            raise
+        return Finding("reconciler", WORDS[StorageCause.MIGRATIONS], "see to PostgreSQL first")
     detail = "no order is due"
     if lag.orders:
         detail = f"{lag.orders} orders are due, the first for {lag.oldest_s:.1f} s"

@@ -147,9 +147,9 @@ class SqlArchive:
         return [row._asdict() for row in rows]
 
     def estimate(self, table: str) -> int:
-        """About how many rows a table has, as it was last analyzed."""
-        (row,) = self._run(_ESTIMATE, {"table": table})
-        return int(row.total)
+        """About how many rows a table has, as it was last analyzed; 0 for one that is missing."""
+        rows = self._run(_ESTIMATE, {"table": table})
+        return int(rows[0].total) if rows else 0
 
     def prunable(self, age_s: float) -> Prunable:
         """What `prune` would forget; counts up to 100,000 orders."""

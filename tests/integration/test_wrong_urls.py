@@ -3,20 +3,25 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from orderengine.config import sqlalchemy_url
 from orderengine.local.ports import free_port
 from tests.servers import Servers
 
 ROOT = Path(__file__).parents[2]
+NO_REDIS = "redis://127.0.0.1:1/0"
 COMMANDS = {
     "alembic": ["-m", "alembic", "upgrade", "head"],
     "migrate": ["-m", "orderengine.local", "migrate"],
     "keys": ["-m", "orderengine", "keys", "list"],
     "stuck": ["-m", "orderengine", "orders", "stuck"],
     "export": ["-m", "orderengine", "export", "orders"],
+    "prune": ["-m", "orderengine", "prune", "--older-than", "30d"],
     "worker": ["-m", "celery", "-A", "orderengine.worker.app", "worker"],
     "web": [
         *("-m", "gunicorn", "--config", "python:orderengine.api.gunicorn_conf"),
@@ -30,7 +35,7 @@ def told_by(command: str, database_url: str, **foreign: str) -> str:
     env = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
-        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "REDIS_URL": NO_REDIS,
         "HOST": "127.0.0.1",
         **foreign,
     }
@@ -98,3 +103,31 @@ def test_a_variable_of_libpq_that_keeps_from_the_server_is_named(
 def test_a_server_that_refuses_is_not_said_to_be_silent(command: str, servers: Servers) -> None:
     line = told_by(command, f"{servers.database_url}_absent")
     assert line.startswith("PostgreSQL refuses the user, password or database of DATABASE_URL (")
+
+
+@pytest.fixture
+def empty_database(servers: Servers) -> Iterator[str]:
+    """A database that was never migrated."""
+    engine = create_engine(sqlalchemy_url(servers.database_url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE never_migrated_test"))
+        yield servers.database_url.rpartition("/")[0] + "/never_migrated_test"
+        connection.execute(text("DROP DATABASE never_migrated_test WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("command", ["stuck", "export", "prune"])
+def test_a_database_that_was_never_migrated_is_told(command: str, empty_database: str) -> None:
+    line = told_by(command, empty_database)
+    assert line.startswith("the migrations were never run, or are behind: run make migrate (")
+
+
+def test_doctor_tells_a_database_that_was_never_migrated(empty_database: str) -> None:
+    env = {"PATH": os.environ["PATH"], "DATABASE_URL": empty_database, "REDIS_URL": NO_REDIS}
+    arguments = [sys.executable, "-m", "orderengine", "doctor", "--no-api", "--no-flower"]
+    ran = subprocess.run(
+        arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 1
+    assert "the migrations were never run" in ran.stdout
+    assert "Traceback" not in ran.stderr

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from orderengine.domain.errors import StorageFault, StorageUnavailable
+from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavailable
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.meter import Counts, Tally
 
@@ -121,7 +121,9 @@ class Watch:
 
     def figures(self) -> Figures:
         """Everything; never raises. What is away costs one time-out, not one for each figure."""
-        open_orders = self._open_orders()
+        fault = self._fault()
+        gives_no_answer = fault is not None and fault.cause is StorageCause.NO_ANSWER
+        open_orders = None if gives_no_answer else self._open_orders()
         missing = self._signs()
         return Figures(
             missing=frozenset({*missing, *({"postgresql"} if open_orders is None else ())}),
@@ -131,7 +133,7 @@ class Watch:
             of_workers=None if "redis" in missing else self._shared(),
             of_this_process=self._tally.counts(),
             queued=None if "redis" in missing else self._queued(),
-            storage_fault=self._fault(),
+            storage_fault=fault,
         )
 
 

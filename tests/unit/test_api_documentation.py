@@ -237,3 +237,10 @@ def test_every_request_of_the_collection_is_answered(spec: dict[str, Any]) -> No
         expected = {"GET": 200, "POST": 202 if body else 201}[request["method"]]
         if "/api/quotes" not in path:
             assert answer.status_code == expected, (path, answer.text)
+
+
+def test_each_error_of_a_venue_is_documented() -> None:
+    source = (ROOT / "orderengine" / "settlement" / "outcomes.py").read_text("utf-8")
+    raised = set(re.findall(r'"(\w+ \(\d+\))"', source))
+    assert len(raised) >= 6
+    assert raised == set(re.findall(r"^\| `(\w+ \(\d+\))` \|", ERRORS, re.MULTILINE))

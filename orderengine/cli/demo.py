@@ -20,8 +20,9 @@ from orderengine.cli.common import (
 from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
+from orderengine.cli.events import Event, telling
 from orderengine.cli.placing import Unknown, new_key, place
-from orderengine.cli.service import CannotGoOn, Event, Service, follow, telling
+from orderengine.cli.service import CannotGoOn, Service, follow
 
 MOST_ORDERS = 200
 TIMEOUT_S = 120.0

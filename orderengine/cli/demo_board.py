@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orderengine.cli.demo_orders import DemoOrder
-from orderengine.cli.service import TERMINAL, Event
+from orderengine.cli.events import TERMINAL, Event
 from orderengine.domain.errors import FailureReason
 
 

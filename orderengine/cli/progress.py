@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orderengine.cli.common import STYLES
-from orderengine.cli.service import TERMINAL, Event, telling
+from orderengine.cli.events import TERMINAL, Event, telling
 
 REFRESHES_PER_S = 12
 SHORT_ID = 8

@@ -12,7 +12,8 @@ from orderengine.cli.common import (
     tell_json,
     tell_table,
 )
-from orderengine.cli.service import Denied, Event, Service, telling
+from orderengine.cli.events import Event, telling
+from orderengine.cli.service import Denied, Service
 from orderengine.cli.tables import order_lines, tell_orders
 from orderengine.domain.order import OrderStatus
 

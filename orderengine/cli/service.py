@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import websocket
 
+from orderengine.cli.events import TERMINAL, Event
 from orderengine.cli.limits import BUSY, Answer, Pace, retry_after_s
 from orderengine.domain.order import known_status
 
@@ -19,15 +20,6 @@ GIVE_UP_AFTER_S = 30.0
 VISIBLE_ASCII = re.compile("[!-~]*")
 NOTHING: Mapping[str, str] = {}
 NORMAL_CLOSURE = (1000).to_bytes(2)
-TERMINAL = {"confirmed": 0, "failed": 1}
-"""The statuses that end an order, with the exit status of a command that followed it there."""
-
-Event = Mapping[str, Any]
-
-
-def code_of(status: str) -> int:
-    """The exit status for an order that ended so; one that is not known here is no success."""
-    return TERMINAL.get(status, 1)
 
 
 class CannotGoOn(Exception):
@@ -258,28 +250,6 @@ def _later_s(error: Exception) -> float | None:
     if not is_passing and error.status_code != http.client.TOO_MANY_REQUESTS:
         raise denied from error
     return denied.later_s
-
-
-def telling(event: Event) -> str:
-    """What is worth telling of an event beside its status."""
-    data = event["data"]
-    match event["status"]:
-        case "pending" if "reason" in data:
-            return f"{data['reason']}: {data['detail']}; again in {data['retryInMs']} ms"
-        case "routing" if data.get("cause", "order") != "order":
-            return f"because of: {data['cause']}"
-        case "building":
-            quotes = ", ".join(f"{quote['dex']} {quote['price']}" for quote in data["quotes"])
-            return f"{data['dex']} at {data['quotedPrice']} (quotes: {quotes or 'none'})"
-        case "submitted":
-            return f"tx {data['txHash']}"
-        case "confirmed":
-            slippage = f"slippage {data['slippagePct']} % (positive is worse)"
-            return f"executed at {data['executedPrice']}, {slippage}, fee {data['fee']} USDC"
-        case "failed":
-            return f"{data['reason']}: {data['detail']}"
-        case _:
-            return ""
 
 
 def _receive(socket: Socket) -> Iterator[Event]:

@@ -21,9 +21,10 @@ from orderengine.cli.common import (
     stopped_as,
     tell_json,
 )
+from orderengine.cli.events import Event, code_of, telling
 from orderengine.cli.placing import may_be_stored, new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
-from orderengine.cli.service import CannotGoOn, Event, Service, code_of, follow, telling
+from orderengine.cli.service import CannotGoOn, Service, follow
 
 MOST_WATCHED = 50
 

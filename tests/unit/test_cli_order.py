@@ -10,8 +10,9 @@ import websocket
 from click.shell_completion import BashComplete
 
 from orderengine.cli.common import Surroundings
+from orderengine.cli.events import code_of, telling
 from orderengine.cli.main import main
-from orderengine.cli.service import CannotGoOn, Socket, UpdatesSocket, code_of, follow, telling
+from orderengine.cli.service import CannotGoOn, Socket, UpdatesSocket, follow
 from orderengine.domain.moves import Move
 from orderengine.stream.messages import event_text
 from tests.builders import TRANSACTION, a_failed_attempt

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks.__main__ import _parse as parse_bench
+from orderengine.cli.events import Event
 from orderengine.cli.main import main
 from orderengine.cli.progress import Progress
-from orderengine.cli.service import Event
 from orderengine.domain.moves import Move
 from tests.builders import TRANSACTION, a_failed_attempt
 from tests.cli_desk import messages

@@ -1,0 +1,102 @@
+"""Instruments at 1e-9 and 1e-13 USDC, from the quote to the export."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pytest
+
+from tests.e2e.stack import ROOT, TIMEOUT_S, Stack
+
+DIGITS = 12
+TINY = (
+    "NANO,At 1e-9,6,0.000001,1,1000000000000,0.000000001,4000000,",
+    "FEMTO,At 1e-13,2,0.01,1,10000000000000000,0.0000000000001,4000000,",
+)
+ORDERS = {"NANO": ("1e-9", "70000000003"), "FEMTO": ("1e-13", "700000000000003")}
+
+
+@pytest.fixture(scope="module")
+def stack_environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    shipped = (ROOT / "orderengine" / "instruments.csv").read_text("utf-8").rstrip("\n")
+    path = tmp_path_factory.mktemp("instruments") / "instruments.csv"
+    path.write_text("\n".join([shipped, *TINY, ""]), "utf-8")
+    return {"SIM_SETTLEMENT_MS": "100-200", "INSTRUMENTS_FILE": str(path)}
+
+
+def command(stack: Stack, *arguments: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "orderengine", *arguments],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PORT": str(stack.port),
+            "DATABASE_URL": stack.database_url,
+            "REDIS_URL": stack.redis_url,
+        },
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def require_price(text: str, about: str) -> Decimal:
+    """A price near `about`, without an exponent and with all of its digits."""
+    price = Decimal(text)
+    assert "e" not in text.lower()
+    assert Decimal("0.9") < price / Decimal(about) < Decimal("1.1")
+    # Zeros at the end are not written.
+    assert len(price.as_tuple().digits) >= DIGITS - 3
+    return price
+
+
+@pytest.mark.parametrize("symbol", ORDERS)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_a_tiny_price_keeps_its_digits_all_the_way(stack: Stack, symbol: str, side: str) -> None:
+    about, quantity = ORDERS[symbol]
+    query = f"symbol={symbol}&side={side}&quantity={quantity}"
+    quoted = [quote["price"] for quote in stack.get(f"/api/quotes?{query}")["quotes"]]
+    assert quoted
+    worst = Decimal(about) * (2 if side == "buy" else Decimal("0.5"))
+    order_id = stack.post(symbol, side, quantity, worstPrice=f"{worst:f}")
+    events = stack.follow(order_id).events
+    assert events[-1]["status"] == "confirmed", events[-1]
+    data = events[-1]["data"]
+    for text in (*quoted, data["quotedPrice"], data["executedPrice"]):
+        require_price(text, about)
+    order = stack.get(f"/api/orders/{order_id}")
+    assert Decimal(order["worstPrice"]) == worst
+    for name in ("quotedPrice", "executedPrice"):
+        assert order[name] == data[name]
+    executed, at_quote = Decimal(order["executedPrice"]), Decimal(order["quotedPrice"])
+    worse = (executed / at_quote - 1) * (1 if side == "buy" else -1)
+    assert abs(worse * 100 - Decimal(data["slippagePct"])) < Decimal("0.0002")
+    listed = stack.get(f"/api/orders?symbol={symbol}")["orders"]
+    assert order_id in {each["orderId"] for each in listed}
+    assert {each["executedPrice"] for each in listed if each["orderId"] == order_id} == {
+        order["executedPrice"]
+    }
+    rows = csv.DictReader(io.StringIO(command(stack, "export", "orders")))
+    (row,) = [row for row in rows if row["orderId"] == order_id]
+    assert Decimal(row["executedPrice"]) == executed
+    assert Decimal(row["quotedPrice"]) == at_quote
+    assert order["executedPrice"] in command(stack, "show", order_id)
+    assert any(
+        word.replace("0.", "").strip("0") and about_equal(word, about)
+        for word in command(stack, "quotes", symbol, side, quantity).split()
+    )
+
+
+def about_equal(word: str, about: str) -> bool:
+    try:
+        require_price(word, about)
+    except (ArithmeticError, AssertionError):
+        return False
+    return True

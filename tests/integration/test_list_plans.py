@@ -23,6 +23,8 @@ MOST = 1_000
 OFTEN = 8
 """PostgreSQL chooses between a plan for all values and one for each after five executions."""
 
+pytestmark = pytest.mark.timeout(600)  # a million orders are loaded first
+
 FILTERS = [*product((None, *OrderStatus), (None, "AAPL", "RARE", "GONE"))]
 
 

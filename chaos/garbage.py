@@ -67,6 +67,7 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
     bodies = {
         "two items": [[order_id, 1, "order"], {}],
         "a version that is none": [[order_id, "1", "order"], {}, NOTHING],
+        "a version that is true": [[order_id, True, "order"], {}, NOTHING],
         "a cause that is none": [[order_id, 1, "whim"], {}, NOTHING],
         "too many arguments": [[order_id, 1, "order", 4], {}, NOTHING],
         "a name that it does not know": [[order_id, 1, "order"], {"never": 1}, NOTHING],
@@ -80,6 +81,11 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
     messages = {name: envelope(queue, body) for name, body in bodies.items()}
     messages |= {name: envelope(queue, body, "build_order") for name, body in handovers.items()}
     messages["an unknown task"] = envelope(queue, [[order_id], {}, NOTHING], "sell_everything")
+    messages["a task of Celery's own"] = envelope(queue, [[order_id], {}, NOTHING], "celery.group")
+    for header, value in {"shadow": [1], "retries": "many", "callbacks": "x"}.items():
+        whole = envelope(queue, [[order_id, 1, "order"], {}, NOTHING])
+        whole["headers"][header] = value
+        messages[f"a wrong {header}"] = whole
     return {name: json.dumps(message).encode() for name, message in messages.items()}
 
 

@@ -4,7 +4,7 @@ Whatever a queue holds, the worker goes on: the order of such a message comes ba
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -36,6 +36,18 @@ class Reason(StrEnum):
     """Arguments that its task does not take."""
     CONTROL = "control"
     """A command to the workers that is none."""
+
+
+_TEXT = (str, type(None))
+_HEADERS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "task", "shadow", "eta", "root_id", "parent_id", "argsrepr"), _TEXT),
+    "expires": (str, int, float, type(None)),
+    "retries": (int, type(None)),
+    **dict.fromkeys(("callbacks", "errbacks", "chain", "timelimit"), (list, type(None))),
+    "stamped_headers": (list, type(None)),
+    "stamps": (dict, type(None)),
+}
+"""The headers that Celery reads as what they are, with their types."""
 
 
 def drop(reason: Reason, error: object, message: object, queue: str | None = None) -> None:
@@ -86,6 +98,9 @@ def fault_of(message: object) -> str | None:
     properties = message.get("properties")
     if not isinstance(message.get("headers"), dict) or not isinstance(properties, dict):
         return "it has no headers or no properties"
+    for name, types in _HEADERS.items():
+        if not isinstance(message["headers"].get(name), types):
+            return f"its header {name} is no {types[0].__name__}"
     delivery = properties.get("delivery_info")
     if not isinstance(delivery, dict) or not isinstance(delivery.get("routing_key"), str):
         return "it does not say where it was sent to"

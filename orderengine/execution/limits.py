@@ -107,7 +107,8 @@ class QueueLimit:
     """Bounds the orders that wait for a worker, by what the queues held a second ago at most.
 
     `queued` tells how many messages wait in each queue, or None without an answer: then orders are
-    taken. One request a second asks it; what other processes accept within that second is not seen.
+    taken. One request a second asks it; what other processes accept within that second is not seen,
+    and requests at the same moment may pass the limit together.
     """
 
     def __init__(

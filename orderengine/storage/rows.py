@@ -74,6 +74,8 @@ def order_from(row: Row, written: SignedTransaction | None = None) -> Order:
         if row.payload is not None
         else None
     )
+    if row.status == OrderStatus.FAILED and not row.failed_attempts:
+        raise ValueError("a failed order without a failed attempt")
     return Order(
         order_id=row.id,
         client_id=row.client_id,

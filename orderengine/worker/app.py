@@ -45,6 +45,7 @@ def create_worker_app(settings: Settings) -> Celery:
     app = create_celery(settings.redis_url)
     runtime = Runtime(settings, app)
     register_tasks(app, lambda: runtime().engine)
+    _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
     app.steps["consumer"].add(Feed)
@@ -61,6 +62,12 @@ def _count_dropped(runtime: Runtime) -> Callable[..., None]:
         runtime().engine.meter.count(Counter.MESSAGES_DROPPED, reason.value)
 
     return count
+
+
+def _forget_tasks_of_celery(app: Celery) -> None:
+    """Have no task but the stages: whoever can send a message could have Celery's own ones run."""
+    for name in [name for name in app.tasks if name.startswith("celery.")]:
+        app.tasks.unregister(name)
 
 
 def _setup_logging(settings: Settings) -> Callable[..., None]:

@@ -38,7 +38,7 @@ def _fault_of_route(args: list[Any]) -> str | None:
         UUID(order_id)
     except (ValueError, TypeError, AttributeError):
         return "its arguments are no order, version and cause"
-    if not isinstance(version, int) or cause not in _CAUSES:
+    if type(version) is not int or cause not in _CAUSES:
         return "its version or cause is none"
     return None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.domain.errors import FailureReason
+from orderengine.domain.errors import FailureReason, OrderUnreadable
 from orderengine.domain.moves import Fail, RoutingCause, StartRouting
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.lists import OrderFilter, Position
@@ -78,6 +78,15 @@ def test_a_bad_row_is_left_out_of_the_list_and_cuts_no_page_short(
     behind = Position(first[-1].created_at, first[-1].order_id)
     rest = orders.page(replace(wanted, before=behind))
     assert [order.order_id for order in rest] == [walks[5].order_id]
+
+
+def test_a_failed_order_without_a_reason_is_a_bad_row(orders: SqlOrders, database: Engine) -> None:
+    sound, walk = Walk(orders), Walk(orders)
+    orders.give_up(walk.order_id, 1, GIVEN_UP)
+    damage(database, walk, "failed_attempts", "[]")
+    assert [each.order_id for each in orders.page(OrderFilter("local", 10))] == [sound.order_id]
+    with pytest.raises(OrderUnreadable):
+        orders.get(walk.order_id)
 
 
 def test_a_bad_event_holds_up_no_other_order(orders: SqlOrders, database: Engine) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from orderengine.stream.breaker import Breaker
+from orderengine.stream.breaker import STEADY_S, Breaker
 
 GONE = ConnectionError("gone")
 
@@ -77,6 +77,8 @@ def test_an_outage_is_logged_once_however_many_calls_fail(
         for _ in range(5):
             breaker.failed(GONE)
             seconds.now += 1.0
+            breaker.succeeded()  # a read, say, where writes are refused
+        seconds.now += STEADY_S
         breaker.succeeded()
         breaker.succeeded()
         breaker.failed(GONE)

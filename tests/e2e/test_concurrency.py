@@ -19,7 +19,7 @@ TASK_ENDED = re.compile(r"Task \w+\[[^]]+\] succeeded in (?P<ran_s>[\d.]+)s")
 def stack_environ() -> Mapping[str, str]:
     return {
         "SIM_QUOTE_LATENCY_MS": "400-400",
-        "SIM_SETTLEMENT_MS": "6000-6000",
+        "SIM_SETTLEMENT_MS": "9000-9000",
         "LOG_LEVEL": "DEBUG",  # the lines that tell how long each task ran
     }
 

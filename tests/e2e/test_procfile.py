@@ -178,9 +178,12 @@ def test_everything_drains_however_often_it_is_told_to(
     stack_database_url: str, servers: Servers, tmp_path: Path
 ) -> None:
     names = ("web", "worker", "flower")
-    with Deployment(stack_database_url, next_redis_url(servers), tmp_path) as busy:
+    url, long = next_redis_url(servers), "8000-8000"
+    with Deployment(stack_database_url, url, tmp_path, SIM_SETTLEMENT_MS=long) as busy:
         busy.start_flower()
         with busy.following(busy.post_many(20)) as following:
+            # A handshake that the end meets half way has no code: all sockets are to be open.
+            wait_until(lambda: "orderengine_open_sockets 20.0" in busy.text("/metrics"), 60.0, 0.1)
             wait_until(lambda: busy.logs("worker").count('"submitted"') > 2, timeout_s=60.0)
             wait_until(lambda: busy.end_repeatedly(*names), STOP_TIMEOUT_S)
         assert {each.result().code for each in following} <= {1000, 1012}

@@ -21,7 +21,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.stream.breaker import Breaker
 from tests.servers import Servers
 
-BOUND_S = 1.0
+BOUND_S = 3.0
 PATIENT_S = 2.0
 SHORT_S = 0.4
 

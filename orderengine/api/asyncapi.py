@@ -67,6 +67,28 @@ EXAMPLE = {
 }
 
 
+OPERATION = {
+    "action": "send",
+    "description": "The service tells each status of an order, once and in order.",
+    "channel": {"$ref": "#/channels/orderUpdates"},
+    "messages": [
+        {"$ref": f"#/channels/orderUpdates/messages/{name}"} for name in ("orderEvent", "cursor")
+    ],
+}
+MESSAGES = {
+    "orderEvent": {
+        "summary": "One step of an order.",
+        "payload": {"$ref": "#/components/schemas/Event"},
+        "examples": [{"payload": EXAMPLE}],
+    },
+    "cursor": {
+        "summary": "All orders only: going on from it misses nothing.",
+        "payload": {"$ref": "#/components/schemas/Cursor"},
+        "examples": [{"payload": CURSOR_EXAMPLE}],
+    },
+}
+
+
 def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dict[str, Any]:
     """The whole description, of the service at this address."""
     server: dict[str, Any] = {"host": host, "protocol": "wss" if is_secure else "ws"}
@@ -85,30 +107,9 @@ def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dic
         "servers": {"service": {**server, "description": "The service that answers this."}},
         "defaultContentType": "application/json",
         "channels": {"orderUpdates": _channel()},
-        "operations": {
-            "sendOrderUpdates": {
-                "action": "send",
-                "description": "The service tells each status of an order, once and in order.",
-                "channel": {"$ref": "#/channels/orderUpdates"},
-                "messages": [
-                    {"$ref": f"#/channels/orderUpdates/messages/{name}"}
-                    for name in ("orderEvent", "cursor")
-                ],
-            }
-        },
+        "operations": {"sendOrderUpdates": OPERATION},
         "components": {
-            "messages": {
-                "orderEvent": {
-                    "summary": "One step of an order.",
-                    "payload": {"$ref": "#/components/schemas/Event"},
-                    "examples": [{"payload": EXAMPLE}],
-                },
-                "cursor": {
-                    "summary": "All orders only: going on from it misses nothing.",
-                    "payload": {"$ref": "#/components/schemas/Cursor"},
-                    "examples": [{"payload": CURSOR_EXAMPLE}],
-                },
-            },
+            "messages": MESSAGES,
             "schemas": {**_event_schemas(), "Cursor": _cursor_schema()},
             "securitySchemes": {"key": KEY} if asks_for_keys else {},
         },

@@ -65,8 +65,8 @@ def load(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [name for name in raw if name not in known]
     for name in unknown:
         # Once is enough.
-        listed = f"; what is known: {', '.join(known)}" if name == unknown[0] else ""
-        violations.append(Violation(shown(name), "unknown", f"is not known here{listed}"))
+        listed = f"; the fields are: {', '.join(known)}" if name == unknown[0] else ""
+        violations.append(Violation(shown(name), "unknown", f"is not a field here{listed}"))
     raise refusal(violations)
 
 

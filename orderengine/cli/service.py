@@ -190,7 +190,7 @@ def refused(answer: Answer) -> Denied:
     """The error that a refusal is."""
     status, document, headers = answer
     code = str(document.get("code", status))
-    hint = "; ORDERENGINE_API_KEY has it here" if status == http.client.UNAUTHORIZED else ""
+    hint = "; set ORDERENGINE_API_KEY to a key" if status == http.client.UNAUTHORIZED else ""
     is_busy = code in BUSY or status == http.client.TOO_MANY_REQUESTS
     later_s = retry_after_s(headers) if is_busy else None
     return Denied(code, f"refused ({code}): {document.get('detail', '')}{hint}", later_s)

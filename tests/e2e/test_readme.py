@@ -39,6 +39,7 @@ def test_the_order_of_the_readme_is_accepted_and_followed(stack: Stack) -> None:
     assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
     for event, example_line in zip(events, shown_events(), strict=True):
         assert event["status"] == example_line["status"]
+        assert set(example_line) - {"…"} <= set(event)
         assert set(example_line["data"]) - {"…"} <= set(event["data"])
 
 

@@ -215,7 +215,7 @@ def test_the_type_of_an_order_is_market() -> None:
 
 def test_a_refusal_of_an_unknown_field_lists_those_that_exist() -> None:
     fields = "symbol, side, quantity, slippageBps, worstPrice, maxLegs, type, clientOrderId"
-    with pytest.raises(Refused, match=f"price is not known here; what is known: {fields}"):
+    with pytest.raises(Refused, match=f"price is not a field here; the fields are: {fields}"):
         load(order_schema(), an_order(price="1"))
 
 

@@ -99,7 +99,7 @@ def test_a_refusal_of_the_order_itself_ends_the_doubt(
 
 def test_who_has_no_good_key_is_told_where_it_belongs(desk: Desk, time: Time) -> None:
     desk.before = [LOCKED]
-    with pytest.raises(Denied, match=r"UNAUTHORIZED\): no key; ORDERENGINE_API_KEY"):
+    with pytest.raises(Denied, match=r"UNAUTHORIZED\): no key; set ORDERENGINE_API_KEY"):
         order_at(desk.url, time)
 
 

@@ -128,4 +128,4 @@ def test_what_was_planned_for_an_empty_table_suits_a_full_one(database_url: str)
         calls: list[Callable[[], object]] = [partial(orders.page, each) for each in wanted]
         calls.append(partial(orders.count_open, "nobody", PAGE))
         read = [sum_of(what_is_read(database, call)) for call in calls]
-    assert max(read) < MOST / 10
+    assert max(read) < MOST / 4  # of 1,250 blocks of the table alone

@@ -1,5 +1,6 @@
 """The page at the widths of common windows: nothing is cut, and nothing scrolls to the side."""
 
+import signal
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -151,13 +152,17 @@ def test_the_progress_shows_how_the_order_ended(
     assert colors["accent"] not in done["failed"] | done["confirmed"]
 
 
-def test_an_order_on_its_way_has_its_end_before_it(desk: Desk) -> None:
-    desk.submit(symbol="AAPL", quantity="1")
-    desk.page.wait_for_function(
-        "() => document.querySelector('.stages li[data-state=current]')"
-        "?.nextElementSibling && document.querySelector('.stages li:last-child')"
-        ".dataset.state === 'idle'"
-    )
+def test_an_order_on_its_way_has_its_end_before_it(desk: Desk, stack: Stack) -> None:
+    stack.kill("worker", signal.SIGSTOP)  # so that it stays on its way for as long as it takes
+    try:
+        desk.submit(symbol="AAPL", quantity="1")
+        desk.page.wait_for_function(
+            "() => document.querySelector('.stages li[data-state=current]')"
+            "?.nextElementSibling && document.querySelector('.stages li:last-child')"
+            ".dataset.state === 'idle'"
+        )
+    finally:
+        stack.kill("worker", signal.SIGCONT)
     desk.wait_for("confirmed")
     last = desk.page.locator(".stages li").last
     expect(last).to_have_attribute("data-stage", "confirmed")

@@ -6,18 +6,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import pytest
 
 from tests.e2e.stack import ROOT, TIMEOUT_S, Stack
 
-DIGITS = 12
 TINY = (
     "NANO,At 1e-9,6,0.000001,1,1000000000000,0.000000001,4000000,",
     "FEMTO,At 1e-13,2,0.01,1,10000000000000000,0.0000000000001,4000000,",
 )
+DECIMALS = {"NANO": 6, "FEMTO": 2}
+QUOTE_DECIMALS = 6
 ORDERS = {"NANO": ("1e-9", "70000000003"), "FEMTO": ("1e-13", "700000000000003")}
+# Enough digits to act on; a price that divides evenly has few.
+SHOWN_DIGITS = 4
+# Prices keep twelve significant digits.
+TOLERANCE = Decimal("1e-11")
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +52,16 @@ def command(stack: Stack, *arguments: str) -> str:
     return ran.stdout
 
 
-def require_price(text: str, about: str) -> Decimal:
-    """A price near `about`, without an exponent and with all of its digits."""
-    price = Decimal(text)
+def price_of(symbol: str, amounts: Mapping[str, str]) -> Decimal:
+    """The exact price in USDC for one token of an answer's amounts in base units."""
+    quote = Decimal(amounts["quoteAmount"]).scaleb(-QUOTE_DECIMALS)
+    return quote / Decimal(amounts["baseAmount"]).scaleb(-DECIMALS[symbol])
+
+
+def require_price(text: str, exact: Decimal) -> None:
+    """Require a price without an exponent and with all of its digits."""
     assert "e" not in text.lower()
-    assert Decimal("0.9") < price / Decimal(about) < Decimal("1.1")
-    # Zeros at the end are not written.
-    assert len(price.as_tuple().digits) >= DIGITS - 3
-    return price
+    assert abs(Decimal(text) / exact - 1) < TOLERANCE
 
 
 @pytest.mark.parametrize("symbol", ORDERS)
@@ -62,15 +69,19 @@ def require_price(text: str, about: str) -> Decimal:
 def test_a_tiny_price_keeps_its_digits_all_the_way(stack: Stack, symbol: str, side: str) -> None:
     about, quantity = ORDERS[symbol]
     query = f"symbol={symbol}&side={side}&quantity={quantity}"
-    quoted = [quote["price"] for quote in stack.get(f"/api/quotes?{query}")["quotes"]]
-    assert quoted
+    quotes = stack.get(f"/api/quotes?{query}")["quotes"]
+    assert quotes
+    for quote in quotes:
+        require_price(quote["price"], price_of(symbol, quote))
     worst = Decimal(about) * (2 if side == "buy" else Decimal("0.5"))
     order_id = stack.post(symbol, side, quantity, worstPrice=f"{worst:f}")
     events = stack.follow(order_id).events
     assert events[-1]["status"] == "confirmed", events[-1]
     data = events[-1]["data"]
-    for text in (*quoted, data["quotedPrice"], data["executedPrice"]):
-        require_price(text, about)
+    (leg,) = next(event["data"]["legs"] for event in events if "legs" in event["data"])
+    require_price(data["quotedPrice"], price_of(symbol, leg))
+    require_price(data["executedPrice"], price_of(symbol, data))
+    assert Decimal("0.9") < Decimal(data["executedPrice"]) / Decimal(about) < Decimal("1.1")
     order = stack.get(f"/api/orders/{order_id}")
     assert Decimal(order["worstPrice"]) == worst
     for name in ("quotedPrice", "executedPrice"):
@@ -88,15 +99,15 @@ def test_a_tiny_price_keeps_its_digits_all_the_way(stack: Stack, symbol: str, si
     assert Decimal(row["executedPrice"]) == executed
     assert Decimal(row["quotedPrice"]) == at_quote
     assert order["executedPrice"] in command(stack, "show", order_id)
-    assert any(
-        word.replace("0.", "").strip("0") and about_equal(word, about)
-        for word in command(stack, "quotes", symbol, side, quantity).split()
-    )
+    words = command(stack, "quotes", symbol, side, quantity).split()
+    assert any(is_price(word, about) for word in words), words
 
 
-def about_equal(word: str, about: str) -> bool:
+def is_price(word: str, about: str) -> bool:
+    """Whether a word is a price near `about` with at least four significant digits."""
     try:
-        require_price(word, about)
-    except (ArithmeticError, AssertionError):
+        price = Decimal(word)
+    except InvalidOperation:
         return False
-    return True
+    near = Decimal("0.9") < price / Decimal(about) < Decimal("1.1")
+    return near and "e" not in word.lower() and len(price.as_tuple().digits) >= SHOWN_DIGITS

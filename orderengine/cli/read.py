@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -60,8 +61,9 @@ def list_orders(
 @service_option
 def show(service: Service, order_id: str, *, as_json: bool) -> None:
     """Show an order and the events that made it what it is."""
-    order = service.get(f"/api/orders/{order_id}")
-    events = _events(service, order_id)
+    path = f"/api/orders/{quote(order_id, safe='')}"
+    order = service.get(path)
+    events = _events(service, path)
     if as_json:
         tell_json({**order, "events": events})
         return
@@ -75,9 +77,9 @@ def show(service: Service, order_id: str, *, as_json: bool) -> None:
         click.echo(f"{place}  attempt {event['attempt']}  {telling(event)}".rstrip())
 
 
-def _events(service: Service, order_id: str) -> Sequence[Event]:
+def _events(service: Service, path: str) -> Sequence[Event]:
     try:
-        return list(service.get(f"/api/orders/{order_id}/events")["events"])
+        return list(service.get(f"{path}/events")["events"])
     except Denied as error:
         if error.code != PRUNED:
             raise

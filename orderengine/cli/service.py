@@ -224,6 +224,7 @@ def follow(
             alive_at = clock()
             for event in _receive(socket):
                 seen, status = event["seq"], event["status"]
+                alive_at = clock()
                 yield event
                 if status in TERMINAL:
                     return
@@ -264,8 +265,10 @@ def service_url(text: str) -> SplitResult:
     """Read the URL of a service; raises ValueError for one that is none."""
     parts = urlsplit(text)
     try:
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, or out of range
+        host = (parts.hostname or "").encode("idna").decode()
+        sendable = host and VISIBLE_ASCII.fullmatch(host + parts.path)
+        usable = parts.scheme in {"http", "https"} and sendable and parts.port != 0
+    except ValueError:  # a port that is no number, or out of range, or no name of a host
         usable = False
     if not usable:
         raise ValueError("must be an http:// or https:// URL")

@@ -114,7 +114,7 @@ def _remove_abandoned(parent: Path, data_dir: Path) -> None:
 
 def reachable_binaries(user: User | None, bin_dir: Path, home: Path) -> Path:
     """The folder of the binaries, or a copy in `home` where that user cannot reach it."""
-    if can_reach(user, bin_dir) and not _is_private(bin_dir.parent):
+    if user is None or (can_reach(user, bin_dir) and not _is_private(bin_dir.parent)):
         return bin_dir
     prefix = bin_dir.parent
     copy = home / "install"

@@ -133,6 +133,17 @@ def test_a_stream_is_asked_for_again_when_a_busy_service_says(time: Time) -> Non
     assert time.pauses[::2] == [3.0] * 20
 
 
+def test_a_long_stream_that_breaks_is_asked_for_again(time: Time) -> None:
+    class Slow(FakeSocket):
+        def recv(self) -> str:
+            time.now += 20
+            return super().recv()
+
+    sent = messages(*CONFIRMED)
+    sockets = iter([Slow(sent[:3]), FakeSocket(sent[3:])])
+    assert len(list(follow(lambda _: next(sockets), time.clock, time.pause))) == 5
+
+
 def test_requests_stay_below_the_limit_in_every_second(time: Time) -> None:
     pace = Pace(time.clock, time.pause)
     pace.wait()

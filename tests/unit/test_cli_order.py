@@ -196,7 +196,10 @@ def test_nobody_there_is_one_clear_line() -> None:
     assert (ran.exit_code, ran.stderr) == (2, message)
 
 
-@pytest.mark.parametrize("url", ["localhost:3000", "ftp://x", "http://", "http://x:99999", "x"])
+UNUSABLE = ["http://x:99999", "http://a..b", f"http://{'a' * 64}", "http://a b", "http://x/a b"]
+
+
+@pytest.mark.parametrize("url", ["localhost:3000", "ftp://x", "http://", "x", *UNUSABLE])
 def test_another_url_is_refused(url: str) -> None:
     ran = call("submit", "AAPL", "buy", "10", "--url", url)
     assert ran.exit_code == 2

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import websocket
@@ -33,6 +34,15 @@ def desk() -> Iterator[Desk]:
     with open_desk() as desk:
         desk.pages["/api/orders?limit=20"] = json.dumps({"orders": ORDERS}).encode()
         yield desk
+
+
+@pytest.mark.parametrize("order_id", ["a b", "../instruments", "a?limit=1", "ä"])
+def test_whatever_is_given_as_an_id_is_asked_for_as_one(desk: Desk, order_id: str) -> None:
+    path = f"/api/orders/{quote(order_id, safe='')}"
+    desk.pages[path] = b'{"orderId":"7a5f"}'
+    desk.pages[f"{path}/events"] = b'{"events":[]}'
+    ran = call("show", order_id, "--url", desk.url)
+    assert (ran.exit_code, ran.stdout.split()[:2]) == (0, ["orderId", "7a5f"])
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])

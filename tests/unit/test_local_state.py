@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orderengine.local.files import FolderLock, denied, last_lines, make_folder, write_private
+from orderengine.local.privileges import reachable_binaries
 from orderengine.local.processes import ProcessRef, outcome
 from orderengine.local.runfile import Run, forget_run, live_run, load_run, own_ref
 from orderengine.local.team import Backoff
@@ -114,3 +115,13 @@ def test_the_end_of_a_log(tmp_path: Path) -> None:
     assert last_lines(log, 2) == []
     log.write_text("a\nb\nc\n")
     assert last_lines(log, 2) == ["b", "c"]
+
+
+def test_whoever_runs_postgres_with_its_own_files_needs_no_copy_of_them(tmp_path: Path) -> None:
+    programs = tmp_path / "install" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "postgres").touch(mode=0o700)
+    home = tmp_path / "home"
+    home.mkdir()
+    assert reachable_binaries(None, programs, home) == programs
+    assert list(home.iterdir()) == []

@@ -74,39 +74,47 @@ class Desk:
         self.statuses: dict[str, int] = {}
         self.headers: dict[str, str] = {}
         self.refusals: list[tuple[int, bytes]] = []
-        desk = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                desk.received.append((self.path, json.loads(body)))
-                desk.keys.append(self.headers.get("Authorization", ""))
-                desk.names.append(self.headers["Idempotency-Key"])
-                status, answer = desk.before.pop(0) if desk.before else (desk.status, desk.answer)
-                if not status:
-                    return  # and the connection is closed
-                self.tell(status, answer)
-
-            def do_GET(self) -> None:
-                if desk.refusals:
-                    self.tell(*desk.refusals.pop(0))
-                else:
-                    page = desk.pages.get(self.path, desk.traded)
-                    self.tell(desk.statuses.get(self.path, 200), page)
-
-            def tell(self, status: int, page: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(page)))
-                for name, value in desk.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(page)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Server(self)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+class _Server(HTTPServer):
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.desk = desk
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        desk = self.server.desk
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        desk.received.append((self.path, json.loads(body)))
+        desk.keys.append(self.headers.get("Authorization", ""))
+        desk.names.append(self.headers["Idempotency-Key"])
+        status, answer = desk.before.pop(0) if desk.before else (desk.status, desk.answer)
+        if not status:
+            return  # and the connection is closed
+        self.tell(status, answer)
+
+    def do_GET(self) -> None:
+        desk = self.server.desk
+        if desk.refusals:
+            self.tell(*desk.refusals.pop(0))
+        else:
+            self.tell(desk.statuses.get(self.path, 200), desk.pages.get(self.path, desk.traded))
+
+    def tell(self, status: int, page: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(page)))
+        for name, value in self.server.desk.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 @contextmanager

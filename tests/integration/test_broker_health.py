@@ -142,5 +142,13 @@ def test_a_variable_that_is_ignored_is_told(variable: str) -> None:
 
 
 def test_any_other_refusal_is_told_as_one(server: EmbeddedRedis, admin: redis.Redis) -> None:
-    admin.set("orderengine:probe", "no list")
+    admin.set("orderengine:broker:probe", "no list")
     assert cause(a_dispatcher(server.url)) == RedisCause.REFUSED
+
+
+def test_the_release_before_can_look_at_the_same_server(
+    server: EmbeddedRedis, admin: redis.Redis
+) -> None:
+    """Its workers set this key each second, so that it is a string while one of them runs."""
+    admin.set("orderengine:probe", 1)
+    assert cause(a_dispatcher(server.url)) is None

@@ -77,7 +77,7 @@ def read_message(text: bytes, queues: Sequence[str] = ()) -> Message | None:
     With `queues` it must have been sent to one of them, as every message of a stage is.
     """
     try:
-        message = decoded(text)
+        message = _with_text(decoded(text))
     except (ValueError, RecursionError) as error:
         drop(Reason.UNREADABLE, error, text)
         return None
@@ -89,6 +89,13 @@ def read_message(text: bytes, queues: Sequence[str] = ()) -> Message | None:
         return None
     read: Message = message
     return read
+
+
+def _with_text(message: Any) -> Any:
+    """The message as it was sent: a worker that ends puts one back with its body as bytes."""
+    if isinstance(message, dict) and isinstance(body := message.get("body"), bytes):
+        return {**message, "body": body.decode()}
+    return message
 
 
 def fault_of(message: object) -> str | None:

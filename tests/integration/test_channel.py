@@ -55,6 +55,21 @@ def test_a_message_that_is_taken_is_noted_nowhere(
         assert not redis_client.exists("unacked", "unacked_index")
 
 
+@pytest.mark.usefixtures("redis_client")
+def test_a_message_that_an_ending_worker_puts_back_is_taken_again(redis_url: str) -> None:
+    """It came when the worker had left its queues; workers of the release before do the same."""
+    app = create_celery(redis_url)
+    CeleryDispatcher(app, Breaker(0.0)).route(uuid4(), 1, RoutingCause.ORDER)
+    sent = app.exchange((), ["intake"])
+    with app.connection_for_read() as connection:
+        _ = connection.default_channel
+        connection.transport._deliver(sent, "intake")
+    again = app.exchange((), ["intake"])
+    assert again is not None
+    assert sent is not None
+    assert (again["headers"], again["body"]) == (sent["headers"], sent["body"])
+
+
 def test_an_exchange_sends_and_takes_the_oldest_of_the_first_queue_that_has_any(
     redis_client: redis.Redis, redis_url: str
 ) -> None:

@@ -24,6 +24,7 @@ from orderengine.local.redis_server import EmbeddedRedis
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+KILL_TIMEOUT_S = 5.0
 POLL_S = 0.02
 TAIL_LINES = 20
 
@@ -107,9 +108,17 @@ class Processes:
 
     def stop(self) -> None:
         """End all programs."""
-        refs = [ProcessRef.of(process.pid) for process in self._running.values()]
-        end_all([ref for ref in refs if ref], signal.SIGTERM, STOP_TIMEOUT_S)
-        for process in self._running.values():
+        processes = list(self._running.values())
+        refs = [ref for ref in (ProcessRef.of(process.pid) for process in processes) if ref]
+        for ref in refs:
+            ref.send(signal.SIGTERM, to_group=True)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for process in processes:
+            # A child that nobody has waited for keeps its group: it would seem to hold on.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(deadline - time.monotonic(), 0.0))
+        end_all(refs, signal.SIGKILL, KILL_TIMEOUT_S)
+        for process in processes:
             process.wait()
         self._running.clear()
 

@@ -21,7 +21,7 @@ def main() -> int:
         seed=seed,
         quick=options.quick,
         factor=options.scale,
-        jobs=options.jobs,
+        jobs=options.jobs or (runner.QUICK_JOBS if options.quick else runner.FULL_JOBS),
     )
     if options.child:
         return runner.run_here(plan, options.child)
@@ -36,7 +36,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=FAULTS, metavar="NAME", help=", ".join(FAULTS))
     parser.add_argument("--seed", type=int, help="repeats a run; printed by each")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the full figures")
-    parser.add_argument("--jobs", type=int, default=2, help="faults at the same time")
+    parser.add_argument("--jobs", type=int, help="faults at the same time")
     parser.add_argument("--sabotage", choices=[*sabotage.GUARDS, "all"], help="can the suite fail?")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

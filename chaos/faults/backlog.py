@@ -54,7 +54,7 @@ FAULTS = (
         what="no worker for ten minutes while orders come in",
         inject=leave_without_workers,
         full=Scale(orders=3000, times=1),
-        quick=Scale(orders=150, times=1),
+        quick=Scale(orders=100, times=1),
         rate_per_s=5.0,
         recovery_limit_s=300.0,
         settings={"SIM_QUOTE_LATENCY_MS": "300-400"},  # so that the backlog lasts

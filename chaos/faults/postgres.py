@@ -9,14 +9,14 @@ FAULTS = (
         what="immediate shutdown of PostgreSQL, and a start with crash recovery",
         inject=repeatedly(acts.restart_postgres),
         full=Scale(orders=2000, times=15),
-        quick=Scale(orders=80, times=2),
+        quick=None,  # power_losses has the crash recovery, postgres_failover the outage
     ),
     Fault(
         name="postgres_backends",
         what="pg_terminate_backend of a busy connection",
         inject=repeatedly(acts.terminate_backend),
         full=Scale(orders=1000, times=200),
-        quick=Scale(orders=80, times=20),
+        quick=None,  # commit_answers and postgres_read_only end connections
     ),
     Fault(
         name="postgres_link",

@@ -9,7 +9,7 @@ FAULTS = (
         what="FLUSHALL",
         inject=repeatedly(acts.flush_redis),
         full=Scale(orders=2000, times=20),
-        quick=Scale(orders=80, times=3),
+        quick=None,  # many_reconcilers does it
     ),
     Fault(
         name="redis_restarts",
@@ -30,14 +30,14 @@ FAULTS = (
         what="maxmemory of one byte for 8 s",
         inject=repeatedly(acts.fill_redis(8.0)),
         full=Scale(orders=600, times=3),
-        quick=Scale(orders=100, times=1),
+        quick=None,  # a kind of redis_refuses_writes
     ),
     Fault(
         name="redis_clients_killed",
         what="CLIENT KILL of all connections, every 2 s",
         inject=repeatedly(acts.kill_redis_clients),
         full=Scale(orders=600, times=30),
-        quick=Scale(orders=100, times=5),
+        quick=None,  # some kinds of redis_refuses_writes begin with it
     ),
     Fault(
         name="redis_link",

@@ -63,6 +63,27 @@ def test_each_fault_has_a_name_of_its_own_and_a_soak_ends_them() -> None:
     assert all(fault.name == name for name, fault in FAULTS.items())
 
 
+def test_the_quick_selection_has_every_kind_and_what_sabotage_needs() -> None:
+    quick = {name for name, fault in FAULTS.items() if fault.quick}
+    assert quick >= {
+        *("fail_points", "power_losses", "deploys", "many_reconcilers", "commit_answers"),
+        *("postgres_failover", "postgres_read_only", "redis_failover", "redis_refuses_writes"),
+        *("garbage_messages", "long_backlog", "network_dead"),
+    }
+    assert quick >= {name for guard in sabotage.GUARDS.values() for name in guard.faults}
+
+
+def test_long_faults_start_first_and_one_that_compares_speeds_last() -> None:
+    names = sorted(FAULTS, key=runner._turn)
+    assert names[: len(runner.LONGEST)] == list(runner.LONGEST)
+    assert names[-1] == "list_storm"
+
+
+def test_a_run_of_nothing_does_not_pass() -> None:
+    left_out = [name for name, fault in FAULTS.items() if fault.quick is None]
+    assert runner.run(Plan(left_out, seed=5, quick=True, factor=1.0, jobs=2)) == 2
+
+
 def test_the_figures_that_were_promised_are_those_of_the_full_scale() -> None:
     wanted = {
         "worker_kills": (3000, 100),

@@ -172,7 +172,7 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
 @blueprint.takes_query(OrderListSchema)
 @blueprint.response(200, OrderPageSchema, example=answer_examples.ORDERS)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.LISTS_BUSY)
-def get_orders() -> Document:
+def get_orders() -> Response:
     """List orders, newest first.
 
     A page that may be followed by another one has a `nextCursor`, which asks for it as `cursor`.
@@ -189,7 +189,8 @@ def get_orders() -> Document:
     cursor = wanted.pop("cursor", None)
     before = None if cursor is None else place_of(lists, client_id, cursor)
     orders, end = list_orders(lists, OrderFilter(client_id, before=before, **wanted))
-    return page_document(orders, client_id, end)
+    # The document is the answer already: to copy it by its schema takes longer than all the rest.
+    return jsonify(page_document(orders, client_id, end))
 
 
 @blueprint.get("/<order:order_id>")

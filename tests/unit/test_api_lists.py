@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from orderengine.api.answers import OrderPageSchema
 from orderengine.api.cursors import cursor_text
 from orderengine.execution.lists import Position
 from tests.builders import A_FAIL
@@ -35,6 +36,18 @@ def test_orders_are_listed_newest_first_page_by_page(web: Web) -> None:
             break
         query["cursor"] = page["nextCursor"]
     assert found == placed[::-1]
+
+
+def test_a_page_is_not_copied_field_by_field(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the longest thing that a web process computes, and holds up who places an order."""
+    order_id = web.place()
+
+    def copy(*_: object, **__: object) -> None:
+        pytest.fail("the document was copied by its schema")
+
+    monkeypatch.setattr(OrderPageSchema, "dump", copy)
+    (listed,) = web.client.get("/api/orders").get_json()["orders"]
+    assert listed == web.client.get(f"/api/orders/{order_id}").get_json()
 
 
 def test_a_cursor_goes_on_from_its_place_whatever_became_of_the_order(web: Web) -> None:

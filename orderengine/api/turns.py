@@ -1,5 +1,6 @@
 """Turns: so many requests of one kind at once, a few that wait, and no more."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,15 +10,17 @@ from typing import ParamSpec, TypeVar
 
 from flask import Flask, current_app
 
-from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
+from orderengine.api.errors import ErrorCode, Refused
 
 AT_ONCE = 1
 """Lists that a process reads and writes at once: writing one keeps its only processor busy."""
 WAITING = 7
 WAIT_S = 0.5
-REST_FACTOR = 3
-"""Lists in a row take a quarter of the process's time: the rest is for placing orders."""
+REST_FACTOR = 5
+"""Lists in a row take a sixth of the process's time: the rest is for placing orders."""
 LONGEST_REST_S = 0.2
+RETRY_AFTER_S = (1, 2, 3)
+"""In turn: those who are refused together must not come back together, to be refused again."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,15 +48,16 @@ class Turns:
         self._places = threading.BoundedSemaphore(at_once + waiting)
         self._turns = threading.BoundedSemaphore(at_once)
         self._wait_s = wait_s
+        self._retry_after_s = itertools.cycle(RETRY_AFTER_S)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold a turn; raises Refused (503) if there is none."""
         if not self._places.acquire(blocking=False):
-            raise _busy()
+            raise self._busy()
         try:
             if not self._turns.acquire(timeout=self._wait_s):
-                raise _busy()
+                raise self._busy()
             try:
                 with self._resting():
                     yield
@@ -74,6 +78,11 @@ class Turns:
             ended = self._clock()
             self._rests_until = ended + min(REST_FACTOR * (ended - began), LONGEST_REST_S)
 
+    def _busy(self) -> Refused:
+        detail = "as many lists are being read as this process reads at once; ask again shortly"
+        headers = {"Retry-After": str(next(self._retry_after_s))}
+        return Refused(503, ErrorCode.LISTS_BUSY, detail, headers=headers)
+
 
 def register_turns(app: Flask, turns: Turns) -> None:
     """Give the views of an application their turns."""
@@ -90,8 +99,3 @@ def in_turn(view: Callable[P, R]) -> Callable[P, R]:
             return view(*args, **kwargs)
 
     return held
-
-
-def _busy() -> Refused:
-    detail = "as many lists are being read as this process reads at once; ask again shortly"
-    return Refused(503, ErrorCode.LISTS_BUSY, detail, headers={"Retry-After": str(RETRY_AFTER_S)})

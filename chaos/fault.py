@@ -18,11 +18,15 @@ BRISK = {
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much: orders offered at least, how often it is injected, how many workers."""
+    """How much: orders offered at least, how often it is injected, how many workers.
+
+    `patience` multiplies the time that recovery may take.
+    """
 
     orders: int
     times: int
     workers: int = 1
+    patience: float = 1.0
 
     def scaled(self, factor: float) -> "Scale":
         """A part of it, at least one of each."""

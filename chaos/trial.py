@@ -116,7 +116,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     verdict.recovery_s = recovery_s(found, rig.healed_at)
     verdict.violations += [
         *invariants.violations(found),
-        *_demanded(fault, found, rig.healed_at),
+        *_demanded(fault, scale, found, rig.healed_at),
         *_unseen(verdict),
         *(Violation("acts_go_well", None, each) for each in rig.complaints),
         *(Violation("resources_are_given_back", None, each) for each in _excess(rig, before)),
@@ -124,10 +124,12 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     _keep(rig, verdict)
 
 
-def _demanded(fault: Fault, found: Evidence, healed_at: list[float]) -> Iterator[Violation]:
+def _demanded(
+    fault: Fault, scale: Scale, found: Evidence, healed_at: list[float]
+) -> Iterator[Violation]:
     """What this fault promises beside the invariants."""
     last_s = recovery_s(found, healed_at[-1:])
-    if last_s > fault.recovery_limit_s:
+    if last_s > fault.recovery_limit_s * scale.patience:
         detail = f"the last order ended {last_s:.1f} s after everything was back"
         yield Violation("recovers_in_time", None, detail)
     for watched in found.watched if fault.tells_sockets else ():

@@ -63,13 +63,13 @@ def _families(figures: Figures) -> Iterator[Metric]:
         yield from _open_orders(figures.open_orders)
     if figures.steps is not None:
         yield from _steps(figures.steps)
-    yield from _intake(figures.of_this_process)
+    yield from _intake(figures.of_this_service)
     yield from _counts(figures)
     if figures.of_workers is not None:
         yield from measured(PREFIX, figures.of_workers)
     if figures.queued is not None:
         yield from queues(PREFIX, figures.queued)
-    yield from _streams(figures.of_this_process)
+    yield from _streams(figures.of_this_service)
 
 
 def _degraded(causes: Mapping[str, str]) -> Metric:
@@ -117,15 +117,15 @@ def _steps(steps: Steps) -> Iterator[Metric]:
 
 def _intake(own: Counts) -> Iterator[Metric]:
     accepted = _by_label(own, Counter.ACCEPTED).get("", 0)
-    yield _counter("orders_accepted", "Orders that this web process took in.", accepted)
+    yield _counter("orders_accepted", "Orders that this web service took in.", accepted)
     known = dict.fromkeys((*REFUSALS, ErrorCode.INTERNAL_ERROR), 0)
     refused = known | _by_label(own, Counter.REFUSALS)
-    text = "Requests to order that this web process answered with a problem."
+    text = "Requests to order that this web service answered with a problem."
     yield _counters("orders_refused", text, "code", refused)
 
 
 def _counts(figures: Figures) -> Iterator[Metric]:
-    workers, own = figures.of_workers, figures.of_this_process
+    workers, own = figures.of_workers, figures.of_this_service
     if workers is not None:
         sent = {status.value: 0 for status in _in_order()} | _by_label(
             workers, Counter.REDISPATCHES

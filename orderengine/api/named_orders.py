@@ -1,6 +1,6 @@
 """Orders by the names that their clients have given them.
 
-The name is in the query: `.` and `..` are names too, and no client sends them in a path.
+The name is in the query: in a path it could be taken for another part of one.
 """
 
 from flask import Blueprint, request

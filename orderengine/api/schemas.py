@@ -33,7 +33,7 @@ DEFAULT_PAGE = 20
 MAX_PAGE = 100
 MAX_SEQ = 2**31 - 1
 VISIBLE = {"minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[!-~]+$"}
-"""What every symbol keeps to."""
+"""What every symbol keeps to: `instruments.SYMBOL`."""
 SYMBOLS_LISTED = 30
 
 

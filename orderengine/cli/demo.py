@@ -26,9 +26,16 @@ from orderengine.cli.service import CannotGoOn, Service, follow
 
 MOST_ORDERS = 200
 TIMEOUT_S = 120.0
+LONGEST_S = 86_400.0
 REFRESH_S = 0.1
 
 Tell = Callable[[Row, Event], None]
+
+
+def _within_a_day(_: click.Context, _option: click.Parameter, seconds: float) -> float:
+    if not 0 < seconds <= LONGEST_S:  # not a number is neither
+        raise click.BadParameter(f"must be more than 0 and at most {LONGEST_S:.0f} seconds")
+    return seconds
 
 
 @click.command()
@@ -36,7 +43,13 @@ Tell = Callable[[Row, Event], None]
     "--orders", "count", type=click.IntRange(1, MOST_ORDERS), default=25, show_default=True
 )
 @click.option("--plain", is_flag=True, help="Lines instead of a live table.")
-@click.option("--timeout", type=float, default=TIMEOUT_S, help="How long to watch, in seconds.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=TIMEOUT_S,
+    callback=_within_a_day,
+    help="How long to watch, in seconds.",
+)
 @json_option
 @service_option
 def demo(service: Service, count: int, timeout: float, *, plain: bool, as_json: bool) -> None:

@@ -112,7 +112,7 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
 
     Exits with 0 when all were confirmed, 1 when one failed, 2 when one can not be followed.
     """
-    wanted = list(dict.fromkeys(order_ids))
+    wanted = list(dict.fromkeys(map(str.lower, order_ids)))  # as the events spell them
     if len(wanted) > MOST_WATCHED:
         raise click.UsageError(f"at most {MOST_WATCHED} orders at once")
     told = _shown(wanted, plain=plain, as_json=as_json)

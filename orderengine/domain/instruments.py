@@ -1,11 +1,15 @@
 """What can be traded: symbol to token, decimals, step, limits and depth."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from orderengine.domain.errors import FailureReason, OrderUnfillable, Violation
+
+SYMBOL = "[!-~]{1,64}"
+"""What every symbol keeps to, as a regular expression: visible ASCII characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,13 @@ def _parse_row(row: dict[str, str]) -> Instrument:
         depth=Decimal(row["depth"]),
         former_decimals=int(row["former_decimals"]) if row.get("former_decimals") else None,
     )
+    if not re.fullmatch(SYMBOL, instrument.symbol):
+        raise ValueError("symbol must be 1 to 64 visible ASCII characters")
     positive = (instrument.quantity_step, instrument.reference_price, instrument.depth)
-    if not instrument.symbol or min(positive) <= 0:
-        raise ValueError("symbol, step, price and depth must be given and positive")
+    if not all(value.is_finite() for value in (*positive, instrument.max_quantity)):
+        raise ValueError("step, price, depth and max_quantity must be finite")
+    if min(positive) <= 0:
+        raise ValueError("step, price and depth must be positive")
     if not 0 < instrument.min_quantity <= instrument.max_quantity:
         raise ValueError("limits must be 0 < min_quantity <= max_quantity")
     for decimals in (instrument.decimals, instrument.unstated_decimals):

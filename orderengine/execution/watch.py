@@ -86,7 +86,8 @@ class Figures:
     open_orders: OpenOrders | None
     steps: Steps | None
     of_workers: Counts | None
-    of_this_process: Counts
+    of_this_service: Counts
+    """Of all processes behind the port of the one that tells it."""
     queued: Mapping[str, int] | None = None
     causes: Mapping[str, str] = field(default_factory=dict)
     """Why what is missing is so, where that is known."""
@@ -131,7 +132,7 @@ class Watch:
             open_orders=open_orders,
             steps=None if open_orders is None else self._steps(),
             of_workers=None if "redis" in missing else self._shared(),
-            of_this_process=self._tally.counts(),
+            of_this_service=self._tally.counts(),
             queued=None if "redis" in missing else self._queued(),
             storage_fault=fault,
         )

@@ -230,3 +230,10 @@ def test_a_service_without_instruments_is_another_service(desk: Desk) -> None:
 def test_a_count_that_makes_no_sense_is_refused(count: str) -> None:
     ran = call("demo", f"--orders={count}")
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("timeout", ["nan", "inf", "0", "-1", "1e9"])
+def test_how_long_the_demo_watches_is_bounded(desk: Desk, timeout: str) -> None:
+    ran = call("demo", "--orders", "1", "--timeout", timeout, "--url", desk.url)
+    assert (ran.exit_code, ran.stderr.count("\n"), desk.received) == (2, 1, [])
+    assert "must be more than 0 and at most 86400 seconds" in ran.stderr

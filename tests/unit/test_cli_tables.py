@@ -120,6 +120,21 @@ def test_a_finished_order_is_watched_by_the_times_of_its_events(
     assert times == ["0.000", "2.000", "4.000", "6.000", "8.000"]
 
 
+def test_an_order_is_watched_once_however_its_id_is_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def connect(address: str, **_: object) -> FakeSocket:
+        asked.append(address)
+        return FakeSocket(messages(*CONFIRMED))
+
+    monkeypatch.setattr(websocket, "create_connection", connect)
+    assert call("watch", "7A5F", "7a5f", "--url", desk.url).exit_code == 0
+    (address,) = asked
+    assert "orderId=7a5f" in address
+
+
 def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((PACKAGE_DIR.parent / "pyproject.toml").read_text("utf-8"))
     ran = call("--version")

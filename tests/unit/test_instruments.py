@@ -45,6 +45,13 @@ def test_the_rules_of_a_quantity(quantity: str, rule: str | None) -> None:
         "XYZ,Xyz,99,0.01,0.1,100,5,1000\n",
         "XYZ,Xyz,1,0.01,0.1,100,5,1000\n",
         ",Xyz,6,0.01,0.1,100,5,1000\n",
+        "X Z,Xyz,6,0.01,0.1,100,5,1000\n",
+        "XÝZ,Xyz,6,0.01,0.1,100,5,1000\n",
+        f"{'X' * 65},Xyz,6,0.01,0.1,100,5,1000\n",
+        "XYZ,Xyz,6,0.01,0.1,Infinity,5,1000\n",
+        "XYZ,Xyz,6,0.01,0.1,100,Infinity,1000\n",
+        "XYZ,Xyz,6,0.01,0.1,100,5,Infinity\n",
+        "XYZ,Xyz,6,0.01,0.1,100,NaN,1000\n",
     ],
 )
 def test_a_wrong_line_is_named(line: str) -> None:

@@ -152,6 +152,18 @@ def test_the_progress_shows_how_the_order_ended(
     assert colors["accent"] not in done["failed"] | done["confirmed"]
 
 
+def test_a_stage_that_took_less_than_a_millisecond_was_reached(desk: Desk) -> None:
+    reached = desk.page.evaluate(
+        """async () => {
+            const { stageTimes } = await import("/static/js/history.js");
+            const at = "2026-11-24T23:39:37.413310Z";
+            const events = [{ status: "pending", at }, { status: "routing", at }];
+            return [...stageTimes(events, Date.parse(at))];
+        }"""
+    )
+    assert reached == [["pending", 0], ["routing", 0]]
+
+
 def test_an_order_on_its_way_has_its_end_before_it(desk: Desk, stack: Stack) -> None:
     stack.kill("worker", signal.SIGSTOP)  # so that it stays on its way for as long as it takes
     try:

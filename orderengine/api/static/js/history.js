@@ -21,14 +21,15 @@ export function attemptsOf(events) {
   return attempts;
 }
 
-// How long each stage lasted in all, over all attempts; the one that lasts counts up to `now`.
+// How long each stage that was reached lasted in all, over all attempts; the one that lasts counts
+// up to `nowMs`. A stage may have lasted less than a millisecond, which is 0 here.
 export function stageTimes(events, nowMs) {
-  const times = new Map(STAGES.map((stage) => [stage, 0]));
+  const times = new Map();
   events.forEach((event, index) => {
-    if (!times.has(event.status)) return;
+    if (!STAGES.includes(event.status)) return;
     const next = events[index + 1];
     const lasted = next ? between(event.at, next.at) : Math.max(0, nowMs - Date.parse(event.at));
-    times.set(event.status, times.get(event.status) + lasted);
+    times.set(event.status, (times.get(event.status) ?? 0) + lasted);
   });
   return times;
 }

@@ -86,6 +86,7 @@ export class OrderPanel {
 
   // Of an order of long ago: what came of it, and why each attempt failed.
   #drawResult(order) {
+    this.#events = [];
     this.#body.dataset.status = order.status;
     const failed = order.failedAttempts.map(({ attempt, reason, detail }) =>
       el("section", { class: "attempt" }, el("h3", {}, `Attempt ${attempt}`, el("span", { class: "reason" }, reason)), el("p", { class: "why" }, detail)),
@@ -140,9 +141,9 @@ function stagesView(events, nowMs) {
   const isOver = TERMINAL.has(current);
   const total = [...times.values()].reduce((sum, ms) => sum + ms, 0);
   const parts = STAGES.map((stage) => {
+    if (!times.has(stage)) return stageView(stage, "idle", NONE, total ? 0 : 0.25);
     const ms = times.get(stage);
-    const state = stage === current ? "current" : ms ? "done" : "idle";
-    return stageView(stage, state, state === "idle" ? NONE : seconds(Math.round(ms)), total ? ms / total : 0.25);
+    return stageView(stage, stage === current ? "current" : "done", seconds(Math.round(ms)), total ? ms / total : 0.25);
   });
   parts.push(isOver ? stageView(current, "end", seconds(Math.round(total))) : stageView("confirmed", "idle", NONE));
   const label = `Time per stage, ${seconds(Math.round(total))} in all`;

@@ -144,7 +144,7 @@ def _walk(pool: DlmmPool, amount: int, direction: Direction, now_s: int, kind: _
     for index, terms in _terms_ahead(pool, volatility, direction):
         if left == 0:
             break
-        # An exact output uses a bin up even if the whole reserve is fee and the trader gets none.
+        # An exact output empties a bin even if the fee takes all of it and the trader gets nothing.
         fills[index] = fill = kind.fill(terms, left)
         left -= kind.used(fill)
     if left > 0:
@@ -224,9 +224,9 @@ def _settle(
 
 
 def _unsplit_fee(fills: dict[int, BinFill]) -> int:
-    """What the protocol gets of an input whose last unit is all fee in the bin that it reaches.
+    """The fee of the protocol where the rest of an input is so small that all of it is fee.
 
-    A swap that is nothing else pays nothing, and the program refuses it.
+    The program refuses a swap that consists of such a rest alone, since it pays nothing.
     """
     pays = any(fill.gross_out for fill in fills.values())
     return sum(fill.amount_in for fill in fills.values() if fill.net_in == 0) if pays else 0

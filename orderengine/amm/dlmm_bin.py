@@ -71,9 +71,9 @@ def fill_exact_out(terms: BinTerms, amount: int) -> BinFill:
     if terms.fee_on_input:
         offer += fee_on_top(offer, terms.fee_rate)
     fill = fill_exact_in(terms, offer)
-    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. All of it
-    # leaves the bin. A fee on the output takes the surplus in; a fee on the input is paid in the
-    # other token, and then nobody gets the surplus. The program does so; its SDK does not.
+    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. All that
+    # it buys leaves the bin. With a fee on the output, the surplus becomes part of the fee. A fee
+    # on the input is in the other token, so nobody gets the surplus. The program's SDK differs.
     surplus = fill.amount_out - amount
     taken = 0 if terms.fee_on_input else surplus
     return replace(fill, amount_out=amount, protocol_fee=fill.protocol_fee + taken)
@@ -85,7 +85,7 @@ def _settle(terms: BinTerms, amount_in: int, net_in: int, gross_out: int) -> Bin
     else:
         fee = fee_within(gross_out, terms.fee_rate)
         amount_out = gross_out - fee
-    # An input that is all fee is consumed and not split: the walk says who gets it.
+    # An input that is all fee is not split here: `dlmm._unsplit_fee` gives it to the protocol.
     charged = fee if net_in else 0
     protocol_fee = charged * terms.protocol_share_bps // BASIS_POINTS
     return BinFill(

@@ -1,7 +1,7 @@
-"""Which other sites' pages may use the API from a browser: those of ALLOWED_ORIGINS (CORS).
+"""CORS: pages of the sites in ALLOWED_ORIGINS may use the API from a browser.
 
-A key goes in a header that the page's own code sets. Cookies are neither set nor read, so
-credentials are not allowed.
+A page sends its key in a header. The API neither sets nor reads cookies, so no answer allows
+credentials.
 """
 
 from flask import Flask, Response, request
@@ -36,14 +36,14 @@ EXPOSED_HEADERS = (
     REQUEST_ID,
 )
 MAX_AGE_S = 600
-"""For how long a browser need not ask again whether it may."""
+"""How long a browser may keep the answer to its preflight request."""
 
 
 def share_with_origins(app: Flask, origins: frozenset[str]) -> None:
     """Let pages of these sites send requests and read answers, refusals included.
 
-    Has to come before whatever counts requests or asks for a key: a browser puts no key on the
-    question whether it may send one, and shows its page no other refusal of that question.
+    It must be registered before the functions that count requests or ask for a key. A browser sends
+    its preflight request without a key, and does not show its page why that was refused.
     """
     if not origins:
         return

@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"([0-9a-f]{16})([0-9a-f]{32})([0-9a-f]{8})")
 _OF_BEFORE = re.compile(r"[0-9a-f]{32}")
-"""The id of an order alone, as releases before wrote it."""
+"""A cursor of an earlier release: the id of an order alone."""
 
 PATTERN = "^[0-9a-f]{32}([0-9a-f]{24})?$"
 MESSAGE = "must be the nextCursor of an answer, unchanged"
@@ -22,16 +22,16 @@ MESSAGE = "must be the nextCursor of an answer, unchanged"
 def cursor_text(client_id: str, place: Position) -> str:
     """The cursor for the page that follows this place in the list of a client.
 
-    It holds the place and not only the order: whatever becomes of that, the next page is found.
+    It holds the time and the id of the order, so that the next page is found even without that row.
     """
     microseconds = (place.created_at - _EPOCH) // _MICROSECOND
     return _checked(client_id, f"{microseconds:016x}{place.order_id.hex}")
 
 
 def place_of(lists: OrderLists, client_id: str, cursor: str) -> Position:
-    """The place that a cursor tells; raises Refused (400) for one that no page of the client had.
+    """The place that a cursor holds; raises Refused (400) for one that no page of the client had.
 
-    Raises StorageUnavailable: the place of an order that a cursor only names has to be looked up.
+    Raises StorageUnavailable. A cursor of an earlier release holds no time, which is looked up.
     """
     found = _told(client_id, cursor)
     if found is None and _OF_BEFORE.fullmatch(cursor):
@@ -53,6 +53,6 @@ def _told(client_id: str, cursor: str) -> Position | None:
 
 
 def _checked(client_id: str, place: str) -> str:
-    """The place with a checksum, which finds mistakes; whose orders are listed, the key decides."""
+    """The place with a checksum. It finds mistakes and protects nothing: the key does that."""
     check = blake2s(f"{client_id}:{place}".encode(), digest_size=4)
     return place + check.hexdigest()

@@ -1,7 +1,7 @@
 """The shapes of an order's events: one for each status, told apart by `status`.
 
-Python's side knows one `EventSchema`, whose `data` is what the move wrote. Descriptions have a
-schema for each status, so that a generated client knows what `data` holds.
+In Python one `EventSchema` serves all events. The descriptions have a schema for each status, so
+that a generated client knows the fields of `data`.
 """
 
 from collections.abc import Mapping

@@ -78,7 +78,7 @@ def stream_events(order_id: str) -> Response:
 
 def _last_event_id(after: int) -> int:
     given = request.headers.get(HEADER)
-    if not given:  # an empty one is what is left of an id that was reset
+    if not given:  # browsers may send an empty one after an id was reset
         return after
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_SEQ))):
         raise refusal([Violation(HEADER, "integer", "must be the id of an event")])

@@ -34,9 +34,9 @@ DECIMAL_TEXT: Mapping[str, Any] = {
     "pattern": rf"^([1-9][0-9]{{0,{MAX_DIGITS - 1}}}(\.[0-9]+)?|0\.0*[1-9][0-9]*)$",
     "maxLength": MAX_DIGITS + 1,
 }
-"""A positive decimal as it is described; the rules take zeros at its end beyond this length too."""
+"""How a positive decimal is described. The rules also take one that is longer by final zeros."""
 
-# Clients take `.` and `..` out of a path before they send it.
+# `.` and `..` are no names: clients remove them from a path before they send it.
 NAME_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]+$"
 _NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -277,7 +277,7 @@ class Cursor(RuleField[str]):
 
 
 class StreamCursor(RuleField[replay.Cursor]):
-    """A cursor of a client's stream, as `messages.cursor_text` wrote it, of this millennium."""
+    """A cursor of a client's stream, as `messages.cursor_text` wrote it."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",

@@ -34,8 +34,8 @@ from orderengine.logs import configure_logging, tell_ignored
 IDLE_CONNECTIONS = 1000
 
 SWITCH_S = 0.001
-"""How long a thread computes while others wait for their turn: a long list must not hold an order
-up at each of the dozen times that placing it waits for a server."""
+"""How long a thread may compute while other threads wait. Placing an order waits for a server a
+dozen times, and must not wait for a long list after each of them."""
 
 
 class StructuredLogger(Logger):
@@ -58,7 +58,7 @@ class StructuredLogger(Logger):
 
 
 def on_starting(_server: Any) -> None:
-    """Tell once, before any process serves, what of the environment is not looked at."""
+    """Log the ignored variables of the environment once, before any process serves."""
     tell_ignored(_settings.ignored)
 
 
@@ -68,7 +68,7 @@ def pre_fork(_server: Any, worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Take the row of a process that has ended back."""
+    """Take back the row of a process that has ended."""
     if worker.counts is not None:
         _counts.give_back(worker.counts)
 

@@ -64,7 +64,7 @@ def load(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
     violations = [Violation(name, *rule) for name in known for rule in broken.get(name, ())]
     unknown = [name for name in raw if name not in known]
     for name in unknown:
-        # Once is enough.
+        # The first unknown field alone is told which fields there are.
         listed = f"; the fields are: {', '.join(known)}" if name == unknown[0] else ""
         violations.append(Violation(shown(name), "unknown", f"is not a field here{listed}"))
     raise refusal(violations)

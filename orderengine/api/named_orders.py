@@ -24,7 +24,7 @@ blueprint = ApiBlueprint(
     "named orders", __name__, url_prefix=PREFIX, description="Orders by their clients' names."
 )
 earlier = Blueprint("earlier_paths", __name__, url_prefix=PREFIX)
-"""The name as a part of the path: served as before, but not described, for it is ambiguous."""
+"""The path of earlier releases, with the name in it: served, but ambiguous, so not described."""
 
 
 @blueprint.get("")

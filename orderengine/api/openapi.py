@@ -141,7 +141,7 @@ class ProblemApi(Api):
 
 
 class _Open(BasePlugin):
-    """Drops what is answered to strangers, where there are none."""
+    """Drops the answer 401 from the description where nobody needs a key."""
 
     def operation_helper(
         self,

@@ -271,7 +271,7 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
 
 
 def order_not_found() -> Refused:
-    """The refusal to tell of an order that there is not, or that is another client's."""
+    """The refusal for an order that does not exist or belongs to another client."""
     return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
 
 

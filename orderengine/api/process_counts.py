@@ -10,7 +10,7 @@ from orderengine.execution.meter import Counter, Counts, Sample
 CELL_BYTES = 8
 
 PROCESSES = 64
-"""Web processes behind one port that share their counts; one beyond them counts for itself."""
+"""How many web processes behind one port share their counts; any further one counts for itself."""
 
 SAMPLES = (
     *(

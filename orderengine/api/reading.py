@@ -53,7 +53,7 @@ DECISIVE_HEADERS = (
     "Sec-WebSocket-Key",
     "Sec-WebSocket-Version",
 )
-"""What decides about a request by one value. Two would be joined to a third that nobody sent.
+"""Headers of which one value decides. Two values would be joined to one that nobody sent.
 
 gunicorn itself refuses two of Content-Length, Content-Type and Host.
 """

@@ -1,4 +1,4 @@
-"""An order that was accepted before under the same key, whatever its instrument is today."""
+"""Find an order that was accepted before under the same key, even if its instrument is gone."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ def new_order(wanted: dict[str, Any]) -> NewOrder:
 def find_repeated(
     ports: "WebPorts", body: dict[str, Any], key: str | None
 ) -> tuple[NewOrder, Accepted] | None:
-    """The order that a refused body asks for and its first answer, if it was accepted before.
+    """If the order of a refused body was accepted before: that order and its first answer.
 
     Raises Refused if the body breaks a rule that does not depend on the instruments.
     """

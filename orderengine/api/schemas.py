@@ -87,7 +87,7 @@ class AnySymbol(Symbol):
 
 
 def _known(instruments: Instruments) -> str:
-    """What an unknown symbol is told: all symbols, or the first ones and how many there are."""
+    """The message about an unknown symbol: all symbols, or the first ones and their number."""
     symbols = [instrument.symbol for instrument in instruments]
     listed = ", ".join(symbols[:SYMBOLS_LISTED])
     if len(symbols) > SYMBOLS_LISTED:
@@ -125,7 +125,7 @@ class SwapSchema(RequestSchema):
 
 
 def _default(value: int) -> Callable[[], int]:
-    """A default that is described in words: generators make a field with `default` required."""
+    """A default without the keyword `default`, which makes generators require the field."""
     return lambda: value
 
 

@@ -28,7 +28,7 @@ EXIT_INTERRUPTED = 130
 STOPPED_WATCHING = "stopped watching; orders go on"
 WIDEST = 1000
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What a write to a full disk, or to one that is gone, ends with."""
+"""Errors of a write to a disk that is full or gone."""
 STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -158,7 +158,7 @@ def reason(error: StorageUnavailable, then: str = "") -> str:
 
 
 def _database(ctx: click.Context) -> str:
-    """Which database a command asks, for whoever has named another one than meant."""
+    """Which database a command asks, in case DATABASE_URL is another one than meant."""
     from orderengine.cli.operate import place_of
 
     around = ctx.find_object(Surroundings) or Surroundings()

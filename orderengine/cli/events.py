@@ -10,7 +10,7 @@ TERMINAL = {"confirmed": 0, "failed": 1}
 
 
 def code_of(status: str) -> int:
-    """The exit status for an order that ended so; one that is not known here is no success."""
+    """The exit status for an order that ended so; a status that is not known here is a failure."""
     return TERMINAL.get(status, 1)
 
 

@@ -83,7 +83,7 @@ def _csv_writer(output: IO[str], columns: Sequence[str]) -> Write:
 
     def write(page: Sequence[Row]) -> None:
         nonlocal begun
-        if not begun:  # not earlier: a database that is not there leaves no header
+        if not begun:  # not earlier, so that a database without an answer leaves no header
             writer.writeheader()
         begun = True
         for row in page:

@@ -15,14 +15,14 @@ BUSY = frozenset(
 )
 """Codes of refusals that stored nothing, and that end when others have been served."""
 SHARE = 0.4
-"""Of the requests that a second allows: so many at once, and so many in each second after that.
+"""The share of the limit per second that may be sent at once, and again in each second after that.
 
-Together they stay below the limit in every second, with a fifth left for others.
+Both together stay below the limit in every second, and leave a fifth of it for others.
 """
 
 
 SHORTEST_S = 0.1
-"""Nobody is asked again sooner, even if it says so."""
+"""No service is asked again sooner, even if it says so."""
 
 
 class Answer(NamedTuple):

@@ -25,7 +25,7 @@ class Unknown(CannotGoOn):
 
 
 class _InDoubt(CannotGoOn):
-    """What was answered, if anything, does not say whether the order was stored.
+    """The answer, if one came, does not say whether the order was stored.
 
     `later_s` is when the service wants to be asked again, if it says.
     """

@@ -146,8 +146,8 @@ class Service:
             address,
             timeout=TIMEOUT_S,
             header=self._headers,
-            # As REST does: the library would send even loopback through `http_proxy`, and reads
-            # whom to reach without a proxy only where one is named.
+            # No proxy, as for REST: the library would send even loopback through `http_proxy`. It
+            # reads `http_no_proxy` only where a proxy is named.
             http_proxy_host="none",
             http_no_proxy=["*"],
             class_=UpdatesSocket,

@@ -22,7 +22,7 @@ ALL_COLUMNS = (
 )
 LAYOUTS = (ALL_COLUMNS, ("orderId", "UTC", "order", "outcome"))
 NARROWEST = ("orderId", "order", "outcome")
-"""For what is narrower than all layouts; its last cells are cut if need be."""
+"""The columns for a terminal that is too narrow for all layouts; the last one is cut if need be."""
 
 
 def terminal_width() -> int | None:

@@ -33,7 +33,7 @@ class Instrument:
 
     @property
     def unstated_decimals(self) -> int:
-        """The decimals of a signed amount that names none: every release before signed such."""
+        """The decimals of a signed amount that states none, as earlier releases signed it."""
         return self.decimals if self.former_decimals is None else self.former_decimals
 
     def violation(self, quantity: Decimal) -> Violation | None:
@@ -93,7 +93,7 @@ class Instruments:
 
 
 def _folded(symbol: str) -> str:
-    # Beyond ASCII other letters become these: the Kelvin sign a k, the long s an s.
+    # Only ASCII: outside it the Kelvin sign would become a k, and the long s an s.
     return symbol.lower() if symbol.isascii() else symbol
 
 

@@ -13,7 +13,7 @@ BPS = 10_000
 USDC_DECIMALS = 6
 USDC_PLACES = Decimal("1e-12")
 PRICE_DIGITS = 12
-"""A price has at least so many places, and at least so many significant digits."""
+"""The least number of decimal places of a price, and of its significant digits."""
 BPS_PLACES = Decimal("1e-4")
 
 
@@ -22,7 +22,7 @@ def to_tokens(base_units: int, decimals: int) -> Decimal:
     return Decimal(base_units).scaleb(-decimals)
 
 
-# Exact enough that the rounding below is the only one that shows.
+# So many digits that only the rounding below changes the result.
 _EXACT = Context(prec=100)
 _ROUNDING = {Side.BUY: ROUND_CEILING, Side.SELL: ROUND_FLOOR, None: ROUND_HALF_EVEN}
 

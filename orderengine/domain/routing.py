@@ -66,7 +66,7 @@ class Offer(Protocol):
         """The venue's name."""
 
     def largest(self, slippage_tolerance_bps: int) -> int:
-        """The most that one swap may trade here, and still can after any move in its tolerance."""
+        """The most that one swap may trade here; it still can after any move in its tolerance."""
 
     def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
         """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
@@ -193,7 +193,7 @@ def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
 
 
 def _repeatable(wanted: Wanted, offer: Offer) -> Decimal:
-    """How many tokens an offer trades, a little later as well, in steps of the quantity."""
+    """How many tokens an offer trades, also a little later; a multiple of `quantity_step`."""
     most = offer.largest(wanted.slippage_tolerance_bps) * BPS // (BPS + REPEAT_BPS)
     tokens = to_tokens(most, wanted.instrument.decimals)
     return tokens - tokens % wanted.instrument.quantity_step

@@ -102,7 +102,7 @@ def _home_of(data_dir: Path) -> Path | None:
 
 
 def _remove_abandoned(parent: Path, data_dir: Path) -> None:
-    """Deletes what a data folder of before had here: whoever removed that by hand cannot see it."""
+    """Deletes what is left here of a data folder that was removed by hand."""
     for home in parent.glob(f"{_HOME}*"):
         try:
             is_ours = home.lstat().st_uid == os.geteuid() and home.is_dir()

@@ -11,7 +11,7 @@ _ENDED = frozenset({"confirmed", "failed"})
 _STEPS = frozenset({"info", "debug"})
 _NOT_SHOWN = frozenset({"event", "level", "logger", "timestamp", "exception", "order_id"})
 _ATTEMPT = "attempt_failed"
-"""A warning about an attempt; the line of the order tells how many there were."""
+"""A warning about an attempt is not shown: the line of the order tells the number of attempts."""
 
 
 def readable(text: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ def surroundings(root: Path = _CHECKOUT) -> Surroundings:
     except PermissionError as error:
         return Surroundings(environ=environ, trouble=denied(Path(error.filename or folder)))
     if run is not None and not run.supervisor.is_running():
-        # Whatever answers at its address by now is another one's.
+        # If something answers at its address now, it is another stack.
         trouble = f"the stack of this checkout died with its supervisor: start it with {_START}"
         return Surroundings(api_url(root, environ), environ, trouble=trouble)
     if run is None:

@@ -37,12 +37,12 @@ class Liquidity(Protocol):
     def largest(self, risen_bps: int = 0) -> int:
         """The most of the base asset, in base units, that one swap may trade.
 
-        With `risen_bps`, up to a doubling, what it still may once the price rose by as much, or by
-        less, or fell.
+        With `risen_bps`, up to a doubling, the most that it may still trade after the price rose by
+        as much, or by less, or fell.
         """
 
     def suffices(self, base_amount: int, risen_bps: int) -> bool:
-        """Whether `base_amount` is at most `largest(risen_bps)`; of a small one known sooner."""
+        """Whether `base_amount` is at most `largest(risen_bps)`; fast for small amounts."""
 
     def price(self, base_amount: int) -> PricedSwap:
         """Price a swap of exactly this many base units; raises AmmError if it cannot be made."""
@@ -53,9 +53,9 @@ class Liquidity(Protocol):
 
 @lru_cache(maxsize=1_024)
 def _price_after(risen_bps: int, bin_step: int) -> int:
-    """The price, Q64.64 and from 1, of the highest bin that is active after such a rise.
+    """The price (Q64.64) of the highest bin that a rise from the price 1 may make active.
 
-    A price lies anywhere in its bin, hence a bin more, and another one for the rounding of prices.
+    A price lies anywhere in its bin, so one bin is added, and another one for rounded prices.
     """
     risen = ONE * (BASIS_POINTS + risen_bps) // BASIS_POINTS
     most = bisect_left(

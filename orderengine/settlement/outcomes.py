@@ -119,7 +119,7 @@ def _slippage_error(swap: Swap, pools: Sequence[Liquidity]) -> str:
 
 
 def _out_of_reach(swap: Swap, leg: SwapLeg) -> str:
-    """What a pool says that can not trade the leg at any price that its program knows."""
+    """The error of a pool that can not trade the leg at any price that its program knows."""
     if leg.venue != DLMM_VENUE:
         error = _RAYDIUM_SLIPPAGE
     else:

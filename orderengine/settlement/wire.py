@@ -80,8 +80,8 @@ def _leg_document(leg: SwapLeg) -> dict[str, str]:
     document = {"venue": leg.venue, "pool": leg.pool}
     if leg.base_decimals is None:
         return {**document, "baseAmount": str(leg.base_amount)}
-    # Under another name, so that a release which knows of no decimals beside it can not take the
-    # amount for another one: it fails to read the swap, and leaves it to this one.
+    # The amount has another name here. An earlier release, which ignores the decimals, then fails
+    # to read the swap and leaves it to this release, instead of settling another amount.
     amount, decimals = str(leg.base_amount), str(leg.base_decimals)
     return {**document, "amount": amount, "decimals": decimals}
 

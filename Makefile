@@ -51,6 +51,8 @@ SYMBOL ?= AAPL
 SIDE ?= buy
 QTY ?= 10
 ARGS ?=
+# Tests of running stacks mostly wait. They come first, and those of units fill the gaps.
+TESTERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: clients postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
@@ -68,7 +70,7 @@ demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --
 	@exec $(BIN)/python -m orderengine.local demo -- $(ARGS)
 
 test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-browser: $(STAMP_DEV) ## Test the page in Chromium, installing it where allowed: ARGS="--screenshots"
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium) && export CHROMIUM && \

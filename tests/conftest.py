@@ -32,9 +32,10 @@ settings.load_profile("same")
 
 
 def pytest_configure() -> None:
-    """Have two processes of tests never find the same free port."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    ports._CANDIDATES = ports._CANDIDATES[int(worker.removeprefix("gw")) % 2 :: 2]
+    """Have no two processes of tests find the same free port."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports._CANDIDATES = ports._CANDIDATES[worker::workers]
 
 
 @pytest.fixture(scope="session")

@@ -10,18 +10,17 @@ from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
-    INTAKE_LIMIT_S,
     Fail,
     Move,
+    RecoveryDelays,
     apply,
-    due_in_s,
-    recheck_in_s,
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.lists import OrderFilter, Position
 from orderengine.execution.standing import Look, Standing
 from orderengine.execution.unreadable import Unreadable
 
+DELAYS = RecoveryDelays()
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -90,7 +89,7 @@ class FakeOrders:
                 updated_at=now,
             )
             event = OrderEvent(order.order_id, 1, OrderStatus.PENDING, 1, now, order.data)
-            self._keep(Moved(stored, event), INTAKE_LIMIT_S)
+            self._keep(Moved(stored, event), DELAYS.intake_s)
             return Moved(stored, event)
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
@@ -133,7 +132,7 @@ class FakeOrders:
                 return None
             moved = apply(order, move, self.clock.now())
             if moved is not None:
-                self._keep(moved, due_in_s(move))
+                self._keep(moved, DELAYS.after(move))
             return moved
 
     def get(self, order_id: UUID) -> Order | None:
@@ -226,7 +225,7 @@ class FakeOrders:
             now = self.clock.now()
             due = sorted((at, key, n) for key, (at, n) in self._due.items() if at <= now)[:limit]
             for _, key, redispatched in due:
-                delay = recheck_in_s(self._orders[key].status, redispatched)
+                delay = DELAYS.again(self._orders[key].status, redispatched)
                 self._due[key] = (now + timedelta(seconds=delay), redispatched + 1)
             claimed = sorted((self._orders[key].created_at, key) for _, key, _ in due)
             return [self._claimed(self._orders[key]) for _, key in claimed]

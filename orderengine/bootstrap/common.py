@@ -4,6 +4,7 @@ from orderengine.config import Settings, Simulation
 from orderengine.dispatch.app import LeanCelery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.instruments import Instruments, parse_instruments
+from orderengine.domain.moves import RecoveryDelays
 from orderengine.execution.meter import MeteredDispatcher, Tally
 from orderengine.execution.ports import Clock, QuoteBoard
 from orderengine.stream.breaker import Breaker
@@ -23,6 +24,11 @@ LEAST_WEB_CONNECTIONS = 4
 def load_instruments(settings: Settings) -> Instruments:
     """Read the instrument file; raises OSError or ValueError naming what is wrong with it."""
     return parse_instruments(settings.instruments_file.read_text("utf-8"))
+
+
+def recovery_delays(settings: Settings) -> RecoveryDelays:
+    """When recovery may look at an order."""
+    return RecoveryDelays(stage_s=settings.recovery_after_ms / 1000)
 
 
 def metered_dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> MeteredDispatcher:

@@ -13,6 +13,7 @@ from orderengine.bootstrap.common import (
     load_instruments,
     metered_dispatcher,
     quote_board,
+    recovery_delays,
 )
 from orderengine.config import ArmedPoint, Settings
 from orderengine.database import create_database_engine
@@ -86,7 +87,7 @@ class WebPorts:
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; nothing connects before it is used."""
     database, reading = _databases(settings)
-    orders = SqlOrders(database, reading)
+    orders = SqlOrders(database, reading, recovery_delays(settings))
     keys = SqlKeys(database, reading)
     limits = _limits(settings)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)

@@ -8,6 +8,7 @@ from orderengine.bootstrap.common import (
     load_instruments,
     metered_dispatcher,
     quote_board,
+    recovery_delays,
 )
 from orderengine.config import ArmedPoint, Settings
 from orderengine.database import create_database_engine
@@ -48,7 +49,7 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
     instruments = load_instruments(settings)
     tally = Tally()
     engine = Engine(
-        orders=SqlOrders(database),
+        orders=SqlOrders(database, delays=recovery_delays(settings)),
         board=quote_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
         publisher=RedisEventPublisher(client, breaker, tally),

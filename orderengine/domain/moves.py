@@ -24,11 +24,6 @@ from orderengine.domain.order import (
 )
 from orderengine.domain.routing import Route
 
-# When recovery may look at an order: a new one may wait its turn in a queue, a stage ends sooner.
-INTAKE_LIMIT_S = 10.0
-STAGE_LIMIT_S = 5.0
-SUBMITTED_LIMIT_S = 15.0
-
 
 class RoutingCause(StrEnum):
     """Why an order is routed (again)."""
@@ -164,24 +159,43 @@ class Fail:
 Move = StartRouting | Build | Submit | Confirm | FailAttempt | Fail
 
 
-def due_in_s(move: Move) -> float | None:
-    """When recovery may look at an order after this move, in seconds; None when it is terminal."""
-    match move:
-        case Confirm() | Fail():
-            return None
-        case Submit():
-            return SUBMITTED_LIMIT_S
-        case FailAttempt(backoff_s=backoff_s):
-            return backoff_s + STAGE_LIMIT_S
-        case _:
-            return STAGE_LIMIT_S
+@dataclass(frozen=True, slots=True)
+class RecoveryDelays:
+    """When recovery may look at an order, in seconds.
 
+    `stage_s` is the longest that one stage may take. A new order may wait its turn in a queue for
+    twice as long, and the network is asked about a submitted one after three times as long.
+    """
 
-def recheck_in_s(status: OrderStatus, redispatched: int) -> float:
-    """How long recovery leaves an order alone after its `redispatched`-th message to it, in s."""
-    if status is OrderStatus.SUBMITTED:
-        return SUBMITTED_LIMIT_S
-    return min(SUBMITTED_LIMIT_S, STAGE_LIMIT_S * (1 << min(redispatched, 8)))
+    stage_s: float = 5.0
+
+    @property
+    def intake_s(self) -> float:
+        """How long a new order may wait for a worker."""
+        return 2 * self.stage_s
+
+    @property
+    def submitted_s(self) -> float:
+        """How long the network may take; also the longest delay between two looks."""
+        return 3 * self.stage_s
+
+    def after(self, move: Move) -> float | None:
+        """The delay after this move; None when the order is terminal."""
+        match move:
+            case Confirm() | Fail():
+                return None
+            case Submit():
+                return self.submitted_s
+            case FailAttempt(backoff_s=backoff_s):
+                return backoff_s + self.stage_s
+            case _:
+                return self.stage_s
+
+    def again(self, status: OrderStatus, redispatched: int) -> float:
+        """The delay after recovery's `redispatched`-th message for an order."""
+        if status is OrderStatus.SUBMITTED:
+            return self.submitted_s
+        return min(self.submitted_s, self.stage_s * (1 << min(redispatched, 8)))
 
 
 def is_expired(route: Route, now: datetime) -> bool:

@@ -21,17 +21,14 @@ from orderengine.domain.errors import (
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
-    INTAKE_LIMIT_S,
-    STAGE_LIMIT_S,
-    SUBMITTED_LIMIT_S,
     Build,
     Confirm,
     Fail,
     FailAttempt,
     Move,
+    RecoveryDelays,
     StartRouting,
     Submit,
-    due_in_s,
 )
 from orderengine.domain.order import NewOrder, Order
 from orderengine.execution.lists import OrderFilter, Position
@@ -51,14 +48,20 @@ class SqlOrders:
     Orders and events are read over `elsewhere`, if given, while no server takes writes.
     """
 
-    def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        elsewhere: Engine | None = None,
+        delays: RecoveryDelays = RecoveryDelays(),  # noqa: B008 - it never changes
+    ) -> None:
         self._engine = engine
+        self._delays = delays
         self._reading = Reader(engine, elsewhere)
         self._reader = RowReader()
 
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
-        rows = self._run(sql.ACCEPT, _new_values(order))
+        rows = self._run(sql.ACCEPT, self._new_values(order))
         if not rows:
             values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
             raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
@@ -68,7 +71,7 @@ class SqlOrders:
         """Store a new order under the client's key; None, and nothing stored, if it is taken."""
         keyed = {"key": key, "fingerprint": fingerprint(order), "wait_ms": str(KEY_WAIT_MS)}
         try:
-            rows = self._run(sql.ACCEPT_ONCE, _new_values(order) | keyed)
+            rows = self._run(sql.ACCEPT_ONCE, self._new_values(order) | keyed)
         except StorageUnavailable as error:
             if isinstance(getattr(error.__cause__, "orig", None), LockNotAvailable):
                 raise IdempotencyConflict("a request with this key is being stored") from error
@@ -164,7 +167,11 @@ class SqlOrders:
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """Take orders whose time for recovery has come, the oldest first; puts their next off."""
-        values = {"limit": limit, "stage_s": STAGE_LIMIT_S, "submitted_s": SUBMITTED_LIMIT_S}
+        values = {
+            "limit": limit,
+            "stage_s": self._delays.stage_s,
+            "submitted_s": self._delays.submitted_s,
+        }
         return [self._reader.readable(row) for row in self._run(sql.CLAIM_DUE, values)]
 
     def _move(self, order_id: UUID, version: int, move: Move) -> list[Row]:
@@ -173,30 +180,29 @@ class SqlOrders:
             "version": version,
             "sources": sorted(status.value for status in move.sources),
             "target": move.target.value,
-            "due_s": due_in_s(move),
+            "due_s": self._delays.after(move),
             "data": json_text(dict(move.data)),
         }
         return self._run(sql.MOVES[type(move)], values | _values(move))
 
+    def _new_values(self, order: NewOrder) -> dict[str, Any]:
+        return {
+            "id": order.order_id,
+            "client_id": order.client_id,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "quantity": order.quantity,
+            "slippage_tolerance_bps": order.slippage_tolerance_bps,
+            "worst_price": order.worst_price,
+            "max_legs": order.max_legs,
+            "client_order_id": order.client_order_id,
+            "request_id": order.request_id,
+            "due_s": self._delays.intake_s,
+            "data": json_text(dict(order.data)),
+        }
+
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         return ask(self._engine, statement, values)
-
-
-def _new_values(order: NewOrder) -> dict[str, Any]:
-    return {
-        "id": order.order_id,
-        "client_id": order.client_id,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": order.quantity,
-        "slippage_tolerance_bps": order.slippage_tolerance_bps,
-        "worst_price": order.worst_price,
-        "max_legs": order.max_legs,
-        "client_order_id": order.client_order_id,
-        "request_id": order.request_id,
-        "due_s": INTAKE_LIMIT_S,
-        "data": json_text(dict(order.data)),
-    }
 
 
 def _values(move: Move) -> dict[str, Any]:

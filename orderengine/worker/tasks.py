@@ -18,7 +18,7 @@ from orderengine.dispatch.names import (
     request_id_of,
 )
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, TransientFault
-from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause
+from orderengine.domain.moves import RoutingCause
 from orderengine.execution import stages
 from orderengine.execution.engine import ChainEnds, Engine, logging_as
 from orderengine.execution.handover import Built, Routed, Submitted
@@ -29,6 +29,8 @@ POLL_S = 0.3
 QUICK_POLLS = 2
 POLL_LIMIT_S = 12.0
 FIRST_POLL_LIMIT_S = 6.0
+LATE_AFTER_S = 5.0
+"""A look at the network that comes this much too late is dropped."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +39,7 @@ REQUEST = "orderengine.worker.pool:UnacknowledgedRequest"
 # What Flower shows of a result begins with the order and its version; a whole route costs time.
 SHOWN_RESULT_CHARS = 70
 
-# All tries of a stage fit into the time after which recovery takes an order over.
+# By default all tries of a stage fit into the time after which recovery takes an order over.
 STAGE_RETRIES = 1
 RETRY_DELAY_MAX_S = 1
 
@@ -111,7 +113,7 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
         if delay_s is not None:
             # One that comes too late is dropped: under a backlog more polls would only add to it,
             # and recovery looks at the order anyway.
-            raise task.retry((submitted,), {}, countdown=delay_s, expires=delay_s + STAGE_LIMIT_S)
+            raise task.retry((submitted,), {}, countdown=delay_s, expires=delay_s + LATE_AFTER_S)
 
 
 def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
@@ -123,7 +125,7 @@ def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
     if typical_s > POLL_S and delay_s is not None:
         rest: Any = task.request.chain or ()
         for step in rest:
-            step["options"] |= {"countdown": delay_s, "expires": delay_s + STAGE_LIMIT_S}
+            step["options"] |= {"countdown": delay_s, "expires": delay_s + LATE_AFTER_S}
 
 
 def _look(engine: Engine, submitted: Document) -> Look:

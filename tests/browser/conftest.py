@@ -16,6 +16,7 @@ from tests.e2e.conftest import (
     stack_database_url,
     stack_environ,
     stack_redis_url,
+    template,
 )
 from tests.e2e.stack import ROOT, Stack
 
@@ -26,6 +27,7 @@ __all__ = [
     "stack_database_url",
     "stack_environ",
     "stack_redis_url",
+    "template",
 ]
 
 IMAGES = ROOT / "docs" / "images"

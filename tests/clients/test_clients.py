@@ -21,6 +21,7 @@ from tests.e2e.conftest import (
     stack_database,
     stack_database_url,
     stack_redis_url,
+    template,
 )
 from tests.e2e.stack import Stack
 from tests.web import Web
@@ -31,6 +32,7 @@ __all__ = [
     "stack_database",
     "stack_database_url",
     "stack_redis_url",
+    "template",
 ]
 
 HERE = Path(__file__).parent

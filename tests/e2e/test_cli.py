@@ -17,7 +17,11 @@ from tests.e2e.stack import ROOT, TIMEOUT_S, Document, Stack
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_SETTLEMENT_MS": "300-500", "SIM_DRIFT_BPS": "20-20"}
+    return {
+        "SIM_SETTLEMENT_MS": "300-500",
+        "SIM_DRIFT_BPS": "20-20",
+        "RECOVERY_AFTER_MS": "1500",
+    }
 
 
 class Shell:

@@ -22,6 +22,7 @@ def stack_environ() -> Mapping[str, str]:
     return {
         "AUTH": "required",
         "SIM_SETTLEMENT_MS": "300-500",
+        "RECOVERY_AFTER_MS": "1500",
         "RATE_PER_KEY": "0",
         "RATE_PER_ADDRESS": "0",
     }

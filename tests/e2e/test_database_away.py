@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import websocket
+from alembic.config import Config
 
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
 from orderengine.local.postgres_server import EmbeddedPostgres
+from tests.e2e.conftest import migrate
 from tests.e2e.ledger import switch_network
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Stack
@@ -46,14 +48,19 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedP
 
 
 @pytest.fixture(scope="module")
-def stack_database_url(own_postgres: EmbeddedPostgres) -> str:
+def stack_database_url(own_postgres: EmbeddedPostgres, alembic_config: Config) -> str:
+    migrate(own_postgres.url, alembic_config)
     return own_postgres.url
 
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
     # Time to switch the network off before anything lands; only what stays longer is stuck.
-    return {"SIM_SETTLEMENT_MS": "3000-3000", "STUCK_AFTER_S": "4"}
+    return {
+        "SIM_SETTLEMENT_MS": "3000-3000",
+        "STUCK_AFTER_S": "4",
+        "RECOVERY_AFTER_MS": "1500",
+    }
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ def stack_environ() -> Mapping[str, str]:
     return {
         "SIM_SETTLEMENT_MS": "900-1100",  # time enough to kill a worker meanwhile
         "SIM_DRIFT_BPS": "20-20",
+        "RECOVERY_AFTER_MS": "1500",
         "FLOWER_PORT": str(flower_port()),
         "FLOWER_UNAUTHENTICATED_API": "true",
     }

@@ -14,7 +14,7 @@ import pytest
 
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import command_line, spawn
-from tests.e2e.conftest import next_redis_url
+from tests.e2e.conftest import next_redis_url, scratch_database
 from tests.e2e.foreign import FOREIGN_TO_ALL
 from tests.e2e.stack import ROOT, STOP_TIMEOUT_S, Stack
 from tests.integration.streams import wait_until
@@ -93,6 +93,13 @@ class Deployment(Stack):
             self._processes[name] = spawn(
                 ["/bin/sh", "-c", self._lines[name]], env=self._environ, cwd=ROOT, output=log
             )
+
+
+@pytest.fixture(scope="module")
+def stack_database_url(servers: Servers) -> Iterator[str]:
+    """A new database without tables: the release line makes them."""
+    with scratch_database(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,11 @@ PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_QUOTE_LATENCY_MS": "20-20", "SIM_SETTLEMENT_MS": "1500-1500"}
+    return {
+        "SIM_QUOTE_LATENCY_MS": "20-20",
+        "SIM_SETTLEMENT_MS": "1500-1500",
+        "RECOVERY_AFTER_MS": "1500",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ WORKERS = 3
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_SETTLEMENT_MS": "300-500", "ORDER_CONCURRENCY": "4"}
+    return {"SIM_SETTLEMENT_MS": "300-500", "ORDER_CONCURRENCY": "4", "RECOVERY_AFTER_MS": "1500"}
 
 
 class Fleet:

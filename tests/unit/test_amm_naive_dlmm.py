@@ -186,7 +186,7 @@ def dlmm_pools(draw: st.DrawFn) -> tuple[Bins, dlmm.DlmmPool]:
     return bins, dlmm.DlmmPool(bin_step, active_id, draw(statics), volatility, listed)
 
 
-@settings(deterministic, max_examples=500)
+@settings(deterministic, max_examples=200)
 @given(
     dlmm_pools(),
     st.booleans(),

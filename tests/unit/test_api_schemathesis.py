@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.web import Web
 
-EXAMPLES = 60
+EXAMPLES = 25
 AnyCase = Case[Any]
 
 _WEB = Web(asks_for_keys=True)

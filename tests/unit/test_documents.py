@@ -13,10 +13,11 @@ from orderengine.api.waiting import MAX_WAIT_S
 from orderengine.bootstrap.common import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS
 from orderengine.bootstrap.web import WebPools
 from orderengine.config import PACKAGE_DIR
-from orderengine.domain.moves import INTAKE_LIMIT_S, STAGE_LIMIT_S, SUBMITTED_LIMIT_S
+from orderengine.domain.moves import RecoveryDelays
 from orderengine.local.procfile import parse_procfile
 
 ROOT = PACKAGE_DIR.parent
+DELAYS = RecoveryDelays()
 WORDS = {1: "one", 3: "three", 5: "five", 10: "ten", 15: "fifteen"}
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
 
@@ -87,9 +88,9 @@ def test_several_web_processes_share_the_connections_of_one(processes: int) -> N
         ("docs/metrics.md", f"made no room for a frame within {SEND_TIMEOUT_S} s"),
         ("docs/errors.md", f"did not come within {REQUEST_TIMEOUT_S} s"),
         ("docs/decisions/0032-waiting.md", f"for up to {WORDS[MAX_WAIT_S]} seconds"),
-        ("docs/operations.md", f"waited for a worker moves within {INTAKE_LIMIT_S:.0f} s"),
-        ("docs/operations.md", f"one in a stage within {STAGE_LIMIT_S:.0f} s"),
-        ("docs/operations.md", f"asked about within {SUBMITTED_LIMIT_S:.0f} s"),
+        ("docs/operations.md", f"waited for a worker moves within {DELAYS.intake_s:.0f} s"),
+        ("docs/operations.md", f"one in a stage within {DELAYS.stage_s:.0f} s"),
+        ("docs/operations.md", f"asked about within {DELAYS.submitted_s:.0f} s"),
         # tests/integration/test_storage.py counts them.
         ("docs/decisions/0001-row-as-outbox.md", "Five statements for an order"),
         ("docs/decisions/0009-handover.md", "five in all, which a test counts"),

@@ -15,7 +15,7 @@ from orderengine.domain.splitting import best_split
 from tests.fakes import FakeOffer
 from tests.pools import meteora, raydium, wanted
 
-deterministic = settings(derandomize=True, deadline=None, max_examples=60)
+deterministic = settings(derandomize=True, deadline=None, max_examples=30)
 sides = st.sampled_from(Side)
 
 
@@ -91,7 +91,7 @@ def test_a_split_over_two_constant_products_is_within_a_few_units_of_brute_force
     assert abs(found - best) <= rounding(side, 203, 0)
 
 
-@settings(deterministic, max_examples=200)
+@settings(deterministic, max_examples=80)
 @given(
     sides,
     st.integers(10**9, 10**13),
@@ -112,7 +112,7 @@ def test_more_legs_never_make_it_worse(
     assert all(leg.base_amount > 0 for leg in split.legs)
 
 
-@settings(deterministic, max_examples=200)
+@settings(deterministic, max_examples=80)
 @given(
     sides,
     st.integers(10**9, 10**13),

@@ -10,11 +10,10 @@ from orderengine.domain.moves import (
     Fail,
     FailAttempt,
     Move,
+    RecoveryDelays,
     RoutingCause,
     StartRouting,
     apply,
-    due_in_s,
-    recheck_in_s,
 )
 from orderengine.domain.order import TRANSITIONS, Order, OrderStatus
 from orderengine.domain.side import Side
@@ -82,16 +81,16 @@ def test_a_submitted_order_is_left_only_on_the_networks_word() -> None:
 
 @pytest.mark.parametrize("move", MOVES)
 def test_an_order_is_due_again_exactly_when_it_is_not_terminal(move: Move) -> None:
-    due = due_in_s(move)
+    due = RecoveryDelays().after(move)
     assert (due is None) == move.target.is_terminal
     assert due is None or due >= 5.0
 
 
 def test_recovery_leaves_an_order_alone_for_longer_each_time() -> None:
-    waits = [recheck_in_s(OrderStatus.ROUTING, count) for count in range(5)]
+    waits = [RecoveryDelays().again(OrderStatus.ROUTING, count) for count in range(5)]
     assert waits == [5.0, 10.0, 15.0, 15.0, 15.0]
-    assert recheck_in_s(OrderStatus.SUBMITTED, 0) == 15.0
-    assert recheck_in_s(OrderStatus.PENDING, 10_000) == 15.0
+    assert RecoveryDelays().again(OrderStatus.SUBMITTED, 0) == 15.0
+    assert RecoveryDelays().again(OrderStatus.PENDING, 10_000) == 15.0
 
 
 @pytest.mark.parametrize("side", list(Side))

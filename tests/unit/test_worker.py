@@ -12,11 +12,12 @@ from orderengine.bootstrap.common import QUOTE_TIMEOUT_S
 from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.moves import STAGE_LIMIT_S, RoutingCause
+from orderengine.domain.moves import RecoveryDelays, RoutingCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.meter import Counter, Sample
 from orderengine.worker.reconciler import Reconciler
 from orderengine.worker.tasks import (
+    LATE_AFTER_S,
     POLL_LIMIT_S,
     RETRY_DELAY_MAX_S,
     STAGE_RETRIES,
@@ -115,7 +116,7 @@ def test_the_last_stage_is_put_off_until_the_transaction_may_have_landed(
     order = world.accept()
     step: dict[str, Any] = {"task": "confirm_order", "options": {"queue": "settle"}}
     run("submit_order", run("build_order", run_route(run, order.order_id)), chain=[step])
-    assert step["options"] == {"queue": "settle", "countdown": 2.0, "expires": 2.0 + STAGE_LIMIT_S}
+    assert step["options"] == {"queue": "settle", "countdown": 2.0, "expires": 2.0 + LATE_AFTER_S}
 
 
 def test_recovery_looks_once_at_a_transaction_in_flight(world: World, run: Run) -> None:
@@ -155,7 +156,7 @@ def test_one_message_looks_less_and_less_often_and_for_a_limited_time(
 
 def test_all_tries_of_a_stage_fit_into_its_time() -> None:
     tries = 1 + STAGE_RETRIES
-    assert tries * QUOTE_TIMEOUT_S + STAGE_RETRIES * RETRY_DELAY_MAX_S < STAGE_LIMIT_S
+    assert tries * QUOTE_TIMEOUT_S + STAGE_RETRIES * RETRY_DELAY_MAX_S < RecoveryDelays().stage_s
 
 
 class Heart:

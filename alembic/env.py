@@ -1,11 +1,12 @@
-"""Runs the migrations: in one transaction up to one that needs none, one runner at a time."""
+"""Runs the migrations: each in a transaction of its own, one runner at a time."""
 
 import time
 from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import NullPool, create_engine, text
+from psycopg2.errors import LockNotAvailable
+from sqlalchemy import NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from orderengine.config import ConfigurationError, libpq_note, migration_database_url
@@ -16,6 +17,8 @@ from orderengine.storage import tables as storage_tables
 METADATA = [storage_tables.metadata, settlement_tables.metadata]
 LOCK = 0x0_0DE_4E61  # any number that no other user of the database takes
 LOCK_POLL_S = 0.1
+LOCK_WAIT_MS = 300
+RETRY_S = 2.0
 
 
 def run_offline() -> None:
@@ -60,19 +63,48 @@ def _told(cause, error):
 
 def _migrate(connection):
     with _alone(connection):
-        # Only from here on no transaction is open, which it looks at.
-        context.configure(
-            connection=connection, target_metadata=METADATA, compare_server_default=True
-        )
+        event.listen(connection, "begin", _bound_waits)
+        is_told = False
+        while not _has_migrated(connection):
+            if not is_told:
+                print("waits for a transaction that holds a lock; work goes on")  # noqa: T201
+                is_told = True
+            time.sleep(RETRY_S)
+
+
+def _bound_waits(connection):
+    """Have each statement of the transaction wait shortly for a lock.
+
+    A queue for a lock on a busy table blocks everybody behind it. Where an index is made
+    concurrently there is no transaction, hence no bound: that blocks nobody.
+    """
+    with connection.connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+
+
+def _has_migrated(connection):
+    """Run the migrations; False if a lock was held, and what is left is to be tried again."""
+    # Only here no transaction is open, which it looks at.
+    context.configure(
+        connection=connection,
+        target_metadata=METADATA,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    try:
         with context.begin_transaction():
-            # A queue for a lock on a busy table blocks everybody behind it: rather try again.
-            connection.execute(text("SET LOCAL lock_timeout = '10s'"))
             newer = _newer_revision()
             if newer is None:
                 context.run_migrations()
             else:
                 said = f"the schema is {newer}, of a newer release: nothing to migrate"
                 print(said)  # noqa: T201
+    except DBAPIError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        connection.rollback()
+        return False
+    return True
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The migrations: up, down to empty, up again, and no difference from the tables in the code."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -138,6 +140,47 @@ def test_a_transaction_holds_the_lock_of_a_migration_while_an_index_is_made(
     event.listen(connection, "before_cursor_execute", look)
     alembic.command.upgrade(config, "head")
     assert set(states) == {"idle in transaction"}
+
+
+def test_a_migration_waits_for_a_lock_and_holds_up_nobody(
+    config: Config, connection: Connection
+) -> None:
+    """A statement that waits for the whole table would hold up all that come behind it."""
+    alembic.command.upgrade(config, "0009")
+    schema = connection.execute(text("SELECT current_schema()")).scalar_one()
+    given_up = threading.Event()
+    event.listen(connection.engine, "handle_error", lambda _: given_up.set())
+    with (
+        connection.engine.connect() as reader,
+        connection.engine.connect() as writer,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        reader.execute(text(f"SELECT FROM {schema}.orders"))
+        migrated = threads.submit(alembic.command.upgrade, config, "head")
+        try:
+            assert given_up.wait(60.0)
+            writer.execute(text(f"LOCK TABLE {schema}.orders IN ROW EXCLUSIVE MODE"))
+            assert not migrated.done()
+        finally:
+            writer.rollback()
+            reader.rollback()
+        migrated.result()
+
+
+def test_no_migration_waits_for_long_behind_an_index_that_is_made_concurrently(
+    config: Config, connection: Connection
+) -> None:
+    alembic.command.upgrade(config, "0008")
+    bounds: list[str] = []
+
+    def look(*args: Any) -> None:
+        if args[2].startswith("ALTER TABLE orders"):
+            args[1].execute("SHOW lock_timeout")
+            bounds.append(args[1].fetchone()[0])
+
+    event.listen(connection, "before_cursor_execute", look)
+    alembic.command.upgrade(config, "head")
+    assert set(bounds) == {"300ms"}
 
 
 def test_the_probe_knows_the_newest_revision(config: Config, connection: Connection) -> None:

@@ -67,7 +67,7 @@ def _migrate(connection):
         is_told = False
         while not _has_migrated(connection):
             if not is_told:
-                print("waits for a transaction that holds a lock; work goes on")  # noqa: T201
+                print("waits for a transaction that holds a lock; work goes on", flush=True)  # noqa: T201
                 is_told = True
             time.sleep(RETRY_S)
 

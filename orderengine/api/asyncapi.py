@@ -3,7 +3,9 @@
 from typing import Any
 
 from orderengine.api.event_answers import event_components
+from orderengine.api.fields import MAX_TEXT
 from orderengine.api.fields import STREAM_CURSOR_PATTERN as CURSOR_PATTERN
+from orderengine.api.schemas import MAX_SEQ
 from orderengine.stream.client_follower import Bounds
 
 CLOSE_CODES = {
@@ -137,7 +139,7 @@ def _channel() -> dict[str, Any]:
                         "after": {
                             "type": "integer",
                             "minimum": 0,
-                            "default": 0,
+                            "maximum": MAX_SEQ,
                             "description": "Of one order only events with a `seq` beyond it.",
                         },
                         "cursor": {
@@ -147,6 +149,8 @@ def _channel() -> dict[str, Any]:
                         },
                         "ticket": {
                             "type": "string",
+                            "minLength": 1,
+                            "maxLength": MAX_TEXT,
                             "description": "From `POST /api/tickets`, in place of a key.",
                         },
                     },

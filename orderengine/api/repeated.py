@@ -9,6 +9,7 @@ from orderengine.api.inputs import load
 from orderengine.api.request_ids import current_request_id
 from orderengine.api.schemas import RepeatedOrderSchema
 from orderengine.domain.idempotency import fingerprint
+from orderengine.domain.instruments import folded
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake import Accepted
 
@@ -33,8 +34,9 @@ def find_repeated(
     if before is None:
         return None
     order = new_order(load(RepeatedOrderSchema(), body))
-    for symbol in (order.symbol, order.symbol.upper()):
-        asked = replace(order, symbol=symbol)
-        if fingerprint(asked) == before.fingerprint:
-            return asked, Accepted(before.order_id, before.accepted_at, replayed=True)
-    return None
+    stored = ports.orders.get(before.order_id)
+    if stored is not None and folded(stored.symbol) == folded(order.symbol):
+        order = replace(order, symbol=stored.symbol)
+    if fingerprint(order) != before.fingerprint:
+        return None
+    return order, Accepted(before.order_id, before.accepted_at, replayed=True)

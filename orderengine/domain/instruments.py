@@ -63,11 +63,11 @@ class Instruments:
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self._by_symbol = {instrument.symbol: instrument for instrument in instruments}
-        folded = [_folded(symbol) for symbol in self._by_symbol]
+        names = [folded(symbol) for symbol in self._by_symbol]
         self._by_folded = {
             name: instrument
-            for name, instrument in zip(folded, self._by_symbol.values(), strict=True)
-            if folded.count(name) == 1
+            for name, instrument in zip(names, self._by_symbol.values(), strict=True)
+            if names.count(name) == 1
         }
 
     def __iter__(self) -> Iterator[Instrument]:
@@ -82,7 +82,7 @@ class Instruments:
 
         Where two symbols differ in case alone, both have to be written exactly.
         """
-        return self._by_symbol.get(symbol) or self._by_folded.get(_folded(symbol))
+        return self._by_symbol.get(symbol) or self._by_folded.get(folded(symbol))
 
     def get(self, symbol: str) -> Instrument:
         """The instrument of a stored order; raises OrderUnfillable if it is not traded any more."""
@@ -92,7 +92,8 @@ class Instruments:
         return instrument
 
 
-def _folded(symbol: str) -> str:
+def folded(symbol: str) -> str:
+    """The symbol without regard to ASCII case, to be compared with others."""
     # Only ASCII: outside it the Kelvin sign would become a k, and the long s an s.
     return symbol.lower() if symbol.isascii() else symbol
 

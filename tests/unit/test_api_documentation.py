@@ -188,6 +188,8 @@ def test_the_socket_is_described_as_it_is(web: Web) -> None:
     assert set(schema["properties"]) == fields == set(EXAMPLE)
     query = served["channels"]["orderUpdates"]["bindings"]["ws"]["query"]["properties"]
     taken = {field.data_key for field in UpdatesQuerySchema().load_fields.values()}
+    assert (query["after"]["maximum"], "default" in query["after"]) == (2**31 - 1, False)
+    assert (query["ticket"]["minLength"], query["ticket"]["maxLength"]) == (1, 64)
     assert set(query) == taken
     codes = {code for case in frame_corpus() for code in case.codes} & set(range(1002, 1016))
     assert codes - {1003, 1005, 1011} | {1000, 1012, 1013} == set(CLOSE_CODES)

@@ -1,5 +1,6 @@
 """The Idempotency-Key over HTTP: one order for one key, whatever became of the first answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,6 +126,21 @@ def test_a_key_that_is_forgotten_at_that_very_moment_is_a_conflict(
     ask(web)
     monkeypatch.setattr(web.orders, "accepted_before", lambda *_: None)
     assert ask(web).status_code == 409
+
+
+def test_a_symbol_that_is_gone_is_matched_as_it_was_before(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = replace(INSTRUMENTS.get("SOL"), symbol="mSol")
+    monkeypatch.setattr("tests.web.INSTRUMENTS", Instruments([mixed]))
+    asked = ORDER.replace("AAPL", "msol")
+    before = Web()
+    first = ask(before, asked)
+    assert first.get_json()["symbol"] == "mSol"
+    monkeypatch.setattr("tests.web.INSTRUMENTS", Instruments([INSTRUMENTS.get("SOL")]))
+    web.orders = before.orders
+    again = ask(web, asked)
+    assert (again.status_code, again.data) == (202, first.data)
 
 
 @pytest.mark.parametrize("asked", [ORDER, ORDER.replace("AAPL", "aapl")])

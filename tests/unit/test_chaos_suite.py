@@ -3,11 +3,13 @@
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chaos import results, runner, sabotage
+from chaos.evidence import Evidence, StoredOrder
 from chaos.fault import Scale
 from chaos.faults import FAULTS
 from chaos.faults.fail_points import SLOTS
@@ -15,10 +17,12 @@ from chaos.invariants import Violation
 from chaos.messages import published
 from chaos.resources import Resources, excess
 from chaos.runner import Plan
-from chaos.trial import WARM_UP, Verdict, _unseen
+from chaos.trial import WARM_UP, Verdict, _demanded, _unseen
 from orderengine.faults.points import FailPoint
 
 ROOT = Path(__file__).parents[2]
+NOTHING_SEEN = Evidence({}, {}, {}, {}, {})
+HEALED_AT = 100.0
 QUIET = Resources(threads={"web": 30, "worker": 40}, sockets={"web": 9}, connections=10, queued=0)
 
 
@@ -30,6 +34,15 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(results, "PAGE", path)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
     return path
+
+
+def late_by(late_s: float) -> StoredOrder:
+    return StoredOrder(
+        *("a", "confirmed", 5, 1, False, None, None),
+        created_at=HEALED_AT - 1,
+        ended_at=HEALED_AT + late_s,
+        failure_reason=None,
+    )
 
 
 def a_verdict(name: str, *violations: Violation) -> Verdict:
@@ -77,6 +90,21 @@ def test_long_faults_start_first_and_one_that_compares_speeds_last() -> None:
     names = sorted(FAULTS, key=runner._turn)
     assert names[: len(runner.LONGEST)] == list(runner.LONGEST)
     assert names[-1] == "list_storm"
+
+
+def test_the_quick_run_alone_has_patience() -> None:
+    quick, full = (
+        Plan(list(FAULTS), seed=5, quick=is_quick, factor=1.0, jobs=2).scale("deploys")
+        for is_quick in (True, False)
+    )
+    assert quick is not None
+    assert full is not None
+    assert (full.patience, quick.patience) == (1.0, runner.QUICK_PATIENCE)
+    late = replace(NOTHING_SEEN, orders={"a": late_by(FAULTS["deploys"].recovery_limit_s + 1)})
+    found = [
+        list(_demanded(FAULTS["deploys"], scale, late, [HEALED_AT])) for scale in (quick, full)
+    ]
+    assert [[each.invariant for each in part] for part in found] == [[], ["recovers_in_time"]]
 
 
 def test_a_run_of_nothing_does_not_pass() -> None:

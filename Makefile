@@ -36,11 +36,11 @@ REQUIRE_OWN = if { [ -e $(VENV) ] && [ ! -w $(VENV) ]; } || [ ! -w . ]; then \
   echo "orderengine: $$folder belongs to $$3: go on as that user, who can also free the checkout \
   with make clean" >&2; exit 1; fi
 
-# Set for other tools: pip would install elsewhere, Python would load other modules, and uv would
-# resolve otherwise. How an index is reached on this network is kept.
+# Set for other tools: pip would install elsewhere, Python would load other modules or run otherwise,
+# and uv would resolve otherwise. How an index is reached on this network is kept.
 REACHING := %_INDEX_URL %_DEFAULT_INDEX %_TRUSTED_HOST %_INSECURE_HOST %_CERT %_NATIVE_TLS %_PROXY \
   %_TIMEOUT %_RETRIES %_CACHE_DIR %_CONFIG_FILE %_NO_INDEX %_FIND_LINKS %_KEYRING_PROVIDER
-unexport PYTHONPATH PYTHONHOME $(filter-out $(REACHING),$(filter PIP_% UV_%,$(.VARIABLES)))
+unexport $(filter-out $(REACHING) PYTHON PYTHONS,$(filter PIP_% UV_% PYTHON%,$(.VARIABLES)))
 
 ifeq ($(OS),Windows_NT)
 $(error Neither the embedded servers nor gunicorn run on Windows: use WSL, where `make run` works. \

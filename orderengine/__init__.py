@@ -13,6 +13,13 @@ The packages, from the rim to the core; imports point downwards only:
 
 ``faults`` holds fail points for the fault suite, which ``bootstrap`` arms only when it is told to;
 ``local`` holds the embedded servers and the supervisor of ``make run``.
+
+Importing a module does nothing, but for one thing that has to come before any library is imported:
+``interpreter`` ends a process whose PYTHONPATH hides a module that was installed.
 """
+
+from orderengine.interpreter import settle
+
+settle()
 
 __version__ = "0.1.0"

@@ -18,7 +18,7 @@ PACKAGE_DIR = Path(__file__).parent
 
 _NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS")
+WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS|SCRIPT_NAME")  # gunicorn's own, over its configuration
 WORKER_OPTIONS = re.compile("CELERY_WORKER_[A-Z_]+")  # each an option of Celery's command
 _REDIS_PATH = re.compile(r"/?[0-9]*")
 

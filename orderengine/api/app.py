@@ -64,6 +64,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
         ports = _assemble(settings or Settings.from_env())
     app = Flask("orderengine", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.debug = False  # not as FLASK_DEBUG of another program says
     app.json = _InSchemaOrder(app)
     # A redirect would be a page of HTML that repeats the Host: another spelling is no path of ours.
     app.url_map.merge_slashes = app.url_map.redirect_defaults = False

@@ -17,6 +17,7 @@ from orderengine.dispatch.waiting import Lists
 TRANSPORT = "orderengine.dispatch.transport:Transport"
 LOADER = "celery.loaders.app:AppLoader"
 MESSAGING = "orderengine.dispatch.transport:LeanAMQP"
+NO_FIXUPS: tuple[str, ...] = ()
 
 
 _SAID = frozenset(
@@ -144,7 +145,10 @@ def create_celery(broker_url: str, *, timeout_s: float | None = None) -> LeanCel
     """
     use_for_messages()
     # The loader is named, or that of CELERY_LOADER would be taken, which another program may need.
-    app = LeanCelery("orderengine", broker=broker_url, amqp=MESSAGING, loader=LOADER)
+    # Without fix-ups: DJANGO_SETTINGS_MODULE would have Celery set another program's Django up.
+    app = LeanCelery(
+        "orderengine", broker=broker_url, amqp=MESSAGING, loader=LOADER, fixups=NO_FIXUPS
+    )
     app.config_from_object("celeryconfig")
     app.conf.broker_transport = TRANSPORT
     if timeout_s is not None:

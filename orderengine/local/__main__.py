@@ -12,13 +12,16 @@ from orderengine.local.errors import LocalError
 from orderengine.local.output import Mask
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_COMMANDS = (
+    *("run", "check", "demo", "migrate", "check-redis", "check-db", "check-servers"),
+    *("api-url", "clean"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0, or 1 after one message on standard error."""
     parser = argparse.ArgumentParser(prog="python -m orderengine.local", description=__doc__)
-    commands = ("run", "check", "demo", "migrate", "check-redis", "check-db", "api-url", "clean")
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", choices=_COMMANDS)
     parser.add_argument("--root", type=Path, default=_CHECKOUT, help="the checkout to run")
     given = sys.argv[1:] if arguments is None else arguments
     end = given.index("--") if "--" in given else len(given)
@@ -52,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _commands(
     arguments: Sequence[str],
 ) -> dict[str, Callable[[Path, Mapping[str, str]], int]]:
-    from orderengine.local.checks import check_db, check_redis
+    from orderengine.local.checks import check_db, check_redis, check_servers
     from orderengine.local.demo import demo
     from orderengine.local.migrate import migrate
     from orderengine.local.run import check, clean, run
@@ -66,6 +69,7 @@ def _commands(
         "demo": lambda root, env: demo(root, env, arguments),
         "check-redis": lambda root, env: _tell(check_redis(root, env)),
         "check-db": lambda root, env: _tell(check_db(root, env)),
+        "check-servers": check_servers,
         "api-url": lambda root, env: _tell(api_url(root, env)),
     }
 

@@ -15,7 +15,7 @@ from orderengine.local.ports import LOOPBACK
 _ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
 # How another service is served, or where other modules are: they would beat what the lines say.
 _FOREIGN = re.compile(
-    rf"{WEB_OPTIONS.pattern}|{WORKER_OPTIONS.pattern}|FORWARDED_ALLOW_IPS|PYTHONHOME"
+    rf"{WEB_OPTIONS.pattern}|{WORKER_OPTIONS.pattern}|FORWARDED_ALLOW_IPS|PYTHONHOME|ALEMBIC_CONFIG"
 )
 _UNPOOLED = "DATABASE_URL_UNPOOLED"
 

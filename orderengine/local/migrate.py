@@ -13,5 +13,5 @@ def migrate(root: Path, env: Mapping[str, str]) -> NoReturn:
     """Becomes Alembic, for the database that is set; ConfigurationError if none is."""
     migration_database_url(env)
     os.chdir(root)
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    command = [sys.executable, "-m", "alembic", "--config", "alembic.ini", "upgrade", "head"]
     os.execve(sys.executable, command, dict(env))  # noqa: S606 - no shell is the point

@@ -39,8 +39,8 @@ def run(root: Path, env: Mapping[str, str]) -> int:
             raise _already_running(folder)
         patience_s = _LEFT_PORTS_S if stop_leftovers(folder) else 0.0
         _require_free(_listening(addresses, commands), patience_s)
-        if addresses.redis_url is not None:
-            _require_redis(root, env)
+        if addresses.redis_url is not None or addresses.database_url is not None:
+            _require_servers(root, env)
         return Supervisor(root, env, addresses, commands).run()
 
 
@@ -115,16 +115,15 @@ def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
         raise LocalError(str(error)) from error
 
 
-def _require_redis(root: Path, env: Mapping[str, str]) -> None:
-    """Raises LocalError where the named Redis gives no PONG; the release line asks the database.
+def _require_servers(root: Path, env: Mapping[str, str]) -> None:
+    """Raises LocalError where a server that was named does not answer.
 
-    In a process of its own: this one stays, and would keep the client's modules in memory.
+    In a process of its own: this one stays, and would keep the clients' modules in memory.
     """
-    command = [sys.executable, "-m", "orderengine.local", "check-redis", "--root", str(root)]
+    command = [sys.executable, "-m", "orderengine.local", "check-servers", "--root", str(root)]
     asked = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)
     if asked.returncode != 0:
-        told = asked.stderr.strip().removeprefix("orderengine: ")
-        raise LocalError(f"{told}: is REDIS_URL right, and the server up?")
+        raise LocalError(asked.stderr.strip().removeprefix("orderengine: "))
 
 
 def _already_running(folder: Path) -> LocalError:

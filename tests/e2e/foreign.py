@@ -19,11 +19,16 @@ FOREIGN_TO_ALL: Mapping[str, str] = {
     "UV_PYTHON": "3.0",
     "UV_INDEX_URL": f"http://{_NOWHERE}",
     "WEB_CONCURRENCY": "2",
+    "DJANGO_SETTINGS_MODULE": "other.settings",
+    "ALEMBIC_CONFIG": "/nowhere/alembic.ini",
+    "GUNICORN_CMD_ARGS": "--workers 3",
+    "PYTHONWARNINGS": "error",
+    "FLASK_DEBUG": "1",
 }
 """With these every command and every line of the Procfile does the same as without."""
 
 FOREIGN_TO_LINES: Mapping[str, str] = {
-    "GUNICORN_CMD_ARGS": "--workers 3",
+    "SCRIPT_NAME": "/usr/local/bin/tool",
     "CELERY_WORKER_QUEUES": "others",
     "PGSSLMODE": "require",
     "PGOPTIONS": "-c nonsense=x",

@@ -76,7 +76,7 @@ def test_a_stack_that_does_not_start_is_explained(checkout: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "DATABASE_URL": nowhere}
     ran = run("orderengine.local", "demo", "--root", str(checkout), environ=environ)
     assert ran.returncode == 1
-    assert "the release line failed" in ran.stderr
+    assert "is DATABASE_URL right, and the server up?" in ran.stderr
     assert "secret" not in ran.stderr + ran.stdout
 
 

@@ -84,13 +84,15 @@ READY = "orderengine is ready"
 class Stack:
     """The supervisor as a process, and what it has printed."""
 
-    def __init__(self, root: Path, port: int, flower_port: int, redis_url: str) -> None:
+    def __init__(
+        self, root: Path, port: int, flower_port: int, database_url: str, redis_url: str
+    ) -> None:
         self.root = root
         self.env = {
             "PATH": os.environ["PATH"],
             "PORT": str(port),
             "FLOWER_PORT": str(flower_port),
-            "DATABASE_URL": "postgresql://me:database-secret@127.0.0.1:1/db",
+            "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
         }
         self.lines: list[str] = []
@@ -185,7 +187,7 @@ class Stack:
 
 
 @contextmanager
-def a_stack() -> Iterator[Stack]:
+def a_stack(database_url: str) -> Iterator[Stack]:
     # Unlike tmp_path, it can be reached by the user that PostgreSQL runs as under root.
     root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     root.chmod(0o711)
@@ -195,7 +197,7 @@ def a_stack() -> Iterator[Stack]:
     flower_port = next(p for p in iter(free_port, None) if p != port)
     try:
         with EmbeddedRedis(root / "named", durable=False) as redis:
-            stack = Stack(root, port, flower_port, redis.url)
+            stack = Stack(root, port, flower_port, database_url, redis.url)
             try:
                 yield stack
             finally:

@@ -11,11 +11,12 @@ from orderengine.local.ports import free_port
 from orderengine.local.processes import ProcessRef
 from orderengine.local.runfile import load_run
 from tests.integration.local_stack import Stack, a_stack, edit_procfile
+from tests.servers import Servers
 
 
 @pytest.fixture
-def stack() -> Iterator[Stack]:
-    with a_stack() as stack:
+def stack(servers: Servers) -> Iterator[Stack]:
+    with a_stack(servers.database_url) as stack:
         yield stack
 
 
@@ -48,13 +49,34 @@ def test_a_wrong_setting_is_named_before_anything_starts(stack: Stack) -> None:
     assert len(stack.lines) == 1
 
 
-def test_a_redis_that_is_not_there_is_named_before_anything_starts(stack: Stack) -> None:
-    stack.env["REDIS_URL"] = f"redis://:redis-secret@127.0.0.1:{free_port()}/0"
+@pytest.mark.parametrize(
+    ("variable", "url", "told"),
+    [
+        ("REDIS_URL", "redis://:secret@{}/0", "Redis does not answer: "),
+        ("DATABASE_URL", "postgresql://me:secret@{}/db", "the database does not answer: "),
+        ("DATABASE_URL_UNPOOLED", "postgresql://me:secret@{}/db", "the database does not answer: "),
+    ],
+)
+def test_a_server_that_is_not_there_is_named_before_anything_starts(
+    stack: Stack, variable: str, url: str, told: str
+) -> None:
+    stack.env[variable] = url.format(f"127.0.0.1:{free_port()}")
     stack.start()
     assert stack.process.wait(30) == 1
-    stack.wait_for("^orderengine: Redis does not answer: .*: is REDIS_URL right, and the server up")
+    stack.wait_for(f"^orderengine: {told}.*: is {variable} right, and the server up")
     assert len(stack.lines) == 1
     assert "secret" not in stack.lines[0]
+
+
+def test_a_database_that_refuses_is_named_before_a_server_is_started(
+    stack: Stack, servers: Servers
+) -> None:
+    del stack.env["REDIS_URL"]
+    stack.env["DATABASE_URL"] = f"{servers.database_url}_absent"
+    stack.start()
+    assert stack.process.wait(30) == 1
+    stack.wait_for("^orderengine: .*does not exist: is DATABASE_URL right, and the server up")
+    assert len(stack.lines) == 1
 
 
 def test_a_failing_release_line_starts_nothing(stack: Stack) -> None:
@@ -83,7 +105,10 @@ def test_migrations_alone_read_the_settings_file(stack: Stack) -> None:
         "import os\nprint('migrates', os.environ['DATABASE_URL'])\n"
     )
     (stack.root / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/scripts\n")
-    (stack.root / ".env").write_text(f"DATABASE_URL={stack.env.pop('DATABASE_URL')}\n")
+    del stack.env["DATABASE_URL"]
+    (stack.root / ".env").write_text(
+        "DATABASE_URL=postgresql://me:database-secret@127.0.0.1:1/db\n"
+    )
     stack.start("migrate")
     stack.wait_for("^migrates postgresql://me:database-secret@127.0.0.1:1/db$")
     assert stack.process.wait(10) == 0
@@ -144,6 +169,7 @@ def test_a_check_that_fails_says_so_in_one_line_without_the_password(
     stack: Stack, command: str
 ) -> None:
     stack.env["REDIS_URL"] = f"redis://:redis-secret@127.0.0.1:{free_port()}/0"
+    stack.env["DATABASE_URL"] = f"postgresql://me:database-secret@127.0.0.1:{free_port()}/db"
     stack.start(command)
     assert stack.process.wait(10) == 1
     stack.wait_for("^orderengine: .* does not answer: .*[Rr]efused")

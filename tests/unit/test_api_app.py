@@ -10,6 +10,7 @@ import logging, sys
 from orderengine.api.app import create_app
 app = create_app()
 assert app.test_client().get("/livez").get_json() == {"status": "ok"}
+assert not app.debug
 assert not logging.getLogger().handlers, "logging is the server's to set up"
 parts = ("orderengine.worker", "orderengine.execution.stages", "orderengine.execution.recovery")
 print([name for name in sys.modules if name.startswith(parts)])
@@ -33,6 +34,12 @@ def test_a_web_process_starts_without_its_servers_and_loads_no_code_of_the_worke
     done = run(NOWHERE | OPEN)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
+
+
+def test_no_variable_of_flask_or_django_changes_a_web_process() -> None:
+    foreign = {"FLASK_DEBUG": "1", "FLASK_APP": "other", "DJANGO_SETTINGS_MODULE": "other.settings"}
+    done = run(NOWHERE | OPEN | foreign)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_web_process_that_others_can_reach_starts_only_when_it_was_decided_who_may() -> None:

@@ -56,7 +56,7 @@ def references(render: Document) -> Iterator[tuple[str, str]]:
 
 def test_the_procfile_has_the_four_lines(lines: dict[str, str]) -> None:
     assert set(lines) == {"release", "web", "worker", "flower"}
-    assert lines["release"] == "alembic upgrade head"
+    assert lines["release"] == "alembic --config alembic.ini upgrade head"
 
 
 def test_no_shell_stays_between_a_host_and_what_it_signals(lines: dict[str, str]) -> None:

@@ -141,7 +141,10 @@ def test_an_address_of_the_shell_is_listened_on(tmp_path: Path, address: str) ->
 
 @pytest.mark.parametrize(
     "variable",
-    ["GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS", "PYTHONHOME", "CELERY_WORKER_QUEUES"],
+    [
+        *("GUNICORN_CMD_ARGS", "SCRIPT_NAME", "FORWARDED_ALLOW_IPS"),
+        *("ALEMBIC_CONFIG", "PYTHONHOME", "CELERY_WORKER_QUEUES"),
+    ],
 )
 def test_what_another_tool_has_set_does_not_reach_the_lines(variable: str) -> None:
     env = {variable: "foreign", "KEPT": "yes"}

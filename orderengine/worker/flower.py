@@ -18,6 +18,9 @@ from orderengine.dispatch.app import create_celery
 from orderengine.logs import configure_logging, tell_ignored
 
 EXIT_REFUSED = 2
+MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+"""Where several processes of another service count: Flower would drop events it can not count."""
+
 COLUMNS = "name,args,state,received,started,runtime,retries,worker"
 """What the list of tasks shows unless FLOWER_TASKS_COLUMNS says otherwise: the order is in `args`.
 """
@@ -44,6 +47,8 @@ def main() -> int:
 
 def make_flower(settings: FlowerSettings) -> Any:
     """Make the server with its options set; it listens and connects to nothing yet."""
+    for name in MULTIPROCESS:
+        os.environ.pop(name, None)
     from flower import command  # type: ignore[import-untyped]
     from flower.app import Flower  # type: ignore[import-untyped]
     from flower.urls import settings as pages  # type: ignore[import-untyped]

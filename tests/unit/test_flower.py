@@ -81,3 +81,22 @@ def test_flower_loads_neither_the_stages_nor_a_database_driver() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[]\n"
+
+
+def test_counts_of_another_service_are_not_flowers() -> None:
+    code = (
+        "from orderengine.config import FlowerSettings\n"
+        "from orderengine.worker.flower import make_flower\n"
+        "make_flower(FlowerSettings.from_env())\n"
+        "from prometheus_client import Gauge\n"
+        "Gauge('name', 'what').set(1)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**REDIS, "PROMETHEUS_MULTIPROC_DIR": "/nowhere"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

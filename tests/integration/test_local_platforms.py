@@ -134,8 +134,10 @@ def test_no_variable_of_another_tool_reaches_the_installer(checkout: Path) -> No
     python.write_text("#!/bin/sh\nenv\n")
     python.chmod(0o755)
     reaching = {"PIP_INDEX_URL": "https://mirror", "PIP_CERT": "ca", "UV_DEFAULT_INDEX": "there"}
-    foreign = ("PIP_USER", "PIP_TARGET", "PIP_DRY_RUN", "UV_PYTHON", "PYTHONPATH")
-    foreign += ("PYTHONHOME", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONSAFEPATH")
+    foreign = (
+        *("PIP_USER", "PIP_TARGET", "PIP_DRY_RUN", "UV_PYTHON", "PYTHONPATH"),
+        *("PYTHONHOME", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONSAFEPATH"),
+    )
     made = make(checkout, ".venv/.stamp-run", **reaching, **dict.fromkeys(foreign, "foreign"))
     assert made.returncode == 0
     assert "foreign" not in made.stdout

@@ -23,7 +23,6 @@ FOREIGN_TO_ALL: Mapping[str, str] = {
     "ALEMBIC_CONFIG": "/nowhere/alembic.ini",
     "GUNICORN_CMD_ARGS": "--workers 3",
     "PYTHONWARNINGS": "error",
-    "PYTHONSAFEPATH": "1",
     "PROMETHEUS_MULTIPROC_DIR": "/nowhere",
     "FLASK_DEBUG": "1",
 }

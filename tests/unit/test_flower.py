@@ -1,5 +1,6 @@
 """Flower's settings, and that it refuses to be open to everybody."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orderengine.config import ConfigurationError, FlowerSettings
+from orderengine.local.procfile import parse_procfile
 from orderengine.worker.flower import main
 
 ROOT = Path(__file__).parents[2]
@@ -100,3 +102,19 @@ def test_counts_of_another_service_are_not_flowers() -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_line_finds_the_engine_where_python_looks_into_no_current_folder() -> None:
+    line = parse_procfile((ROOT / "Procfile").read_text("utf-8"))["flower"]
+    refused = {"FLOWER_HOST": "0.0.0.0", "PYTHONSAFEPATH": "1"}
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={**REDIS, **refused, "PATH": programs},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert "FLOWER_BASIC_AUTH must be set" in ran.stderr

@@ -23,6 +23,8 @@ Both together stay below the limit in every second, and leave a fifth of it for 
 
 SHORTEST_S = 0.1
 """No service is asked again sooner, even if it says so."""
+LONGEST_S = 3600.0
+"""No service is asked again later, even if it says so."""
 
 
 class Answer(NamedTuple):
@@ -76,11 +78,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """After how many seconds the service wants to be asked again; None if it does not say."""
     told = headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():
-        return max(SHORTEST_S, float(told))
+        return _bounded(float(told))
     try:
         moment = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(SHORTEST_S, (moment - datetime.now(UTC)).total_seconds())
+    return _bounded((moment - datetime.now(UTC)).total_seconds())
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(SHORTEST_S, seconds), LONGEST_S)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
@@ -163,6 +164,10 @@ class Service:
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=TIMEOUT_S)
         try:
             connection.connect()
+        except ssl.SSLError as error:
+            why = getattr(error, "verify_message", "") or error.reason
+            message = f"no TLS connection to {self.shown} came about: {why}"
+            raise NoAnswer(message, may_have_arrived=False) from error
         except OSError as error:
             message = f"nothing answers at {self.shown}: start it with make run"
             raise NoAnswer(message, may_have_arrived=False) from error

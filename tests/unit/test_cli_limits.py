@@ -119,6 +119,20 @@ def test_when_to_ask_again_may_be_a_date() -> None:
     assert retry_after_s({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.1
 
 
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("0", 0.1),
+        ("9" * 400, 3600.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        (f"Wed, 21 Oct 2015 07:28:00 +{'9' * 15}", None),
+        ("-1", None),
+    ],
+)
+def test_a_pause_is_bounded_whatever_a_service_says(told: str, seconds: float | None) -> None:
+    assert retry_after_s({"retry-after": told}) == seconds
+
+
 def test_a_stream_is_asked_for_again_when_a_busy_service_says(time: Time) -> None:
     busy = [refusal(429, {"retry-after": "3"})] * 20
     answers: list[Exception | FakeSocket] = [*busy, FakeSocket(messages(*CONFIRMED))]
@@ -174,6 +188,12 @@ def test_a_replay_is_told_as_one(desk: Desk) -> None:
     told = "order 7a5f: buy 10 AAPL (placed before, under the same key)\n"
     assert call(*order).stdout == told
     assert json.loads(call(*order, "--json").stdout) == {"orderId": "7a5f", "replayed": True}
+
+
+def test_a_service_that_speaks_no_tls_is_told_from_none(desk: Desk) -> None:
+    ran = call("list", "--url", desk.url.replace("http://", "https://"))
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert ran.stderr.startswith("no TLS connection to https://127.0.0.1:")
 
 
 def test_an_order_that_has_ended_at_once_was_accepted(desk: Desk, time: Time) -> None:

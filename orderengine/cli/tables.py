@@ -14,6 +14,8 @@ PRICE_DIGITS = 6
 SMALL_PRICE = Decimal("0.001")
 GAP = 2
 SHORTEST_CELL = 8
+LIMITS = {"buy": "at most", "sell": "at least"}
+PRICES = ("worstPrice", "quotedPrice", "executedPrice")
 Row = Mapping[str, Any]
 
 ALL_COLUMNS = (
@@ -92,7 +94,3 @@ def order_lines(order: Row) -> Iterator[str]:
     for name, value in order.items():
         if not isinstance(value, (list, dict)):
             yield f"{name:<16} {units.get(name, str)(value)}"
-
-
-LIMITS = {"buy": "at most", "sell": "at least"}
-PRICES = ("worstPrice", "quotedPrice", "executedPrice")

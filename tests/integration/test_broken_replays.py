@@ -104,7 +104,7 @@ def test_a_client_that_comes_back_misses_nothing_and_is_told_little_again(
         run(database, late)
     with web.follow_all(query=f"?cursor={leaving.cursor}", sockopt=SMALL) as stopping:
         take_until_broken_off(stopping)
-        wait_until(web.has_cut_off)
+        wait_until(web.has_cut_off, 30.0, 0.1)
         take_what_is_left(stopping)
     with web.follow_all(query=f"?cursor={stopping.cursor}") as staying:
         staying.catch_up()

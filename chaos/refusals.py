@@ -131,7 +131,7 @@ REFUSALS = {
         lambda admin: admin.everybody("+@all"),
     ),
     "another password": Refusal(
-        "no_rights",
+        "no_access",
         _other_password,
         lambda admin: admin.everybody("resetpass", f">{admin.server.password}"),
         is_met_at_connect_only=True,

@@ -2,6 +2,7 @@
 
 import socket
 from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
 
 
 def is_loopback(host: str) -> bool:
@@ -35,3 +36,12 @@ def obstacle_to_listen(host: str) -> str | None:
     except (OSError, UnicodeError) as error:
         return getattr(error, "strerror", None) or str(error)
     return None
+
+
+def place_of(url: str) -> str:
+    """Where a server is, and which of its databases: nothing of a URL that may be secret."""
+    parts = urlsplit(url)
+    host = parts.hostname or dict(parse_qsl(parts.query)).get("host") or "the local socket"
+    shown = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return f"{shown}{port}{parts.path}"

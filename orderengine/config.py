@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from orderengine.addresses import is_loopback
 from orderengine.host_lists import with_hosts_as_options
-from orderengine.url_options import unknown_option, variables_of_libpq
+from orderengine.url_options import unknown_option, variables_of_libpq, wrong_redis_option
 from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span, credentials
 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
@@ -272,10 +272,16 @@ def broker_url(url: str, cert_reqs: str = "required") -> str:
         raise ConfigurationError(
             f"REDIS_URL must end in the number of a database, or it {_NOT_QUOTED}"
         )
+    if not parts.hostname:
+        raise ConfigurationError("REDIS_URL must name a host, as redis://host:6379/0 does")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme == "rediss":
+        given = query.get("ssl_cert_reqs", cert_reqs)
+        query["ssl_cert_reqs"] = given.lower().removeprefix("cert_")
+    if fault := wrong_redis_option(parts.scheme, query):
+        raise ConfigurationError(f"REDIS_URL {fault}")
     if parts.scheme == "redis":
         return url
-    query = {"ssl_cert_reqs": cert_reqs, **dict(parse_qsl(parts.query))}
-    query["ssl_cert_reqs"] = query["ssl_cert_reqs"].lower().removeprefix("cert_")
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 

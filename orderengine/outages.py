@@ -35,6 +35,7 @@ WORDS: Mapping[StorageCause, str] = {
     ),
     StorageCause.POOL_IN_USE: "all connections of this process to PostgreSQL are in use",
     StorageCause.NO_ACCESS: "PostgreSQL refuses the user, password or database of DATABASE_URL",
+    StorageCause.TLS: "PostgreSQL and DATABASE_URL do not agree about TLS (sslmode)",
     StorageCause.NO_RIGHTS: "the user of DATABASE_URL lacks rights on the engine's tables",
     StorageCause.MIGRATIONS: "the migrations were never run, or are behind",
 }
@@ -62,6 +63,11 @@ _BY_WORDS: tuple[tuple[str, StorageCause], ...] = (
     ("too many connections", StorageCause.NO_CONNECTION_LEFT),
     ("connection slots are reserved", StorageCause.NO_CONNECTION_LEFT),
     ("no more connections allowed", StorageCause.NO_CONNECTION_LEFT),  # PgBouncer
+    ("server does not support SSL", StorageCause.TLS),
+    ("SSL error: certificate", StorageCause.TLS),
+    ("does not match host name", StorageCause.TLS),
+    ("root certificate file", StorageCause.TLS),
+    ("no encryption", StorageCause.TLS),  # what pg_hba.conf lets in comes over TLS
     ("password authentication failed", StorageCause.NO_ACCESS),
     ("no pg_hba.conf entry", StorageCause.NO_ACCESS),
     ("is not permitted to log in", StorageCause.NO_ACCESS),

@@ -4,6 +4,7 @@ Every client of Redis in this program asks here, those of Celery and kombu too.
 """
 
 import re
+import ssl
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -26,10 +27,16 @@ class RedisCause(StrEnum):
     """The server has reached its `maxmemory`."""
     LOADING = "loading"
     """The server reads its data, after a start or as a new replica."""
+    NO_ACCESS = "no_access"
+    """The user or the password is wrong or missing."""
     NO_RIGHTS = "no_rights"
-    """The password is wrong, or the user lacks a right."""
+    """The user lacks the right to a command, a key or a channel."""
     WRONG_SERVER = "wrong_server"
     """The server is a node of a cluster, or speaks another protocol."""
+    NO_DATABASE = "no_database"
+    """The server has no database of that number."""
+    TLS = "tls"
+    """The server speaks no TLS where it is asked for, or its certificate is not trusted."""
     REFUSED = "refused"
     """Any other error answer."""
 
@@ -55,12 +62,15 @@ _KINDS = {
     "ASK": _Kind(RedisCause.WRONG_SERVER, is_left=True),
     "TRYAGAIN": _Kind(RedisCause.WRONG_SERVER, is_left=True),
     "CROSSSLOT": _Kind(RedisCause.WRONG_SERVER, is_left=True),
-    "NOAUTH": _Kind(RedisCause.NO_RIGHTS, is_left=True),
-    "WRONGPASS": _Kind(RedisCause.NO_RIGHTS, is_left=True),
-    "DENIED": _Kind(RedisCause.NO_RIGHTS, is_left=True),
+    "NOAUTH": _Kind(RedisCause.NO_ACCESS, is_left=True),
+    "WRONGPASS": _Kind(RedisCause.NO_ACCESS, is_left=True),
+    "DENIED": _Kind(RedisCause.NO_ACCESS, is_left=True),
     "NOPERM": _Kind(RedisCause.NO_RIGHTS, is_left=False),
     "OOM": _Kind(RedisCause.OUT_OF_MEMORY, is_left=False),
 }
+_NO_DATABASE = re.compile("DB index|SELECT is not allowed in cluster mode")
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""A connection over TLS that ended, as others do."""
 _CODE = re.compile(rf"\b({'|'.join(_KINDS)})\b")
 
 
@@ -80,24 +90,32 @@ def is_from_replica(error: BaseException) -> bool:
 
 
 def _kind(error: BaseException) -> _Kind:
-    for each in _chain(error):
+    for each in causes_of(error):
         if isinstance(each, redis.AuthenticationError):
-            return _Kind(RedisCause.NO_RIGHTS, is_left=True)
+            return _Kind(RedisCause.NO_ACCESS, is_left=True)
+        if isinstance(each, ssl.SSLError) and not isinstance(each, _CUT_OFF):
+            return _Kind(RedisCause.TLS, is_left=True)
         if isinstance(each, redis.RedisError) and (code := _code(each)):
             return _KINDS[code]
         if isinstance(each, redis.InvalidResponse):
             return _Kind(RedisCause.WRONG_SERVER, is_left=True)
+        if isinstance(each, redis.ResponseError) and _NO_DATABASE.search(str(each)):
+            return _Kind(RedisCause.NO_DATABASE, is_left=True)
         if isinstance(each, redis.ResponseError):
             return _Kind(RedisCause.REFUSED, is_left=False)
     return _Kind(RedisCause.NO_ANSWER, is_left=True)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from: kombu wraps what redis-py raises."""
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from: kombu wraps what redis-py raises.
+
+    redis-py raises its own error while it handles one of the system, and does not name that one.
+    """
     found: BaseException | None = error
     while found is not None:
         yield found
-        found = found.__cause__
+        context = found.__context__ if isinstance(found.__context__, OSError) else None
+        found = found.__cause__ or context
 
 
 def _code(error: redis.RedisError) -> str | None:

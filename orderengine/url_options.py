@@ -1,7 +1,8 @@
-"""What libpq takes beside the address in a PostgreSQL URL: the URL's options, and variables."""
+"""What the URLs of the servers may have beside an address, and the variables that libpq reads."""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 _HARMLESS = r"(?!DATA$|APPNAME$|TZ$|DATESTYLE$|CLIENTENCODING$|GEQO$)"
@@ -33,4 +34,30 @@ def unknown_option(query: str) -> str | None:
             psycopg2.extensions.parse_dsn(f"postgresql:///?{urlencode({name: value})}")
         except psycopg2.ProgrammingError:
             return name
+    return None
+
+
+_CERT_REQS = frozenset({"none", "optional", "required"})
+_TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_TLS_OPTIONS = _TLS_FILES | {
+    *("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_path", "ssl_ca_data"),
+    *("ssl_password", "ssl_ciphers"),
+}
+"""The options that both redis-py and kombu take from a URL; kombu takes no other ones at all."""
+
+
+def wrong_redis_option(scheme: str, query: Mapping[str, str]) -> str | None:
+    """Why the options of a Redis URL cannot be used, to be put behind its name; None if they can.
+
+    Both clients find out only when they connect, each in its own way, and go on trying.
+    """
+    for name, value in query.items():
+        if name not in _TLS_OPTIONS:
+            return f"has ?{name}=, which is no option here: leave it out"
+        if scheme != "rediss":
+            return f"has ?{name}=, which is for TLS: leave it out, or write rediss://"
+        if name in _TLS_FILES and not Path(value).is_file():
+            return f"has ?{name}={value}, which is no file that can be found"
+    if query.get("ssl_cert_reqs", "none") not in _CERT_REQS:
+        return "has ?ssl_cert_reqs=, which must be none, optional or required"
     return None

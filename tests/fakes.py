@@ -136,12 +136,16 @@ class FakeProbes:
     missing: dict[str, str] = field(default_factory=dict)
     cause: StorageCause = StorageCause.NO_ANSWER
     crowded: bool = False
+    trouble: tuple[str, str] | None = None
 
     def database_fault(self) -> StorageFault | None:
         return None if self.fault is None else StorageFault(self.cause, self.fault)
 
     def lacks_connections(self) -> bool:
         return self.crowded
+
+    def redis_trouble(self) -> tuple[str, str] | None:
+        return self.trouble
 
     def degraded(self) -> dict[str, str]:
         return dict(self.missing)

@@ -60,6 +60,10 @@ def tell_what_is_missing(probes: Probes) -> None:
     fault = probes.database_fault()
     if fault is not None:
         log.warning("not_ready", setting="DATABASE_URL", error=fault.detail + libpq_note())
-    cause = probes.degraded().get("redis")
-    if cause is not None:
-        log.warning("degraded", setting="REDIS_URL", missing="redis", cause=cause)
+    told: dict[str, str] = {}
+    if (trouble := probes.redis_trouble()) is not None:
+        told = {"cause": trouble[0], "error": trouble[1]}
+    elif (cause := probes.degraded().get("redis")) is not None:
+        told = {"cause": cause}
+    if told:
+        log.warning("degraded", setting="REDIS_URL", missing="redis", **told)

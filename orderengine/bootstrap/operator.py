@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from orderengine.bootstrap.common import (
     LEAST_WEB_CONNECTIONS,
@@ -18,6 +19,7 @@ from orderengine.execution.archive import Archive, Witness
 from orderengine.execution.ports import Orders, Probes
 from orderengine.probes import SystemProbes
 from orderengine.redis_errors import RedisCause
+from orderengine.redis_look import Trouble, look
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.keys import SqlKeys
@@ -40,6 +42,7 @@ class OperatorPorts:
     archive: Archive
     witness: Witness
     probes: Probes
+    redis_trouble: Callable[[], Trouble | None]
     redis_facts: Callable[[], RedisFacts | RedisCause]
     connection_room: Callable[[], Room | None]
     connections_wanted: int
@@ -54,11 +57,13 @@ def build_operator(settings: Settings) -> OperatorPorts:
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
     celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
     dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S))
+    trouble = partial(look, settings.redis_url)
     return OperatorPorts(
         orders=SqlOrders(database),
         archive=SqlArchive(database),
         witness=Ledger(database, settings.simulation.block_ms),
-        probes=SystemProbes(database, dispatcher, Heartbeat(client)),
+        probes=SystemProbes(database, dispatcher, Heartbeat(client), trouble),
+        redis_trouble=trouble,
         redis_facts=lambda: redis_facts(client),
         connection_room=lambda: connection_room(database),
         connections_wanted=_connections_wanted(settings),

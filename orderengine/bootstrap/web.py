@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, Protocol, Self
 
 from sqlalchemy import Engine as DatabaseEngine
@@ -35,6 +36,7 @@ from orderengine.execution.ports import (
 )
 from orderengine.execution.watch import Watch
 from orderengine.probes import SystemProbes
+from orderengine.redis_look import look
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
@@ -95,7 +97,8 @@ def build_web(settings: Settings) -> WebPorts:
     celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
     dispatcher = metered_dispatcher(celery, breaker, tally)
     publisher = RedisEventPublisher(client, breaker, tally)
-    probes = SystemProbes(database, dispatcher, Heartbeat(client))
+    looking = partial(look, settings.redis_url)
+    probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
     clock = DatabaseClock(database)
     prices = SimulatedPrices(settings.simulation.seed, clock)

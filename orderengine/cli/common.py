@@ -13,6 +13,7 @@ from urllib.parse import SplitResult
 
 import click
 
+from orderengine.addresses import place_of
 from orderengine.cli.placing import Unknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config import PACKAGE_DIR, ConfigurationError, libpq_note
@@ -149,18 +150,16 @@ def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
 
 def reason(error: StorageUnavailable, then: str = "") -> str:
     """The error, in the driver's words where nothing else is known, `then`, and the database."""
-    from orderengine.outages import driver_words
+    from orderengine.outages import WORDS, driver_words
 
     told = str(error)
-    if error.cause is StorageCause.NO_ANSWER and error.__cause__ is not None:
-        told = f"PostgreSQL gives no answer: {driver_words(error.__cause__)}"
+    if error.cause in {StorageCause.NO_ANSWER, StorageCause.TLS} and error.__cause__ is not None:
+        told = f"{WORDS[error.cause]}: {driver_words(error.__cause__)}"
     return f"{told}{then} ({_database(click.get_current_context())}{libpq_note()})"
 
 
 def _database(ctx: click.Context) -> str:
     """Which database a command asks, in case DATABASE_URL is another one than meant."""
-    from orderengine.cli.operate import place_of
-
     around = ctx.find_object(Surroundings) or Surroundings()
     return f"DATABASE_URL is {place_of(around.environ.get('DATABASE_URL', ''))}"
 

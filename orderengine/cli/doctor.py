@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderengine.addresses import reachable_host
+from orderengine.addresses import place_of, reachable_host
 from orderengine.cli.common import (
     EXIT_FAILED,
     Surroundings,
@@ -16,12 +16,11 @@ from orderengine.cli.common import (
     service_option,
     tell_json,
 )
-from orderengine.cli.operate import place_of
-from orderengine.cli.redis_findings import state_and_advice
 from orderengine.cli.service import NoAnswer, Service
 from orderengine.config import ConfigurationError, FlowerSettings, Settings, libpq_note
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.execution.archive import OVERDUE_S
+from orderengine.redis_words import state_and_advice
 
 if TYPE_CHECKING:
     from orderengine.bootstrap.operator import OperatorPorts
@@ -35,6 +34,10 @@ ADVICE = {
     StorageCause.DISK_FULL: "make room on the server's disk",
     StorageCause.NO_RIGHTS: "grant them, or use the user that ran the migrations",
     StorageCause.NO_ACCESS: "correct user, password or database in DATABASE_URL",
+    StorageCause.TLS: (
+        "set sslmode in DATABASE_URL: disable for a server without TLS, require for one with it;"
+        " sslrootcert names the authority of its certificate"
+    ),
     StorageCause.NO_CONNECTION_LEFT: "raise max_connections, or lower ORDER_CONCURRENCY",
     StorageCause.STARTING: "wait: it is starting, stopping or recovering",
 }
@@ -133,10 +136,16 @@ def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
 
 def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
     """First of all whether it takes messages, over the connection that sends them."""
-    facts = ports.redis_facts()
-    if cause is not None or isinstance(facts, str):
-        state, advice = state_and_advice(cause or str(facts))
+    trouble = ports.redis_trouble()
+    if trouble is not None:
+        return Finding("redis", trouble.detail, trouble.advice)
+    if cause is not None:
+        state, advice = state_and_advice(cause)
         return Finding("redis", f"{place} {state}", advice)
+    facts = ports.redis_facts()
+    if isinstance(facts, str):
+        # Many hosts give nobody the right to INFO, and the engine can do without.
+        return Finding("redis", f"takes messages at {place}; it tells nothing of itself ({facts})")
     detail = f"{facts.kind} {facts.version} at {place}, {facts.policy}"
     if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
         return Finding("redis", detail, "use Redis 6.2 or newer, or Valkey")

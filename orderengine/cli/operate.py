@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 import click
 
@@ -26,15 +25,6 @@ def operator_ports() -> "OperatorPorts":
     from orderengine.bootstrap.operator import build_operator  # loads PostgreSQL, Redis and Celery
 
     return build_operator(operator_settings())
-
-
-def place_of(url: str) -> str:
-    """Where a server is, and which of its databases: nothing of a URL that may be secret."""
-    parts = urlsplit(url)
-    host = parts.hostname or dict(parse_qsl(parts.query)).get("host") or "the local socket"
-    shown = f"[{host}]" if ":" in host else host
-    port = f":{parts.port}" if parts.port else ""
-    return f"{shown}{port}{parts.path}"
 
 
 class Age(click.ParamType[timedelta]):

@@ -5,8 +5,9 @@ from datetime import timedelta
 import click
 from rich.console import Console
 
+from orderengine.addresses import place_of
 from orderengine.cli.common import json_option, stopped_as, tell_json
-from orderengine.cli.operate import Age, operator_ports, operator_settings, place_of
+from orderengine.cli.operate import Age, operator_ports, operator_settings
 from orderengine.execution import archive
 from orderengine.execution.archive import Pruned
 

@@ -32,13 +32,14 @@ _PERSISTENT = 2
 class LeanCelery(Celery):
     """Celery that sends the messages of the stages without what they have no use for.
 
-    The messages are the same. What is left out are routers, declarations, retries, signals and
-    options that are looked up anew for each: see `docs/decisions/0035-lean-processes.md`.
+    `broker_address` is the URL that it was made with. The messages are the same. What is left out
+    are routers, declarations, retries, signals and options that are looked up anew for each: see
+    `docs/decisions/0035-lean-processes.md`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._broker_url = options["broker"]
+        self.broker_address = options["broker"]
         self._channel: Any = None
         self._first_use = Lock()
 
@@ -92,12 +93,12 @@ class LeanCelery(Celery):
     def connection_for_read(self, url: Any = None, **options: Any) -> Any:
         """A connection to the broker that the application was made with."""
         del url  # Celery's own look at CELERY_BROKER_… in the environment first
-        return super().connection_for_read(self._broker_url, **options)
+        return super().connection_for_read(self.broker_address, **options)
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """A connection to the broker that the application was made with."""
         del url
-        return super().connection_for_write(self._broker_url, **options)
+        return super().connection_for_write(self.broker_address, **options)
 
     def _sending_channel(self) -> Any:
         """The one channel of this process that all threads exchange messages over.

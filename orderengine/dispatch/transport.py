@@ -21,6 +21,7 @@ from orderengine.dispatch.held import Message, handing_on, queue_of
 from orderengine.dispatch.improper import Reason, drop, read_message
 from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.redis_commands import Commands, Script
+from orderengine.redis_probe import probe
 
 CONTROL_SUFFIX = ".pidbox"
 """How the name of a queue for commands to the workers ends."""
@@ -40,18 +41,6 @@ end
 return false
 """
 )
-
-
-# The queues are named as keys, and not touched: the server looks whether the user may write to
-# them. What is put into a list and taken out again is nobody else's.
-_PROBE = Script(
-    """
-redis.call('LPUSH', KEYS[1], '')
-redis.call('RPOP', KEYS[1])
-"""
-)
-# Not `orderengine:probe`: workers of the release before write a string there each second.
-_PROBE_KEY = "orderengine:broker:probe"
 
 
 class UrgentFirst(priority_cycle):  # type: ignore[type-arg]  # generic in its stub alone
@@ -134,7 +123,7 @@ class Channel(redis.Channel):
 
     def probe(self, queues: Sequence[str]) -> None:
         """Return if messages can be put into these queues and taken out; raises the refusal."""
-        self._own_commands.run(_PROBE, [_PROBE_KEY, *queues], ())
+        probe(self._own_commands, queues)
 
     def lrange(self, name: str, start: int, end: int) -> Sequence[bytes]:
         """Some items of a list, over the connections of the exchanges.

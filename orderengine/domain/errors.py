@@ -98,6 +98,7 @@ class StorageCause(StrEnum):
     NO_CONNECTION_LEFT = "no_connection_left"
     POOL_IN_USE = "pool_in_use"
     NO_ACCESS = "no_access"
+    TLS = "tls"
     NO_RIGHTS = "no_rights"
     MIGRATIONS = "migrations"
 

@@ -270,6 +270,9 @@ class Probes(Protocol):
     def lacks_connections(self) -> bool:
         """Whether a statement found no connection to PostgreSQL within the last minute."""
 
+    def redis_trouble(self) -> tuple[str, str] | None:
+        """Why Redis is of no use, and that in words; for the start, since it takes seconds."""
+
     def degraded(self) -> Mapping[str, str]:
         """What is missing without stopping the service, each with its cause: `redis`, `worker`."""
 

@@ -116,7 +116,7 @@ def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
 
 
 def _require_servers(root: Path, env: Mapping[str, str]) -> None:
-    """Raises LocalError where a server that was named does not answer.
+    """Raises LocalError where a server that was named does not answer, or is of no use.
 
     In a process of its own: this one stays, and would keep the clients' modules in memory.
     """

@@ -24,6 +24,7 @@ from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import Run, forget_run, own_ref, state_folder
 from orderengine.local.server import EmbeddedServer
 from orderengine.local.team import Team
+from orderengine.redis_words import state_and_advice
 
 _READY_WITHIN_S = 60.0
 # When, counted from the request to stop, the processes of each stage are killed at the latest.
@@ -186,9 +187,10 @@ class Supervisor:
             return
         trouble = redis_trouble(self._addresses.api)
         if trouble is not None:
+            _, advice = state_and_advice(trouble)
             raise LocalError(
-                f"Redis takes no messages ({trouble}): is REDIS_URL right, and the server up?"
-                f" It is {self._addresses.redis_url}"
+                f"Redis takes no messages ({trouble}): {advice} (REDIS_URL is"
+                f" {self._addresses.redis_url})"
             )
 
     def _shut_down(self) -> None:

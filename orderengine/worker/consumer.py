@@ -14,6 +14,7 @@ from kombu.common import ignore_errors
 
 from orderengine.dispatch.improper import Reason, drop
 from orderengine.dispatch.names import INTAKE, SETTLE
+from orderengine.redis_look import explained
 from orderengine.worker.outage import Outage
 
 log = structlog.get_logger(__name__)
@@ -29,12 +30,14 @@ TASK_EVENTS_S = 30.0
 class BrokerConsumer(Consumer):
     """Waits for the broker as long as it must, and drops what is no proper message."""
 
+    app: Any
     connection: Any
     connection_errors: Any
     event_dispatcher: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._outage = Outage()
+        self._outage = Outage(explain=self._explained)
+        self._has_worked = False
         self._working: Any = None
         self._task_events: Any = None
         super().__init__(*args, **options)
@@ -57,7 +60,7 @@ class BrokerConsumer(Consumer):
     def on_ready(self) -> None:
         """Note that the broker works, if it does so for a moment: it is asked for messages now."""
         super().on_ready()
-        self._working = self.timer.call_after(WORKS_AFTER_S, self._outage.ended)
+        self._working = self.timer.call_after(WORKS_AFTER_S, self._works)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         """Note what happened; the next attempt to connect waits."""
@@ -88,6 +91,14 @@ class BrokerConsumer(Consumer):
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Drop a message that cannot be read."""
         drop(Reason.UNREADABLE, exc, _told(message))
+
+    def _works(self) -> None:
+        self._has_worked = True
+        self._outage.ended()
+
+    def _explained(self, error: Exception) -> object:
+        """What an error means; after a good start the URL is right, and nobody looks around."""
+        return str(error) if self._has_worked else explained(error, self.app.broker_address)
 
     def keep_task_events(self) -> None:
         """Tell the events of tasks for another while; who wants them longer asks again."""

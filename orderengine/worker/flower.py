@@ -9,13 +9,19 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import structlog
+
 from orderengine.config import ConfigurationError, FlowerSettings
 from orderengine.dispatch.app import create_celery
 from orderengine.logs import configure_logging, tell_ignored
+from orderengine.redis_look import look
+
+log = structlog.get_logger(__name__)
 
 EXIT_REFUSED = 2
 MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
@@ -37,12 +43,26 @@ def main() -> int:
     tell_ignored(settings.ignored)
     flower = make_flower(settings)
     _stop_on_signals(lambda: flower.io_loop.add_callback_from_signal(flower.io_loop.stop))
+    threading.Thread(target=_tell_trouble, args=[settings.redis_url], daemon=True).start()
     flower.start_http_server()
     flower.start()
     flower.stop()
     logging.shutdown()
     # Its threads wait for a broker that is away without limit, and the interpreter for them.
     os._exit(0)
+
+
+def _tell_trouble(redis_url: str) -> None:
+    """Say once what is wrong with the broker: Flower itself does so of each of its questions."""
+    trouble = look(redis_url)
+    if trouble is not None:
+        log.warning(
+            "degraded",
+            setting="REDIS_URL",
+            missing="redis",
+            cause=trouble.cause.value,
+            error=str(trouble),
+        )
 
 
 def make_flower(settings: FlowerSettings) -> Any:

@@ -19,17 +19,25 @@ SLICE_S = 0.05
 class Outage:
     """From the first error of the broker until it has worked for a while."""
 
-    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self,
+        sleep: Callable[[float], object] = time.sleep,
+        explain: Callable[[Exception], object] = str,
+    ) -> None:
         self._sleep = sleep
+        self._explain = explain
         self._causes: set[RedisCause] = set()
         self._wait_s = 0.0
 
-    def met(self, error: BaseException) -> None:
+    def met(self, error: Exception) -> None:
         """Note an error; each cause is logged once an outage."""
         cause = cause_of(error)
         if cause not in self._causes:
             self._causes.add(cause)
-            log.warning("worker_waits_for_broker", cause=cause.value, error=str(error))
+            told = str(self._explain(error))
+            log.warning(
+                "worker_waits_for_broker", setting="REDIS_URL", cause=cause.value, error=told
+            )
         self._wait_s = min(max(FIRST_WAIT_S, self._wait_s * 2), LONGEST_WAIT_S)
 
     def wait(self, is_over: Callable[[], object]) -> None:

@@ -102,8 +102,8 @@ def test_a_broker_that_takes_no_messages_is_named_with_its_cause(
     ("url", "named"),
     [
         (lambda server: NOWHERE, RedisCause.NO_ANSWER),
-        (lambda server: f"redis://:wrong@127.0.0.1:{server.port}/0", RedisCause.NO_RIGHTS),
-        (lambda server: f"redis://127.0.0.1:{server.port}/0", RedisCause.NO_RIGHTS),
+        (lambda server: f"redis://:wrong@127.0.0.1:{server.port}/0", RedisCause.NO_ACCESS),
+        (lambda server: f"redis://127.0.0.1:{server.port}/0", RedisCause.NO_ACCESS),
     ],
 )
 def test_a_broker_that_lets_nobody_in_is_named_with_its_cause(

@@ -116,7 +116,7 @@ def test_readiness_misses_nothing_after_a_fail_over(
 ) -> None:
     heartbeat = Heartbeat(client)
     database = create_database_engine(NO_DATABASE, pool_size=1, application="tests")
-    probes = SystemProbes(database, a_dispatcher(moving.url), heartbeat)
+    probes = SystemProbes(database, a_dispatcher(moving.url), heartbeat, lambda: None)
     heartbeat.beat()
     assert probes.degraded() == {}
     fail_over(moving)
@@ -130,7 +130,7 @@ def test_readiness_misses_nothing_after_a_fail_over(
 
 def test_readiness_names_a_replica_behind_the_address(moving: Moving, client: Client) -> None:
     database = create_database_engine(NO_DATABASE, pool_size=1, application="tests")
-    probes = SystemProbes(database, a_dispatcher(moving.url), Heartbeat(client))
+    probes = SystemProbes(database, a_dispatcher(moving.url), Heartbeat(client), lambda: None)
     moving.pair.demote()
     assert probes.degraded() == {"redis": "read_only_replica", "worker": "unknown"}
 

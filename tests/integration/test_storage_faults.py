@@ -98,6 +98,25 @@ def test_orders_are_read_while_no_server_takes_writes(
         SqlKeys(limited, database).use("fedcba9876543210", key.digest)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sslmode": "require"},
+        {"sslmode": "verify-full", "sslrootcert": "/no/such/authority.pem"},
+    ],
+)
+def test_tls_asked_of_a_server_without_is_named(
+    database_url: str, options: dict[str, str], new_order: NewOrder
+) -> None:
+    url = make_url(database_url).update_query_dict(options).render_as_string(hide_password=False)
+    engine = create_database_engine(url, pool_size=1, application="tests-tls")
+    assert cause_found(engine) is StorageCause.TLS
+    with pytest.raises(StorageUnavailable, match="do not agree about TLS") as refused:
+        SqlOrders(engine).accept(new_order)
+    assert refused.value.cause is StorageCause.TLS
+    engine.dispose()
+
+
 def test_a_wrong_password_and_a_server_without_connections_are_named(
     database: Engine, limited: Engine
 ) -> None:

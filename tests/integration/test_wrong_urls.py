@@ -111,6 +111,13 @@ def test_a_variable_of_libpq_that_keeps_from_the_server_is_named(
     assert name in line
 
 
+def test_tls_asked_of_a_server_without_is_told(servers: Servers) -> None:
+    line = told_by("stuck", f"{servers.database_url}?sslmode=require")
+    assert "do not agree about TLS (sslmode): " in line
+    assert "server does not support SSL" in line
+    assert "DATABASE_URL is " in line
+
+
 @pytest.mark.parametrize("command", ["keys", "stuck"])
 def test_a_server_that_refuses_is_not_said_to_be_silent(command: str, servers: Servers) -> None:
     line = told_by(command, f"{servers.database_url}_absent")

@@ -71,7 +71,9 @@ def test_a_process_tells_at_its_start_what_it_lacks() -> None:
     with capture_logs() as lines:
         tell_what_is_missing(FakeProbes(fault="no right", missing={"redis": "no_answer"}))
         tell_what_is_missing(FakeProbes(missing={"worker": "no_heartbeat"}))
+        tell_what_is_missing(FakeProbes(trouble=("tls", "Redis at h speaks no TLS")))
     assert [(each["setting"], each.get("error") or each["cause"]) for each in lines] == [
         ("DATABASE_URL", "no right"),
         ("REDIS_URL", "no_answer"),
+        ("REDIS_URL", "Redis at h speaks no TLS"),
     ]

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import psycopg2
 
 from orderengine import config
 from orderengine.config import ConfigurationError, Settings, Span
+from orderengine.dispatch.app import create_celery
 
 ROOT = Path(__file__).parents[2]
 OF_THE_SYSTEM = {"LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NO_COLOR"}
@@ -81,6 +83,18 @@ def test_a_tls_url_says_how_certificates_are_checked(url: str, expected: str) ->
     assert Settings.from_env({**URLS, "REDIS_URL": url}).redis_url == expected
 
 
+@pytest.mark.parametrize(
+    "query", ["ssl_check_hostname=false", f"ssl_ca_certs={__file__}", "ssl_ciphers=HIGH"]
+)
+def test_the_options_of_tls_that_both_clients_know_stay(query: str) -> None:
+    url = Settings.from_env({**URLS, "REDIS_URL": f"rediss://h/1?{query}"}).redis_url
+    assert query.replace("/", "%2F") in url
+    connection: Any = create_celery(url).connection()
+    name, _, value = query.partition("=")
+    assert str(connection.ssl[name]).lower() == value.lower()
+    assert name in redis.ConnectionPool.from_url(url).connection_kwargs
+
+
 def test_a_host_that_signs_its_own_certificates_can_be_allowed_for() -> None:
     environ = {**URLS, "REDIS_URL": "rediss://h/1", "REDIS_SSL_CERT_REQS": "none"}
     assert Settings.from_env(environ).redis_url == "rediss://h/1?ssl_cert_reqs=none"
@@ -120,6 +134,12 @@ def test_it_is_known_whether_others_can_reach_the_service(
         ("REDIS_URL", "redis://:p[ss@h/0"),
         ("REDIS_URL", "redis://:p@h:port/0"),
         ("REDIS_URL", "redis://h/zero"),
+        ("REDIS_URL", "redis://:p@/0"),
+        ("REDIS_URL", "redis://:p@h/0?family=0"),
+        ("REDIS_URL", "redis://:p@h/0?socket_timeout="),
+        ("REDIS_URL", "redis://:p@h/0?ssl_cert_reqs=none"),
+        ("REDIS_URL", "rediss://:p@h/0?ssl_cert_reqs=maybe"),
+        ("REDIS_URL", "rediss://:p@h/0?ssl_ca_certs=/no/such/authority.pem"),
         ("PORT", "http"),
         ("PORT", "70000"),
         ("ORDER_CONCURRENCY", "0"),

@@ -1,11 +1,14 @@
 """The answers of Redis that are errors: their causes, and which of them end a connection's use."""
 
+import ssl
+
 import pytest
 import redis
 from kombu.exceptions import OperationalError
 from redis.connection import DefaultParser
 
 from orderengine.redis_errors import RedisCause, cause_of, is_to_be_left
+from orderengine.redis_words import CAUSES
 
 ANSWERS = {
     "READONLY You can't write against a read only replica.": RedisCause.READ_ONLY_REPLICA,
@@ -24,8 +27,10 @@ ANSWERS = {
     "LOADING Valkey is loading the dataset in memory": RedisCause.LOADING,
     "CLUSTERDOWN The cluster is down": RedisCause.WRONG_SERVER,
     "MOVED 3999 127.0.0.1:6381": RedisCause.WRONG_SERVER,
-    "NOAUTH Authentication required.": RedisCause.NO_RIGHTS,
-    "WRONGPASS invalid username-password pair or user is disabled.": RedisCause.NO_RIGHTS,
+    "ERR DB index is out of range": RedisCause.NO_DATABASE,
+    "ERR SELECT is not allowed in cluster mode": RedisCause.NO_DATABASE,
+    "NOAUTH Authentication required.": RedisCause.NO_ACCESS,
+    "WRONGPASS invalid username-password pair or user is disabled.": RedisCause.NO_ACCESS,
 }
 KEPT = {
     "NOPERM User default has no permissions to run the 'set' command": RedisCause.NO_RIGHTS,
@@ -80,3 +85,22 @@ def test_an_answer_inside_a_pipeline_is_judged_by_its_code() -> None:
     error = raised("READONLY You can't write against a read only replica.")
     error.args = ("Command # 1 (HINCRBY orderengine:counts a 1) of pipeline caused error: …",)
     assert cause_of(error) is RedisCause.READ_ONLY_REPLICA
+
+
+@pytest.mark.parametrize(
+    ("behind", "cause"),
+    [
+        (ssl.SSLCertVerificationError("not trusted"), RedisCause.TLS),
+        (ssl.SSLError("wrong version number"), RedisCause.TLS),
+        (ssl.SSLEOFError("a connection that ended"), RedisCause.NO_ANSWER),
+        (ConnectionRefusedError("refused"), RedisCause.NO_ANSWER),
+    ],
+)
+def test_an_error_is_judged_by_what_the_system_said(behind: OSError, cause: RedisCause) -> None:
+    error = redis.ConnectionError("Error 1 connecting")
+    error.__context__ = behind  # redis-py raises while it handles one of these
+    assert cause_of(error) is cause
+
+
+def test_every_cause_has_words_and_advice() -> None:
+    assert set(CAUSES) == {each.value for each in RedisCause}

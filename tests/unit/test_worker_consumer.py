@@ -87,6 +87,23 @@ class Timer:
         return entry
 
 
+def test_an_error_is_explained_until_the_broker_has_worked() -> None:
+    made: Any = BrokerConsumer.__new__(BrokerConsumer)
+    made.app = SimpleNamespace(broker_address="redis://:secret@127.0.0.1:1/0")
+    made._outage = Outage(lambda _: None, explain=made._explained)
+    made._has_worked = False
+    refused = _parser.parse_error("WRONGPASS invalid username-password pair or user is disabled.")
+    with capture_logs() as lines:
+        made._outage.met(refused)
+        made._works()
+        made._outage.met(refused)
+    first, second = (line for line in lines if line["event"] == "worker_waits_for_broker")
+    assert first["setting"] == "REDIS_URL"
+    assert "127.0.0.1:1/0 refuses the user or password of REDIS_URL" in first["error"]
+    assert "secret" not in first["error"]
+    assert second["error"] == str(refused)
+
+
 @pytest.fixture
 def consumer() -> Any:
     made: Any = BrokerConsumer.__new__(BrokerConsumer)

@@ -1,4 +1,7 @@
-"""What an operator does about a Redis that takes no messages, by the cause."""
+"""The states of a Redis that takes no messages, in words, and what to do about each.
+
+Loads no client: commands that never ask Redis need the words too.
+"""
 
 from collections.abc import Mapping
 
@@ -21,15 +24,30 @@ CAUSES: Mapping[str, tuple[str, str]] = {
         "give it more memory, or start a worker if messages wait",
     ),
     "loading": ("reads its data", "wait until it has read them"),
+    "no_access": (
+        "refuses the user or password of REDIS_URL",
+        "correct them: REDIS_URL has user:password@ in front of the host",
+    ),
     "no_rights": (
-        "refuses the user or password of REDIS_URL, or a command or key",
-        "see docs/operations.md for the rights that the user needs",
+        "refuses the user of REDIS_URL a command, key or channel",
+        "grant the rights that docs/operations.md names",
     ),
     "wrong_server": (
         "is no Redis that keeps queues: a node of a cluster, or another protocol",
         "point REDIS_URL to a single Redis or Valkey, or its primary",
     ),
-    "refused": ("refuses messages", "read the answer in the line redis_unavailable of the log"),
+    "no_database": (
+        "has no database of the number at the end of REDIS_URL",
+        "end REDIS_URL in /0, or raise the server's databases",
+    ),
+    "tls": (
+        "does not agree with REDIS_URL about TLS",
+        "write rediss:// in REDIS_URL for a server with TLS, redis:// for one without",
+    ),
+    "refused": (
+        "refuses messages",
+        "is REDIS_URL right? The line redis_unavailable of the log has the answer",
+    ),
 }
 """For each value of `RedisCause`: the state of the server, and what to do."""
 

@@ -15,6 +15,8 @@ from chaos.standby import StandbyPostgres, forget_standby, promote, tell, wait_f
 from orderengine.local.postgres_server import EmbeddedPostgres
 
 WORKS_AGAIN_S = 10.0
+SEEN_ORDERS = 10
+"""More than are stored by one connection that may write among many that may not."""
 RECOVERY_LIMIT_S = 20.0
 """Of the last order: what was submitted is looked at every 15 s."""
 
@@ -52,13 +54,20 @@ def _follow(rig: Rig) -> StandbyPostgres:
 def _fail_over(standbys: list[StandbyPostgres]) -> Act:
     """The primary dies, or leaves in order; the address leads to the standby before it may write.
 
-    Connections that are opened in between are to a server that is read-only.
+    Ahead of that the address leads to the standby by mistake. Its connections stay open when the
+    address is right again, and stay read-only as long as they are open.
     """
 
     def act(rig: Rig) -> int:
         standby = standbys.pop()
+        old = rig.servers.postgres
         with rig.outage(POSTGRES):
-            old = rig.servers.postgres
+            rig.move_postgres(standby)
+            rig.to_postgres.cut()
+            rig.pause(1.0, 2.0)
+            rig.move_postgres(old)
+        _expect_writing(rig)
+        with rig.outage(POSTGRES):
             rig.rng.choice((rig.kill_postgres, old.stop))()
             rig.move_postgres(standby)
             rig.pause(0.5, 2.0)
@@ -85,11 +94,21 @@ def forbid_writing(rig: Rig) -> int:
 
 
 def _expect_writing(rig: Rig) -> None:
-    """`/readyz` tells whether orders can be written."""
+    """Orders are stored again: `/readyz` says so, and so does the number of them."""
+    before = _orders(rig)
+
+    def is_written() -> bool:
+        return rig.answers("/readyz") and _orders(rig) >= before + SEEN_ORDERS
+
     try:
-        wait_until(lambda: rig.answers("/readyz"), WORKS_AGAIN_S, "")
+        wait_until(is_written, WORKS_AGAIN_S, "")
     except TimeoutError:
-        rig.complaints.append(f"no order can be written {WORKS_AGAIN_S:.0f} s after healing")
+        stored = _orders(rig) - before
+        rig.complaints.append(f"{stored} orders were stored {WORKS_AGAIN_S:.0f} s after healing")
+
+
+def _orders(rig: Rig) -> int:
+    return int(rig.scalar("SELECT count(*) FROM orders"))
 
 
 def _allow(server: EmbeddedPostgres, statement: str) -> None:
@@ -99,7 +118,7 @@ def _allow(server: EmbeddedPostgres, statement: str) -> None:
 FAULTS = (
     Fault(
         name="postgres_failover",
-        what="PostgreSQL dies or is stopped, its synchronous standby takes over",
+        what="the address of PostgreSQL leads to its standby by mistake; then that takes over",
         inject=fail_over_repeatedly,
         full=Scale(orders=1000, times=10),
         quick=Scale(orders=80, times=1),

@@ -108,7 +108,7 @@ def _expect_writing(rig: Rig) -> None:
 
 
 def _orders(rig: Rig) -> int:
-    return int(rig.scalar("SELECT count(*) FROM orders"))
+    return int(str(rig.scalar("SELECT count(*) FROM orders")))
 
 
 def _allow(server: EmbeddedPostgres, statement: str) -> None:

@@ -23,17 +23,17 @@ NO_FIXUPS: tuple[str, ...] = ()
 _SAID = frozenset(
     {"task_id", "root_id", "parent_id", "chain", "queue", "countdown", "expires", "retries"}
 )
-"""The options that a stage is sent with; with any other one it goes Celery's way."""
+"""The options of a stage; any other option falls back to Celery's own `send_task`."""
 _UNSAID = frozenset({"task_type", "result_cls", "retry", "serializer", "ignore_result"})
-"""Options that are the same for every stage, or of no use to one without a result."""
+"""Options that are ignored: the same for every stage, or useless without a result."""
 _PERSISTENT = 2
 
 
 class LeanCelery(Celery):
-    """Celery that sends the messages of the stages without what they have no use for.
+    """Celery with a shorter path for sending the stages' messages; the messages are the same.
 
-    `broker_address` is the URL that it was made with. The messages are the same. What is left out
-    are routers, declarations, retries, signals and options that are looked up anew for each: see
+    `broker_address` is the broker URL given at construction. The shorter path skips the routers,
+    declarations, retries, signals and options that Celery looks up again for each message: see
     `docs/decisions/0035-lean-processes.md`.
     """
 
@@ -46,7 +46,7 @@ class LeanCelery(Celery):
     def send_task(  # type: ignore[override]  # its options are taken as they come
         self, name: str, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
-        """Send a task by its name; raises as Celery's own does."""
+        """Send a task by its name; raises the same errors as Celery's own `send_task`."""
         given = {key: value for key, value in options.items() if value is not None}
         said = given.keys() - _UNSAID
         queue = given.get("queue")
@@ -63,9 +63,9 @@ class LeanCelery(Celery):
         return self.AsyncResult(task_id)
 
     def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
-        """Send messages and take one, in one command: the oldest of the first queue that has any.
+        """Send messages and take the oldest one of the first non-empty queue, in one command.
 
-        An error of the broker is raised as Celery's own sending raises it.
+        Raises broker errors as Celery's own sending raises them.
         """
         channel = self._sending_channel()
         with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
@@ -74,42 +74,44 @@ class LeanCelery(Celery):
 
     @contextmanager
     def lists(self) -> Iterator[Lists]:
-        """The lists of the broker, to look at what waits there; errors as those of `exchange`."""
+        """The broker's lists, to read waiting messages; raises the same errors as `exchange`."""
         channel = self._sending_channel()
         with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
             yield channel
 
     def probe(self) -> None:
-        """Return if the broker takes messages, over the connections that messages go over."""
+        """Check, over the connections that carry messages, that the broker accepts messages."""
         channel = self._sending_channel()
         with channel.connection.client._reraise_as_library_errors():  # noqa: SLF001 - kombu's
             channel.probe((SETTLE, INTAKE))
 
     @property
     def demotions(self) -> int:
-        """How often a server that is no primary any more has answered."""
+        """How often a server that is no longer a primary has answered."""
         return 0 if self._channel is None else int(self._channel.demotions)
 
     def connection_for_read(self, url: Any = None, **options: Any) -> Any:
-        """A connection to the broker that the application was made with."""
-        del url  # Celery's own look at CELERY_BROKER_… in the environment first
+        """A connection to the broker URL given at construction."""
+        del url  # Celery would read CELERY_BROKER_… from the environment first
         return super().connection_for_read(self.broker_address, **options)
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
-        """A connection to the broker that the application was made with."""
+        """A connection to the broker URL given at construction."""
         del url
         return super().connection_for_write(self.broker_address, **options)
 
     def _sending_channel(self) -> Any:
-        """The one channel of this process that all threads exchange messages over.
+        """The one channel over which all threads of this process exchange messages.
 
-        It holds no state but connections that are made, and made anew, as they are needed: to take
-        a producer from Celery's pool for each message, and give it back, would take as long.
+        Its only state is connections, which it opens and reopens on demand. Borrowing a producer
+        from Celery's pool for each message costs as much as sending it.
         """
         if self._channel is None:
-            # Without a lock: nobody waits for another one's attempts while the broker is away.
+            # Without a lock, so that no thread waits for another's attempts while the broker is
+            # away.
             connection = self.connection_for_write()
-            # One attempt: between its own kombu sleeps for seconds, in a thread with other work.
+            # Only one attempt: between attempts kombu sleeps for seconds, in a thread with other
+            # work.
             connection.ensure_connection(max_retries=0)
             channel = connection.default_channel
             with self._first_use:
@@ -141,12 +143,12 @@ def _message(queue: str, headers: dict[str, Any], properties: dict[str, Any], bo
 def create_celery(broker_url: str, *, timeout_s: float | None = None) -> LeanCelery:
     """Make the application; it connects to nothing yet.
 
-    `timeout_s` bounds each exchange with the broker for a process that must not wait, and makes
-    it try only once; None keeps the worker's patience.
+    `timeout_s` is for a process that must not wait: it bounds each exchange with the broker and
+    allows one attempt only. None keeps the worker's long timeouts.
     """
     use_for_messages()
-    # The loader is named, or that of CELERY_LOADER would be taken, which another program may need.
-    # Without fix-ups: DJANGO_SETTINGS_MODULE would have Celery set another program's Django up.
+    # The loader is named, because CELERY_LOADER may belong to another program. Fix-ups are off,
+    # because with DJANGO_SETTINGS_MODULE Celery would set up another program's Django.
     app = LeanCelery(
         "orderengine", broker=broker_url, amqp=MESSAGING, loader=LOADER, fixups=NO_FIXUPS
     )

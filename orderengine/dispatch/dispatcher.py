@@ -1,4 +1,4 @@
-"""Hands work to the workers: the Celery chain of the stages, by task name."""
+"""Dispatches work to the workers: the Celery chain of the stages, by task name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -35,10 +35,7 @@ AFTER_ROUTE = (CONFIRM_ORDER, SUBMIT_ORDER, BUILD_ORDER)
 
 
 class CeleryDispatcher:
-    """Implements `execution.ports.Dispatcher`.
-
-    While `circuit` is open nothing is tried.
-    """
+    """Implements `execution.ports.Dispatcher`; tries nothing while `circuit` is open."""
 
     def __init__(self, app: LeanCelery, circuit: Circuit) -> None:
         self._app = app
@@ -54,30 +51,30 @@ class CeleryDispatcher:
         *,
         again: bool = False,
     ) -> None:
-        """Start the chain at its first stage, after a delay; only new orders wait at the door."""
+        """Start the chain, after a delay; only new orders go through the intake queue."""
         queue = INTAKE if cause is RoutingCause.ORDER else SETTLE
         first = self._stage(ROUTE_ORDER, queue, str(order_id), version, cause.value)
         if again:
             first = first.clone(kwargs={"again": True})
-        # What `celery.chain` sends: it clones and freezes four signatures for every order first.
+        # Sends what `celery.chain` sends, which clones and freezes four signatures per order.
         self._send(first, delay_s, chain=self._rest)
 
     def confirm(self, submitted: Submitted) -> None:
-        """Start the last stage alone, for one look at the network."""
+        """Start the last stage alone, for a single poll of the network."""
         stage = self._stage(CONFIRM_ORDER, SETTLE, submitted.document())
         self._send(stage.clone(kwargs={"once": True}))
 
     def ping(self) -> None:
-        """Return if the broker takes messages as it takes those of orders, else raise.
+        """Check that the broker accepts messages the way it accepts those of orders.
 
-        The error is DispatchUnavailable.
+        Raises DispatchUnavailable if it does not.
         """
         self._bounded(self._app.probe)
 
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
-        """Those of these orders, each at a version, of which a message waits in a queue.
+        """Those of these orders that have a message of the given version in a queue.
 
-        Raises QueuesTooLong if there are too many messages to look through.
+        Raises QueuesTooLong if there are too many messages to read.
         """
 
         def look() -> set[UUID]:
@@ -111,7 +108,7 @@ class CeleryDispatcher:
 
 
 def retry_backoff(factor_ms: int) -> Callable[[int], float]:
-    """The delay after the n-th attempt in seconds: exponential, half of it jitter, at most 30 s."""
+    """The delay in seconds after attempt n: exponential, half of it jitter, at most 30 s."""
 
     def delay_s(attempt: int) -> float:
         half = get_exponential_backoff_interval(factor_ms, attempt - 1, BACKOFF_MAX_MS) // 2

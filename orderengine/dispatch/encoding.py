@@ -1,8 +1,8 @@
 """JSON for the broker's messages: kombu's format, written and read by a faster library.
 
-kombu calls a Python function for each object that it reads, to see whether it stands for a value
-that JSON does not have, such as a time. The messages of the stages have none of those; what has
-one, such as some answers of a worker to its operator, still goes kombu's way.
+kombu calls a Python function for each object that it reads, in case the object encodes a value
+that JSON lacks, such as a time. The stages' messages hold no such values. Messages that do, such as
+some answers of a worker to its operator, still use kombu's own reader.
 """
 
 from typing import Any
@@ -24,11 +24,11 @@ def encoded(value: Any) -> str:
 
 
 def decoded(text: str | bytes) -> Any:
-    """Read what `encoded`, or kombu of any release, wrote; raises ValueError for anything else."""
+    """Read JSON written by `encoded` or by any release of kombu; raises ValueError otherwise."""
     plain = text if isinstance(text, str) else bytes(text).decode()
     return kombu_json.loads(plain) if _TYPED in plain else orjson.loads(plain)
 
 
 def use_for_messages() -> None:
-    """Have kombu write and read the bodies of all messages of this process by these two."""
+    """Make kombu use `encoded` and `decoded` for all message bodies of this process."""
     register("json", encoded, decoded, "application/json", "utf-8")

@@ -1,7 +1,7 @@
 """Messages to the next stage, held for the thread that runs the stages.
 
-It may run the next stage itself. What a stage sends for another reason goes at once: it wants to
-know whether the broker took it.
+The thread may run the next stage itself. Any other message is sent at once, because its sender
+needs to know whether the broker accepted it.
 """
 
 import threading
@@ -23,7 +23,7 @@ _here = _ThreadState()
 
 @contextmanager
 def holding() -> Iterator[list[Message]]:
-    """Hold what this thread hands on in this block; the caller then runs it or sends it."""
+    """Hold this thread's handovers during this block; the caller then runs or sends them."""
     held: list[Message] = []
     _here.held = held
     try:
@@ -34,7 +34,7 @@ def holding() -> Iterator[list[Message]]:
 
 @contextmanager
 def handing_on() -> Iterator[None]:
-    """What is sent in this block hands an order on to its next stage."""
+    """Mark the messages sent in this block as handovers to an order's next stage."""
     _here.hands_on = True
     try:
         yield
@@ -43,7 +43,7 @@ def handing_on() -> Iterator[None]:
 
 
 def hold(message: Message) -> bool:
-    """Hold a message, if it hands on and this thread holds; else it is to be sent at once."""
+    """Hold a handover if this thread is holding; False means that the caller must send it."""
     if _here.held is None or not _here.hands_on:
         return False
     _here.held.append(message)
@@ -51,5 +51,5 @@ def hold(message: Message) -> bool:
 
 
 def queue_of(message: Message) -> str:
-    """Where a message goes to."""
+    """The queue that a message is sent to."""
     return str(message["properties"]["delivery_info"]["routing_key"])

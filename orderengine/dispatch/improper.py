@@ -1,6 +1,6 @@
-"""Messages that are no proper ones: dropped, counted and logged, whoever put them into a queue.
+"""Malformed messages: dropped, counted and logged, whoever put them into a queue.
 
-Whatever a queue holds, the worker goes on: the order of such a message comes back from its row.
+No message stops the worker; recovery restores the order of a dropped message from its row.
 """
 
 import re
@@ -26,16 +26,16 @@ _ORDER_ID = re.compile(rf"order_?id\W{{1,8}}{_UUID}|\[\[\W{{1,3}}{_UUID}", re.IG
 
 
 class Reason(StrEnum):
-    """Why a message is no proper one."""
+    """Why a message is malformed."""
 
     UNREADABLE = "unreadable"
-    """No JSON, or JSON that is no message of Celery."""
+    """Not JSON, or JSON that is not a Celery message."""
     UNKNOWN_TASK = "unknownTask"
     """A task that this release does not have."""
     ARGUMENTS = "arguments"
     """Arguments that its task does not take."""
     CONTROL = "control"
-    """A command to the workers that is none."""
+    """An invalid command to the workers."""
 
 
 _TEXT = (str, type(None))
@@ -47,11 +47,11 @@ _HEADERS: Mapping[str, tuple[type, ...]] = {
     "stamped_headers": (list, type(None)),
     "stamps": (dict, type(None)),
 }
-"""The headers that Celery reads as what they are, with their types."""
+"""The headers that Celery uses without a check, with their types."""
 
 
 def drop(reason: Reason, error: object, message: object, queue: str | None = None) -> None:
-    """Count a message that is dropped, and log it once, with its order if it names one."""
+    """Count a dropped message, and log it once, with its order ID if it names one."""
     text = _text(message)
     fields = {"order_id": order_id} if (order_id := order_id_in(text)) else {}
     log.warning(
@@ -66,15 +66,15 @@ def drop(reason: Reason, error: object, message: object, queue: str | None = Non
 
 
 def order_id_in(text: str) -> str | None:
-    """The order that a message names, however broken it is; None if it names none."""
+    """The order ID in a message, however broken the message is; None if there is none."""
     found = _ORDER_ID.search(text.replace("\\", ""))
     return found and (found[1] or found[2])
 
 
 def read_message(text: bytes, queues: Sequence[str] = ()) -> Message | None:
-    """Read a message as a queue holds it; None for one that is dropped.
+    """Read a message from a queue; None if it is malformed and was dropped.
 
-    With `queues` it must have been sent to one of them, as every message of a stage is.
+    With `queues`, a message that was sent to any other queue is dropped, too.
     """
     try:
         message = _with_text(decoded(text))
@@ -92,14 +92,14 @@ def read_message(text: bytes, queues: Sequence[str] = ()) -> Message | None:
 
 
 def _with_text(message: Any) -> Any:
-    """The message as it was sent: a worker that ends puts one back with its body as bytes."""
+    """The message with its body as text: a worker that ends returns it with a body of bytes."""
     if isinstance(message, dict) and isinstance(body := message.get("body"), bytes):
         return {**message, "body": body.decode()}
     return message
 
 
 def fault_of(message: object) -> str | None:
-    """What a message lacks that every message of a queue has; None if it lacks nothing."""
+    """Which part of a proper message is missing or wrong; None for a proper message."""
     if not isinstance(message, dict):
         return f"it is no object but {type(message).__name__}"
     properties = message.get("properties")

@@ -1,6 +1,6 @@
-"""kombu's Redis transport without what this engine does not need of it.
+"""kombu's Redis transport without the features that this engine does not use.
 
-What it saves was measured: see `docs/decisions/0013-lean-broker.md`.
+The measured savings are in `docs/decisions/0013-lean-broker.md`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ from orderengine.redis_commands import Commands, Script
 from orderengine.redis_probe import probe
 
 CONTROL_SUFFIX = ".pidbox"
-"""How the name of a queue for commands to the workers ends."""
+"""The suffix of the queues that carry commands to the workers."""
 
-# In a script, so that it works with servers older than LMPOP.
+# A script, because servers older than 7.0 have no LMPOP.
 _EXCHANGE = Script(
     """
 for i = 1, #ARGV, 2 do
@@ -44,27 +44,27 @@ return false
 
 
 class UrgentFirst(priority_cycle):  # type: ignore[type-arg]  # generic in its stub alone
-    """The order of the queues: the most urgent first, whichever was added last.
+    """Orders the queues by urgency, however they were added.
 
-    kombu's own order is that in which they were added; an operator who has a worker leave a queue
-    and come back to it would put it last.
+    kombu keeps the order in which queues were added. A queue that an operator cancels and adds
+    again would come last.
     """
 
     URGENCY = (SETTLE, INTAKE)
 
     def update(self, it: Iterable[str]) -> None:
-        """Take these queues; those that the engine does not know come last."""
+        """Take these queues; queues that the engine does not know come last."""
         names = list(it)
         known = [name for name in self.URGENCY if name in names]
         super().update([*known, *(name for name in names if name not in self.URGENCY)])
 
 
 class Channel(redis.Channel):
-    """A channel that keeps its client and knows where a message goes.
+    """A channel that keeps one client and needs no routing table.
 
     kombu makes a new client object for each command, and reads the routing table from Redis for
-    each message. The client is safe to share, since its connections come from a pool; and here
-    every exchange is direct and leads to the one queue of its name.
+    each message. The client is safe to share, because its connections come from a pool. Here every
+    exchange is direct and leads to the one queue of the same name.
     """
 
     # JSON in JSON needs no base64 around it; each message says how its own body is encoded.
@@ -86,7 +86,7 @@ class Channel(redis.Channel):
         return list(super()._lookup(exchange, routing_key, default))
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        # A queue of answers to an operator ends some time after the last of them.
+        # A queue of answers to an operator expires, and kombu's own `_put` sets its expiry.
         if self._expires or kwargs.get("_publish_batch") is not None:  # type: ignore[attr-defined]
             super()._put(queue, message, **kwargs)
             return
@@ -95,18 +95,18 @@ class Channel(redis.Channel):
 
     @property
     def is_asking(self) -> bool:
-        """True while the event loop waits for a message, or has not read one that came."""
+        """True from the event loop's request for a message until it has read the answer."""
         return bool(self._in_poll)
 
     def consumed_queues(self) -> list[str]:
-        """The queues that are consumed now, in the order in which a message is looked for."""
+        """The queues consumed now, in the order in which they are polled."""
         queues: list[str] = self._queue_cycle.consume(  # type: ignore[attr-defined]
             len(self.active_queues)
         )
         return queues
 
     def exchange(self, messages: Sequence[Message], queues: Sequence[str]) -> Message | None:
-        """Send messages, then take the oldest one of the first of these queues that has any."""
+        """Send messages, then take the oldest message of the first non-empty queue."""
         sent = [(queue_of(message), encoded(message)) for message in messages]
         commands = self._own_commands
         if not queues:
@@ -122,20 +122,20 @@ class Channel(redis.Channel):
         return None
 
     def probe(self, queues: Sequence[str]) -> None:
-        """Return if messages can be put into these queues and taken out; raises the refusal."""
+        """Check that these queues accept and return messages; raises the server's refusal."""
         probe(self._own_commands, queues)
 
     def lrange(self, name: str, start: int, end: int) -> Sequence[bytes]:
-        """Some items of a list, over the connections of the exchanges.
+        """Items of a list, read over the connections of the exchanges.
 
-        An old primary that lives on as a replica would tell of messages that nobody takes.
+        A former primary that became a replica would return messages that nobody takes.
         """
         items: Sequence[bytes] = self._own_commands.send("LRANGE", name, start, end)
         return items
 
     @property
     def demotions(self) -> int:
-        """How often a server that is no primary any more has answered an exchange or a probe."""
+        """How often a server that is no longer a primary answered an exchange or a probe."""
         return self._own_commands.demotions
 
     @property
@@ -152,7 +152,7 @@ class Channel(redis.Channel):
         super()._disconnect_pools()  # type: ignore[misc]
 
     def _brpop_read(self, **options: Any) -> bool:
-        """Take one message from the answer of Redis: as kombu does, with a faster reader."""
+        """Take one message from a Redis answer, as kombu does, with a faster reader."""
         try:
             try:
                 answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
@@ -173,22 +173,22 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The transport of such channels.
+    """The transport of these channels.
 
-    Every error answer of Redis counts as the loss of the connection: a demoted primary, a full
-    disk or a right that is missing passes like an outage, and another server may be behind the
-    same address by then. kombu takes most of them for errors of a channel, which end a worker.
+    Every Redis error counts as a lost connection. A demoted primary, a full disk or a missing right
+    passes like an outage, and the address may lead to another server by then. kombu treats most of
+    these errors as channel errors, which end a worker.
     """
 
     Channel = Channel
     connection_errors = (*redis.Transport.connection_errors, RedisError, OperationalError)
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Read the broker's answers in a worker's event loop."""
+        """Read the broker's answers in the worker's event loop."""
         super().register_with_event_loop(connection, _KnownReaders(loop))
 
     def _deliver(self, message: Any, queue: str | None) -> None:
-        """Hand a message to who consumes its queue; drop one that cannot be handled."""
+        """Deliver a message to its queue's consumer; drop a message that cannot be handled."""
         try:
             super()._deliver(message, queue)
         except (RedisError, OperationalError, OSError):
@@ -200,9 +200,9 @@ class Transport(redis.Transport):
 
 
 class _KnownReaders:
-    """An event loop that is not told again what it knows.
+    """An event loop that skips registering a socket which it already watches.
 
-    kombu adds every socket anew each time the loop turns, at the cost of a system call that fails.
+    kombu registers every socket again at each turn of the loop, and each time a system call fails.
     """
 
     def __init__(self, loop: Any) -> None:
@@ -221,17 +221,17 @@ class _UnacknowledgedConsumer(Consumer):
 
 
 class LeanAMQP(AMQP):
-    """Celery's messaging; what a worker takes is noted nowhere, so nothing is acknowledged."""
+    """Celery's messaging without acknowledgements: taking a message removes it from the broker."""
 
     Consumer = _UnacknowledgedConsumer
 
     def _retry_publish(self, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        # Celery's hook around what the end of a task sends: here the next stage of a chain alone.
+        # Celery's hook around messages sent at the end of a task: here only the chain's next stage.
         step = getattr(publish, "__self__", None)
         with handing_on():
             if type(step) is not Signature or step.immutable:
                 return super()._retry_publish(publish, *args, **options)  # type: ignore[misc]
-            # What `Signature.apply_async` comes to, without looking the task up and its options.
+            # The result of `Signature.apply_async`, without its lookup of the task and its options.
             (results,) = args
             step_args = (*results, *step.args)
             return self.app.send_task(
@@ -239,7 +239,7 @@ class LeanAMQP(AMQP):
             )
 
     def as_task_v2(self, *values: Any, **options: Any) -> Any:
-        """Make a message that shows its order first, and not a page of quotes."""
+        """Make a message whose shown arguments start with the order, not with a page of quotes."""
         _task_id, _name, arguments, named, *_ = values
         told = {"argsrepr": told_arguments(arguments or ()), "kwargsrepr": repr(named or {})}
         return super().as_task_v2(*values, **options | told)
@@ -250,9 +250,9 @@ HANDED_ON = ("orderId", "version", "attempt", "dex", "signature")
 
 
 def told_arguments(args: Sequence[Any]) -> str:
-    """The arguments of a task as Flower and the logs show them: the order, its version, the rest.
+    """The arguments of a task as Flower and the logs show them, beginning with order and version.
 
-    A handover is told by its order, version and attempt.
+    A handover is shown as its order, version, attempt, venue and signature.
     """
     if args and isinstance(args[0], Mapping):
         told = {name: args[0].get(name) for name in HANDED_ON}

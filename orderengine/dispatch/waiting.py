@@ -1,7 +1,7 @@
 """Looks for the messages of orders in the broker's queues, without taking any.
 
-Each message names its order and its version first, in what Flower is shown of its arguments; one
-that was written otherwise is read from its body. What is no message of an order is passed over.
+The arguments shown to Flower start with order and version, and are found without parsing. Otherwise
+the message's body is parsed. A message that belongs to no order is skipped.
 """
 
 import base64
@@ -16,9 +16,9 @@ import orjson
 from orderengine.domain.errors import QueuesTooLong
 
 READ_AT_ONCE = 200
-"""Messages of one answer: about 600 KB at most are held at a time."""
+"""Messages per read: about 600 KB in memory at most."""
 SCAN_LIMIT_S = 2.5
-"""Less than the time after which another reconciler may claim the same orders."""
+"""Shorter than the time after which another reconciler may claim the same orders."""
 
 _SHOWN = re.compile(rb'"argsrepr": ?"')
 _SHOWN_CHARS = 120
@@ -28,10 +28,10 @@ _ORDER = re.compile(
 
 
 class Lists(Protocol):
-    """The part of a Redis client that reading queues needs."""
+    """The part of a Redis client that reads queues."""
 
     def lrange(self, name: str, start: int, end: int) -> Sequence[bytes]:
-        """Some items of a list."""
+        """The items of a list from `start` to `end`, inclusive."""
 
 
 def find_waiting(
@@ -40,9 +40,9 @@ def find_waiting(
     wanted: Mapping[UUID, int],
     clock: Callable[[], float] = time.monotonic,
 ) -> set[UUID]:
-    """Those of the wanted orders, each at a version, of which a message waits in a queue.
+    """Those of the wanted orders that have a message of the wanted version in a queue.
 
-    Raises QueuesTooLong if they can not be read in time.
+    Raises QueuesTooLong if reading the queues takes longer than `SCAN_LIMIT_S`.
     """
     stops_at = clock() + SCAN_LIMIT_S
     missing = {(str(order_id), version) for order_id, version in wanted.items()}
@@ -61,10 +61,10 @@ def find_waiting(
 
 
 def _messages(lists: Lists, queue: str) -> Iterator[bytes]:
-    """All messages of a queue, from the newest on.
+    """All messages of a queue, newest first.
 
-    New ones push the others towards the end and are themselves not looked for; what is taken is
-    taken from the end. So none that stays meanwhile is passed over.
+    Messages that arrive meanwhile push the others towards the end and are not read themselves.
+    Workers take messages from the end. So no message that stays is skipped.
     """
     start = 0
     while read := lists.lrange(queue, start, start + READ_AT_ONCE - 1):
@@ -73,7 +73,7 @@ def _messages(lists: Lists, queue: str) -> Iterator[bytes]:
 
 
 def order_of(message: bytes) -> tuple[str, int] | None:
-    """The order and the version that a message is about; None if it is about none."""
+    """The order ID and version that a message is about; None if it is about no order."""
     shown = _SHOWN.search(message)
     if shown is not None:
         named = _ORDER.search(message, shown.end(), shown.end() + _SHOWN_CHARS)

@@ -1,4 +1,4 @@
-"""What `celery -A orderengine.worker.app` loads: the application with its tasks."""
+"""The module that `celery -A orderengine.worker.app` loads: the application with its tasks."""
 
 import signal
 import sys
@@ -24,7 +24,7 @@ LOOP_WAIT_S = 0.05
 
 
 class Runtime:
-    """The ports of a worker process, built at the first call, in the process that uses them."""
+    """A worker process's ports, built at the first call, in the process that uses them."""
 
     def __init__(self, settings: Settings, app: LeanCelery) -> None:
         self._settings = settings
@@ -33,7 +33,7 @@ class Runtime:
         self._ports: WorkerPorts | None = None
 
     def __call__(self) -> WorkerPorts:
-        """The ports; raises what a wrong setting or instrument file raises."""
+        """Return the ports; raises ConfigurationError for a bad setting or instrument file."""
         with self._lock:
             if self._ports is None:
                 self._ports = build_worker(self._settings, self._app)
@@ -65,7 +65,7 @@ def _count_dropped(runtime: Runtime) -> Callable[..., None]:
 
 
 def _forget_tasks_of_celery(app: Celery) -> None:
-    """Have no task but the stages: whoever can send a message could have Celery's own ones run."""
+    """Unregister Celery's own tasks, which anybody who can send a message could run."""
     for name in [name for name in app.tasks if name.startswith("celery.")]:
         app.tasks.unregister(name)
 
@@ -83,13 +83,13 @@ def _set_heap_aside(**_: Any) -> None:
 
 
 def _bound_waits_of_loop(sender: Any, **_: Any) -> None:
-    # A wake-up can be missed while the broker's connections are made anew; the loop would then look
-    # for a free slot once a second only.
+    # A wake-up can be missed while the broker's connections are reopened. Without this timer the
+    # loop would then check for a free slot only once a second.
     sender.hub.call_repeatedly(LOOP_WAIT_S, look_again)
 
 
 def _ignore_repeated_sigterm(**_: Any) -> None:
-    # The first one drains; one that comes while the interpreter ends would kill it half way.
+    # The first SIGTERM drains; another one during the interpreter's exit would kill it half-way.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
@@ -97,4 +97,4 @@ try:
     refuse_overruling(WORKER_OPTIONS)
     app = create_worker_app(Settings.from_env())
 except ConfigurationError as error:
-    sys.exit(f"the worker is not started: {error}")  # one line, as web and Flower tell it
+    sys.exit(f"the worker is not started: {error}")  # one line, like web and Flower

@@ -19,7 +19,7 @@ _NONE: frozenset[str] = frozenset()
 
 
 def fault_of_body(task: str, body: Any) -> str | None:
-    """What is wrong with the body of a message for this task; None if nothing is."""
+    """Describe the fault in a message body for this task; None if there is no fault."""
     if not isinstance(body, list) or len(body) != 3:
         return "its body is no list of three"
     args, named, more = body
@@ -50,7 +50,7 @@ def _fault_of_handover(args: list[Any]) -> str | None:
 
 
 def read_handover(read: Callable[[Document], T], document: Document) -> T:
-    """Read what the stage before handed on; one that cannot be read is dropped, with its chain."""
+    """Read a handover of the previous stage; drop an unreadable one and end its chain."""
     try:
         return read(document)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

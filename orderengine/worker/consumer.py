@@ -1,7 +1,7 @@
-"""The worker's consumer: it outlives every answer of Redis and every message.
+"""The worker's consumer, which no Redis error and no message can end.
 
-Celery's own ends its worker at an error answer such as READONLY, and at some messages that are
-none. See `docs/decisions/0046-broker-refusals.md`.
+Celery's own consumer ends its worker at an error such as READONLY, and at some malformed messages.
+See `docs/decisions/0046-broker-refusals.md`.
 """
 
 import contextlib
@@ -21,14 +21,13 @@ log = structlog.get_logger(__name__)
 
 CLEAN_UP_S = 5.0
 WORKS_AFTER_S = 2.0
-"""A broker that refuses to hand out messages does so within this time: each question for one ends
-after a second."""
+"""A broker that refuses to deliver messages does so within this time: each poll ends after 1 s."""
 TASK_EVENTS_S = 30.0
-"""For how long tasks tell their events after somebody asked for them: Flower asks every 5 s."""
+"""How long tasks send events after a request for them; Flower repeats its request every 5 s."""
 
 
 class BrokerConsumer(Consumer):
-    """Waits for the broker as long as it must, and drops what is no proper message."""
+    """Waits for the broker without limit, and drops malformed messages."""
 
     app: Any
     connection: Any
@@ -43,7 +42,7 @@ class BrokerConsumer(Consumer):
         super().__init__(*args, **options)
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Connect as soon as the broker takes messages; ends also when the worker is to end."""
+        """Connect as soon as the broker accepts messages; stops waiting when the worker stops."""
         while True:
             self._outage.wait(maybe_shutdown)
             try:
@@ -51,23 +50,24 @@ class BrokerConsumer(Consumer):
                 conn.default_channel.probe((SETTLE, INTAKE))
             except self.connection_errors as error:
                 self._outage.met(error)
-                # Also what kombu keeps of an attempt that failed: it has 65,535 numbers for them.
+                # Also frees kombu's channel of a failed attempt: it has only 65,535 channel
+                # numbers.
                 with contextlib.suppress(Exception):
                     conn.collect(socket_timeout=CLEAN_UP_S)
             else:
                 return conn
 
     def on_ready(self) -> None:
-        """Note that the broker works, if it does so for a moment: it is asked for messages now."""
+        """Count the broker as working if no error follows for `WORKS_AFTER_S`."""
         super().on_ready()
         self._working = self.timer.call_after(WORKS_AFTER_S, self._works)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
-        """Note what happened; the next attempt to connect waits."""
+        """Record the error; the next attempt to connect waits."""
         self._outage.met(exc)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Leave the server, which may be an old primary; the next attempt to connect waits."""
+        """Disconnect from the server, maybe a former primary; the next attempt to connect waits."""
         if self._working is not None:
             self._working.cancel()
         self._outage.met(exc)
@@ -85,7 +85,7 @@ class BrokerConsumer(Consumer):
         drop(Reason.UNKNOWN_TASK, exc, _told(message))
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
-        """Drop a message with arguments that its task does not take."""
+        """Drop a message whose arguments its task does not take."""
         drop(Reason.ARGUMENTS, exc, _told(message))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
@@ -97,11 +97,11 @@ class BrokerConsumer(Consumer):
         self._outage.ended()
 
     def _explained(self, error: Exception) -> object:
-        """What an error means; after a good start the URL is right, and nobody looks around."""
+        """Explain an error by its URL, unless the connection has worked: then the URL is right."""
         return str(error) if self._has_worked else explained(error, self.app.broker_address)
 
     def keep_task_events(self) -> None:
-        """Tell the events of tasks for another while; who wants them longer asks again."""
+        """Keep sending task events for `TASK_EVENTS_S`; whoever needs them longer asks again."""
         if self._task_events is not None:
             self._task_events.cancel()
         self._task_events = self.timer.call_after(TASK_EVENTS_S, self._end_task_events)

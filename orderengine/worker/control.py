@@ -1,4 +1,4 @@
-"""What an operator can tell the workers, where it differs from Celery's own commands."""
+"""Remote control commands of the workers that differ from Celery's own."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ Answer = dict[str, str]
 
 
 def register_commands() -> None:
-    """Have the workers of this process answer these commands in place of Celery's."""
+    """Replace Celery's own commands with these in the workers of this process."""
     switch_on = Panel.data["enable_events"]
 
     def enable_events(state: Any) -> Answer:

@@ -1,8 +1,8 @@
 """Celery Flower on the engine's broker: `python -m orderengine.worker.flower`.
 
-Started here and not by `celery flower`, so that its address is checked before it listens, its
-password is on no command line, and none of the worker's code is loaded: it takes the names of the
-tasks from the workers. Its other options are still read from FLOWER_… variables.
+This module replaces `celery flower`: it checks the address before it listens, keeps the password
+off the command line, and loads none of the worker's code. Flower learns the task names from the
+workers. FLOWER_… variables still set its other options.
 """
 
 import logging
@@ -25,11 +25,10 @@ log = structlog.get_logger(__name__)
 
 EXIT_REFUSED = 2
 MULTIPROCESS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
-"""Where several processes of another service count: Flower would drop events it can not count."""
+"""Another service's directory for metrics of several processes: with it Flower drops events."""
 
 COLUMNS = "name,args,state,received,started,runtime,retries,worker"
-"""What the list of tasks shows unless FLOWER_TASKS_COLUMNS says otherwise: the order is in `args`.
-"""
+"""The columns of the task list unless FLOWER_TASKS_COLUMNS is set; `args` holds the order."""
 
 
 def main() -> int:
@@ -48,12 +47,12 @@ def main() -> int:
     flower.start()
     flower.stop()
     logging.shutdown()
-    # Its threads wait for a broker that is away without limit, and the interpreter for them.
+    # Flower's threads wait for a missing broker without limit, and a normal exit waits for them.
     os._exit(0)
 
 
 def _tell_trouble(redis_url: str) -> None:
-    """Say once what is wrong with the broker: Flower itself does so of each of its questions."""
+    """Report a broker fault once; Flower itself reports it again at every request."""
     trouble = look(redis_url)
     if trouble is not None:
         log.warning(
@@ -76,19 +75,19 @@ def make_flower(settings: FlowerSettings) -> Any:
     options = command.options
     options.tasks_columns = COLUMNS
     command.apply_env_options()
-    # After the environment: there an empty FLOWER_BASIC_AUTH would lock everybody out.
+    # Set after Flower read the environment: an empty FLOWER_BASIC_AUTH would lock everybody out.
     options.basic_auth = list(settings.basic_auth)
     options.address, options.port = settings.host, settings.port
     command.extract_settings()
     command.setup_logging()
     app = create_celery(settings.redis_url)
-    # Its page of the broker asks Redis by the URL of the connection, and knows kombu's own names.
+    # Flower's broker page connects to Redis by the URL, and knows only kombu's own transport names.
     app.conf.broker_transport = None
     return Flower(capp=app, options=options, **pages)
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:
-    """A host may send SIGTERM more than once: only the first one counts."""
+    """Stop at the first SIGTERM or SIGINT; a host may send more, which are ignored."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

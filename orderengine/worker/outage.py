@@ -1,4 +1,4 @@
-"""A broker that does not do what it is asked: how long a worker waits for it, told once."""
+"""A broker outage as a worker sees it: how long to wait, and one log line per cause."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,12 @@ log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 1.0
-"""Work goes on within this time after the broker does, and a new connection each second is cheap.
-"""
+"""Bounds how late work resumes after an outage; a new connection each second is cheap."""
 SLICE_S = 0.05
 
 
 class Outage:
-    """From the first error of the broker until it has worked for a while."""
+    """An outage of the broker, from its first error until it has worked for a while."""
 
     def __init__(
         self,
@@ -30,7 +29,7 @@ class Outage:
         self._wait_s = 0.0
 
     def met(self, error: Exception) -> None:
-        """Note an error; each cause is logged once an outage."""
+        """Record an error; each cause is logged once per outage."""
         cause = cause_of(error)
         if cause not in self._causes:
             self._causes.add(cause)
@@ -41,7 +40,7 @@ class Outage:
         self._wait_s = min(max(FIRST_WAIT_S, self._wait_s * 2), LONGEST_WAIT_S)
 
     def wait(self, is_over: Callable[[], object]) -> None:
-        """Wait before the next attempt, longer each time; `is_over` may break it off by raising."""
+        """Wait before the next attempt, longer each time; `is_over` may raise to end the wait."""
         left_s = self._wait_s
         while left_s > 0:
             is_over()
@@ -50,7 +49,7 @@ class Outage:
         is_over()
 
     def ended(self) -> None:
-        """Note that the broker works."""
+        """Record that the broker works."""
         if self._causes:
             log.info("worker_goes_on")
         self._causes.clear()

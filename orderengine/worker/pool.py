@@ -1,4 +1,4 @@
-"""The worker's threads, and what they take from Celery's requests to run them."""
+"""The worker's thread pool, and the Celery request that its threads run."""
 
 import threading
 import time
@@ -22,52 +22,52 @@ log = structlog.get_logger(__name__)
 
 
 class Feed(bootsteps.StartStopStep):
-    """Lets the pool take messages, as long as the consumer of this worker has a connection."""
+    """Lets the pool take messages while the worker's consumer has a connection."""
 
     requires = (Tasks,)
 
     def include_if(self, consumer: Any) -> bool:
-        """True with this module's pool; with another one Celery takes the messages as ever."""
+        """True with this module's pool; any other pool gets its messages from Celery as usual."""
         return isinstance(consumer.pool, TaskPool)
 
     def start(self, consumer: Any) -> None:
         """Begin."""
         channel, pool = consumer.task_consumer.channel, consumer.pool
-        # In place of what Celery does for `worker_disable_prefetch`, which counts requests. The
-        # answer to a question that was asked is read in any case: it may hold a message, and with
-        # threads that feed themselves it could be long until the loop finds a slot free again.
+        # Replaces Celery's check for `worker_disable_prefetch`, which counts requests. The answer
+        # to a poll already sent is read in any case: it may hold a message, and with threads that
+        # take their own messages it could take long until the loop finds a free slot.
         channel.qos.can_consume = lambda: pool.has_free_slot() or channel.is_asking
         pool.intake = Intake(consumer.hub, channel)
 
     def stop(self, consumer: Any) -> None:
-        """End: what runs ends, and the next stage of its order waits for another worker."""
+        """Stop taking messages; running stages finish, their next stages go to other workers."""
         consumer.pool.intake = None
 
 
 class Intake:
-    """The queues of a worker, as a thread of its pool takes messages from them."""
+    """The queues of a worker, from which a thread of its pool takes messages."""
 
     def __init__(self, loop: Any, channel: Any) -> None:
         self._loop = loop
         self._channel = channel
 
     def queues(self) -> list[str]:
-        """Those that are consumed now, the most urgent one first."""
+        """The queues consumed now, most urgent first."""
         consumed: list[str] = self._channel.consumed_queues()
         return consumed
 
     def deliver(self, message: Message) -> None:
-        """Do with a message what the event loop does: in the end it is applied to the pool."""
+        """Deliver a message as the event loop does, which finally applies it to the pool."""
         deliver = self._channel.connection._deliver  # noqa: SLF001 - kombu's
         if is_put_off(message):
-            # The timers are the loop's, which drops them when the connection is lost.
+            # Timers belong to the loop, which drops them when the connection is lost.
             self._loop.call_soon(deliver, message, queue_of(message))
         else:
             deliver(message, queue_of(message))
 
 
 Job = tuple[Any, ...]
-"""What `apply_target` takes."""
+"""The arguments of `apply_target`."""
 
 
 class _ThreadState(threading.local):
@@ -76,11 +76,11 @@ class _ThreadState(threading.local):
 
 
 class TaskPool(thread.TaskPool):
-    """Celery's thread pool, whose threads take their next message themselves.
+    """Celery's thread pool with threads that take their next message themselves.
 
-    The event loop takes a message for a thread that is idle. A thread that has ended a task runs
-    the next stage of the order, or else takes another message: on the way through the loop a
-    message costs as much again as its stage. See `docs/decisions/0041-threads-feed.md`.
+    The event loop takes messages for idle threads only. A thread that finishes a task runs the next
+    stage of its order, or takes another message. Delivery through the loop would cost as much again
+    as the stage itself. See `docs/decisions/0041-threads-feed.md`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -92,7 +92,7 @@ class TaskPool(thread.TaskPool):
         self._thread = _ThreadState()
 
     def has_free_slot(self) -> bool:
-        """True if a message that the loop takes now is run at once; a hint, without a lock."""
+        """True if the next message that the loop takes would run at once; a lock-free hint."""
         return self._taken < int(self.limit)
 
     def on_apply(
@@ -104,7 +104,7 @@ class TaskPool(thread.TaskPool):
         accept_callback: Any = None,
         **_: Any,
     ) -> Any:
-        """Run a task: in this thread, if it is one of the pool's that asks for its next."""
+        """Run a task: in this thread if it is asking for its next job, else in the executor."""
         job = (target, args or (), kwargs, callback, accept_callback)
         here = self._thread
         if here.asks and here.job is None:
@@ -131,11 +131,12 @@ class TaskPool(thread.TaskPool):
             _wake_loop()
 
     def _next(self, messages: list[Message]) -> Job | None:
-        """The next job of a thread; None if there is none, or if another one waits for a thread."""
+        """A thread's next job; None if there is none, or if another job waits for a thread."""
         try:
             return self._handed_on(messages) or self._taken_next(messages)
         except BROKER_ERRORS as error:
-            # Perhaps it took them and only its answer is missing. The rows of the orders know.
+            # The broker may have accepted them and only its answer is lost; the orders' rows
+            # decide.
             told = [message["headers"]["argsrepr"] for message in messages]
             log.warning("broker_unavailable", error=str(error), handed_on=told)
         except Exception:
@@ -143,20 +144,20 @@ class TaskPool(thread.TaskPool):
         return None
 
     def _handed_on(self, messages: list[Message]) -> Job | None:
-        """The next stage of the order in hand, if it may run here and now; it is then not sent.
+        """The next stage of the order in hand, unsent, if it may run here and now.
 
-        It goes before anything that is new: on the way through the broker its message would come
-        back to this thread at best.
+        It runs before any new message. Sent through the broker, it would come back to this thread
+        at best.
         """
         intake = self.intake
         if intake is None or self._waiting or len(messages) != 1 or is_put_off(messages[0]):
             return None
         if queue_of(messages[0]) not in intake.queues():
-            return None  # an operator had this worker leave the queue, or the connection is lost
+            return None  # an operator cancelled the queue in this worker, or the connection is lost
         return self._delivered(intake, messages.pop())
 
     def _taken_next(self, messages: list[Message]) -> Job | None:
-        """Send what is handed on, and take a message that can be run, if nothing else waits."""
+        """Send the handovers, and take a message to run unless another job waits for a thread."""
         while True:
             intake = None if self._waiting else self.intake
             if intake is None:
@@ -172,7 +173,7 @@ class TaskPool(thread.TaskPool):
                 return job
 
     def _delivered(self, intake: Intake, message: Message) -> Job | None:
-        """The job of a message; None for one that is run later, or never."""
+        """The job of a message; None if it runs later, or never."""
         here = self._thread
         here.asks = True
         try:
@@ -185,10 +186,10 @@ class TaskPool(thread.TaskPool):
 
 
 class UnacknowledgedRequest(Request):
-    """A message that was gone from the broker when it was taken: there is nothing to answer.
+    """A request without acknowledgement: taking its message removed it from the broker.
 
-    Celery's own request has the event loop look for the message it acknowledges, once a task, and
-    its body read twice.
+    Celery's own request has the event loop find the message to acknowledge, once per task, and
+    reads the body twice.
     """
 
     def __init__(self, message: Any, **options: Any) -> None:
@@ -200,9 +201,9 @@ class UnacknowledgedRequest(Request):
         self._content_type = self._content_encoding = None
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
-        """Tell how the task ended, also one that ended its chain.
+        """Send a task's end, also when the task ended its chain.
 
-        Celery tells nobody of those, and Flower would show them as running for ever.
+        Celery sends no event for that end, and Flower would show the task as running forever.
         """
         told = super().on_failure(exc_info, *args, **options)
         end = exc_info.exception
@@ -219,7 +220,7 @@ class UnacknowledgedRequest(Request):
         self.acknowledged = True
 
     def reject(self, requeue: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Celery's
-        """Do nothing: the order's row brings it back."""
+        """Do nothing: recovery restores the order from its row."""
         self.acknowledged = True
 
 
@@ -227,12 +228,12 @@ def _run_task(job: Job) -> None:
     try:
         apply_target(*job)
     except Exception:
-        # Not the task's own, which Celery has told: its row brings the order back.
+        # Not the task's own error, which Celery logs. Recovery restores the order from its row.
         log.exception("task_broke_off")
 
 
 def is_put_off(message: Message) -> bool:
-    """True if a message has a time before which it must not be run."""
+    """True if a message must not run before a set time."""
     return message["headers"].get("eta") is not None
 
 
@@ -243,4 +244,4 @@ def _wake_loop() -> None:
 
 
 def look_again() -> None:
-    """Do nothing: what the loop is woken for is what it does before it waits again."""
+    """Do nothing: waking the loop is enough, since it takes messages before it waits again."""

@@ -1,6 +1,6 @@
-"""The reconciler: a thread of each worker that brings back orders which nothing moves any more.
+"""The reconciler: a thread of each worker that recovers stalled orders.
 
-Any number of them at once is safe: each order that is due is claimed by one of them.
+Any number of reconcilers may run at once: only one of them claims each due order.
 """
 
 import threading
@@ -26,7 +26,7 @@ STOP_LIMIT_S = 5.0
 
 
 class Reconciler:
-    """The thread: every second a sign of life, and the orders that are due."""
+    """The reconciler's thread: sends a heartbeat and recovers due orders every second."""
 
     def __init__(self, ports: WorkerPorts) -> None:
         self._ports = ports
@@ -41,7 +41,7 @@ class Reconciler:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, wait for what it does now, and hand in what was counted."""
+        """Stop the thread, wait for its current round, and flush the counts."""
         self._stopping.set()
         self._thread.join(STOP_LIMIT_S)
         self._ports.counts.flush()
@@ -51,12 +51,12 @@ class Reconciler:
             self.run_once()
 
     def run_once(self) -> None:
-        """One round; whatever goes wrong is logged, since every order falls back on the next."""
+        """Run one round; errors are logged only, since the next round picks up every order."""
         if self._ports.heartbeat.beat():
             self._ports.counts.flush()
         outcome = self._recover()
         self._ports.engine.meter.count(Counter.RECONCILER_ROUNDS, outcome)
-        # Not while a server is away: it would hold up the next sign of life.
+        # Skipped while a server is away, because it would delay the next heartbeat.
         if outcome == "ok":
             self._measure()
             if time.monotonic() >= self._keep_house_at:
@@ -66,7 +66,7 @@ class Reconciler:
         engine = self._ports.engine
         try:
             note_ended(engine.meter, engine.orders)
-        except Exception as error:  # noqa: BLE001 - a figure less: the thread has more urgent work
+        except Exception as error:  # noqa: BLE001 - a lost figure must not stop the thread
             log.warning("times_not_measured", error=str(error))
 
     def _recover(self) -> str:
@@ -84,7 +84,7 @@ class Reconciler:
         return "ok"
 
     def _tell_postponed(self, error: Exception) -> None:
-        """Log it once for as long as the same server is away: there is a round each second."""
+        """Log a postponement once per outage of a server, since there is a round each second."""
         if self._waits_for is not type(error):
             self._waits_for = type(error)
             log.warning("recovery_postponed", error=str(error))
@@ -92,16 +92,16 @@ class Reconciler:
     def _keep_house(self) -> None:
         try:
             more = keep_house(self._ports.engine.orders, self._ports.figures)
-        except Exception as error:  # noqa: BLE001 - it keeps: the thread has more urgent work
+        except Exception as error:  # noqa: BLE001 - housekeeping can wait; the thread must go on
             log.warning("housekeeping_postponed", error=str(error))
             more = False
         self._keep_house_at = time.monotonic() + (0.0 if more else HOUSEKEEPING_S)
 
 
 def reconciler_step(runtime: Callable[[], WorkerPorts]) -> type:
-    """Make the worker bootstep that runs a reconciler for as long as its worker runs.
+    """Make the worker bootstep that runs a reconciler while its worker runs.
 
-    Building the ports there makes a worker with a wrong setting fail at its start.
+    It builds the ports, so that a worker with a bad setting fails at its start.
     """
 
     class ReconcilerStep(bootsteps.StartStopStep):

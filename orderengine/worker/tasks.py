@@ -1,4 +1,4 @@
-"""The Celery tasks: call the stage, map its errors to a retry or to the end of the chain."""
+"""The Celery tasks: call the stage, turn its errors into a retry or the end of the chain."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,16 +30,16 @@ QUICK_POLLS = 2
 POLL_LIMIT_S = 12.0
 FIRST_POLL_LIMIT_S = 6.0
 LATE_AFTER_S = 5.0
-"""A look at the network that comes this much too late is dropped."""
+"""A poll of the network that is this much too late is dropped."""
 
 log = structlog.get_logger(__name__)
 
 REQUEST = "orderengine.worker.pool:UnacknowledgedRequest"
 
-# What Flower shows of a result begins with the order and its version; a whole route costs time.
+# Long enough for Flower to show order and version; showing a whole route costs time.
 SHOWN_RESULT_CHARS = 70
 
-# By default all tries of a stage fit into the time after which recovery takes an order over.
+# By default all tries of a stage end before recovery takes the order over.
 STAGE_RETRIES = 1
 RETRY_DELAY_MAX_S = 1
 
@@ -102,7 +102,7 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
         throws=(StorageUnavailable,),
     )
     def confirm_order(task: "Task[Any, Any]", submitted: Document, *, once: bool = False) -> None:
-        """`once`: recovery asks, about an order that has been waited for long enough."""
+        """`once`: recovery asks for a single poll of an order that has waited long enough."""
         typical_s = engine().network.typical_confirmation_s
         with _ending_chain(task, "confirm", **_known(submitted)):
             look = _look(engine(), submitted)
@@ -111,15 +111,15 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
         waits = task.request.retries + (not once and typical_s > POLL_S)
         delay_s = poll_delay_s(waits, typical_s)
         if delay_s is not None:
-            # One that comes too late is dropped: under a backlog more polls would only add to it,
-            # and recovery looks at the order anyway.
+            # An expired poll is dropped: under a backlog more polls would only add to it, and
+            # recovery polls for the order anyway.
             raise task.retry((submitted,), {}, countdown=delay_s, expires=delay_s + LATE_AFTER_S)
 
 
 def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
-    """Have the next stage of the chain start when the transaction may have landed.
+    """Delay the chain's next stage until the transaction may have landed.
 
-    A stage that was started at once would only put itself off, for the price of a message.
+    A stage started at once would only reschedule itself, at the cost of a message.
     """
     delay_s = poll_delay_s(0, typical_s)
     if typical_s > POLL_S and delay_s is not None:
@@ -137,11 +137,11 @@ def _look(engine: Engine, submitted: Document) -> Look:
 
 
 def poll_delay_s(waits_made: int, typical_confirmation_s: float) -> float | None:
-    """How long to wait before the next look at the network, in seconds.
+    """The delay before the next poll of the network, in seconds.
 
-    The first wait is the typical time to confirm (at most 6 s), the next two are an eighth of it
-    (at least 0.3 s), then they double: orders which wait for a slow network must take little from
-    those that can move. None when one message has polled for 12 s: recovery looks from then on,
+    The first delay is the typical confirmation time (at most 6 s), the next two are an eighth of it
+    (at least 0.3 s), then they double: orders that wait for a slow network must leave capacity to
+    those that can move. None when one message has polled for 12 s: from then on recovery polls,
     every 15 s.
     """
     first = min(max(POLL_S, typical_confirmation_s), FIRST_POLL_LIMIT_S)
@@ -169,8 +169,8 @@ def _ending_chain(
 ) -> Iterator[None]:
     """Turn the end of a chain into Ignore; a plain return would run the next stage.
 
-    Every line logged meanwhile carries the order's id, attempt and stage, and the id of the request
-    that placed it, those of libraries included.
+    Every log line meanwhile, including those of libraries, carries the order's id, attempt and
+    stage, and the id of the request that placed it.
     """
     with bound_contextvars(**_request_of(task)), logging_as(stage, order_id, attempt):
         try:

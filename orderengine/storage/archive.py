@@ -1,4 +1,4 @@
-"""The store of orders as operators see it."""
+"""The store of orders for operators."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ FROM orders WHERE due_at <= now()""",
     BY_INDEX,
 )
 
-# Neither status nor version: what is on its way stays valid, and what comes too late a no-op.
+# Status and version stay: messages in flight remain valid, and one that comes late is a no-op.
 _MAKE_DUE = Statement(
     f"""
 UPDATE orders SET due_at = now(), redispatched = 0
@@ -40,7 +40,7 @@ RETURNING {_STANDING_COLUMNS}"""  # noqa: S608 - composed of constants
 
 
 def _order_rows(where: str = "") -> Statement:
-    # A settlement for each order of the page: with an unknown limit the planner may read them all.
+    # LATERAL looks up one settlement per order: with an unknown limit a join may read them all.
     return Statement(
         f"""
 SELECT o.id AS "orderId", o.client_id AS "clientId", o.client_order_id AS "clientOrderId",
@@ -69,8 +69,8 @@ SELECT order_id AS "orderId", seq, status, attempt, occurred_at AS "at", data FR
     )
 
 
-# Two statements each: the one plan of a statement with an optional condition reads all pages
-# before the one that is asked for.
+# One statement for the first page, one for the others: the single plan of a statement with an
+# optional condition would read all pages before the requested one.
 _FIRST_ORDERS = _order_rows()
 _NEXT_ORDERS = _order_rows("WHERE o.id > :after ")
 _FIRST_EVENTS = _event_rows()
@@ -81,8 +81,8 @@ _ESTIMATE = Statement(
 SELECT greatest(reltuples, 0) AS total FROM pg_class WHERE oid = to_regclass(:table)"""
 )
 
-# The index of the counted events holds the last event of every order, in the order of time. Beyond
-# the mark an event is counted anew for each look at the metrics, and must be there.
+# The index of the counted events holds each order's last event, ordered by time. Events beyond the
+# mark stay: each look at the metrics counts them again.
 _ENDED = """order_events
     WHERE status IN ('confirmed', 'failed') AND occurred_at < now() - make_interval(secs => :age_s)
       AND occurred_at <= (SELECT counted_until FROM step_totals_mark)
@@ -114,55 +114,55 @@ SELECT count(*) AS total FROM gone""",
 
 
 class SqlArchive:
-    """Implements `execution.archive.Archive`; each statement is bounded by its page."""
+    """Implements `execution.archive.Archive`; the page size bounds each statement."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def standing(self, limit: int) -> list[StandingOrder]:
-        """Open orders, those first that recovery is to look at first."""
+        """Open orders, sorted by when recovery is to look at them."""
         return [_standing(row) for row in self._run(_STANDING, {"limit": limit})]
 
     def lag(self) -> Lag:
-        """How far recovery is behind."""
+        """How late recovery is."""
         (row,) = self._run(_LAG, {})
         return Lag(row.total, float(row.oldest_s))
 
     def make_due(self, order_id: UUID) -> StandingOrder | None:
-        """Have recovery look at an open order at once; None if there is no such open order."""
+        """Make an open order due for recovery at once; None if there is no such open order."""
         rows = self._run(_MAKE_DUE, {"id": order_id})
         return _standing(rows[0]) if rows else None
 
     def order_rows(self, after: UUID | None, limit: int) -> list[Row]:
-        """All orders by id, beyond one of them."""
+        """Orders sorted by id, starting after `after`."""
         chosen = _FIRST_ORDERS if after is None else _NEXT_ORDERS
         rows = self._run(chosen, {"after": after, "limit": limit})
         return [row._asdict() for row in rows]
 
     def event_rows(self, after: tuple[UUID, int] | None, limit: int) -> list[Row]:
-        """All events by order and `seq`, beyond one of them."""
+        """Events sorted by order and `seq`, starting after `after`."""
         order_id, seq = after or (None, None)
         chosen = _FIRST_EVENTS if after is None else _NEXT_EVENTS
         rows = self._run(chosen, {"after": order_id, "seq": seq, "limit": limit})
         return [row._asdict() for row in rows]
 
     def estimate(self, table: str) -> int:
-        """About how many rows a table has, as it was last analyzed; 0 for one that is missing."""
+        """The approximate number of rows of a table at its last ANALYZE; 0 for a missing table."""
         rows = self._run(_ESTIMATE, {"table": table})
         return int(rows[0].total) if rows else 0
 
     def prunable(self, age_s: float) -> Prunable:
-        """What `prune` would forget; counts up to 100,000 orders."""
+        """What `prune` would delete; counts at most 100,000 orders."""
         (row,) = self._run(_PRUNABLE, {"age_s": age_s, "limit": MOST_COUNTED})
         return Prunable(row.orders, int(row.events), row.orders == MOST_COUNTED)
 
     def prunable_ids(self, age_s: float, limit: int) -> list[UUID]:
-        """Orders that ended longer ago, were counted by the metrics, and still have events."""
+        """Orders that ended longer ago, are counted in the totals, and still have events."""
         rows = self._run(_PRUNABLE_IDS, {"age_s": age_s, "limit": limit})
         return [row.order_id for row in rows]
 
     def forget_events(self, order_ids: Collection[UUID]) -> int:
-        """Drop the events of these orders, unless one is open; returns how many."""
+        """Delete the events of these orders, except open ones; returns how many."""
         (row,) = self._run(_FORGET_EVENTS, {"ids": [str(each) for each in order_ids]})
         return int(row.total)
 

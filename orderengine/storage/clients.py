@@ -1,4 +1,4 @@
-"""The orders of clients on PostgreSQL, as their streams want to know them."""
+"""Clients' orders on PostgreSQL, for their streams."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from orderengine.database import BY_INDEX, Statement
 from orderengine.execution.standing import Look, Standing
 from orderengine.storage.reading import ask
 
-# Each kind has an index of its own, and the planner is asked for its order: so it takes that index
-# also where one client has nearly all, or the table was small a while ago. The latest ones first:
-# beyond the limit a stream that needs the older ones ends, and those that do not go on. The left
-# join tells the time where nothing is found, too. A row names its transaction by the lower half of
-# the number, and the upper one is that of the latest number of which it is the lower half.
+# Open and ended orders have an index each. ORDER BY follows it, so that the planner uses it even if
+# one client has nearly all orders, or if the table was small a while ago. Ended orders come latest
+# first: a stream that needs orders beyond the limit ends, and the other streams go on. The left
+# join returns the time even where it finds nothing. `xmin` is only the lower half of a transaction
+# number; the upper half comes from the latest number that has this lower half.
 _LOOK = Statement(
     """
 SELECT asked.client_id, now() AS looked_at, shot.horizon, found.id, found.version,
@@ -42,13 +42,13 @@ LEFT JOIN LATERAL (
 
 
 class SqlClientOrders:
-    """Implements `execution.standing.ClientOrders` by one statement for all clients."""
+    """Implements `execution.standing.ClientOrders` with one statement for all clients."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def look(self, ended_since: Mapping[str, datetime | None], limit: int) -> Mapping[str, Look]:
-        """For each client all orders that have not ended, and those whose last step began since."""
+        """For each client all open orders, and those whose last step began since the given time."""
         values: dict[str, Any] = {
             "clients": list(ended_since),
             "since": [since and since.isoformat() for since in ended_since.values()],

@@ -22,8 +22,8 @@ def _steady_s() -> float:
 class DatabaseClock:
     """Implements `execution.ports.Clock`: the database's time, read once a minute.
 
-    Between two readings the host's steady clock carries it on, so its wall clock never counts;
-    where there is one that goes on while the host sleeps, that one.
+    Between two readings the host's monotonic clock advances the time, so the host's wall clock
+    never counts. A clock that goes on while the host sleeps is used where there is one.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -40,7 +40,7 @@ class DatabaseClock:
         return base + timedelta(seconds=_steady_s() - read_at)
 
     def _resync(self) -> None:
-        """Read it again; who only wants the time does not wait while another one reads."""
+        """Read the time again; a thread does not wait while another one reads, except at first."""
         is_first = self._due_at == float("-inf")
         if not self._reading.acquire(blocking=is_first):
             return
@@ -62,7 +62,7 @@ class DatabaseClock:
             self._due_at = _steady_s() + RETRY_S
             return
         if ended - started > DOUBTFUL_S and not is_first:
-            # This process slept, before or after the answer: half of that could be the error.
+            # This process slept before or after the answer: half of that time could be the error.
             self._due_at = ended + RETRY_S
             return
         self._known = base.astimezone(UTC), (started + ended) / 2

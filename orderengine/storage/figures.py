@@ -1,4 +1,4 @@
-"""Figures of all orders, computed where they are stored."""
+"""Figures of all orders, computed in the database."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ from orderengine.execution.watch import OpenOrders, Step, Steps
 from orderengine.storage.reading import ask
 
 SETTLED_S = 60.0
-"""After this long hardly any statement can still add an event of then: each ends within seconds,
-unless it waits for a lock in the server."""
+"""After this long hardly any statement can still add an event with an older time: statements end
+within seconds, unless they wait for a lock in the server."""
 MAX_RECENT = 50_000
 
 _OPEN_ORDERS = Statement(
@@ -24,11 +24,11 @@ FROM orders WHERE due_at IS NOT NULL GROUP BY status""",
     BY_INDEX,
 )
 
-# The events that are counted are those of the partial index, whose condition this repeats.
+# The condition of the partial index, which selects the counted events.
 _COUNTED = """(status IN ('confirmed', 'failed') OR (status = 'pending' AND seq > 1)
      OR (status = 'routing' AND (data ->> 'cause') IN ('recovery', 'quoteExpired')))"""
 
-# One snapshot of both, so that no step is in neither or in both while it is summed up.
+# One snapshot of both tables, so that a concurrent `sum_up` neither hides nor doubles a step.
 _STEPS = Statement(
     f"""
 WITH recent AS (
@@ -44,7 +44,7 @@ SELECT status, cause, sum(total) AS total FROM (
     BY_INDEX,
 )
 
-# Whoever locks the mark sums up from where it stands then; the others find nothing to do.
+# Whoever locks the mark sums up from its current position; the others find nothing to do.
 _SUM_UP = Statement(
     f"""
 WITH mark AS (
@@ -75,7 +75,7 @@ SELECT coalesce(sum(total), 0) AS total FROM counted"""  # noqa: S608 - composed
 
 
 class SqlFigures:
-    """Implements `execution.watch.OrderFigures`; bounded by what is open, or came lately.
+    """Implements `execution.watch.OrderFigures`; reads only open orders and recent events.
 
     `stuck_after_s` is how long an order may be submitted before it counts as stuck.
     """
@@ -88,7 +88,7 @@ class SqlFigures:
         """The orders that have not ended."""
         found = self._run(_OPEN_ORDERS, {"stuck_after_s": self._stuck_after_s})
         by_name = {row.status: row for row in found}
-        # Those of a status that only a later release knows are open all the same, and may be old.
+        # Orders with a status of a later release count for the age of the oldest open order, too.
         rows = {status: by_name[status] for status in OrderStatus if status in by_name}
         submitted = rows.get(OrderStatus.SUBMITTED)
         return OpenOrders(
@@ -100,15 +100,15 @@ class SqlFigures:
         )
 
     def steps(self) -> Steps:
-        """How often orders ended, attempts failed and orders were recovered, since ever."""
+        """Totals of ended orders, failed attempts and recoveries since the beginning."""
         rows = self._run(_STEPS, {"max_recent": MAX_RECENT})
         known = ((known_status(row.status), row) for row in rows)
         return {Step(status, row.cause): int(row.total) for status, row in known if status}
 
     def sum_up(self, limit: int) -> int:
-        """Add about `limit` steps of a while ago to the running totals; returns how many.
+        """Add about `limit` steps older than `SETTLED_S` to the running totals; returns how many.
 
-        Any number of processes may do so at once: one does, the others add nothing.
+        Any number of processes may call this at once: one adds, the others do nothing.
         """
         (row,) = self._run(_SUM_UP, {"limit": limit, "settled_s": SETTLED_S})
         return int(row.total)

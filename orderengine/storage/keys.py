@@ -15,7 +15,7 @@ _ADD = Statement(
 INSERT INTO api_keys (id, client_id, digest) VALUES (:id, :client_id, :digest) RETURNING id"""
 )
 
-# The note of its use is part of the look-up, which a process makes every few seconds.
+# The look-up also notes the use; a process looks a key up every few seconds.
 _USE = Statement(
     """
 WITH used AS (
@@ -46,7 +46,7 @@ SELECT id, client_id, created_at, last_used_at, revoked_at FROM api_keys
 ORDER BY client_id, created_at, id"""
 )
 
-# Whoever buys a ticket sweeps up a few that nobody used: there are never many more than are valid.
+# Each new ticket deletes a few expired ones, so that few more are stored than are valid.
 _ADD_TICKET = Statement(
     """
 WITH old AS (
@@ -84,17 +84,17 @@ class SqlKeys:
         self._run(_ADD, values)
 
     def use(self, key_id: str, digest: bytes) -> ApiKey | None:
-        """The key with this id, unless it is revoked; its use is noted, once a minute.
+        """The key with this id, unless it is revoked; notes its use at most once a minute.
 
-        While no server takes writes it is looked up over `elsewhere`, if given, and not noted. One
-        that is not there may have been made a moment ago.
+        While no server takes writes, it reads from `elsewhere`, if given, and notes nothing. A key
+        missing there may have been made a moment ago.
         """
         values = {"id": key_id, "digest": digest}
         rows = self._reading.rows(_USE, values, instead=_KNOWN)
         return ApiKey(rows[0].id, rows[0].client_id, bytes(rows[0].digest)) if rows else None
 
     def revoke(self, key_id: str) -> bool:
-        """Revoke a key; False if there is none with this id that still opens anything."""
+        """Revoke a key; False if there is no valid key with this id."""
         return bool(self._run(_REVOKE, {"id": key_id}))
 
     def revoked(self, key_ids: Collection[str]) -> set[str]:
@@ -102,7 +102,7 @@ class SqlKeys:
         return {row.id for row in self._run(_REVOKED, {"ids": list(key_ids)})}
 
     def all(self) -> list[KeyRecord]:
-        """Every key, also revoked ones: by client, oldest first."""
+        """Every key, revoked ones included, sorted by client and age, oldest first."""
         return [
             KeyRecord(
                 key_id=row.id,
@@ -127,7 +127,7 @@ class SqlKeys:
         return expires_at.astimezone(UTC)
 
     def take_ticket(self, digest: bytes) -> Caller | None:
-        """Whose ticket it is, which is gone then; None if it, or its key, opens nothing."""
+        """Delete a ticket and return its caller; None if the ticket or its key is not valid."""
         rows = self._run(_TAKE_TICKET, {"digest": digest})
         return Caller(rows[0].client_id, rows[0].key_id) if rows else None
 

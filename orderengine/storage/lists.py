@@ -1,9 +1,9 @@
 """The lists of a client's orders: one statement for each combination of filters.
 
-A statement with optional filters has one plan that suits some of them, and a connection keeps the
-plan it made first. Here each statement asks for the very order of one index, also where the columns
-that come before have a single value: a range instead of an equation keeps the planner from taking
-an index of another order, and filtering what it reads.
+A statement with optional filters has one plan, which suits only some of them, and a connection
+keeps its first plan. So here each statement follows the order of exactly one index. A leading
+column with a single value is a range and no equation: otherwise the planner may use an index of
+another order and filter its rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ POSITION = Statement(
 
 
 def page(wanted: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
-    """The statement for one page, and its values; of rows of orders, newest first."""
+    """The statement and its values for one page of orders, newest first."""
     values: dict[str, Any] = {"client_id": wanted.client_id, "limit": wanted.limit}
     if wanted.status is not None:
         values["status"] = wanted.status.value
@@ -39,15 +39,15 @@ def page(wanted: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
 
 @cache
 def statement(*, is_open: bool | None, by_symbol: bool, beyond: bool) -> Statement:
-    """The statement for a status that is open or has ended, or any; of one symbol or all.
+    """The statement for open or ended orders of one status, or for all; for one symbol, or all.
 
-    `beyond`: of the orders behind a position only.
+    With `beyond`, only orders behind a position.
     """
     if is_open is not None:
         return _joined([_branch(":status", is_open, by_symbol=by_symbol, beyond=beyond)])
     if not by_symbol:
         return _joined([_ordered({}, "client_id = :client_id", beyond=beyond)])
-    # No index has all orders of a symbol in the order of the list, but those of each status.
+    # No index has all orders of a symbol in list order, but each status has one.
     return _joined(
         [
             _branch(f"'{each.value}'", not each.is_terminal, by_symbol=True, beyond=beyond)
@@ -60,16 +60,16 @@ def _branch(status: str, is_open: bool, *, by_symbol: bool, beyond: bool) -> str
     where = f"client_id = :client_id AND due_at IS {'NOT NULL' if is_open else 'NULL'}"
     first = {"status": status}
     if by_symbol and is_open:
-        where += " AND symbol = :symbol"  # looked at in the index, whose last column it is
+        where += " AND symbol = :symbol"  # filtered in the index, whose last column it is
     elif by_symbol:
         first = {"symbol": ":symbol", **first}
     return _ordered(first, where, beyond=beyond)
 
 
 def _ordered(first: Mapping[str, str], where: str, *, beyond: bool) -> str:
-    """Orders with these values in the first columns of an index, from there on in its order.
+    """Orders with these values in an index's first columns, in the order of the index.
 
-    Each end of the range is one comparison of rows: of two, the scan may start at the wrong one.
+    Each end of the range is a single row comparison: with two, the scan may start too early.
     """
     names, values = list(first), list(first.values())
     if first:
@@ -87,7 +87,7 @@ def _joined(branches: Sequence[str]) -> Statement:
     orders = " UNION ALL ".join(branches)
     if len(branches) > 1:
         orders += " ORDER BY created_at DESC, id DESC LIMIT :limit"
-    # Asked for one by one: with an unknown limit the planner may read all transactions instead.
+    # LATERAL looks up each transaction: with an unknown limit a join may read them all.
     return Statement(
         f"""
 SELECT {ORDER_COLUMNS}

@@ -39,20 +39,20 @@ from orderengine.storage.reading import Reader, ask
 from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000
-"""How long a request waits for another one that is storing the same key."""
+"""How long a request waits for another request that is storing the same key."""
 
 
 class SqlOrders:
     """Implements `execution.ports.Orders`; one method is one statement and one transaction.
 
-    Orders and events are read over `elsewhere`, if given, while no server takes writes.
+    While no server takes writes, orders and events are read from `elsewhere`, if given.
     """
 
     def __init__(
         self,
         engine: Engine,
         elsewhere: Engine | None = None,
-        delays: RecoveryDelays = RecoveryDelays(),  # noqa: B008 - it never changes
+        delays: RecoveryDelays = RecoveryDelays(),  # noqa: B008 - immutable
     ) -> None:
         self._engine = engine
         self._delays = delays
@@ -68,7 +68,7 @@ class SqlOrders:
         return Moved(order_from(rows[0]), event_from(rows[0]))
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
-        """Store a new order under the client's key; None, and nothing stored, if it is taken."""
+        """Store a new order under the client's key; None if the key is taken."""
         keyed = {"key": key, "fingerprint": fingerprint(order), "wait_ms": str(KEY_WAIT_MS)}
         try:
             rows = self._run(sql.ACCEPT_ONCE, self._new_values(order) | keyed)
@@ -78,12 +78,12 @@ class SqlOrders:
             raise
         except IntegrityError as error:
             if isinstance(error.orig, ForeignKeyViolation):
-                return None  # the client's name for it was taken at this very moment
+                return None  # another request took the clientOrderId at the same time
             raise
         return Moved(order_from(rows[0]), event_from(rows[0])) if rows else None
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
-        """What was accepted under a client's key, or None."""
+        """The order accepted under a client's key, or None."""
         rows = self._run(sql.ACCEPTED_BEFORE, {"client_id": client_id, "key": key})
         if not rows:
             return None
@@ -91,17 +91,17 @@ class SqlOrders:
         return AcceptedBefore(row.order_id, row.accepted_at.astimezone(UTC), bytes(row.fingerprint))
 
     def named(self, client_id: str, client_order_id: str) -> Order | None:
-        """The client's order of this name, or None."""
+        """The client's order with this clientOrderId, or None."""
         values = {"client_id": client_id, "client_order_id": client_order_id}
         rows = self._reading.rows(sql.NAMED, values)
         return self._reader.order(rows[0]) if rows else None
 
     def forget_keys(self, age_s: float, limit: int) -> int:
-        """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
+        """Delete up to `limit` keys that are older than `age_s` seconds; returns how many."""
         return len(self._run(sql.FORGET_KEYS, {"age_s": age_s, "limit": limit}))
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
-        """Carry out one move if the order still is at `version` and may make it; else None."""
+        """Make a move if the order is still at `version` and the move is allowed; else None."""
         rows = self._move(order_id, version, move)
         if not rows:
             return None
@@ -109,22 +109,22 @@ class SqlOrders:
         return Moved(order_from(rows[0], written), event_from(rows[0]))
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
-        """Fail an order without reading it; False if it is not at `version`, or over."""
+        """Fail an order without reading it; False if it has ended or is not at `version`."""
         return bool(self._move(order_id, version, failure))
 
     def count_recovery(self, order_id: UUID, version: int) -> bool:
-        """Count a recovery of a pending order ahead of its move; False if it has moved."""
+        """Count a recovery of a pending order before its move; False if it has moved."""
         return bool(self._run(sql.COUNT_RECOVERY, {"id": order_id, "version": version}))
 
     def get(self, order_id: UUID) -> Order | None:
-        """The order as it is now, or None."""
+        """The current order, or None."""
         rows = self._reading.rows(sql.GET, {"id": order_id})
         return self._reader.order(rows[0]) if rows else None
 
     def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
-        """The order's events with `seq` beyond `after`, in order, up to one that can not be read.
+        """The order's events with `seq` > `after`, in order, up to the first unreadable one.
 
-        Raises OrderUnreadable if that is the first event.
+        Raises OrderUnreadable if the order's very first event is unreadable.
         """
         values = {"id": order_id, "after": after}
         rows = self._reading.rows(sql.EVENTS, values, needed=after == 0)
@@ -135,7 +135,7 @@ class SqlOrders:
         return known
 
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent | UnreadableEvent]:
-        """The events of many orders, each beyond the `seq` seen so far, in order per order."""
+        """The events of many orders with `seq` > the given one, sorted per order."""
         values = {"ids": [str(key) for key in seen], "seqs": list(seen.values())}
         rows = self._reading.rows(sql.EVENTS_AFTER, values, needed=False)
         return [self._reader.readable_event(row) for row in rows]
@@ -143,7 +143,8 @@ class SqlOrders:
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
         found: list[Order] = []
-        # One that can not be read is left out, and must not make a page look like the last.
+        # A page without its unreadable orders is filled up: a short page would look like the last
+        # one.
         while len(found) < wanted.limit:
             rest = replace(wanted, limit=wanted.limit - len(found))
             rows = self._run(*lists.page(rest))
@@ -156,17 +157,17 @@ class SqlOrders:
         return found
 
     def position(self, client_id: str, order_id: UUID) -> Position | None:
-        """Where an order of the client stands in the list, or None if it has no such order."""
+        """The position of a client's order in the list, or None if there is no such order."""
         rows = self._run(lists.POSITION, {"client_id": client_id, "id": order_id})
         return Position(rows[0].created_at.astimezone(UTC), order_id) if rows else None
 
     def count_open(self, client_id: str, limit: int) -> int:
-        """How many orders of a client have not ended; counting stops at `limit`."""
+        """How many open orders a client has; counting stops at `limit`."""
         (row,) = self._run(sql.COUNT_OPEN, {"client_id": client_id, "limit": limit})
         return int(row.total)
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
-        """Take orders whose time for recovery has come, the oldest first; puts their next off."""
+        """Claim orders due for recovery, oldest first, and postpone their next recovery."""
         values = {
             "limit": limit,
             "stage_s": self._delays.stage_s,

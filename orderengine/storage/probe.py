@@ -1,4 +1,4 @@
-"""Whether orders can be written to PostgreSQL, and its schema is the one that this code knows."""
+"""Checks that PostgreSQL takes orders and has the schema that this code expects."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from orderengine.outages import WORDS
 
 SCHEMA_REVISION = "0010"
 
-# What accepting and moving an order needs. Asking for rights costs no write.
+# The rights needed to accept and move an order. Checking rights needs no write.
 _PROBE = Statement(
     """
 SELECT (SELECT version_num FROM alembic_version) AS revision,
@@ -56,17 +56,17 @@ WHERE r.rolname = current_user AND d.datname = current_database()"""
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many connections the server allows the engine's user; through a pooler or not."""
+    """How many connections the server allows the engine's user, and whether through a pooler."""
 
     allowed: int
     is_pooled: bool
 
 
 def database_fault(engine: Engine) -> StorageFault | None:
-    """None when orders can be written and the schema is current, else what is wrong.
+    """The fault that keeps orders from being written, or the schema's; None if there is none.
 
-    Never raises. What only a write can tell, a full disk for instance, is known from the last one
-    of this process, if that was a moment ago.
+    Never raises. A fault that only a write can show, such as a full disk, comes from this process's
+    last write, if that was a moment ago.
     """
     try:
         with outages_as(StorageUnavailable, "PostgreSQL gives no answer"):
@@ -101,6 +101,6 @@ def connection_room(engine: Engine) -> Room | None:
 
 
 def _known_pid(driver: object) -> object:
-    """The server's process as the driver was told; a pooler tells another one."""
+    """The server process's id as the driver learned it; with a pooler it is not the real one."""
     info = getattr(driver, "info", None)
     return getattr(info, "backend_pid", None)

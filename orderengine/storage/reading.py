@@ -1,4 +1,4 @@
-"""Running statements for the stores, and reading single rows while no server takes writes."""
+"""Runs statements for the stores, and reads from a standby while no server takes writes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from orderengine.domain.errors import StorageCause, StorageUnavailable
 
 
 class Reader:
-    """Reads over the connections that write; while PostgreSQL is read-only, over `elsewhere`.
+    """Reads over the writing connections; while PostgreSQL is read-only, over `elsewhere`.
 
-    Those may lead to a standby that is behind. Where rows are `needed`, their absence proves
-    nothing there, and raises StorageUnavailable as no answer does.
+    `elsewhere` may be a standby that lags. Missing rows prove nothing there: if they are `needed`,
+    StorageUnavailable is raised.
     """
 
     def __init__(self, engine: Engine, elsewhere: Engine | None) -> None:
@@ -30,7 +30,7 @@ class Reader:
     ) -> list[Row]:
         """The rows; raises StorageUnavailable.
 
-        `instead` is run over `elsewhere` in the place of a statement that writes.
+        Over `elsewhere`, `instead` replaces a statement that writes.
         """
         try:
             return ask(self._engine, statement, values)
@@ -44,6 +44,6 @@ class Reader:
 
 
 def ask(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-    """Run a statement; raises StorageUnavailable where `database.run` finds an outage."""
+    """Run a statement; raises StorageUnavailable for an outage."""
     with outages_as(StorageUnavailable, "PostgreSQL gave no answer"):
         return run(engine, statement, values)

@@ -1,4 +1,4 @@
-"""Rows of orders and events, read as what they are, also where another release wrote them."""
+"""Reads rows of orders and events, also those that another release wrote."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -23,17 +23,17 @@ _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErr
 
 
 class RowReader:
-    """Reads rows that may be of another release; what can not be read is logged once.
+    """Reads rows that another release may have written; logs an unreadable row once.
 
-    A later release may run beside this one, with statuses, reasons and fields of its own. Of the
-    latest 10,000 versions that could not be read it is known that they were logged.
+    A later release may run beside this one, with its own statuses, reasons and fields. The reader
+    remembers the latest 10,000 unreadable versions that it logged.
     """
 
     def __init__(self) -> None:
         self._told: OrderedDict[tuple[str, UUID, int], None] = OrderedDict()
 
     def readable(self, row: Row) -> Order | Unreadable:
-        """The row as an order; one that can not be read must not hide the others."""
+        """The row as an order, or Unreadable: one bad row must not hide the others."""
         try:
             return order_from(row)
         except _UNREADABLE as error:
@@ -50,7 +50,7 @@ class RowReader:
         return order
 
     def readable_event(self, row: Row) -> OrderEvent | UnreadableEvent:
-        """The row as an event; one of another release must not hold up the streams of all."""
+        """The row as an event, or UnreadableEvent: one bad event must not stop every stream."""
         try:
             return event_from(row)
         except _UNREADABLE as error:
@@ -68,7 +68,7 @@ class RowReader:
 
 
 def order_from(row: Row, written: SignedTransaction | None = None) -> Order:
-    """The row as an order, with the transaction that its statement has just written."""
+    """The row as an order; `written` is the transaction that its statement has just written."""
     stored = (
         SignedTransaction(row.tx_hash, bytes(row.payload), row.last_valid_height)
         if row.payload is not None
@@ -114,7 +114,7 @@ def event_from(row: Row) -> OrderEvent:
 
 
 def readable_beginning(events: Iterable[OrderEvent | UnreadableEvent]) -> list[OrderEvent]:
-    """The events before the first one that can not be read: what follows it would leave a gap."""
+    """The events before the first unreadable one, since any later event would leave a gap."""
     beginning: list[OrderEvent] = []
     for event in events:
         if isinstance(event, UnreadableEvent):

@@ -1,8 +1,8 @@
 """The engine's statements; each one is a transaction of its own.
 
-In a statement that moves an order, every write selects from `o`, the row just moved: a sibling
-that did not would still write when the fence matched nothing. The fence looks at columns of
-`orders` only, since those are looked at again after a wait for the row's lock.
+In a statement that moves an order, every write selects from `o`, the row just moved: any other
+write would happen even if the fence matched nothing. The fence uses columns of `orders` only,
+because PostgreSQL checks those again after it has waited for the row's lock.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ ORDER_COLUMNS = """
     o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, o.client_order_id,
     o.request_id, t.payload, t.last_valid_height"""
 
-# `t` is the latest transaction: the one that the statement itself wrote is not visible to it.
+# `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
 
 EVENT_COLUMNS = "order_id, seq, status, attempt, occurred_at, data"
@@ -50,10 +50,10 @@ WITH {before}o AS (
 
 ACCEPT = _accept()
 
-# Order and event come from the key just taken: where the key is known, nothing is written. Another
-# statement that is storing the same key is waited for, up to the limit, which ends with this one.
-# No key is taken for an order whose client's name for it is; where that was taken at this very
-# moment, the key would lead to no order, which its foreign key refuses.
+# Order and event select from the claimed key: if the key is taken, nothing is written. The
+# statement waits for another one that stores the same key, up to `lock_timeout`, which is set for
+# this transaction only. It claims no key if the clientOrderId is taken. If that is taken
+# concurrently, the key would have no order, and its foreign key refuses it.
 ACCEPT_ONCE = _accept(
     """claimed AS (
     INSERT INTO idempotency_keys (client_id, key, order_id, fingerprint)
@@ -130,7 +130,7 @@ MOVES: Mapping[type[Move], Statement] = {
     Confirm: _move(
         """, fill = CAST(:fill AS jsonb), executed_price = :executed_price,
         slippage_bps = :slippage_bps""",
-        # Another release may have rounded the same price in its last digit otherwise.
+        # Another release may round the last digit of the same price differently.
         fence=""" AND tx_hash = :signature
         AND abs(quoted_price - :quoted_price) <= greatest(1e-12, quoted_price * 1e-11)""",
         effects=""", landed AS (
@@ -156,7 +156,7 @@ SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
 )
 
-# In the order of the index of the open ones: no other is taken, and their number does not matter.
+# Ordered like the index of open orders, so that the planner uses it whatever their number.
 COUNT_OPEN = Statement(
     """
 SELECT count(*) AS total FROM (
@@ -181,7 +181,7 @@ ORDER BY e.order_id, e.seq""",
     {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"},
 )
 
-# Ahead of the first move, which is what may bring a worker down: no event, no new version.
+# Runs before the first move, which may crash a worker; adds no event and no version.
 COUNT_RECOVERY = Statement(
     """
 UPDATE orders SET recoveries = recoveries + 1

@@ -30,7 +30,7 @@ metadata = MetaData(
 
 Price = Numeric()  # as many digits as the engine computes, however small the price
 Usdc = Numeric(38, 12)
-WorstPrice = Numeric(56, 28)  # whatever a client may write, exactly
+WorstPrice = Numeric(56, 28)  # exact for every price that a client may send
 Amount = Numeric(20, 0)
 Time = DateTime(timezone=True)
 
@@ -67,7 +67,7 @@ orders = Table(
     Column("created_at", Time, nullable=False, server_default=text("now()")),
     Column("updated_at", Time, nullable=False, server_default=text("now()")),
     CheckConstraint("side IN ('buy', 'sell')", name="side"),
-    # numeric admits NaN, which is greater than every number: an upper bound keeps it out.
+    # numeric admits NaN, which exceeds every number: an upper bound excludes it.
     CheckConstraint("quantity > 0 AND quantity < 1e18", name="quantity"),
     CheckConstraint("slippage_tolerance_bps BETWEEN 0 AND 10000", name="slippage_tolerance_bps"),
     CheckConstraint(
@@ -76,7 +76,7 @@ orders = Table(
     ),
     CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
     CheckConstraint("(due_at IS NULL) = (status IN ('confirmed', 'failed'))", name="due_at"),
-    # Whatever a message said, no transaction can be signed beyond the client's tolerance.
+    # No message can make the engine sign a transaction beyond the client's tolerance.
     CheckConstraint(
         "limit_amount IS NULL OR CASE side"
         " WHEN 'buy' THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
@@ -100,14 +100,14 @@ orders = Table(
         postgresql_where=text("client_order_id IS NOT NULL"),
     ),
     Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),
-    # An order enters it once, by its last step.
+    # An order enters this index once, at its last step.
     Index(
         "ix_orders_client_ended",
         "client_id",
         "updated_at",
         postgresql_where=text("due_at IS NULL"),
     ),
-    # The lists by status and symbol, of the orders that have ended: these enter once.
+    # For the lists of ended orders by status and symbol: an order enters once.
     Index(
         "ix_orders_client_ended_status",
         "client_id",
@@ -125,7 +125,7 @@ orders = Table(
         "id",
         postgresql_where=text("due_at IS NULL"),
     ),
-    # All lists of those that have not.
+    # For all lists of open orders.
     Index(
         "ix_orders_client_standing",
         "client_id",
@@ -152,7 +152,7 @@ order_events = Table(
         unique=True,
         postgresql_where=text("status IN ('confirmed', 'failed')"),
     ),
-    # The steps that the metrics count: one of the five of a straight path.
+    # The steps that the metrics count: one of five for an order without trouble.
     Index(
         "ix_order_events_counted",
         "occurred_at",
@@ -227,7 +227,7 @@ socket_tickets = Table(
     Index("ix_socket_tickets_expires_at", "expires_at"),
 )
 
-# How often each kind of rare step was taken, up to the mark; what came since is in the events.
+# How often each kind of rare step happened, up to the mark; later ones are counted from the events.
 step_totals = Table(
     "step_totals",
     metadata,

@@ -1,4 +1,4 @@
-"""Letting clients in: by a key, by a ticket that a key has bought, or where no key is asked for."""
+"""Authenticates clients by a key or by a ticket that a key bought; with no keys, lets all in."""
 
 import secrets
 import threading
@@ -28,7 +28,7 @@ from orderengine.domain.errors import StorageUnavailable
 log = structlog.get_logger(__name__)
 
 KEY_FRESH_S = 2.0
-"""For how long a key that was looked up is taken as valid: so long may a revoked one still work."""
+"""How long a looked-up key counts as valid: a revoked key may work for this long."""
 MAX_KEYS_HELD = 10_000
 TICKET_LIFETIME_S = 30
 
@@ -40,72 +40,72 @@ class Keys(Protocol):
         """Store a new key."""
 
     def use(self, key_id: str, digest: bytes) -> ApiKey | None:
-        """The key with this id, unless it is revoked; its use is noted, once a minute.
+        """The key with this id, unless it is revoked; notes its use at most once a minute.
 
-        Only the use of the right digest is noted.
+        A wrong digest notes no use.
         """
 
     def revoke(self, key_id: str) -> bool:
-        """Revoke a key; False if there is none with this id that still opens anything."""
+        """Revoke a key; False if there is no valid key with this id."""
 
     def revoked(self, key_ids: Collection[str]) -> set[str]:
         """Those of the keys that were revoked."""
 
     def all(self) -> list[KeyRecord]:
-        """Every key, also revoked ones: by client, oldest first."""
+        """Every key, revoked ones included, sorted by client and age, oldest first."""
 
     def add_ticket(self, digest: bytes, caller: Caller, lifetime_s: int) -> datetime:
         """Store a ticket; returns when it expires."""
 
     def take_ticket(self, digest: bytes) -> Caller | None:
-        """Whose ticket it is, which is gone then; None if it, or its key, opens nothing."""
+        """Delete a ticket and return its caller; None if the ticket or its key is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What opens one socket, once, before `expires_at`."""
+    """Opens one socket, once, before `expires_at`."""
 
     text: str = field(repr=False)
     expires_at: datetime
 
 
 class Gate(Protocol):
-    """Tells who asks."""
+    """Authenticates callers."""
 
     asks_for_keys: ClassVar[bool]
 
     def enter(self, key: str | None) -> Caller | None:
-        """The caller with this key, or None if it opens nothing."""
+        """The caller with this key, or None if the key is not valid."""
 
     def redeem(self, ticket: str) -> Caller | None:
-        """The caller that bought this ticket, which is used up."""
+        """The caller that bought this ticket, which is used up; None if it is not valid."""
 
     def is_closed_to(self, caller: Caller) -> bool:
-        """True once the caller's key was revoked: known within seconds, asked for at no cost."""
+        """True once the caller's key is revoked; learned within seconds, cheap to ask."""
 
 
 class OpenGate:
-    """Where no key is asked for: everybody is the same client."""
+    """Needs no key: every caller is the same client."""
 
     asks_for_keys: ClassVar[bool] = False
 
-    def enter(self, key: str | None) -> Caller | None:  # noqa: ARG002 - nobody needs one
-        """The one client that there is."""
+    def enter(self, key: str | None) -> Caller | None:  # noqa: ARG002 - no key is needed
+        """The only client, with any key or none."""
         return Caller(LOCAL_CLIENT)
 
     def redeem(self, ticket: str) -> Caller | None:
-        """The one client, with any ticket."""
+        """The only client, with any ticket."""
         return self.enter(ticket)
 
     def is_closed_to(self, caller: Caller) -> bool:  # noqa: ARG002 - there is no key to revoke
-        """Never."""
+        """Always False."""
         return False
 
 
 class KeyGate:
-    """Where every client has keys; what was looked up is remembered for two seconds.
+    """Needs a key of every client; remembers a looked-up key for two seconds.
 
-    A key that is not known is looked up each time, so that a new one works at once.
+    An unknown key is looked up each time, so that a new key works at once.
     """
 
     asks_for_keys: ClassVar[bool] = True
@@ -120,7 +120,7 @@ class KeyGate:
         self._look_at = float("-inf")
 
     def enter(self, key: str | None) -> Caller | None:
-        """The client of this key; raises StorageUnavailable if it can not be looked up."""
+        """The caller with this key; raises StorageUnavailable if it cannot be looked up."""
         key_id = key_id_of(key) if key else None
         if key is None or key_id is None:
             return None
@@ -133,11 +133,11 @@ class KeyGate:
         return Caller(held.client_id, held.key_id)
 
     def redeem(self, ticket: str) -> Caller | None:
-        """The client that bought this ticket; raises StorageUnavailable without an answer."""
+        """The caller that bought this ticket; raises StorageUnavailable without an answer."""
         return self._keys.take_ticket(digest(ticket)) if is_ticket(ticket) else None
 
     def is_closed_to(self, caller: Caller) -> bool:
-        """True once the caller's key was revoked: one query in two seconds serves all who ask."""
+        """True once the caller's key is revoked; one query per two seconds serves all callers."""
         if caller.key_id is None:
             return False
         with self._lock:
@@ -163,7 +163,7 @@ class KeyGate:
 
     def _look_for_revoked(self, now: float) -> None:
         with self._lock:
-            # Who has not asked for a while has left.
+            # A caller that has not asked for a while has left.
             self._inside = {
                 key_id: at for key_id, at in self._inside.items() if now - at < 5 * KEY_FRESH_S
             }
@@ -175,7 +175,7 @@ class KeyGate:
 
 
 def create_key(keys: Keys, client_id: str) -> tuple[str, str]:
-    """Make a key for a client: its id, and the key, which is told here and never again."""
+    """Make a key for a client; returns its id and the key, which is never shown again."""
     key_id = secrets.token_hex(KEY_ID_BYTES)
     key = key_text(key_id, secrets.token_urlsafe(SECRET_BYTES))
     keys.add(ApiKey(key_id, client_id, digest(key)))

@@ -1,4 +1,4 @@
-"""What operators ask of the store: orders that stand still, all rows, and room for new ones."""
+"""Operators' view of the store: stalled orders, exports, and deletion of old events."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from orderengine.execution.ports import Orders
 PAGE = 1000
 PRUNE_BATCH = 200
 OVERDUE_S = 10.0
-"""A reconciler looks every second: what has been due for longer is claimed by nobody."""
+"""A reconciler looks every second: an order due for longer than this is claimed by nobody."""
 MANY_REDISPATCHES = 3
 YOUNGEST = timedelta(days=1)
-"""Whatever is younger may still be asked for, and its signed bytes may still be on their way."""
+"""Younger orders may still be queried, and their signed bytes may still land."""
 
 Row = Mapping[str, Any]
 
@@ -26,16 +26,16 @@ ORDER_COLUMNS = (
     *("quotedPrice", "limitAmount", "executedPrice", "slippagePct", "fee", "baseAmount"),
     *("quoteAmount", "txHash", "landedAt", "reason", "detail", "createdAt", "updatedAt"),
 )
-"""What is exported of an order: named as in the API, and with the same meaning."""
+"""The columns of an exported order; names and meanings are those of the API."""
 EVENT_COLUMNS = ("orderId", "seq", "status", "attempt", "at", "data")
 
 
 @dataclass(frozen=True, slots=True)
 class StandingOrder:
-    """An open order with what tells why it stands still; times in seconds.
+    """An open order with the values that show why it has stalled; times in seconds.
 
-    `due_in_s` is when recovery looks at it; negative if that time has passed. `status` may be one
-    that only a later release knows.
+    `due_in_s` is the time until recovery looks at it, negative if overdue. `status` may be one that
+    only a later release knows.
     """
 
     order_id: UUID
@@ -49,7 +49,7 @@ class StandingOrder:
     tx_hash: str | None
 
     def reason(self, stuck_after_s: float) -> str | None:
-        """Why it stands still, in one word of `orders stuck`; None if it does not."""
+        """Why the order has stalled, as a word of `orders stuck`; None if it has not."""
         if self.due_in_s < -OVERDUE_S:
             return "unclaimed"
         if known_status(self.status) is None:
@@ -60,14 +60,14 @@ class StandingOrder:
 
 
 class Lag(NamedTuple):
-    """How many orders are due and unclaimed, and for how long the first of them, in seconds."""
+    """The number of due and unclaimed orders, and how long the oldest has been due, in seconds."""
 
     orders: int
     oldest_s: float
 
 
 class Prunable(NamedTuple):
-    """Ended orders whose history may go, with the number of their events; never counts on."""
+    """Ended orders that `prune` may clear, and the number of their events; `more` if cut short."""
 
     orders: int
     events: int
@@ -75,45 +75,45 @@ class Prunable(NamedTuple):
 
 
 class Archive(Protocol):
-    """The store as operators see it; every method raises StorageUnavailable."""
+    """The store for operators; every method raises StorageUnavailable without an answer."""
 
     def standing(self, limit: int) -> Sequence[StandingOrder]:
-        """Open orders, those first that recovery is to look at first."""
+        """Open orders, sorted by when recovery is to look at them."""
 
     def lag(self) -> Lag:
-        """How far recovery is behind."""
+        """How late recovery is."""
 
     def make_due(self, order_id: UUID) -> StandingOrder | None:
-        """Have recovery look at an open order at once; None if there is no such open order."""
+        """Make an open order due for recovery at once; None if there is no such open order."""
 
     def order_rows(self, after: UUID | None, limit: int) -> Sequence[Row]:
-        """All orders by id, beyond one of them; with ORDER_COLUMNS."""
+        """Orders sorted by id, starting after `after`, with ORDER_COLUMNS."""
 
     def event_rows(self, after: tuple[UUID, int] | None, limit: int) -> Sequence[Row]:
-        """All events by order and `seq`, beyond one of them; with EVENT_COLUMNS."""
+        """Events sorted by order and `seq`, starting after `after`, with EVENT_COLUMNS."""
 
     def estimate(self, table: str) -> int:
-        """About how many rows a table has."""
+        """The approximate number of rows of a table."""
 
     def prunable(self, age_s: float) -> Prunable:
-        """What `prune` would forget."""
+        """What `prune` would delete."""
 
     def prunable_ids(self, age_s: float, limit: int) -> Sequence[UUID]:
-        """Orders that ended longer ago, were counted by the metrics, and still have events."""
+        """Orders that ended longer ago, are counted in the totals, and still have events."""
 
     def forget_events(self, order_ids: Collection[UUID]) -> int:
-        """Drop the events of these orders, unless one is open; returns how many."""
+        """Delete the events of these orders, except open ones; returns how many."""
 
 
 class Witness(Protocol):
-    """The network's memory of what it executed; raises NetworkUnavailable."""
+    """The network's record of executed transactions; raises NetworkUnavailable."""
 
     def forget(self, order_ids: Collection[UUID]) -> int:
-        """Drop what it knows of these orders; returns how many rows."""
+        """Delete the record of these orders; returns how many rows."""
 
 
 class Pruned(NamedTuple):
-    """What was dropped."""
+    """Counts of deleted rows."""
 
     orders: int = 0
     events: int = 0
@@ -122,7 +122,7 @@ class Pruned(NamedTuple):
 
 
 def export_orders(archive: Archive) -> Iterator[Sequence[Row]]:
-    """All orders, a page at a time; each order once, but not all as of one moment."""
+    """All orders, page by page; each order once, but not as one snapshot."""
     last = None
     while page := archive.order_rows(last, PAGE):
         yield page
@@ -130,7 +130,7 @@ def export_orders(archive: Archive) -> Iterator[Sequence[Row]]:
 
 
 def export_events(archive: Archive) -> Iterator[Sequence[Row]]:
-    """All events, a page at a time."""
+    """All events, page by page."""
     last = None
     while page := archive.event_rows(last, PAGE):
         yield page
@@ -144,10 +144,10 @@ def prune(
     age: timedelta,
     done: Callable[[Pruned], None],
 ) -> Pruned:
-    """Forget how orders came to their end that ended longer ago than `age`.
+    """Delete the history of orders that ended longer ago than `age`.
 
-    The orders stay, with their fills and settlements, and so do the totals of the metrics. What
-    the network knows goes first: a batch that is interrupted is found again by its events.
+    The orders stay, with their fills and settlements, and so do the totals of the metrics. The
+    network's record goes first: the events left by an interrupted batch lead back to its orders.
     Raises ValueError for an age below a day.
     """
     if age < YOUNGEST:

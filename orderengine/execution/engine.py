@@ -1,4 +1,4 @@
-"""What the stages share: the ports, and the one way in which an order moves."""
+"""Shared by the stages: the ports, and the only way to move an order."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -36,25 +36,25 @@ MAX_RECOVERIES = 10
 
 @contextmanager
 def logging_as(stage: str, order_id: UUID | str, attempt: int | None = None) -> Iterator[None]:
-    """Have every line logged meanwhile, also a library's, carry order, attempt and stage.
+    """Bind order, attempt and stage to every line logged meanwhile, including a library's.
 
-    What is not known yet is null, until the order is read.
+    The attempt is null until the order is read.
     """
     with bound_contextvars(order_id=str(order_id), stage=stage, attempt=attempt):
         yield
 
 
 def note_attempt(attempt: int) -> None:
-    """Have the lines that follow carry this attempt."""
+    """Bind this attempt to the log lines that follow."""
     bind_contextvars(attempt=attempt)
 
 
 class ChainEnds(OrderEngineError):
-    """The rest of a chain must not run; the order is, or will be, looked after elsewhere."""
+    """The rest of a chain must not run; another message or recovery continues the order."""
 
 
 class Superseded(ChainEnds):
-    """Somebody else moved the order: the message is a duplicate, or too late."""
+    """The order has moved on: the message is a duplicate, or too late."""
 
 
 class AttemptEnded(ChainEnds):
@@ -69,8 +69,8 @@ class _LastMoved(threading.local):
 class Engine:
     """The ports of a worker and the policy of its attempts.
 
-    `backoff_s` gives the delay before the attempt that follows the n-th, in seconds;
-    `max_notional` is the most that an order may be worth, in whole USDC, and 0 is no limit.
+    `backoff_s` gives the delay after attempt n, in seconds; `max_notional` is the highest value of
+    an order, in whole USDC, with 0 for no limit.
     """
 
     orders: Orders
@@ -86,7 +86,7 @@ class Engine:
     _last_moved: _LastMoved = field(default_factory=_LastMoved, init=False, repr=False)
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
-        """Move an order and tell the streams; raises Superseded if it is not at `version`."""
+        """Move an order and publish the event; raises Superseded if it is not at `version`."""
         moved = self.orders.move(order_id, version, move)
         if moved is None:
             raise Superseded(f"order {order_id} is not at version {version}, or may not move")
@@ -110,7 +110,7 @@ class Engine:
             raise Superseded(f"order {order_id} is not at version {version}")
 
     def current(self, order_id: UUID, version: int) -> Order:
-        """Read an order; raises Superseded if it is not at `version` any more."""
+        """Read an order; raises Superseded if it is not at `version`."""
         order = self.orders.get(order_id)
         if order is None or order.version != version:
             raise Superseded(f"order {order_id} is not at version {version}")
@@ -118,11 +118,11 @@ class Engine:
         return order
 
     def at_move(self, order_id: UUID, version: int) -> Order:
-        """An order as its move to `version` left it; raises Superseded as `current` does.
+        """The order right after its move to `version`; raises Superseded as `current` does.
 
-        The move that brought it there has returned the row. If this thread made it, the order is
-        not read again: at one version nothing changes in the row but the count of its recoveries,
-        and whoever moved it on since is noticed by the fence of the next move.
+        If this thread made that move, which returned the row, the order is not read again. At one
+        version only the row's count of recoveries changes, and the fence of the next move detects
+        whether another one has moved the order since.
         """
         last, self._last_moved.order = self._last_moved.order, None
         if last is not None and (last.order_id, last.version) == (order_id, version):
@@ -132,7 +132,7 @@ class Engine:
     def end_attempt(self, order_id: UUID, version: int, failure: AttemptFailed) -> None:
         """Start the next attempt after a backoff, or fail the order if none is left.
 
-        Raises Superseded if the order is not at `version` any more.
+        Raises Superseded if the order is not at `version`.
         """
         order = self.current(order_id, version)
         spent = order.attempt >= self.max_attempts or isinstance(failure, OrderUnfillable)
@@ -156,7 +156,7 @@ class Engine:
     def route_again(
         self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0
     ) -> None:
-        """Dispatch the chain; if the broker takes no message, recovery will."""
+        """Dispatch the chain; if the broker is unavailable, recovery dispatches it later."""
         try:
             self.dispatcher.route(order_id, version, cause, delay_s)
         except DispatchUnavailable as error:
@@ -164,7 +164,7 @@ class Engine:
 
 
 def _end(order: Order) -> dict[str, str | float]:
-    """What the log tells of an order that has ended, so that one line says all; else nothing."""
+    """The log fields of an ended order, so that one line holds everything; empty if still open."""
     if order.fill is not None and order.route is not None:
         price = decimal_text(order.fill.executed_price)
         told = {"dex": order.route.venue, "executed_price": price}

@@ -1,7 +1,7 @@
-"""What one stage hands to the next through the queue: hints, as JSON documents.
+"""Handovers from one stage to the next through the queue: hints, as JSON documents.
 
-A message may be lost, late or repeated; the version in it decides whether it still counts. The
-attempt in it is for the log lines alone; a message of an older release has none.
+A message may be lost, late or repeated; its version decides whether it still counts. Its attempt
+serves log lines only; a message of an older release has none.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Routed:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Routed":
-        """Read what `document` wrote."""
+        """Read the JSON form."""
         return cls(
             UUID(document["orderId"]),
             document["version"],
@@ -50,7 +50,7 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An order at `version`, `building`: all that matters is in its row."""
+    """An order at `version`, `building`; its row holds everything else."""
 
     order_id: UUID
     version: int
@@ -66,15 +66,15 @@ class Built:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Built":
-        """Read what `document` wrote."""
+        """Read the JSON form."""
         return cls(UUID(document["orderId"]), document["version"], document.get("attempt"))
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An order at `version`, `submitted`, with what a look-up and its report need.
+    """An order at `version`, `submitted`, with the values needed to look it up and report it.
 
-    At one version these values never change in the row, so a copy saves reading it each time.
+    The row never changes these values at one version, so the copy saves a read per poll.
     """
 
     order_id: UUID
@@ -88,7 +88,7 @@ class Submitted:
 
     @classmethod
     def of(cls, order: Order) -> "Submitted":
-        """The handover of a submitted order; raises ValueError if it has no transaction."""
+        """The handover of a submitted order; raises ValueError if the order has no transaction."""
         if order.transaction is None or order.route is None:
             message = f"order {order.order_id} has nothing to confirm"
             raise ValueError(message)
@@ -118,7 +118,7 @@ class Submitted:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Submitted":
-        """Read what `document` wrote."""
+        """Read the JSON form."""
         return cls(
             order_id=UUID(document["orderId"]),
             version=document["version"],

@@ -1,4 +1,4 @@
-"""Housekeeping: what has to be done once in a while, by whoever comes by, a batch at a time."""
+"""Housekeeping: periodic chores that any process may do, in batches."""
 
 from orderengine.execution.intake import KEY_LIFETIME
 from orderengine.execution.ports import Orders
@@ -8,7 +8,7 @@ BATCH = 1000
 
 
 def keep_house(orders: Orders, figures: OrderFigures) -> bool:
-    """Do one batch of each chore; true if one of them was full, so that more may be waiting.
+    """Do one batch of each chore; True if a batch was full, so that more may be left.
 
     Safe in any number of processes at once. Raises StorageUnavailable.
     """

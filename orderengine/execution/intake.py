@@ -1,4 +1,4 @@
-"""Taking an order in: stored first, told to the workers and the streams afterwards."""
+"""Accepts an order: stores it first, then dispatches and publishes it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,12 +22,12 @@ from orderengine.execution.ports import Dispatcher, EventPublisher, Orders
 log = structlog.get_logger(__name__)
 
 KEY_LIFETIME = timedelta(hours=24)
-"""For how long the same key finds the same answer, at least."""
+"""How long a repeated key gets the first answer, at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a client is told of an order that was taken in; `replayed` if not for the first time."""
+    """The answer for an accepted order; `replayed` if it repeats an earlier answer."""
 
     order_id: UUID
     accepted_at: datetime
@@ -44,9 +44,9 @@ def accept_order(
 ) -> Moved:
     """Store an order and start its chain.
 
-    Once this returns the order is safe: if the broker takes no message now, recovery starts the
-    chain later. Raises StorageUnavailable if the order could not be stored, ClientOrderIdTaken
-    if its client has another one of the same name.
+    When this returns, the order is safe: if the broker is unavailable now, recovery starts the
+    chain later. Raises StorageUnavailable if the order could not be stored, ClientOrderIdTaken if
+    another order of the client has the same clientOrderId.
     """
     return _start(publisher, dispatcher, orders.accept(request))
 
@@ -56,9 +56,9 @@ def accept_order_once(
 ) -> Accepted:
     """Store an order as `accept_order` does, unless its client has used this key before.
 
-    Then the first answer is given again, whatever became of it on its way, and nothing is stored.
-    Raises IdempotencyKeyReused if another order was asked for then, IdempotencyConflict if the
-    first request has not come to its end.
+    A used key stores nothing and returns the first answer, whether or not it reached the client.
+    Raises IdempotencyKeyReused if the key belongs to a different order, IdempotencyConflict if the
+    first request has not finished.
     """
     moved = orders.accept_once(request, key)
     if moved is not None:
@@ -73,7 +73,7 @@ def accept_order_once(
 
 
 def _taken(orders: Orders, request: NewOrder) -> Exception:
-    """Why an order was not stored under a key that is not known."""
+    """Why an order was not stored, although its key is unknown."""
     name = request.client_order_id
     other = orders.named(request.client_id, name) if name else None
     if other is None:

@@ -1,4 +1,4 @@
-"""How much one client, or one address, may ask for; shared by all web processes where Redis is."""
+"""Limits per client or address; shared by all web processes while Redis is available."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ COUNT_FRESH_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is allowed; 0 is no limit. Rates are requests a second, the others at once."""
+    """The limits; 0 is no limit. Rates are requests per second, the others are concurrent."""
 
     rate_per_key: int = 0
     rate_per_address: int = 0
@@ -25,14 +25,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a limit in this second."""
+    """The rest of a limit in this second."""
 
     limit: int
     remaining: int
 
     @property
     def is_spent(self) -> bool:
-        """True if this request was one too many."""
+        """True if this request exceeds the limit."""
         return self.remaining < 0
 
 
@@ -40,11 +40,11 @@ class Rates(Protocol):
     """Counts requests."""
 
     def count(self, name: str) -> int:
-        """How many there were by this name in this second, this one included; never raises."""
+        """The number of requests under this name in this second, with this one; never raises."""
 
 
 class MemoryRates:
-    """Implements `Rates` for one process: in place of Redis while that gives no answer."""
+    """Implements `Rates` for one process; replaces Redis while that gives no answer."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,7 +53,7 @@ class MemoryRates:
         self._counts: dict[str, int] = {}
 
     def count(self, name: str) -> int:
-        """How many there were by this name in this second, this one included."""
+        """The number of requests under this name in this second, with this one."""
         window = int(self._clock() // WINDOW_S)
         with self._lock:
             if window != self._window:
@@ -64,10 +64,10 @@ class MemoryRates:
 
 
 class OpenOrderLimit:
-    """Bounds the open orders of each client, at the cost of one query a second and client.
+    """Bounds the open orders of each client, at the cost of one query per second and client.
 
-    What other processes accept within that second is not seen, nor what is being stored at this
-    moment: the limit may be passed by it.
+    It does not see the orders that other processes accept within that second, nor those being
+    stored at the moment: they may exceed the limit.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class OpenOrderLimit:
         self._counted: dict[str, tuple[float, int]] = {}
 
     def allows(self, client_id: str) -> bool:
-        """True if the client may have one more; whoever accepts it then says so.
+        """True if the client may place one more order; the caller then reports it by `accepted`.
 
-        Raises StorageUnavailable if its orders can not be counted.
+        Raises StorageUnavailable if its orders cannot be counted.
         """
         if not self.limit:
             return True
@@ -96,7 +96,7 @@ class OpenOrderLimit:
         return count < self.limit
 
     def accepted(self, client_id: str) -> None:
-        """Count an order that was accepted; one that was refused, or accepted before, is none."""
+        """Count an accepted order; a refused order, or a replayed one, must not be counted."""
         with self._lock:
             if client_id in self._counted:
                 counted_at, count = self._counted[client_id]
@@ -104,11 +104,11 @@ class OpenOrderLimit:
 
 
 class QueueLimit:
-    """Bounds the orders that wait for a worker, by what the queues held a second ago at most.
+    """Bounds the orders that wait for a worker, by queue lengths that are at most a second old.
 
-    `queued` tells how many messages wait in each queue, or None without an answer: then orders are
-    taken. One request a second asks it; what other processes accept within that second is not seen,
-    and requests at the same moment may pass the limit together.
+    `queued` returns the number of messages in each queue, or None without an answer: then every
+    order may pass. It is called at most once a second. Orders that other processes accept meanwhile
+    are not seen, and concurrent requests may exceed the limit together.
     """
 
     def __init__(
@@ -125,13 +125,13 @@ class QueueLimit:
         self._waiting: int | None = None
 
     def has_room(self) -> bool:
-        """True if one more order may wait; whoever accepts it then says so."""
+        """True if one more order may wait; the caller then reports it by `accepted`."""
         if not self.limit:
             return True
         with self._lock:
             is_stale = self._clock() - self._asked_at >= COUNT_FRESH_S
             if is_stale:
-                self._asked_at = self._clock()  # whoever comes meanwhile does not ask, too
+                self._asked_at = self._clock()  # so that concurrent requests do not ask, too
         if is_stale:
             found = self._queued()
             with self._lock:
@@ -140,7 +140,7 @@ class QueueLimit:
             return self._waiting is None or self._waiting < self.limit
 
     def accepted(self) -> None:
-        """Count an order that was accepted, until the queues are asked again."""
+        """Count an accepted order until the queues are read again."""
         with self._lock:
             if self._waiting is not None:
                 self._waiting += 1

@@ -9,7 +9,7 @@ from orderengine.domain.order import Order, OrderStatus
 
 
 class Position(NamedTuple):
-    """Where an order stands in the list of all orders; it stays there whatever becomes of it."""
+    """An order's position in the list of all orders, which never changes."""
 
     created_at: datetime
     order_id: UUID
@@ -17,7 +17,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders to list, newest first; `before` is where the page before ended."""
+    """Filters of a list of orders, newest first; `before` is the end of the previous page."""
 
     client_id: str
     limit: int
@@ -30,7 +30,7 @@ class OrderLists(Protocol):
     """The lists of clients' orders; every method raises StorageUnavailable without an answer."""
 
     def page(self, wanted: OrderFilter) -> list[Order]:
-        """Up to `limit` orders, newest first, without those that can not be read."""
+        """Up to `limit` orders, newest first; skips unreadable ones."""
 
     def position(self, client_id: str, order_id: UUID) -> Position | None:
-        """Where an order of the client stands in the list, or None if it has no such order."""
+        """The position of a client's order in the list, or None if there is no such order."""

@@ -1,7 +1,7 @@
-"""Measures of orders: what their moves and their events say about time, prices and venues.
+"""Measures orders: times, prices and venues, from their moves and events.
 
-A move is measured from the order in hand. How long each status took is in the events alone; they
-are read when the order has ended, by the thread of the reconciler and not by a stage.
+A move is measured from the order in hand. Only the events hold the time spent in each status; the
+reconciler's thread, not a stage, reads them once the order has ended.
 """
 
 import functools
@@ -25,7 +25,7 @@ BOUNDS: Mapping[Counter, tuple[str, ...]] = {
     Counter.ORDER_TIME: SECONDS,
     Counter.SLIPPAGE: BPS,
 }
-"""The upper bounds of each histogram; one more bucket, `+Inf`, has what is beyond the last."""
+"""The upper bounds of each histogram; the last bucket, `+Inf`, holds all greater values."""
 
 BEYOND = "+Inf"
 SUM = "sumMs"
@@ -33,7 +33,7 @@ READ_AT_ONCE = 200
 
 
 class QuoteOutcome(StrEnum):
-    """What became of a venue's quote."""
+    """The outcome of a venue's quote."""
 
     WON = "won"
     LOST = "lost"
@@ -53,9 +53,9 @@ def note_move(meter: Meter, order: Order) -> None:
 
 
 def note_ended(meter: Meter, orders: Orders) -> None:
-    """Measure how long those orders took that ended lately.
+    """Measure the times of the orders that ended recently.
 
-    Raises StorageUnavailable; those that were not read by then stay unmeasured.
+    Raises StorageUnavailable; orders not read by then stay unmeasured.
     """
     ended = meter.take_ended()
     for first in range(0, len(ended), READ_AT_ONCE):
@@ -70,7 +70,7 @@ def note_ended(meter: Meter, orders: Orders) -> None:
 
 
 def note_times(meter: Meter, events: Sequence[OrderEvent]) -> None:
-    """Measure how long each status took, and all of it; times are the database's."""
+    """Measure the time in each status and in total, by the database's clock."""
     for before, after in pairwise(events):
         _observe_s(meter, Counter.STAGE_TIME, before.status.value, before, after)
     if events[-1].status.is_terminal:
@@ -100,7 +100,7 @@ def _observe(meter: Meter, counter: Counter, label: str, value: Decimal) -> None
 
 
 def bucket(value: Decimal, bounds: Iterable[str]) -> str:
-    """The first bound that a value is not beyond."""
+    """The first bound that is not below the value."""
     return next((bound for bound in bounds if value <= _decimal(bound)), BEYOND)
 
 

@@ -1,4 +1,4 @@
-"""The meter: what a process counts itself, because no row and no event tells it."""
+"""The meter: counts per process, for facts that no row and no event records."""
 
 import threading
 from collections import Counter as Multiset
@@ -18,44 +18,44 @@ MOST_ENDED = 1000
 
 
 class Counter(StrEnum):
-    """What is counted; each one has one label, which may be empty."""
+    """A counter; each has one label, which may be empty."""
 
     ACCEPTED = "accepted"
-    """Orders that were taken in; an answer that was given again is none."""
+    """Orders that were accepted, replayed answers excluded."""
     REFUSALS = "refusals"
-    """Requests to order that were answered with a problem, by its code."""
+    """Order requests that were answered with a problem, by its code."""
     REDISPATCHES = "redispatches"
     """Messages that recovery sent, by the order's status."""
     RECONCILER_ROUNDS = "reconcilerRounds"
-    """Rounds of a reconciler, by how they ended: `ok`, `postponed` or `failed`."""
+    """Rounds of a reconciler, by outcome: `ok`, `postponed` or `failed`."""
     DISPATCH_FAILURES = "dispatchFailures"
-    """Messages that the broker did not take."""
+    """Messages that the broker did not accept."""
     PUBLISH_FAILURES = "publishFailures"
-    """Events that were stored and not published."""
+    """Events that were stored but not published."""
     SOCKETS_CLOSED = "socketsClosed"
     """WebSockets that a web process closed or lost, by the reason."""
     OPEN_SOCKETS = "openSockets"
-    """WebSockets and event streams that a web process serves now: it counts up and down."""
+    """WebSockets and event streams that a web process serves now; goes up and down."""
     HUB_REREADS = "hubRereads"
-    """Events that a web process missed live and read again."""
+    """Events that a web process missed live and read from the database."""
     SUBSCRIPTION_LOSSES = "subscriptionLosses"
-    """Subscriptions to Redis that a web process lost, or could not make."""
+    """Redis subscriptions that a web process lost or could not make."""
     MESSAGES_DROPPED = "messagesDropped"
-    """Messages that a worker dropped because they were no proper ones, by what was wrong."""
+    """Malformed messages that a worker dropped, by reason."""
     QUOTES = "quotes"
-    """Quotes that were built on or passed over, as `venue:outcome`; see `execution.measures`."""
+    """Quotes that won or lost, as `venue:outcome`; see `execution.measures`."""
     ATTEMPTS = "attempts"
-    """Orders that ended, by how many attempts they took."""
+    """Orders that ended, by their number of attempts."""
     STAGE_TIME = "stageTime"
-    """How long orders stayed in a status: a histogram by the status."""
+    """Time that orders stayed in a status: a histogram per status."""
     ORDER_TIME = "orderTime"
-    """How long orders took from accepted to their end: a histogram by the last status."""
+    """Time from acceptance to the end of an order: a histogram per last status."""
     SLIPPAGE = "slippage"
-    """The slippage of confirmed orders: a histogram by the side."""
+    """The slippage of confirmed orders: a histogram per side."""
 
 
 class Sample(NamedTuple):
-    """One counter with one value of its label."""
+    """A counter with one value of its label."""
 
     counter: Counter
     label: str = ""
@@ -65,30 +65,30 @@ Counts = Mapping[Sample, int]
 
 
 class Meter(Protocol):
-    """Takes note of what happens in this process; never raises, never waits for anybody."""
+    """Counts events of this process; never raises, never blocks."""
 
     def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
-        """Add one, or as many."""
+        """Add `by` to a counter."""
 
     def ended(self, order_id: UUID) -> None:
-        """Remember an order that ended here, to be measured in a quiet moment."""
+        """Remember an order that ended here, to be measured later."""
 
     def take_ended(self) -> list[UUID]:
-        """The orders that ended since this was asked last; of many the latest."""
+        """The orders that ended since the last call; if too many, the latest."""
 
 
 class SharedTable(Protocol):
     """Counts that several processes share."""
 
     def add(self, sample: Sample, by: int) -> bool:
-        """Add for this process; False if the table has no place for this sample."""
+        """Add for this process; False if the table has no room for this sample."""
 
     def totals(self) -> Counts:
         """The sums over all processes."""
 
 
 class Tally:
-    """Implements `Meter` in memory, from any number of threads."""
+    """Implements `Meter` in memory; safe for any number of threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class Tally:
         self._shared: SharedTable | None = None
 
     def share(self, table: SharedTable) -> None:
-        """Count in this table from now on, and tell the sums of all processes that share it."""
+        """Count in this table from now on, and return the sums of all processes that share it."""
         with self._lock:
             self._shared = table
             for sample, number in list(self._counts.items()):
@@ -105,33 +105,33 @@ class Tally:
                     del self._counts[sample]
 
     def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
-        """Add one, or as many."""
+        """Add `by` to a counter."""
         sample = Sample(counter, label)
         with self._lock:
             if self._shared is None or not self._shared.add(sample, by):
                 self._counts[sample] += by
 
     def ended(self, order_id: UUID) -> None:
-        """Remember an order that ended here; beyond 1,000 the oldest is forgotten."""
+        """Remember an order that ended here; beyond 1,000 the oldest is dropped."""
         with self._lock:
             self._ended.append(order_id)
 
     def take_ended(self) -> list[UUID]:
-        """The orders that ended since this was asked last."""
+        """The orders that ended since the last call."""
         with self._lock:
             taken = list(self._ended)
             self._ended.clear()
             return taken
 
     def counts(self) -> Counts:
-        """All that this process, or all that share its table, counted since they started."""
+        """The counts of this process, or of all that share its table, since they started."""
         with self._lock:
             own = dict(self._counts)
         return own if self._shared is None else {**self._shared.totals(), **own}
 
 
 class MeteredDispatcher:
-    """Implements `execution.ports.Dispatcher` on another one, and counts what that one refused."""
+    """Implements `execution.ports.Dispatcher` on another dispatcher, and counts its failures."""
 
     def __init__(self, dispatcher: Dispatcher, meter: Meter) -> None:
         self._dispatcher = dispatcher
@@ -146,21 +146,21 @@ class MeteredDispatcher:
         *,
         again: bool = False,
     ) -> None:
-        """Start the chain at its first stage, after a delay."""
+        """Start the chain, after a delay."""
         with self._counting():
             self._dispatcher.route(order_id, version, cause, delay_s, again=again)
 
     def confirm(self, submitted: Submitted) -> None:
-        """Start the last stage alone, for one look at the network."""
+        """Start the last stage alone, for a single poll of the network."""
         with self._counting():
             self._dispatcher.confirm(submitted)
 
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
-        """Those of these orders of which a message waits; a look is no message either."""
+        """Those of these orders that have a message in a queue; a failure is not counted."""
         return self._dispatcher.waiting(wanted)
 
     def ping(self) -> None:
-        """Return if messages can be sent now; a ping is no message, and is not counted."""
+        """Check that messages can be sent now; a failure is not counted."""
         self._dispatcher.ping()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""How much one order may be worth: at the reference price when it comes in, at its quotes later."""
+"""The limit on an order's value: by the reference price on arrival, by its quotes later."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,21 +14,21 @@ from orderengine.execution.ports import Orders
 
 
 class ReferencePrices(Protocol):
-    """What an instrument is worth, known without asking a venue."""
+    """Prices of instruments that need no venue."""
 
     def price(self, instrument: Instrument) -> Decimal:
-        """USDC for one whole token, now; raises StorageUnavailable if the time is not known."""
+        """USDC per whole token, now; raises StorageUnavailable if the time is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotionalLimit:
-    """The most that one order may be worth, in whole USDC; 0 is no limit."""
+    """The highest value of one order, in whole USDC; 0 is no limit."""
 
     limit: int
     prices: ReferencePrices
 
     def violation(self, instrument: Instrument, quantity: Decimal) -> Violation | None:
-        """The rule, if so many whole tokens are worth more at the reference price."""
+        """The violated rule if this many whole tokens exceed the limit at the reference price."""
         if not self.limit:
             return None
         price = self.prices.price(instrument)
@@ -45,10 +45,10 @@ class NotionalLimit:
 def require_notional(
     orders: Orders, limit: NotionalLimit, instrument: Instrument, request: NewOrder, key: str | None
 ) -> None:
-    """Refuse an order that is worth too much, unless it was accepted before under its key.
+    """Refuse an order above the limit, unless it was accepted before under its key.
 
-    A client that asks again must hear of the order that it has, however the price has moved. Raises
-    NotionalExceeded, or StorageUnavailable.
+    A client that repeats its request must get its order's answer, however the price has moved.
+    Raises NotionalExceeded, or StorageUnavailable.
     """
     found = limit.violation(instrument, request.quantity)
     if found and not (key and orders.accepted_before(request.client_id, key)):
@@ -56,9 +56,9 @@ def require_notional(
 
 
 def within_notional(route: Route, tolerated: int, limit: int) -> int:
-    """The worst amount to settle at, in base units of USDC: no buy pays more than the limit.
+    """The worst amount to settle at, in base units of USDC; a buy never pays above the limit.
 
-    Raises OrderUnfillable (`NOTIONAL_LIMIT`) if the route itself is worth more.
+    Raises OrderUnfillable (`NOTIONAL_LIMIT`) if the route itself exceeds the limit.
     """
     most = limit * 10**USDC_DECIMALS
     if not limit:

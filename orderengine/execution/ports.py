@@ -1,4 +1,4 @@
-"""What the use cases need from outside, as protocols; adapters and `tests/fakes.py` give it."""
+"""The ports of the use cases, as protocols; adapters and `tests/fakes.py` implement them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,64 +22,64 @@ from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 
 
 class Orders(OrderLists, Protocol):
-    """The store of orders and their events: the truth.
+    """The store of orders and their events: the source of truth.
 
-    Every method raises StorageUnavailable when there is no answer; a write may then have happened.
-    A row of another release that can not be read holds up no other one; who asks for that very
-    order gets OrderUnreadable.
+    Every method raises StorageUnavailable without an answer; a write may have happened nonetheless.
+    An unreadable row of another release never blocks other orders; asking for that order raises
+    OrderUnreadable.
     """
 
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event.
 
-        Raises ClientOrderIdTaken if its client has an order of this name; nothing is stored then.
+        Raises ClientOrderIdTaken, and stores nothing, if the client has an order of this
+        clientOrderId.
         """
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
-        """Store a new order under the client's key; None, and nothing stored, if it is taken.
+        """Store a new order under the client's key; None, and nothing stored, if the key is taken.
 
-        So it is if the client has an order of this name, whose key is another one or none.
-
+        Also None if the client already used this clientOrderId with another key, or without one.
         Raises IdempotencyConflict while another request is storing that key.
         """
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
-        """What was accepted under a client's key, or None."""
+        """The order accepted under a client's key, or None."""
 
     def named(self, client_id: str, client_order_id: str) -> Order | None:
-        """The client's order of this name, or None."""
+        """The client's order with this clientOrderId, or None."""
 
     def forget_keys(self, age_s: float, limit: int) -> int:
-        """Drop up to `limit` keys that are older than `age_s` seconds; returns how many."""
+        """Delete up to `limit` keys that are older than `age_s` seconds; returns how many."""
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
-        """Carry out one move if the order still is at `version` and may make it; else None."""
+        """Make a move if the order is still at `version` and the move is allowed; else None."""
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
-        """Fail an order without reading it; False if it is not at `version`, or over."""
+        """Fail an order without reading it; False if it has ended or is not at `version`."""
 
     def count_recovery(self, order_id: UUID, version: int) -> bool:
-        """Count a recovery of a pending order ahead of its move; False if it has moved."""
+        """Count a recovery of a pending order before its move; False if it has moved."""
 
     def get(self, order_id: UUID) -> Order | None:
-        """The order as it is now, or None."""
+        """The current order, or None."""
 
     def events(self, order_id: UUID, after: int = 0) -> list[OrderEvent]:
-        """The order's events with `seq` beyond `after`, in order, up to one that can not be read.
+        """The order's events with `seq` > `after`, in order, up to the first unreadable one.
 
-        Raises OrderUnreadable if that is the first event.
+        Raises OrderUnreadable if the order's very first event is unreadable.
         """
 
     def events_after(self, seen: Mapping[UUID, int]) -> Sequence[OrderEvent | UnreadableEvent]:
-        """The events of many orders, each beyond the `seq` seen so far, in order per order."""
+        """The events of many orders with `seq` > the given one, sorted per order."""
 
     def count_open(self, client_id: str, limit: int) -> int:
-        """How many orders of a client have not ended; counting stops at `limit`."""
+        """How many open orders a client has; counting stops at `limit`."""
 
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
-        """Take orders whose time for recovery has come, and put off their next time.
+        """Claim orders that are due for recovery, and postpone their next recovery.
 
-        Those whose time came first are taken; the oldest of them is told first.
+        Claims those that have been due for longest; returns them oldest order first.
         """
 
 
@@ -87,7 +87,7 @@ class Orders(OrderLists, Protocol):
 class SwapLeg:
     """The part of a swap that one pool trades: exactly `base_amount`, in base units.
 
-    `base_decimals` are those of the amount; None stands for `Instrument.unstated_decimals`.
+    `base_decimals` are the decimals of the amount; None means `Instrument.unstated_decimals`.
     """
 
     venue: str
@@ -98,7 +98,7 @@ class SwapLeg:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """A swap to sign: all of its legs or none, together at `limit_amount` of USDC or better."""
+    """A swap to sign: all of its legs or none, for `limit_amount` of USDC in total or better."""
 
     order_id: UUID
     attempt: int
@@ -109,19 +109,19 @@ class Swap:
 
     @property
     def base_amount(self) -> int:
-        """What all legs trade together, in base units."""
+        """The base units that all legs trade together."""
         return sum(leg.base_amount for leg in self.legs)
 
 
 class Venue(Protocol):
-    """A place to trade."""
+    """A market that quotes prices."""
 
     @property
     def name(self) -> str:
         """The name shown to clients, e.g. `raydium`."""
 
     def offer(self, instrument: Instrument, side: Side) -> Offer:
-        """Look at the best pool now; what it offers is priced without asking again.
+        """Look at the best pool now; the offer then prices any amount without another request.
 
         Raises VenueUnavailable without an answer, OrderUnfillable if there is no such pool.
         """
@@ -129,19 +129,19 @@ class Venue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A landed swap as the network tells it, leg by leg and over all of them."""
+    """A landed swap as the network reports it, per leg and in total."""
 
     legs: tuple[FillLeg, ...]
     landed_at: datetime
 
     @property
     def base_amount(self) -> int:
-        """What was traded of the base asset, in base units."""
+        """The traded amount of the base asset, in base units."""
         return sum(leg.base_amount for leg in self.legs)
 
     @property
     def quote_amount(self) -> int:
-        """What was paid or got, in base units of USDC."""
+        """The amount paid or received, in base units of USDC."""
         return sum(leg.quote_amount for leg in self.legs)
 
     @property
@@ -166,7 +166,7 @@ class Reverted:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The network knows the signature, and it has not landed yet."""
+    """The network knows the signature, but the transaction has not landed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class SettlementNetwork(Protocol):
 
     @property
     def typical_confirmation_s(self) -> float:
-        """How long after sending a first look at the outcome usually pays."""
+        """How long after sending a transaction the first poll should wait, in seconds."""
 
     def sign(self, swap: Swap) -> SignedTransaction:
         """Sign a swap against a fresh block; nothing is sent."""
@@ -191,28 +191,28 @@ class SettlementNetwork(Protocol):
         """Send signed bytes; sending the same ones again is harmless."""
 
     def look_up(self, signature: str) -> Outcome:
-        """What became of a signature, as far as the network knows now."""
+        """The outcome of a signature, as far as the network knows now."""
 
     def final_height(self) -> int:
-        """The height of the latest block that can not be undone."""
+        """The height of the latest finalized block."""
 
     def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
-        """What became of a transaction whose last valid height is final.
+        """The outcome of a transaction whose last valid height is final.
 
-        The answer Unknown is a proof: nothing in flight can land behind it. Raises
-        NetworkUnavailable also when the network can not give that proof yet.
+        Unknown is a proof that the transaction can never land. Raises NetworkUnavailable also while
+        the network cannot give that proof yet.
         """
 
 
 class EventPublisher(Protocol):
-    """Tells the streams; a loss delays a client's view by a second and loses nothing."""
+    """Publishes to the streams; a lost event only delays a client's view by a second."""
 
     def publish(self, moved: Moved) -> None:
         """Publish a stored event, bounded in time; never raises."""
 
 
 class Dispatcher(Protocol):
-    """Hands work to the workers; every method raises DispatchUnavailable if it could not."""
+    """Dispatches work to the workers; every method raises DispatchUnavailable if it cannot."""
 
     def route(
         self,
@@ -223,19 +223,19 @@ class Dispatcher(Protocol):
         *,
         again: bool = False,
     ) -> None:
-        """Start the chain at its first stage, after a delay.
+        """Start the chain, after a delay.
 
-        `again`: an earlier message of the same kind came to nothing, and this one is counted.
+        `again`: an earlier message of the same kind had no effect, and this one is counted.
         """
 
     def confirm(self, submitted: Submitted) -> None:
-        """Start the last stage alone, for one look at the network."""
+        """Start the last stage alone, for a single poll of the network."""
 
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
-        """Those of these orders, each at a version, of which a message waits for a worker."""
+        """Those of these orders that have a message of the given version in a queue."""
 
     def ping(self) -> None:
-        """Return if messages can be sent now."""
+        """Check that messages can be sent now."""
 
 
 class Clock(Protocol):
@@ -246,49 +246,49 @@ class Clock(Protocol):
 
 
 class OrderCache(Protocol):
-    """The latest state of recent orders, close by; it may be behind by two seconds."""
+    """A cache of the latest state of recent orders; it may lag by two seconds."""
 
     def get(self, order_id: UUID) -> Order | None:
         """The cached order, or None if it is not cached or the cache gives no answer."""
 
 
 class QuoteBoard(Protocol):
-    """Asks all venues at the same time."""
+    """Asks all venues concurrently."""
 
     def collect(
         self, instrument: Instrument, side: Side
     ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
-        """The offers in hand, and for each venue without one its error."""
+        """The offers, and the error of each venue without one."""
 
 
 class Probes(Protocol):
-    """Looks at what the service stands on; every look is bounded in time and never raises."""
+    """Checks the services that the engine depends on; bounded in time, never raises."""
 
     def database_fault(self) -> StorageFault | None:
-        """None when orders can be written and the schema is current, else what is wrong."""
+        """Why orders cannot be written, or that the schema is not current; else None."""
 
     def lacks_connections(self) -> bool:
-        """Whether a statement found no connection to PostgreSQL within the last minute."""
+        """Whether a statement got no connection to PostgreSQL within the last minute."""
 
     def redis_trouble(self) -> tuple[str, str] | None:
-        """Why Redis is of no use, and that in words; for the start, since it takes seconds."""
+        """Cause and explanation if Redis is unusable; takes seconds, so only for the start."""
 
     def degraded(self) -> Mapping[str, str]:
-        """What is missing without stopping the service, each with its cause: `redis`, `worker`."""
+        """What is down without stopping the service, with causes: `redis`, `worker`."""
 
 
 class Circuit(Protocol):
-    """Remembers that a dependency failed a moment ago, so that it is not waited for each time."""
+    """A circuit breaker: remembers a recent failure, so that not every call waits for it."""
 
     @property
     def cause(self) -> str:
-        """Why it failed the last time, in one word."""
+        """The cause of the last failure, in one word."""
 
     def allows(self) -> bool:
-        """True if a call may be made now; the caller then reports how it went."""
+        """True if a call may be made now; the caller then reports its result."""
 
     def failed(self, error: Exception) -> None:
-        """Report a call without an answer."""
+        """Report a call that got no answer."""
 
     def succeeded(self) -> None:
-        """Report a call with an answer."""
+        """Report a call that got an answer."""

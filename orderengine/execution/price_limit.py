@@ -1,4 +1,4 @@
-"""The worst amount that an order may be settled at: tolerance, `worstPrice`, notional limit."""
+"""The worst amount to settle an order at: tolerance, `worstPrice`, notional limit."""
 
 from decimal import Decimal
 
@@ -12,10 +12,10 @@ from orderengine.execution.ports import Reverted
 
 
 def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
-    """The strictest of the limits, in base units of USDC; `max_notional` is in USDC, 0 is none.
+    """The strictest limit, in base units of USDC; `max_notional` is in USDC, 0 is none.
 
-    Raises OrderUnfillable if the route itself is beyond the worst price (`PRICE_LIMIT`) or worth
-    more than an order may be (`NOTIONAL_LIMIT`).
+    Raises OrderUnfillable if the route itself is beyond the worst price (`PRICE_LIMIT`) or above
+    the notional limit (`NOTIONAL_LIMIT`).
     """
     within = within_notional(route, route.limit_amount(order.slippage_tolerance_bps), max_notional)
     if order.worst_price is None:
@@ -29,10 +29,10 @@ def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
 
 
 def failure_of(order: Order, reverted: Reverted) -> AttemptFailed:
-    """What a transaction that landed with an error means for its order.
+    """The failure that a transaction which landed with an error means for its order.
 
-    Beyond a limit that `worst_price` set, the market is beyond what the client ever accepts, and
-    the order ends at once; beyond one that the tolerance set, a fresh quote may still be had.
+    If `worst_price` set the limit, the client never accepts the market's price, and the order ends
+    at once. If the tolerance set it, a fresh quote may still work.
     """
     if not reverted.slippage_exceeded:
         return AttemptFailed(FailureReason.CHAIN_ERROR, reverted.detail)

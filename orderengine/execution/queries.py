@@ -1,4 +1,4 @@
-"""Reading: an order, the list of orders, and what the venues would give now."""
+"""Queries: an order, the list of orders, and the route that the venues offer now."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -13,9 +13,9 @@ from orderengine.execution.ports import OrderCache, Orders, QuoteBoard
 
 
 def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID) -> Order | None:
-    """The client's order, from the cache if it is there; another client's is as good as none.
+    """The client's order, from the cache if possible; None for another client's order.
 
-    Raises StorageUnavailable if neither answers.
+    Raises StorageUnavailable if neither store nor cache answers.
     """
     order = cache.get(order_id) or orders.get(order_id)
     return order if order is not None and order.client_id == client_id else None
@@ -24,16 +24,16 @@ def find_order(orders: Orders, cache: OrderCache, client_id: str, order_id: UUID
 def find_events(
     orders: Orders, cache: OrderCache, client_id: str, order_id: UUID, after: int = 0
 ) -> list[OrderEvent] | None:
-    """The events of the client's order with `seq` beyond `after`, or None without such an order.
+    """The events of the client's order with `seq` > `after`, or None if there is no such order.
 
-    From the first one on there is always one, unless they were pruned.
+    From the beginning (`after` 0) there is at least one, unless they were pruned.
     """
     order = find_order(orders, cache, client_id, order_id)
     return None if order is None else orders.events(order_id, after)
 
 
 def list_orders(orders: OrderLists, wanted: OrderFilter) -> tuple[list[Order], Position | None]:
-    """One page of orders, newest first, and where it ends if another page may follow."""
+    """One page of orders, newest first, and its end position if another page may follow."""
     page = orders.page(wanted)
     if len(page) < wanted.limit:
         return page, None
@@ -43,8 +43,8 @@ def list_orders(orders: OrderLists, wanted: OrderFilter) -> tuple[list[Order], P
 def find_route(board: QuoteBoard, wanted: Wanted) -> Route:
     """The route that an order would take now.
 
-    Raises AttemptFailed (`NO_QUOTE`) while a venue whose answer is missing may yet fill it, else
-    OrderUnfillable if none is deep enough.
+    Raises AttemptFailed (`NO_QUOTE`) if a venue that did not answer might fill it, else
+    OrderUnfillable if no venue is deep enough.
     """
     return route_from_answers(wanted, *board.collect(wanted.instrument, wanted.side))
 
@@ -52,7 +52,7 @@ def find_route(board: QuoteBoard, wanted: Wanted) -> Route:
 def route_from_answers(
     wanted: Wanted, offers: Sequence[Offer], errors: Mapping[str, Exception]
 ) -> Route:
-    """Choose among the answers; one venue that answered suffices. Raises as `find_route`."""
+    """Choose among the answers; one answer suffices. Raises as `find_route` does."""
     said = dict(errors)
     if offers:
         texts = {name: str(error) for name, error in errors.items()}

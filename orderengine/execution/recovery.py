@@ -1,6 +1,6 @@
-"""Recovery: whatever a crash, a lost message or an outage left behind goes on from its row.
+"""Recovery: continues from its row any order that a crash, lost message or outage left behind.
 
-One mechanism for every crash point, driven by the state of the row and not by what went wrong.
+One mechanism serves every crash point: it depends on the row's state, not on what went wrong.
 """
 
 import time
@@ -27,15 +27,15 @@ log = structlog.get_logger(__name__)
 
 CLAIM_LIMIT = 200
 REST_FACTOR = 9
-"""The rest after a look through the queues, in times of what the look took."""
+"""The rest after a search of the queues, as a multiple of the search's time."""
 
 
 class Recovery:
-    """Dispatches the rest of the chain for orders that are due and that no message waits for.
+    """Dispatches the rest of the chain for due orders that have no message in a queue.
 
-    A message that waits in a queue brings its order on without help: another one would only make
-    the queue longer. To look for it takes as long as the queues are long; a round that looked for
-    a while is followed by a rest, so that a backlog leaves the workers nine tenths of their time.
+    A waiting message continues its order without help; another message would only lengthen the
+    queue. The search takes longer the longer the queues are. After a slow search recovery rests, so
+    that a backlog leaves the workers nine tenths of the time.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,12 +44,12 @@ class Recovery:
         self._rests_until = float("-inf")
 
     def run_once(self) -> int:
-        """One round; returns how many orders were due.
+        """Run one round; returns how many orders were due.
 
-        Raises DispatchUnavailable before anything is claimed, when the queues can not be looked
-        through, or at the first message that the broker does not take: what was claimed and not
-        dispatched is due again within seconds. An order that can not be brought back is logged and
-        keeps none of the others waiting.
+        Raises DispatchUnavailable before claiming anything if the broker is unavailable, if the
+        queues cannot be searched, or at the first message that the broker refuses. Orders claimed
+        but not dispatched are due again within seconds. An order that cannot be recovered is logged
+        and does not block the others.
         """
         if self._clock() < self._rests_until:
             return 0
@@ -70,7 +70,7 @@ class Recovery:
         except QueuesTooLong:
             self._rest_after(began)
             raise
-        # No rest after a wait for a broker that gave no answer: recovery is wanted when it is back.
+        # No rest if the broker gave no answer: recovery must run as soon as the broker is back.
         self._rest_after(began)
         return found
 
@@ -80,7 +80,7 @@ class Recovery:
 
 
 def _bring_back(engine: Engine, order: Order | Unreadable) -> None:
-    # The request that placed it is named here, and on what is dispatched for it.
+    # Log lines and dispatched messages carry the id of the request that placed the order.
     request = {} if order.request_id is None else {"request_id": order.request_id}
     with bound_contextvars(**request), logging_as("recovery", order.order_id, order.attempt):
         try:
@@ -93,9 +93,9 @@ def _bring_back(engine: Engine, order: Order | Unreadable) -> None:
 
 def _recover(engine: Engine, order: Order | Unreadable) -> None:
     if order.status is None:
-        return  # a later release knows how to go on: nothing is sent, and no count ends it
+        return  # a status of a later release: only that release may continue or end the order
     if order.status is OrderStatus.SUBMITTED:
-        # What was signed may land: no count of anything ends such an order, read or unread.
+        # A signed transaction may land: no count may end the order, whether or not it is readable.
         if isinstance(order, Unreadable):
             return
         engine.dispatcher.confirm(Submitted.of(order))
@@ -112,11 +112,11 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
 
 
 def _give_up(engine: Engine, order: Order | Unreadable) -> None:
-    """Fail an order that brought its worker down each time; nothing of it was ever signed."""
+    """Fail an order that crashed its worker each time; none of its transactions was signed."""
     detail = f"recovered {order.recoveries} times in attempt {order.attempt} without getting on"
     failure = Fail(FailureReason.ENGINE_ERROR, detail)
     if isinstance(order, Unreadable):
-        # Not published, since it can not be read: streams find its end in the events.
+        # Not published, because it is unreadable: streams find its end in the events.
         engine.orders.give_up(order.order_id, order.version, failure)
         return
     try:

@@ -1,8 +1,8 @@
 """The four stages of an order: route, build, submit, confirm.
 
-Each stage makes one fenced move. A stage that finds the order moved on raises Superseded; a stage
-that ends the attempt raises AttemptEnded. TransientFault asks for the same stage again, and
-anything else leaves the order where it is, for recovery.
+Each stage makes one fenced move. It raises Superseded if the order has moved on, AttemptEnded if it
+ended the attempt, and TransientFault to be run again. Any other error leaves the order unchanged,
+for recovery.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How often this message was tried before, and whether it may be tried again."""
+    """How often this message was tried before, and whether another try is left."""
 
     made: int
     left: bool
@@ -64,10 +64,10 @@ def route_order(
 ) -> Routed:
     """Quote every venue and choose the best for the client's side.
 
-    A second try of the same message finds the order moved by its first one and goes on there.
-    One that recovery sent `again` is counted before it moves a pending order, so that an order
-    which brings its worker down before its first step is given up in the end.
-    Raises VenueUnavailable while no venue answers and a try is left.
+    A retry of the same message continues from the move that the first try made. A message that
+    recovery sent `again` is counted before it moves a pending order, so that an order which crashes
+    its worker before the first step is given up in the end.
+    Raises VenueUnavailable if no venue answers and a try is left.
     """
     if tries.made:
         order = _resume_routing(engine, order_id, version)
@@ -114,8 +114,8 @@ def _log_decision(order: Order, route: Route) -> None:
 def build_order(engine: Engine, routed: Routed) -> Built:
     """Store the route and the worst amount to settle at.
 
-    An expired quote is taken anew in the same attempt, later each time; only when that happens
-    again and again does it end the attempt.
+    An expired quote starts a new quote in the same attempt, after a growing delay; after repeated
+    expiry the attempt ends.
     """
     build = Build(routed.route, routed.limit_amount)
     try:
@@ -136,9 +136,9 @@ def _take_quotes_anew(engine: Engine, order: Order) -> None:
 
 
 def submit_order(engine: Engine, built: Built, tries: Tries = FIRST_TRY) -> Submitted:
-    """Sign what the row says, commit the signed bytes, and only then send them.
+    """Sign the swap in the row, commit the signed bytes, and only then send them.
 
-    Raises NetworkUnavailable while the network lets nothing be signed and a try is left.
+    Raises NetworkUnavailable if the network cannot sign now and a try is left.
     """
     order = engine.at_move(built.order_id, built.version)
     transaction = _sign(engine, order, tries)
@@ -146,7 +146,8 @@ def submit_order(engine: Engine, built: Built, tries: Tries = FIRST_TRY) -> Subm
     try:
         engine.network.send(transaction)
     except NetworkUnavailable as error:
-        # The bytes may have arrived: only the network's word on the signature counts from here.
+        # The bytes may have arrived: from here only the network's answer about the signature
+        # counts.
         log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
     return Submitted.of(submitted)
 
@@ -167,7 +168,7 @@ def _swap(engine: Engine, order: Order) -> Swap:
     if order.route is None or order.limit_amount is None:
         raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
     instrument, route = engine.instruments.get(order.symbol), order.route
-    # A release with other decimals may have routed it: the route says what its amounts mean.
+    # A release with other decimals may have routed it: the route states those of its amounts.
     base_amount = int(order.quantity.scaleb(route.base_decimals))
     unstated = route.base_decimals == instrument.unstated_decimals
     decimals = None if unstated else route.base_decimals
@@ -184,7 +185,7 @@ def _swap(engine: Engine, order: Order) -> Swap:
 
 
 class Look(Enum):
-    """What one look at the network came to."""
+    """The result of one poll of the network."""
 
     CONFIRMED = auto()
     IN_FLIGHT = auto()
@@ -192,9 +193,10 @@ class Look(Enum):
 
 
 def confirm_order(engine: Engine, submitted: Submitted) -> Look:
-    """Ask the network once, and send again what it does not know; unless confirmed, ask later.
+    """Poll the network once, and send again if it does not know the signature.
 
-    A transaction that landed with an error, or can provably not land any more, ends the attempt.
+    Any result but CONFIRMED needs another poll. A transaction that landed with an error, or that
+    provably cannot land any more, ends the attempt.
     """
     outcome: Outcome | None = engine.network.look_up(submitted.signature)
     if isinstance(outcome, Unknown):
@@ -219,8 +221,8 @@ def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | Unknown) 
 def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
     """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
 
-    None after sending; Unknown comes back only as that proof. The order of the two questions is
-    what makes it one: the height first, the signature afterwards.
+    None after sending; Unknown only as that proof. The proof needs this order of requests: first
+    the height, then the signature.
     """
     order = engine.current(submitted.order_id, submitted.version)
     transaction = order.transaction
@@ -233,7 +235,7 @@ def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome
 
 
 def _end_attempt(engine: Engine, order: Order | Submitted, failure: AttemptFailed) -> AttemptEnded:
-    """End the attempt, and give the caller what to raise."""
+    """End the attempt, and return the error for the caller to raise."""
     engine.end_attempt(order.order_id, order.version, failure)
     return AttemptEnded(str(failure))
 

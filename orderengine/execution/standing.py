@@ -1,4 +1,4 @@
-"""Where the orders of a client stand: what a stream of all of them is held against."""
+"""The latest steps of a client's orders, against which a stream of them is checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The latest step of an order: its `seq`, when it began, and the transaction that wrote it."""
+    """The latest step of an order: its `seq`, its time, and the number of its transaction."""
 
     seq: int
     moved_at: datetime
@@ -19,9 +19,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The orders of a client that were asked for, at one moment of the database's clock.
+    """The requested orders of a client, at one moment of the database's clock.
 
-    Transactions with a number below `horizon` were over, and all that they wrote was seen.
+    Every transaction with a number below `horizon` had ended, and all its writes were visible.
     """
 
     looked_at: datetime
@@ -33,7 +33,7 @@ class ClientOrders(Protocol):
     """Finds the orders of clients; raises StorageUnavailable when there is no answer."""
 
     def look(self, ended_since: Mapping[str, datetime | None], limit: int) -> Mapping[str, Look]:
-        """For each client all orders that have not ended, and those whose last step began since.
+        """For each client all open orders, and those whose last step began since the given time.
 
-        None asks for no ended ones. At most `limit` of either kind are told for each client.
+        None asks for open ones only. Returns at most `limit` of either kind per client.
         """

@@ -1,4 +1,4 @@
-"""Rows of another release, in a form that this one does not know."""
+"""Rows of another release that this one cannot read."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,9 +8,9 @@ from orderengine.domain.order import OrderStatus
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What can still be read of an order whose row does not read as one any more.
+    """The readable part of an order row that does not form an order of this release.
 
-    `status` is None for one that only a later release knows.
+    `status` is None if only a later release knows it.
     """
 
     order_id: UUID
@@ -23,7 +23,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableEvent:
-    """A stored event of another release, in a form that this one does not know."""
+    """A stored event of another release that this one cannot read."""
 
     order_id: UUID
     seq: int

@@ -1,4 +1,4 @@
-"""Watching the engine: what the metrics and the readiness tell, gathered within bounds."""
+"""Gathers the figures for metrics and readiness, at a bounded cost."""
 
 import threading
 import time
@@ -15,17 +15,17 @@ from orderengine.execution.meter import Counts, Tally
 log = structlog.get_logger(__name__)
 
 FRESH_S = 1.5
-"""How long figures are told again before they are read anew."""
+"""How long figures are reused before they are read again."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenOrders:
-    """The orders that have not ended; ages in seconds, 0 where there is none.
+    """The open orders; ages in seconds, 0 where there is none.
 
-    `waiting_s` is for how long the first one of each status has been in it. `stuck` counts those
-    that were submitted longer ago than an answer of the network should take.
+    `waiting_s` is how long the first order of each status has been in it. `stuck` counts the orders
+    submitted longer ago than the network should need to answer.
     """
 
     by_status: Mapping[OrderStatus, int]
@@ -36,7 +36,7 @@ class OpenOrders:
 
 
 class Step(NamedTuple):
-    """A kind of event: its status, and the reason or cause in its data (or nothing)."""
+    """A kind of event: its status, and the reason or cause in its data, or an empty text."""
 
     status: OrderStatus
     cause: str
@@ -49,17 +49,17 @@ class OrderFigures(Protocol):
     """Figures from the store of orders; every method raises StorageUnavailable."""
 
     def open_orders(self) -> OpenOrders:
-        """The orders that have not ended."""
+        """The open orders."""
 
     def steps(self) -> Steps:
-        """How often orders ended, attempts failed and orders were recovered, since ever."""
+        """Totals of ended orders, failed attempts and recoveries since the beginning."""
 
     def sum_up(self, limit: int) -> int:
-        """Add about `limit` steps of a while ago to the running totals; returns how many."""
+        """Add about `limit` steps older than a minute to the running totals; returns how many."""
 
 
 class SharedCounts(Protocol):
-    """What all workers counted together."""
+    """The counts of all workers together."""
 
     def read(self) -> Counts | None:
         """The counts, or None without an answer."""
@@ -69,10 +69,10 @@ class SharedCounts(Protocol):
 
 
 class Signs(Protocol):
-    """Signs of life, bounded in time; never raises."""
+    """Health checks, bounded in time; they never raise."""
 
     def degraded(self) -> Mapping[str, str]:
-        """What is missing, each with its cause: `redis`, `worker`."""
+        """What is down, with causes: `redis`, `worker`."""
 
     def database_fault(self) -> StorageFault | None:
         """Why no order can be written, or None."""
@@ -80,24 +80,24 @@ class Signs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that a web process can tell; None where what would tell it gives no answer."""
+    """All figures of a web process; None where the source gives no answer."""
 
     missing: frozenset[str]
     open_orders: OpenOrders | None
     steps: Steps | None
     of_workers: Counts | None
     of_this_service: Counts
-    """Of all processes behind the port of the one that tells it."""
+    """The counts of all processes behind this process's port."""
     queued: Mapping[str, int] | None = None
     causes: Mapping[str, str] = field(default_factory=dict)
-    """Why what is missing is so, where that is known."""
+    """The cause of each entry of `missing`, where known."""
     storage_fault: StorageFault | None = None
 
 
 class Watch:
-    """Reads the figures when they are asked for, at most every `fresh_s` seconds.
+    """Reads the figures on demand, at most once in `fresh_s` seconds.
 
-    However many ask at the same time, one of them reads and the others wait for it.
+    If many callers ask at the same time, one of them reads and the others wait for it.
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class Watch:
         self._fault = _Kept(signs.database_fault, fresh_s)
 
     def open_orders(self) -> OpenOrders | None:
-        """The orders that have not ended, or None while PostgreSQL gives no answer."""
+        """The open orders, or None while PostgreSQL gives no answer."""
         return self._open_orders()
 
     def figures(self) -> Figures:
-        """Everything; never raises. What is away costs one time-out, not one for each figure."""
+        """All figures; never raises. A server that is down costs one time-out in total."""
         fault = self._fault()
         gives_no_answer = fault is not None and fault.cause is StorageCause.NO_ANSWER
         open_orders = None if gives_no_answer else self._open_orders()
@@ -144,12 +144,12 @@ def _or_none(read: Callable[[], T]) -> T | None:
     except StorageUnavailable as error:
         log.warning("figures_unavailable", error=str(error))
     except Exception:
-        log.exception("figures_failed")  # the other figures are wanted all the more
+        log.exception("figures_failed")  # the other figures must still be read
     return None
 
 
 class _Kept(Generic[T]):
-    """A value that is read again once it is too old."""
+    """A value that is read again when it is too old."""
 
     def __init__(self, read: Callable[[], T], fresh_s: float) -> None:
         self._read = read

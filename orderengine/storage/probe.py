@@ -63,7 +63,7 @@ class Room:
 
 
 def database_fault(engine: Engine) -> StorageFault | None:
-    """The fault that keeps orders from being written, or the schema's; None if there is none.
+    """Why orders cannot be written, or that the schema is not current; else None.
 
     Never raises. A fault that only a write can show, such as a full disk, comes from this process's
     last write, if that was a moment ago.

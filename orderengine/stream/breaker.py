@@ -1,4 +1,4 @@
-"""The breaker: while Redis does not answer, nobody waits for it."""
+"""The circuit breaker: while Redis does not answer, no caller waits for it."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ STEADY_S = 3.0
 
 
 class Breaker:
-    """Implements `execution.ports.Circuit`: after a failure Redis is skipped for `skip_s` seconds.
+    """Implements `execution.ports.Circuit`: after a failure, calls skip Redis for `skip_s` seconds.
 
-    Then one caller may try, and everybody again once that went well. Shared by all that uses Redis
-    in one process, from any thread: an outage costs the process one time-out a period, not one a
-    request. It is one line in the log, also where Redis answers reads and refuses writes: it ends
-    there with the first success that comes `STEADY_S` after the last failure.
+    Then one caller tries; after its success all callers may. All users of Redis in a process share
+    one breaker, from any thread, so that an outage costs the process one time-out per period, not
+    one per request. An outage is one line in the log, also if Redis answers reads and refuses
+    writes: it ends with the first success that comes `STEADY_S` after the last failure.
     """
 
     def __init__(self, skip_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,11 +34,11 @@ class Breaker:
 
     @property
     def cause(self) -> str:
-        """Why Redis was not of use the last time that it was not: a `RedisCause`."""
+        """The cause of the last failure: a `RedisCause`."""
         return self._cause
 
     def allows(self) -> bool:
-        """True if Redis may be asked now; the caller then reports how that went."""
+        """True if Redis may be called now; the caller then reports the result."""
         with self._lock:
             if not self._out:
                 return True

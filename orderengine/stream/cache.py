@@ -1,4 +1,4 @@
-"""The active-order cache: the latest state of recent orders, written by the publisher."""
+"""The cache of recent orders' latest states, which the publisher writes."""
 
 from uuid import UUID
 
@@ -30,4 +30,4 @@ class RedisOrderCache:
         try:
             return cached_order(held)
         except UNREADABLE:
-            return None  # written by another release; PostgreSQL knows the order too
+            return None  # written by another release; PostgreSQL has the order, too

@@ -1,4 +1,4 @@
-"""Redis clients that answer in time or not at all, and leave a server that takes no writes."""
+"""Redis clients that answer in time or not at all, and leave a server that refuses writes."""
 
 from typing import Any, cast
 
@@ -9,14 +9,14 @@ from redis.retry import Retry
 from orderengine.redis_errors import is_from_replica, is_to_be_left
 
 REDIS_ERRORS = (redis.RedisError, OSError)
-"""What an answer that did not come, or a refusal, raises."""
+"""Raised for a missing answer or a refusal."""
 
 MAX_CONNECTIONS = 10_000
 _ANY_KEY = "orderengine:primary"
 
 
 class Pool(redis.ConnectionPool):
-    """A pool of connections that can be left all at once."""
+    """A pool whose connections can all be dropped at once."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._departures = 0
@@ -24,34 +24,33 @@ class Pool(redis.ConnectionPool):
         super().__init__(*args, **options)
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
-        """A connection that nobody uses."""
+        """An unused connection."""
         departures = self._departures
         connection = super().get_connection(*args, **options)
         self._lent[connection] = departures
         return connection
 
     def release(self, connection: Any) -> None:
-        """Take a connection back; it is closed if it was left meanwhile."""
+        """Take a connection back; closes it if `leave` was called meanwhile."""
         if self._lent.pop(connection, self._departures) != self._departures:
             connection.disconnect()
         super().release(connection)
 
     def leave(self) -> None:
-        """Close the connections that nobody uses, and the others as soon as they come back.
+        """Close idle connections now, and the others when they come back.
 
-        A peer that vanished without a word leaves every pooled connection dead, and each of them
-        would cost its own time-out; a server that was demoted would refuse on each.
+        After a peer vanishes silently, every pooled connection is dead, and each would cost its own
+        time-out. A demoted server would refuse on each of them.
         """
         self._departures += 1
         self.disconnect(inuse_connections=False)
 
 
 class Client(redis.Redis):
-    """A client that leaves a server which gives no answer, or takes no writes now.
+    """A client that drops its connections to a server that does not answer or refuses writes.
 
-    A command that such a server has refused is sent once more, over a new connection: that one may
-    lead to another server, and nothing has happened. `demotions` counts the answers of servers
-    that are no primary any more.
+    It repeats a refused command once, over a new connection: the refusal had no effect, and the new
+    connection may lead to another server. `demotions` counts answers of former primaries.
     """
 
     demotions = 0
@@ -67,29 +66,28 @@ class Client(redis.Redis):
         return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def require_primary(self) -> None:
-        """Raise the refusal of a server that is no primary; by then its connections are left.
+        """Raise the refusal of a server that is not a primary, and drop the connections to it.
 
-        A replica answers whoever only reads, also when it follows no primary any more. GETEX
-        without options changes nothing, and is a write to every server.
+        A replica answers reads even if it follows no primary any more. GETEX without options
+        changes nothing, yet every server treats it as a write.
         """
         self.getex(_ANY_KEY)
 
     def note(self, error: Exception) -> None:
-        """Leave the server if this error of one of its connections says so."""
+        """Drop the connections to the server if this error, of one of them, calls for it."""
         if is_to_be_left(error):
             self.demotions += is_from_replica(error)
             self.connection_pool.leave()  # type: ignore[attr-defined]  # made by `create_client`
 
 
 def create_client(url: str, timeout_s: float) -> Client:
-    """Make a client whose every wait on the network ends after `timeout_s` seconds.
+    """Make a client whose every network wait ends after `timeout_s` seconds.
 
-    `url` is `redis://` or `rediss://`; nothing is connected yet. A command that was not refused is
-    sent once and never again: `redis.Redis` would try ten more times, and the caller has a better
-    use for the time. A connection is looked at when it is taken from the pool, so that one which
-    the server closed costs nothing; a PING before a command would take as long to fail as the
-    command itself, hence no health check. RESP2 suffices, and keeps redis-py from negotiating
-    maintenance notifications.
+    `url` is `redis://` or `rediss://`; nothing is connected yet. Only a refused command is sent
+    again: `redis.Redis` would retry ten times, and its caller has no time for that. Taking a
+    connection from the pool checks it, so that one which the server closed costs nothing. There is
+    no health check, because a PING would take as long to fail as the command itself. RESP2
+    suffices, and keeps redis-py from negotiating maintenance notifications.
     """
     pool = Pool.from_url(
         url,
@@ -99,7 +97,7 @@ def create_client(url: str, timeout_s: float) -> Client:
         socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
-        # The threads of a process bound its connections; redis-py's own bound of 100 raises.
+        # A process's threads bound its connections; redis-py raises at its default of 100.
         max_connections=MAX_CONNECTIONS,
     )
     return cast("Client", Client.from_pool(pool))

@@ -20,27 +20,27 @@ BATCH = 100
 ROOM_FOR_ORDER = 5
 
 CLOCK_SLACK = timedelta(seconds=5)
-"""By how much the database's clock may be set back without an order being overlooked."""
+"""How far the database's clock may be set back without an order being missed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many events wait for a slow reader at most, and how many orders are followed at once."""
+    """Limits: events waiting for a slow reader, and orders followed at once."""
 
     events: int = 512
     orders: int = 10_000
 
 
 class ClientFollower:
-    """Puts the events of all orders of one client into a queue, those of each order in order.
+    """Queues the events of all orders of one client, each order's events in order.
 
-    Orders are followed from their first event on: those that `first` finds, but for what was `sent`
-    on a stream before, and all that were accepted after it. A live event is taken if it is the next
-    of its order; anything else is read from the store, in the order of the orders' last steps. At
-    most so many events wait as the bounds allow, and what comes on top is read when there is room.
-    `next` also hands out cursors, from the beginning on: going on from one misses nothing.
+    It follows the orders in `first`, except those already `sent` on an earlier stream, and all
+    orders accepted later. It takes a live event if that is the next of its order, and reads any
+    other from the store, ordered by the orders' last steps. The queue never exceeds the bounds;
+    further events are read when there is room. `next` also returns cursors, from the beginning on:
+    a stream that resumes at one misses nothing.
 
-    `offer` and `next` are for any thread; what looks and reads is for one.
+    Any thread may call `offer` and `next`; all looks and reads are for one thread.
     """
 
     ended = False
@@ -105,18 +105,18 @@ class ClientFollower:
 
     @property
     def overrun(self) -> bool:
-        """True when more orders are on their way than can be followed: time to give up."""
+        """True when more orders are open than can be followed: the stream must end."""
         with self._changed:
             return len(self._known) > self._bounds.orders
 
     @property
     def wants_a_look(self) -> bool:
-        """True for a new one, and after an event of an order that it does not know."""
+        """True for a new follower, and after an event of an order that it does not know."""
         with self._changed:
             return self._is_hinted
 
     def offer(self, event: OrderEvent) -> bool:
-        """Take a live event, never blocking; True if the store is to be asked for what lacks."""
+        """Take a live event without blocking; True if missing events must be read."""
         with self._changed:
             if event.order_id not in self._known and not self._meet(event):
                 return self._is_hinted and self._has_room()
@@ -132,13 +132,13 @@ class ClientFollower:
                 self._behind.move_to_end(event.order_id, last=False)
 
     def about_to_look(self) -> datetime:
-        """Since when ended orders matter; what is hinted from here on wants another look."""
+        """The time from which ended orders matter; later hints need another look."""
         with self._changed:
             self._is_hinted = False
             return self._since
 
     def learn(self, look: Look) -> None:
-        """Compare with where the orders stand: whatever is missing is to be read."""
+        """Compare with the orders' latest steps, and mark missing events to be read."""
         with self._changed:
             self._compare(look)
             self._since = max(self._since, look.looked_at - CLOCK_SLACK)
@@ -146,7 +146,7 @@ class ClientFollower:
             self._make_cursor(look)
 
     def due(self, most: int = BATCH) -> Mapping[UUID, int]:
-        """Up to `most` orders to be read, each with the `seq` that it has; none without room."""
+        """Up to `most` orders to read, each with the `seq` that it has; empty without room."""
         with self._changed:
             self._has_asked = False
             if not self._has_room():
@@ -158,9 +158,9 @@ class ClientFollower:
             return {order_id: self._known[order_id].seen for order_id in orders}
 
     def settle(self, due: Collection[UUID], found: Collection[UUID]) -> bool:
-        """Close the reading of what was due; True if more is to be read at once.
+        """Finish the reading of due orders; True if more must be read at once.
 
-        An order that has ended, and of which nothing is stored any more, is not waited for.
+        An ended order with no events left in the store is not waited for.
         """
         with self._changed:
             for order_id in due:
@@ -173,9 +173,9 @@ class ClientFollower:
             return self._asks_for_more()
 
     def _meet(self, event: OrderEvent) -> bool:
-        """Follow an order that is not known; False if it may be one that has been forgotten.
+        """Follow an unknown order; False if it may be one that this follower has dropped.
 
-        Such an order ended before the horizon, hence all of its events began before it.
+        A dropped order ended before `_since`, so all of its events began earlier.
         """
         if len(self._known) > self._bounds.orders:
             return False
@@ -210,14 +210,14 @@ class ClientFollower:
         return 2 * len(self._queue) <= self._bounds.events
 
     def _asks_for_more(self) -> bool:
-        """True once until it was answered, if there is room for what is lacking."""
+        """True if events are missing and there is room, once until the request is answered."""
         if not self._behind or self._has_asked or not self._has_room():
             return False
         self._has_asked = True
         return True
 
     def _leave_out(self, first: Look, sent: Sent | None) -> None:
-        """Go on with these orders where they stand."""
+        """Mark the orders that were already sent as known."""
         for order_id, standing in first.orders.items():
             if sent and sent.includes(standing):
                 self._known[order_id] = Known.in_full(standing)
@@ -228,7 +228,7 @@ class ClientFollower:
             known = self._known.get(order_id)
             if known is None:
                 if standing.has_ended and standing.moved_at < self._since:
-                    continue  # told because another stream of this client asked for it
+                    continue  # found only because another stream of this client asked for it
                 known = self._known[order_id] = Known()
             known.standing = standing
             if known.seen < standing.seq:
@@ -238,7 +238,7 @@ class ClientFollower:
             self._behind[order_id] = None  # it has ended, by a step that began long before
 
     def _open_but_not_in(self, look: Look) -> list[UUID]:
-        """Orders of an earlier look; one that is only known live may be younger than this one."""
+        """Open orders of an earlier look; one known only from live events may be newer."""
         return [
             order_id
             for order_id, known in self._known.items()
@@ -246,14 +246,14 @@ class ClientFollower:
         ]
 
     def _forget_ended(self) -> None:
-        """Drop what no later look will find."""
+        """Drop orders that no later look will find."""
         for order_id, known in list(self._known.items()):
             if known.ended_at is not None and known.ended_at < self._since:
                 del self._known[order_id]
                 self._behind.pop(order_id, None)
 
     def _make_cursor(self, look: Look) -> None:
-        """Remember from where to go on once all that the look has found is queued."""
+        """Prepare the cursor to send once everything that the look has found is queued."""
         if self._cursor is not None:
             return
         self._cursor = safe_time(look)
@@ -264,25 +264,25 @@ class ClientFollower:
         self._tell_cursor()
 
     def _has_queued(self, order_id: UUID, seq: int) -> bool:
-        """True if this event was queued, on this stream or before its beginning."""
+        """True if this event was queued, on this stream or an earlier one."""
         known = self._known.get(order_id)
         return known is None or known.seen >= seq
 
     def _tell_cursor(self) -> None:
-        """Queue the cursor when nothing of it is missing any more, if it is worth telling."""
+        """Queue the prepared cursor when nothing before it is missing, if it brings news."""
         cursor = self._cursor
         if cursor is None or self._cursor_waits:
             return
         self._cursor = None
         told = self._cursor_told
-        # The end of the replay is told even where no order has moved since the cursor before it.
+        # The end of the replay is sent even if no order has moved since the last cursor.
         if self._has_news and (told is None or cursor > told or self._replay):
             self._has_news = False
             self._replay = None
             self._queue_cursor(Cursor(cursor if told is None else max(cursor, told)))
 
     def _tell_replayed(self) -> None:
-        """Queue where the replay has come to, if that is further than it was."""
+        """Queue the position of the replay if it has advanced."""
         reached = None if self._replay is None else self._replay.reached(self._has_queued)
         if reached is None:
             return

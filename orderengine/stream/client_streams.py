@@ -1,4 +1,4 @@
-"""The streams of clients in one process: who gets what is published, and what is read for them."""
+"""The client streams of one process: hands out published events, and reads missing ones."""
 
 import threading
 from collections import defaultdict
@@ -17,10 +17,10 @@ _Stored = OrderEvent | UnreadableEvent
 
 
 class ClientStreams:
-    """The followers of clients, however many at the cost of two queries.
+    """The followers of clients, at the cost of two queries for any number of them.
 
-    One looks where the orders of all of them stand, the other reads the events that are missing.
-    `add`, `discard` and `offer` are for any thread, `read` for one.
+    One query finds the latest steps of all their orders, the other reads the missing events. Any
+    thread may call `add`, `discard` and `offer`; only one may call `read`.
     """
 
     def __init__(self, orders: Orders, clients: ClientOrders, bounds: Bounds) -> None:
@@ -35,20 +35,20 @@ class ClientStreams:
             return sum(map(len, self._followers.values()))
 
     def look(self, client_id: str, cursor: Cursor | None) -> Look:
-        """Where the orders of a client stand that a follower from this cursor on starts with.
+        """The orders with which a follower of a client starts from this cursor.
 
-        More than the bounds allow are too many. Raises StorageUnavailable.
+        Finds one more than the bounds allow, if there are too many. Raises StorageUnavailable.
         """
         since = None if cursor is None else cursor.at - CLOCK_SLACK
         return self._clients.look({client_id: since}, self.bounds.orders + 1)[client_id]
 
     def add(self, follower: ClientFollower) -> None:
-        """Serve a follower from now on."""
+        """Start to serve a follower."""
         with self._lock:
             self._followers[follower.client_id].add(follower)
 
     def discard(self, follower: ClientFollower) -> None:
-        """Serve it no longer; can be repeated."""
+        """Stop serving a follower; can be repeated."""
         with self._lock:
             local = self._followers[follower.client_id]
             local.discard(follower)
@@ -56,16 +56,16 @@ class ClientStreams:
                 del self._followers[follower.client_id]
 
     def offer(self, client_id: str, event: OrderEvent) -> bool:
-        """Hand out a live event; True if the store is to be asked for what lacks."""
+        """Hand out a live event; True if missing events must be read from the store."""
         with self._lock:
             local = list(self._followers.get(client_id, ()))
         asks = [follower.offer(event) for follower in local]
         return any(asks)
 
     def read(self, *, everything: bool) -> bool:
-        """Read what is lacking; True if there is more. Raises StorageUnavailable.
+        """Read missing events; True if there are more. Raises StorageUnavailable.
 
-        `everything` also looks for what nobody knows to be lacking.
+        With `everything`, it also looks for events that nobody knows to be missing.
         """
         with self._lock:
             followers = [each for local in self._followers.values() for each in local]
@@ -97,7 +97,7 @@ class ClientStreams:
         for orders in due:
             for order_id, had in orders.items():
                 seen[order_id] = min(had, seen.get(order_id, had))
-        # One that can not be read counts: its order is not one whose events were pruned.
+        # An unreadable event counts as found: its order's events were not pruned.
         found: dict[UUID, list[_Stored]] = defaultdict(list)
         for event in self._orders.events_after(seen) if seen else ():
             found[event.order_id].append(event)

@@ -1,4 +1,4 @@
-"""The counts of all workers, added up in Redis: how a web process elsewhere knows of them."""
+"""The sums of all workers' counts, kept in Redis for web processes on other machines."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class CountsFlusher:
-    """Adds what this process counted to the sum of all; what Redis did not take is kept.
+    """Adds the counts of this process to the sums; keeps those that Redis did not take.
 
-    An addition whose answer was lost is made again, and may then count twice.
+    An addition whose answer was lost is repeated, and may count twice.
     """
 
     def __init__(self, client: Client, tally: Tally) -> None:
@@ -25,7 +25,7 @@ class CountsFlusher:
         self._flushed: dict[Sample, int] = {}
 
     def flush(self) -> None:
-        """Add what is new since the last time that this worked; never raises."""
+        """Add the counts since the last successful flush; never raises."""
         with self._lock:
             counts = self._tally.counts()
             new = {key: n - self._flushed.get(key, 0) for key, n in counts.items()}
@@ -40,7 +40,7 @@ class CountsFlusher:
                     pipe.hincrby(COUNTS_KEY, f"{sample.counter}:{sample.label}", number)
                 pipe.execute()
         except REDIS_ERRORS as error:
-            self._client.note(error)  # a pipeline is a client of its own
+            self._client.note(error)  # a pipeline is a separate client
             return False
         return True
 
@@ -54,7 +54,7 @@ class RedisCounts:
         self._queues = queues
 
     def read(self) -> Counts | None:
-        """What all workers counted together since Redis began, or None without an answer."""
+        """The sums of all workers' counts since Redis started, or None without an answer."""
         held = self._answer(lambda: self._client.hgetall(COUNTS_KEY))
         return None if held is None else dict(_known(held))
 

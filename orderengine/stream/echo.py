@@ -1,4 +1,4 @@
-"""The echo: whether what is published now arrives at a subscription."""
+"""The echo: checks that messages published now arrive at a subscription."""
 
 import time
 from uuid import uuid4
@@ -19,9 +19,9 @@ TIMEOUT_S = 0.5
 class Echo:
     """Publishes to a channel of its own, each time over a new connection.
 
-    A subscription can outlive the use of its server without a word: after a fail-over the old
-    primary goes on as a replica, or cut off from the new one. A new connection leads to where the
-    address leads now, and what is published there has to be heard. For one thread.
+    A subscription may silently outlive its server's role: after a fail-over the former primary goes
+    on as a replica, or cut off from the new one. A new connection leads to the current server of
+    the address, and the subscription must receive its message. For one thread.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -31,7 +31,7 @@ class Echo:
         self._called_at: float | None = None
 
     def call(self) -> None:
-        """Publish, if it is time; an error says nothing about the server of the subscription."""
+        """Publish if it is time; an error says nothing about the subscription's server."""
         if time.monotonic() < self._due_at:
             return
         try:
@@ -45,15 +45,15 @@ class Echo:
             self._due_at = time.monotonic() + EVERY_S
 
     def hear(self) -> None:
-        """What was published has arrived."""
+        """Note that the message has arrived."""
         self._called_at = None
 
     def check(self) -> None:
-        """Raise redis.ConnectionError if an echo is overdue; only when nothing is left to read."""
+        """Raise redis.ConnectionError if an echo is overdue and nothing is left to read."""
         if self._called_at is not None and time.monotonic() - self._called_at > LIMIT_S:
             raise redis.ConnectionError("what is published does not arrive here")
 
     def begin(self) -> None:
-        """Forget the echoes of the last subscription: a new one begins."""
+        """Forget the echoes of the previous subscription."""
         self._called_at = None
         self._due_at = 0.0

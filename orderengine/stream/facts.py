@@ -1,4 +1,4 @@
-"""What a Redis server says of itself: which one it is, and what it does when memory ends."""
+"""Facts that a Redis server reports: its kind, its version and its eviction policy."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class RedisFacts(NamedTuple):
 
 
 def redis_facts(client: Client) -> RedisFacts | RedisCause:
-    """Ask the server; else why it tells nothing. `INFO` is allowed where `CONFIG` is not."""
+    """Ask the server; returns the cause if it refuses. `INFO` is allowed where `CONFIG` is not."""
     try:
         told = {**client.info("server"), **client.info("memory")}
     except REDIS_ERRORS as error:

@@ -12,21 +12,21 @@ from orderengine.domain.events import OrderEvent
 
 
 class Offer(Enum):
-    """What became of an offered event."""
+    """The result of offering an event."""
 
     KEPT = auto()
     GAP = auto()
     """Kept, but an event before it is missing."""
     OVERFLOW = auto()
-    """The queue is full: the event that is due last was forgotten."""
+    """The queue is full: the last event in order was dropped."""
 
 
 class Follower:
-    """Puts the events of one order in order, wherever they come from and however often.
+    """Sorts the events of one order, whatever their sources and repetitions.
 
-    Live events and stored ones are offered in any order, repeated and with gaps; `next` hands them
-    out by `seq`, without a gap, up to the terminal one. At most `limit` events wait, those that
-    are due first; whoever reads slower than that gets the rest from PostgreSQL.
+    Live and stored events are offered in any order, repeated and with gaps; `next` returns them by
+    `seq`, without a gap, up to the terminal one. At most `limit` events wait, the earliest ones; a
+    slower reader gets the rest from PostgreSQL.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Follower:
     def next(self, timeout_s: float) -> OrderEvent | None:
         """The next event, or None if none came within `timeout_s` seconds.
 
-        After the terminal event `ended` is true, and None is returned at once.
+        After the terminal event `ended` is True, and None is returned at once.
         """
         deadline = time.monotonic() + timeout_s
         if self.ended:
@@ -86,13 +86,13 @@ class Follower:
 
     @property
     def seen(self) -> int:
-        """The `seq` up to which no event is missing here."""
+        """The `seq` up to which this follower has every event."""
         with self._changed:
             return self._seen()
 
     @property
     def has_room(self) -> bool:
-        """False while it has work in hand and would forget what it is offered."""
+        """False if the queue is full and its next event is there: it would drop an offered one."""
         with self._changed:
             return len(self._waiting) < self._limit or self._last + 1 not in self._waiting
 
@@ -116,7 +116,7 @@ class Follower:
         return seen
 
     def _forgot_what_is_due(self) -> bool:
-        """True once for each overflow, when what was kept has been used up."""
+        """True once per overflow, when all kept events are used up."""
         with self._changed:
             forgot = self._overflowed and self._last + 1 not in self._waiting
             if forgot:

@@ -1,4 +1,4 @@
-"""The heartbeat of the workers: how a web process knows that somebody does the work."""
+"""The heartbeat of the workers, which tells a web process that at least one is alive."""
 
 from datetime import timedelta
 
@@ -9,13 +9,13 @@ BEAT_TTL = timedelta(seconds=5)
 
 
 class Heartbeat:
-    """One key that every worker renews; it outlives the last beat by five seconds."""
+    """One key that every worker renews; it expires five seconds after the last beat."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def beat(self) -> bool:
-        """Say that this worker lives, to be called every second or two; false if none heard it."""
+        """Renew the key; call it every second or two. False if Redis did not take it."""
         try:
             self._client.set(HEARTBEAT_KEY, 1, ex=BEAT_TTL)
         except REDIS_ERRORS:
@@ -23,7 +23,7 @@ class Heartbeat:
         return True
 
     def is_alive(self) -> bool:
-        """True if a worker's heart has beaten; False also when Redis gives no answer."""
+        """True if a worker has renewed the key; False also when Redis gives no answer."""
         try:
             self._client.require_primary()
             return bool(self._client.exists(HEARTBEAT_KEY))

@@ -1,4 +1,4 @@
-"""The hub: one subscription and one reader of PostgreSQL feed all the streams of a process."""
+"""The hub: one subscription and one reader of PostgreSQL serve all streams of a process."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class _Work(NamedTuple):
-    """What to read: these orders, and the streams of clients; of those only what lacks, or all."""
+    """The next read: these orders; of the clients' streams missing events, or everything."""
 
     orders: set[UUID]
     clients: bool
@@ -38,17 +38,17 @@ class _Work(NamedTuple):
 class Hub:
     """Lets any number of sockets follow orders at the cost of one query a second.
 
-    A follower is registered first; then the events stored so far are read for it, and what was
-    published meanwhile is already in its queue. One query serves many: it takes, for each order,
-    the events beyond the lowest `seq` that a follower here has. The orders of followers that are
-    new or miss an event are read at once; all orders that are followed, when the subscription was
-    made (again) and once a second, because the loss of an order's last message leaves no gap.
-    Clients are followed the same way: one more query a second finds where their orders stand.
+    A follower is registered first. Then its stored events are read, while events published
+    meanwhile already wait in its queue. One query serves many followers: it reads, for each order,
+    the events beyond the lowest `seq` among its followers. Orders with a follower that is new or
+    misses an event are read at once. All followed orders are read after each (re)subscription and
+    once a second, because the loss of an order's last message leaves no visible gap. Clients are
+    followed the same way: one more query a second finds the latest steps of their orders.
 
-    Redis away: streams are up to a second late. PostgreSQL away: they wait, and catch up.
+    Without Redis, streams are up to a second late. Without PostgreSQL, they wait and catch up.
 
-    Threads start with the first follower, hence after a server's fork. `heard` counts the events
-    that arrived live, `rereads` how often an event was missed, or forgotten, and asked for again.
+    Threads start with the first follower, hence after a server's fork. `heard` counts live events,
+    `rereads` counts how often an event was missed or dropped and read again.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Hub:
     def follow(self, order_id: UUID, after: int = 0) -> Follower:
         """Follow an order from the event after `after`; close the follower when done.
 
-        Nothing ever comes where `after` is not below the order's last event and the order is over.
+        If the order has ended and `after` is not below its last event, nothing ever comes.
         Raises RuntimeError when the hub is closed.
         """
         follower = Follower(order_id, after, self._queue_limit, self._ask_again, self._leave)
@@ -100,15 +100,15 @@ class Hub:
         return self._clients.bounds.orders
 
     def look(self, client_id: str, cursor: Cursor | None) -> Look:
-        """What following a client from this cursor on starts with; raises StorageUnavailable."""
+        """The orders with which a client's stream starts here; raises StorageUnavailable."""
         return self._clients.look(client_id, cursor)
 
     def follow_client(
         self, client_id: str, first: Look, cursor: Cursor | None = None
     ) -> ClientFollower:
-        """Follow all orders of a client that this look has found, and those accepted after it.
+        """Follow all orders of a client that `first` has found, and those accepted later.
 
-        To be closed when done. Raises RuntimeError when the hub is closed.
+        Close the follower when done. Raises RuntimeError when the hub is closed.
         """
         streams = self._clients
         since = first.looked_at if cursor is None else cursor.at - CLOCK_SLACK
@@ -129,13 +129,13 @@ class Hub:
 
     @property
     def followers(self) -> int:
-        """How many followers there are now."""
+        """The number of current followers."""
         with self._changed:
             return sum(map(len, self._followers.values())) + len(self._clients)
 
     @property
     def is_subscribed(self) -> bool:
-        """True while events arrive live, as far as is known."""
+        """True while events seem to arrive live."""
         return self._subscription.is_live
 
     @property
@@ -144,7 +144,7 @@ class Hub:
         return self._subscription.losses
 
     def close(self) -> None:
-        """End the threads; followers get nothing any more."""
+        """End the threads; followers get no more events."""
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
@@ -216,7 +216,7 @@ class Hub:
                     self._ask_again(event.order_id)
 
     def _read_on(self) -> None:
-        """The reader thread; after a read that failed, all is read."""
+        """Run the reader thread; after a failed read it reads everything again."""
         away = False
         while not self._stopping.is_set():
             work = self._wait_for_work()
@@ -240,7 +240,7 @@ class Hub:
         self._ask_for_all()
 
     def _wait_for_work(self) -> _Work:
-        """Wait until orders are to be read: those asked for, or all once a second."""
+        """Wait for the next read: the requested orders, or all once a second."""
         with self._changed:
             is_used = bool(self._followers) or len(self._clients) > 0
             self._changed.wait_for(

@@ -1,4 +1,4 @@
-"""What a client's follower knows of one order."""
+"""The state that a client's follower keeps of one order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from orderengine.execution.standing import Standing
 
 @dataclass(slots=True)
 class Known:
-    """An order of the client: `seen` is the last of its events that was queued."""
+    """An order of the client; `seen` is the `seq` of its last queued event."""
 
     seen: int = 0
     standing: Standing | None = None
@@ -17,5 +17,5 @@ class Known:
 
     @classmethod
     def in_full(cls, standing: Standing) -> Self:
-        """An order all of whose events up to here were sent, or are not stored any more."""
+        """An order whose events up to here were all sent, or are not stored any more."""
         return cls(standing.seq, standing, standing.moved_at if standing.has_ended else None)

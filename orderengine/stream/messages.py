@@ -1,8 +1,8 @@
-"""What travels through Redis, and under which names: the only place that knows either.
+"""Forms and names of everything stored in or sent through Redis; no other module knows them.
 
-An event has one wire form. What a publisher sends, what a stream replays from PostgreSQL and what
-a client's socket gets is the same text, byte for byte; what is published says at its end, to the
-hub alone, whose order it is.
+An event has one wire form: a publisher sends, a stream replays from PostgreSQL and a client's
+socket gets the same text, byte for byte. A published text ends with the order's client, for the hub
+only.
 """
 
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ COUNTS_KEY = "orderengine:counts"
 TERMINAL_TTL = timedelta(minutes=1)
 """A terminal state never changes, but its key takes memory that the broker needs."""
 OPEN_TTL = timedelta(seconds=2)
-"""An open order leaves the cache soon: that bounds what a lost write can hide."""
+"""An open order leaves the cache soon, which bounds how long a lost write stays unnoticed."""
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading a text raises that another release, or somebody else, has written."""
+"""Raised when reading a text that another release or program has written."""
 
 
 def order_key(order_id: UUID) -> str:
@@ -49,7 +49,7 @@ def order_key(order_id: UUID) -> str:
 
 
 def rate_key(name: str) -> str:
-    """The key under which the requests of this second are counted."""
+    """The key that counts the requests of this second."""
     return f"orderengine:rate:{name}"
 
 
@@ -64,33 +64,33 @@ def event_text(event: OrderEvent) -> str:
 
 
 def published_text(moved: Moved) -> str:
-    """What is published of a step: its event, and the client whose order it is.
+    """The published form of a step: its event, and the order's client as the last member.
 
-    A release that knows nothing of the last member reads the event alone.
+    A release that does not know the last member reads only the event.
     """
     return f'{event_text(moved.event)[:-1]},"clientId":{json_text(moved.order.client_id)}}}'
 
 
 def published_from(text: str | bytes) -> tuple[OrderEvent, str | None]:
-    """The event, and its client unless another release published it; raises like `event_from`."""
+    """The event, and its client, or None from an older release; raises like `event_from`."""
     document = json_value(text)
     return _event_from(document), document.get("clientId")
 
 
 def cursor_message(cursor: Cursor) -> str:
-    """The wire form of a message that tells a cursor: one JSON object."""
+    """The wire form of a message with a cursor: one JSON object."""
     return _text({"cursor": cursor_text(cursor)} | ({"replay": True} if cursor.is_replay else {}))
 
 
 def cursor_text(cursor: Cursor) -> str:
-    """The cursor as a client gives it back; no character of it needs quoting in a URL."""
+    """The cursor as a client sends it back; needs no quoting in a URL."""
     if cursor.sent is None:
         return time_text(cursor.at)
     return "~".join([time_text(cursor.at), time_text(cursor.sent.before), str(cursor.sent.horizon)])
 
 
 def cursor_from(text: str) -> Cursor:
-    """Read what `cursor_text` wrote; raises ValueError for anything else."""
+    """Read `cursor_text`'s form; raises ValueError for anything else."""
     at, *sent = text.split("~")
     if not sent:
         return Cursor(time_from(at))
@@ -99,7 +99,7 @@ def cursor_from(text: str) -> Cursor:
 
 
 def event_from(text: str | bytes) -> OrderEvent:
-    """Read what `event_text` wrote; raises one of `UNREADABLE` for anything else."""
+    """Read `event_text`'s form; raises one of `UNREADABLE` for anything else."""
     return _event_from(json_value(text))
 
 
@@ -115,10 +115,10 @@ def _event_from(document: Mapping[str, Any]) -> OrderEvent:
 
 
 def cached_text(order: Order) -> str:
-    """The cached form of an order: its version, a blank, and a JSON object without signed bytes.
+    """The cached form of an order: its version, a space, and a JSON object without signed bytes.
 
-    The publisher's script compares versions without parsing JSON: it relies on the text to begin
-    with the version in decimal digits, and on the blank to end them.
+    The publisher's script compares versions without parsing JSON: it needs the version in decimal
+    digits at the start, and the space after it.
     """
     signed = order.transaction
     document = _text(
@@ -150,10 +150,10 @@ def cached_text(order: Order) -> str:
 
 
 def cached_order(text: bytes) -> Order:
-    """Read what `cached_text` wrote; raises one of `UNREADABLE` for anything else.
+    """Read `cached_text`'s form; raises one of `UNREADABLE` for anything else.
 
-    A transaction comes back with an empty `payload`: bytes to send are read from the row only, and
-    so is the id of the request.
+    A transaction comes back with an empty `payload`, and the order without `request_id`: only the
+    row has the signed bytes and that id.
     """
     document: dict[str, Any] = json_value(text.partition(b" ")[2])
     return Order(

@@ -1,4 +1,4 @@
-"""The publisher: tells the streams and the cache of a step in one command."""
+"""The publisher: updates the streams and the cache for a step in one command."""
 
 from datetime import timedelta
 
@@ -17,10 +17,10 @@ from orderengine.stream.messages import (
     published_text,
 )
 
-# The cache takes a higher version only: publishers of one order overtake each other at times.
-# A value starts with its version: see `cached_text`. A Redis that is out of memory refuses the SET
-# and none the less takes the PUBLISH, which is worth more. So does a replica, but from there the
-# event reaches nobody who listens at the primary: its refusal is the answer.
+# The cache only takes a higher version, because publishers of one order may overtake each other.
+# A value starts with its version: see `cached_text`. A Redis without memory refuses the SET but
+# takes the PUBLISH, which matters more. So does a replica, but its PUBLISH reaches nobody who
+# subscribes at the primary: the script returns the replica's refusal.
 _STORE_AND_PUBLISH = Script(
     """
 local held = redis.call('GET', KEYS[1])
@@ -48,7 +48,7 @@ class RedisEventPublisher:
 
     @property
     def demotions(self) -> int:
-        """How often a server that is no primary any more has answered."""
+        """How often a server that is no longer a primary has answered."""
         return self._commands.demotions
 
     def publish(self, moved: Moved) -> None:

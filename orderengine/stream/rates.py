@@ -15,7 +15,7 @@ return count
 
 
 class RedisRates:
-    """Implements `execution.limits.Rates`; without an answer of Redis `local` counts."""
+    """Implements `execution.limits.Rates`; `local` counts while Redis gives no answer."""
 
     def __init__(self, client: Client, breaker: Breaker, local: Rates) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class RedisRates:
         self._script = client.register_script(_COUNT)
 
     def count(self, name: str) -> int:
-        """How many there were by this name in this second, this one included; never raises."""
+        """The number of requests under this name in this second, with this one; never raises."""
         if not self._breaker.allows():
             return self._local.count(name)
         try:

@@ -1,4 +1,4 @@
-"""Cursors of a client's stream, and how far its replay has come."""
+"""Cursors of a client's stream, and the progress of its replay."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,31 +9,31 @@ from uuid import UUID
 from orderengine.execution.standing import Look, Standing
 
 LONGEST_COMMIT = timedelta(minutes=10)
-"""How long PostgreSQL may take, at most, from the beginning of a step to its commit."""
+"""The longest time that PostgreSQL may take from the beginning of a step to its commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The part of a replay that was sent: orders whose last step began `before` a time.
 
-    Only what transactions before `horizon` have written is meant: a step that was not committed
-    yet when the replay began has a later one, whatever its time.
+    It covers only the writes of transactions before `horizon`: a step not committed when the replay
+    began has a later transaction, whatever its time.
     """
 
     before: datetime
     horizon: int
 
     def includes(self, standing: Standing) -> bool:
-        """True if the order was sent, and stands where it stood then."""
+        """True if the order was sent and has not moved since."""
         return standing.moved_at < self.before and standing.written_in < self.horizon
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A stream that goes on from here misses nothing.
+    """A position from which a stream resumes without missing anything.
 
-    It tells again what has ended since `at` or is still open, but for what was `sent`.
-    `is_replay` while not everything was sent that had happened before the stream began.
+    A stream from here sends again the orders that ended since `at` or are still open, except those
+    `sent`. `is_replay` is True until all events from before the stream's beginning were sent.
     """
 
     at: datetime
@@ -42,22 +42,22 @@ class Cursor:
 
     @property
     def before(self) -> datetime:
-        """Everything whose last step began before this was sent."""
+        """All orders whose last step began before this time were sent."""
         return self.at if self.sent is None else self.sent.before
 
 
 def safe_time(look: Look) -> datetime:
-    """The latest time to go on from once all ended orders of the look were sent.
+    """The latest time to resume from after all ended orders of the look were sent.
 
-    A step that was not committed yet belongs to an order that was open then, and began after
-    that order's last step; or to one that was not there yet, which ends after the look.
+    A step that was not committed yet belongs either to an order that was open then, and began after
+    that order's last step; or to a later order, which ends after the look.
     """
     moved = [each.moved_at for each in look.orders.values() if not each.has_ended]
     return max(min([look.looked_at, *moved]), look.looked_at - LONGEST_COMMIT)
 
 
 class Replay:
-    """The orders that a stream begins with, to be sent in the order of their last steps."""
+    """The orders with which a stream begins, sorted by their last steps."""
 
     def __init__(self, first: Look) -> None:
         self._first = first
@@ -67,7 +67,7 @@ class Replay:
         )
 
     def reached(self, is_sent: Callable[[UUID, int], bool]) -> Cursor | None:
-        """Where to go on from after what was sent so far; None if there is nothing to replay."""
+        """The cursor after everything sent so far; None if there is nothing to replay."""
         if not self._first.orders:
             return None
         while self._left and is_sent(*self._left[0][1:]):

@@ -1,4 +1,4 @@
-"""The subscription of one process to the events of all orders."""
+"""The subscription of a process to the events of all orders."""
 
 import threading
 import time
@@ -27,15 +27,14 @@ LAST_BACKOFF_S = 2.0
 
 
 class Subscription:
-    """Calls `on_event` for what is published and `on_subscribed` whenever that may have a gap.
+    """Calls `on_event` for each published event, and `on_subscribed` after each possible gap.
 
-    An event comes with the client whose order it is, None where another release published it.
-    `run` is for a thread of its own. It ends only when told to: whatever goes wrong is logged, and
-    the subscription made anew after a growing pause. Both functions are called from that thread.
+    An event comes with its order's client, or None if another release published it. `run` needs a
+    thread of its own, which also makes both calls. It ends only when told to: it logs any error and
+    subscribes again after a growing pause.
 
-    A server that is no primary any more may keep a subscription. Two things end it there: another
-    client of this process was refused by such a server, which `demotions` counts; and an echo that
-    does not arrive.
+    A subscription may outlive its server's time as primary. Two things end it then: such a server
+    refuses another client of this process, which `demotions` counts; or an echo does not arrive.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Subscription:
         self._backoff_s = FIRST_BACKOFF_S
 
     def run(self, stopping: threading.Event) -> None:
-        """Listen until `stopping` is set, which is noticed within half a second."""
+        """Listen until `stopping` is set, which it notices within half a second."""
         while not stopping.is_set():
             try:
                 self._listen(stopping)
@@ -104,13 +103,13 @@ class Subscription:
         try:
             event, client_id = published_from(text)
         except UNREADABLE as error:
-            log.warning("event_unreadable", error=str(error))  # the next poll finds it
+            log.warning("event_unreadable", error=str(error))  # the next poll reads it
         else:
             self._on_event(event, client_id)
 
 
 def _check_silence(pubsub: PubSub, silent_s: float) -> None:
-    """Find out whether a silent peer is still there: a link can die without a word."""
+    """Check that a silent peer is still there: a connection may die without any sign."""
     if silent_s > GIVE_UP_AFTER_S:
         message = f"Redis was silent for {silent_s:.1f} s"
         raise redis.TimeoutError(message)

@@ -1,7 +1,7 @@
 """The simulated network's memory: all its SQL, each statement a transaction of its own.
 
-A statement that answers a question reads the switch and the time itself, and the time only once:
-a session that sleeps inside of it cannot decide by two different moments.
+A statement that answers a question reads the switch and the time itself, and each only once:
+otherwise a session that sleeps in between could decide by two different moments.
 """
 
 # ruff: noqa: S608 - statements are composed of constants of this file
@@ -59,8 +59,8 @@ SELECT clock.network_up, t.*, t.lands_at <= clock.moment AS landed
 FROM clock LEFT JOIN sim_transactions t ON t.signature = :signature"""
 )
 
-# The unique key makes it a proof. A send that has inserted and not committed holds this insert up
-# until it is decided, and one that has yet to insert finds the tombstone and does nothing.
+# The unique key makes it a proof. A concurrent send that has inserted, but not committed, blocks
+# this insert until it ends. A send that has yet to insert finds the tombstone and does nothing.
 _PROVE_EXPIRY = Statement(
     f"""{_CLOCK}, proof AS (
     INSERT INTO sim_transactions ({_SWAP_COLUMNS}, received_at, outcome)
@@ -92,10 +92,10 @@ RETURNING network_up"""
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the ledger has about one signature.
+    """The ledger's record of one signature.
 
-    `landed_at` is None until the landing, and for ever if the transaction expired; `outcome` is
-    None until it is settled, and Unknown if it expired.
+    `landed_at` is None before the landing, and forever if the transaction expired; `outcome` is
+    None until the swap is settled, and Unknown if it expired.
     """
 
     signed: SignedSwap
@@ -126,32 +126,32 @@ class Ledger:
         return height
 
     def store(self, signed: SignedSwap, delay_ms: int) -> None:
-        """Take a transaction in, once, if it lands in time; it lands `delay_ms` from now."""
+        """Record a transaction once, to land `delay_ms` from now; drop it if that is too late."""
         self._ask(_STORE, {**_swap_values(signed), "delay_ms": delay_ms})
 
     def find(self, signature: str) -> Entry | None:
-        """What is known about a signature now."""
+        """The current record of a signature."""
         row = self._ask(_FIND, {"signature": signature})
         return None if row.signature is None else _entry(row)
 
     def settle(self, signature: str, outcome: Execution | Reverted) -> bool:
-        """Store what a landed swap did; False if that was stored before."""
+        """Store the outcome of a landed swap; False if one was stored before."""
         return bool(self._run(_SETTLE, {"signature": signature, **_outcome_values(outcome)}))
 
     def prove_expiry(self, signed: SignedSwap) -> bool:
-        """Take the place of a transaction that never came; True if it can not come any more.
+        """Take the place of a transaction that never arrived; True if it can never land now.
 
-        False if its last valid height is not past, or if it came meanwhile.
+        False if its last valid height is not past, or if it arrived meanwhile.
         """
         return bool(self._ask(_PROVE_EXPIRY, _swap_values(signed)).proved)
 
     def forget(self, order_ids: Collection[UUID]) -> int:
-        """Drop what is known of these orders, none of which may still land; returns how many."""
+        """Delete the records of these orders, none of which may still land; returns how many."""
         rows = self._run(_FORGET, {"order_ids": [str(each) for each in order_ids]})
         return int(rows[0].total)
 
     def switch(self, *, up: bool) -> None:
-        """Turn the network on or off for everybody."""
+        """Turn the network on or off for every process."""
         self._run(_SWITCH, {"up": up})
 
     def _ask(self, statement: Statement, values: Mapping[str, Any]) -> Row:

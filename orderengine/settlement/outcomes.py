@@ -1,4 +1,4 @@
-"""What a swap does when it lands: executed by the pools it names, or reverted with its error."""
+"""The outcome of a landing swap: executed by its pools, or reverted with their error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,31 +22,31 @@ from orderengine.settlement.wire import SignedSwap
 _RAYDIUM_SLIPPAGE = "ExceededSlippage (6005)"
 _METEORA_SALE_SLIPPAGE = "ExceededAmountSlippageTolerance (6003)"
 _METEORA_SALE_OF_NOTHING = "InsufficientOutAmount (6039)"
-# An exact output fails in the last bin, or in one before it that is to be used up.
+# An exact output fails in the last bin, or in an earlier bin that it should use up.
 _METEORA_LAST_BIN = "InsufficientInAmount (6104)"
 _METEORA_EARLIER_BIN = "NotExactAmountOut (6057)"
-# What checks the total of several swaps is a program of its own.
+# A separate program checks the total of several swaps.
 # Source: the `SlippageToleranceExceeded` error of Jupiter's aggregator program.
 _ROUTER_SLIPPAGE_ERROR = "SlippageToleranceExceeded (6001)"
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """How transactions land; what is drawn is drawn by signature, and so the same each time."""
+    """Lands transactions; its draws depend on the signature only, and so are repeatable."""
 
     simulation: Simulation
     instruments: Instruments
 
     def delay_ms(self, signature: str) -> int:
-        """How long after it was sent a transaction lands."""
+        """The time from sending to landing."""
         settlement = self.simulation.settlement_ms
         return draw(settlement.low, settlement.high, self.simulation.seed, "delay", signature)
 
     def outcome(self, signed: SignedSwap, landed_at: datetime) -> Execution | Reverted:
-        """Trade in the pools that the swap names, as they are at the time of landing.
+        """Trade in the pools that the swap names, in their state at the landing.
 
-        All legs execute, or none does; the limit holds for their total. A pool that the market has
-        moved so far that it can not trade a leg at all is beyond any limit.
+        All legs execute, or none does; the limit holds for their total. If the market has moved so
+        far that a pool cannot trade its leg at all, the swap is beyond any limit.
         """
         rate, seed = self.simulation.chain_error_rate, self.simulation.seed
         if happens(rate, seed, "chain error", signed.signature):
@@ -106,7 +106,7 @@ def _trade(pool: Liquidity, leg: SwapLeg) -> FillLeg:
 
 
 def _slippage_error(swap: Swap, pools: Sequence[Liquidity]) -> str:
-    """The error of the program that checks the limit: the venue's, or for a split the router's."""
+    """The error of the program that checks the limit: the venue's, or the router's for a split."""
     if len(swap.legs) > 1:
         return f"router: {_ROUTER_SLIPPAGE_ERROR}"
     (leg,), (pool,) = swap.legs, pools
@@ -119,7 +119,7 @@ def _slippage_error(swap: Swap, pools: Sequence[Liquidity]) -> str:
 
 
 def _out_of_reach(swap: Swap, leg: SwapLeg) -> str:
-    """The error of a pool that can not trade the leg at any price that its program knows."""
+    """The error of a pool that cannot trade the leg at any price known to its program."""
     if leg.venue != DLMM_VENUE:
         error = _RAYDIUM_SLIPPAGE
     else:

@@ -1,4 +1,4 @@
-"""A network that settles swaps on the simulated market, as Solana would: late, once, or never."""
+"""A network that settles swaps on the simulated market as Solana would: late, once, or never."""
 
 import random
 import secrets
@@ -18,7 +18,7 @@ from orderengine.settlement.outcomes import Landing
 class SimulatedNetwork:
     """Implements `execution.ports.SettlementNetwork`; its blocks follow the database's clock.
 
-    It has no forks: the block of now is final.
+    It has no forks: the current block is final.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class SimulatedNetwork:
 
     @property
     def typical_confirmation_s(self) -> float:
-        """How long a transaction takes to land on average."""
+        """The average time from sending to landing, in seconds."""
         settlement = self._simulation.settlement_ms
         return (settlement.low + settlement.high) / 2000
 
     def sign(self, swap: Swap) -> SignedTransaction:
-        """Sign a swap that may land for SIM_VALIDITY_MS from the block of now; nothing is sent."""
+        """Sign a swap that may land for SIM_VALIDITY_MS from the current block; nothing is sent."""
         blocks = -(-self._simulation.validity_ms // self._simulation.block_ms)
         return wire.sign(swap, self._ledger.height() + blocks, nonce=secrets.token_hex(16))
 
     def send(self, transaction: SignedTransaction) -> None:
-        """Send signed bytes; those that would land too late are dropped without a word.
+        """Send signed bytes; silently drops those that would land too late.
 
         Raises InvalidTransaction if the signature does not belong to the bytes.
         """
@@ -58,19 +58,19 @@ class SimulatedNetwork:
             raise NetworkUnavailable("the answer was lost on its way")
 
     def look_up(self, signature: str) -> Outcome:
-        """What became of a signature; the first look after the landing settles it for good."""
+        """The outcome of a signature; the first look after the landing settles it for good."""
         entry = self._ledger.find(signature)
         return Unknown() if entry is None else self._outcome(entry)
 
     def final_height(self) -> int:
-        """The block height of now."""
+        """The current block height."""
         return self._ledger.height()
 
     def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
-        """What became of a transaction; Unknown proves that it cannot land any more.
+        """The outcome of a transaction; Unknown proves that it cannot land any more.
 
-        A transaction that never came is given a tombstone, behind which none of its bytes can be
-        stored. Raises NetworkUnavailable while its last valid height is not past,
+        For a transaction that never arrived it stores a tombstone, which keeps the bytes from being
+        stored later. Raises NetworkUnavailable while its last valid height is not past,
         InvalidTransaction if the signature does not belong to the bytes.
         """
         signed = wire.read(transaction)
@@ -85,7 +85,7 @@ class SimulatedNetwork:
         return self._outcome(entry)
 
     def switch(self, *, up: bool) -> None:
-        """Turn the network off or on for every process; off, it gives no answer to anything."""
+        """Turn the network off or on for every process; off, it answers nothing."""
         self._ledger.switch(up=up)
 
     def _outcome(self, entry: Entry) -> Outcome:
@@ -97,5 +97,5 @@ class SimulatedNetwork:
         outcome = self._landing.outcome(entry.signed, entry.landed_at)
         if self._ledger.settle(signature, outcome):
             return outcome
-        # Somebody else looked at the same time, and what was stored first is what happened.
+        # A concurrent look stored its outcome first, and that one counts.
         return self.look_up(signature)

@@ -1,4 +1,4 @@
-"""The simulated network's tables; nothing joins them to those of the engine."""
+"""The simulated network's tables, with no link to the engine's tables."""
 
 from sqlalchemy import (
     BigInteger,

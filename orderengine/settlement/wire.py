@@ -1,4 +1,4 @@
-"""The bytes of a signed swap, and the signature that names them."""
+"""The bytes of a signed swap, and its signature."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 class InvalidTransaction(ValueError):
-    """The signature does not belong to the bytes, or the bytes are no swap."""
+    """The signature does not belong to the bytes, or the bytes are not a swap."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedSwap:
-    """A swap as its bytes tell it: it may land up to block `last_valid_height`."""
+    """A swap read from its bytes; it may land up to block `last_valid_height`."""
 
     signature: str
     swap: Swap
@@ -28,7 +28,7 @@ class SignedSwap:
 
 
 def sign(swap: Swap, last_valid_height: int, nonce: str) -> SignedTransaction:
-    """Put a swap into bytes and sign them; the nonce makes every signature a new one."""
+    """Encode a swap as bytes and sign them; the nonce makes every signature unique."""
     document = {
         "orderId": str(swap.order_id),
         "attempt": swap.attempt,
@@ -44,7 +44,7 @@ def sign(swap: Swap, last_valid_height: int, nonce: str) -> SignedTransaction:
 
 
 def read(transaction: SignedTransaction) -> SignedSwap:
-    """Verify the signature and read the bytes, which alone say what is signed.
+    """Verify the signature and read the bytes, which alone define the swap.
 
     Raises InvalidTransaction.
     """
@@ -57,7 +57,7 @@ def read(transaction: SignedTransaction) -> SignedSwap:
             attempt=document["attempt"],
             symbol=document["symbol"],
             side=Side(document["side"]),
-            # Bytes signed by a release without legs may still be on their way: they name one pool.
+            # Bytes signed by a release without legs may still be in flight: they name one pool.
             legs=legs_from(document.get("legs", [document])),
             limit_amount=int(document["limitAmount"]),
         )
@@ -72,7 +72,7 @@ def legs_document(legs: Sequence[SwapLeg]) -> list[dict[str, str]]:
 
 
 def legs_from(documents: Sequence[Mapping[str, str]]) -> tuple[SwapLeg, ...]:
-    """Read what `legs_document` wrote."""
+    """Read `legs_document`'s form."""
     return tuple(_leg_from(document) for document in documents)
 
 
@@ -80,7 +80,7 @@ def _leg_document(leg: SwapLeg) -> dict[str, str]:
     document = {"venue": leg.venue, "pool": leg.pool}
     if leg.base_decimals is None:
         return {**document, "baseAmount": str(leg.base_amount)}
-    # The amount has another name here. An earlier release, which ignores the decimals, then fails
+    # The amount has another key here, so that an earlier release, which ignores `decimals`, fails
     # to read the swap and leaves it to this release, instead of settling another amount.
     amount, decimals = str(leg.base_amount), str(leg.base_decimals)
     return {**document, "amount": amount, "decimals": decimals}
@@ -94,7 +94,7 @@ def _leg_from(document: Mapping[str, str]) -> SwapLeg:
 
 
 def base58(data: bytes) -> str:
-    """Bytes as Bitcoin and Solana write them; a leading zero byte becomes a leading `1`."""
+    """Base58 as in Bitcoin and Solana; a leading zero byte becomes a leading `1`."""
     number = int.from_bytes(data, "big")
     digits = ""
     while number:
@@ -104,6 +104,6 @@ def base58(data: bytes) -> str:
 
 
 def _signature(payload: bytes) -> str:
-    # Stands in for ed25519, with the same 64 bytes: it ties a signature to its bytes and keeps no
-    # one from signing, for nobody but this engine writes to the simulated network.
+    # Stands in for ed25519, with the same 64 bytes: it ties a signature to its bytes. Anybody could
+    # sign, but only this engine writes to the simulated network.
     return base58(hashlib.sha512(_DOMAIN + payload).digest())

@@ -1,1 +1,1 @@
-"""The places to trade: one file a venue, and the board that asks them all at the same time."""
+"""The venues: one file each, and the board that asks them all at the same time."""

@@ -1,4 +1,4 @@
-"""Asking all venues at the same time, without waiting for those that hang."""
+"""Asks all venues at the same time, without waiting for those that hang."""
 
 import threading
 import time
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 class ConcurrentQuoteBoard:
     """Implements `execution.ports.QuoteBoard` with threads.
 
-    `timeout_s` bounds each venue's answer. `max_workers` is how many orders may ask a venue at
-    once; as many again may wait for their turn within their timeout. Each venue has threads of its
-    own, and so one that hangs takes none from the others.
+    `timeout_s` bounds each venue's answer. At most `max_workers` orders ask a venue at once; as
+    many again may queue within their timeout. Each venue has threads of its own, so that one that
+    hangs blocks no other.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class ConcurrentQuoteBoard:
     def collect(
         self, instrument: Instrument, side: Side
     ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
-        """The offers in hand, in the order of the venues, and each other venue's error.
+        """The offers, in the order of the venues, and each other venue's error.
 
-        Raises StorageUnavailable when PostgreSQL tells no time: that is no venue's fault.
+        Raises StorageUnavailable if PostgreSQL returns no time, which is not a venue's fault.
         """
         deadline = time.monotonic() + self._timeout_s
         asked = [line.ask(instrument, side, deadline) for line in self._lines]
@@ -55,13 +55,13 @@ class ConcurrentQuoteBoard:
         return offers, errors
 
     def close(self) -> None:
-        """Let the threads end when they are done; what still waits for its turn is dropped."""
+        """Let running requests end, and cancel those that still wait."""
         for line in self._lines:
             line.close()
 
 
 class _Line:
-    """The threads that ask one venue, and how many may stand in line for them."""
+    """The threads that ask one venue, and a bounded queue for them."""
 
     def __init__(self, venue: Venue, max_workers: int) -> None:
         self.venue = venue
@@ -81,7 +81,7 @@ class _Line:
 
     def _ask(self, instrument: Instrument, side: Side, deadline: float) -> Offer:
         try:
-            # Nobody waits any more for a question that stood in line behind a hung venue.
+            # The caller of a request that waited too long behind a hung venue has given up.
             if time.monotonic() >= deadline:
                 raise TimeoutError
             return self.venue.offer(instrument, side)

@@ -1,4 +1,4 @@
-"""The reference price of the simulated market, which no venue has to be asked for."""
+"""The reference price of the simulated market, which needs no venue."""
 
 from decimal import Decimal
 
@@ -8,12 +8,12 @@ from orderengine.market.reference import reference_price
 
 
 class SimulatedPrices:
-    """Implements `execution.notional.ReferencePrices`: what the venues' pools stand around."""
+    """Implements `execution.notional.ReferencePrices` with the price at the pools' center."""
 
     def __init__(self, seed: int, clock: Clock) -> None:
         self._seed = seed
         self._clock = clock
 
     def price(self, instrument: Instrument) -> Decimal:
-        """USDC for one whole token, now; raises StorageUnavailable if the time is not known."""
+        """USDC per whole token, now; raises StorageUnavailable if the time is not known."""
         return reference_price(self._seed, instrument, self._clock.now())

@@ -1,4 +1,4 @@
-"""What the simulated venues share: how they answer, late or not at all, from the market's pools."""
+"""The base of the simulated venues: answers late or never, from the market's pools."""
 
 import random
 import time
@@ -22,11 +22,11 @@ from orderengine.market.swaps import PricedSwap
 QUOTE_VALIDITY = timedelta(seconds=5)
 
 WANDER_BPS = 50
-"""More than the reference price moves by itself while a swap is on its way."""
+"""More than the reference price moves by itself while a swap is in flight."""
 
 
 class SimulatedVenue:
-    """Implements `execution.ports.Venue` on the simulated market; a venue derives from it."""
+    """Implements `execution.ports.Venue` on the simulated market; the base of each venue."""
 
     name: ClassVar[str]
 
@@ -46,7 +46,7 @@ class SimulatedVenue:
         self._rng = rng or random.Random()  # noqa: S311 - latencies and faults, not secrets
 
     def offer(self, instrument: Instrument, side: Side) -> "PoolOffer":
-        """The best pool of now; what it quotes is good for 5 s.
+        """The current best pool; its quotes are valid for 5 s.
 
         Raises VenueUnavailable for a simulated fault, OrderUnfillable if no pool of the venue's
         program can hold the instrument's price and depth.
@@ -63,7 +63,7 @@ class SimulatedVenue:
 
     def _answer_late_or_never(self) -> None:
         latency = self._simulation.quote_latency_ms
-        if latency.high > 0:  # a pause of nothing would still make way for other threads
+        if latency.high > 0:  # even a sleep of 0 s yields to other threads
             self._sleep(self._rng.uniform(latency.low, latency.high) / 1000)
         if self._rng.random() < self._simulation.quote_fail_rate:
             message = f"{self.name} gave no answer"
@@ -82,15 +82,15 @@ class PoolOffer:
     seen_at: datetime
 
     def largest(self, slippage_tolerance_bps: int) -> int:
-        """The most that one swap may trade, in base units, as `Offer` has it."""
+        """The largest amount that one swap may trade, in base units; see `Offer`."""
         return self.liquidity.largest(self._rise_bps(slippage_tolerance_bps))
 
     def marginal_price(self, base_amount: int) -> int:
-        """What one more base unit would cost or bring, as `Offer` has it."""
+        """The cost or proceeds of one more base unit; see `Offer`."""
         return self.liquidity.marginal_price(base_amount)
 
     def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
-        """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
+        """Price exactly this amount; raises OrderUnfillable if it is too large or too small."""
         decimals = self.instrument.decimals
         if not self.liquidity.suffices(base_amount, self._rise_bps(slippage_tolerance_bps)):
             tokens = to_tokens(self.largest(slippage_tolerance_bps), decimals)
@@ -120,10 +120,10 @@ class PoolOffer:
         )
 
     def _rise_bps(self, slippage_tolerance_bps: int) -> int:
-        """The rise that a swap has to stand; only a rise leaves the pool with fewer base units.
+        """The rise that a swap must survive: only a rise leaves the pool with fewer base units.
 
-        Beside the market's own wander, a buy is drifted against by a rise, and stands what its
-        tolerance allows; a sale is drifted against by a fall.
+        The market itself may rise by `WANDER_BPS`. A simulated drift against a buy is a rise, up to
+        its tolerance; a drift against a sale is a fall.
         """
         against = slippage_tolerance_bps if self.side is Side.BUY else 0
         return against + WANDER_BPS

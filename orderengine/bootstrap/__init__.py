@@ -1,1 +1,1 @@
-"""The composition root: settings in; the ports of a web process, a worker or a command out."""
+"""The composition root: turns settings into the ports of a web process, worker or command."""

@@ -1,4 +1,4 @@
-"""What more than one kind of process is assembled from."""
+"""The parts shared by several kinds of processes."""
 
 from orderengine.config import Settings, Simulation
 from orderengine.dispatch.app import LeanCelery
@@ -16,27 +16,27 @@ SKIP_REDIS_S = 1.0
 WORKER_REDIS_TIMEOUT_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
 WEB_CONNECTIONS = 16
-"""To PostgreSQL, from all web processes behind one port together."""
+"""Connections to PostgreSQL of all web processes behind one port together."""
 LEAST_WEB_CONNECTIONS = 4
-"""From one of them, however many there are."""
+"""Connections of each web process at least, however many processes there are."""
 
 
 def load_instruments(settings: Settings) -> Instruments:
-    """Read the instrument file; raises OSError or ValueError naming what is wrong with it."""
+    """Read the instrument file; raises OSError or ValueError that names the fault."""
     return parse_instruments(settings.instruments_file.read_text("utf-8"))
 
 
 def recovery_delays(settings: Settings) -> RecoveryDelays:
-    """When recovery may look at an order."""
+    """The delays before recovery looks at an order."""
     return RecoveryDelays(stage_s=settings.recovery_after_ms / 1000)
 
 
 def metered_dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> MeteredDispatcher:
-    """The dispatcher of a process, which counts what the broker refuses."""
+    """The dispatcher of a process, with a count of refused messages."""
     return MeteredDispatcher(CeleryDispatcher(celery, breaker), tally)
 
 
 def quote_board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
-    """All venues, asked side by side by at most so many callers."""
+    """All venues, asked concurrently by at most `callers` callers."""
     venues = (Raydium(simulation, clock), Meteora(simulation, clock))
     return ConcurrentQuoteBoard(venues, timeout_s=QUOTE_TIMEOUT_S, max_workers=callers)

@@ -1,4 +1,4 @@
-"""An operator's command, assembled from its settings."""
+"""Assembles an operator's command from its settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ from orderengine.stream.heartbeat import Heartbeat
 
 @dataclass(frozen=True, slots=True)
 class OperatorPorts:
-    """What an operator's command works with; `stuck_after_s` is the setting.
+    """The ports of an operator's command; `stuck_after_s` is a setting.
 
-    `connections_wanted` are those of one web service, one worker and this command.
+    `connections_wanted` counts the connections of one web service, one worker and this command.
     """
 
     orders: Orders
@@ -50,7 +50,7 @@ class OperatorPorts:
 
 
 def build_operator(settings: Settings) -> OperatorPorts:
-    """Assemble an operator's command; nothing connects before it is used."""
+    """Assemble an operator's command; it connects only when used."""
     database = create_database_engine(
         settings.database_url, pool_size=1, application="orderengine-cli"
     )
@@ -72,11 +72,11 @@ def build_operator(settings: Settings) -> OperatorPorts:
 
 
 def _connections_wanted(settings: Settings) -> int:
-    """Those of all web processes behind one port, one worker and a command."""
+    """The connections of all web processes behind one port, one worker and a command."""
     of_web = max(WEB_CONNECTIONS, LEAST_WEB_CONNECTIONS * settings.web_concurrency)
     return of_web + 2 * (settings.order_concurrency + 2) + 1
 
 
 def build_keys(database_url: str) -> Keys:
-    """The store of keys alone, for whoever manages them."""
+    """The store of keys alone, for managing keys."""
     return SqlKeys(create_database_engine(database_url, pool_size=1, application="orderengine-cli"))

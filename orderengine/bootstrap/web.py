@@ -1,4 +1,4 @@
-"""A web process, assembled from its settings."""
+"""Assembles a web process from its settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ WEB_QUOTERS = 16
 
 @dataclass(frozen=True, slots=True)
 class WebPorts:
-    """What a web process works with."""
+    """The ports of a web process."""
 
     instruments: Instruments
     orders: Orders
@@ -83,11 +83,11 @@ class WebPorts:
     allowed_origins: frozenset[str]
     proxy_hops: int
     known_hosts: frozenset[str] | None = None
-    """The names that a request may ask for beside this machine's own; None is any."""
+    """The host names that a request may use besides this machine's own; None allows any."""
 
 
 def build_web(settings: Settings) -> WebPorts:
-    """Assemble a web process; nothing connects before it is used."""
+    """Assemble a web process; it connects only when used."""
     database, reading = _databases(settings)
     orders = SqlOrders(database, reading, recovery_delays(settings))
     keys = SqlKeys(database, reading)
@@ -132,8 +132,8 @@ def build_web(settings: Settings) -> WebPorts:
 class WebPools(NamedTuple):
     """The connections of one web process to PostgreSQL.
 
-    `reading` is for lists and figures: no number of readers takes a connection that accepting an
-    order needs. `overflow` comes on top of `size` at times.
+    `reading` is for lists and figures, so that readers never take a connection that accepting an
+    order needs. `overflow` connections are opened beyond `size` on demand.
     """
 
     size: int
@@ -142,7 +142,7 @@ class WebPools(NamedTuple):
 
     @classmethod
     def of(cls, processes: int) -> Self:
-        """The share of one of so many web processes behind one port."""
+        """The share of one of `processes` web processes behind one port."""
         share = max(WEB_CONNECTIONS // processes, LEAST_WEB_CONNECTIONS)
         reading = share // 4
         overflow = (share - reading) // 4
@@ -150,7 +150,7 @@ class WebPools(NamedTuple):
 
 
 def _databases(settings: Settings) -> tuple[DatabaseEngine, DatabaseEngine]:
-    """The connections that write, and those for lists and figures."""
+    """The writing connections, and those for lists and figures."""
     url, pools = settings.database_url, WebPools.of(settings.web_concurrency)
     writing = create_database_engine(
         url,
@@ -181,7 +181,7 @@ def _hub(
     clients: Sequence[_Demotable],
     tally: Tally,
 ) -> Hub:
-    """The hub, which leaves its server when another client of Redis has met an old primary."""
+    """The hub, which leaves its server when another Redis client met a former primary."""
     return Hub(
         url,
         orders,
@@ -192,7 +192,7 @@ def _hub(
 
 
 def _limits(settings: Settings) -> Limits:
-    """Where no key is asked for only addresses can be told apart, and at home not even those."""
+    """Limits by key need keys; without keys only addresses differ, and locally not even those."""
     given = settings.protection
     if not settings.asks_for_keys:
         rate = given.rate_per_address if settings.is_reachable else 0

@@ -1,4 +1,4 @@
-"""A worker process, assembled from its settings."""
+"""Assembles a worker process from its settings."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from orderengine.stream.publisher import RedisEventPublisher
 
 @dataclass(frozen=True, slots=True)
 class WorkerPorts:
-    """What a worker process works with."""
+    """The ports of a worker process."""
 
     engine: Engine
     heartbeat: Heartbeat

@@ -1,5 +1,5 @@
 """Fail points: named places at which a process kills itself, for the fault suite in `chaos/`.
 
-`points.py` names the places, `ports.py` puts them around the ports of a process. Only `bootstrap`
-does that, and only where FAIL_POINT is set: otherwise nothing of this package is loaded.
+`points.py` names the places, `ports.py` wraps the ports of a process with them. Only `bootstrap`
+does so, and only if FAIL_POINT is set: otherwise nothing of this package is loaded.
 """

@@ -1,4 +1,4 @@
-"""The places at which a process can be made to die, and the trap that kills it there."""
+"""The places at which a process can be killed, and the trap that does it."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ STRUCK = "fail_point_struck"
 
 
 class FailPoint(StrEnum):
-    """Each place is before or after something that can not be taken back, or that may be lost."""
+    """A place right before or after an action that is irreversible or may be lost."""
 
     ACCEPT_BEFORE_COMMIT = "accept.before_commit"
     ACCEPT_AFTER_COMMIT = "accept.after_commit"
@@ -57,12 +57,12 @@ class FailPoint(StrEnum):
 
 
 def kill_this_process() -> None:
-    """Die as by the kernel's hand: nothing is flushed, closed or told."""
+    """Die as from SIGKILL: nothing is flushed, closed or logged."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Trap:
-    """Strikes at the n-th passage of one place, and never again in this process.
+    """Kills the process at the n-th passage of one place.
 
     Raises ConfigurationError for a place that does not exist.
     """
@@ -78,7 +78,7 @@ class Trap:
         self._lock = threading.Lock()
 
     def passes(self, *points: FailPoint) -> None:
-        """Say that the process is at these places now; it may not come back from here."""
+        """Report that the process is at these places; may not return."""
         if self._point not in points:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""The ports of a process with fail points around them; what they do is otherwise unchanged."""
+"""The ports of a process with fail points around them; they behave the same otherwise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,8 +33,8 @@ _AROUND_COMMIT: Mapping[type[Move], tuple[FailPoint, FailPoint]] = {
     FailAttempt: (FailPoint.RETRY_BEFORE_COMMIT, FailPoint.RETRY_AFTER_COMMIT),
 }
 
-# Nothing happens between the publishing of a built order and the message to the next stage, nor
-# between that of a submitted one and its sending.
+# No more points are needed: nothing happens between publishing a built order and the message to the
+# next stage, nor between publishing a submitted order and sending its transaction.
 _AFTER_PUBLISH: Mapping[OrderStatus, FailPoint] = {
     OrderStatus.ROUTING: FailPoint.ROUTE_AFTER_PUBLISH,
     OrderStatus.BUILDING: FailPoint.BUILD_BEFORE_HANDOVER,
@@ -44,7 +44,7 @@ _AFTER_PUBLISH: Mapping[OrderStatus, FailPoint] = {
 
 
 class _Wrapped:
-    """A port that passes everything on but what its subclass names."""
+    """A port that passes every other call on to the wrapped one."""
 
     def __init__(self, port: Any, trap: Trap) -> None:
         self._port = port
@@ -65,7 +65,7 @@ class TrappedOrders(_Wrapped):
         return moved
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
-        """See `Orders.accept_once`; a key that was taken commits nothing."""
+        """See `Orders.accept_once`; a taken key commits nothing."""
         self._trap.passes(FailPoint.ACCEPT_BEFORE_COMMIT)
         moved: Moved | None = self._port.accept_once(order, key)
         if moved:
@@ -73,7 +73,7 @@ class TrappedOrders(_Wrapped):
         return moved
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
-        """See `Orders.move`; only a move that was made counts as committed."""
+        """See `Orders.move`; only a successful move counts as committed."""
         around = _AROUND_COMMIT.get(type(move))
         if around:
             self._trap.passes(around[0])
@@ -91,7 +91,7 @@ class TrappedOrders(_Wrapped):
 
 
 class TrappedPublisher(_Wrapped):
-    """Implements `execution.ports.EventPublisher`: traps behind each event."""
+    """Implements `execution.ports.EventPublisher`: traps after each event."""
 
     def publish(self, moved: Moved) -> None:
         """See `EventPublisher.publish`."""
@@ -103,9 +103,9 @@ class TrappedPublisher(_Wrapped):
 
 
 class TrappedDispatcher(_Wrapped):
-    """Implements `execution.ports.Dispatcher`: traps behind each message.
+    """Implements `execution.ports.Dispatcher`: traps after each message.
 
-    A message that starts at the last stage, or a first routing in a worker, is recovery's.
+    A message to the last stage, or a first routing sent by a worker, comes from recovery.
     """
 
     def __init__(self, port: Dispatcher, trap: Trap, first_route: FailPoint) -> None:
@@ -137,7 +137,7 @@ class TrappedDispatcher(_Wrapped):
 
 
 class TrappedBoard(_Wrapped):
-    """Implements `execution.ports.QuoteBoard`: a trap between the quotes and their handing on."""
+    """Implements `execution.ports.QuoteBoard`: a trap after the quotes arrived."""
 
     def collect(
         self, instrument: Instrument, side: Side
@@ -149,11 +149,11 @@ class TrappedBoard(_Wrapped):
 
 
 class TrappedNetwork(_Wrapped):
-    """Implements `execution.ports.SettlementNetwork`: traps before signing and behind sending."""
+    """Implements `execution.ports.SettlementNetwork`: traps before signing and after sending."""
 
     @property
     def typical_confirmation_s(self) -> float:
-        """See `SettlementNetwork`; the first thing that the last stage asks for."""
+        """See `SettlementNetwork`; the last stage reads this first."""
         self._trap.passes(FailPoint.CONFIRM_TAKEN)
         typical_s: float = self._port.typical_confirmation_s
         return typical_s
@@ -173,7 +173,7 @@ class TrappedNetwork(_Wrapped):
 def trapped_intake(
     orders: Orders, publisher: EventPublisher, dispatcher: Dispatcher, trap: Trap
 ) -> tuple[Orders, EventPublisher, Dispatcher]:
-    """The ports that take an order in, with the fail points of a web process."""
+    """The ports that accept an order, with the fail points of a web process."""
     return (
         TrappedOrders(orders, trap),
         TrappedPublisher(publisher, trap),

@@ -1,4 +1,4 @@
-"""Who asks: clients, the keys that they prove it with, and tickets for one socket."""
+"""Callers: clients, the keys that authenticate them, and tickets for one socket."""
 
 import hashlib
 import hmac
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 LOCAL_CLIENT = "local"
-"""The client that everybody is where no key is asked for: whoever runs the engine."""
+"""The client of every request when no keys are required: whoever runs the engine."""
 
 CLIENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -19,7 +19,7 @@ _TICKET = re.compile(r"oet_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The client that a request acts for, and the key that says so; None where none is asked."""
+    """The client that a request acts for, and its key; None if no key was required."""
 
     client_id: str
     key_id: str | None = None
@@ -27,20 +27,20 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is stored of a key: never the key itself. `key_id` is a part of it and no secret."""
+    """The stored part of a key, never the key itself; `key_id` is in the key and not secret."""
 
     key_id: str
     client_id: str
     digest: bytes = field(repr=False)
 
     def opens_with(self, key: str) -> bool:
-        """True for the very key, compared in constant time."""
+        """True for exactly this key; compares in constant time."""
         return hmac.compare_digest(self.digest, digest(key))
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A key as an operator sees it; `last_used_at` is behind by up to a minute."""
+    """A key as an operator sees it; `last_used_at` lags by up to a minute."""
 
     key_id: str
     client_id: str
@@ -50,12 +50,12 @@ class KeyRecord:
 
 
 def key_text(key_id: str, secret: str) -> str:
-    """A key as it is shown once: `oe_`, the id, and 256 random bits in base64url."""
+    """The key as shown once: `oe_`, the id, and 256 random bits in base64url."""
     return f"oe_{key_id}_{secret}"
 
 
 def ticket_text(secret: str) -> str:
-    """A ticket as it is handed out."""
+    """The ticket as the client gets it."""
     return f"oet_{secret}"
 
 
@@ -65,11 +65,11 @@ def digest(secret: str) -> bytes:
 
 
 def key_id_of(key: str) -> str | None:
-    """The id inside a key, or None if it has not the form of one."""
+    """The id inside a key, or None if the text has not the form of a key."""
     found = _KEY.fullmatch(key)
     return found[1] if found else None
 
 
 def is_ticket(text: str) -> bool:
-    """True for what has the form of a ticket."""
+    """True if the text has the form of a ticket."""
     return _TICKET.fullmatch(text) is not None

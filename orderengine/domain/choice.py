@@ -1,4 +1,4 @@
-"""Choosing a route, and saying why."""
+"""Chooses a route, and gives the reason."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,11 +19,11 @@ from orderengine.domain.splitting import best_split
 
 
 def choose_route(wanted: Wanted, offers: Sequence[Offer], refusals: Mapping[str, str]) -> Route:
-    """Take what is best for the client: a buy's lowest cost, a sell's highest proceeds.
+    """Choose what is best for the client: a buy's lowest cost, a sell's highest proceeds.
 
-    Fees and impact included, in at most `max_legs` swaps; a split is taken only if it is better
-    than the best venue alone. Between equals the first one given wins. Raises OrderUnfillable if
-    the amount is too large, or too small, for all; ValueError without any offer.
+    Costs include fees and impact, in at most `max_legs` swaps. A split must be better than the best
+    venue alone. The first of equal choices wins. Raises OrderUnfillable if the amount is too large
+    or too small for all, ValueError without any offer.
     """
     if not offers:
         raise ValueError("there is nothing to choose from")
@@ -64,7 +64,7 @@ def _refusal(
 ) -> OrderUnfillable:
     for offer in offers:
         if wanted.base_amount <= offer.largest(wanted.slippage_tolerance_bps):
-            return refused[offer.venue]  # not too large, so it says what else is wrong
+            return refused[offer.venue]  # not too large, so its refusal names the real reason
     return too_shallow(wanted, offers)
 
 

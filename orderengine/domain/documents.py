@@ -1,4 +1,4 @@
-"""Values of the domain as JSON documents: stored, streamed and answered in this one form.
+"""Values of the domain as JSON documents: the one form for storage, streams and answers.
 
 Names are camelCase; prices, fees and amounts are decimal strings, times RFC 3339 in UTC.
 """
@@ -16,7 +16,7 @@ from orderengine.domain.side import Side
 
 Document = dict[str, Any]
 
-# What bounds a swap: the most that a buy puts in, the least that a sell gets out.
+# The limit of a swap: the most that a buy pays in, the least that a sell gets out.
 _LIMITS = {Side.BUY: "maxIn", Side.SELL: "minOut"}
 
 
@@ -26,7 +26,7 @@ def time_text(moment: datetime) -> str:
 
 
 def time_from(text: str) -> datetime:
-    """Read what `time_text` wrote."""
+    """Read `time_text`'s form."""
     return datetime.fromisoformat(text)
 
 
@@ -62,7 +62,7 @@ def quote_document(quote: Quote) -> Document:
 
 
 def quote_from(document: Mapping[str, Any]) -> Quote:
-    """Read what `quote_document` wrote."""
+    """Read `quote_document`'s form."""
     side = Side(document["side"])
     return Quote(
         venue=document["dex"],
@@ -95,7 +95,7 @@ def route_document(route: Route) -> Document:
 
 
 def route_from(document: Mapping[str, Any]) -> Route:
-    """Read what `route_document` wrote."""
+    """Read `route_document`'s form."""
     return Route(
         legs=tuple(quote_from(item) for item in document["legs"]),
         quotes=tuple(quote_from(item) for item in document["quotes"]),
@@ -120,7 +120,7 @@ def fill_document(fill: Fill) -> Document:
 
 
 def fill_from(document: Mapping[str, Any]) -> Fill:
-    """Read what `fill_document` wrote."""
+    """Read `fill_document`'s form."""
     return Fill(
         base_amount=int(document["baseAmount"]),
         quote_amount=int(document["quoteAmount"]),
@@ -146,7 +146,7 @@ def fill_leg_document(leg: FillLeg) -> Document:
 
 
 def fill_leg_from(document: Mapping[str, Any]) -> FillLeg:
-    """Read what `fill_leg_document` wrote."""
+    """Read `fill_leg_document`'s form."""
     return FillLeg(
         venue=document["dex"],
         pool=document["pool"],
@@ -163,15 +163,15 @@ def failed_attempt_document(failed: FailedAttempt) -> Document:
 
 
 def failed_attempt_from(document: Mapping[str, Any]) -> FailedAttempt:
-    """Read what `failed_attempt_document` wrote."""
+    """Read `failed_attempt_document`'s form."""
     return FailedAttempt(document["attempt"], FailureReason(document["reason"]), document["detail"])
 
 
 def event_document(event: OrderEvent) -> Document:
-    """An event as a document: what streams send and the list of events answers.
+    """An event as a document, for streams and for the list of events.
 
-    The venue, the price (quoted, then executed) and the transaction stand at the top level as well
-    as in the data of the step that brings them: clients of the first service read them there.
+    Venue, price (quoted, then executed) and transaction appear at the top level and in the data of
+    the step that brings them: clients of the first service read them at the top level.
     """
     data = event.data
     price = data.get("executedPrice", data.get("quotedPrice"))

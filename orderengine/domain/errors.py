@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class FailureReason(StrEnum):
-    """Why an attempt, or with it the order, failed; part of the public interface."""
+    """Why an attempt or the whole order failed; part of the public interface."""
 
     NO_QUOTE = "NO_QUOTE"
     QUOTE_EXPIRED = "QUOTE_EXPIRED"
@@ -27,7 +27,7 @@ class OrderEngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule of a request: which field, which rule, and how to mend it."""
+    """A broken rule of a request: the field, the rule, and the remedy."""
 
     field: str
     rule: str
@@ -43,7 +43,7 @@ class Denied(OrderEngineError):
 
 
 class NotionalExceeded(Denied):
-    """The order is worth more than one may be; nothing was stored."""
+    """The order exceeds the highest allowed value; nothing was stored."""
 
 
 class IdempotencyKeyReused(OrderEngineError):
@@ -51,11 +51,11 @@ class IdempotencyKeyReused(OrderEngineError):
 
 
 class IdempotencyConflict(OrderEngineError):
-    """A request with this key is being stored; asking again shortly finds its answer."""
+    """Another request is storing this key; a repeated request soon gets its answer."""
 
 
 class ClientOrderIdTaken(OrderEngineError):
-    """The client has another order of this name; nothing was stored."""
+    """The client has another order with this clientOrderId; nothing was stored."""
 
     def __init__(self, order_id: UUID) -> None:
         super().__init__(f"order {order_id} has this clientOrderId")
@@ -63,15 +63,15 @@ class ClientOrderIdTaken(OrderEngineError):
 
 
 class TransientFault(OrderEngineError):
-    """Asking the same again may work: a time-out, a lost connection."""
+    """A retry of the same request may work: a time-out, a lost connection."""
 
 
 class VenueUnavailable(TransientFault):
-    """A venue gave no answer in time, or an answer that says nothing."""
+    """A venue gave no answer in time, or a useless one."""
 
 
 class NetworkUnavailable(TransientFault):
-    """The settlement network gave no answer; what was asked may or may not have happened."""
+    """The settlement network gave no answer; the request may or may not have had an effect."""
 
 
 class AttemptFailed(OrderEngineError):
@@ -84,11 +84,11 @@ class AttemptFailed(OrderEngineError):
 
 
 class OrderUnfillable(AttemptFailed):
-    """No further attempt can mend it; the order fails at once."""
+    """No further attempt can succeed; the order fails at once."""
 
 
 class StorageCause(StrEnum):
-    """Why PostgreSQL carried out no statement, for logs and metrics."""
+    """Why PostgreSQL executed no statement, for logs and metrics."""
 
     NO_ANSWER = "no_answer"
     STARTING = "starting"
@@ -105,29 +105,29 @@ class StorageCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StorageFault:
-    """Why no order can be written; `detail` is for whoever has to mend it."""
+    """Why no order can be written; `detail` is for whoever repairs it."""
 
     cause: StorageCause
     detail: str
 
 
 class StorageUnavailable(OrderEngineError):
-    """PostgreSQL carried nothing out, or gave no answer.
+    """PostgreSQL executed nothing, or gave no answer.
 
-    Whether a statement took effect must be read, not guessed.
+    The caller must read, not guess, whether a statement took effect.
     """
 
     cause: StorageCause = StorageCause.NO_ANSWER
 
 
 class OrderUnreadable(StorageUnavailable):
-    """Another release has written this order, in a way that this one can not read."""
+    """Another release wrote this order in a form that this one cannot read."""
 
 
 class DispatchUnavailable(OrderEngineError):
-    """The broker took no message; the row in PostgreSQL brings the order back later.
+    """The broker accepted no message; recovery restores the order from its row later.
 
-    `cause` is why, in one word.
+    `cause` is the reason, in one word.
     """
 
     def __init__(self, message: str, cause: str = "no_answer") -> None:
@@ -136,4 +136,4 @@ class DispatchUnavailable(OrderEngineError):
 
 
 class QueuesTooLong(DispatchUnavailable):
-    """The queues hold more messages than can be looked through in time."""
+    """The queues hold more messages than can be read in time."""

@@ -28,7 +28,7 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """An order after one step, with the event that the step wrote."""
+    """An order after one step, with the step's event."""
 
     order: Order
     event: OrderEvent

@@ -1,4 +1,4 @@
-"""Idempotency: a client's own name for a request, so that asking again can not order twice."""
+"""Idempotency: a client's key for a request, so that a repeated request orders only once."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from orderengine.domain.order import NewOrder
 
 @dataclass(frozen=True, slots=True)
 class AcceptedBefore:
-    """The order that was accepted under a key; `fingerprint` tells what was asked for then."""
+    """The order accepted under a key; `fingerprint` identifies the content of its request."""
 
     order_id: UUID
     accepted_at: datetime
@@ -20,10 +20,10 @@ class AcceptedBefore:
 
 
 def fingerprint(request: NewOrder) -> bytes:
-    """SHA-256 of what a request asks for: equal however numbers were written, keys ordered.
+    """SHA-256 of a request's content, independent of number formats and the order of its keys.
 
-    What was left at its default counts as not asked for, so that a field which a later release
-    adds does not make an old request a new one.
+    Fields at their defaults are left out, so that a field added by a later release does not change
+    the fingerprint of an old request.
     """
     wanted = {**request.data, "quantity": decimal_text(request.quantity)}
     if request.max_legs == 1:

@@ -1,4 +1,4 @@
-"""What can be traded: symbol to token, decimals, step, limits and depth."""
+"""Tradable instruments: symbol to token, decimals, step, limits and depth."""
 
 import csv
 import re
@@ -9,7 +9,7 @@ from decimal import Decimal
 from orderengine.domain.errors import FailureReason, OrderUnfillable, Violation
 
 SYMBOL = "[!-~]{1,64}"
-"""What every symbol keeps to, as a regular expression: visible ASCII characters."""
+"""The form of every symbol, as a regular expression: visible ASCII characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Instrument:
 
     Quantities are whole tokens, a multiple of `quantity_step` within the two limits;
     `reference_price` (USDC) and `depth` (USDC on each side of a pool) shape the simulated market.
-    `former_decimals` are those that the release before counted with, if they were others.
+    `former_decimals` are the previous release's decimals, if different.
     """
 
     symbol: str
@@ -33,11 +33,11 @@ class Instrument:
 
     @property
     def unstated_decimals(self) -> int:
-        """The decimals of a signed amount that states none, as earlier releases signed it."""
+        """The decimals of a signed amount without decimals, as earlier releases signed it."""
         return self.decimals if self.former_decimals is None else self.former_decimals
 
     def violation(self, quantity: Decimal) -> Violation | None:
-        """Name the first rule that the quantity breaks, or None."""
+        """The first rule that the quantity breaks, or None."""
         if quantity < self.min_quantity:
             limit = f"must be at least {self.min_quantity:f} for {self.symbol}"
             return Violation("quantity", "min", limit)
@@ -50,7 +50,7 @@ class Instrument:
         return None
 
     def base_units(self, quantity: Decimal) -> int:
-        """Convert whole tokens to base units; raises ValueError if that is not exact."""
+        """Convert whole tokens to base units; raises ValueError if the result is not exact."""
         units = quantity.scaleb(self.decimals)
         if units != int(units):
             message = f"{quantity} {self.symbol} is finer than {self.decimals} decimals"
@@ -74,18 +74,18 @@ class Instruments:
         return iter(self._by_symbol.values())
 
     def find(self, symbol: str) -> Instrument | None:
-        """The instrument of exactly this symbol, or None."""
+        """The instrument with exactly this symbol, or None."""
         return self._by_symbol.get(symbol)
 
     def match(self, symbol: str) -> Instrument | None:
-        """The instrument of this symbol, without regard to ASCII case, or None.
+        """The instrument with this symbol, ignoring ASCII case, or None.
 
-        Where two symbols differ in case alone, both have to be written exactly.
+        Symbols that differ in case only must be written exactly.
         """
         return self._by_symbol.get(symbol) or self._by_folded.get(folded(symbol))
 
     def get(self, symbol: str) -> Instrument:
-        """The instrument of a stored order; raises OrderUnfillable if it is not traded any more."""
+        """The instrument of a stored order; raises OrderUnfillable if it is no longer traded."""
         instrument = self._by_symbol.get(symbol)
         if instrument is None:
             raise OrderUnfillable(FailureReason.UNKNOWN_SYMBOL, f"{symbol} is not traded here")
@@ -93,13 +93,13 @@ class Instruments:
 
 
 def folded(symbol: str) -> str:
-    """The symbol without regard to ASCII case, to be compared with others."""
-    # Only ASCII: outside it the Kelvin sign would become a k, and the long s an s.
+    """The symbol in lower case, for comparisons that ignore ASCII case."""
+    # ASCII only: elsewhere the Kelvin sign would become a k, and the long s an s.
     return symbol.lower() if symbol.isascii() else symbol
 
 
 def parse_instruments(text: str) -> Instruments:
-    """Read instruments from CSV with a header line; raises ValueError naming the bad line."""
+    """Read instruments from CSV with a header line; raises ValueError that names the bad line."""
     parsed: list[Instrument] = []
     for number, row in enumerate(csv.DictReader(text.splitlines(), strict=True), start=2):
         try:

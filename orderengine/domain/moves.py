@@ -1,8 +1,8 @@
-"""The moves: every way in which an order changes, with the event that each one writes.
+"""The moves: every change of an order, with the event that it writes.
 
-A move names where it may start and where it ends; that it fits `TRANSITIONS` is tested. Storage
-carries a move out as one fenced statement; `apply` is the same step in memory, the model that the
-store is tested against.
+A move names its start statuses and its target; a test checks them against `TRANSITIONS`. Storage
+executes a move as one fenced statement. `apply` is the same step in memory, a model to test the
+store against.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from orderengine.domain.routing import Route
 
 
 class RoutingCause(StrEnum):
-    """Why an order is routed (again)."""
+    """Why an order is routed, or routed again."""
 
     ORDER = "order"
     RETRY = "retry"
@@ -41,21 +41,21 @@ class RoutingCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StartRouting:
-    """Begin to collect quotes; a recovery or an expired quote starts over in the same attempt."""
+    """Start collecting quotes; a recovery or an expired quote restarts in the same attempt."""
 
     cause: RoutingCause
     target: ClassVar[OrderStatus] = OrderStatus.ROUTING
 
     @property
     def sources(self) -> frozenset[OrderStatus]:
-        """Where this move may start."""
+        """The statuses from which this move may start."""
         if self.cause in {RoutingCause.ORDER, RoutingCause.RETRY}:
             return frozenset({OrderStatus.PENDING})
         return frozenset({OrderStatus.ROUTING, OrderStatus.BUILDING})
 
     @property
     def is_recovery(self) -> bool:
-        """True when the move starts over, and so counts towards the cap on recoveries."""
+        """True when the move restarts routing, and so counts towards the cap on recoveries."""
         return self.cause.is_recovery
 
     @property
@@ -66,7 +66,7 @@ class StartRouting:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Store the route and the worst amount that the order may be settled at."""
+    """Store the route and the worst amount to settle the order at."""
 
     route: Route
     limit_amount: int
@@ -85,7 +85,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Write the signed bytes ahead of sending them."""
+    """Store the signed bytes before they are sent."""
 
     transaction: SignedTransaction
     sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.BUILDING})
@@ -102,7 +102,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Record what the network executed for the live signature."""
+    """Record the network's execution of the live signature."""
 
     signature: str
     venue: str
@@ -161,26 +161,26 @@ Move = StartRouting | Build | Submit | Confirm | FailAttempt | Fail
 
 @dataclass(frozen=True, slots=True)
 class RecoveryDelays:
-    """When recovery may look at an order, in seconds.
+    """The delays before recovery looks at an order, in seconds.
 
-    `stage_s` is the longest that one stage may take. A new order may wait its turn in a queue for
-    twice as long, and the network is asked about a submitted one after three times as long.
+    `stage_s` is the longest that one stage may take. A new order may wait twice as long in a queue;
+    recovery polls the network about a submitted order after three times as long.
     """
 
     stage_s: float = 5.0
 
     @property
     def intake_s(self) -> float:
-        """How long a new order may wait for a worker."""
+        """The longest that a new order may wait for a worker."""
         return 2 * self.stage_s
 
     @property
     def submitted_s(self) -> float:
-        """How long the network may take; also the longest delay between two looks."""
+        """The longest that the network may take, and the longest delay between two polls."""
         return 3 * self.stage_s
 
     def after(self, move: Move) -> float | None:
-        """The delay after this move; None when the order is terminal."""
+        """The delay after this move; None for a terminal order."""
         match move:
             case Confirm() | Fail():
                 return None
@@ -192,19 +192,19 @@ class RecoveryDelays:
                 return self.stage_s
 
     def again(self, status: OrderStatus, redispatched: int) -> float:
-        """The delay after recovery's `redispatched`-th message for an order."""
+        """The delay after the `redispatched`-th message of recovery for an order."""
         if status is OrderStatus.SUBMITTED:
             return self.submitted_s
         return min(self.submitted_s, self.stage_s * (1 << min(redispatched, 8)))
 
 
 def is_expired(route: Route, now: datetime) -> bool:
-    """True when a route may not be built any more."""
+    """True when a route is too old to be built."""
     return now >= route.expires_at
 
 
 def apply(order: Order, move: Move, now: datetime) -> Moved | None:
-    """Carry a move out in memory: the order after it with its event, or None if it may not be."""
+    """Make a move in memory: returns the moved order with its event, or None if not allowed."""
     if order.status not in move.sources:
         return None
     if not _is_true_of(order, move, now):

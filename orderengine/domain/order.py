@@ -13,7 +13,7 @@ from orderengine.domain.side import Side
 
 
 class OrderStatus(StrEnum):
-    """Where an order is on its way; the last two are terminal."""
+    """The status of an order; the last two are terminal."""
 
     PENDING = "pending"
     ROUTING = "routing"
@@ -41,12 +41,12 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.BUILDING: frozenset(
         {
             OrderStatus.SUBMITTED,
-            OrderStatus.ROUTING,  # recovery: nothing was signed yet, so quotes may be taken anew
+            OrderStatus.ROUTING,  # recovery: nothing is signed yet, so new quotes are safe
             OrderStatus.PENDING,
             OrderStatus.FAILED,
         }
     ),
-    # Left only on the network's word about the live signature, never by a time-out of ours.
+    # Left only on the network's answer about the live signature, never by a time-out of ours.
     OrderStatus.SUBMITTED: frozenset(
         {OrderStatus.CONFIRMED, OrderStatus.PENDING, OrderStatus.FAILED}
     ),
@@ -68,12 +68,12 @@ OPEN_STATUSES: frozenset[OrderStatus] = frozenset(s for s in OrderStatus if not 
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """What a client asks for, already checked against the instrument.
+    """A client's order request, already validated against the instrument.
 
     `quantity` is in whole tokens of the base asset, `slippage_tolerance_bps` in 0..10000.
-    `worst_price` (USDC for one token) binds every attempt; `max_legs` is at least 1.
-    `client_order_id` is the client's own name for it, unique among its orders; `request_id` names
-    the request that asks for it in the logs.
+    `worst_price` (USDC per token) binds every attempt; `max_legs` is at least 1.
+    `client_order_id` is the client's own id, unique among its orders; `request_id` identifies the
+    request in the logs.
     """
 
     order_id: UUID
@@ -114,7 +114,7 @@ class SignedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class FillLeg:
-    """One swap of what the network executed: amounts in base units, the fee in USDC."""
+    """One executed swap: amounts in base units, the fee in USDC."""
 
     venue: str
     pool: str
@@ -126,10 +126,10 @@ class FillLeg:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What the network executed, over all `legs`: amounts in base units, prices and fee in USDC.
+    """The executed swap over all `legs`: amounts in base units, prices and fee in USDC.
 
     `slippage_bps` is signed (positive = worse than quoted); `market_impact_bps` is how far the
-    swap itself moved the price it got away from the mid price.
+    swap itself moved its price away from the mid price.
     """
 
     base_amount: int
@@ -153,10 +153,10 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as stored: `version` is its fencing token and counts its events from 1.
+    """A stored order: `version` is its fencing token and counts its events from 1.
 
     `route` and `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets)
-    are those of the running attempt; `transaction` is the latest one that was signed.
+    belong to the current attempt; `transaction` is the latest signed one.
     """
 
     order_id: UUID
@@ -183,5 +183,5 @@ class Order:
 
     @property
     def failure(self) -> FailedAttempt | None:
-        """Why the order failed; None unless it did."""
+        """Why the order failed; None if it did not."""
         return self.failed_attempts[-1] if self.status is OrderStatus.FAILED else None

@@ -1,6 +1,6 @@
 """Prices, limits, slippage and impact: exact decimals and integers, never a float.
 
-A basis point (bps) is 1/10,000. Prices are in USDC for one whole token of the base asset.
+A basis point (bps) is 1/10,000. Prices are in USDC per whole token of the base asset.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
@@ -13,7 +13,7 @@ BPS = 10_000
 USDC_DECIMALS = 6
 USDC_PLACES = Decimal("1e-12")
 PRICE_DIGITS = 12
-"""The least number of decimal places of a price, and of its significant digits."""
+"""The least number of decimal places and of significant digits of a price."""
 BPS_PLACES = Decimal("1e-4")
 
 
@@ -22,7 +22,7 @@ def to_tokens(base_units: int, decimals: int) -> Decimal:
     return Decimal(base_units).scaleb(-decimals)
 
 
-# So many digits that only the rounding below changes the result.
+# Enough digits that only the rounding below changes the result.
 _EXACT = Context(prec=100)
 _ROUNDING = {Side.BUY: ROUND_CEILING, Side.SELL: ROUND_FLOOR, None: ROUND_HALF_EVEN}
 
@@ -30,11 +30,11 @@ _ROUNDING = {Side.BUY: ROUND_CEILING, Side.SELL: ROUND_FLOOR, None: ROUND_HALF_E
 def effective_price(
     base_amount: int, quote_amount: int, base_decimals: int, side: Side | None = None
 ) -> Decimal:
-    """The price really paid or got, fees and impact included.
+    """The effective price, fees and impact included.
 
-    It has at least twelve places and at least twelve significant digits. With a side it is rounded
-    in the client's disfavor, so that a limit at this price is never beyond the amount itself. Both
-    amounts are in base units and must be positive.
+    It has at least twelve decimal places and twelve significant digits. With a side it is rounded
+    against the client, so that a limit at this price always allows the amount itself. Both amounts
+    are in base units and must be positive.
     """
     usdc = to_tokens(quote_amount, USDC_DECIMALS)
     price = _EXACT.divide(usdc, to_tokens(base_amount, base_decimals))
@@ -62,22 +62,22 @@ def worst_amount(side: Side, worst_price: Decimal, base_amount: int, base_decima
 
 
 def is_beyond(side: Side, quote_amount: int, limit: int) -> bool:
-    """True if an amount of USDC is worse for the client than its limit."""
+    """True if an amount of USDC is worse for the client than the limit."""
     return quote_amount > limit if side is Side.BUY else quote_amount < limit
 
 
 def stricter(side: Side, one: int, other: int) -> int:
-    """The limit that leaves the client better off."""
+    """The limit that is better for the client."""
     return min(one, other) if side is Side.BUY else max(one, other)
 
 
 def slippage_bps(side: Side, quoted_price: Decimal, executed_price: Decimal) -> Decimal:
-    """How much worse than quoted the execution was, signed: positive = worse."""
+    """How much worse than quoted the execution was; signed, positive = worse."""
     worse = executed_price - quoted_price if side is Side.BUY else quoted_price - executed_price
     return (worse / quoted_price * BPS).quantize(BPS_PLACES, ROUND_HALF_EVEN)
 
 
 def market_impact_bps(side: Side, mid_price: Decimal, price_before_fees: Decimal) -> Decimal:
-    """How far a swap's own size moves its price, before fees, from the mid price; at least 0."""
+    """How far a swap's own size moves its price from the mid price, before fees; at least 0."""
     moved = price_before_fees - mid_price if side is Side.BUY else mid_price - price_before_fees
     return max(moved / mid_price * BPS, Decimal(0)).quantize(BPS_PLACES, ROUND_HALF_EVEN)

@@ -1,4 +1,4 @@
-"""Quotes of venues, and which of them an order takes: the best one, or a split over several."""
+"""Quotes of venues, and the route of an order: the best venue, or a split over several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ from orderengine.domain.pricing import (
 from orderengine.domain.side import Side
 
 MAX_LEGS = 2
-"""As many as there are venues."""
+"""The number of venues."""
 
 MARGINAL_BITS = 96
 
 REPEAT_BPS = 50
-"""How far the market may move before a client orders the amount that a refusal named."""
+"""How far the market may move before a client orders the amount named in a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a venue's pool would give now for an amount.
+    """A venue's price for an amount in one pool, now.
 
     Amounts are in base units, `base_amount` with `base_decimals` decimals: a buy gets `base_amount`
-    for `quote_amount`, a sell the other way round; `limit_amount` is a buy's max-in, a sell's
-    min-out at the tolerance that was asked for. `price` is effective: fees and impact included.
-    `fee` is in USDC; a sell's fee, taken in the base asset, is valued at the mid price. Past
-    `expires_at` a quote is never built.
+    for `quote_amount`, a sell the other way round; `limit_amount` is a buy's max-in or a sell's
+    min-out at the requested tolerance. `price` is effective: it includes fees and impact. `fee` is
+    in USDC; a sell's fee, taken in the base asset, is valued at the mid price. An expired quote
+    (`expires_at`) is never built.
     """
 
     venue: str
@@ -56,7 +56,7 @@ class Quote:
 
 
 class Offer(Protocol):
-    """A venue's pool of one moment, for one instrument and side: it prices any amount.
+    """A snapshot of a venue's pool, for one instrument and side, that prices any amount.
 
     Amounts are in base units of the base asset.
     """
@@ -66,22 +66,22 @@ class Offer(Protocol):
         """The venue's name."""
 
     def largest(self, slippage_tolerance_bps: int) -> int:
-        """The most that one swap may trade here; it still can after any move in its tolerance."""
+        """The largest swap that still executes after any price move within its tolerance."""
 
     def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
-        """Price exactly this amount; raises OrderUnfillable if it is too much or too little."""
+        """Price exactly this amount; raises OrderUnfillable if it is too large or too small."""
 
     def marginal_price(self, base_amount: int) -> int:
-        """What one more base unit would cost, or bring, after this amount, fees included.
+        """The cost or proceeds of one more base unit after this amount, fees included.
 
-        In base units of USDC times 2^96, rounded down; it never falls with the amount of a buy
-        and never rises with that of a sell.
+        In base units of USDC times 2^96, rounded down; it never falls as a buy grows, and never
+        rises as a sell grows.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be routed: `base_amount` base units, in at most `max_legs` swaps."""
+    """A routing request: `base_amount` base units, in at most `max_legs` swaps."""
 
     instrument: Instrument
     side: Side
@@ -94,18 +94,18 @@ class RouteReason(StrEnum):
     """Why a route was chosen; part of the public interface."""
 
     BEST_PRICE = "BEST_PRICE"  # the best of several venues
-    ONLY_QUOTE = "ONLY_QUOTE"  # no other venue could fill it, or answered
-    BEST_SPLIT = "BEST_SPLIT"  # better in parts than at any one venue
+    ONLY_QUOTE = "ONLY_QUOTE"  # no other venue answered or could fill it
+    BEST_SPLIT = "BEST_SPLIT"  # better as a split than at any one venue
     ONLY_SPLIT = "ONLY_SPLIT"  # too large for any one venue
-    NO_BETTER_SPLIT = "NO_BETTER_SPLIT"  # the best venue, and no split would improve on it
+    NO_BETTER_SPLIT = "NO_BETTER_SPLIT"  # the best venue, because no split is better
 
 
 @dataclass(frozen=True)
 class Route:
-    """The swaps to make, and all that they were compared with.
+    """The swaps to make, and the quotes that they were compared with.
 
-    `legs` are carried out together or not at all; `quotes` are each venue's for the whole amount,
-    and `refusals` tells for each venue without one why it gave none.
+    All `legs` execute, or none does; `quotes` are each venue's for the whole amount, and `refusals`
+    has the reason of each venue without a quote.
     """
 
     legs: tuple[Quote, ...]
@@ -121,12 +121,12 @@ class Route:
 
     @cached_property
     def base_amount(self) -> int:
-        """What all legs trade together, in base units of the base asset."""
+        """The base units of the base asset that all legs trade together."""
         return sum(leg.base_amount for leg in self.legs)
 
     @cached_property
     def quote_amount(self) -> int:
-        """What all legs cost or bring together, in base units of USDC."""
+        """The total cost or proceeds of all legs, in base units of USDC."""
         return sum(leg.quote_amount for leg in self.legs)
 
     @cached_property
@@ -147,16 +147,16 @@ class Route:
 
     @property
     def expires_at(self) -> datetime:
-        """When the first of the legs may not be built any more."""
+        """The earliest expiry of the legs, after which the route may not be built."""
         return min(leg.expires_at for leg in self.legs)
 
     def limit_amount(self, slippage_tolerance_bps: int) -> int:
-        """The most a buy pays, or the least a sell accepts, in all, at a tolerance."""
+        """The most a buy pays, or the least a sell accepts, in total, at a tolerance."""
         return limit_amount(self.side, self.quote_amount, slippage_tolerance_bps)
 
 
 def better(side: Side, one: int, other: int) -> bool:
-    """True if one amount of USDC is better for the client: less for a buy, more for a sell."""
+    """True if one amount of USDC is better for the client than the other."""
     return one < other if side is Side.BUY else one > other
 
 
@@ -180,7 +180,7 @@ def advantage(side: Side, amount: int, other_amount: int) -> str:
 
 
 def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
-    """The refusal of an order that is too large, which says how much would have been possible."""
+    """The refusal of an order that is too large, naming the largest possible amounts."""
     symbol = wanted.instrument.symbol
     largest = {offer.venue: _repeatable(wanted, offer) for offer in offers}
     most = sorted(largest.values(), reverse=True)
@@ -193,7 +193,7 @@ def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
 
 
 def _repeatable(wanted: Wanted, offer: Offer) -> Decimal:
-    """How many tokens an offer trades, also a little later; a multiple of `quantity_step`."""
+    """How many tokens an offer trades, even a little later; a multiple of `quantity_step`."""
     most = offer.largest(wanted.slippage_tolerance_bps) * BPS // (BPS + REPEAT_BPS)
     tokens = to_tokens(most, wanted.instrument.decimals)
     return tokens - tokens % wanted.instrument.quantity_step

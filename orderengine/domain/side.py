@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Side(StrEnum):
-    """Which way the base asset goes, seen from the client."""
+    """The direction of the base asset, from the client's point of view."""
 
     BUY = "buy"
     SELL = "sell"

@@ -1,8 +1,8 @@
-"""Splitting an order over venues, exact in base units.
+"""Splits an order over venues, exact in base units.
 
-Every pool's price worsens with the size of a swap, so that the total is best where one more unit
-would cost, or bring, the same at each venue. Where that is, is found by bisection on the pools'
-marginal prices, which know no rounding; the amounts themselves are then quoted exactly.
+Every pool's price worsens with the size of a swap. So the total is best where one more unit costs,
+or brings, the same at each venue. Bisection on the pools' marginal prices, which are not rounded to
+units, finds that point; the resulting amounts are then quoted exactly.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,14 @@ from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.routing import Offer, Quote, Wanted, better
 from orderengine.domain.side import Side
 
-# Two offers need one round. With more, each round brings the pairs closer to each other.
+# Two offers need one round. With more offers, each round brings the pairs closer.
 ROUNDS = 20
 
 
 def best_split(wanted: Wanted, offers: Sequence[Offer]) -> tuple[Quote, ...]:
     """The best legs over two or more offers, in the offers' order; empty if there are none.
 
-    The legs sum to the amount exactly. Whether that is better than one venue alone is for the
-    caller to see.
+    The legs sum to the amount exactly. The caller compares the result with one venue alone.
     """
     legs: tuple[Quote, ...] = ()
     size = min(wanted.max_legs, len(offers))
@@ -43,7 +42,7 @@ def _quoted(
             if amount > 0
         )
     except OrderUnfillable:
-        return ()  # a leg so small that it brings nothing
+        return ()  # one leg is too small to be traded
 
 
 def _total(legs: Sequence[Quote]) -> int:
@@ -74,9 +73,9 @@ def _balanced(wanted: Wanted, offers: Sequence[Offer]) -> list[int] | None:
 def _share_of_first(
     side: Side, first: Offer, second: Offer, both: int, ends: tuple[int, int]
 ) -> int:
-    """The least share from which on one more unit is no better at the first than at the second.
+    """The smallest share at which one more unit is no better at the first than at the second.
 
-    It lies between the two ends, both included.
+    It is within `ends`, both included.
     """
     low, high = ends
     while low < high:

@@ -12,7 +12,7 @@ SWAP_FEE_DENOMINATOR = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AmmV4Pool:
-    """What a pool can trade with, as the program's `total_coin` and `total_pc` have it.
+    """The reserves and the fee of a pool; the program's `total_coin` and `total_pc`.
 
     `reserve_x` (coin) and `reserve_y` (pc) are in base units, 0 to 2^128 - 1, as wide as the
     program's calculator; the fee is `fee_numerator / fee_denominator`, at least 0 and below 1.
@@ -38,7 +38,7 @@ class AmmV4Swap:
     `swap_fee` is in the input token and stays in the pool whole: the program sets its own share
     aside only when liquidity is added or removed. `net_in` is the input after the fee.
     `price_impact_ppb` is the curve's output against its mid price before the swap, without fees,
-    in parts per billion. `pool` is the state to go on trading with.
+    in parts per billion. `pool` is the state after the swap.
     """
 
     amount_in: int
@@ -52,8 +52,8 @@ class AmmV4Swap:
 def exact_in(pool: AmmV4Pool, amount_in: int, direction: Direction) -> AmmV4Swap:
     """Swaps the whole of an input.
 
-    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is returned
-    with its fee as it is. Raises AmountOutOfRange for any other amount.
+    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is valid and
+    returned with its fee. Raises AmountOutOfRange for any other amount.
     Source: raydium-io/raydium-amm `Processor::process_swap_base_in`.
     """
     require_range("amount_in", amount_in, 0, U64_MAX)

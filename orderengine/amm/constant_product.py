@@ -5,10 +5,10 @@ from orderengine.amm.integers import ceil_div, shortfall_ppb
 
 
 def curve_out(net_in: int, reserve_in: int, reserve_out: int) -> int:
-    """What the curve pays for an input that has no fee left in it, rounded down.
+    """The output of the curve for an input after fees, rounded down.
 
     Base units, none negative; the result is at most `reserve_out`.
-    Raises InsufficientLiquidity when neither an input nor a reserve of it is there.
+    Raises InsufficientLiquidity when input and input reserve are both zero.
     Source: raydium-io/raydium-cp-swap `ConstantProductCurve::swap_base_input_without_fees`, and
     raydium-io/raydium-amm `Calculator::swap_token_amount_base_in`.
     """
@@ -18,7 +18,7 @@ def curve_out(net_in: int, reserve_in: int, reserve_out: int) -> int:
 
 
 def curve_in(gross_out: int, reserve_in: int, reserve_out: int) -> int:
-    """What the curve wants, before fees, for an output, rounded up.
+    """The input that the curve needs, before fees, for an output, rounded up.
 
     Base units, none negative.
     Raises InsufficientLiquidity when `gross_out` would empty the output reserve.

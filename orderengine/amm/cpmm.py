@@ -44,7 +44,7 @@ class CpmmFees:
         require_range("protocol + fund rate", self.protocol + self.fund, 0, FEE_RATE_DENOMINATOR)
 
     def creator_is_paid_from_input(self, direction: Direction) -> bool:
-        """Whether a swap this way pays the creator in the token that comes in.
+        """Whether a swap in this direction pays the creator in the input token.
 
         Source: raydium-io/raydium-cp-swap `PoolState::is_creator_fee_on_input`.
         """
@@ -54,7 +54,7 @@ class CpmmFees:
 
 @dataclass(frozen=True, slots=True)
 class CpmmPool:
-    """What a pool can trade with: its vaults less the fees that wait there for their owners.
+    """The reserves and fees of a pool: its vaults without the fees kept there for their owners.
 
     Reserves are in base units, 0 to 2^128 - 1, as wide as the program's calculator.
     Raises AmountOutOfRange for any other reserve.
@@ -74,10 +74,10 @@ class CpmmSwap:
     """A computed swap, in base units.
 
     `trade_fee` is in the input token and includes `protocol_fee` and `fund_fee`; `creator_fee` is
-    in the input token when `creator_paid_from_input`, else in the output token. `net_in` and
-    `gross_out` are what the curve saw: the input after the input fees, the output before a
-    creator fee. `price_impact_ppb` is the curve's output against its mid price before the swap,
-    without fees, in parts per billion. `pool` is the state to go on trading with.
+    in the input token when `creator_paid_from_input`, else in the output token. The curve trades
+    `net_in`, the input after its fees, for `gross_out`, the output before a creator fee.
+    `price_impact_ppb` is the curve's output against its mid price before the swap, without fees, in
+    parts per billion. `pool` is the state after the swap.
     """
 
     amount_in: int
@@ -101,8 +101,8 @@ class CpmmSwap:
 def exact_in(pool: CpmmPool, amount_in: int, direction: Direction) -> CpmmSwap:
     """Swaps the whole of an input.
 
-    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is returned
-    with its fees as it is. Raises AmountOutOfRange for any other amount.
+    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is valid and
+    returned with its fees. Raises AmountOutOfRange for any other amount.
     Source: raydium-io/raydium-cp-swap `CurveCalculator::swap_base_input`.
     """
     require_range("amount_in", amount_in, 0, U64_MAX)
@@ -152,7 +152,7 @@ def _settle(
     gross_out: int,
     creator_fee: int,
 ) -> CpmmSwap:
-    """Splits the fees and finds the end state, the same for both kinds of swap."""
+    """Splits the fees and computes the pool's state after the swap, for both kinds of swap."""
     from_input = pool.fees.creator_is_paid_from_input(direction)
     trade_fee = fee_in - creator_fee if from_input else fee_in
     protocol_fee = trade_fee * pool.fees.protocol // FEE_RATE_DENOMINATOR
@@ -197,5 +197,5 @@ def _before_fee(net: int, rate: int) -> int:
 
 def _creator_part(fee_in: int, fees: CpmmFees) -> int:
     total_rate = fees.trade + fees.creator
-    # Rounded down in the creator's disfavor; with both rates zero there is nothing to split.
+    # Rounded down, against the creator; with both rates zero there is nothing to split.
     return fee_in * fees.creator // total_rate if total_rate else 0

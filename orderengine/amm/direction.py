@@ -1,10 +1,10 @@
-"""Which way a swap goes, in one vocabulary for all venues."""
+"""The direction of a swap, in the same terms for all venues."""
 
 import enum
 
 
 class Direction(enum.Enum):
-    """The side of the pool that is paid in, and the one that is paid out.
+    """The side of the pool that receives the input, and the side that pays the output.
 
     X is token 0 of a Raydium CPMM pool, the coin of an AMM v4 pool and token X of a Meteora
     DLMM pool; Y is token 1, the pc and token Y. A price is always Y per X.

@@ -23,7 +23,7 @@ from orderengine.amm.integers import U64_MAX, U128_MAX, require_range, shortfall
 
 @dataclass(frozen=True, slots=True)
 class DlmmBin:
-    """The liquidity of one bin, without the fees that wait there for their owners.
+    """The liquidity of one bin, without the fees kept there for their owners.
 
     `id` is within 19 bits and a sign, amounts are in base units, 0 to 2^128 - 1.
     Raises AmountOutOfRange for any other value.
@@ -41,7 +41,7 @@ class DlmmBin:
 
 @dataclass(frozen=True, slots=True)
 class DlmmPool:
-    """A pool: its bins in ascending order of id (one that is missing is empty) and its fee state.
+    """A pool: its bins in ascending order of id (a missing bin is empty) and its fee state.
 
     `bin_step` is in basis points. Raises AmountOutOfRange when ids are out of order or repeated,
     and when a bin or the active id is beyond `max_bin_id`.
@@ -59,7 +59,7 @@ class DlmmPool:
         _require_ids((self.active_id,), self.bin_step)
 
 
-# Pools of the same bins are made again and again: one for each quote.
+# Cached, because each quote makes a pool of the same bins again.
 @lru_cache(maxsize=1_024)
 def _require_ids(ids: tuple[int, ...], bin_step: int) -> None:
     if any(left >= right for left, right in pairwise(ids)):
@@ -93,15 +93,15 @@ class DlmmSwap:
 
     @cached_property
     def pool(self) -> DlmmPool:
-        """The state to go on trading with; its active bin is the last one filled."""
+        """The state after the swap; its active bin is the last one filled."""
         return self._after()
 
 
 def exact_in(pool: DlmmPool, amount_in: int, direction: Direction, now_s: int) -> DlmmSwap:
     """Swaps the whole of an input across as many bins as it takes.
 
-    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is returned
-    with its fees as it is. `now_s` is in seconds since 1970.
+    `amount_in` is in base units of the input token, 0 to 2^64 - 1; an output of zero is valid and
+    returned with its fees. `now_s` is in seconds since 1970.
     Raises AmountOutOfRange for any other amount, InsufficientLiquidity when the bins ahead cannot
     take it all: a swap is never partial. Source: MeteoraAg/dlmm-sdk `DLMM.swapQuote`.
     """
@@ -123,7 +123,7 @@ def exact_out(pool: DlmmPool, amount_out: int, direction: Direction, now_s: int)
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How the two kinds of swap differ: how a bin is filled, and how much that uses up."""
+    """The difference between the two kinds of swap: how to fill a bin, and the amount used up."""
 
     fill: Callable[[BinTerms, int], BinFill]
     used: Callable[[BinFill], int]
@@ -153,9 +153,9 @@ def _walk(pool: DlmmPool, amount: int, direction: Direction, now_s: int, kind: _
 
 
 def terms_ahead(pool: DlmmPool, direction: Direction, now_s: int) -> Iterator[BinTerms]:
-    """The terms of each bin with liquidity that a swap at `now_s` would meet, in its order.
+    """The terms of each bin with liquidity, in the order in which a swap at `now_s` meets them.
 
-    `now_s` is in seconds since 1970. Together they are the pool's whole curve for that direction.
+    `now_s` is in seconds since 1970. The terms form the pool's whole curve for that direction.
     """
     volatility = with_references(pool.volatility, pool.parameters, pool.active_id, now_s)
     return (terms for _, terms in _terms_ahead(pool, volatility, direction))
@@ -171,7 +171,7 @@ def _terms_ahead(
 
 
 def _indexes_ahead(pool: DlmmPool, direction: Direction) -> range:
-    """Where in `pool.bins` a swap looks, in this order: falling prices for X, rising for Y."""
+    """The indexes of `pool.bins` in a swap's order: falling prices for X, rising for Y."""
     if direction is Direction.X_TO_Y:
         return range(bisect_right(pool.bins, pool.active_id, key=_bin_id) - 1, -1, -1)
     return range(bisect_left(pool.bins, pool.active_id, key=_bin_id), len(pool.bins))
@@ -224,9 +224,9 @@ def _settle(
 
 
 def _unsplit_fee(fills: dict[int, BinFill]) -> int:
-    """The fee of the protocol where the rest of an input is so small that all of it is fee.
+    """The protocol's extra fee: the rest of an input that is so small that all of it is fee.
 
-    The program refuses a swap that consists of such a rest alone, since it pays nothing.
+    The program refuses a swap with nothing but such a rest, since it pays nothing.
     """
     pays = any(fill.gross_out for fill in fills.values())
     return sum(fill.amount_in for fill in fills.values() if fill.net_in == 0) if pays else 0

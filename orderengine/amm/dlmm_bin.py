@@ -1,4 +1,4 @@
-"""Meteora DLMM: what one bin does with the part of a swap that reaches it."""
+"""Meteora DLMM: one bin's part of a swap."""
 
 from dataclasses import dataclass, replace
 
@@ -26,11 +26,11 @@ class BinTerms:
 
 @dataclass(frozen=True, slots=True)
 class BinFill:
-    """What one bin took and paid, in base units.
+    """A bin's part of a swap, in base units.
 
-    `net_in` entered the bin and `gross_out` left it; `amount_in` and `amount_out` are what the
-    trader gave and got. The fees are in the input token when the fee is on the input, else in the
-    output token. An exact output may take more out of the bin than the trader and the fees get.
+    `net_in` entered the bin and `gross_out` left it; the trader gave `amount_in` and got
+    `amount_out`. The fees are in the input token when the fee is on the input, else in the output
+    token. An exact output may take more out of the bin than the trader and the fees get.
     """
 
     amount_in: int
@@ -42,7 +42,7 @@ class BinFill:
 
 
 def fill_exact_in(terms: BinTerms, amount: int) -> BinFill:
-    """Offers a bin all that is left of an input; it takes as much as its reserve is worth.
+    """Offers a bin the rest of an input; the bin takes at most the worth of its reserve.
 
     `amount` is in base units, at least 0. Source: MeteoraAg/dlmm-sdk `swapExactInQuoteAtBin`.
     """
@@ -55,12 +55,12 @@ def fill_exact_in(terms: BinTerms, amount: int) -> BinFill:
     if net_in > most:
         fee = fee_on_top(most, terms.fee_rate) if terms.fee_on_input else 0
         return _settle(terms, most + fee, most, terms.reserve_out)
-    # Exactly on the edge the first fee stands, so that the whole amount is used.
+    # At exact equality the first fee applies, so that the whole amount is used.
     return _settle(terms, amount, most, terms.reserve_out)
 
 
 def fill_exact_out(terms: BinTerms, amount: int) -> BinFill:
-    """Asks a bin for all that is left of an output; it pays at most its reserve.
+    """Asks a bin for the rest of an output; the bin pays at most its reserve.
 
     `amount` is in base units, at least 0. Source: MeteoraAg/dlmm-sdk `swapExactOutQuoteAtBin`.
     """
@@ -71,9 +71,9 @@ def fill_exact_out(terms: BinTerms, amount: int) -> BinFill:
     if terms.fee_on_input:
         offer += fee_on_top(offer, terms.fee_rate)
     fill = fill_exact_in(terms, offer)
-    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. All that
-    # it buys leaves the bin. With a fee on the output, the surplus becomes part of the fee. A fee
-    # on the input is in the other token, so nobody gets the surplus. The program's SDK differs.
+    # One unit of X can be worth many of Y, so the offer may buy more than was asked for, and all of
+    # that leaves the bin. A fee on the output includes the surplus. A fee on the input is in the
+    # other token, so nobody gets the surplus. The program's SDK differs.
     surplus = fill.amount_out - amount
     taken = 0 if terms.fee_on_input else surplus
     return replace(fill, amount_out=amount, protocol_fee=fill.protocol_fee + taken)

@@ -27,7 +27,7 @@ class CollectFeeMode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class StaticParameters:
-    """What a pool was created with.
+    """The parameters with which a pool was created.
 
     Factors are the program's plain integers, periods are seconds, shares and the reduction factor
     are basis points, at most 10000. Raises AmountOutOfRange for a value outside the program's type.
@@ -60,7 +60,7 @@ class StaticParameters:
 
 @dataclass(frozen=True, slots=True)
 class VariableParameters:
-    """How much a pool has moved of late.
+    """The recent volatility of a pool.
 
     The accumulator and its reference count bins in units of 1/10000, `index_reference` is a bin
     id, `last_update_timestamp` is in seconds since 1970.
@@ -79,7 +79,7 @@ class VariableParameters:
 
 
 def base_fee_rate(parameters: StaticParameters, bin_step: int) -> int:
-    """The part of the fee rate that never moves, per 1e9.
+    """The constant part of the fee rate, per 1e9.
 
     Source: MeteoraAg/dlmm-sdk `LbPair::get_base_fee`.
     """
@@ -107,7 +107,7 @@ def total_fee_rate(parameters: StaticParameters, bin_step: int, accumulator: int
 
 
 def fee_within(gross: int, rate: int) -> int:
-    """The fee that an amount contains, rounded up.
+    """The fee included in an amount, rounded up.
 
     Base units, `gross` at least 0; `rate` per 1e9.
     Source: MeteoraAg/dlmm-sdk `LbPair::compute_fee_from_amount`.
@@ -116,7 +116,7 @@ def fee_within(gross: int, rate: int) -> int:
 
 
 def fee_on_top(net: int, rate: int) -> int:
-    """The fee to add to an amount so that the amount is left after it, rounded up.
+    """The fee to add to an amount so that the amount is left after the fee, rounded up.
 
     Base units, `net` at least 0; `rate` per 1e9 and below 1e9.
     Source: MeteoraAg/dlmm-sdk `LbPair::compute_fee`.
@@ -127,7 +127,7 @@ def fee_on_top(net: int, rate: int) -> int:
 def with_references(
     volatility: VariableParameters, parameters: StaticParameters, active_id: int, now_s: int
 ) -> VariableParameters:
-    """Moves the references to where a swap at `now_s` (seconds since 1970) starts from.
+    """Moves the references to the start of a swap at `now_s` (seconds since 1970).
 
     Within the filter period nothing moves; within the decay period a part of the accumulated
     volatility is kept; after it, none. The accumulator and the timestamp stay as they were.
@@ -145,7 +145,7 @@ def with_references(
 def accumulator_at(
     volatility: VariableParameters, parameters: StaticParameters, bin_id: int
 ) -> int:
-    """The volatility accumulator once a swap has reached a bin.
+    """The volatility accumulator of a swap that has reached a bin.
 
     Source: MeteoraAg/dlmm-sdk `LbPair::update_volatility_accumulator`.
     """

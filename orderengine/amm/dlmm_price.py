@@ -1,4 +1,4 @@
-"""Meteora DLMM: the price of a bin, and what a bin pays at that price."""
+"""Meteora DLMM: the price of a bin, and conversions at that price."""
 
 from functools import lru_cache
 
@@ -27,7 +27,7 @@ def bin_price(bin_id: int, bin_step: int) -> int:
     require_range("bin_step", bin_step, 1, MAX_BIN_STEP)
     if bin_id == 0:
         return ONE
-    # The powers are those of the inverted base, below 1, so that 128 bits hold every product.
+    # Powers of the inverted base, which is below 1, so that 128 bits hold every product.
     square = U128_MAX // (ONE + bin_step * ONE // BASIS_POINTS)
     power = ONE
     exponent = abs(bin_id)
@@ -50,7 +50,7 @@ def max_bin_id(bin_step: int) -> int:
 
 
 def proceeds(net_in: int, price: int, direction: Direction) -> int:
-    """What a bin pays for an input without fees, rounded down.
+    """The output of a bin for an input without fees, rounded down.
 
     Base units; `net_in` is at least 0, `price` is Q64.64 and positive.
     Source: MeteoraAg/dlmm-sdk `Bin::get_amount_out`.
@@ -61,7 +61,7 @@ def proceeds(net_in: int, price: int, direction: Direction) -> int:
 
 
 def cost(gross_out: int, price: int, direction: Direction) -> int:
-    """What a bin wants, without fees, for an output, rounded up.
+    """The input that a bin needs, without fees, for an output, rounded up.
 
     Base units; `gross_out` is at least 0, `price` is Q64.64 and positive.
     Source: MeteoraAg/dlmm-sdk `Bin::get_amount_in`.

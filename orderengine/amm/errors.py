@@ -1,12 +1,12 @@
-"""What the pool maths refuses, and why."""
+"""Refusals of the pool maths, and their reasons."""
 
 
 class AmmError(ValueError):
-    """The base of everything that the pool maths refuses."""
+    """The base class of all refusals of the pool maths."""
 
 
 class InsufficientLiquidity(AmmError):
-    """The pool cannot pay what is asked, or cannot take all that is offered.
+    """The pool cannot pay the output, or cannot take the whole input.
 
     A smaller amount may succeed; the same amount on the same pool never does.
     """

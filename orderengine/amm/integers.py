@@ -1,4 +1,4 @@
-"""Integer arithmetic that the pool formulas share: bounds, rounding, fixed point."""
+"""Integer arithmetic shared by the pool formulas: bounds, rounding, fixed point."""
 
 from orderengine.amm.errors import AmountOutOfRange
 
@@ -36,10 +36,10 @@ def require_range(name: str, value: int, low: int, high: int) -> None:
 
 
 def shortfall_ppb(paid: int, expected: int) -> int:
-    """By how much `paid` falls short of `expected`, in parts per billion, rounded down.
+    """How far `paid` falls short of `expected`, in parts per billion, rounded down.
 
-    Both in the same unit, 0 ≤ paid ≤ expected; the result is in 0..1e9, and 0 when nothing was
-    expected. 1e5 parts per billion are one basis point.
+    Both in the same unit, 0 ≤ paid ≤ expected; the result is in 0..1e9, and 0 if `expected` is 0.
+    1e5 parts per billion are one basis point.
     """
     if expected == 0:
         return 0

@@ -9,13 +9,13 @@ from orderengine.amm.dlmm_fee import StaticParameters, VariableParameters
 from orderengine.amm.dlmm_price import PRICE_BITS, bin_price, max_bin_id
 from orderengine.amm.errors import AmountOutOfRange
 
-# Small steps, because the price of a small swap is a bin's and jumps by a whole step: by less than
-# what the market is told to drift, so that a drift is always felt.
+# Small steps: the price of a small swap is a bin's, and jumps by a whole step. A step must be
+# smaller than the configured drift of the market, so that every drift has an effect.
 BIN_STEP = 10
 BINS_PER_SIDE = 100
 
-# Base fee 25 bps, the same as Raydium's, so that the venues differ by their prices. The rest are
-# the program's own presets for this bin step.
+# The base fee is 25 bps like Raydium's, so that the venues differ by their prices. The other
+# values are the program's own presets for this bin step.
 # Source: the `PresetParameter` accounts of Meteora's DLMM program.
 PARAMETERS = StaticParameters(
     base_factor=25_000,
@@ -33,12 +33,12 @@ _SHARE_BITS = 32
 
 
 def pool_around(price: Fraction, depth: int) -> DlmmPool:
-    """A pool whose active bin is the nearest to a price, in base units of Y for one of X.
+    """A pool whose active bin is nearest to a price, in base units of Y for one of X.
 
-    Each side has `depth` base units' worth of Y, spread evenly over 100 bins; the active bin holds
-    more X the lower the price is within it, and changes into Y as it rises. No swap was made for
-    long, so that the volatility is 0. Raises AmountOutOfRange for a price that no bin is near to
-    and for more than a bin can hold.
+    Each side has `depth` base units' worth of Y, spread evenly over 100 bins. The active bin holds
+    more X the lower the price is within the bin, and more Y as it rises. The volatility is 0, as
+    after a long time without a swap. Raises AmountOutOfRange for a price without a near bin, and
+    for more than a bin can hold.
     """
     upper = int(price * _HALF_STEP * 2**PRICE_BITS)
     active_id = _IDS[0] + bisect_right(_IDS, upper, key=_price_of) - 1

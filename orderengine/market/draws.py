@@ -18,7 +18,7 @@ def draw(low: int, high: int, *key: str | int) -> int:
 
 
 def happens(rate: float, *key: str | int) -> bool:
-    """True for a share of all keys; `rate` is in 0..1, and its two ends are certainties."""
+    """True for this share of all keys; `rate` is in 0..1: 0 is never, 1 always."""
     return _number(key) < int(rate * _RANGE)
 
 

@@ -1,4 +1,4 @@
-"""What a pool of one moment gives for one side: any size, how much at most, and at which margin.
+"""One side of a pool at one moment: prices for any size, the largest size, marginal prices.
 
 The base asset is the pool's X and USDC its Y, both in base units.
 """
@@ -37,8 +37,8 @@ class Liquidity(Protocol):
     def largest(self, risen_bps: int = 0) -> int:
         """The most of the base asset, in base units, that one swap may trade.
 
-        With `risen_bps`, up to a doubling, the most that it may still trade after the price rose by
-        as much, or by less, or fell.
+        With `risen_bps`, which is at most a doubling, the most that it may still trade after the
+        price fell, or rose by up to that much.
         """
 
     def suffices(self, base_amount: int, risen_bps: int) -> bool:
@@ -48,14 +48,14 @@ class Liquidity(Protocol):
         """Price a swap of exactly this many base units; raises AmmError if it cannot be made."""
 
     def marginal_price(self, base_amount: int) -> int:
-        """USDC for one more unit after these, fees included; as `Offer` has it."""
+        """USDC for one more unit after this amount, fees included; see `Offer`."""
 
 
 @lru_cache(maxsize=1_024)
 def _price_after(risen_bps: int, bin_step: int) -> int:
-    """The price (Q64.64) of the highest bin that a rise from the price 1 may make active.
+    """The price (Q64.64) of the highest bin that may be active after a rise from the price 1.
 
-    A price lies anywhere in its bin, so one bin is added, and another one for rounded prices.
+    A price lies anywhere in its bin, which adds one bin; rounding of prices adds another one.
     """
     risen = ONE * (BASIS_POINTS + risen_bps) // BASIS_POINTS
     most = bisect_left(
@@ -75,12 +75,12 @@ class CpmmLiquidity:
         self._decimals = base_decimals
 
     def largest(self, risen_bps: int = 0) -> int:  # noqa: ARG002 - the pool then holds half or more
-        """As much as a sane price allows: a swap of that size has an impact of 50 %."""
+        """The largest sane swap: one of this size has an impact of 50 %."""
         most = self.pool.reserve_x // 3 if self._side is Side.BUY else self.pool.reserve_x
         return min(most, U64_MAX)
 
     def suffices(self, base_amount: int, risen_bps: int) -> bool:
-        """Whether a swap is not too large."""
+        """Whether a swap is small enough."""
         return base_amount <= self.largest(risen_bps)
 
     def price(self, base_amount: int) -> PricedSwap:
@@ -118,7 +118,7 @@ class DlmmLiquidity:
         self._largest: dict[int, int] = {}
 
     def largest(self, risen_bps: int = 0) -> int:
-        """What the bins ahead can pay, or be paid for, however little the active bin holds.
+        """The most that the bins ahead can trade, without the maybe empty active bin.
 
         A pool around a higher price holds the same USDC in its bins, and so fewer base units.
         """
@@ -130,11 +130,11 @@ class DlmmLiquidity:
         return self._largest[risen_bps]
 
     def suffices(self, base_amount: int, risen_bps: int) -> bool:
-        """Whether the last bin alone is large enough, or all of them are."""
+        """Whether the last bin alone, or all bins together, are large enough."""
         return base_amount <= self._surely or base_amount <= self.largest(risen_bps)
 
     def used_up_cost(self, base_amount: int) -> int:
-        """What a buy of `base_amount` pays, with fees, for the bins that it uses up altogether."""
+        """The cost of the bins that a buy of `base_amount` uses up completely, with fees."""
         total, left = 0, base_amount
         for terms in self._terms:
             if terms.reserve_out > left:
@@ -162,7 +162,7 @@ class DlmmLiquidity:
 
     @cached_property
     def _surely(self) -> int:
-        """A third of what the last bin trades: it trades so much at up to three times its price."""
+        """A third of the last bin: it trades this amount at up to three times its price."""
         bins, buys = self.pool.bins, self._side is Side.BUY
         if not bins:
             return 0
@@ -184,7 +184,7 @@ class DlmmLiquidity:
 
     @cached_property
     def _filled(self) -> list[int]:
-        """How much of the base asset was traded when each bin is used up; 0 before the first."""
+        """The base asset traded by the time each bin is used up; 0 before the first."""
         return list(accumulate(map(self._takes, self._terms), initial=0))
 
     @cached_property
@@ -192,7 +192,7 @@ class DlmmLiquidity:
         return [self._margin(terms) for terms in self._terms] or [0]
 
     def _takes(self, terms: BinTerms, scale: int = ONE) -> int:
-        """How much of the base asset a bin trades, at its price times a Q64.64 `scale`."""
+        """How much of the base asset a bin trades at `scale` (Q64.64) times its price."""
         if self._side is Side.BUY:
             return (terms.reserve_out << PRICE_BITS) // scale
         most = cost(terms.reserve_out, terms.price * scale >> PRICE_BITS, terms.direction)

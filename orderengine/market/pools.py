@@ -33,14 +33,14 @@ _POOL_ID = re.compile(r"(?P<symbol>.+)-USDC-(?P<epoch>[0-9]{1,12})")
 class SimulatedMarket:
     """Every pool of every venue at any time, fixed by the seed.
 
-    A venue has a family of pools per instrument, and each epoch of 20 s another one of them is its
-    best. What a pool charges in relation to the reference never changes, so that the end of an
-    epoch brings no slippage to a swap that is on its way: it still trades in the pool it names.
+    A venue has a family of pools per instrument, and in each epoch of 20 s a different one of them
+    is its best. A pool's price relative to the reference never changes. So the end of an epoch
+    causes no slippage: a swap in flight still trades in the pool that it names.
 
     Raydium's pools are constant products, Meteora's are bins; each has the instrument's depth on
-    each side. The prices that the two are built around differ by `(higher - lower) / lower`, drawn
-    from the spread (basis points, 0 ≤ low ≤ high). Both charge the same base fee, and thus the
-    effective prices of small swaps differ as much, on both sides, to within half a bin step.
+    each side. The center prices of the two differ by `(higher - lower) / lower`, drawn from the
+    spread (basis points, 0 ≤ low ≤ high). Both charge the same base fee, so the effective prices of
+    small swaps differ by as much, on both sides, to within half a bin step.
     """
 
     seed: int
@@ -48,8 +48,8 @@ class SimulatedMarket:
     spread_high_bps: int
 
     def pool_id(self, instrument: Instrument, at: datetime) -> str:
-        """The name of the pool that a venue quotes from at a time, e.g. `AAPL-USDC-89730123`."""
-        # Instruments change their pools at different moments, as unrelated markets do.
+        """The name of a venue's best pool at a time, e.g. `AAPL-USDC-89730123`."""
+        # Instruments change pools at different moments, like unrelated markets.
         phase = _phase_us(self.seed, instrument.symbol)
         return f"{instrument.symbol}-USDC-{(microseconds(at) + phase) // _EPOCH_US}"
 
@@ -62,7 +62,7 @@ class SimulatedMarket:
         *,
         moved_ppm: int = 0,
     ) -> CpmmPool | DlmmPool:
-        """A pool at a time, X the base asset and Y USDC, both in base units.
+        """A pool's state at a time, X the base asset and Y USDC, both in base units.
 
         `moved_ppm` is a move of the reference price on top of its own path, signed, in parts per
         million. Raises ValueError for a pool that does not exist, AmmError if the instrument's
@@ -86,7 +86,7 @@ class SimulatedMarket:
         *,
         moved_ppm: int = 0,
     ) -> Liquidity:
-        """One side of a pool at a time; raises as `pool_state`."""
+        """One side of a pool at a time; raises as `pool_state` does."""
         pool = self.pool_state(instrument, venue, pool_id, at, moved_ppm=moved_ppm)
         if isinstance(pool, DlmmPool):
             now_s = microseconds(at) // 1_000_000
@@ -94,7 +94,7 @@ class SimulatedMarket:
         return CpmmLiquidity(pool, side, instrument.decimals)
 
 
-# Of a pool these never change, and each quote asks for them again.
+# Cached, because these values of a pool never change and each quote needs them.
 @functools.lru_cache(maxsize=1024)
 def _phase_us(seed: int, symbol: str) -> int:
     return draw(0, _EPOCH_US - 1, seed, "epoch", symbol)
@@ -102,7 +102,7 @@ def _phase_us(seed: int, symbol: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fraction:
-    """What a pool's mid price is to the reference: the two venues' average is the reference."""
+    """A pool's mid price divided by the reference, which is the average of the two venues."""
     match = _POOL_ID.fullmatch(pool_id)
     if match is None or match["symbol"] != symbol or venue not in VENUES:
         message = f"{venue} has no pool {pool_id} of {symbol}"
@@ -117,7 +117,7 @@ def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fra
 
 def _spread_ppm(market: SimulatedMarket, key: tuple[str | int, ...]) -> int:
     low, high = market.spread_low_bps * PPM_PER_BPS, market.spread_high_bps * PPM_PER_BPS
-    # Bins round a price, and size changes the difference: a twentieth kept free at both ends
-    # is half a bin step and as much again, for swaps of up to a thousandth of the depth.
+    # Bins round prices, and a swap's size changes the difference. The margin, a twentieth at each
+    # end, is half a bin step plus as much again, for swaps of up to a thousandth of the depth.
     margin = (high - low) // 20
     return draw(low + margin, high - margin, "spread", *key)

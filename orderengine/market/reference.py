@@ -14,8 +14,8 @@ _PPB = 10**9
 _TWELVE_DIGITS = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 # Shortest and longest period in seconds, amplitude in parts per billion. A wave's slope is at most
-# 8 · amplitude / period: together below 4.9 bps in 10 s, so that a drift of 20 bps against an order
-# outweighs the wander for as long as a swap is on its way.
+# 8 · amplitude / period. All slopes together are below 4.9 bps in 10 s, so that a drift of 20 bps
+# against an order outweighs the wander while a swap is in flight.
 _WAVES = (
     (180, 300, 200_000),
     (900, 1_500, 1_500_000),
@@ -27,7 +27,7 @@ _WAVES = (
 def reference_price(seed: int, instrument: Instrument, at: datetime) -> Decimal:
     """The price of one whole token in USDC, to twelve significant digits.
 
-    `at` is aware. The price stays within 2.8 % of the listed one and moves by less than 5 bps
+    `at` is aware. The price stays within 2.8 % of the listed price and moves by less than 5 bps
     in 10 s.
     """
     moment = microseconds(at)
@@ -55,7 +55,7 @@ def _waves(seed: int, symbol: str) -> tuple[tuple[int, int, int], ...]:
 
 
 def _wave(moment: int, period: int, amplitude: int) -> int:
-    # Two parabolas in place of a sine: as smooth, and exact in integers on every machine.
+    # Two parabolas instead of a sine: as smooth, and exact in integers on every machine.
     doubled = 2 * (moment % period)
     rising = doubled < period
     along = doubled if rising else doubled - period

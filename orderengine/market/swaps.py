@@ -1,4 +1,4 @@
-"""A swap that a pool computed, as prices and amounts of the base asset and USDC."""
+"""A pool's computed swap, as prices and amounts of the base asset and USDC."""
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -16,23 +16,23 @@ from orderengine.domain.side import Side
 
 
 class ComputedSwap(Protocol):
-    """What every pool program tells of a swap, in base units."""
+    """The result of a swap in any pool program, in base units."""
 
     @property
     def amount_in(self) -> int:
-        """What the trader gave."""
+        """The amount that the trader gave."""
 
     @property
     def amount_out(self) -> int:
-        """What the trader got."""
+        """The amount that the trader got."""
 
     @property
     def net_in(self) -> int:
-        """What entered the pool after fees."""
+        """The amount that entered the pool after fees."""
 
     @property
     def gross_out(self) -> int:
-        """What left the pool before fees."""
+        """The amount that left the pool before fees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PricedSwap:
 
 
 def bought(swap: ComputedSwap, fee: int, mid_price: Decimal, base_decimals: int) -> PricedSwap:
-    """A buy of the base asset; `fee` is in base units of USDC."""
+    """Price a buy of the base asset; `fee` is in base units of USDC."""
     before_fees = effective_price(swap.gross_out, swap.net_in, base_decimals)
     return PricedSwap(
         base_amount=swap.amount_out,
@@ -62,7 +62,7 @@ def bought(swap: ComputedSwap, fee: int, mid_price: Decimal, base_decimals: int)
 
 
 def sold(swap: ComputedSwap, fee: Decimal, mid_price: Decimal, base_decimals: int) -> PricedSwap:
-    """A sale of the base asset; raises InsufficientLiquidity if it brings nothing."""
+    """Price a sale of the base asset; raises InsufficientLiquidity if it brings nothing."""
     if swap.amount_out == 0:
         raise InsufficientLiquidity("worth less than the smallest unit of USDC")
     before_fees = effective_price(swap.net_in, swap.gross_out, base_decimals)

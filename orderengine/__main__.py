@@ -1,4 +1,4 @@
-"""`python -m orderengine`: the command line, told where this checkout's stack is."""
+"""`python -m orderengine`: the command line, with the addresses of this checkout's stack."""
 
 import sys
 
@@ -10,8 +10,8 @@ from orderengine.logs import configure_logging
 
 
 def run() -> None:
-    """Run the command of this process, and end it."""
-    configure_logging("ERROR")  # what went wrong is told by the command itself, in one line
+    """Run the command of this process, and exit."""
+    configure_logging("ERROR")  # the command itself reports a failure, in one line
     try:
         around = surroundings()
     except LocalError as error:

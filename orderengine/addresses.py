@@ -1,4 +1,4 @@
-"""Addresses that a process listens on, and how this machine reaches it there."""
+"""Listening addresses, and how this machine reaches them."""
 
 import socket
 from ipaddress import ip_address
@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """True if nobody but this machine can reach a process that listens there."""
+    """True if only this machine can reach a process that listens on `host`."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -14,12 +14,12 @@ def is_loopback(host: str) -> bool:
 
 
 def reachable_host(host: str) -> str:
-    """Where this machine reaches a process that listens there: loopback if on all interfaces."""
+    """The host by which this machine reaches a listening process: loopback for all interfaces."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
 def is_address(host: str) -> bool:
-    """True for an IP address and for `localhost`: a shell or another tool sets HOST to a name."""
+    """True for an IP address or `localhost`; a shell or another tool sets HOST to a name."""
     try:
         ip_address(host)
     except ValueError:
@@ -28,7 +28,7 @@ def is_address(host: str) -> bool:
 
 
 def obstacle_to_listen(host: str) -> str | None:
-    """Why no process of this machine can listen there, whatever the port; None if one can."""
+    """Why no process of this machine can listen on `host`, on any port; None if one can."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -39,7 +39,7 @@ def obstacle_to_listen(host: str) -> str | None:
 
 
 def place_of(url: str) -> str:
-    """Where a server is, and which of its databases: nothing of a URL that may be secret."""
+    """The server and the database in a URL, without any part that may be secret."""
     parts = urlsplit(url)
     host = parts.hostname or dict(parse_qsl(parts.query)).get("host") or "the local socket"
     shown = f"[{host}]" if ":" in host else host

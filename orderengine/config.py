@@ -1,4 +1,4 @@
-"""The settings, read from the environment here and nowhere else."""
+"""The settings; only this module reads them from the environment."""
 
 import os
 import re
@@ -18,14 +18,14 @@ PACKAGE_DIR = Path(__file__).parent
 
 _NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS|SCRIPT_NAME")  # gunicorn's own, over its configuration
-WORKER_OPTIONS = re.compile("CELERY_WORKER_[A-Z_]+")  # each an option of Celery's command
+WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS|SCRIPT_NAME")  # gunicorn's, override its configuration
+WORKER_OPTIONS = re.compile("CELERY_WORKER_[A-Z_]+")  # each sets an option of Celery's command
 _REDIS_PATH = re.compile(r"/?[0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """How the simulated market and network behave; spans are milliseconds or basis points."""
+    """The simulated market and network; spans are in milliseconds or basis points."""
 
     seed: int
     quote_latency_ms: Span
@@ -42,7 +42,7 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a web process allows; 0 is no limit. Which limits hold is `bootstrap`'s to say."""
+    """The limits of a web process; 0 is no limit. `bootstrap` decides which of them apply."""
 
     rate_per_key: int
     rate_per_address: int
@@ -56,7 +56,7 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set; `.env.example` explains each one."""
+    """All settings; `.env.example` explains each one."""
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
@@ -77,11 +77,11 @@ class Settings:
     fail_point: ArmedPoint | None
     simulation: Simulation
     ignored: tuple[str, ...]
-    """Variables that are set, and would lead Celery to another broker than `redis_url`."""
+    """Variables that are set but ignored; Celery would read another broker from them."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings; raises ConfigurationError naming the variable that is wrong."""
+        """Read the settings; raises ConfigurationError that names the wrong variable."""
         env = Reader(os.environ if environ is None else environ)
         return cls(
             database_url=sqlalchemy_url(env.required("DATABASE_URL")),
@@ -109,9 +109,9 @@ class Settings:
 
     @property
     def asks_for_keys(self) -> bool:
-        """Whether a web process lets nobody in without a key.
+        """Whether a web process requires a key.
 
-        Raises ConfigurationError where others can reach it and nobody has decided.
+        Raises ConfigurationError if other machines can reach it and AUTH is not set.
         """
         if self.auth is None and self.is_reachable:
             why = f"HOST is {self.host}"
@@ -123,15 +123,15 @@ class Settings:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether others than this machine can reach a web process, be it through a proxy."""
+        """Whether other machines can reach a web process, directly or through a proxy."""
         return not is_loopback(self.host) or self.protection.proxy_hops > 0
 
     @property
     def known_hosts(self) -> frozenset[str] | None:
-        """The names of this service beside loopback's; None, for any, unless it is only local.
+        """The names of a purely local service besides loopback's; None, for any, on other services.
 
-        Where nobody is asked for a key, a foreign page must not become a page of this service by
-        having its own name lead to this machine.
+        Without keys, a foreign page must not be able to act as a page of this service by pointing
+        its own host name to this machine.
         """
         if self.asks_for_keys or self.is_reachable:
             return None
@@ -141,7 +141,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class FlowerSettings:
-    """What Flower needs: the broker and its own address, but no database."""
+    """The settings of Flower: the broker and its own address, but no database."""
 
     redis_url: str = field(repr=False)
     host: str
@@ -169,7 +169,7 @@ class FlowerSettings:
 
 
 def _auth(env: Reader) -> str | None:
-    """None where it is not set: on loopback that is `off`."""
+    """None if AUTH is not set, which means `off` on loopback."""
     return env.choice("AUTH", "", ("REQUIRED", "OFF")) if env.text("AUTH", "") else None
 
 
@@ -183,7 +183,7 @@ def _redis_url(env: Reader) -> str:
 
 
 def refuse_overruling(options: re.Pattern[str], environ: Mapping[str, str] | None = None) -> None:
-    """Raise ConfigurationError for a variable that would beat how web or the worker is set up."""
+    """Raise ConfigurationError for a variable that would override how web or worker is set up."""
     given = os.environ if environ is None else environ
     for name in sorted(given):
         if given[name].strip() and options.fullmatch(name):
@@ -191,7 +191,7 @@ def refuse_overruling(options: re.Pattern[str], environ: Mapping[str, str] | Non
 
 
 def libpq_note() -> str:
-    """What of the environment libpq obeys beside DATABASE_URL, to end an error with."""
+    """The end of an error text: the variables that libpq obeys besides DATABASE_URL."""
     return variables_of_libpq(os.environ)
 
 
@@ -227,9 +227,9 @@ def _simulation(env: Reader) -> Simulation:
 def sqlalchemy_url(url: str) -> str:
     """Name the psycopg2 driver in any PostgreSQL URL.
 
-    SQLAlchemy 2.1 reads `postgresql://` as psycopg 3 and refuses `postgres://`, which is what
-    many hosts hand out. A list of hosts, `host1:5432,host2:5432`, is written as SQLAlchemy reads
-    it. Raises ConfigurationError for another kind of URL.
+    SQLAlchemy 2.1 reads `postgresql://` as psycopg 3 and refuses `postgres://`, which many hosts
+    provide. A list of hosts, `host1:5432,host2:5432`, is rewritten for SQLAlchemy. Raises
+    ConfigurationError for another kind of URL.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
@@ -245,25 +245,25 @@ def sqlalchemy_url(url: str) -> str:
 
 
 def database_url(environ: Mapping[str, str] | None = None) -> str:
-    """`DATABASE_URL` alone, for what needs nothing else; raises ConfigurationError."""
+    """`DATABASE_URL` alone, for callers that need no other setting; raises ConfigurationError."""
     env = Reader(os.environ if environ is None else environ)
     return sqlalchemy_url(env.required("DATABASE_URL"))
 
 
 def migration_database_url(environ: Mapping[str, str] | None = None) -> str:
-    """Where migrations run: `DATABASE_URL_UNPOOLED` when set, else `DATABASE_URL`.
+    """The database to migrate: `DATABASE_URL_UNPOOLED` if set, else `DATABASE_URL`.
 
-    A pooled host in transaction mode may not carry what a migration needs. Raises
-    ConfigurationError if neither is set.
+    A pooled host in transaction mode may not support a migration. Raises ConfigurationError if
+    neither is set.
     """
     env = Reader(os.environ if environ is None else environ)
     return sqlalchemy_url(env.text("DATABASE_URL_UNPOOLED", "") or env.required("DATABASE_URL"))
 
 
 def broker_url(url: str, cert_reqs: str = "required") -> str:
-    """Add to a `rediss://` URL the certificate check that Celery wants to see in it.
+    """Add the certificate check that Celery requires to a `rediss://` URL.
 
-    A check that the URL names stays. Raises ConfigurationError for another kind of URL.
+    A check in the URL stays. Raises ConfigurationError for another kind of URL.
     """
     parts = _parts("REDIS_URL", url)
     if parts.scheme not in {"redis", "rediss"}:
@@ -286,14 +286,14 @@ def broker_url(url: str, cert_reqs: str = "required") -> str:
 
 
 def _parts(name: str, url: str) -> SplitResult:
-    """The parts of a URL with a port that is one.
+    """Split a URL; raises ConfigurationError for an invalid port.
 
-    What a driver makes of another one is an error that repeats a piece of the password.
+    A driver's own error for an invalid port repeats a part of the password.
     """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is no port
+        parts.port  # noqa: B018 - raises ValueError if invalid
     except ValueError:
-        # Not "from error", which may repeat what it could not read.
+        # Not "from error", which may repeat a part of the password.
         raise ConfigurationError(f"{name} is no URL with a port, or it {_NOT_QUOTED}") from None
     return parts

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: autocommit, pooled, and bounded in time from the client's side."""
+"""Connections to PostgreSQL: autocommit, pooled, and with time limits on the client's side."""
 
 import contextlib
 import hashlib
@@ -37,9 +37,9 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_coun
 POOL_TIMEOUT_S = 1.0
 
 ON_THE_SERVER: Mapping[str, str | int] = {"statement_timeout": 1500}
-"""Have PostgreSQL itself end a statement, in ms, before this side gives it up.
+"""Makes PostgreSQL itself end a statement, in ms, before the client gives up on it.
 
-A statement that was only given up runs on in the server, without anybody who wants its rows.
+Otherwise the server would go on with a statement whose rows nobody wants any more.
 """
 
 BY_INDEX: Mapping[str, str | int] = {
@@ -49,13 +49,13 @@ BY_INDEX: Mapping[str, str | int] = {
     "enable_sort": "off",
     "max_parallel_workers_per_gather": 0,
 }
-"""Have the planner read in the order of an index, whatever it believes about the table."""
+"""Makes the planner read in the order of an index, whatever its statistics say."""
 
 DATABASE_DEFECTS = (DataError, IntegrityError, ProgrammingError)
-"""What PostgreSQL raises for a statement that is wrong, unless `cause_of` finds a cause."""
+"""Errors for a faulty statement, unless `cause_of` finds a cause."""
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
-"""What an answer that did not come raises."""
+"""Errors for a missing answer."""
 
 
 def create_database_engine(
@@ -69,11 +69,11 @@ def create_database_engine(
 ) -> Engine:
     """Make an engine whose every statement is a transaction of its own.
 
-    One statement decides each step of an order, so nothing ever holds a row while a process
-    sleeps. `url` must name the psycopg2 driver. No session state is set: a pooled host in
-    transaction mode works too. `max_overflow` connections may be open beyond `pool_size`, by
-    default as many again. A statement waits `pool_timeout_s` seconds for a free one. With `writes`
-    they are opened to a server that takes writes, else to any.
+    One statement decides each step of an order, so nothing ever locks a row while a process
+    sleeps. `url` must name the psycopg2 driver. No session state is set, so that a pooled host in
+    transaction mode works, too. `max_overflow` connections may be open beyond `pool_size`; the
+    default is `pool_size`. A statement waits `pool_timeout_s` seconds for a free connection. With
+    `writes`, connections go to a server that takes writes, else to any server.
     """
     psycopg2.extensions.set_wait_callback(wait_bounded)
     condition = Condition()
@@ -91,7 +91,7 @@ def create_database_engine(
             "target_session_attrs": "read-write" if writes else "any",
         },
         json_deserializer=json_value,
-        pool_reset_on_return=None,  # each statement is a transaction that has ended
+        pool_reset_on_return=None,  # no transaction is ever left open
         execution_options={_CONDITION: condition},
     )
     event.listen(engine, "do_connect", Connector())
@@ -101,7 +101,7 @@ def create_database_engine(
 
 
 def condition_of(engine: Engine) -> Condition:
-    """How the statements of an engine fared lately."""
+    """The recent results of an engine's statements."""
     condition: Condition = engine.get_execution_options()[_CONDITION]
     return condition
 
@@ -116,14 +116,14 @@ _WRITES = re.compile(r"\b(INSERT INTO|UPDATE \w|DELETE FROM)")
 
 
 class Statement:
-    """One SQL statement with `:named` parameters, parsed and planned once a connection.
+    """One SQL statement with `:named` parameters, parsed and planned once per connection.
 
-    Planning these statements costs PostgreSQL more than running them. The name of the prepared
-    form is made from its text, so that one that another client left on a shared server connection
-    is the very same statement. Raises ValueError for a percent sign, which the driver would read.
+    Planning these statements costs PostgreSQL more than running them. The prepared name is a hash
+    of the text, so that a statement which another client prepared on a shared server connection is
+    the same one. Raises ValueError for a percent sign, which the driver would interpret.
 
-    `settings` hold for this statement alone: they are sent with it, and PostgreSQL takes several
-    statements of one message for one transaction, also behind a pooler in transaction mode.
+    `settings` apply to this statement alone: they are sent with it, and PostgreSQL runs the
+    statements of one message in one transaction, also behind a pooler in transaction mode.
     """
 
     def __init__(self, sql: str, settings: Mapping[str, str | int] | None = None) -> None:
@@ -144,7 +144,7 @@ class Statement:
         self._record: Any = None
 
     def rows(self, cursor: DBAPICursor) -> list[Row]:
-        """What this statement has returned."""
+        """The rows that this statement returned."""
         columns = cursor.description
         if self._record is None or len(self._record._fields) != len(columns):
             names = [column[0] for column in columns]
@@ -154,7 +154,7 @@ class Statement:
 
 @contextmanager
 def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
-    """Raise `unavailable` for an answer that did not come; a defect of ours stays what it is."""
+    """Turn a missing answer into `unavailable`; an error of ours stays as it is."""
     try:
         yield
     except DATABASE_ERRORS as error:
@@ -168,15 +168,15 @@ def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
 
 
 def _told(said: str, error: Exception, cause: StorageCause) -> str:
-    # A server that refuses has answered.
+    # A server that refuses has answered, so its cause says enough.
     return f"{said}: {type(error).__name__}" if cause is StorageCause.NO_ANSWER else WORDS[cause]
 
 
 def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-    """Run one statement as a transaction of its own; raises what SQLAlchemy raises.
+    """Run one statement as a transaction of its own; raises SQLAlchemy's errors.
 
-    The pool is SQLAlchemy's and the cursor the driver's: a result of SQLAlchemy's own costs as much
-    time again as the whole exchange with the server (docs/decisions/0035-lean-processes.md).
+    The pool is SQLAlchemy's, but the cursor is the driver's: a result of SQLAlchemy's own costs as
+    much time as the whole exchange with the server (docs/decisions/0035-lean-processes.md).
     """
     condition = condition_of(engine)
     try:
@@ -206,9 +206,9 @@ def _note(condition: Condition, statement: Statement, error: Exception) -> None:
 
 
 def _doubt(connection: PoolProxiedConnection, condition: Condition, error: Exception) -> None:
-    """Have a connection replaced that leads to the wrong server or to none.
+    """Replace a connection that leads to the wrong server or to none.
 
-    So are the others that were opened before, when they are wanted next.
+    Connections that were opened earlier are replaced as well, when they are used next.
     """
     lent = connection.dbapi_connection
     is_lost = lent is None or bool(lent.closed)
@@ -239,7 +239,7 @@ def _run(
             cursor.execute(statement.execute, values)
             return statement.rows(cursor)
         except _NOT_PREPARED_HERE:
-            # Nothing was run. From now on it is sent as it stands, as long as this lasts.
+            # Nothing was run. Send the plain statement, now and later on this connection.
             connection.info[_PLAIN_ONLY] = True
     cursor.execute(statement.plain, values)
     return statement.rows(cursor)
@@ -261,7 +261,7 @@ def _prepare(connection: PoolProxiedConnection, cursor: DBAPICursor, statement: 
 
 
 class _Opened:
-    """Notes at each new connection how many doubts there were."""
+    """Notes on each new connection the number of doubts so far."""
 
     def __init__(self, condition: Condition) -> None:
         self._condition = condition
@@ -272,12 +272,11 @@ class _Opened:
 
 
 def _refuse_suspect(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
-    """Have the pool replace a connection that is in doubt, or that the server closed while idle.
+    """Replace a connection that is in doubt, or that the server closed while it was idle.
 
-    The socket of an idle connection has something to read only then, or when the server sent a
-    notice; looking at it costs no round trip, which a ping before every statement would. A new
-    connection is not looked at: the pool gives up with an error of its own kind if the server ends
-    two in a row, and the first statement tells as well.
+    An idle socket is readable only after a close or a notice; checking it needs no round trip,
+    unlike a ping before every statement. A new connection is not checked: if the server ends two in
+    a row, the pool gives up with an error of its own kind, and the first statement fails as well.
     """
     if not record.info.setdefault(_USED_BEFORE, False):
         record.info[_USED_BEFORE] = True

@@ -12,9 +12,9 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\],]+)(?::(?P<por
 
 
 def with_hosts_as_options(rest: str) -> str:
-    """The rest of a URL behind its scheme, with a list of hosts as options of the driver.
+    """The part of a URL after its scheme, with a list of hosts turned into driver options.
 
-    SQLAlchemy reads no port of such a list. Raises ConfigurationError for a host that is none.
+    SQLAlchemy cannot read the ports of such a list. Raises ConfigurationError for an invalid host.
     """
     found = _AUTHORITY.fullmatch(rest)
     if found is None or "," not in found["hosts"]:

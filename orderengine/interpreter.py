@@ -1,4 +1,4 @@
-"""What variables of Python would do to a process of the engine, before it does anything else."""
+"""Guards a process of the engine against Python's own variables, before anything else runs."""
 
 import os
 import sys
@@ -12,21 +12,21 @@ _INSTALLERS = frozenset({"pip", "setuptools", "wheel", "pkg_resources", "_distut
 
 
 def settle() -> None:
-    """Refuse a PYTHONPATH that hides an installed module, and have no warning end this process."""
+    """Refuse a PYTHONPATH that hides an installed module, and keep warnings from being errors."""
     refuse_hidden_modules()
     if os.environ.get("PYTHONWARNINGS"):
-        # As Python does without the variable, where `error` has a library end at what it warns of.
+        # Python's defaults without the variable: with `error`, a warning ends a library's call.
         warnings.resetwarnings()
         for quiet in _QUIET:
             warnings.simplefilter("ignore", quiet)
 
 
 def refuse_hidden_modules() -> None:
-    """End this process with one line where a folder of PYTHONPATH hides an installed module.
+    """End this process with one line if a folder of PYTHONPATH hides an installed module.
 
-    It would fail at some import, in the middle of a library, and name neither the variable nor the
-    folder. A folder that has modules which are installed nowhere else is obeyed: some hosts install
-    all of them there.
+    Otherwise some import inside a library would fail without naming the variable or the folder. A
+    folder whose modules are installed nowhere else is accepted: some hosts install all modules
+    there.
     """
     import sysconfig
 
@@ -39,7 +39,7 @@ def refuse_hidden_modules() -> None:
 
 
 def hiding_module(environ: Mapping[str, str], installed: Path) -> Path | None:
-    """The first module in a folder of PYTHONPATH that is also among the installed ones."""
+    """The first module in a folder of PYTHONPATH that hides an installed one."""
     given = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
     folders = [folder for folder in map(Path, given) if folder.resolve() != _CHECKOUT]
     if not folders:
@@ -47,7 +47,7 @@ def hiding_module(environ: Mapping[str, str], installed: Path) -> Path | None:
     ours = {module.stem for module in _modules(installed)} - _INSTALLERS
     for folder in folders:
         if folder.resolve() == installed.resolve():
-            return None  # what follows comes after the installed ones
+            return None  # later folders come after the installed modules
         for module in _modules(folder):
             if module.stem in ours:
                 return module

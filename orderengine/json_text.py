@@ -1,7 +1,7 @@
-"""JSON as it is stored and sent, written and read by the fastest library for it.
+"""JSON for storage and messages, by the fastest library for it.
 
-Text that is no Unicode, half a surrogate pair in some library's complaint, is left to the slower
-one of Python, which knows a form for it.
+Text that is not valid Unicode, such as half a surrogate pair in a library's message, falls back to
+Python's slower library, which can write it.
 """
 
 import json
@@ -11,7 +11,7 @@ import orjson
 
 
 def json_text(value: Any) -> str:
-    """A document as compact JSON text; raises TypeError for what JSON has no form for."""
+    """A document as compact JSON text; raises TypeError for a value without a JSON form."""
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:

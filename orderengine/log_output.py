@@ -1,8 +1,8 @@
 """Writes log lines to a pipe or terminal whose reader may have stopped.
 
-A process runner that is frozen, or a terminal that was paused, leaves a pipe full after some
-64 KiB, and whoever writes to it then waits for ever. An order must not wait for that: lines that
-nobody takes are counted and dropped.
+A frozen process runner, or a paused terminal, leaves its pipe full after some 64 KiB, and each
+writer then waits forever. No order may wait for that: lines that nobody reads are counted and
+dropped.
 """
 
 import os
@@ -13,14 +13,14 @@ from collections.abc import Callable
 from typing import TextIO
 
 PATIENCE_S = 1.0
-"""For a reader that is slow; one that has let this pass gets no more of it until it reads again."""
+"""How long to wait for a slow reader; after that no line waits until it reads again."""
 
 
 class LogOutput:
-    """The stream of a log handler, which serializes its calls."""
+    """The stream of a log handler; the handler serializes the calls."""
 
     def __init__(self, descriptor: int, notice: Callable[[int], str]) -> None:
-        """`notice` makes the line that tells how many were dropped."""
+        """`notice` makes the line that reports the number of dropped lines."""
         self._descriptor = _reopened(descriptor)
         self._notice = notice
         self._poll = select.poll()
@@ -29,7 +29,7 @@ class LogOutput:
         self._is_torn = False
 
     def write(self, text: str) -> None:
-        """Write a line, or drop it; a pipe that was closed is no error."""
+        """Write a line, or drop it; a closed pipe is not an error."""
         try:
             if self._dropped:
                 if not self._send(self._notice(self._dropped) + "\n", 0.0):
@@ -42,7 +42,7 @@ class LogOutput:
             pass
 
     def flush(self) -> None:
-        """Do nothing: a line is written at once."""
+        """Do nothing: each line is written at once."""
 
     def _send(self, text: str, patience_s: float) -> bool:
         data = text.encode(errors="backslashreplace")
@@ -59,17 +59,17 @@ class LogOutput:
         return True
 
     def _write_some(self, data: bytes, wait_s: float) -> int:
-        """How many bytes were taken: as many as a pipe that has room takes without a wait."""
+        """Write what the pipe takes without blocking; returns the number of bytes."""
         if not self._poll.poll(wait_s * 1000):
             return 0
         try:
             return os.write(self._descriptor, data[: select.PIPE_BUF])
-        except BlockingIOError:  # another process that writes to the same pipe was faster
+        except BlockingIOError:  # another process filled the pipe first
             return 0
 
 
 def log_output(stream: TextIO, notice: Callable[[int], str]) -> "TextIO | LogOutput":
-    """What to write the lines of a log to: a file takes them in any case, and so does a buffer."""
+    """The stream for log lines: a file or a buffer never blocks and is used as it is."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):
@@ -80,9 +80,9 @@ def log_output(stream: TextIO, notice: Callable[[int], str]) -> "TextIO | LogOut
 
 
 def _reopened(descriptor: int) -> int:
-    """A description of our own that does not block; where there is none, the poll must do.
+    """Reopen the file as our own, without blocking; if that fails, polling must suffice.
 
-    The flag of the one that we were given would hold for all processes that share it.
+    O_NONBLOCK on the given descriptor would apply to all processes that share it.
     """
     try:
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY

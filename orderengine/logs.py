@@ -1,4 +1,4 @@
-"""Logging: structlog for our lines and the libraries' alike; readable on a terminal, else JSON."""
+"""Logging: structlog for our lines and the libraries'; readable on a terminal, else JSON."""
 
 import json
 import logging
@@ -19,14 +19,14 @@ _KEY_OR_TICKET = re.compile(r"(oe_[0-9a-f]{12}|oet)_[A-Za-z0-9_-]+")
 def withhold_secrets(_logger: WrappedLogger, _method: str, line: str | EventDict) -> str:
     """Redact keys and tickets in a finished line; the id of a key stays.
 
-    The engine logs none, but a client may send one in the wrong place: in a path, or in a malformed
-    header, which gunicorn repeats.
+    The engine logs none, but a client may send one in the wrong place, such as a path or a
+    malformed header, which gunicorn repeats.
     """
     return _KEY_OR_TICKET.sub(r"\1_[...]", str(line))
 
 
 class _Lines:
-    """Where our own finished lines go: the way of the libraries', without a record for each."""
+    """Writes our finished lines to the libraries' handler, without a log record for each."""
 
     def __init__(self, name: str, handler: "logging.StreamHandler[Any]") -> None:
         self.name = name
@@ -39,7 +39,7 @@ class _Lines:
             handler.stream.write(f"{line}\n")
             handler.flush()
         except (OSError, ValueError):
-            pass  # nobody reads on: no reason to break off what was to be told
+            pass  # nobody reads the log, which must not stop the caller
         finally:
             handler.release()
 
@@ -47,7 +47,7 @@ class _Lines:
 
 
 def tell_ignored(variables: Iterable[str]) -> None:
-    """Log each variable that is set and not looked at, and what is looked at in its place."""
+    """Log each variable that is set but ignored, and the one used instead."""
     log = structlog.get_logger(__name__)
     for name in variables:
         log.warning("variable_ignored", variable=name, broker="REDIS_URL")
@@ -83,7 +83,7 @@ def configure_logging(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     if level != "DEBUG":
-        # Two lines a task that say less than our own, and cost a tenth of a worker's time.
+        # Two lines per task that say less than ours, and take a tenth of a worker's time.
         for name in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -91,13 +91,13 @@ def configure_logging(level: str) -> None:
 def _renderers(*, is_terminal: bool) -> list[Processor]:
     if is_terminal:
         plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        # On a copy, since it takes the line apart.
+        # On a copy, because the renderer empties it.
         return [_Unbroken(lambda logger, method, event: plain(logger, method, dict(event)))]
     return [structlog.processors.format_exc_info, _Unbroken(_as_json)]
 
 
 class _Unbroken:
-    """Writes a line in any case: it is no reason to break off what it tells of."""
+    """Writes a line even if rendering fails: logging must not stop the caller."""
 
     def __init__(self, render: Processor) -> None:
         self._render = render
@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
         return f"<{type(error).__name__}>"
 
 
-# Everything beyond ASCII is escaped: no value can begin a line of its own, or colour a terminal.
+# Escapes everything beyond ASCII: no value can start a new line, or color a terminal.
 _encode = json.JSONEncoder(default=repr).encode
 
 

@@ -1,4 +1,4 @@
-"""Why PostgreSQL did not carry a statement out: an outage with a cause, or a defect of ours."""
+"""Why PostgreSQL did not execute a statement: an outage with a cause, or a defect of ours."""
 
 import threading
 import time
@@ -17,10 +17,10 @@ from orderengine.domain.errors import StorageCause
 log = structlog.get_logger(__name__)
 
 RECENT_S = 15.0
-"""For how long a write that failed tells that no order can be written."""
+"""How long a failed write shows that no order can be written."""
 
 LOG_AGAIN_S = 60.0
-"""An outage that comes and goes is logged this often at most."""
+"""The shortest time between two log lines about a recurring outage."""
 
 WORDS: Mapping[StorageCause, str] = {
     StorageCause.NO_ANSWER: "PostgreSQL gives no answer",
@@ -54,7 +54,7 @@ _BY_CODE: Mapping[str, StorageCause] = {
     errorcodes.INVALID_CATALOG_NAME: StorageCause.NO_ACCESS,
 }
 
-# The driver tells no code of a connection that was refused: only the words are left.
+# The driver has no error code for a refused connection: only its text is left.
 _BY_WORDS: tuple[tuple[str, StorageCause], ...] = (
     ("session is read-only", StorageCause.READ_ONLY),
     ("hot standby mode", StorageCause.READ_ONLY),
@@ -67,7 +67,7 @@ _BY_WORDS: tuple[tuple[str, StorageCause], ...] = (
     ("SSL error: certificate", StorageCause.TLS),
     ("does not match host name", StorageCause.TLS),
     ("root certificate file", StorageCause.TLS),
-    ("no encryption", StorageCause.TLS),  # what pg_hba.conf lets in comes over TLS
+    ("no encryption", StorageCause.TLS),  # pg_hba.conf accepts TLS connections only
     ("password authentication failed", StorageCause.NO_ACCESS),
     ("no pg_hba.conf entry", StorageCause.NO_ACCESS),
     ("is not permitted to log in", StorageCause.NO_ACCESS),
@@ -79,7 +79,7 @@ _NOT_MIGRATED = {errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN}
 
 
 def lacks_migrations(error: BaseException) -> bool:
-    """Whether a statement found no table, or no column, of this release: for an operator's word."""
+    """Whether a statement lacked a table or column of this release, for a hint to the operator."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return getattr(original, "pgcode", None) in _NOT_MIGRATED
 
@@ -91,7 +91,7 @@ _DEFECTS = (
 
 
 def cause_of(error: BaseException) -> StorageCause | None:
-    """Why there is no answer; None for a statement that is wrong: a defect of ours.
+    """Why there is no answer; None for a faulty statement, which is a defect of ours.
 
     `error` is the driver's, or SQLAlchemy's around it.
     """
@@ -104,21 +104,21 @@ def cause_of(error: BaseException) -> StorageCause | None:
         words = str(original)
         cause = next((each for found, each in _BY_WORDS if found in words), None)
     if isinstance(error, _DEFECTS):
-        # Missing rights are of a kind that is a defect otherwise, and are the operator's to mend.
+        # Missing rights belong to an error class of defects, but the operator can fix them.
         return cause if cause is StorageCause.NO_RIGHTS else None
     return cause or StorageCause.NO_ANSWER
 
 
 def driver_words(error: BaseException) -> str:
-    """The driver's words in one line: they name the server, and no password."""
+    """The driver's text in one line; it names the server, but no password."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 class Condition:
-    """How the statements of one pool of connections fared lately; shared by all threads.
+    """The recent results of one connection pool's statements; shared by all threads.
 
-    `doubts` counts the moments from which on connections that were opened before may lead to a
-    server that is read-only or gone. `failures` counts the answers that did not come.
+    `doubts` counts the moments after which earlier connections may lead to a server that is
+    read-only or gone. `failures` counts missing answers.
     """
 
     def __init__(self) -> None:
@@ -131,14 +131,14 @@ class Condition:
         self._logged_at: dict[StorageCause, float] = {}
 
     def doubt(self, opened_at: int) -> None:
-        """Note that a connection, opened when there were so many doubts, led nowhere."""
+        """Record that a connection failed which was opened when `doubts` was `opened_at`."""
         with self._lock:
-            # One that is older than the last doubt says nothing about those opened since.
+            # A connection from before the last doubt says nothing about later ones.
             if opened_at == self.doubts:
                 self.doubts += 1
 
     def failed(self, cause: StorageCause, *, writing: bool) -> None:
-        """Note a statement without an answer; the first one of a cause is logged."""
+        """Record a statement without an answer; logs the first one of a cause."""
         now = time.monotonic()
         with self._lock:
             began, self._cause = self._cause is not cause, cause
@@ -155,9 +155,9 @@ class Condition:
             log.warning("postgresql_unavailable", cause=cause.value, error=told)
 
     def succeeded(self, *, writing: bool) -> None:
-        """Note a statement with an answer."""
+        """Record a statement with an answer."""
         if self._write_failed is None and self._cause is None:
-            return  # the usual case, without the lock
+            return  # the usual case needs no lock
         with self._lock:
             if writing:
                 self._write_failed = None
@@ -168,11 +168,11 @@ class Condition:
             log.info("postgresql_available")
 
     def lacked_connections(self) -> bool:
-        """Whether a statement found no connection within the last minute."""
+        """Whether a statement got no connection within the last minute."""
         return time.monotonic() - self._lacked_at < LOG_AGAIN_S
 
     def write_fault(self) -> StorageCause | None:
-        """Why the last write failed, if that was a moment ago."""
+        """The cause of the last write's failure, if recent."""
         found = self._write_failed
         if found is None or time.monotonic() - found[0] > RECENT_S:
             return None

@@ -1,4 +1,4 @@
-"""Looks at what a process stands on: the database, the broker and the workers' heartbeat."""
+"""Health checks of a process: the database, the broker and the workers' heartbeat."""
 
 from collections.abc import Callable, Mapping
 
@@ -30,15 +30,15 @@ class SystemProbes:
         self._heartbeat = heartbeat
 
     def database_fault(self) -> StorageFault | None:
-        """None when orders can be written and the schema is current, else what is wrong."""
+        """Why orders cannot be written, or that the schema is not current; else None."""
         return database_fault(self._database)
 
     def lacks_connections(self) -> bool:
-        """Whether a statement found no connection to PostgreSQL within the last minute."""
+        """Whether a statement got no connection to PostgreSQL within the last minute."""
         return condition_of(self._database).lacked_connections()
 
     def redis_trouble(self) -> tuple[str, str] | None:
-        """Why Redis is of no use, and that in words; takes seconds, in which it looks around."""
+        """Cause and explanation if Redis is unusable; takes seconds to find out."""
         trouble = self._look_at_redis()
         if trouble is None:
             return None
@@ -46,16 +46,16 @@ class SystemProbes:
         return trouble.cause, str(trouble)
 
     def degraded(self) -> Mapping[str, str]:
-        """`redis` if it takes no messages, `worker` if none gave a sign of life for five seconds.
+        """`redis` if it accepts no messages, `worker` if none was alive within the last 5 seconds.
 
-        Each with its cause. Workers show themselves through Redis.
+        Each with its cause. Workers show that they are alive through Redis.
         """
         try:
             self._dispatcher.ping()
         except DispatchUnavailable as error:
             cause = error.cause
             if cause == RedisCause.NO_ANSWER and self._seen is not None:
-                cause = self._seen  # the URL is wrong, and a time-out tells nothing of it
+                cause = self._seen  # more precise: with a wrong URL there is only a time-out
             return {"redis": cause, "worker": "unknown"}
         self._seen = None
         return {} if self._heartbeat.is_alive() else {"worker": "no_heartbeat"}

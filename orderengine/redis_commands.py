@@ -1,4 +1,4 @@
-"""Redis commands that are sent for each step of an order: one exchange and nothing around it."""
+"""Redis commands for each step of an order: one exchange, with nothing around it."""
 
 import contextlib
 import hashlib
@@ -22,16 +22,16 @@ class Script:
 
 
 class Commands:
-    """Sends single commands over connections made as a pool of redis-py makes them.
+    """Sends single commands over connections that a pool of redis-py makes.
 
-    The client of redis-py counts, measures and prepares to repeat every command, which takes as
-    long again as the exchange with the server; see docs/decisions/0042-fewer-layers.md. For any
-    thread. redis-py's errors are raised. After one that is not the server's answer, or that says
-    that the server takes no writes now, all connections are left: whoever comes next makes a new
-    one, instead of finding out about each in turn. A command is sent once, and once more if such
-    a server has refused it: a new connection may lead to another server, and nothing has happened.
+    redis-py's client counts and measures each command and prepares its retries, which takes as long
+    as the exchange with the server; see docs/decisions/0042-fewer-layers.md. Safe for any thread.
+    Raises redis-py's errors. After an error that is not the server's answer, or that shows a server
+    without writes, all connections are dropped, so that callers connect anew instead of finding out
+    on each connection. A command refused by such a server is sent once more: a new connection may
+    lead to another server, and the refusal had no effect.
 
-    `demotions` counts the answers of servers that are no primary any more.
+    `demotions` counts answers of servers that are no longer primaries.
     """
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
@@ -59,9 +59,9 @@ class Commands:
         except redis.ResponseError as error:
             if is_to_be_left(error):
                 self.leave()
-            raise  # else an answer like any other, as far as the connection goes
+            raise  # otherwise the connection is fine
         except BaseException:
-            connection.disconnect()  # what is still to come is no answer to the next command
+            connection.disconnect()  # a late answer must not be read as the next command's
             self.leave()
             raise
         finally:
@@ -70,7 +70,7 @@ class Commands:
             self._idle.append(connection)
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script; a server that does not know it yet is given its text."""
+        """Run a script by its hash; if the server does not know it, send its text."""
         given = len(keys), *keys, *arguments
         try:
             return self.send("EVALSHA", script.sha, *given)
@@ -78,37 +78,37 @@ class Commands:
             return self.send("EVAL", script.text, *given)
 
     def leave(self) -> None:
-        """Close all connections: those in use when their command has ended."""
+        """Close all connections; those in use close when their command has ended."""
         self._departures += 1
         self.drop_idle()
 
     def drop_idle(self) -> None:
-        """Close the connections that nobody uses now."""
+        """Close idle connections."""
         closed = []
-        with contextlib.suppress(IndexError):  # none left: other threads take and drop them too
+        with contextlib.suppress(IndexError):  # empty: other threads take and drop them, too
             while True:
                 connection = self._idle.pop()
                 connection.disconnect()
                 closed.append(connection)
-        # They are made anew when they are used: the pool counts those that it has ever made.
+        # Kept for reuse, which reconnects them: the pool counts all connections that it ever made.
         self._idle.extend(closed)
 
     def _connected(self) -> Any:
-        """A connection that nobody uses; one that the server closed meanwhile is made anew."""
+        """An idle connection, or a new one; closed if the server has closed its end."""
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 return self.pool.make_connection()
             if connection.pid == os.getpid():
-                break  # and not the parent's of a process that has forked
+                break  # not one that a forked process has inherited
         if connection.is_connected and not _is_at_rest(connection):
             connection.disconnect()
         return connection
 
 
 def _is_at_rest(connection: Any) -> bool:
-    """True unless the server closed it, or said something that nobody asked for."""
+    """True unless the server closed the connection or sent something unasked."""
     try:
         return not connection.can_read()
     except (redis.RedisError, OSError):

@@ -1,6 +1,6 @@
-"""The answers of Redis that are errors: what each says of the server, and whether to stay there.
+"""Redis errors: what each says about the server, and whether to leave that server.
 
-Every client of Redis in this program asks here, those of Celery and kombu too.
+Every Redis client in this program uses this module, including those of Celery and kombu.
 """
 
 import re
@@ -13,20 +13,20 @@ import redis
 
 
 class RedisCause(StrEnum):
-    """Why Redis did not do what it was asked; the values are told by `/readyz`."""
+    """Why Redis did not execute a command; `/readyz` shows these values."""
 
     NO_ANSWER = "no_answer"
     """No connection, or no answer in time."""
     READ_ONLY_REPLICA = "read_only_replica"
-    """The server is a replica: an old primary after a fail-over, or the wrong address."""
+    """The server is a replica: a former primary after a fail-over, or the wrong address."""
     TOO_FEW_REPLICAS = "too_few_replicas"
-    """A primary that has lost its replicas, and takes no writes without them."""
+    """A primary that has lost its replicas, and refuses writes without them."""
     DISK_FULL = "disk_full"
-    """The server cannot write to its disk, and takes no writes."""
+    """The server cannot write to its disk, and refuses writes."""
     OUT_OF_MEMORY = "out_of_memory"
     """The server has reached its `maxmemory`."""
     LOADING = "loading"
-    """The server reads its data, after a start or as a new replica."""
+    """The server loads its data, after a start or as a new replica."""
     NO_ACCESS = "no_access"
     """The user or the password is wrong or missing."""
     NO_RIGHTS = "no_rights"
@@ -36,7 +36,7 @@ class RedisCause(StrEnum):
     NO_DATABASE = "no_database"
     """The server has no database of that number."""
     TLS = "tls"
-    """The server speaks no TLS where it is asked for, or its certificate is not trusted."""
+    """The server does not speak TLS although it should, or its certificate is not trusted."""
     REFUSED = "refused"
     """Any other error answer."""
 
@@ -46,9 +46,9 @@ class _Kind(NamedTuple):
     is_left: bool
 
 
-# A connection is left where another server may do better: behind a moving address or a name a new
-# connection then reaches it. Memory and rights are the same for every connection to a server, and a
-# server that lacks them is neither an old primary nor about to be replaced.
+# A connection is dropped if another server may do better: with a moving address or name, a new
+# connection reaches that server. Memory and rights are the same for every connection, and a server
+# that lacks them is neither a former primary nor about to be replaced.
 _KINDS = {
     "READONLY": _Kind(RedisCause.READ_ONLY_REPLICA, is_left=True),
     "UNBLOCKED": _Kind(RedisCause.READ_ONLY_REPLICA, is_left=True),
@@ -70,22 +70,22 @@ _KINDS = {
 }
 _NO_DATABASE = re.compile("DB index|SELECT is not allowed in cluster mode")
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-"""A connection over TLS that ended, as others do."""
+"""A TLS connection that ended, which is not a fault of TLS."""
 _CODE = re.compile(rf"\b({'|'.join(_KINDS)})\b")
 
 
 def cause_of(error: BaseException) -> RedisCause:
-    """Why Redis did not do what it was asked, for an error of redis-py, kombu or a socket."""
+    """The cause of an error from redis-py, kombu or a socket."""
     return _kind(error).cause
 
 
 def is_to_be_left(error: BaseException) -> bool:
-    """True if the connection is of no use any more, and neither is any other one to that server."""
+    """True if this connection, and any other one to that server, has become useless."""
     return _kind(error).is_left
 
 
 def is_from_replica(error: BaseException) -> bool:
-    """True if a server that is no primary, or none any more, has answered."""
+    """True if the error is the answer of a replica, which may be a former primary."""
     return cause_of(error) is RedisCause.READ_ONLY_REPLICA
 
 
@@ -107,9 +107,9 @@ def _kind(error: BaseException) -> _Kind:
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from: kombu wraps what redis-py raises.
+    """The error and its causes: kombu wraps the errors of redis-py.
 
-    redis-py raises its own error while it handles one of the system, and does not name that one.
+    redis-py raises its own error while handling a system error, and does not name that as cause.
     """
     found: BaseException | None = error
     while found is not None:
@@ -119,10 +119,10 @@ def causes_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def _code(error: redis.RedisError) -> str | None:
-    """The code that the answer begins with; redis-py keeps some apart from the text.
+    """The code at the beginning of the answer; redis-py separates some codes from the text.
 
-    A server before 7.0 puts the answer to a script's command into the middle of a sentence. One of
-    7.0 or later has no code of its own for a command that a script lacks the right to.
+    A server before 7.0 puts the answer to a script's command into the middle of a sentence. Later
+    servers give no code for a command that a script has no right to.
     """
     if "ACL failure in script" in str(error):
         return "NOPERM"

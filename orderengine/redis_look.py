@@ -1,6 +1,6 @@
-"""Whether the Redis of `REDIS_URL` is of use to the engine; if not, one line says why.
+"""Checks that the engine can use the Redis of `REDIS_URL`; otherwise one line says why not.
 
-A process looks when it starts, and a command when it is asked; never on the way of an order.
+A process checks at its start, and a command on request; never while an order waits.
 """
 
 import socket
@@ -40,7 +40,7 @@ _NO_HOST = ("has a host name that is not known", "correct the host in REDIS_URL"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a Redis is of no use; `place`, `words` and `advice` tell no password."""
+    """Why a Redis is unusable; `place`, `words` and `advice` contain no password."""
 
     cause: RedisCause
     place: str
@@ -50,7 +50,7 @@ class Trouble:
 
     @property
     def detail(self) -> str:
-        """What was found, without the advice."""
+        """The finding without the advice."""
         return f"{self.place} {self.state} ({self.words})"
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Trouble:
 
 
 def look(url: str, timeout_s: float = TIMEOUT_S) -> Trouble | None:
-    """What keeps the engine from using this Redis; None if it can."""
+    """Why the engine cannot use this Redis; None if it can."""
     commands = Commands(create_client(url, timeout_s).connection_pool)
     try:
         probe(commands, (SETTLE, INTAKE), ALL)
@@ -70,7 +70,7 @@ def look(url: str, timeout_s: float = TIMEOUT_S) -> Trouble | None:
 
 
 def explained(error: BaseException, url: str) -> Trouble:
-    """What an error means for whoever wrote `REDIS_URL`; looks at what listens there if need be."""
+    """Explain an error to whoever wrote `REDIS_URL`; probes the address if needed."""
     cause = cause_of(error)
     state, advice = state_and_advice(cause)
     if cause is RedisCause.NO_ACCESS and not urlsplit(url).password:
@@ -87,7 +87,7 @@ def explained(error: BaseException, url: str) -> Trouble:
 def _by_peer(
     url: str, cause: RedisCause, error: BaseException
 ) -> tuple[RedisCause, tuple[str, str]] | None:
-    """What is known from what listens at the address; None if that tells nothing more."""
+    """A better explanation from what listens at the address; None if there is none."""
     if any(isinstance(each, ConnectionRefusedError) for each in causes_of(error)):
         return None
     parts = urlsplit(url)
@@ -103,7 +103,7 @@ def _by_peer(
 
 
 def _words(error: BaseException) -> str:
-    """The words of the system or of the server, in one line."""
+    """The text of the system or of the server, in one line."""
     for each in causes_of(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return each.verify_message

@@ -1,6 +1,6 @@
-"""Finds out what listens at an address where no Redis answered as `REDIS_URL` asks it to.
+"""Identifies the server at an address where no Redis answered as `REDIS_URL` requires.
 
-No user and no password are sent.
+It sends no user and no password.
 """
 
 import socket
@@ -11,11 +11,11 @@ from enum import Enum
 TIMEOUT_S = 0.5
 _READ_BYTES = 512
 _SSL_REQUEST = bytes((0, 0, 0, 8, 4, 210, 22, 47))
-"""How a client asks PostgreSQL for TLS, before it says anything else; `S` and `N` are answers."""
+"""A client's request to PostgreSQL for TLS, sent before anything else; answered by `S` or `N`."""
 
 
 class Peer(Enum):
-    """What listens."""
+    """The kind of server that listens."""
 
     REDIS = "a server that speaks the protocol of Redis without TLS"
     TLS = "a server that speaks TLS"
@@ -25,7 +25,7 @@ class Peer(Enum):
 
 
 def peer_at(host: str, port: int) -> Peer:
-    """What listens there; takes 2 seconds at the most."""
+    """Identify the server; takes 2 seconds at most."""
     answer = _asked(host, port, _ping)
     if answer.startswith((b"+", b"-")):
         return Peer.REDIS
@@ -53,12 +53,12 @@ def _ping(connection: socket.socket) -> bytes:
 
 def _greet(connection: socket.socket) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent over it
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # no data is sent over it
     try:
         with context.wrap_socket(connection):
             return b"agreed"
     except ssl.SSLError as error:
-        # Also a server that refuses, for want of a client's certificate for instance, speaks TLS.
+        # A server that refuses, for instance without a client certificate, speaks TLS as well.
         return b"refused" if "ALERT" in (error.reason or "") else b""
 
 

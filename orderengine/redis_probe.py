@@ -1,12 +1,12 @@
-"""Shows whether a server would take the engine's messages, and leaves nothing there."""
+"""Checks that a server accepts the engine's messages, and leaves nothing there."""
 
 from collections.abc import Sequence
 
 from orderengine.redis_commands import Commands, Script
 
-# The queues are named as keys, and not touched: the server looks whether the user may write to
-# them. What is put into a list and taken out again is nobody else's. Servers before 7.0 cannot be
-# asked for the rights to other commands.
+# The queues are passed as keys but not touched: the server checks that the user may write to them.
+# The probe's own list serves nothing else. Servers before 7.0 cannot be asked about the rights to
+# other commands.
 _PROBE = Script(
     """
 redis.call('LPUSH', KEYS[1], '')
@@ -24,11 +24,11 @@ if redis.acl_check_cmd then
 end
 """
 )
-# Not `orderengine:probe`: workers of the release before write a string there each second.
+# Not `orderengine:probe`: workers of the previous release write a string there each second.
 _PROBE_KEY = "orderengine:broker:probe"
 
 PUBLISHING = ("PUBLISH orderengine:events x",)
-"""What is sent with each step of an order; who may not do it sends no messages either."""
+"""Sent with each step of an order; a user without this right must send no messages either."""
 ALL = (
     *PUBLISHING,
     "SUBSCRIBE orderengine:events",
@@ -38,12 +38,12 @@ ALL = (
     "BRPOP settle intake 1",
     "LRANGE intake 0 1",
 )
-"""One command of each kind that a web process or a worker sends."""
+"""One command of each kind that web processes and workers send."""
 
 
 def probe(commands: Commands, queues: Sequence[str], wanted: Sequence[str] = PUBLISHING) -> None:
-    """Return if messages can be put into these queues and taken out; raises the refusal.
+    """Check that these queues accept and return messages; raises the server's refusal.
 
-    The user must also have the right to the `wanted` commands, none of which is carried out.
+    The user also needs the right to the `wanted` commands, none of which is executed.
     """
     commands.run(_PROBE, [_PROBE_KEY, *queues], wanted)

@@ -1,6 +1,6 @@
-"""The states of a Redis that takes no messages, in words, and what to do about each.
+"""The states of an unusable Redis in words, with advice for each.
 
-Loads no client: commands that never ask Redis need the words too.
+Imports no client: commands that never use Redis need the words, too.
 """
 
 from collections.abc import Mapping
@@ -49,9 +49,9 @@ CAUSES: Mapping[str, tuple[str, str]] = {
         "is REDIS_URL right? The line redis_unavailable of the log has the answer",
     ),
 }
-"""For each value of `RedisCause`: the state of the server, and what to do."""
+"""For each value of `RedisCause`: the server's state, and advice."""
 
 
 def state_and_advice(cause: str) -> tuple[str, str]:
-    """What a cause means, and what to do; a cause of another release is told as it is."""
+    """The words for a cause, and advice; an unknown cause of another release is shown as it is."""
     return CAUSES.get(cause, (f"takes no messages: {cause}", "see docs/operations.md"))

@@ -1,4 +1,4 @@
-"""Opening sessions on PostgreSQL that take writes: in lists of hosts, and past poolers."""
+"""Opens sessions on a PostgreSQL that takes writes: from lists of hosts, and past poolers."""
 
 import contextlib
 import select
@@ -25,8 +25,8 @@ Parameters = Mapping[str, Any]
 class Connector:
     """Opens the connections of one engine, for SQLAlchemy's event `do_connect`.
 
-    The hosts of a list are asked one by one, the last one that was right first, since all waits of
-    one call of the driver share one limit.
+    It tries the hosts of a list one by one, starting with the last good one, because all waits of a
+    single driver call share one time limit.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Connector:
     def __call__(
         self, _dialect: object, _record: object, _arguments: object, wanted: Parameters
     ) -> Any:
-        """A connection; raises the driver's error that tells most."""
+        """Open a connection; raises the driver's most telling error."""
         refusals: list[psycopg2.OperationalError] = []
         hosts = _hosts(wanted)
         hosts.sort(key=lambda each: str(each) != self._right)
@@ -51,9 +51,9 @@ class Connector:
 
 
 def end_pooled(session: Any) -> None:
-    """Have a pooler, which would hand this session of the server out again, open another one.
+    """End a server session that a pooler would hand out again, so that it opens another one.
 
-    It tells its clients another process id than the server's.
+    Such a pooler reports another process id than the server's.
     """
     with contextlib.suppress(psycopg2.Error):
         session.cursor().execute(_END_POOLED, (session.info.backend_pid,))
@@ -62,9 +62,10 @@ def end_pooled(session: Any) -> None:
 def wait_bounded(connection: Any) -> None:
     """Wait for libpq, but not longer than a statement may take.
 
-    A server that is frozen, or behind a link that drops packets, still acknowledges or says
-    nothing at all: neither statement_timeout nor TCP_USER_TIMEOUT ends that wait. An error from
-    here makes psycopg2 close the connection, so that no late answer is read as another's.
+    A frozen server, or one behind a link that drops packets, may still acknowledge packets or be
+    silent: neither statement_timeout nor TCP_USER_TIMEOUT ends that wait. An error raised here
+    makes psycopg2 close the connection, so that no late answer is read as that of another
+    statement.
     """
     deadline = time.monotonic() + STATEMENT_TIMEOUT_S
     while True:
@@ -80,7 +81,7 @@ def wait_bounded(connection: Any) -> None:
 
 
 def _hosts(wanted: Parameters) -> list[dict[str, str]]:
-    """Each host of a list with its port, as libpq pairs them."""
+    """The hosts of a list, each with its port, paired as libpq does it."""
     hosts = str(wanted.get("host", "")).split(",")
     if len(hosts) == 1:
         return [{}]
@@ -105,9 +106,9 @@ def _open(wanted: Parameters) -> Any:
 
 
 def _open_pooled(wanted: Parameters) -> Any:
-    """A connection through a pooler that wrongly called its server read-only, or None.
+    """A connection through a pooler that wrongly reported a read-only server, or None.
 
-    A pooler repeats to new clients for as long as it runs what some server told it first.
+    A pooler repeats the first report of a server to new clients for as long as it runs.
     """
     session = psycopg2.connect(**{**wanted, "target_session_attrs": "any"})
     try:

@@ -1,4 +1,4 @@
-"""What the URLs of the servers may have beside an address, and the variables that libpq reads."""
+"""Options in the URLs of the servers, and the variables that libpq reads."""
 
 import re
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ _LIBPQ = re.compile(rf"PG{_HARMLESS}[A-Z]+")
 
 
 def variables_of_libpq(environ: Mapping[str, str]) -> str:
-    """Names the variables that libpq reads beside DATABASE_URL, to end an error with; or nothing.
+    """The end of an error text that names the variables libpq reads besides DATABASE_URL, or "".
 
-    They are obeyed, since a deployment may need them, but may also be of another program.
+    They are obeyed, since a deployment may need them, but may belong to another program.
     """
     names = sorted(name for name in environ if environ[name] and _LIBPQ.fullmatch(name))
     return f"; libpq obeys {', '.join(names)} too" if names else ""
 
 
 def unknown_option(query: str) -> str | None:
-    """The first option that libpq refuses, which does so only when it connects; None if none.
+    """The first option that libpq would refuse, which it does only when connecting; else None.
 
-    Without the driver, before anything is installed, all of them are taken.
+    Without the driver, before anything is installed, every option passes.
     """
     if not query:
         return None
@@ -43,13 +43,13 @@ _TLS_OPTIONS = _TLS_FILES | {
     *("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_path", "ssl_ca_data"),
     *("ssl_password", "ssl_ciphers"),
 }
-"""The options that both redis-py and kombu take from a URL; kombu takes no other ones at all."""
+"""The options that both redis-py and kombu read from a URL; kombu accepts no others."""
 
 
 def wrong_redis_option(scheme: str, query: Mapping[str, str]) -> str | None:
-    """Why the options of a Redis URL cannot be used, to be put behind its name; None if they can.
+    """Why the options of a Redis URL are unusable, as text to follow its name; None if usable.
 
-    Both clients find out only when they connect, each in its own way, and go on trying.
+    Both clients notice only when they connect, each in its own way, and keep trying.
     """
     for name, value in query.items():
         if name not in _TLS_OPTIONS:

@@ -1,4 +1,4 @@
-"""Reading variables: each kind of value with its bounds, each error naming the variable."""
+"""Reads variables: each kind of value with its bounds, each error with the variable's name."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ArmedPoint:
-    """Where a process is to kill itself, and at the how-manieth passage (from 1): for tests."""
+    """Where a process kills itself, and at which passage (from 1): for tests."""
 
     name: str
     passage: int
@@ -47,11 +47,11 @@ class Reader:
         return value
 
     def set_among(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of these variables that are set."""
+        """The variables among these that are set."""
         return tuple(name for name in names if self.text(name, ""))
 
     def origins(self, name: str) -> frozenset[str]:
-        """Origins with commas, each as a browser writes it; raises ConfigurationError."""
+        """Origins separated by commas, as a browser writes them; raises ConfigurationError."""
         given = [each.strip() for each in self.text(name, "").split(",") if each.strip()]
         for each in given:
             if not _ORIGIN.fullmatch(each) or _DEFAULT_PORT.fullmatch(each):
@@ -117,7 +117,7 @@ class Reader:
 
 
 def credentials(text: str) -> tuple[str, ...]:
-    """`user:password` pairs; a password alone, as hosts generate them, is the user `flower`'s.
+    """`user:password` pairs; a password alone, as hosts generate it, belongs to the user `flower`.
 
     Raises ConfigurationError.
     """

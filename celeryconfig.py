@@ -1,4 +1,4 @@
-"""How Celery runs here; the broker's URL comes from the settings (`orderengine.dispatch.app`).
+"""Celery's configuration; the broker's URL comes from the settings (`orderengine.dispatch.app`).
 
 A message is a hint: PostgreSQL decides what still counts, so no setting here may be needed for
 correctness. See `docs/decisions/`.
@@ -8,9 +8,9 @@ from kombu import Exchange, Queue
 
 from orderengine.dispatch.names import INTAKE, SETTLE
 
-# Settlement before intake: with one queue a burst would route everything before it builds
-# anything, and the quotes would go stale meanwhile.
-# Each has an exchange of its own: two queues bound to one key would both get every message.
+# Settlement has priority over intake: with a single queue, a burst would route all of its orders
+# before building any, and the quotes would expire meanwhile.
+# Each queue has its own exchange: two queues bound to one key would both get every message.
 task_queues = tuple(
     Queue(name, Exchange(name, type="direct"), routing_key=name) for name in (SETTLE, INTAKE)
 )
@@ -23,17 +23,17 @@ accept_content = ["json"]
 task_ignore_result = True
 task_store_errors_even_if_ignored = False
 
-# Acknowledged before it runs: a task that brings its worker down must not come back at once and
-# for ever. The row brings the order back, in its own time and counted.
+# Acknowledged before the task runs: a task that crashes its worker must not come back at once and
+# forever. Recovery restores the order from its row, after a delay and a limited number of times.
 task_acks_late = False
 task_publish_retry = False
 worker_pool = "orderengine.worker.pool:TaskPool"
 worker_consumer = "orderengine.worker.consumer:BrokerConsumer"
 worker_prefetch_multiplier = 1
-# A message is taken only for a slot that is free. Otherwise as many again as there are slots are
-# taken ahead of time, and what is urgent in `settle` waits behind them.
+# A worker takes a message only for a free slot. Otherwise it would prefetch as many messages again
+# as it has slots, and urgent ones in `settle` would wait behind them.
 worker_disable_prefetch = True
-# A worker takes what it may not run yet into its memory: the command to limit a rate is refused.
+# With a rate limit a worker takes waiting messages into its memory: the command is refused.
 worker_disable_rate_limits = True
 
 broker_connection_retry_on_startup = True
@@ -43,20 +43,20 @@ broker_pool_acquire_timeout = 1
 broker_transport_options = {
     "queue_order_strategy": "orderengine.dispatch.transport:UrgentFirst",
     "priority_steps": [0],
-    # What a worker takes is noted nowhere: its row brings an order back, not the broker.
+    # Messages are not tracked until acknowledged: recovery restores an order, not the broker.
     "ack_emulation": False,
-    # Without a socket time-out a publish on a half-open connection never returns.
+    # Without a socket time-out, a publish on a half-open connection never returns.
     "socket_timeout": 3,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    # The threads of a process bound its connections; kombu's own bound of 10 raises.
+    # A process's threads bound its connections; kombu raises at its own limit of 10.
     "max_connections": 10_000,
 }
 
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
-# Flower turns them on while it runs; a worker turns them off when Flower has gone.
+# Flower turns events on while it runs; a worker turns them off when Flower has gone.
 worker_send_task_events = False
 task_send_sent_event = False
 worker_enable_remote_control = True

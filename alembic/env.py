@@ -15,7 +15,7 @@ from orderengine.settlement import tables as settlement_tables
 from orderengine.storage import tables as storage_tables
 
 METADATA = [storage_tables.metadata, settlement_tables.metadata]
-LOCK = 0x0_0DE_4E61  # any number that no other user of the database takes
+LOCK = 0x0_0DE_4E61  # arbitrary, but unused by other programs of the database
 LOCK_POLL_S = 0.1
 LOCK_WAIT_MS = 300
 RETRY_S = 2.0
@@ -29,7 +29,7 @@ def run_offline() -> None:
 
 
 def run_online() -> None:
-    """Migrate the database of the settings, or the connection that a test hands in."""
+    """Migrate the configured database, or the connection that a test passes in."""
     connection = context.config.attributes.get("connection")
     if connection is not None:
         _migrate(connection)
@@ -47,14 +47,14 @@ def run_online() -> None:
         cause = cause_of(error)
         if cause is None:
             raise
-        # One line for whoever deploys; a traceback would say less.
+        # One line for whoever deploys; a traceback would tell less.
         raise CommandError(_told(cause, error)) from error
     finally:
         engine.dispose()
 
 
 def _told(cause, error):
-    """The cause, and the driver's words, which name the server and no password."""
+    """The cause and the driver's text, which names the server and no password."""
     words = driver_words(error)
     told = WORDS[cause] if words in WORDS[cause] else f"{WORDS[cause]}: {words}"
     named = "DATABASE_URL_UNPOOLED, or DATABASE_URL without it, names the database"
@@ -73,18 +73,18 @@ def _migrate(connection):
 
 
 def _bound_waits(connection):
-    """Have each statement of the transaction wait shortly for a lock.
+    """Let each statement of the transaction wait only briefly for a lock.
 
-    A queue for a lock on a busy table blocks everybody behind it. Where an index is made
-    concurrently there is no transaction, hence no bound: that blocks nobody.
+    On a busy table, a statement that waits for a lock blocks everything behind it. Creating an
+    index concurrently needs no such limit and has no transaction: it blocks nothing.
     """
     with connection.connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
 
 def _has_migrated(connection):
-    """Run the migrations; False if a lock was held, and what is left is to be tried again."""
-    # Only here no transaction is open, which it looks at.
+    """Run the migrations; False if a lock was held and the rest must be tried again."""
+    # Called here, because it checks that no transaction is open.
     context.configure(
         connection=connection,
         target_metadata=METADATA,
@@ -109,11 +109,11 @@ def _has_migrated(connection):
 
 @contextmanager
 def _alone(connection):
-    """Hold a lock that outlasts the transactions of an index which is made concurrently.
+    """Hold an advisory lock that outlasts the transactions around a concurrently created index.
 
-    It is one of an open transaction on another connection, since a pooler keeps the session of the
-    server for that, and ends it when its client is gone. Such an index waits for all snapshots: an
-    idle transaction holds none, but a statement that waited for the lock would.
+    An open transaction on another connection holds the lock: a pooler keeps the server's session
+    for that transaction, and ends it when its client is gone. A concurrent index waits for all
+    snapshots: an idle transaction holds none, but a statement waiting for the lock would.
     """
     with connection.engine.connect() as opened:
         keeper = opened.execution_options(isolation_level="READ COMMITTED")
@@ -134,9 +134,9 @@ def _took_lock(keeper):
 
 
 def _newer_revision():
-    """The schema's revision if an upgrade finds it to be one of a newer release.
+    """The schema's revision if an upgrade finds a schema of a newer release.
 
-    A release that is rolled back runs this too, and must not fail: it works on newer schemas.
+    A rolled-back release runs this too and must not fail: it works on newer schemas.
     """
     migration = context.get_context()
     if getattr(migration.opts["fn"], "__name__", "") != "upgrade":

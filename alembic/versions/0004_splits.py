@@ -9,7 +9,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# Routes and fills that were stored before have one leg: the quote of their venue.
+# Earlier routes and fills have one leg: the quote of their venue.
 ROUTES = """
 UPDATE orders SET route = route || jsonb_build_object(
     'routeReason', 'BEST_PRICE',
@@ -94,7 +94,7 @@ def downgrade() -> None:
         ("pool", "the pool the swap names"),
     ):
         op.add_column("sim_transactions", sa.Column(name, sa.Text(), comment=comment))
-    # What was split has no single pool: the first leg's stands for it.
+    # A split has no single pool: its first leg's pool stands for it.
     op.execute("UPDATE sim_transactions SET venue = legs->0->>'venue', pool = legs->0->>'pool'")
     op.alter_column("sim_transactions", "venue", nullable=False)
     op.alter_column("sim_transactions", "pool", nullable=False)

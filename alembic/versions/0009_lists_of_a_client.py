@@ -13,7 +13,7 @@ OPEN = sa.text("due_at IS NOT NULL")
 INDEXES = {
     "ix_orders_client_ended_status": (["client_id", "status", "created_at", "id"], ENDED),
     "ix_orders_client_ended_symbol": (["client_id", "symbol", "status", "created_at", "id"], ENDED),
-    # Also serves what the one before did, for the release that knows only that one.
+    # Also serves the queries of the previous index, for a release that knows only that one.
     "ix_orders_client_standing": (["client_id", "status", "created_at", "id", "symbol"], OPEN),
 }
 BEFORE = {"ix_orders_client_open": (["client_id"], OPEN)}
@@ -28,7 +28,7 @@ def downgrade() -> None:
 
 
 def replace(old: dict, new: dict) -> None:
-    """Writers go on meanwhile; what an attempt that was broken off has left is made anew."""
+    """Writers go on meanwhile; what an interrupted run left behind is dropped and made again."""
     with op.get_context().autocommit_block():
         for name, (columns, where) in new.items():
             drop(name)

@@ -1,7 +1,7 @@
 """Prices with significant digits: twelve places are too few for the cheapest tokens.
 
-Without a fixed scale the rows stay as they are and nothing is rewritten. The statements of the
-release before go on working: what they write has twelve places.
+Without a fixed scale no row is rewritten. The statements of the previous release still work: they
+write twelve decimal places.
 """
 
 import sqlalchemy as sa

@@ -110,7 +110,7 @@ class Engine:
             raise Superseded(f"order {order_id} is not at version {version}")
 
     def current(self, order_id: UUID, version: int) -> Order:
-        """Read an order; raises Superseded if it is not at `version`."""
+        """Read an order; raises Superseded if it is not at `version` any more."""
         order = self.orders.get(order_id)
         if order is None or order.version != version:
             raise Superseded(f"order {order_id} is not at version {version}")

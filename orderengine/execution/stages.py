@@ -146,8 +146,7 @@ def submit_order(engine: Engine, built: Built, tries: Tries = FIRST_TRY) -> Subm
     try:
         engine.network.send(transaction)
     except NetworkUnavailable as error:
-        # The bytes may have arrived: from here only the network's answer about the signature
-        # counts.
+        # The bytes may have arrived: only the network's word on the signature counts from here.
         log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
     return Submitted.of(submitted)
 

@@ -13,7 +13,7 @@ SEEDS = 2**31
 
 
 def main() -> int:
-    """Run what is asked for; 1 if an invariant was broken, or if sabotage was not noticed."""
+    """Run the requested faults; 1 if an invariant was broken, or if sabotage was not noticed."""
     options = _parse()
     seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
     plan = Plan(

@@ -1,4 +1,4 @@
-"""The single things that can be done to a rig; each leaves it healed, and says how often it hit."""
+"""Single actions that break and heal a rig; each returns how often it had an effect."""
 
 import json
 import re
@@ -18,7 +18,7 @@ Act = Callable[[Rig], int]
 MOVES_AN_ORDER = [
     f"EXECUTE {statement.name}".encode() for statement in (sql.ACCEPT, *sql.MOVES.values())
 ]
-"""What a process sends for each write that decides; it has sent the text before."""
+"""The bytes of each write that decides; a process has prepared the statement before."""
 NO_BYTE = 1
 TAKEN_OVER_S = 20.0
 
@@ -38,7 +38,7 @@ def kill_web(rig: Rig) -> int:
 
 
 def freeze_worker(rig: Rig) -> int:
-    """SIGSTOP a worker until its orders have long been taken over, then let it go on."""
+    """SIGSTOP a worker until its orders have been taken over, then continue it."""
     name = rig.rng.choice(rig.workers)
     rig.send(name, signal.SIGSTOP)
     rig.pause(TAKEN_OVER_S)
@@ -48,7 +48,7 @@ def freeze_worker(rig: Rig) -> int:
 
 
 def stop_all_workers(away_s: float) -> Act:
-    """SIGKILL every worker, and with them every reconciler; later they start again."""
+    """SIGKILL every worker, and so every reconciler; restart them later."""
 
     def act(rig: Rig) -> int:
         for name in rig.workers:
@@ -63,7 +63,7 @@ def stop_all_workers(away_s: float) -> Act:
 
 
 def deploy(rig: Rig) -> int:
-    """SIGTERM to everything, sometimes twice; when all have left, their successors start."""
+    """SIGTERM everything, sometimes twice; start the successors when all have ended."""
     names = [WEB, *rig.workers]
     readies = {name: rig.count_in_log(name, WORKER_IS_READY) for name in rig.workers}
     for name in names:
@@ -88,7 +88,7 @@ def deploy(rig: Rig) -> int:
 
 
 def flush_redis(rig: Rig) -> int:
-    """FLUSHALL while messages wait: they and the cache are gone."""
+    """FLUSHALL while messages wait: deletes messages and cache."""
     with workers_held(rig):
         rig.redis.flushall()
     rig.healed()
@@ -96,7 +96,7 @@ def flush_redis(rig: Rig) -> int:
 
 
 def restart_redis_empty(rig: Rig) -> int:
-    """SIGKILL Redis while messages wait; after a moment it is back without its data."""
+    """SIGKILL Redis while messages wait; restart it a moment later without its data."""
     with rig.outage(REDIS):
         with workers_held(rig):
             rig.servers.redis.kill()
@@ -106,7 +106,7 @@ def restart_redis_empty(rig: Rig) -> int:
 
 
 def freeze_redis(away_s: float) -> Act:
-    """SIGSTOP Redis: connections stay open and nothing is answered."""
+    """SIGSTOP Redis: connections stay open and nothing answers."""
 
     def act(rig: Rig) -> int:
         with rig.outage(REDIS):
@@ -119,7 +119,7 @@ def freeze_redis(away_s: float) -> Act:
 
 
 def fill_redis(away_s: float) -> Act:
-    """A maxmemory of one byte: Redis refuses every write that needs memory."""
+    """Set maxmemory to one byte: Redis refuses every write that needs memory."""
 
     def act(rig: Rig) -> int:
         with rig.outage(REDIS):
@@ -132,7 +132,7 @@ def fill_redis(away_s: float) -> Act:
 
 
 def kill_redis_clients(rig: Rig) -> int:
-    """CLIENT KILL for all connections but our own."""
+    """CLIENT KILL all connections except our own."""
     killed = sum(
         int(rig.redis.client_kill_filter(_type=kind, skipme=True)) for kind in ("normal", "pubsub")
     )
@@ -141,7 +141,7 @@ def kill_redis_clients(rig: Rig) -> int:
 
 
 def break_redis_link(rig: Rig) -> int:
-    """The network before Redis: resets everything, or goes dead without a word for seconds."""
+    """Break the network before Redis: reset all connections, or go silent for seconds."""
     with rig.outage(REDIS):
         if rig.rng.random() < 0.5:
             rig.to_redis.cut()
@@ -154,7 +154,7 @@ def break_redis_link(rig: Rig) -> int:
 
 
 def restart_postgres(rig: Rig) -> int:
-    """An immediate shutdown, as after a crash; a moment later PostgreSQL starts again."""
+    """Shut PostgreSQL down immediately, as in a crash, and restart it a moment later."""
     with rig.outage(POSTGRES):
         rig.servers.postgres.kill()
         rig.pause(0.2, 1.5)
@@ -163,7 +163,7 @@ def restart_postgres(rig: Rig) -> int:
 
 
 def terminate_backend(rig: Rig) -> int:
-    """Ends one connection of the engine at random, in the middle of whatever it does."""
+    """End a random connection of the engine, whatever it is doing."""
     with rig.database.connect() as connection:
         pids = connection.execute(
             text(
@@ -178,7 +178,7 @@ def terminate_backend(rig: Rig) -> int:
 
 
 def break_postgres_link(rig: Rig) -> int:
-    """The network before PostgreSQL: resets everything, or goes dead for seconds."""
+    """Break the network before PostgreSQL: reset all connections, or go silent for seconds."""
     with rig.outage(POSTGRES):
         if rig.rng.random() < 0.5:
             rig.to_postgres.cut()
@@ -191,7 +191,7 @@ def break_postgres_link(rig: Rig) -> int:
 
 
 def swallow_commits(count: int, limit_s: float = 60.0) -> Act:
-    """Carries moves of orders out and lets their answers never arrive, one in five."""
+    """Execute moves of orders but drop the answer of one in five."""
 
     def act(rig: Rig) -> int:
         before = rig.to_postgres.swallowed
@@ -208,7 +208,7 @@ def swallow_commits(count: int, limit_s: float = 60.0) -> Act:
 
 
 def copy_messages(count: int, limit_s: float = 300.0) -> Act:
-    """Publishes messages five more times, until so many copies were made."""
+    """Publish messages five more times, until `count` copies are made."""
 
     def act(rig: Rig) -> int:
         with Copier(rig) as copier:
@@ -220,7 +220,7 @@ def copy_messages(count: int, limit_s: float = 300.0) -> Act:
 
 
 def lose_messages(rig: Rig) -> int:
-    """Takes half of the messages that wait out of their queues."""
+    """Remove half of the waiting messages from their queues."""
     with workers_held(rig):
         removed = take_away(rig)
     rig.healed()
@@ -228,11 +228,11 @@ def lose_messages(rig: Rig) -> int:
 
 
 def switch_network_off(away_s: float) -> Act:
-    """The settlement network answers nobody; orders that are submitted must stay so."""
+    """Turn the settlement network off; submitted orders must stay submitted."""
 
     def act(rig: Rig) -> int:
         rig.switch_network(up=False)
-        rig.pause(1.0)  # what the network said a moment before still counts
+        rig.pause(1.0)  # an answer that the network gave just before still counts
         before = rig.submitted()
         rig.pause(away_s)
         left = before - rig.submitted()
@@ -249,14 +249,14 @@ def switch_network_off(away_s: float) -> Act:
 
 
 def _shows_stuck_orders(rig: Rig) -> bool:
-    """Both `/metrics` and `/readyz` tell an operator that orders wait for the network."""
+    """True if `/metrics` and `/readyz` both report orders that wait for the network."""
     found = re.search(r"^orderengine_stuck_orders (\S+)$", rig.read("/metrics"), re.MULTILINE)
     readiness = json.loads(rig.read("/readyz"))
     return found is not None and float(found[1]) > 0 and "stuck" in readiness["degraded"]
 
 
 def lose_power(rig: Rig) -> int:
-    """SIGKILL to all processes and both servers at the same time; then everything starts."""
+    """SIGKILL all processes and both servers at once; then start everything."""
     names = [WEB, *rig.workers]
     readies = {name: rig.count_in_log(name, WORKER_IS_READY) for name in rig.workers}
     for name in names:

@@ -1,4 +1,4 @@
-"""What is known when it is over, collected from outside: PostgreSQL, the ledger, REST, sockets."""
+"""The evidence at the end, collected from outside: PostgreSQL, the ledger, REST, sockets."""
 
 import json
 import urllib.request
@@ -18,7 +18,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """A row of `orders`; `filled` are the amounts of its fill, times are seconds since 1970."""
+    """A row of `orders`; `filled` holds its fill's amounts; times are seconds since 1970."""
 
     order_id: str
     status: str
@@ -43,7 +43,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A swap that the network has executed, or that the engine has booked: base units."""
+    """A swap in base units that the network has executed, or that the engine has booked."""
 
     signature: str
     base_amount: int | None
@@ -52,7 +52,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """When a server was away: from the monotonic clock, in seconds."""
+    """The time in which a server was away: seconds on the monotonic clock."""
 
     server: str
     began_at: float
@@ -61,7 +61,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class QueueSample:
-    """How many messages waited, and how many orders were open a moment before."""
+    """The number of waiting messages, and the number of open orders a moment before."""
 
     at: float
     messages: int
@@ -70,9 +70,9 @@ class QueueSample:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """When the last worker ended, and when all were done that waited for the next one: since 1970.
+    """A backlog: the last worker's end, and when all waiting orders were done; since 1970.
 
-    From `usual_from` on orders were offered at their rate.
+    Before it, from `usual_from` on, orders came at the usual rate.
     """
 
     usual_from: float
@@ -82,10 +82,10 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it; events, executions (the network's) and settlements (the engine's) by order.
+    """All evidence; events, executions (the network's) and settlements (the engine's) by order.
 
-    `shown` is the status of each order as REST lists it; `ends` tells of processes that ended
-    without having been told to.
+    `shown` is the status of each order as REST lists it; `ends` lists processes that ended without
+    being told to.
     """
 
     orders: Mapping[str, StoredOrder]
@@ -114,7 +114,7 @@ FROM orders"""
 _EVENTS = text(
     "SELECT order_id::text AS id, seq, status, attempt FROM order_events ORDER BY order_id, seq"
 )
-# One that landed and was never looked at may have been executed, and counts.
+# A transaction that landed but was never looked at counts as executed.
 _EXECUTIONS = text(
     """
 SELECT order_id::text AS id, signature, executed_base_amount AS base_amount,
@@ -134,7 +134,7 @@ def collect(
     watched: Sequence[Watched],
     outages: Sequence[Outage],
 ) -> Evidence:
-    """Read everything once; the engine is at rest by now."""
+    """Read everything once; by now the engine is at rest."""
     with database.connect() as connection:
         orders = {row.id: _order(row) for row in connection.execute(_ORDERS)}
         events: dict[str, list[StoredEvent]] = {}
@@ -149,7 +149,7 @@ def collect(
 
 
 def dump(database: Engine, order_ids: Sequence[str]) -> dict[str, Any]:
-    """All rows of some orders, for people."""
+    """All rows of some orders, for human readers."""
     tables = {
         "orders": "id",
         "order_events": "order_id",

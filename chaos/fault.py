@@ -1,4 +1,4 @@
-"""What a fault is: what is done to the rig, how often, and under which load."""
+"""A fault: its effect on the rig, how often, and under which load."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from chaos.acts import Act
 from chaos.load import Load
 from chaos.rig import Rig
 
-# Short enough for many orders, long enough for some of them to be in every stage at any time.
+# Short enough for many orders, long enough that every stage holds some of them at any time.
 BRISK = {
     "SIM_QUOTE_LATENCY_MS": "20-80",
     "SIM_SETTLEMENT_MS": "200-600",
@@ -18,7 +18,7 @@ BRISK = {
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much: orders offered at least, how often it is injected, how many workers.
+    """The size of a run: least number of orders, number of injections, number of workers.
 
     `patience` multiplies the time that recovery may take.
     """
@@ -29,7 +29,7 @@ class Scale:
     patience: float = 1.0
 
     def scaled(self, factor: float) -> "Scale":
-        """A part of it, at least one of each."""
+        """A fraction of this size, with at least one order and one injection."""
         return replace(
             self,
             orders=max(round(self.orders * factor), 1),
@@ -42,11 +42,11 @@ Injection = Callable[[Rig, Load, Scale], int]
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `inject` breaks and heals the rig while the load runs: how often it did.
+    """One fault; `inject` breaks and heals the rig under load, and returns how often.
 
-    `quick` is None for what `make chaos-quick` leaves out. `recovery_limit_s` counts from the last
-    time that everything was back; `tells_sockets` for processes that leave in order, and have to
-    say so to their sockets; `runs_alone` for one that compares speeds: no other runs beside it.
+    `quick` is None if `make chaos-quick` leaves the fault out. `recovery_limit_s` counts from the
+    last healing. `tells_sockets` means that processes leave in order and must tell their sockets.
+    `runs_alone` is for a fault that compares speeds: no other fault runs beside it.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Fault:
 
 
 def repeatedly(act: Act) -> Injection:
-    """Do it as often as wanted, spread over the time that the load lasts, at seeded moments."""
+    """Repeat an act, at seeded moments that are spread over the load's duration."""
 
     def inject(rig: Rig, load: Load, scale: Scale) -> int:
         started = time.monotonic()
@@ -83,7 +83,7 @@ def repeatedly(act: Act) -> Injection:
 
 
 def once(act_of: Callable[[int], Act]) -> Injection:
-    """Do one thing that is told how much of it: how many answers, say, or how many seconds."""
+    """Run one act, made for `scale.times`: a number of answers, say, or of seconds."""
 
     def inject(rig: Rig, load: Load, scale: Scale) -> int:
         del load
@@ -93,7 +93,7 @@ def once(act_of: Callable[[int], Act]) -> Injection:
 
 
 def nothing(rig: Rig, load: Load, scale: Scale) -> int:
-    """The settings of the stack are the fault: they last from the first order to the last."""
+    """Inject nothing: the stack's settings are the fault, from the first order to the last."""
     del scale
     rig.pause(load.lasts_s)
     rig.healed()

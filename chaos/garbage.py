@@ -1,4 +1,4 @@
-"""Messages that are no proper ones, each wrong in its own way."""
+"""Malformed messages, each with a different fault."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ NOTHING: dict[str, Any] = {"callbacks": None, "errbacks": None, "chain": None, "
 
 
 def envelope(queue: str, body: object, task: str = "route_order", **more: Any) -> dict[str, Any]:
-    """A message as Celery sends it, apart from what is given."""
+    """A message as Celery sends it, except for the given parts."""
     task_id = str(uuid4())
     properties = {
         "correlation_id": task_id,
@@ -30,7 +30,7 @@ def envelope(queue: str, body: object, task: str = "route_order", **more: Any) -
 
 
 def unreadable(queue: str) -> dict[str, bytes]:
-    """What is no message at all, or whose body cannot be read."""
+    """Bytes that are not a message, or whose body cannot be read."""
     whole = envelope(queue, [[], {}, NOTHING])
     headers, properties = whole["headers"], whole["properties"]
     values: dict[str, Any] = {
@@ -63,7 +63,7 @@ def unreadable(queue: str) -> dict[str, bytes]:
 
 
 def unfit(queue: str, order_id: str) -> dict[str, bytes]:
-    """What names a task, and something that this task does not take; all name an order."""
+    """Messages whose arguments their task does not take; all name an order."""
     bodies = {
         "two items": [[order_id, 1, "order"], {}],
         "a version that is none": [[order_id, "1", "order"], {}, NOTHING],
@@ -90,7 +90,7 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
 
 
 def commands() -> dict[str, bytes]:
-    """What is published to all workers as a command, and is none."""
+    """Invalid commands, published to all workers."""
     body = envelope("celery.pidbox", {"method": "ping", "arguments": 7, "reply_to": 7})
     values: list[Any] = [
         None,

@@ -1,4 +1,4 @@
-"""What must hold, whatever was broken: each invariant gives the violations it finds. Pure."""
+"""Invariants that must hold whatever was broken; each yields its violations. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ POSTGRES = "postgres"
 P99_WITHOUT_REDIS_S = 1.0
 MESSAGES_PER_ORDER = 1.2
 MESSAGES_IN_HAND = 20
-"""Orders whose message a worker has just taken may get another one: two for each slot."""
+"""Orders whose message was just taken may get another one: two for each slot."""
 LONGEST_ORDER_S = 2.0
 USUAL_SLACK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Which invariant is broken, by which order (if by one), and how."""
+    """A broken invariant, the order that breaks it (if any), and how."""
 
     invariant: str
     order_id: str | None
@@ -37,14 +37,14 @@ Invariant = Callable[[Evidence], Iterable[Finding]]
 
 
 def accepted_is_stored(evidence: Evidence) -> Iterator[Finding]:
-    """No 2xx for an order that is not stored."""
+    """Every order answered with 2xx is stored."""
     for answer in evidence.answers:
         if answer.order_id and answer.order_id not in evidence.orders:
             yield answer.order_id, "was accepted and is not stored"
 
 
 def stored_is_asked_for(evidence: Evidence) -> Iterator[Finding]:
-    """No order is stored beyond those accepted, and those whose answer was lost or a 503."""
+    """Every stored order was accepted, or its answer was lost or a 503."""
     unknown = sum(each.status in (None, UNAVAILABLE) for each in evidence.answers)
     accepted = {each.order_id for each in evidence.answers if each.order_id}
     more = len(evidence.orders.keys() - accepted)
@@ -53,7 +53,7 @@ def stored_is_asked_for(evidence: Evidence) -> Iterator[Finding]:
 
 
 def all_are_terminal(evidence: Evidence) -> Iterator[Finding]:
-    """Every order has come to its end in time, also those whose client was told nothing."""
+    """Every order ended in time, also those whose client got no answer."""
     for order in evidence.orders.values():
         if not OrderStatus(order.status).is_terminal:
             yield order.order_id, f"is still {order.status} at version {order.version}"
@@ -70,14 +70,14 @@ def one_terminal_event(evidence: Evidence) -> Iterator[Finding]:
 
 
 def executed_at_most_once(evidence: Evidence) -> Iterator[Finding]:
-    """The network has executed no order twice."""
+    """The network executed no order twice."""
     for order_id, executions in evidence.executions.items():
         if len(executions) > 1:
             yield order_id, f"was executed {len(executions)} times"
 
 
 def executed_iff_confirmed(evidence: Evidence) -> Iterator[Finding]:
-    """The network has executed what is confirmed, and nothing else."""
+    """The network executed the confirmed orders, and no others."""
     for order in evidence.orders.values():
         executed = bool(evidence.executions.get(order.order_id))
         if executed != (order.status == OrderStatus.CONFIRMED):
@@ -105,7 +105,7 @@ def no_gaps(evidence: Evidence) -> Iterator[Finding]:
 
 
 def only_allowed_transitions(evidence: Evidence) -> Iterator[Finding]:
-    """Each event follows from the one before it by the table of the state machine."""
+    """The state machine's table allows each event after the one before it."""
     for order_id, events in evidence.events.items():
         if events[0].status != OrderStatus.PENDING:
             yield order_id, f"begins as {events[0].status}"
@@ -115,7 +115,7 @@ def only_allowed_transitions(evidence: Evidence) -> Iterator[Finding]:
 
 
 def attempts_are_counted(evidence: Evidence) -> Iterator[Finding]:
-    """At most three attempts; the number grows by one with each return to `pending` only."""
+    """At most three attempts; the number grows by one exactly at each return to `pending`."""
     for order_id, events in evidence.events.items():
         if events[-1].attempt > MAX_ATTEMPTS:
             yield order_id, f"is in attempt {events[-1].attempt}"
@@ -126,7 +126,7 @@ def attempts_are_counted(evidence: Evidence) -> Iterator[Finding]:
 
 
 def due_iff_open(evidence: Evidence) -> Iterator[Finding]:
-    """Recovery watches every order that is not terminal, and no other."""
+    """Recovery watches every open order, and no other."""
     for order in evidence.orders.values():
         if order.is_due == OrderStatus(order.status).is_terminal:
             yield order.order_id, f"is {order.status} and {'' if order.is_due else 'not '}due"
@@ -147,21 +147,21 @@ def sockets_miss_nothing(evidence: Evidence) -> Iterator[Finding]:
 
 
 def only_503_is_an_error(evidence: Evidence) -> Iterator[Finding]:
-    """A request that the API can not carry out is answered with 503, or its connection dies."""
+    """A request that the API cannot carry out gets a 503, or its connection dies."""
     for answer in evidence.answers:
         if answer.status not in (None, ACCEPTED, UNAVAILABLE):
             yield answer.order_id, f"POST was answered with {answer.status}"
 
 
 def no_post_hangs(evidence: Evidence) -> Iterator[Finding]:
-    """Every request is answered, or its connection ends, in good time."""
+    """Every request is answered, or its connection ends, in time."""
     for answer in evidence.answers:
         if answer.latency_s > HANG_S:
             yield answer.order_id, f"POST took {answer.latency_s:.1f} s ({answer.status})"
 
 
 def orders_are_taken_without_redis(evidence: Evidence) -> Iterator[Finding]:
-    """While Redis is away every POST is accepted, within a second at p99."""
+    """While Redis is away every POST is accepted, with a p99 within a second."""
     answers = _during(evidence, REDIS)
     for answer in answers:
         if answer.status != ACCEPTED:
@@ -172,7 +172,7 @@ def orders_are_taken_without_redis(evidence: Evidence) -> Iterator[Finding]:
 
 
 def a_missing_database_is_told(evidence: Evidence) -> Iterator[Finding]:
-    """While PostgreSQL is away a POST is answered, with 503 or because it came back."""
+    """While PostgreSQL is away a POST is answered: with 503, or because it came back."""
     for answer in _during(evidence, POSTGRES):
         if answer.status not in (ACCEPTED, UNAVAILABLE):
             yield None, f"POST was answered with {answer.status} while PostgreSQL was away"
@@ -188,14 +188,14 @@ def _during(evidence: Evidence, server: str) -> list[Answer]:
 
 
 def messages_wait_once(evidence: Evidence) -> Iterator[Finding]:
-    """Messages in the queues are hardly more than open orders, whatever the outage."""
+    """The queues hold hardly more messages than there are open orders, whatever the outage."""
     for sample in evidence.queues:
         if sample.messages > MESSAGES_PER_ORDER * sample.open_orders + MESSAGES_IN_HAND:
             yield None, f"{sample.messages} messages waited for {sample.open_orders} orders"
 
 
 def a_backlog_leaves_nothing_behind(evidence: Evidence) -> Iterator[Finding]:
-    """Orders behind a backlog that has been done take the time that they took before it."""
+    """After a backlog, orders take as long as they took before it."""
     for backlog in evidence.backlogs:
         usual = _took_s(evidence, backlog.usual_from, backlog.began_at - LONGEST_ORDER_S)
         behind = _took_s(evidence, backlog.drained_at, float("inf"))
@@ -215,7 +215,7 @@ def _took_s(evidence: Evidence, since: float, until: float) -> list[float]:
 
 
 def rest_tells_the_truth(evidence: Evidence) -> Iterator[Finding]:
-    """REST lists every order, as it is stored."""
+    """REST lists every order as it is stored."""
     stored = {order.order_id: order.status for order in evidence.orders.values()}
     for order_id in stored.keys() | evidence.shown.keys():
         if stored.get(order_id) != evidence.shown.get(order_id):
@@ -224,7 +224,7 @@ def rest_tells_the_truth(evidence: Evidence) -> Iterator[Finding]:
 
 
 def no_process_ends_by_itself(evidence: Evidence) -> Iterator[Finding]:
-    """No web and no worker ends unless it is killed or told to."""
+    """No web or worker process ends unless it is killed or told to."""
     for end in evidence.ends:
         yield None, end
 
@@ -261,7 +261,7 @@ GAPS = ("no_gaps", "sockets_miss_nothing")
 
 
 def violations(evidence: Evidence) -> list[Violation]:
-    """Everything that is wrong, invariant by invariant."""
+    """All violations, invariant by invariant."""
     return [
         Violation(name, order_id, detail)
         for name, invariant in INVARIANTS.items()
@@ -270,6 +270,6 @@ def violations(evidence: Evidence) -> list[Violation]:
 
 
 def count(found: Iterable[Violation], invariants: Iterable[str]) -> int:
-    """How many orders break one of these."""
+    """The number of orders that break one of these invariants."""
     names = set(invariants)
     return len({each.order_id for each in found if each.invariant in names})

@@ -1,4 +1,4 @@
-"""The load: orders at a rate, and what the client was told of each."""
+"""The load: orders at a rate, and the client's answer to each."""
 
 import http.client
 import itertools
@@ -22,10 +22,10 @@ UNAVAILABLE = 503
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one POST came to; `status` is None where none came: refused, reset or too late.
+    """The result of one POST; `status` is None without an answer: refused, reset or too late.
 
-    `asked_at` is on the monotonic clock. `latency_s` counts from there, and not from when the order
-    was due: clients that ask again while nobody listens keep later orders waiting on their side.
+    `asked_at` is on the monotonic clock. `latency_s` counts from there, not from when the order was
+    due: while nobody listens, retrying clients delay later orders on their own side.
     """
 
     asked_at: float
@@ -36,10 +36,10 @@ class Answer:
 
 @dataclass
 class Load:
-    """Offers orders at a rate from its start to its stop, each until it is accepted.
+    """Offers orders at a rate from start to stop, each until it is accepted.
 
-    Only an answer of 202 counts as accepted; an order behind any other answer may exist or not,
-    and its request is made again later. `on_accepted` is called with each accepted order.
+    Only a 202 counts as accepted; after any other answer the order may or may not exist, and the
+    request is repeated later. `on_accepted` is called with each accepted order.
     """
 
     port: int
@@ -63,16 +63,16 @@ class Load:
 
     @property
     def accepted(self) -> list[str]:
-        """The orders that were answered with 202, so far."""
+        """The orders answered with 202 so far."""
         return [each.order_id for each in list(self.answers) if each.order_id]
 
     @property
     def lasts_s(self) -> float:
-        """How long it takes to offer as many orders as wanted."""
+        """How long it takes to offer all orders."""
         return self.at_least / self.rate_per_s
 
     def stop(self) -> None:
-        """Offer no more than wanted, and wait for the answers."""
+        """Stop offering orders once all are offered, and wait for the answers."""
         self._stopping.set()
         self._thread.join()
         self._clients.shutdown()
@@ -95,7 +95,7 @@ class Load:
                 self.on_accepted(answer.order_id)
                 return
             if answer.status not in (None, UNAVAILABLE):
-                return  # it would be the same again, and is reported
+                return  # a repetition would fail the same way; the answer is reported
             time.sleep(RETRY_S)
 
     def _ask(self, body: str) -> Answer:

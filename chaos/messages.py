@@ -27,7 +27,7 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def published(line: str) -> tuple[str, bytes] | None:
-    """Queue and message of a MONITOR line; None if it publishes nothing."""
+    """Queue and message of a MONITOR line; None for any other command."""
     words = _WORD.findall(line)
     if len(words) != 3 or words[0].upper() != "LPUSH" or words[1] not in QUEUES:
         return None
@@ -36,7 +36,7 @@ def published(line: str) -> tuple[str, bytes] | None:
 
 
 class Copier:
-    """Sees every message that is published, and publishes it again: five times, each later.
+    """Publishes every message that it sees five more times, later each time.
 
     Half of the copies come within a second, beside the steps of their order. The others come up to
     eight seconds late, when their order may be two attempts further on.
@@ -101,7 +101,7 @@ class Copier:
 
 @contextlib.contextmanager
 def workers_held(rig: Rig) -> Iterator[None]:
-    """Freeze the workers until a few messages wait, so that what is done meanwhile hits them."""
+    """Freeze the workers until a few messages wait, so that the block affects them."""
     for name in rig.workers:
         rig.send(name, signal.SIGSTOP)
     with contextlib.suppress(TimeoutError):
@@ -112,7 +112,7 @@ def workers_held(rig: Rig) -> Iterator[None]:
 
 
 def take_away(rig: Rig) -> int:
-    """Remove a random half of the messages that wait: how many."""
+    """Remove a random half of the waiting messages; returns how many."""
     removed = 0
     for name in QUEUES:
         messages: list[Any] = rig.redis.lrange(name, 0, -1)

@@ -1,4 +1,4 @@
-"""TCP between the engine's processes and one of its servers, which can be made to misbehave."""
+"""A TCP proxy between the engine's processes and a server, with faults on demand."""
 
 import contextlib
 import random
@@ -13,7 +13,7 @@ from orderengine.local.ports import LOOPBACK, free_port
 CHUNK_BYTES = 65_536
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 POSTGRES_IS_READY = b"Z\x00\x00\x00\x05I"
-"""PostgreSQL's last words of an answer; whatever was to be committed is committed by then."""
+"""The end of PostgreSQL's answer; a commit is done by then."""
 
 
 class Link:
@@ -31,7 +31,7 @@ class Link:
         self._is_cut = False
 
     def asks_for(self, data: bytes, wanted: Sequence[bytes]) -> bool:
-        """True if the client's bytes so far contain one of `wanted`, also across two reads."""
+        """True if the client's bytes so far contain one of `wanted`, even across two reads."""
         seen = self._tail + data
         if any(each in seen for each in wanted):
             self._tail = b""
@@ -50,15 +50,15 @@ class Link:
             with contextlib.suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             with contextlib.suppress(OSError):
-                # Wakes the thread that reads; the other direction would be ended in order by it.
+                # Wakes the reading thread; SHUT_RDWR would close the other direction in order.
                 end.shutdown(socket.SHUT_RD)
             end.close()
 
 
 class Proxy:
-    """Passes bytes on, until it is told to do something else.
+    """Passes bytes on, until told to do something else.
 
-    `target` gives the server's port at each connection, since the server may come back on another.
+    `target` returns the server's port for each connection, since it may change at a restart.
     """
 
     def __init__(self, target: Callable[[], int], rng: random.Random) -> None:
@@ -82,7 +82,7 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A thread that waits in accept() keeps the port until it wakes: shutdown wakes it.
+        # A thread in accept() keeps the port until it wakes; shutdown wakes it.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -92,30 +92,30 @@ class Proxy:
         self.cut()
 
     def lead(self, target: Callable[[], int]) -> None:
-        """Have new connections lead to another server; those that are open stay where they are."""
+        """Lead new connections to another server; open ones stay where they are."""
         self._target = target
 
     @property
     def links(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         with self._lock:
             return len(self._links)
 
     def cut(self) -> None:
-        """Reset all connections; new ones are welcome."""
+        """Reset all connections; new ones are accepted."""
         with self._lock:
             links = list(self._links)
         for link in links:
             link.cut()
 
     def refuse(self, *, refusing: bool) -> None:
-        """Reset all connections, and each new one as soon as it comes."""
+        """Reset all connections, and each new one at once."""
         self._is_refusing = refusing
         if refusing:
             self.cut()
 
     def stall(self) -> None:
-        """Pass nothing on any more; what comes is kept, and connections stay open."""
+        """Stop passing data on; keep the data, and the connections open."""
         self._flows.clear()
 
     def flow(self) -> None:
@@ -123,17 +123,17 @@ class Proxy:
         self._flows.set()
 
     def leave_behind(self) -> None:
-        """Pass nothing on any more of the connections that are open; new ones work."""
+        """Stop passing data on for the open connections; new ones work."""
         left, self._flows = self._flows, threading.Event()
         self._flows.set()
         left.clear()
         self._left_behind.append(left)
 
     def swallow(self, wanted: Sequence[bytes], *, rate: float, count: int) -> None:
-        """Answer some requests that contain one of `wanted` never: pass, drop the answer, cut.
+        """Swallow the answers to some requests that contain one of `wanted`, then cut the link.
 
-        Each with the given probability, until `count` answers were swallowed. What PostgreSQL was
-        asked is carried out and committed before the connection is cut.
+        Each such request is hit with probability `rate`, until `count` answers were swallowed.
+        PostgreSQL executes and commits the request before the connection is cut.
         """
         with self._lock:
             self._wanted, self._swallow_rate, self._swallow_left = wanted, rate, count

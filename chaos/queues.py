@@ -1,4 +1,4 @@
-"""How many messages wait while an outage lasts and after it, beside the orders they are for."""
+"""The number of waiting messages during and after an outage, beside that of open orders."""
 
 import contextlib
 import threading
@@ -18,7 +18,7 @@ _OPEN = text("SELECT count(*) FROM orders WHERE due_at IS NOT NULL")
 
 
 class QueueWatch:
-    """Looks four times a second; what gives no answer is looked at the next time."""
+    """Samples four times a second; skips a sample without an answer."""
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
@@ -40,6 +40,7 @@ class QueueWatch:
 
     def _look(self) -> QueueSample:
         with self._rig.database.connect() as connection:
-            # The orders first: each one that ends before the messages are counted is in its favor.
+            # Orders first: an order that ends before the messages are counted only lowers the
+            # messages.
             number = int(connection.execute(_OPEN).scalar_one())
         return QueueSample(time.time(), sum(self._rig.queued().values()), number)

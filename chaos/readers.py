@@ -21,12 +21,12 @@ LISTS = (
     "symbol=RAY",
     "limit=100",
 )
-"""Those with few matches among many orders, and long ones."""
+"""Lists with few matches among many orders, and long lists."""
 
 
 @contextmanager
 def reading(port: int, clients: int) -> Iterator[Callable[[], Counter[int]]]:
-    """Have so many clients read for as long as this lasts; tells their answers by status then."""
+    """Let clients read during this block; the result then counts their answers by status."""
     ours, theirs = multiprocessing.Pipe()
     child = multiprocessing.get_context("spawn").Process(
         target=_read_until_told, args=(port, clients, theirs), daemon=True
@@ -54,7 +54,7 @@ def _read_until_told(port: int, clients: int, told: Connection) -> None:
             turn += 1
             with lock:
                 answers[status] += 1
-            # As every client is asked to: who is refused comes back later.
+            # A refused client waits as Retry-After asks.
             ended.wait(retry_after_s)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
@@ -69,7 +69,7 @@ def _read_until_told(port: int, clients: int, told: Connection) -> None:
 
 
 def _read(port: int, query: str) -> tuple[int, float]:
-    """The status of one page and the next, 0 without an answer; and how long to wait."""
+    """The status of a page and its successor, 0 without an answer, and the time to wait."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", f"/api/orders?{query}")

@@ -1,4 +1,4 @@
-"""A primary and a replica behind one address, and what a fail-over does to them."""
+"""A primary and a replica of Redis behind one address, and their fail-overs."""
 
 import contextlib
 from pathlib import Path
@@ -17,8 +17,8 @@ LIMIT_S = 30.0
 class RedisPair:
     """Two servers with one password: `primary` takes writes, and `replica` follows it.
 
-    Whoever passes clients on asks `port` at each new connection: `address` moves there when it is
-    told to, and connections that are open stay where they are.
+    A proxy asks for `port` at each new connection. `move_address` moves it to the current primary;
+    open connections stay where they are.
     """
 
     def __init__(self, first: EmbeddedRedis, folder: Path) -> None:
@@ -40,15 +40,15 @@ class RedisPair:
 
     @property
     def port(self) -> int:
-        """Where the address leads now."""
+        """The port to which the address leads now."""
         return self._address.port
 
     def client(self, server: EmbeddedRedis) -> redis.Redis:
-        """A client of one of the two."""
+        """A client of one of the two servers."""
         return redis.Redis.from_url(server.url)
 
     def demote(self) -> None:
-        """Swap the roles, as planned: the old primary lives on as a replica of the new one."""
+        """Swap the roles as planned: the former primary becomes a replica of the new one."""
         new, old = self.replica, self.primary
         with self.client(old) as client:
             client.execute_command("FAILOVER", "TO", LOOPBACK, new.port, "TIMEOUT", 10_000)
@@ -57,18 +57,18 @@ class RedisPair:
         self.primary, self.replica = new, old
 
     def lose(self) -> None:
-        """Kill the primary and have the replica take over."""
+        """Kill the primary and promote the replica."""
         self.primary.kill()
         with self.client(self.replica) as client:
             client.replicaof("NO", "ONE")
         self.primary, self.replica = self.replica, self.primary
 
     def move_address(self) -> None:
-        """Have new connections lead to the primary."""
+        """Lead new connections to the primary."""
         self._address = self.primary
 
     def restore_replica(self) -> None:
-        """Start the replica if it does not run, and wait until it follows the primary."""
+        """Start the replica if it is down, and wait until it follows the primary."""
         self.replica.start()
         self._follow()
 
@@ -76,7 +76,7 @@ class RedisPair:
         for server in (self.primary, self.replica):
             with self.client(server) as client:
                 client.config_set("masterauth", server.password)
-                # It waits for further replicas otherwise, five seconds long.
+                # Otherwise it waits five seconds for further replicas.
                 client.config_set("repl-diskless-sync-delay", 0)
         with self.client(self.replica) as client:
             client.replicaof(LOOPBACK, str(self.primary.port))

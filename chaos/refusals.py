@@ -1,4 +1,4 @@
-"""The ways in which Redis refuses what a worker asks of it, and how each is brought about."""
+"""The kinds of refusals of Redis towards a worker, and how to bring each about."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ NOWHERE = (LOOPBACK, "1")
 
 
 class Administrator:
-    """A user of the server whom no refusal concerns."""
+    """A user of the server whom no refusal affects."""
 
     def __init__(self, server: EmbeddedRedis) -> None:
         self.server = server
@@ -35,7 +35,7 @@ class Administrator:
         self.client = redis.Redis.from_url(url)
 
     def everybody(self, *rules: str) -> None:
-        """Change what the user of the engine may do."""
+        """Change the rights of the engine's user."""
         command: Any = self.client.execute_command
         command("ACL", "SETUSER", "default", *rules)
 
@@ -44,25 +44,25 @@ class Administrator:
         self.client.config_set(name, value)
 
     def cut(self) -> None:
-        """End all connections but this one, so that the engine has to connect anew."""
+        """End all other connections, so that the engine has to reconnect."""
         for kind in ("normal", "pubsub"):
             self.client.client_kill_filter(_type=kind, skipme=True)
 
     def save(self, *, well: bool) -> None:
-        """Have the server save its data to its disk, and wait until that has gone so."""
+        """Save the data to disk, and wait until that has succeeded or failed as requested."""
         file = self.server.data_dir / "dump.rdb"
         if well:
             shutil.rmtree(file)
         else:
             file.unlink(missing_ok=True)
-            (file / "in the way").mkdir(parents=True)  # what is saved cannot take its place
+            (file / "in the way").mkdir(parents=True)  # the saved file cannot replace a folder
         self.set("save", "3600 1000000")
         wanted = "ok" if well else "err"
         while self.client.info("persistence")["rdb_last_bgsave_status"] != wanted:
             try:
                 self.client.bgsave()
             except redis.ResponseError:
-                continue  # one is under way
+                continue  # another save is running
         if well:
             self.set("save", "")
 
@@ -72,7 +72,7 @@ Step = Callable[[Administrator], object]
 
 @dataclass(frozen=True)
 class Refusal:
-    """One kind: how it begins and ends, and the cause that the worker names."""
+    """One kind of refusal: its beginning, its end, and the cause that the worker logs."""
 
     cause: str
     begin: Step
@@ -81,7 +81,7 @@ class Refusal:
 
     @contextmanager
     def by(self, admin: Administrator) -> Iterator[None]:
-        """The server refuses in this block."""
+        """Make the server refuse during this block."""
         try:
             self.begin(admin)
             if self.is_met_at_connect_only:

@@ -1,4 +1,4 @@
-"""Threads, sockets, database connections and queues: what must come back to its measure."""
+"""Threads, sockets, database connections and queues, which must return to their old level."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,11 @@ from sqlalchemy import text
 from chaos.rig import MAX_SOCKETS, WEB, Rig, tree
 from orderengine.bootstrap.web import WebPools
 
-# Pools that fill up under load and are kept: threads of HTTP and of sockets in web, and for each
-# of them a connection to Redis; connections to PostgreSQL and of the broker.
+# Pools that grow under load and stay: web's threads for HTTP and sockets, each with a connection to
+# Redis; connections to PostgreSQL and to the broker.
 HTTP_THREADS = 24
 SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
-# A worker whose pools are full: ten stages, ten that ask each of two venues, the loop, recovery.
+# A worker with full pools: ten stages, ten threads per venue for two venues, loop, recovery.
 THREADS_OF_A_FULL = {True: 0, False: 10 + 2 * 10 + 2}
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
 CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).reading
@@ -27,7 +27,7 @@ _CONNECTIONS = text(
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What is in use at one moment; threads and sockets by program."""
+    """Resources in use at one moment; threads and sockets by program."""
 
     threads: Mapping[str, int]
     sockets: Mapping[str, int]
@@ -36,7 +36,7 @@ class Resources:
 
 
 def measure(rig: Rig) -> Resources:
-    """Count now; programs that do not run have nothing."""
+    """Count now; programs that are not running are left out."""
     trees = {name: tree(rig.pid(name)) for name in (WEB, *rig.workers) if rig.is_running(name)}
     with rig.database.connect() as connection:
         connections = connection.execute(_CONNECTIONS).scalar_one()
@@ -49,7 +49,7 @@ def measure(rig: Rig) -> Resources:
 
 
 def excess(before: Resources, after: Resources) -> Iterator[str]:
-    """What is in use beyond the measure taken before, and the pools that may have filled up."""
+    """Resources in use beyond the level before and the growth of the pools."""
     for name, threads in after.threads.items():
         explained = before.threads.get(name, 0) + SPARE_THREADS[name == WEB]
         if threads > (most := max(explained, THREADS_OF_A_FULL[name == WEB])):

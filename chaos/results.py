@@ -1,4 +1,4 @@
-"""The figures: kept as JSON, and written into docs/reliability.md between two markers."""
+"""The figures: stored as JSON, and written into docs/reliability.md between two markers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ HEADER = (
 
 
 def line(found: Document) -> str:
-    """One fault for people who wait."""
+    """One fault in one line, for whoever waits."""
     verdict = "FAILED " + ", ".join(found["broken"]) if found["broken"] else "ok"
     reasons = "".join(f", {count} {reason}" for reason, count in found["reasons"].items())
     reasons += "".join(f", {name}: {count}" for name, count in found["figures"].items())
@@ -33,12 +33,12 @@ def line(found: Document) -> str:
 
 
 def table(verdicts: Sequence[Document]) -> str:
-    """All faults, as Markdown."""
+    """All faults as a Markdown table."""
     return "\n".join([HEADER, *map(_row, verdicts)])
 
 
 def record(verdicts: Sequence[Document]) -> None:
-    """Keep the results of a run at full scale, and write the page anew."""
+    """Store the results of a run at full scale, and rewrite the page."""
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     kept |= {each["name"]: each for each in verdicts}
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
@@ -46,7 +46,7 @@ def record(verdicts: Sequence[Document]) -> None:
 
 
 def write_block(name: str, text: str) -> None:
-    """Replace what is between a pair of markers; raises ValueError where there is none."""
+    """Replace the text between a pair of markers; raises ValueError if they are missing."""
     begin, end = BEGIN.format(name), END.format(name)
     before, found, rest = PAGE.read_text("utf-8").partition(begin)
     _, closed, after = rest.partition(end)

@@ -1,4 +1,4 @@
-"""What is broken and healed: the Procfile's processes on durable servers, with proxies between."""
+"""The system under test: the Procfile's processes and durable servers, with proxies between."""
 
 import contextlib
 import http.client
@@ -36,9 +36,9 @@ QUEUES = ("settle", "intake")
 
 
 class Rig(Stack):
-    """Web, workers, PostgreSQL, Redis and the two proxies, each of which may be gone at times.
+    """Web, workers, PostgreSQL, Redis and the two proxies; each may be down at times.
 
-    A program's name tells what it is: `web`, `worker`, and `worker-2` and so on for more workers.
+    Programs are named `web`, `worker`, and `worker-2` and so on for further workers.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Rig(Stack):
         self.servers = servers
         self.folder = servers.folder
         self.rng = rng
-        # Dice of their own: threads that shared one would not repeat its order.
+        # Separate generators: threads sharing one would draw in an unrepeatable order.
         dice = [random.Random(rng.random()) for _ in range(2)]
         self.to_postgres = Proxy(lambda: servers.postgres.port, dice[0])
         self.to_redis = Proxy(lambda: servers.redis.port, dice[1])
@@ -92,7 +92,7 @@ class Rig(Stack):
         self._stack.close()
 
     def launch(self, name: str, **environ: str) -> None:
-        """Start a program; what it writes is added to the log of its predecessors."""
+        """Start a program; its output is appended to the log of its predecessors."""
         self._note_end(name)
         self._may_end.discard(name)
         if "FAIL_POINT" in environ:
@@ -101,7 +101,7 @@ class Rig(Stack):
         self.start(name, command, {**self.environ, **environ})
 
     def send(self, name: str, number: signal.Signals) -> None:
-        """Signal a program and all that it has started, if it still runs."""
+        """Signal a program and all its descendants, if it still runs."""
         self._note_end(name)
         if number in (signal.SIGKILL, signal.SIGTERM):
             self._may_end.add(name)
@@ -110,7 +110,7 @@ class Rig(Stack):
                 self.signal(name, number)
 
     def ended_by_themselves(self) -> list[str]:
-        """How programs ended that nobody signalled, and that were not armed to die."""
+        """Programs that ended unsignalled and were not armed to die, and how."""
         for name in self._running:
             self._note_end(name)
         return list(self._ended)
@@ -127,14 +127,14 @@ class Rig(Stack):
         return self._running[name].poll() is None
 
     def wait_end(self, name: str, limit_s: float = EXIT_LIMIT_S) -> int | None:
-        """The return code of a program that is going down; None if it does not in time."""
+        """The return code of a program that is ending; None if it does not end in time."""
         try:
             return self._running[name].wait(limit_s)
         except subprocess.TimeoutExpired:
             return None
 
     def kill(self, name: str) -> None:
-        """SIGKILL a program, with all that it has started, and wait until it is gone."""
+        """SIGKILL a program and all its descendants, and wait until it is gone."""
         self.send(name, signal.SIGKILL)
         self.wait_end(name)
 
@@ -149,7 +149,7 @@ class Rig(Stack):
             self.wait_ready_again(name, readies)
 
     def wait_ready_again(self, name: str, readies: int) -> None:
-        """Wait until a worker has said once more that it is ready."""
+        """Wait until a worker has logged once more that it is ready."""
         wait_until(
             lambda: self.count_in_log(name, WORKER_IS_READY) > readies,
             START_TIMEOUT_S,
@@ -157,7 +157,7 @@ class Rig(Stack):
         )
 
     def wait_ready(self, limit_s: float = START_TIMEOUT_S) -> None:
-        """Wait until nothing is missing."""
+        """Wait until `/readyz` reports nothing missing."""
         wait_until(self._misses_nothing, limit_s, "the stack is not ready")
 
     def answers(self, path: str) -> bool:
@@ -177,7 +177,7 @@ class Rig(Stack):
             process.wait()
 
     def move_postgres(self, server: EmbeddedPostgres) -> None:
-        """Have the address lead to another server; connections that are open stay as they are."""
+        """Move the address to another server; open connections stay as they are."""
         self.servers.postgres = server
         self.database.dispose()
         self.database = _observing(server)
@@ -186,7 +186,7 @@ class Rig(Stack):
         self.database.dispose()
 
     def restart_redis(self, *, empty: bool) -> None:
-        """SIGKILL Redis and start it again on the same port, with its file or without."""
+        """SIGKILL Redis and start it again on the same port, with or without its data."""
         self.servers.redis.kill()
         if empty:
             shutil.rmtree(self.servers.redis.data_dir / "appendonlydir", ignore_errors=True)
@@ -194,22 +194,22 @@ class Rig(Stack):
 
     @contextlib.contextmanager
     def outage(self, server: str) -> Iterator[None]:
-        """Note that a server is away for as long as this lasts; what follows is its recovery."""
+        """Record that a server is away during this block; recovery counts from its end."""
         began_at = time.monotonic()
         yield
         self.outages.append(Outage(server, began_at, time.monotonic()))
         self.healed()
 
     def healed(self) -> None:
-        """Note that everything is back, from where recovery is measured."""
+        """Record that everything is back; recovery counts from here."""
         self.healed_at.append(time.time())
 
     def pause(self, low_s: float, high_s: float | None = None) -> None:
-        """Let what was broken stay so, or what was healed run, for a while."""
+        """Wait for a while, in the broken or in the healed state."""
         time.sleep(low_s if high_s is None else self.rng.uniform(low_s, high_s))
 
     def queued(self) -> dict[str, int]:
-        """How many messages wait, by queue."""
+        """The number of waiting messages by queue."""
         return {name: int(self.redis.llen(name)) for name in QUEUES}
 
     def signal_redis(self, number: signal.Signals) -> None:
@@ -218,7 +218,7 @@ class Rig(Stack):
             self.servers.redis.process.send_signal(number)
 
     def switch_network(self, *, up: bool) -> None:
-        """Turn the settlement network off or on, for everybody."""
+        """Turn the settlement network on or off for every process."""
         self.scalar(
             "INSERT INTO sim_switch (id, network_up) VALUES (1, :up)"
             " ON CONFLICT (id) DO UPDATE SET network_up = :up RETURNING network_up",
@@ -226,7 +226,7 @@ class Rig(Stack):
         )
 
     def submitted(self) -> set[str]:
-        """The orders that wait for the network's word."""
+        """The orders that wait for the network's answer."""
         with self.database.connect() as connection:
             rows = connection.execute(
                 text("SELECT id::text FROM orders WHERE status = 'submitted'")
@@ -234,7 +234,7 @@ class Rig(Stack):
             return set(rows.scalars())
 
     def ended_since(self, moment: float) -> int:
-        """How many orders that were accepted after a moment have ended."""
+        """How many orders accepted after a moment have ended."""
         counted = self.scalar(
             "SELECT count(*) FROM orders WHERE created_at > to_timestamp(:at) AND due_at IS NULL",
             at=moment,
@@ -242,7 +242,7 @@ class Rig(Stack):
         return int(str(counted))
 
     def scalar(self, statement: str, **values: object) -> object:
-        """One value from PostgreSQL, asked directly."""
+        """One value from PostgreSQL, read directly."""
         with self.database.connect() as connection:
             return connection.execute(text(statement), values).scalar_one()
 
@@ -251,13 +251,13 @@ class Rig(Stack):
         return isinstance(found, dict) and found["status"] == "ok"
 
     def read(self, path: str) -> str:
-        """What the web answers; raises OSError without an answer."""
+        """The web's answer; raises OSError without one."""
         url = f"http://{LOOPBACK}:{self.port}{path}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             return str(answer.read().decode())
 
     def _get(self, path: str) -> object:
-        # HTTPException: the process died in the middle of its answer.
+        # HTTPException: the process died during its answer.
         with contextlib.suppress(OSError, http.client.HTTPException):
             document: object = json.loads(self.read(path))
             return document
@@ -265,7 +265,7 @@ class Rig(Stack):
 
 
 def tree(root: int) -> set[int]:
-    """A process and all that descend from it."""
+    """A process and all its descendants."""
     processes = read_processes()
     found = {root}
     while grown := {each.pid for each in processes if each.parent in found} - found:
@@ -277,7 +277,7 @@ def _kill_tree(root: int | None) -> None:
     main = ProcessRef.of(root) if root is not None else None
     if root is None or main is None:
         return
-    main.send(signal.SIGSTOP)  # it must not start another one while its own are counted
+    main.send(signal.SIGSTOP)  # it must not start another child while they are counted
     members = [ref for ref in map(ProcessRef.of, tree(root)) if ref]
     for ref in members:
         ref.send(signal.SIGKILL)
@@ -287,7 +287,7 @@ def _kill_tree(root: int | None) -> None:
 
 
 def _observing(server: EmbeddedPostgres) -> Engine:
-    """Past the proxies, and past a phase without writes: what is looked at is only read."""
+    """A connection that bypasses the proxies and phases without writes; it only reads."""
     url = sqlalchemy_url(server.url)
     return create_database_engine(url, pool_size=2, application=OBSERVER, writes=False)
 

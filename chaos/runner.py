@@ -1,4 +1,4 @@
-"""The faults, each in a process of its own, some at a time; and what they came to."""
+"""Runs the faults, each in a process of its own, several at a time; reports their results."""
 
 import json
 import subprocess
@@ -21,19 +21,19 @@ LONGEST = ("soak", "fail_points", "redis_refuses_writes", "long_backlog", "netwo
 """They start first, so that the others run beside them."""
 QUICK_JOBS = 4
 FULL_JOBS = 3
-"""Faults that run at the same time. Measured on two processors: a fault takes 0.3 to 0.5 of one, so
-that some time is left, without which the limits on speed would tell of the machine."""
+"""Faults that run at once. On two processors a fault takes 0.3 to 0.5 of one, which leaves time
+unused; without that, the limits on speed would measure the machine."""
 
 QUICK_PATIENCE = 1.5
-"""For recovery, which is slower beside three other faults. An order that nothing recovers is late
-all the same, and the full run keeps to the limits themselves."""
+"""For recovery, which is slower beside three other faults. An order that nothing recovers is still
+late, and the full run applies the plain limits."""
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which faults, how much of each, and the seed of all their choices."""
+    """The faults to run, their sizes, and the seed of all random choices."""
 
     names: Sequence[str]
     seed: int
@@ -43,25 +43,25 @@ class Plan:
 
     @property
     def is_full(self) -> bool:
-        """True when the figures are those that are documented."""
+        """True for a run whose figures are documented."""
         return not self.quick and self.factor == 1.0
 
     def scale(self, name: str) -> Scale | None:
-        """How much of a fault; None if it is left out."""
+        """The size of a fault; None if it is left out."""
         fault = FAULTS[name]
         if not self.quick:
             return fault.full.scaled(self.factor)
         return fault.quick and replace(fault.quick.scaled(self.factor), patience=QUICK_PATIENCE)
 
     def arguments(self, name: str) -> list[str]:
-        """What repeats one fault of this plan."""
+        """The arguments that repeat one fault of this plan."""
         arguments = ["--only", name, "--seed", str(self.seed)]
         arguments += ["--quick"] if self.quick else []
         return arguments + ([] if self.factor == 1.0 else ["--scale", str(self.factor)])
 
 
 def run(plan: Plan) -> int:
-    """Run all of them and tell; 1 if anything was broken."""
+    """Run all faults and report; 1 if anything was broken."""
     print(f"seed {plan.seed}", flush=True)
     started = time.monotonic()
     verdicts = run_apart(plan, ROOT, lambda found: _tell(plan, found))
@@ -75,7 +75,7 @@ def run(plan: Plan) -> int:
 
 
 def run_here(plan: Plan, path: Path) -> int:
-    """Run one fault in this process and write what it came to."""
+    """Run one fault in this process and write its result."""
     name = plan.names[0]
     scale = plan.scale(name)
     if scale is None:
@@ -86,7 +86,7 @@ def run_here(plan: Plan, path: Path) -> int:
 
 
 def run_apart(plan: Plan, root: Path, tell: Callable[[Document], None]) -> list[Document]:
-    """Run each fault in a process of its own, on the engine in `root`: what they came to."""
+    """Run each fault in a process of its own, on the engine in `root`; returns the results."""
     waiting = [name for name in plan.names if plan.scale(name) is not None]
     waiting.sort(key=_turn)
     running: dict[str, subprocess.Popen[bytes]] = {}
@@ -115,7 +115,7 @@ def _turn(name: str) -> tuple[bool, int]:
 
 
 def _has_place(name: str, running: Collection[str], jobs: int) -> bool:
-    """Whether a fault may start now: beside others, or when they have ended."""
+    """Whether a fault may start now, beside others or after they have ended."""
     if any(FAULTS[each].runs_alone for each in (name, *running)):
         return not running
     return len(running) < jobs
@@ -139,7 +139,7 @@ def _verdict(plan: Plan, name: str, path: Path) -> Document:
 
 def _tell(plan: Plan, found: Document) -> None:
     if plan.is_full:
-        results.record([found])  # at once: a run of an hour may be interrupted
+        results.record([found])  # at once, because a run of an hour may be interrupted
     print(f"{results.line(found)}", flush=True)
     for each in found["violations"][:5]:
         print(f"    {each['invariant']}: {each['order_id'] or ''} {each['detail']}", flush=True)

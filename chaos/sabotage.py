@@ -1,4 +1,4 @@
-"""Whether the suite can fail: it runs on a copy of the engine with one guard removed."""
+"""Checks that the suite can fail: runs it on a copy of the engine without one guard."""
 
 import shutil
 import subprocess
@@ -17,9 +17,9 @@ COPIED_FILES = ("alembic.ini", "celeryconfig.py", "Procfile")
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard of the engine, and the faults that must notice when it is gone.
+    """A guard of the engine, and the faults that must notice its removal.
 
-    `factor` is how much of their quick figures that takes.
+    `factor` multiplies their quick sizes.
     """
 
     what: str
@@ -28,7 +28,7 @@ class Guard:
 
 
 GUARDS: Mapping[str, Guard] = {
-    # A copy does harm only if its order has come back to the same status in a later attempt.
+    # A copy does harm only if its order returned to the same status in a later attempt.
     "version": Guard("the version check of every move", ("messages_copied",), factor=3.0),
     "write_ahead": Guard("the commit ahead of the sending", ("fail_points",)),
     "reconciler": Guard("the reconciler", ("worker_kills",)),
@@ -36,11 +36,11 @@ GUARDS: Mapping[str, Guard] = {
 
 
 class DoesNotApply(Exception):
-    """The code has moved on from a patch: the guard was not removed, and nothing was shown."""
+    """The code differs from a patch: the guard was not removed, and nothing is shown."""
 
 
 def run(name: str, seed: int) -> int:
-    """Remove each guard named and run the suite; 1 unless every removal was noticed."""
+    """Remove each named guard and run the suite; 1 unless every removal was noticed."""
     names = list(GUARDS) if name == "all" else [name]
     caught = {each: _broken(each, seed) for each in names}
     for each, broken in caught.items():
@@ -51,7 +51,7 @@ def run(name: str, seed: int) -> int:
 
 
 def _broken(name: str, seed: int) -> list[str]:
-    """The invariants that broke."""
+    """The broken invariants."""
     with tempfile.TemporaryDirectory(prefix="orderengine-sabotage-") as folder:
         copy = Path(folder)
         copy_tree(copy)
@@ -66,7 +66,7 @@ def _broken(name: str, seed: int) -> list[str]:
 
 
 def copy_tree(target: Path) -> None:
-    """Copy what a stack and the suite need."""
+    """Copy the files that a stack and the suite need."""
     target.chmod(0o711)
     for name in COPIED:
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -77,7 +77,7 @@ def copy_tree(target: Path) -> None:
 def remove_guard(tree: Path, patch: Path) -> None:
     """Apply a patch to a tree; raises DoesNotApply."""
     command = ["git", "apply", str(patch)]
-    # Inside a repository git would skip what is not below its root, without a word.
+    # Inside a repository, git would silently skip files that are not below its root.
     environ = {**base_environ(tree), "GIT_CEILING_DIRECTORIES": str(tree.parent)}
     applied = subprocess.run(
         command, cwd=tree, env=environ, capture_output=True, text=True, check=False

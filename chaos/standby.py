@@ -1,4 +1,4 @@
-"""A standby of a PostgreSQL that runs here: copied, kept up, promoted in the place of it."""
+"""A standby of a local PostgreSQL: copied, kept up to date, promoted in its place."""
 
 import shutil
 from pathlib import Path
@@ -20,14 +20,14 @@ _IS_WAITED_FOR = text("SELECT count(*) FROM pg_stat_replication WHERE sync_state
 
 
 class StandbyPostgres(EmbeddedPostgres):
-    """A copy of `primary` which follows it, and stays what it has become when it starts again."""
+    """A copy of `primary` which follows it; keeps its role when it starts again."""
 
     def __init__(self, data_dir: Path, primary: EmbeddedPostgres) -> None:
         super().__init__(data_dir)
         self._primary = primary
 
     def _create_cluster(self) -> None:
-        # Users and passwords are copied too.
+        # Users and passwords are copied, too.
         write_private(self.data_dir / "password", self._primary.password)
         draft = self._home / "cluster.new"
         shutil.rmtree(draft, ignore_errors=True)
@@ -46,7 +46,7 @@ class StandbyPostgres(EmbeddedPostgres):
 
 
 def wait_for_standby(primary: EmbeddedPostgres) -> None:
-    """Once the standby keeps up, have each commit wait for it from now on."""
+    """Wait until the standby is up to date; from then on each commit waits for it."""
     _wait_for_one(primary, _STREAMS)
     tell(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
     _wait_for_one(primary, _IS_WAITED_FOR)
@@ -61,25 +61,25 @@ def _wait_for_one(primary: EmbeddedPostgres, standbys: TextClause) -> None:
 
 
 def forget_standby(primary: EmbeddedPostgres) -> None:
-    """Have commits wait for nobody."""
+    """Let commits wait for no standby."""
     tell(primary, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
 
 
 def promote(standby: EmbeddedPostgres) -> None:
-    """Make a standby the primary; its commits wait for nobody, for there is no other."""
+    """Make a standby the primary; its commits wait for no other server."""
     tell(standby, "SELECT pg_promote(true, 60)")
     forget_standby(standby)
 
 
 def tell(server: EmbeddedPostgres, *statements: str) -> None:
-    """Run statements as the owner, one by one, also while the server is read-only."""
+    """Run statements as the owner, one by one, even while the server is read-only."""
     with connected(server) as connection:
         for statement in statements:
             connection.execute(text(statement))
 
 
 def connected(server: EmbeddedPostgres) -> Connection:
-    """A connection past every proxy, to be closed by `with`."""
+    """A connection that bypasses every proxy, to be closed by `with`."""
     engine = create_engine(
         sqlalchemy_url(server.url), poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )

@@ -33,7 +33,7 @@ SHOWN = 50
 
 @dataclass
 class Verdict:
-    """What one fault came to; `recovery_s`: from everything being back to the last order's end."""
+    """The result of one fault; `recovery_s` is from the last healing to the last order's end."""
 
     name: str
     seed: int
@@ -50,7 +50,7 @@ class Verdict:
     folder: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """As JSON, with the counts that the table shows."""
+        """The JSON form, with the counts that the table shows."""
         found = self.violations
         return {
             **asdict(self),
@@ -64,17 +64,17 @@ class Verdict:
 
 
 def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
-    """Run a fault on servers of its own; the folder of a run that failed is kept."""
+    """Run a fault on servers of its own; keeps the folder of a failed run."""
     started = time.monotonic()
     verdict = Verdict(fault.name, seed, scale)
     folder = Path(tempfile.mkdtemp(prefix=f"orderengine-chaos-{fault.name}-"))
-    folder.chmod(0o711)  # PostgreSQL's own user has to pass through
+    folder.chmod(0o711)  # PostgreSQL's own user has to pass
     try:
         with Servers(folder) as servers:
             rng = random.Random(f"{seed}:{fault.name}")
             with Rig(servers, rng, fault.environ, scale.workers) as rig:
                 _run(fault, scale, rig, verdict)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the verdict
+    except Exception as error:  # noqa: BLE001 - every error belongs in the verdict
         detail = f"{type(error).__name__}: {error}"
         verdict.violations.append(Violation("the_suite_gets_through", None, detail))
         (folder / "error.txt").write_text(_told(error), "utf-8")
@@ -96,7 +96,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     ):
         verdict.injected = fault.inject(rig, load, scale)
         load.stop()
-        with contextlib.suppress(TimeoutError):  # an invariant says which orders are open
+        with contextlib.suppress(TimeoutError):  # an invariant reports the open orders
             wait_until(lambda: not _open_orders(rig), END_LIMIT_S, "orders are open")
         watch.finish(REST_LIMIT_S)
     answers = [*warmed_up, *load.answers]
@@ -127,7 +127,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
 def _demanded(
     fault: Fault, scale: Scale, found: Evidence, healed_at: list[float]
 ) -> Iterator[Violation]:
-    """What this fault promises beside the invariants."""
+    """The fault's own conditions besides the invariants."""
     last_s = recovery_s(found, healed_at[-1:])
     if last_s > fault.recovery_limit_s * scale.patience:
         detail = f"the last order ended {last_s:.1f} s after everything was back"
@@ -139,7 +139,7 @@ def _demanded(
 
 
 def _unseen(verdict: Verdict) -> Iterator[Violation]:
-    """A run in which nothing happened must not pass."""
+    """A run without any effect must not pass."""
     seen = {
         "orders": verdict.orders - WARM_UP,
         "confirmed": verdict.confirmed,
@@ -152,9 +152,9 @@ def _unseen(verdict: Verdict) -> Iterator[Violation]:
 
 
 def recovery_s(found: Evidence, healed_at: list[float]) -> float:
-    """From a moment when everything was back until the last order open then had ended: the longest.
+    """The longest time from a healing to the end of the last order that was open then.
 
-    Faults that follow within that time are part of it.
+    It includes faults that follow within that time.
     """
     return max(
         (
@@ -168,7 +168,7 @@ def recovery_s(found: Evidence, healed_at: list[float]) -> float:
 
 
 def _warm_up(rig: Rig) -> list[Answer]:
-    """Fill the pools, so that what is measured before can be compared with afterwards."""
+    """Fill the pools, so that resources before and after can be compared."""
     posted = client.post(rig.port, WARM_UP, WARM_UP_CONNECTIONS)
     wait_until(lambda: not _open_orders(rig), END_LIMIT_S, "orders of the warm-up are open")
     moment = time.monotonic()
@@ -181,7 +181,7 @@ def _open_orders(rig: Rig) -> bool:
 
 
 def _excess(rig: Rig, before: resources.Resources) -> list[str]:
-    """What is still in use when nothing has been asked for a while."""
+    """Resources still in use after some time without requests."""
     left: list[str] = []
 
     def is_given_back() -> bool:
@@ -194,7 +194,7 @@ def _excess(rig: Rig, before: resources.Resources) -> list[str]:
 
 
 def _keep(rig: Rig, verdict: Verdict) -> None:
-    """Everything about the orders that are wrong, beside the logs."""
+    """Write all data of the wrong orders next to the logs."""
     order_ids = sorted({each.order_id for each in verdict.violations if each.order_id})
     if verdict.violations:
         shutil.copy(rig.servers.postgres.data_dir / "server.log", rig.folder / "postgres.log")

@@ -1,4 +1,4 @@
-"""Sockets that follow orders to their end, across whatever happens: some late, all persistent."""
+"""Sockets that follow orders to their end through all faults; some start late, all reconnect."""
 
 import contextlib
 import json
@@ -25,10 +25,10 @@ REFUSED_FOR_GOOD = (400, 404)
 
 @dataclass
 class Watched:
-    """What one client saw of an order, over all its connections.
+    """A client's view of an order, over all its connections.
 
-    `closed_with` holds the codes of the connections that the server ended (None: without one);
-    `refusal` an answer that no reconnecting mends.
+    `closed_with` holds the close codes of connections that the server ended (None: without one);
+    `refusal` is an answer that reconnecting cannot cure.
     """
 
     order_id: str
@@ -40,7 +40,7 @@ class Watched:
 
 
 class Watch:
-    """Follows one order in `one_in`, as long as a watcher is free for it."""
+    """Follows one order in `one_in`, if a watcher is free."""
 
     def __init__(self, port: int, rng: random.Random, one_in: int = 2) -> None:
         self.watched: list[Watched] = []
@@ -62,7 +62,7 @@ class Watch:
         self.finish(0.0)
 
     def offer(self, order_id: str) -> None:
-        """Follow an order, unless the dice or the number of watchers are against it."""
+        """Follow an order, if the random choice and the number of watchers allow it."""
         with self._lock:
             chosen = self._rng.randrange(self._one_in) == 0
             late_s = self._rng.choice((0.0, 0.0, self._rng.uniform(0.0, LATE_S)))
@@ -70,7 +70,7 @@ class Watch:
             self._wanted.put((order_id, late_s))
 
     def finish(self, timeout_s: float) -> None:
-        """Wait for all that is followed to end, then leave."""
+        """Wait until all followed orders have ended, then leave."""
         deadline = time.monotonic() + timeout_s
         for _ in self._threads:
             self._wanted.put(None)
@@ -91,7 +91,7 @@ class Watch:
 
     def _follow(self, watched: Watched) -> None:
         while not (watched.has_ended or watched.refusal or self._stopping.is_set()):
-            # Where nobody listens now, the next try may find somebody.
+            # If nobody listens now, the next try may succeed.
             with contextlib.suppress(OSError, websocket.WebSocketException):
                 self._connect_and_read(watched)
             if not watched.has_ended:
@@ -118,7 +118,7 @@ class Watch:
             try:
                 opcode, data = client.recv_data()
             except websocket.WebSocketTimeoutException:
-                continue  # an order that waits is told of when it goes on
+                continue  # a waiting order sends its next event when it goes on
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else None
                 watched.closed_with.append(code)
@@ -130,5 +130,5 @@ class Watch:
 
 
 def cut_without_a_word(watched: Watched) -> bool:
-    """True if a connection ended with neither the order's end nor the news of a restart."""
+    """True if a connection ended without the order's end or a restart's close code."""
     return any(code not in (NORMAL_CLOSURE, SERVICE_RESTART) for code in watched.closed_with)

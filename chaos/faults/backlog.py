@@ -1,4 +1,4 @@
-"""No worker for long, while orders come in: what waits, and what is left when it has been done."""
+"""No worker for a long time while orders come in: the backlog, and the time after it."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ DRAIN_LIMIT_S = 600.0
 
 
 def leave_without_workers(rig: Rig, load: Load, scale: Scale) -> int:
-    """SIGKILL every worker for as long as the orders come in, and start them again."""
+    """SIGKILL every worker while the orders come in, then start them again."""
     del scale
     usual_from = time.time()
     rig.pause(USUAL_S)
@@ -26,7 +26,7 @@ def leave_without_workers(rig: Rig, load: Load, scale: Scale) -> int:
         for name in rig.workers:
             rig.kill(name)
         rig.pause(load.lasts_s)
-        load.stop()  # what came while the backlog is done would be behind it, too
+        load.stop()  # orders that come later would also have to wait behind the backlog
         for name in rig.workers:
             rig.restart(name)
         rig.healed()

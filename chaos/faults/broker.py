@@ -1,4 +1,4 @@
-"""The broker: Redis that refuses what it is asked, and messages that are no proper ones."""
+"""The broker: a Redis that refuses commands, and malformed messages."""
 
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ COMMANDS = "/0.celery.pidbox"
 
 
 def refuse(rig: Rig, load: Load, scale: Scale) -> int:
-    """Each kind of refusal as often as wanted, in another order each time; gives their number."""
+    """Bring about each kind of refusal, in a new order each time; returns the number."""
     del load
     admin = Administrator(rig.servers.redis)
     with admin.client:
@@ -41,7 +41,7 @@ def _wait_back(rig: Rig, name: str) -> None:
 
 
 def pour_garbage(rig: Rig, load: Load, scale: Scale) -> int:
-    """Put garbage into the queues and among the commands to the workers; gives the messages."""
+    """Put garbage into the queues and the workers' command channel; returns the number."""
     for burst in range(BURSTS):
         rig.pause(load.lasts_s / BURSTS)
         order_id = rig.rng.choice(load.accepted or [str(uuid4())])

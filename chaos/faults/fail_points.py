@@ -1,4 +1,4 @@
-"""A process dies at a named place: each place in turn, as often as wanted."""
+"""A process dies at a named place: each place in turn, as often as configured."""
 
 import time
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RECOVERY_IS_RARE_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """A process to die at the n-th passage of a place."""
+    """One process to kill at the n-th passage of a place."""
 
     point: FailPoint
     passage: int
@@ -30,12 +30,12 @@ class Kill:
 
     @property
     def is_in_recovery(self) -> bool:
-        """Whether only recovery comes by."""
+        """Whether only recovery passes this place."""
         return self.point.value.startswith("recover.")
 
 
 def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
-    """Kill at every place; one unarmed worker works on meanwhile. Gives the kills that struck."""
+    """Kill at every place, while an unarmed worker goes on; returns the number of kills."""
     del load
     kills = [
         Kill(point, 1 if _is_rare(point) else rig.rng.randint(1, PASSAGES))
@@ -52,12 +52,12 @@ def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
 
 
 def _is_rare(point: FailPoint) -> bool:
-    """Recovery and failed attempts come by less often than the stages."""
+    """True for recovery and failed attempts, which are rarer than the stages."""
     return point.value.startswith(("recover.", "retry."))
 
 
 def _kill_web(rig: Rig, kill: Kill) -> bool:
-    """The program that serves dies; the one that watches over it is killed afterwards."""
+    """Kill the serving process; the process that supervises it is killed afterwards."""
     before = rig.count_in_log(WEB, STRUCK)
     rig.restart(WEB, FAIL_POINT=kill.setting)
     wait_until(
@@ -69,7 +69,7 @@ def _kill_web(rig: Rig, kill: Kill) -> bool:
 
 
 def _kill_workers(rig: Rig, kills: list[Kill]) -> int:
-    """Two armed workers at a time, each replaced when it has died."""
+    """Run two armed workers at a time; replace each one when it has died."""
     armed: dict[str, tuple[Kill, float]] = {}
     struck = 0
     waiting = list(kills)
@@ -94,10 +94,10 @@ def _arm(rig: Rig, slot: str, kill: Kill) -> None:
 
 
 def _leave_something_to_recover(rig: Rig, kill: Kill, since: float) -> None:
-    """Kill the unarmed worker too, where an armed one waits in vain for work of that kind."""
+    """Kill the unarmed worker, too, if an armed one waits in vain for work of recovery."""
     if kill.is_in_recovery and time.monotonic() - since > RECOVERY_IS_RARE_S:
         rig.kill(rig.workers[0])
-        rig.pause(RECOVERY_IS_RARE_S / 2)  # what it left is due by then, and the armed one alone
+        rig.pause(RECOVERY_IS_RARE_S / 2)  # by then its orders are due and only the armed one runs
         rig.restart(rig.workers[0])
 
 

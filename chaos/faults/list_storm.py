@@ -1,4 +1,4 @@
-"""Many clients that read lists of very many orders, beside those that place orders."""
+"""Many clients read lists of very many orders while others place orders."""
 
 import statistics
 import time
@@ -19,10 +19,10 @@ from orderengine import sessions
 
 READERS = 50
 SLICES = 5
-"""Of each kind, in turn: a machine is busy with other things now and then."""
+"""Slices of each kind, alternating, because the machine's own load varies."""
 MOST_TIMES = 2.0
 LEAST_S = 0.1
-"""Below this, twice as long as without readers is no slow answer."""
+"""Below this, twice the time without readers still counts as fast."""
 BUILT_BY = "list_storm"
 BATCH = 50_000
 FAILED_ATTEMPTS = '[{"attempt": 1, "reason": "NO_QUOTE", "detail": "none"}]'
@@ -39,9 +39,9 @@ FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n"""
 
 
 def storm(rig: Rig, load: Load, scale: Scale) -> int:
-    """Slices without readers and with them, in turn, on so many orders; how many lists were read.
+    """Alternate slices without and with readers, over many stored orders; returns the lists read.
 
-    The orders have no events: they are taken away before anybody looks at what was stored.
+    The stored orders have no events, and are deleted before the evidence is collected.
     """
     answers: Counter[int] = Counter()
     slices: dict[bool, list[list[Answer]]] = {False: [], True: []}
@@ -86,7 +86,7 @@ def _slowed(
 
 
 def _p99_s(slices: list[list[Answer]]) -> float:
-    """Of all slices the middle one."""
+    """The median of the slices."""
     return statistics.median(
         percentile([each.latency_s for each in answers], 99) for answers in slices if answers
     )
@@ -94,14 +94,14 @@ def _p99_s(slices: list[list[Answer]]) -> float:
 
 @contextmanager
 def _many_orders(rig: Rig, count: int) -> Iterator[None]:
-    """Orders that have ended, of the client whose orders are placed and listed."""
+    """Store ended orders, for the client whose orders are placed and listed."""
     with mock.patch.object(sessions, "STATEMENT_TIMEOUT_S", 600.0):
         values = {"built_by": BUILT_BY, "failed_attempts": FAILED_ATTEMPTS}
         for first in range(1, count, BATCH):
             last = min(first + BATCH - 1, count)
             _run(rig, _BUILD, first=first, last=last, **values)
         yield
-        # Nothing refers to them, and looking for that takes longer than all the rest.
+        # No row refers to these orders; checking the foreign keys would take longer than the rest.
         clear = (
             "SET LOCAL session_replication_role = replica; DELETE FROM orders WHERE request_id = "
         )
@@ -119,7 +119,7 @@ FAULTS = (
         what=f"{READERS} clients read lists of 1,000,000 orders, half of the time",
         inject=storm,
         full=Scale(orders=2000, times=1_000_000),
-        quick=None,  # two figures of a busy machine tell nothing
+        quick=None,  # on a busy machine the comparison of two figures means nothing
         runs_alone=True,
     ),
 )

@@ -1,10 +1,10 @@
-"""The settlement network: loses what is sent, or its answers; lands late, or not at all."""
+"""The settlement network: loses transactions or answers; lands late, or not at all."""
 
 from chaos import acts
 from chaos.fault import Fault, Scale, nothing, repeatedly
 
 SHORT_LIVED = {"SIM_VALIDITY_MS": "5000"}
-# Three attempts that expire, each looked at every 15 s in the end, take their time.
+# Three expiring attempts take long, with polls every 15 s in the end.
 PATIENCE_S = 120.0
 
 FAULTS = (

@@ -1,4 +1,4 @@
-"""PostgreSQL: restarted, its backends ended, unreachable, its answers lost."""
+"""PostgreSQL: restarted, with backends ended, unreachable, with answers lost."""
 
 from chaos import acts
 from chaos.fault import Fault, Scale, once, repeatedly
@@ -9,7 +9,7 @@ FAULTS = (
         what="immediate shutdown of PostgreSQL, and a start with crash recovery",
         inject=repeatedly(acts.restart_postgres),
         full=Scale(orders=2000, times=15),
-        quick=None,  # power_losses has the crash recovery, postgres_failover the outage
+        quick=None,  # power_losses covers the crash recovery, postgres_failover the outage
     ),
     Fault(
         name="postgres_backends",

@@ -1,6 +1,6 @@
-"""PostgreSQL behind an address that moves: a standby takes over, or nothing may write for a while.
+"""PostgreSQL behind a moving address: a standby takes over, or writes are forbidden for a while.
 
-The primary waits for its standby with each commit, so that what was accepted is on both.
+At each commit the primary waits for its standby, so that accepted orders are on both.
 """
 
 import time
@@ -16,15 +16,15 @@ from orderengine.local.postgres_server import EmbeddedPostgres
 
 WORKS_AGAIN_S = 10.0
 SEEN_ORDERS = 10
-"""More than are stored by one connection that may write among many that may not."""
+"""More than a single writable connection among many read-only ones can store."""
 RECOVERY_LIMIT_S = 20.0
-"""Of the last order: what was submitted is looked at every 15 s."""
+"""Time for the last order: submitted orders are polled every 15 s."""
 
 READ_ONLY = (
     "ALTER SYSTEM SET default_transaction_read_only = on",
     "ALTER DATABASE orderengine SET default_transaction_read_only = on",
 )
-"""As hosts do it: known to every session at once, or to each one from its beginning."""
+"""Two ways of hosts: every session learns it at once, or only at its beginning."""
 WRITABLE = (
     "ALTER SYSTEM RESET default_transaction_read_only",
     "ALTER DATABASE orderengine RESET default_transaction_read_only",
@@ -33,13 +33,13 @@ RELOAD = "SELECT pg_reload_conf()"
 
 
 def fail_over_repeatedly(rig: Rig, load: Load, scale: Scale) -> int:
-    """Start with a standby, and have one again after each time that it took over."""
+    """Start with a standby, and make a new one after each fail-over."""
     standbys = [_follow(rig)]
     try:
         injection: Injection = repeatedly(_fail_over(standbys))
         return injection(rig, load, scale)
     finally:
-        forget_standby(rig.servers.postgres)  # else each commit would wait for it for ever
+        forget_standby(rig.servers.postgres)  # otherwise each commit would wait for it forever
         for each in standbys:
             each.remove()
 
@@ -52,10 +52,10 @@ def _follow(rig: Rig) -> StandbyPostgres:
 
 
 def _fail_over(standbys: list[StandbyPostgres]) -> Act:
-    """The primary dies, or leaves in order; the address leads to the standby before it may write.
+    """End the primary, by SIGKILL or in order; the address moves before the standby may write.
 
-    Ahead of that the address leads to the standby by mistake. Its connections stay open when the
-    address is right again, and stay read-only as long as they are open.
+    Before that, the address leads to the standby by mistake. Connections made then stay open, and
+    read-only, when the address is right again.
     """
 
     def act(rig: Rig) -> int:
@@ -81,12 +81,12 @@ def _fail_over(standbys: list[StandbyPostgres]) -> Act:
 
 
 def forbid_writing(rig: Rig) -> int:
-    """Nothing may write for a while; sessions of that time may stay read-only."""
+    """Forbid writes for a while; sessions opened meanwhile may stay read-only."""
     server = rig.servers.postgres
     kind = rig.rng.randrange(len(READ_ONLY))
     with rig.outage(POSTGRES):
         tell(server, READ_ONLY[kind], RELOAD)
-        rig.to_postgres.cut()  # so that many are opened while it lasts
+        rig.to_postgres.cut()  # so that many sessions are opened meanwhile
         rig.pause(1.0, 4.0)
         _allow(server, WRITABLE[kind])
     _expect_writing(rig)
@@ -94,7 +94,7 @@ def forbid_writing(rig: Rig) -> int:
 
 
 def _expect_writing(rig: Rig) -> None:
-    """Orders are stored again: `/readyz` says so, and so does the number of them."""
+    """Check that orders are stored again, by `/readyz` and by their number."""
     before = _orders(rig)
 
     def is_written() -> bool:

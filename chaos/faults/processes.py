@@ -1,4 +1,4 @@
-"""Processes that die, freeze, leave, or are too many."""
+"""Processes that die, freeze or leave, and too many of them."""
 
 from chaos import acts
 from chaos.fault import Fault, Scale, repeatedly
@@ -16,7 +16,7 @@ FAULTS = (
         what="SIGKILL of the web, with its sockets",
         inject=repeatedly(acts.kill_web),
         full=Scale(orders=600, times=20),
-        quick=None,  # fail_points does it between its places, power_losses with all the rest
+        quick=None,  # fail_points and power_losses cover it
     ),
     Fault(
         name="worker_frozen",

@@ -13,7 +13,7 @@ WORKS_AGAIN_S = 10.0
 
 
 def fail_over(rig: Rig, load: Load, scale: Scale) -> int:
-    """As often planned as not, spread over the load; in the end the first server is back."""
+    """Fail over, half of the times planned, spread over the load; end on the first server."""
     kinds = [True, False] * scale.times
     rig.rng.shuffle(kinds)
     started, share_s = time.monotonic(), load.lasts_s / len(kinds)
@@ -40,7 +40,7 @@ def _fail_over_once(rig: Rig, pair: RedisPair, *, is_planned: bool) -> None:
 
 
 def _check_that_orders_move(rig: Rig, kind: str) -> None:
-    """Nothing is missing, and an order that came after the healing has ended, in time."""
+    """Check that nothing is missing and that an order placed after the healing ends in time."""
     healed_at = rig.healed_at[-1]
     try:
         rig.wait_ready(WORKS_AGAIN_S)

@@ -1,4 +1,4 @@
-"""All of it, one thing after the other in a seeded order, on one stack."""
+"""All faults, one after the other in a seeded order, on one stack."""
 
 import time
 
@@ -31,7 +31,7 @@ MOMENTS: tuple[acts.Act, ...] = (
 
 
 def soak(rig: Rig, load: Load, scale: Scale) -> int:
-    """Until as many orders as wanted were offered; each round does everything once, shuffled."""
+    """Run rounds until enough orders were offered; each round does every act once, shuffled."""
     del scale
     ends_at = time.monotonic() + load.lasts_s
     hits = 0
@@ -54,7 +54,7 @@ FAULTS = (
         rate_per_s=5.0,
         recovery_limit_s=120.0,
         settings={
-            "STUCK_AFTER_S": "3",  # less than the network is away
+            "STUCK_AFTER_S": "3",  # shorter than the network's absence
             "SIM_VALIDITY_MS": "5000",
             "SIM_SETTLEMENT_MS": "200-3000",
             "SIM_SEND_LOSS_RATE": "0.05",

@@ -22,7 +22,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 @dataclass(frozen=True, slots=True)
 class Formation:
-    """What runs, and its settings beside the defaults."""
+    """The programs of a section, and their settings besides the defaults."""
 
     settings: Mapping[str, str]
     kind: type[Stack] = Stack
@@ -31,7 +31,7 @@ class Formation:
 DEFAULTS = Formation({})
 BURST = Formation(NO_DELAYS)
 TWO_WORKERS = Formation(NO_DELAYS | {"ORDER_CONCURRENCY": "5"}, TwoWorkers)
-"""As many slots in two processes: Python runs one thread at a time in each."""
+"""The same number of slots in two processes: each runs one Python thread at a time."""
 
 Section = Callable[[Bench, Stack], Figures]
 
@@ -42,14 +42,14 @@ SECTIONS: Mapping[str, tuple[Formation, Section]] = {
     "stream": (DEFAULTS, latency.measure_streams),
     "delays": (DEFAULTS, delays.measure),
 }
-"""Each section and what it runs on, in an order that shares running stacks."""
+"""Each section and its formation, in an order that shares running stacks."""
 
 FULL = Size(orders=400, rounds=5, paced_s=10, followed=100, idle_s=5.0)
 QUICK = Size(orders=100, rounds=2, paced_s=4, followed=40, idle_s=2.0)
 
 
 def main() -> int:
-    """Measure, print, write; 1 if an order was lost, and then there are no figures."""
+    """Measure, print, write; 1, without figures, if an order was lost."""
     options = _parse()
     size = QUICK if options.quick else FULL
     if options.orders:
@@ -88,7 +88,7 @@ def _measured(section: Section, bench: Bench, stack: Stack, formation: Formation
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """End with one line, as the commands do."""
+        """Exit with one line, as the commands do."""
         self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
 
 

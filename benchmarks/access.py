@@ -1,8 +1,8 @@
-"""What keys and limits cost a POST: `python -m benchmarks.access [--seconds N] [--rounds N]`.
+"""The cost of keys and limits per POST: `python -m benchmarks.access [--seconds N] [--rounds N]`.
 
-Two web processes on the same servers, one that asks for keys and one that does not, take orders in
-turn at the same rate. No worker runs: it would take the machine from both, and nothing of it is
-measured. The limits are counted as always, and set so high that none is reached.
+Two web processes on the same servers, one with keys and one without, take orders in turn at the
+same rate. No worker runs: it would compete with both for the machine, and is not measured. The
+limits are counted as always, but set too high to be reached.
 """
 
 import argparse
@@ -36,7 +36,7 @@ UNREACHED = {
 
 @dataclass
 class Web:
-    """A web process, the key that it asks for, and what each round came to."""
+    """A web process, the key that it requires, and the results of its rounds."""
 
     name: str
     port: int

@@ -1,6 +1,6 @@
-"""What an order costs: CPU by process tree, statements and commands by the servers' own counters.
+"""The cost of an order: CPU by process tree, statements and commands by the servers' counters.
 
-PostgreSQL: `pg_stat_statements`, of the role that the engine uses; the observer has another one.
+PostgreSQL: `pg_stat_statements` of the engine's role; the observer has a role of its own.
 Redis: `INFO commandstats`, which also counts the commands that a script calls.
 """
 
@@ -26,7 +26,7 @@ WHERE r.rolname = :role GROUP BY s.query"""
 
 @dataclass(frozen=True, slots=True)
 class ProcessTimes:
-    """A line of /proc/PID/stat; `ticks` include those of children that were waited for."""
+    """A line of /proc/PID/stat; `ticks` include those of reaped children."""
 
     pid: int
     parent: int
@@ -34,7 +34,7 @@ class ProcessTimes:
 
 
 def parse_stat(line: str) -> ProcessTimes:
-    """Read /proc/PID/stat; the name in it may hold blanks and parentheses."""
+    """Read /proc/PID/stat; the name in it may contain spaces and parentheses."""
     head, _, tail = line.rpartition(")")
     fields = tail.split()
     return ProcessTimes(
@@ -45,7 +45,7 @@ def parse_stat(line: str) -> ProcessTimes:
 
 
 def tree_ticks(root: int, processes: Iterable[ProcessTimes]) -> int:
-    """The ticks of a process and of all that descend from it."""
+    """The ticks of a process and all its descendants."""
     known = list(processes)
     tree = {root}
     while grown := {each.pid for each in known if each.parent in tree} - tree:
@@ -54,18 +54,18 @@ def tree_ticks(root: int, processes: Iterable[ProcessTimes]) -> int:
 
 
 def read_processes() -> list[ProcessTimes]:
-    """All processes of the system; empty where there is no /proc."""
+    """All processes of the system; empty on systems without /proc."""
     found = []
     for entry in _PROC.glob("[0-9]*/stat"):
         try:
             found.append(parse_stat(entry.read_text()))
         except (OSError, ValueError, IndexError):
-            continue  # it ended meanwhile
+            continue  # the process ended meanwhile
     return found
 
 
 def parse_busy(line: str) -> int:
-    """The ticks that all cores were busy, from the first line of /proc/stat.
+    """The busy ticks of all cores, from the first line of /proc/stat.
 
     Counts user, nice, system, irq, softirq and steal; not idle and iowait. Guests are in user.
     """
@@ -74,14 +74,14 @@ def parse_busy(line: str) -> int:
 
 
 class Neighbors:
-    """How much of the machine others use meanwhile: what a figure that surprises is asked first."""
+    """The use of the machine by others, the first suspect for a surprising figure."""
 
     def __init__(self) -> None:
         self._began_at = time.monotonic()
         self._began = self._others_ticks()
 
     def share(self) -> float:
-        """The part of all cores' time that went to processes which do not descend from this one."""
+        """The share of all cores' time used by processes that do not descend from this one."""
         elapsed_ticks = (time.monotonic() - self._began_at) * os.sysconf("SC_CLK_TCK")
         used = self._others_ticks() - self._began
         return max(used, 0) / (elapsed_ticks * (os.cpu_count() or 1))
@@ -101,7 +101,7 @@ def per_order(
     seconds: float,
     orders: float,
 ) -> dict[str, float]:
-    """What each counter grew by for one order, without what it grows by when nothing happens."""
+    """Each counter's growth per order, without its growth while idle."""
     grown = {key: after[key] - before.get(key, 0) for key in after}
     net = {key: value - idle_per_s.get(key, 0) * seconds for key, value in grown.items()}
     return {key: value / orders for key, value in net.items() if value > 0}
@@ -109,7 +109,7 @@ def per_order(
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of CPU by process, calls by statement, calls by command: per order, or per s."""
+    """CPU in ms by process, calls by statement, calls by command; per order or per second."""
 
     cpu_ms: Mapping[str, float]
     statements: Mapping[str, float]
@@ -124,12 +124,12 @@ class Snapshot:
     totals: Cost
 
     def rates_since(self, before: Self) -> Cost:
-        """What grew, per second."""
+        """The growth per second."""
         nothing = Cost({}, {}, {})
         return self.cost_since(before, nothing, self.taken_at - before.taken_at)
 
     def cost_since(self, before: Self, idle_per_s: Cost, orders: float) -> Cost:
-        """What grew per order, beyond what grows when nothing happens."""
+        """The growth per order, beyond the growth while idle."""
         seconds = self.taken_at - before.taken_at
         old, new, idle = before.totals, self.totals, idle_per_s
         return Cost(
@@ -140,7 +140,7 @@ class Snapshot:
 
 
 class Accountant:
-    """Reads the counters; `roots` are the processes whose trees are measured, by name."""
+    """Reads the counters; `roots` are the roots of the measured process trees, by name."""
 
     def __init__(
         self, database: Engine, client: redis.Redis, role: str, roots: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""The two baselines as the rounds use them: started once, warm, each with processes of its own."""
+"""The two baselines for the rounds: started once, warmed up, each in processes of its own."""
 
 import contextlib
 import os
@@ -15,11 +15,11 @@ from benchmarks.stack import Processes, Stack, base_environ, wait_until
 
 CHAIN_TIMEOUT_S = 120.0
 POOLS = ("prefork", "threads")
-"""Celery's default, and the one that suits work which waits for servers."""
+"""Celery's default, and the pool that suits work which waits for servers."""
 
 
 class NaiveChain(Processes):
-    """Baseline (b) with one kind of pool, on a database of Redis and tables of its own."""
+    """Baseline (b) with one kind of pool, on a Redis database and tables of its own."""
 
     def __init__(self, bench: Bench, pool: str) -> None:
         super().__init__(bench.servers.folder)
@@ -51,12 +51,12 @@ class NaiveChain(Processes):
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Whose CPU its orders cost, beside the servers'."""
+        """The processes whose CPU counts for its orders, besides the servers'."""
         worker, feeder = self.pid(self._program), call(self._load, os.getpid)
         return {f"{self._program} worker": worker, f"{self._program} feeder": feeder}
 
     def orders_per_s(self, count: int) -> float:
-        """Run orders through the chain, from the first one begun to the last one confirmed."""
+        """Run orders through the chain; from the first one placed to the last one confirmed."""
         with self._bench.database.connect() as connection:
             connection.execute(naive_load.EMPTY)
         started = call(self._load, naive_load.place, count, CONNECTIONS)
@@ -79,7 +79,7 @@ class NaiveChain(Processes):
 
 
 class PlainLoop:
-    """Baseline (a) in a process of its own; its orders are checked with those of the engine."""
+    """Baseline (a) in a process of its own; its orders are checked with the engine's."""
 
     name = "loop"
 
@@ -98,7 +98,7 @@ class PlainLoop:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Whose CPU its orders cost, beside the servers'."""
+        """The processes whose CPU counts for its orders, besides the servers'."""
         return {self.name: call(self._process, os.getpid)}
 
     def orders_per_s(self, count: int) -> float:

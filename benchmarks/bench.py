@@ -1,4 +1,4 @@
-"""What the sections share: the observer of both servers, the load's process, the orders so far."""
+"""Shared by the sections: the observer of both servers, the load's process, the order count."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured."""
+    """The size of a measurement."""
 
     orders: int
     rounds: int
@@ -46,9 +46,9 @@ class Size:
 
 
 class Bench:
-    """One set of servers; every order placed on them is counted, and looked for in the end.
+    """One set of servers; every order placed on them is counted and checked in the end.
 
-    The observer is a role of its own, so that its statements are told from the engine's.
+    The observer has a role of its own, to tell its statements from the engine's.
     """
 
     def __init__(self, servers: Servers, size: Size) -> None:
@@ -79,23 +79,23 @@ class Bench:
         return posted
 
     def finish(self, stack: Stack) -> None:
-        """Wait until no order is on its way; raises Lost if one stays there."""
+        """Wait until no order is open; raises Lost if one stays open."""
         try:
             wait_until(lambda: self._is_finished(stack), FINISH_TIMEOUT_S, "orders are open")
         except TimeoutError as error:
             raise Lost(str(error)) from error
 
     def check(self) -> None:
-        """Raise Lost unless every order placed so far is confirmed, once, without a gap."""
+        """Raise Lost unless every order placed so far was confirmed once, without a gap."""
         require_none_lost(read_tally(self.database), self.placed)
 
     def warm_up(self, stack: Stack) -> None:
-        """Make every thread, connection and statement be used once."""
+        """Use every thread, connection and statement once."""
         self.post(stack, WARM_UP)
         self.finish(stack)
 
     def finished_at(self, order_ids: Sequence[str]) -> list[float]:
-        """When each of these orders came to its end, in seconds since 1970."""
+        """When each of these orders ended, in seconds since 1970."""
         statement = text(
             f"SELECT extract(epoch FROM occurred_at)::float8 FROM {order_events.name}"
             " WHERE status IN ('confirmed', 'failed') AND order_id = ANY(CAST(:ids AS uuid[]))"
@@ -118,7 +118,7 @@ class Bench:
 def one_process(
     prepare: Callable[..., None] | None = None, *arguments: Any
 ) -> Iterator[ProcessPoolExecutor]:
-    """A process that stays, so that its connections are warm from the second call on."""
+    """A process that stays alive, so that its connections are warm from the second call on."""
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=prepare, initargs=arguments) as pool:
         pool.submit(os.getpid).result()
@@ -136,12 +136,12 @@ def call(
 
 
 def middle(values: Sequence[float]) -> Figures:
-    """The median of the rounds, with the lowest and the highest of them."""
+    """The median of the rounds, with their minimum and maximum."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def _observed(url: str) -> str:
-    """Create the observer and the statistics: the URL for it."""
+    """Create the observer and the statistics; returns the observer's URL."""
     owner = create_database_engine(sqlalchemy_url(url), pool_size=1, application=OBSERVER)
     password = token_hex(16)
     with _closing(owner) as engine, engine.connect() as connection:

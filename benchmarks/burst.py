@@ -1,4 +1,4 @@
-"""Throughput of a burst, what an order costs, and the two baselines, in alternating rounds."""
+"""Throughput of a burst, the cost per order, and the two baselines, in alternating rounds."""
 
 import contextlib
 import signal
@@ -20,7 +20,7 @@ TEXT_CHARS = 300
 
 @dataclass
 class Contender:
-    """One way to execute a burst of orders: how many a second, and what each cost, by round."""
+    """One way to execute a burst of orders; orders per second and cost per order, by round."""
 
     run: Callable[[int], float]
     rates: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Contender:
 
 
 class EngineBurst:
-    """The engine: POSTs as fast as a few connections can, until the last order is done."""
+    """The engine: a few connections POST as fast as they can, until the last order is done."""
 
     def __init__(self, bench: Bench, stack: Stack) -> None:
         self.accepted_per_s: list[float] = []
@@ -45,7 +45,7 @@ class EngineBurst:
         return count / (self._last_end(posted) - posted.first_sent_at)
 
     def orders_per_s_worker_alone(self, count: int) -> float:
-        """The same burst, held back until all of it is accepted: without the load of the web."""
+        """The same burst, but workers start after all of it is accepted, without web's load."""
         with _frozen(self._stack):
             posted = self._bench.post(self._stack, count)
             resumed_at = time.time()
@@ -57,7 +57,7 @@ class EngineBurst:
 
 
 def measure(bench: Bench, stack: Stack) -> Figures:
-    """All rounds: in each one every contender executes as many orders."""
+    """Run all rounds; in each one every contender executes the same number of orders."""
     with contextlib.ExitStack() as programs:
         chains = [programs.enter_context(NaiveChain(bench, pool)) for pool in POOLS]
         loop = programs.enter_context(PlainLoop(bench, stack))
@@ -89,7 +89,7 @@ def _run(contender: Contender, count: int, accountant: Accountant, idle: Cost) -
 
 @contextlib.contextmanager
 def _frozen(stack: Stack) -> Iterator[None]:
-    """Have no worker run meanwhile."""
+    """Freeze the workers during this block."""
     for name in stack.worker_names:
         stack.signal(name, signal.SIGSTOP)
     try:
@@ -147,7 +147,7 @@ def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def _medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of each counter, without those that are noise."""
+    """The median of each counter; leaves out medians below 0.005."""
     names = {name for each in rounds for name in each}
     medians = {name: statistics.median(each.get(name, 0) for each in rounds) for name in names}
     return {name: value for name, value in sorted(medians.items()) if value >= 0.005}

@@ -1,4 +1,4 @@
-"""The condition of every figure: no order lost, none executed twice, no event missing."""
+"""The condition for every figure: no order lost, none executed twice, no event missing."""
 
 from dataclasses import dataclass
 
@@ -31,15 +31,16 @@ LEFT JOIN settled s ON s.order_id = o.id"""
 
 
 class Lost(Exception):
-    """An order is missing, unfinished or wrong: there is no figure."""
+    """An order is missing, unfinished or wrong, so there is no figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What PostgreSQL has of the orders placed so far.
+    """PostgreSQL's counts of the orders placed so far.
 
     `with_gaps`: version, last seq and number of events differ. `misexecuted`: the network's ledger
-    or the settlements do not have exactly one execution for a confirmed order, none for another.
+    or the settlements do not have exactly one execution for a confirmed order, or have one for
+    another order.
     """
 
     orders: int
@@ -56,7 +57,7 @@ def read_tally(database: Engine) -> Tally:
 
 
 def require_none_lost(tally: Tally, placed: int) -> None:
-    """Raise Lost unless each of `placed` orders is there, confirmed, executed once, gapless."""
+    """Raise Lost unless each of `placed` orders is stored, confirmed, executed once, gapless."""
     wanted = Tally(orders=placed, confirmed=placed, unfinished=0, with_gaps=0, misexecuted=0)
     if tally != wanted:
         raise Lost(f"{placed} orders were placed, and PostgreSQL has {tally}")

@@ -22,7 +22,7 @@ PATH = "/api/orders/execute"
 HEADERS = {"Content-Type": "application/json"}
 READ_BYTES = 65_536
 
-# Wide enough that no order fails by chance: the prices move as they do by default.
+# Wide enough for the default moves of the price, so that no order fails by chance.
 SLIPPAGE_BPS = 300
 QUANTITIES = {
     "AAPL": 1,
@@ -54,7 +54,7 @@ BODIES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What a client saw; times are seconds since 1970."""
+    """A client's view of its orders; times are seconds since 1970."""
 
     order_ids: list[str]
     first_sent_at: float
@@ -64,7 +64,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What a socket got; `delays_ms` of the events that were stored after it was open."""
+    """A socket's view; `delays_ms` of the events that were stored after it was open."""
 
     seqs: list[int]
     close_code: int
@@ -78,8 +78,8 @@ class Refused(Exception):
 class Line:
     """A kept-alive connection that places orders.
 
-    HTTP by hand: the load runs beside what it measures, and a client of the standard library takes
-    twice as long for a request.
+    It writes HTTP by hand: the load runs beside the system under test, and a client of the standard
+    library takes twice as long per request.
     """
 
     def __init__(self, port: int, key: str = "") -> None:
@@ -90,7 +90,7 @@ class Line:
         self._socket = socket.create_connection((LOOPBACK, port), TIMEOUT_S)
 
     def place(self, number: int) -> str:
-        """Place one of the orders: its id; raises Refused for any answer but 202."""
+        """Place one of the orders and return its id; raises Refused for any answer but 202."""
         self._socket.sendall(self._requests[number % len(self._requests)])
         head, body = self._answer()
         if not head.startswith(_ACCEPTED):
@@ -132,11 +132,11 @@ _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 def post(
     port: int, count: int, connections: int, rate_per_s: float | None = None, key: str = ""
 ) -> Posted:
-    """Place orders, each connection the next one as soon as it is free, or not before its time.
+    """Place orders; each connection sends its next order when it is free, or when it is due.
 
-    With a rate, an order has a time to be sent at, whatever became of those before it, and its
-    latency counts from there: a server that stalls is not spared the requests it held up.
-    `key` is sent with each, if there is one.
+    With a rate, each order has a due time that does not depend on earlier answers, and its latency
+    counts from there: a stalled server also pays for the requests that it delayed. `key`, if given,
+    is sent with each order.
     """
     numbers = itertools.count()
     started = time.time() + 0.1
@@ -164,7 +164,7 @@ def post(
 
 
 def post_and_follow(port: int, count: int, rate_per_s: float) -> list[Followed]:
-    """Place orders at a fixed rate, and follow each over a socket of its own to its end."""
+    """Place orders at a fixed rate, and follow each to its end over a socket of its own."""
     started = time.time() + 0.1
 
     def run(number: int) -> Followed:

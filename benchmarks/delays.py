@@ -1,9 +1,9 @@
-"""Orders per minute with the default delays, against what ten slots can do.
+"""Orders per minute with the default delays, against the limit of ten slots.
 
-A slot that is held only for its quotes is held for the slower of two venues: two draws, uniform
-from 150 to 250 ms, whose larger one is 150 + (250 - 150) · 2/3 = 216.7 ms in the mean. Ten slots:
+A slot that is held for its quotes only waits for the slower of two venues: for two draws, uniform
+from 150 to 250 ms, the mean of the larger one is 150 + (250 - 150) · 2/3 = 216.7 ms. Ten slots:
 10 · 60,000 / 216.7 = 2,769 orders a minute. A slot that sleeps through settlement is held for
-2,500 ms in the mean: 240 a minute.
+2,500 ms on average: 240 a minute.
 """
 
 from benchmarks.bench import Bench, Figures
@@ -15,7 +15,7 @@ VENUES = 2
 
 
 def measure(bench: Bench, stack: Stack) -> Figures:
-    """A burst, from the first POST to the last order's end."""
+    """Run a burst; from the first POST to the last order's end."""
     posted = bench.post(stack, bench.size.orders)
     bench.finish(stack)
     bench.check()

@@ -13,9 +13,9 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def steady_rate(times: Sequence[float]) -> float:
-    """Events per second between the tenth and the ninetieth of a hundred events.
+    """Events per second from the 10th to the 90th percentile of the events' times.
 
-    Leaves out how a burst begins and how its last ones trickle in.
+    Leaves out a burst's beginning and its slow end.
     """
     ordered = sorted(times)
     first, last = len(ordered) // 10, len(ordered) * 9 // 10 - 1
@@ -30,5 +30,5 @@ def mean_slowest_ms(low_ms: float, high_ms: float, draws: int) -> float:
 
 
 def slots_per_minute(slots: int, held_ms: float) -> float:
-    """How often slots can be taken in a minute when each one is held for `held_ms` a time."""
+    """How often slots can be taken per minute if each is held for `held_ms` at a time."""
     return slots * 60_000 / held_ms

@@ -1,4 +1,4 @@
-"""How long a client waits: for the answer to a POST, and for a step to reach its socket."""
+"""Latencies of a client: the answer to a POST, and a step's arrival on its socket."""
 
 import time
 
@@ -13,7 +13,7 @@ FOLLOW_RATE_PER_S = 20
 
 
 def measure_posts(bench: Bench, stack: Stack) -> Figures:
-    """POST at a fixed rate, whatever the answers do; counted from when each was due."""
+    """POST at a fixed rate, whatever the answers; latency counts from each order's due time."""
     count = POST_RATE_PER_S * bench.size.paced_s
     posted = bench.post(stack, count, POST_RATE_PER_S)
     span_s = posted.last_answered_at - posted.first_sent_at
@@ -29,11 +29,11 @@ def measure_posts(bench: Bench, stack: Stack) -> Figures:
 
 
 def measure_streams(bench: Bench, stack: Stack) -> Figures:
-    """Orders at a fixed rate, each followed over its own socket.
+    """Place orders at a fixed rate, and follow each over its own socket.
 
-    An event's `at` is PostgreSQL's clock when its statement began; the message's arrival is read
-    from the same machine's clock. So the statement itself and its commit to disk are included.
-    Events that a socket was sent because they were older than itself are left out.
+    An event's `at` is PostgreSQL's clock at the start of its statement; the same machine's clock
+    gives the message's arrival. So the delay includes the statement and its commit to disk. Events
+    older than their socket are left out.
     """
     count = bench.size.followed
     followed = call(bench.load, client.post_and_follow, stack.port, count, FOLLOW_RATE_PER_S)

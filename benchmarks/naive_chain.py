@@ -1,9 +1,9 @@
-"""Baseline (b): the simplest Celery chain, written as one would write it first.
+"""Baseline (b): the simplest Celery chain, as a first version would be written.
 
-An ORM session and a commit for each of four tasks, which write what the engine's stages write: the
-status, a row of the history, the signed transaction, its entry in the network's ledger, and the
-settlement; and publish it. Celery's default settings; nothing in it survives a crash. It is fed
-without HTTP and neither quotes nor prices anything, which is in its favor.
+Each of four tasks opens an ORM session, commits and publishes. They write the same rows as the
+engine's stages: the status, the history, the signed transaction, its entry in the network's ledger,
+and the settlement. Celery's settings are the defaults; nothing survives a crash. In its favor, it
+is fed without HTTP, and neither quotes nor prices anything.
 """
 
 import json
@@ -19,9 +19,9 @@ from sqlalchemy import JSON, DateTime, ForeignKey, MetaData, Numeric, create_eng
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 SCHEMA = "naive"
-PAYLOAD_BYTES = 320  # about as many as the engine signs
+PAYLOAD_BYTES = 320  # about the size of the engine's signed bytes
 LIMIT = Decimal(232_000_000)
-POOL_SIZE = 10  # as many as there are threads; a prefork child uses one
+POOL_SIZE = 10  # one per thread; a prefork child uses one
 
 app = Celery("naive", broker=os.environ["NAIVE_BROKER_URL"])
 engine = create_engine(os.environ["NAIVE_DATABASE_URL"], pool_size=POOL_SIZE)
@@ -29,7 +29,7 @@ client = redis.Redis.from_url(os.environ["NAIVE_REDIS_URL"])
 
 
 class Base(DeclarativeBase):
-    """The tables, apart from those of the engine."""
+    """The tables, separate from the engine's."""
 
     metadata = MetaData(schema=SCHEMA)
 
@@ -75,7 +75,7 @@ class Transaction(Base):
 
 
 class LedgerEntry(Base):
-    """What the network knows of a transaction."""
+    """The network's record of a transaction."""
 
     __tablename__ = "ledger"
 
@@ -87,7 +87,7 @@ class LedgerEntry(Base):
 
 
 class Settlement(Base):
-    """What was executed."""
+    """An executed swap."""
 
     __tablename__ = "settlements"
 
@@ -97,7 +97,7 @@ class Settlement(Base):
 
 
 def place() -> str:
-    """Store a new order, publish it and start its chain: its id."""
+    """Store a new order, publish it and start its chain; returns its id."""
     order_id = uuid4()
     with Session(engine) as session:
         session.add(
@@ -172,6 +172,6 @@ def advance(order_id: str, status: str, data: dict[str, str], *rows: Base) -> st
 
 
 def publish(order_id: str, status: str, data: dict[str, str]) -> None:
-    """Tell whoever listens."""
+    """Publish a step."""
     event = {"orderId": order_id, "status": status, "data": data}
     client.publish("naive:events", json.dumps(event))

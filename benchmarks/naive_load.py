@@ -1,4 +1,4 @@
-"""What feeds baseline (b), in a process of its own: orders placed by threads, without HTTP."""
+"""The load of baseline (b), in a process of its own: threads place orders without HTTP."""
 
 import os
 import time
@@ -21,16 +21,16 @@ FROM naive.orders o LEFT JOIN (
     FROM naive.order_events GROUP BY order_id
 ) e ON e.order_id = o.id LEFT JOIN naive.settlements s ON s.order_id = o.id"""
 )
-"""How far the orders are, and when the last of them moved."""
+"""The progress of the orders, and the time of the last step."""
 
 
 def prepare(environ: Mapping[str, str]) -> None:
-    """Set this process up: the chain's module reads the environment when it is imported."""
+    """Set the environment, which the chain's module reads at its import."""
     os.environ.update(environ)
 
 
 def create_tables() -> None:
-    """Make the schema and the tables."""
+    """Create the schema and the tables."""
     from benchmarks.naive_chain import SCHEMA, Base, engine
 
     with engine.begin() as connection:
@@ -39,11 +39,11 @@ def create_tables() -> None:
 
 
 def place(count: int, threads: int) -> float:
-    """Place orders; returns when the first one was begun, in seconds since 1970."""
+    """Place orders; returns the start of the first one, in seconds since 1970."""
     from benchmarks.naive_chain import place as place_one
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda _: None, range(threads)))  # its threads run before the clock does
+        list(pool.map(lambda _: None, range(threads)))  # starts all threads before the clock
         started = time.time()
         for each in [pool.submit(place_one) for _ in range(count)]:
             each.result()

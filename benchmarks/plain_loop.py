@@ -1,6 +1,6 @@
 """Baseline (a): the engine's own stages in a loop, one order after another, in one process.
 
-The same statements, ledger and publishes, without HTTP, queue and threads of a worker.
+It runs the same statements, ledger and publishes, without HTTP, queue and a worker's threads.
 """
 
 import itertools
@@ -39,21 +39,21 @@ class NoDispatcher:
         *,
         again: bool = False,
     ) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def confirm(self, submitted: Submitted) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
-        """No message waits, of whichever order."""
+        """No order ever has a waiting message."""
         return wanted.keys() & set()
 
     def ping(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 def run(environ: Mapping[str, str], count: int) -> float:
-    """Execute orders from acceptance to confirmation; returns how many a second."""
+    """Execute orders from acceptance to confirmation; returns orders per second."""
     engine = _engine(tuple(environ.items()))
     started = time.perf_counter()
     for _ in range(count):

@@ -20,7 +20,7 @@ SYNCS = 50
 
 
 def describe(bench: Bench) -> Figures:
-    """What the figures belong to: revision, machine by its cores, versions, durability."""
+    """The context of the figures: revision, machine by its cores, versions, durability."""
     with bench.database.connect() as connection:
 
         def show(name: str) -> str:
@@ -47,7 +47,7 @@ def describe(bench: Bench) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """One line a figure, in sections."""
+    """One line per figure, in sections."""
     sections = {
         "burst": _burst_lines,
         "paced": _paced_lines,
@@ -70,7 +70,7 @@ def line(document: Figures) -> str:
 
 
 def write_json(path: Path, document: Figures) -> None:
-    """Write the figures, rounded as far as they mean something."""
+    """Write the figures, rounded to meaningful digits."""
     path.write_text(json.dumps(_rounded(document), indent=2) + "\n", "utf-8")
 
 
@@ -103,7 +103,7 @@ def _burst_lines(burst: Figures) -> list[tuple[str, str]]:
 
 
 def _cost(costs: Figures, name: str) -> float:
-    """What all processes of this kind took."""
+    """The total cost of all processes of this kind."""
     return sum(float(ms) for process, ms in costs.items() if process.split()[0] == name)
 
 
@@ -161,7 +161,7 @@ def _rounded(value: object) -> object:
 
 
 def _sync_ms(folder: Path) -> float:
-    """What it takes to write a page and have it on the disk: most of a commit's time."""
+    """The time to write a page to disk, which is most of a commit's time."""
     times = []
     with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(SYNCS):

@@ -13,7 +13,7 @@ EDGES = (0.0, 0.001, 0.01, 0.05, 0.15, 0.5)
 
 
 def curve(heading: str, prices: Mapping[Decimal, Mapping[str, Decimal]]) -> str:
-    """The price of each size at both venues and split."""
+    """The price of each size at both venues and as a split."""
     lines = [
         f"{heading}:",
         "",
@@ -34,7 +34,7 @@ def _price(price: Decimal | None) -> str:
 
 
 def gains(orders: Sequence[tuple[float, Route, float]]) -> str:
-    """How much the split is better than the best venue alone, by size."""
+    """The gain of the split over the best single venue, by size."""
     lines = [
         f"The gain of `maxLegs` 2 over the best venue alone, {len(orders):,} random orders:",
         "",
@@ -63,7 +63,7 @@ def _gain(size: str, orders: Sequence[tuple[float, Route, float]]) -> str:
 
 
 def times(measured: Mapping[str, Sequence[float]]) -> str:
-    """How long each step takes."""
+    """The time of each step."""
     lines = ["CPU time for one order:", "", "| | p50 | p95 |", "|---|--:|--:|"]
     for name, values in measured.items():
         p50, p95 = (percentile(values, each) for each in (50, 95))

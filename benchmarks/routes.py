@@ -1,7 +1,8 @@
-"""What routes are worth: `python -m benchmarks.routes` writes docs/routing.svg and the figures.
+"""The gain of routes: `python -m benchmarks.routes` writes docs/routing.svg and the figures.
 
-Prices against size at both venues and split, the gain of the split over 1,000 random orders, and
-how long the choice takes. All but the times is a function of the seed, and so the same each time.
+It computes prices by size at both venues and as a split, the split's gain over 1,000 random orders,
+and the time of the choice. Everything except the times depends on the seed only, and is
+repeatable.
 """
 
 import random
@@ -38,7 +39,7 @@ SIMULATION = Settings.from_env(
 ).simulation
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CHEAPER = {"raydium": NOON + timedelta(minutes=1), "meteora": NOON}
-"""A moment at which each venue has the lower price for a small buy of what is shown."""
+"""A moment at which each venue has the lower price for a small buy of the shown instruments."""
 TOLERANCE_BPS = 100
 ORDERS = 1_000
 SHOWN = "SOL"
@@ -49,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass
 class Moment:
-    """A clock that stands still."""
+    """A clock that stands still at one moment."""
 
     at: datetime
 
@@ -71,13 +72,13 @@ class Measured:
 
     @property
     def gain_bps(self) -> float:
-        """How much better the split's total is than the best venue's."""
+        """How much better the split's total is than the best single venue's."""
         one, other = self.alone.quote_amount, self.split.quote_amount
         return abs(one - other) * 10_000 / one
 
 
 def main() -> int:
-    """Measure, write the plot and the page's figures, print what was written."""
+    """Measure, write the plot and the page's figures, print the figures."""
     instruments = list(parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8")))
     shown = next(each for each in instruments if each.symbol == SHOWN)
     measured = list(random_orders(instruments))
@@ -103,14 +104,14 @@ def main() -> int:
 
 
 def offers_at(instrument: Instrument, side: Side, at: datetime) -> list[Offer]:
-    """What both venues offer at a moment."""
+    """Both venues' offers at a moment."""
     clock = Moment(at)
     venues = (Raydium(SIMULATION, clock), Meteora(SIMULATION, clock))
     return [venue.offer(instrument, side) for venue in venues]
 
 
 def prices(instrument: Instrument, share: Decimal, at: datetime) -> dict[str, Decimal]:
-    """The effective price of a buy of a share of the depth: each venue's that fills it, `split`."""
+    """The effective price of a buy of a share of the depth, per venue that fills it and `split`."""
     amount = _base_amount(instrument, share, at)
     wanted = Wanted(instrument, Side.BUY, amount, TOLERANCE_BPS, MAX_LEGS)
     route = choose_route(wanted, offers_at(instrument, Side.BUY, at), {})
@@ -118,7 +119,7 @@ def prices(instrument: Instrument, share: Decimal, at: datetime) -> dict[str, De
 
 
 def random_orders(instruments: Sequence[Instrument], count: int = ORDERS) -> Iterator[Measured]:
-    """Orders of any instrument, side, time of a day and size, as many of each range of sizes."""
+    """Random orders: instrument, side, time of day, and as many sizes from each range."""
     rng = random.Random(1)  # noqa: S311 - the same orders each time
     for number in range(count):
         low, high = BUCKETS[number % len(BUCKETS)]
@@ -129,12 +130,12 @@ def random_orders(instruments: Sequence[Instrument], count: int = ORDERS) -> Ite
 
 
 def measure(instrument: Instrument, side: Side, at: datetime, share: float) -> Measured:
-    """Route one order with one leg and with as many as there are venues."""
+    """Route one order with one leg, and with as many legs as there are venues."""
     amount = _base_amount(instrument, Decimal(share), at)
     offers, offers_ms = _timed(lambda: offers_at(instrument, side, at))
     one = Wanted(instrument, side, amount, TOLERANCE_BPS)
     alone, alone_ms = _timed(lambda: choose_route(one, offers, {}))
-    # Fresh offers, so that nothing that the first choice computed helps the second one.
+    # Fresh offers, so that the second choice cannot reuse values computed for the first.
     fresh = offers_at(instrument, side, at)
     two = Wanted(instrument, side, amount, TOLERANCE_BPS, MAX_LEGS)
     split, split_ms = _timed(lambda: choose_route(two, fresh, {}))

@@ -43,7 +43,7 @@ class CountingPostgres(EmbeddedPostgres):
 
 
 class Servers:
-    """PostgreSQL and Redis as `make run` starts them: durable, and empty."""
+    """PostgreSQL and Redis as `make run` starts them: durable and empty."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,12 +62,12 @@ class Servers:
         self._stack.close()
 
     def redis_url(self, number: int) -> str:
-        """Where one of the databases of Redis is."""
+        """The URL of a Redis database."""
         return f"{self.redis.url.rpartition('/')[0]}/{number}"
 
 
 class Processes:
-    """Programs with a log each, ended together."""
+    """Programs with a log each, all stopped together."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -87,23 +87,23 @@ class Processes:
         self.stop()
 
     def pid(self, name: str) -> int:
-        """The process of a program."""
+        """The process id of a program."""
         return self._running[name].pid
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start a program; its shell hands its process over to it."""
+        """Start a program; its shell replaces itself by the program."""
         with self._log(name) as log:
             self._running[name] = spawn(command, env=environ, cwd=ROOT, output=log)
 
     def run(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Run a program to its end; raises RuntimeError with its last words if it fails."""
+        """Run a program to its end; raises RuntimeError with its last output if it fails."""
         self.start(name, command, environ)
         process = self._running.pop(name)
         if process.wait(START_TIMEOUT_S) != 0:
             raise RuntimeError(self.tail(name))
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Signal a program and all that it has started."""
+        """Signal a program and all its descendants."""
         os.killpg(self.pid(name), number)
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class Processes:
             ref.send(signal.SIGTERM, to_group=True)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         for process in processes:
-            # A child that nobody has waited for keeps its group: it would seem to hold on.
+            # A child that was not waited for keeps its process group, which would seem alive.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(deadline - time.monotonic(), 0.0))
         end_all(refs, signal.SIGKILL, KILL_TIMEOUT_S)
@@ -138,7 +138,7 @@ class Processes:
 
 
 class Stack(Processes):
-    """The Procfile's release, web and worker lines as they stand."""
+    """The Procfile's release, web and worker lines, unchanged."""
 
     worker_names: Sequence[str] = ("worker",)
 
@@ -178,7 +178,7 @@ class Stack(Processes):
 
 
 class TwoWorkers(Stack):
-    """The same with a second worker, under a name of its own as if it ran on another host."""
+    """The same with a second worker, under another name as if it ran on another host."""
 
     worker_names = ("worker", "worker 2")
 
@@ -190,14 +190,14 @@ class TwoWorkers(Stack):
 
 
 def base_environ(folder: Path) -> dict[str, str]:
-    """The little that every program is given: nothing of the caller's may steer a measurement."""
+    """The minimal environment of every program: no variable of the caller affects a measurement."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {"PATH": programs, "HOME": str(folder)}
 
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A new folder that PostgreSQL's own user can pass through where the caller is root."""
+    """A new folder that PostgreSQL's own user can enter if the caller is root."""
     folder = Path(tempfile.mkdtemp(prefix="orderengine-bench-"))
     try:
         folder.chmod(0o711)
@@ -207,7 +207,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def wait_until(is_so: Callable[[], bool], timeout_s: float, complaint: str) -> None:
-    """Ask until the answer is yes; raises TimeoutError with the complaint."""
+    """Poll until the condition holds; raises TimeoutError with the complaint."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
         if time.monotonic() > deadline:

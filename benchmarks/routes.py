@@ -1,8 +1,7 @@
 """The gain of routes: `python -m benchmarks.routes` writes docs/routing.svg and the figures.
 
 It computes prices by size at both venues and as a split, the split's gain over 1,000 random orders,
-and the time of the choice. Everything except the times depends on the seed only, and is
-repeatable.
+and the time of the choice. Everything except the times is repeatable: it depends on the seed only.
 """
 
 import random

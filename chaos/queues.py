@@ -40,7 +40,6 @@ class QueueWatch:
 
     def _look(self) -> QueueSample:
         with self._rig.database.connect() as connection:
-            # Orders first: an order that ends before the messages are counted only lowers the
-            # messages.
+            # Orders first: one that ends before the messages are counted only lowers their number.
             number = int(connection.execute(_OPEN).scalar_one())
         return QueueSample(time.time(), sum(self._rig.queued().values()), number)

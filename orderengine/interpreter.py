@@ -25,8 +25,7 @@ def refuse_hidden_modules() -> None:
     """End this process with one line if a folder of PYTHONPATH hides an installed module.
 
     Otherwise some import inside a library would fail without naming the variable or the folder. A
-    folder whose modules are installed nowhere else is accepted: some hosts install all modules
-    there.
+    folder of modules that are installed nowhere else is accepted: some hosts install all there.
     """
     import sysconfig
 

@@ -1,8 +1,7 @@
 """Writes log lines to a pipe or terminal whose reader may have stopped.
 
 A frozen process runner, or a paused terminal, leaves its pipe full after some 64 KiB, and each
-writer then waits forever. No order may wait for that: lines that nobody reads are counted and
-dropped.
+writer then waits forever. No order may wait for that: unread lines are counted and dropped.
 """
 
 import os

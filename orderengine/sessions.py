@@ -64,8 +64,7 @@ def wait_bounded(connection: Any) -> None:
 
     A frozen server, or one behind a link that drops packets, may still acknowledge packets or be
     silent: neither statement_timeout nor TCP_USER_TIMEOUT ends that wait. An error raised here
-    makes psycopg2 close the connection, so that no late answer is read as that of another
-    statement.
+    makes psycopg2 close the connection, so that no late answer is read as another statement's.
     """
     deadline = time.monotonic() + STATEMENT_TIMEOUT_S
     while True:

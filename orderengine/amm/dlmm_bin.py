@@ -71,9 +71,9 @@ def fill_exact_out(terms: BinTerms, amount: int) -> BinFill:
     if terms.fee_on_input:
         offer += fee_on_top(offer, terms.fee_rate)
     fill = fill_exact_in(terms, offer)
-    # One unit of X can be worth many of Y, so the offer may buy more than was asked for, and all of
-    # that leaves the bin. A fee on the output includes the surplus. A fee on the input is in the
-    # other token, so nobody gets the surplus. The program's SDK differs.
+    # One unit of X can be worth many of Y, so the offer may buy more than was asked for. All that
+    # it buys leaves the bin. With a fee on the output, the surplus becomes part of the fee. A fee
+    # on the input is in the other token, so nobody gets the surplus. The program's SDK differs.
     surplus = fill.amount_out - amount
     taken = 0 if terms.fee_on_input else surplus
     return replace(fill, amount_out=amount, protocol_fee=fill.protocol_fee + taken)

@@ -107,11 +107,9 @@ class LeanCelery(Celery):
         from Celery's pool for each message costs as much as sending it.
         """
         if self._channel is None:
-            # Without a lock, so that no thread waits for another's attempts while the broker is
-            # away.
+            # Without a lock: while the broker is away, no thread waits for another's attempts.
             connection = self.connection_for_write()
-            # Only one attempt: between attempts kombu sleeps for seconds, in a thread with other
-            # work.
+            # Only one attempt: kombu sleeps for seconds in between, in a thread with other work.
             connection.ensure_connection(max_retries=0)
             channel = connection.default_channel
             with self._first_use:

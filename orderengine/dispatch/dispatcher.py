@@ -65,10 +65,7 @@ class CeleryDispatcher:
         self._send(stage.clone(kwargs={"once": True}))
 
     def ping(self) -> None:
-        """Check that the broker accepts messages the way it accepts those of orders.
-
-        Raises DispatchUnavailable if it does not.
-        """
+        """Check that the broker accepts orders' messages; raises DispatchUnavailable if not."""
         self._bounded(self._app.probe)
 
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:

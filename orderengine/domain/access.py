@@ -65,7 +65,7 @@ def digest(secret: str) -> bytes:
 
 
 def key_id_of(key: str) -> str | None:
-    """The id inside a key, or None if the text has not the form of a key."""
+    """The id inside a key, or None if the text does not have the form of a key."""
     found = _KEY.fullmatch(key)
     return found[1] if found else None
 

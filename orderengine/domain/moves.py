@@ -199,7 +199,7 @@ class RecoveryDelays:
 
 
 def is_expired(route: Route, now: datetime) -> bool:
-    """True when a route is too old to be built."""
+    """True when a route has expired and may not be built."""
     return now >= route.expires_at
 
 

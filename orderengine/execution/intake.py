@@ -1,4 +1,4 @@
-"""Accepts an order: stores it first, then dispatches and publishes it."""
+"""Accepts an order: stores it first, then publishes and dispatches it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

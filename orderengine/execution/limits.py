@@ -25,7 +25,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The rest of a limit in this second."""
+    """The remaining requests of a limit in this second."""
 
     limit: int
     remaining: int

@@ -32,7 +32,7 @@ class Orders(OrderLists, Protocol):
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event.
 
-        Raises ClientOrderIdTaken, and stores nothing, if the client has an order of this
+        Raises ClientOrderIdTaken, storing nothing, if the client has an order with this
         clientOrderId.
         """
 

@@ -112,7 +112,7 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
 
 
 def _give_up(engine: Engine, order: Order | Unreadable) -> None:
-    """Fail an order that crashed its worker each time; none of its transactions was signed."""
+    """Fail an order that crashed its worker each time; it has no transaction that may land."""
     detail = f"recovered {order.recoveries} times in attempt {order.attempt} without getting on"
     failure = Fail(FailureReason.ENGINE_ERROR, detail)
     if isinstance(order, Unreadable):

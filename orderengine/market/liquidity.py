@@ -162,7 +162,7 @@ class DlmmLiquidity:
 
     @cached_property
     def _surely(self) -> int:
-        """A third of the last bin: it trades this amount at up to three times its price."""
+        """A third of the last bin: the bin trades this much at up to three times its price."""
         bins, buys = self.pool.bins, self._side is Side.BUY
         if not bins:
             return 0

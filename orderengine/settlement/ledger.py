@@ -1,7 +1,7 @@
 """The simulated network's memory: all its SQL, each statement a transaction of its own.
 
-A statement that answers a question reads the switch and the time itself, and each only once:
-otherwise a session that sleeps in between could decide by two different moments.
+A statement that answers a question reads the switch and the time itself, and the time only once, so
+that a session which sleeps in between cannot decide by two different moments.
 """
 
 # ruff: noqa: S608 - statements are composed of constants of this file

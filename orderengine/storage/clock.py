@@ -1,4 +1,4 @@
-"""The database's time without a round trip for each look at it."""
+"""The database's time without a round trip for each reading."""
 
 import threading
 import time

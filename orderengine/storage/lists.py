@@ -69,7 +69,7 @@ def _branch(status: str, is_open: bool, *, by_symbol: bool, beyond: bool) -> str
 def _ordered(first: Mapping[str, str], where: str, *, beyond: bool) -> str:
     """Orders with these values in an index's first columns, in the order of the index.
 
-    Each end of the range is a single row comparison: with two, the scan may start too early.
+    Each end of the range is one row comparison: with two, the scan may start at the wrong one.
     """
     names, values = list(first), list(first.values())
     if first:

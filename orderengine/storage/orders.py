@@ -143,8 +143,7 @@ class SqlOrders:
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
         found: list[Order] = []
-        # A page without its unreadable orders is filled up: a short page would look like the last
-        # one.
+        # Fill a page up if it has unreadable orders: a short page would look like the last.
         while len(found) < wanted.limit:
             rest = replace(wanted, limit=wanted.limit - len(found))
             rows = self._run(*lists.page(rest))

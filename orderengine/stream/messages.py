@@ -1,8 +1,7 @@
 """Forms and names of everything stored in or sent through Redis; no other module knows them.
 
 An event has one wire form: a publisher sends, a stream replays from PostgreSQL and a client's
-socket gets the same text, byte for byte. A published text ends with the order's client, for the hub
-only.
+socket gets the same text, byte for byte. Only for the hub, a published text ends with the client.
 """
 
 from collections.abc import Mapping

@@ -50,8 +50,7 @@ class BrokerConsumer(Consumer):
                 conn.default_channel.probe((SETTLE, INTAKE))
             except self.connection_errors as error:
                 self._outage.met(error)
-                # Also frees kombu's channel of a failed attempt: it has only 65,535 channel
-                # numbers.
+                # Also frees kombu's channel of a failed attempt: it has 65,535 channel numbers.
                 with contextlib.suppress(Exception):
                     conn.collect(socket_timeout=CLEAN_UP_S)
             else:

@@ -135,8 +135,7 @@ class TaskPool(thread.TaskPool):
         try:
             return self._handed_on(messages) or self._taken_next(messages)
         except BROKER_ERRORS as error:
-            # The broker may have accepted them and only its answer is lost; the orders' rows
-            # decide.
+            # Perhaps the broker accepted them and its answer is lost: the orders' rows decide.
             told = [message["headers"]["argsrepr"] for message in messages]
             log.warning("broker_unavailable", error=str(error), handed_on=told)
         except Exception:

@@ -34,7 +34,7 @@ class _Lines:
 
     def msg(self, line: str) -> None:
         handler = self._handler
-        handler.acquire()  # a lock that a fork makes anew
+        handler.acquire()  # a fork renews this lock
         try:
             handler.stream.write(f"{line}\n")
             handler.flush()

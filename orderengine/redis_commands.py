@@ -94,7 +94,7 @@ class Commands:
         self._idle.extend(closed)
 
     def _connected(self) -> Any:
-        """An idle connection, or a new one; closed if the server has closed its end."""
+        """An idle connection, or a new one; it reconnects if the server has closed it."""
         while True:
             try:
                 connection = self._idle.pop()

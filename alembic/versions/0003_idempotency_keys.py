@@ -1,4 +1,4 @@
-"""Idempotency keys, and the running totals of steps that are rare."""
+"""Idempotency keys, and the running totals of rare steps."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The index by which a client's stream finds the orders that have ended since a moment."""
+"""The index for a client's stream, which finds the orders that ended since a given time."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The index by which the open orders of one client are found among those of all."""
+"""The index that finds the open orders of one client among those of all clients."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The id of the request that placed an order, which its log lines carry, also after a recovery."""
+"""The id of the request that placed an order; its log lines carry it, even after a recovery."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Who asks: no view that needs a client runs before the request has proved to be one's.
+"""Authentication: every path below CLOSED_PREFIXES needs a valid key or ticket.
 
-A key comes in the `Authorization` header. Browsers can not send that with a WebSocket's handshake:
-they buy a ticket with it, and put that into the query.
+The `Authorization` header carries the key. Browsers can not set it on a WebSocket handshake: they
+buy a ticket with the key, and send the ticket in the query.
 """
 
 from flask import Flask, Response, g, request
@@ -16,7 +16,7 @@ from orderengine.domain.documents import Document, time_text
 from orderengine.execution.access import Gate, issue_ticket
 
 CLOSED_PREFIXES = ("/api/", "/ws/", "/metrics")
-"""Below these paths nothing is answered to strangers, not even that there is nothing."""
+"""Below these paths a request without a valid key gets 401, even if the path does not exist."""
 
 REALM = 'Bearer realm="orderengine"'
 
@@ -24,7 +24,7 @@ blueprint = ApiBlueprint("access", __name__, url_prefix="/api", description="Tic
 
 
 def register_access(app: Flask, gate: Gate) -> None:
-    """Let only clients in; has to come before whatever else looks at a request."""
+    """Authenticate closed requests. Register it before any function that reads the caller."""
 
     def admit() -> Response | None:
         if not is_closed():
@@ -39,7 +39,7 @@ def register_access(app: Flask, gate: Gate) -> None:
 
 
 def is_closed() -> bool:
-    """True if this request is for what strangers may not see."""
+    """True if this request needs authentication."""
     return request.path.startswith(CLOSED_PREFIXES)
 
 
@@ -50,7 +50,7 @@ def current_caller() -> Caller:
 
 
 def require_operator() -> None:
-    """Raises Refused unless the caller is whoever runs the engine."""
+    """Raises Refused (403) unless the caller is the client that runs the engine."""
     if current_caller().client_id != LOCAL_CLIENT:
         detail = f"this needs a key of the client {LOCAL_CLIENT}, which runs the engine"
         raise Refused(403, ErrorCode.FORBIDDEN, detail)

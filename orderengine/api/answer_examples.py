@@ -1,4 +1,4 @@
-"""Answers of one run of the service, as they came: what the documentation shows."""
+"""Recorded answers of one run of the service; the API description shows them as examples."""
 
 import json
 from pathlib import Path

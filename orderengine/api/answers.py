@@ -1,4 +1,4 @@
-"""The shapes of answers: what `documents.py` fills, and what the documentation says of it."""
+"""The schemas of answers: `documents.py` builds the answers, the API description shows them."""
 
 from enum import StrEnum
 from typing import Any, ClassVar

@@ -45,7 +45,7 @@ DESCRIBED = (
     access.blueprint,
     health.blueprint,
 )
-"""Those in the description of the API, in its order."""
+"""The blueprints in the API description, in its order."""
 
 OTHERS = (metrics.blueprint, named_orders.earlier, documentation.blueprint, page.blueprint)
 
@@ -55,18 +55,18 @@ class _InSchemaOrder(DefaultJSONProvider):
 
 
 def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None) -> Flask:
-    """Make the application; without ports they are assembled from the settings.
+    """Make the application; without ports, assemble them from the settings.
 
-    Without settings these are read from the environment. Raises ConfigurationError. Logging is the
-    server's to set up, which writes lines before and after any application.
+    Without settings, read them from the environment. Raises ConfigurationError. The server sets up
+    logging, because it logs before the application exists and after it has ended.
     """
     if ports is None:
         ports = _assemble(settings or Settings.from_env())
     app = Flask("orderengine", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.debug = False  # not as FLASK_DEBUG of another program says
+    app.debug = False  # ignores a FLASK_DEBUG that was set for another program
     app.json = _InSchemaOrder(app)
-    # A redirect would be a page of HTML that repeats the Host: another spelling is no path of ours.
+    # No redirects: each would be an HTML page that repeats the Host. Another spelling gets 404.
     app.url_map.merge_slashes = app.url_map.redirect_defaults = False
     app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
@@ -93,13 +93,13 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
 
 
 def _assemble(settings: Settings) -> "WebPorts":
-    # Imported here, so that an application given its ports loads no driver of any server.
+    # Imported here, so that an application with given ports loads no driver of any server.
     from orderengine.bootstrap.web import build_web
 
     return build_web(settings)
 
 
 def _forbid_caching(answer: Response) -> Response:
-    # A status that a proxy remembers would be read as the truth.
+    # A proxy must not serve an outdated status.
     answer.headers.setdefault("Cache-Control", "no-store")
     return answer

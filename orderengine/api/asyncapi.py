@@ -92,7 +92,7 @@ MESSAGES = {
 
 
 def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dict[str, Any]:
-    """The whole description, of the service at this address."""
+    """The AsyncAPI document for the service at this address."""
     server: dict[str, Any] = {"host": host, "protocol": "wss" if is_secure else "ws"}
     if asks_for_keys:
         server["security"] = [{"$ref": "#/components/securitySchemes/key"}]

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, which makes room where it has as many connections as it can have."""
+"""A gunicorn worker that closes idle connections when it holds as many as it can."""
 
 import errno
 import time
@@ -7,19 +7,19 @@ from typing import Any
 from orderengine.api.reading import ReadingWorker
 
 HTTP_THREADS = 24
-"""Threads that no socket and no request that waits for its order can take."""
+"""Threads kept free of sockets and of requests that wait for their order."""
 
 FAIR_S = 1.0
-"""For how long nobody is let go who has just been heard of: a request may be on its way."""
+"""A connection that was active within this time stays open: a request may be on its way."""
 
 RESERVE = 16
-"""Connections that are let go where the system has no descriptors, so that there are some."""
+"""At most this many idle connections are closed when the system runs out of descriptors."""
 
 PAUSE_S = 1.0
 NARROW_S = 5.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
-# What befell a connection before it was taken: accept(2) wants these treated like EAGAIN.
+# The connection failed before it was accepted: accept(2) says to treat these like EAGAIN.
 _LOST = {
     *(errno.EPROTO, errno.ENOPROTOOPT, errno.EOPNOTSUPP),
     *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
@@ -27,7 +27,7 @@ _LOST = {
 
 
 class CapacityWorker(ReadingWorker):
-    """Lets go of those that were silent for longest; who is new waits in the listener's backlog."""
+    """Closes the longest idle connections; new ones wait in the listener's backlog."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -36,7 +36,7 @@ class CapacityWorker(ReadingWorker):
         self._narrow_until = 0.0
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection, if one is there and the system has room for it."""
+        """Accept a new connection, if one is pending and the system has room for it."""
         try:
             super().accept(listener)
         except OSError as error:
@@ -46,12 +46,12 @@ class CapacityWorker(ReadingWorker):
                 raise
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's
-        """Take new connections from now on, or none."""
+        """Start or stop accepting; it does not start during the pause after an exhaustion."""
         if not enabled or time.monotonic() >= self._accepts_from:
             super().set_accept_enabled(enabled)
 
     def murder_pending(self) -> None:
-        """Close the connections that had their time, or whose place others need."""
+        """Close the connections whose time is up, or whose place others need."""
         super().murder_pending()
         if self._narrow_until and time.monotonic() >= self._narrow_until:
             self._narrow_until = 0.0
@@ -60,7 +60,7 @@ class CapacityWorker(ReadingWorker):
             self._make_room()
 
     def _narrow(self, error: OSError) -> None:
-        """Have fewer connections for a while, but as many as there are that nobody can let go."""
+        """Lower the limit of connections for a while; only idle ones are closed for that."""
         now = time.monotonic()
         self._accepts_from, self._narrow_until = now + PAUSE_S, now + NARROW_S
         self.worker_connections = self.nr_conns + 1 - min(self.waiting_count(), RESERVE)

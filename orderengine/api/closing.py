@@ -1,9 +1,9 @@
-"""gunicorn's threaded worker, whose loop does not wait for clients that are being left.
+"""A gunicorn worker that closes connections without blocking its loop.
 
-Before a connection is closed its client gets some time to read the end of the answer and to close
-its side: what it may have sent meanwhile would otherwise have the kernel reset the connection, and
-cut the answer short (RFC 9112, section 9.6). gunicorn waits for that in the one loop that takes new
-connections and hands them out, up to two seconds for each client that does not close.
+A closing connection gives its client some time to read the end of the answer and to close its side.
+Unread input would otherwise make the kernel reset the connection and cut the answer short (RFC
+9112, section 9.6). gunicorn itself waits in the loop that accepts and hands out connections, up to
+two seconds for each client that does not close.
 """
 
 import socket
@@ -23,22 +23,22 @@ READ_BYTES = 16_384
 
 
 class ClosingWorker(ThreadWorker):
-    """Has its loop wait for these clients as it waits for all others: until one is heard of."""
+    """Registers closing connections with its poller, like all other waiting connections."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Those that are being closed, the oldest first: until when, and how much was read.
+        # Closing connections, oldest first: the deadline, and the bytes drained so far.
         self._closing: dict[Any, tuple[float, int]] = {}
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
-        """Do with a connection what its last request has come to."""
+        """Keep the connection open, or begin to close it."""
         if not fs.cancelled() and fs.exception() is None and fs.result():
             super().finish_request(conn, fs)
         else:
             self.begin_to_close(conn)
 
     def murder_pending(self) -> None:
-        """Close the connections that had their time."""
+        """Close the connections whose time is up."""
         super().murder_pending()
         now = time.monotonic()
         while self._closing:
@@ -48,7 +48,7 @@ class ClosingWorker(ThreadWorker):
             self.let_go(oldest)
 
     def begin_to_close(self, conn: Any) -> None:
-        """Say nothing more to a client, and wait until it says nothing more either."""
+        """Shut down sending, and drain the client's input until it closes its side."""
         try:
             conn.sock.settimeout(0)
             conn.sock.shutdown(socket.SHUT_WR)
@@ -59,7 +59,7 @@ class ClosingWorker(ThreadWorker):
             self._closing[conn] = time.monotonic() + LINGER_S, 0
 
     def let_go(self, conn: Any) -> None:
-        """Close a connection that the loop waits for; of the silent ones, the first of its kind."""
+        """Close a waiting connection; a pending or kept-alive one must be its queue's first."""
         self._closing.pop(conn, None)
         for conns in (self.pending_conns, self.keepalived_conns):
             if conns and conns[0] is conn:
@@ -69,10 +69,7 @@ class ClosingWorker(ThreadWorker):
         self._end(conn)
 
     def waiting(self) -> dict[Any, float]:
-        """Of each kind of connection that the loop waits for, the one silent for longest.
-
-        With the time since which it has been.
-        """
+        """For each kind of waiting connection, the one idle longest, with the time it went idle."""
         kept = [conns[0] for conns in (self.pending_conns, self.keepalived_conns) if conns]
         longest = {conn: conn.timeout - self.cfg.keepalive for conn in kept}
         for conn, (until, _) in self._closing.items():
@@ -84,7 +81,7 @@ class ClosingWorker(ThreadWorker):
         return len(self.pending_conns) + len(self.keepalived_conns) + len(self._closing)
 
     def _drain(self, conn: Any, sock: socket.socket) -> None:
-        """Read on; at the client's end, and when it is too much, close."""
+        """Discard input; close at the client's end, or after MAX_DRAINED_BYTES."""
         try:
             read = len(sock.recv(READ_BYTES))
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the views of one application share."""
+"""The ports that the views of one application share."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +16,7 @@ def share_ports(app: Flask, ports: "WebPorts") -> None:
 
 
 def ports_of(app: Flask) -> "WebPorts | None":
-    """The ports of an application; None of one that was given none."""
+    """The ports of an application, or None if it has none."""
     return cast("WebPorts | None", app.extensions.get(_EXTENSION))
 
 

@@ -1,4 +1,4 @@
-"""Where the next page of a client's orders begins, as clients carry it from page to page."""
+"""Cursors of a client's list of orders: where the next page begins."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,16 @@ MESSAGE = "must be the nextCursor of an answer, unchanged"
 def cursor_text(client_id: str, place: Position) -> str:
     """The cursor for the page that follows this place in the list of a client.
 
-    It holds the time and the id of the order, so that the next page is found even without that row.
+    It holds the time and the id of the order, so that it still works after the row is deleted.
     """
     microseconds = (place.created_at - _EPOCH) // _MICROSECOND
     return _checked(client_id, f"{microseconds:016x}{place.order_id.hex}")
 
 
 def place_of(lists: OrderLists, client_id: str, cursor: str) -> Position:
-    """The place that a cursor holds; raises Refused (400) for one that no page of the client had.
+    """The place that a cursor holds; raises Refused (400) for one that is not of this client.
 
-    Raises StorageUnavailable. A cursor of an earlier release holds no time, which is looked up.
+    Raises StorageUnavailable: the time of an earlier release's cursor is looked up.
     """
     found = _told(client_id, cursor)
     if found is None and _OF_BEFORE.fullmatch(cursor):
@@ -53,6 +53,6 @@ def _told(client_id: str, cursor: str) -> Position | None:
 
 
 def _checked(client_id: str, place: str) -> str:
-    """The place with a checksum. It finds mistakes and protects nothing: the key does that."""
+    """The place with a checksum, which detects mistakes; access is protected by the key alone."""
     check = blake2s(f"{client_id}:{place}".encode(), digest_size=4)
     return place + check.hexdigest()

@@ -3,15 +3,16 @@
 import resource
 
 OTHERS = 256
-"""Descriptors for all but connections of clients: PostgreSQL, Redis, files, the process's own."""
+"""Descriptors for everything but client connections: PostgreSQL, Redis, files, the process's own.
+"""
 
 
 def connections_within_limit(wanted: int, threads: int, sockets: int) -> int:
     """Raise the process's limit of open files as far as is needed and allowed.
 
-    Of the connections up to `sockets` are WebSockets, each of which waits on a descriptor of its
-    own. Returns how many connections fit: at most `wanted`, and at least one more than `threads`,
-    which gunicorn asks for.
+    Up to `sockets` of the connections are WebSockets; each needs a second descriptor to wait on.
+    Returns how many connections fit: at most `wanted`, and at least `threads` + 1, as gunicorn
+    requires.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     others = OTHERS + sockets

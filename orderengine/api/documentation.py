@@ -1,4 +1,4 @@
-"""The documentation of the API for people: Swagger UI from files of our own, and the socket's."""
+"""The documentation of the API: Swagger UI from bundled files, and the WebSocket's description."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the API answers, as the documents that `answers.py` describes."""
+"""Builds the answers of the API, in the shapes that `answers.py` describes."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -21,12 +21,12 @@ from orderengine.execution.lists import Position
 
 
 def order_path(order_id: UUID) -> str:
-    """Where an order is found."""
+    """The path of an order."""
     return f"/api/orders/{order_id}"
 
 
 def accepted_document(accepted: Accepted, request: NewOrder) -> Document:
-    """An order that was taken in, as it was then, with the places to follow it."""
+    """An order as it was when accepted, with the links to follow it."""
     at = time_text(accepted.accepted_at)
     return {
         "orderId": str(accepted.order_id),
@@ -42,14 +42,14 @@ def accepted_document(accepted: Accepted, request: NewOrder) -> Document:
 
 
 def links_document(order_id: UUID) -> Document:
-    """The places to follow an order."""
+    """The links to follow an order."""
     path = order_path(order_id)
     updates = f"/ws/orders?orderId={order_id}"
     return {"links": {"order": path, "events": f"{path}/events", "updates": updates}}
 
 
 def order_document(order: Order) -> Document:
-    """An order with what is known of it so far; nothing in it is ever null."""
+    """An order with its fields so far; one that is not known yet is absent, never null."""
     document: Document = {
         "orderId": str(order.order_id),
         "symbol": order.symbol,
@@ -91,7 +91,7 @@ def page_document(orders: Sequence[Order], client_id: str, end: Position | None)
 
 
 def quotes_document(wanted: Wanted, route: Route) -> Document:
-    """What the venues would give, with what was asked for."""
+    """The request, the venues' quotes for it, and the route chosen from them."""
     return {
         "symbol": wanted.instrument.symbol,
         "side": wanted.side.value,
@@ -105,7 +105,7 @@ def quotes_document(wanted: Wanted, route: Route) -> Document:
 
 
 def instrument_document(instrument: Instrument) -> Document:
-    """What a client must know to order this instrument."""
+    """An instrument with the rules for a quantity of it."""
     return {
         "symbol": instrument.symbol,
         "name": instrument.name,

@@ -30,7 +30,7 @@ RETRY_AFTER_S = 1
 
 
 class ErrorCode(StrEnum):
-    """What went wrong, for programs; part of the public interface."""
+    """Stable codes of errors, for programs; part of the public interface."""
 
     BAD_REQUEST = "BAD_REQUEST"
     INVALID_JSON = "INVALID_JSON"
@@ -117,7 +117,7 @@ _HTTP_ERRORS: Mapping[int, tuple[ErrorCode, str]] = {
 
 
 class Refused(Exception):
-    """The request is refused; holds what `problem` needs to say so."""
+    """The request is refused; holds the arguments of `problem`."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Refused(Exception):
 
 
 def events_pruned() -> Refused:
-    """The refusal to tell how an order of long ago came to its end."""
+    """The refusal (410) to send events that were pruned."""
     detail = "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it"
     return Refused(410, ErrorCode.EVENTS_PRUNED, detail)
 
@@ -171,7 +171,7 @@ def problem(
 def http_problem(error: HTTPException) -> Response:
     """The answer to an error that Flask or one of its extensions raised.
 
-    Its headers stay (`Allow` above all); its text does not, since it may repeat the request.
+    It keeps the error's headers, such as `Allow`, but not its text, which may repeat the request.
     """
     status = error.code or 500
     fallback = (

@@ -31,7 +31,7 @@ from orderengine.domain.routing import RouteReason
 from orderengine.domain.side import Side
 
 NAME = "Event"
-"""What `EventSchema` is called in a description."""
+"""The name of `EventSchema` in a description."""
 
 
 class PendingDataSchema(AnswerSchema):

@@ -1,7 +1,7 @@
-"""Order updates as Server-Sent Events: `GET /api/orders/{id}/stream`, for what speaks plain HTTP.
+"""Order updates as Server-Sent Events, over plain HTTP: `GET /api/orders/{id}/stream`.
 
-A stream has a slot and a thread of the server's, as a socket does. A reader that is too slow is cut
-off by the time limit on sending that every connection of the server has.
+A stream takes a slot and a thread of the server, like a socket. The send timeout of every
+connection cuts off a client that reads too slowly.
 """
 
 import time
@@ -72,7 +72,7 @@ def stream_events(order_id: str) -> Response:
     updates.take_slot(wanted.caller.client_id)
     answer = Response(_frames(updates, wanted), content_type=f"{EVENT_STREAM}; charset=utf-8")
     answer.call_on_close(lambda: updates.give_back(wanted.caller.client_id))
-    answer.headers["X-Accel-Buffering"] = "no"  # proxies that would hold events back
+    answer.headers["X-Accel-Buffering"] = "no"  # or a proxy would hold events back
     return answer
 
 
@@ -96,5 +96,5 @@ def _frames(updates: Updates, wanted: Wanted) -> Iterator[str]:
             elif time.monotonic() - said_at < COMMENT_AFTER_S:
                 continue
             else:
-                yield ": still here\n\n"  # finds out whether the client is
+                yield ": still here\n\n"  # detects a client that is gone
             said_at = time.monotonic()

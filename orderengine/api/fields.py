@@ -1,7 +1,7 @@
-"""Fields of requests: each one reads a JSON value, or a query parameter, without guessing.
+"""Fields of requests: each one reads a JSON value, or a query parameter, strictly.
 
-Every refusal names its rule. A field looks at the text before it converts it, because `int` and
-`Decimal` take more than JSON does: `1_000`, full-width digits, `sNaN`, or 1e1000000, which fills
+Every refusal names its rule. A field checks the text before it converts it, because `int` and
+`Decimal` accept more than JSON does: `1_000`, full-width digits, `sNaN`, or 1e1000000, which takes
 a megabyte when written out.
 """
 
@@ -21,7 +21,7 @@ from orderengine.stream import replay
 from orderengine.stream.messages import cursor_from
 
 MAX_DIGITS = 28
-"""As many as Decimal's arithmetic keeps, so that nothing that is accepted is ever rounded."""
+"""The precision of Decimal's arithmetic, so that no accepted number is ever rounded."""
 
 MAX_TEXT = 64
 
@@ -34,9 +34,9 @@ DECIMAL_TEXT: Mapping[str, Any] = {
     "pattern": rf"^([1-9][0-9]{{0,{MAX_DIGITS - 1}}}(\.[0-9]+)?|0\.0*[1-9][0-9]*)$",
     "maxLength": MAX_DIGITS + 1,
 }
-"""How a positive decimal is described. The rules also take one that is longer by final zeros."""
+"""The schema of a positive decimal. The field also accepts one made longer by trailing zeros."""
 
-# `.` and `..` are no names: clients remove them from a path before they send it.
+# `.` and `..` are not allowed: clients remove them from a path before they send it.
 NAME_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]+$"
 _NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -50,14 +50,14 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class BrokenRule(NamedTuple):
-    """A rule by its name, and what it asks for."""
+    """The name of a rule, and the message that says what it requires."""
 
     rule: str
     message: str
 
 
 class RuleField(fields.Field[T], Generic[T]):
-    """A field whose errors are named rules: `rules` tells what each one asks for."""
+    """A field whose errors are named rules: `rules` maps each name to its message."""
 
     rules: ClassVar[Mapping[str, str]] = {}
     openapi: ClassVar[Mapping[str, Any]] = {}
@@ -67,7 +67,7 @@ class RuleField(fields.Field[T], Generic[T]):
         self.metadata = {**self.openapi, **self.metadata}
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
-        """The error for a rule; null is of the wrong type wherever it is given."""
+        """The error for a broken rule; null always counts as a wrong type."""
         rule = "type" if key == "null" else key
         message = {"required": "must be given", **self.rules}[rule]
         return ValidationError([BrokenRule(rule, message.format(**kwargs))])
@@ -127,7 +127,7 @@ class Name(Text):
 
 
 def is_name(text: str) -> bool:
-    """True for what can be a client's own name for something."""
+    """True if the text is valid as a client's own name for something."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -197,16 +197,16 @@ class ExactDecimal(RuleField[Decimal]):
 
 
 class QuotedDecimal(ExactDecimal):
-    """The same in a query, where it is a string."""
+    """An ExactDecimal in a query, where it is always a string."""
 
     openapi: ClassVar[Mapping[str, Any]] = {**DECIMAL_TEXT, "examples": ["10"]}
 
 
 class ExactInteger(RuleField[int]):
-    """An integer from `low` to `high`: a JSON number, or digits where `quoted`.
+    """An integer from `low` to `high`: a JSON number, or also a string of digits if `quoted`.
 
-    `100.0` and `1e2` are refused although they are whole: an integer has one spelling, so that
-    what a client writes, logs and repeats is the same text; taking more later breaks nobody.
+    It refuses `100.0` and `1e2` although they are whole: with one spelling, a client writes, logs
+    and repeats the same text. Accepting more spellings later would break nobody.
     """
 
     rules: ClassVar[Mapping[str, str]] = {
@@ -229,7 +229,7 @@ class ExactInteger(RuleField[int]):
             raise self.make_error("type")
         if not _INTEGER.fullmatch(text):
             raise self.make_error("integer")
-        # The length first: int() refuses thousands of digits with an error of its own.
+        # The length comes first: int() raises its own error for thousands of digits.
         if len(text) > MAX_DIGITS or not self._low <= int(text) <= self._high:
             raise self.make_error("range", low=self._low, high=self._high)
         return int(text)
@@ -251,7 +251,7 @@ class OrderId(RuleField[UUID]):
 
 
 def parse_order_id(text: str) -> UUID | None:
-    """The id of an order in its usual form, or None: `UUID` alone takes many other spellings."""
+    """Parse an order's id in its usual form, else None; `UUID` accepts many other spellings."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 

@@ -1,4 +1,4 @@
-"""WebSocket frames as far as the guarded socket has to know them (RFC 6455, section 5.2)."""
+"""The part of WebSocket framing that the guarded socket needs (RFC 6455, section 5.2)."""
 
 _LENGTH_BYTES = {126: 2, 127: 8}
 _MASK_BYTES = 4
@@ -7,7 +7,7 @@ _MASK_BYTES = 4
 class FrameCounter:
     """Counts the frames that begin in a stream of bytes, however it is cut into pieces.
 
-    Nothing is checked: whoever reads the frames themselves ends a stream that is none of frames.
+    It checks nothing: the reader of the frames ends a malformed stream.
     """
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class FrameCounter:
         self._to_skip = 0
 
     def count(self, data: bytes) -> int:
-        """How many frames begin in `data`, which follows what was given before."""
+        """How many frames begin in `data`, the next piece of the stream."""
         begun = at = 0
         while at < len(data):
             if self._to_skip:
@@ -33,7 +33,7 @@ class FrameCounter:
         return begun
 
     def _wanted(self) -> int:
-        """How many bytes of this header are still to come, as far as is known."""
+        """How many bytes of this header are missing, as far as is known yet."""
         if len(self._header) < 2:
             return 2 - len(self._header)
         second = self._header[1]
@@ -48,5 +48,5 @@ def _payload_length(header: bytearray) -> int:
 
 
 def close_frame(code: int) -> bytes:
-    """The frame by which a server closes, without a reason in words."""
+    """A server's close frame with this code and no reason text."""
     return b"\x88\x02" + code.to_bytes(2)

@@ -17,11 +17,11 @@ BUDGET_BYTES = 16 * 1024
 BUDGET_BYTES_PER_S = 256
 BUDGET_FRAMES = 128
 BUDGET_FRAMES_PER_S = 4
-"""A client's pongs, its own pings, and what it says although nobody listens."""
+"""The budgets cover a client's pongs, its own pings, and its messages, which are ignored."""
 
 
 class Budget:
-    """What a client may send: `burst` of it at once, and `per_s` a second after that."""
+    """Limits a client's input: `burst` units at once, refilled by `per_s` a second."""
 
     def __init__(self, burst: int, per_s: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._burst = float(burst)
@@ -31,7 +31,7 @@ class Budget:
         self._at = clock()
 
     def spend(self, count: int) -> bool:
-        """False once more was sent than is allowed."""
+        """Spend `count` units; False if that overdraws the budget."""
         now = self._clock()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_s) - count
         self._at = now
@@ -39,13 +39,13 @@ class Budget:
 
 
 class GuardedSocket:
-    """Stands in for the server's socket where simple-websocket expects it.
+    """Replaces the server's socket for simple-websocket.
 
     simple-websocket takes one short `send` for the whole frame, sends from two threads without a
-    lock, and keeps whatever the client sends. Here a frame is sent whole, one at a time and in
-    bounded time, or the connection ends: with 1013 and `slow` set where the client did not make
-    room for a frame. Input beyond the budgets, of bytes and of frames, is thrown away and `flooded`
-    set.
+    lock, and keeps whatever the client sends. This socket sends each frame whole, one at a time and
+    in bounded time, or ends the connection. It ends with 1013 and sets `slow` if the client makes
+    no room for a frame. It discards input beyond the budgets of bytes and frames, and sets
+    `flooded`.
     """
 
     def __init__(self, raw: socket.socket) -> None:
@@ -66,16 +66,16 @@ class GuardedSocket:
         return self._raw.fileno()
 
     def send(self, data: bytes) -> int:
-        """Send all of it; raises OSError and ends the connection if that can not be done.
+        """Send all of `data`, or end the connection and raise OSError.
 
-        BlockingIOError: the client has read too little within the time for one frame.
+        Raises BlockingIOError if the client reads too little within SEND_TIMEOUT_S.
         """
         with self._sending:
             try:
                 self._send(memoryview(data))
             except OSError as error:
                 self.slow = self.slow or isinstance(error, BlockingIOError)
-                self.close()  # half a frame may be out: nothing that follows would be understood
+                self.close()  # half a frame may be out: the client could not read what follows
                 raise
         return len(data)
 
@@ -93,28 +93,27 @@ class GuardedSocket:
             is_begun = True
 
     def _say_goodbye(self) -> None:
-        """Tell a client that reads too little why it is cut off; it finds that if it reads on.
+        """Send a close frame to a client that reads too little; it gets it if it reads on.
 
-        The kernel wants a third of its buffer to be free before it calls a socket writable, so that
-        there nearly always is room for these four bytes. In the middle of a frame they would be
-        taken for a part of it.
+        The kernel calls a socket writable only when a third of its buffer is free, so these four
+        bytes nearly always fit. In the middle of a frame they would be taken for a part of it.
         """
         self._raw.send(close_frame(CloseReason.TRY_AGAIN_LATER), socket.MSG_DONTWAIT)
 
     def recv(self, size: int) -> bytes:
-        """What the client sent next; empty at its end, or when it has spent a budget."""
+        """The client's next bytes; empty at its end, or when it has overdrawn a budget."""
         data = self._raw.recv(size)
         frames = self._counter.count(data)
         if self._bytes.spend(len(data)) and self._frames.spend(frames):
             return data
         self.flooded = True
-        # Read on: a connection that is closed with unread input is reset, and the reason with it.
+        # Read on: closing with unread input resets the connection, and the reason is lost.
         while self._raw.recv(size):
             pass
         return b""
 
     def close(self) -> None:
-        """End the connection for both sides and wake whoever waits on it; the server closes it."""
+        """Shut down both sides and wake any thread that waits; the server closes the socket."""
         try:
             self._raw.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -124,8 +123,8 @@ class GuardedSocket:
 def limit_waits(sock: socket.socket, *, receive_s: int, send_s: int) -> None:
     """Bound each wait of a blocking socket, in seconds; 0 is no bound.
 
-    Unlike `settimeout` it tells receiving and sending apart, and on a listener it also holds for
-    the connections that are accepted later. A wait that takes longer raises BlockingIOError.
+    Unlike `settimeout` it bounds receiving and sending separately, and a listener passes the bounds
+    on to the connections that it accepts. A wait that takes longer raises BlockingIOError.
     """
     for option, seconds in ((socket.SO_RCVTIMEO, receive_s), (socket.SO_SNDTIMEO, send_s)):
         sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))

@@ -1,6 +1,6 @@
 """How gunicorn serves the API; loaded by `gunicorn --config python:orderengine.api.gunicorn_conf`.
 
-The one module that reads the settings when it is imported: that is what a configuration is for.
+The only module that reads the settings when it is imported, as gunicorn's configuration must.
 """
 
 import signal
@@ -34,15 +34,15 @@ from orderengine.logs import configure_logging, tell_ignored
 IDLE_CONNECTIONS = 1000
 
 SWITCH_S = 0.001
-"""How long a thread may compute while other threads wait. Placing an order waits for a server a
-dozen times, and must not wait for a long list after each of them."""
+"""How long a thread may compute while other threads wait. Placing an order waits for PostgreSQL or
+Redis a dozen times, and must not wait for the thread of a long list after each."""
 
 
 class StructuredLogger(Logger):
-    """gunicorn's lines in the format of all others."""
+    """Writes gunicorn's log lines in the format of all others."""
 
     def setup(self, cfg: Any) -> None:
-        """Hand every line on to the root logger."""
+        """Pass every line on to the root logger."""
         super().setup(cfg)
         configure_logging(cfg.loglevel.upper())
         for log in (self.error_log, self.access_log):
@@ -50,7 +50,7 @@ class StructuredLogger(Logger):
             log.propagate = True
 
     def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
-        """Log a failure; a client that does not take its answer is none."""
+        """Log a failure. A client that does not read its answer is not one."""
         if isinstance(sys.exception(), BlockingIOError):
             self.info("A client did not take its answer in time.")
         else:
@@ -63,7 +63,7 @@ def on_starting(_server: Any) -> None:
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
-    """Give a process that is about to start its row of the counts that all of them share."""
+    """Give a process that is about to start its row of the shared counts."""
     worker.counts = _counts.take_row()
 
 
@@ -74,10 +74,10 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Bound the waits for clients, refuse broken bodies, and tell sockets when this worker ends."""
+    """Bound waits for clients, refuse malformed bodies, end sockets when this worker ends."""
     sys.setswitchinterval(SWITCH_S)
     for listener in worker.sockets:
-        # A thread reads a body, and writes an answer, for as long as the client likes.
+        # Otherwise a slow client holds the thread that reads its body or writes its answer.
         wait_s = reading.REQUEST_TIMEOUT_S
         limit_waits(listener, receive_s=wait_s, send_s=wait_s)
     app = worker.app.wsgi()
@@ -88,18 +88,18 @@ def post_worker_init(worker: Any) -> None:
         updates.tally.share(worker.counts)
     ports = ports_of(app)
     if ports is not None:
-        # A server that is away may take seconds to be found out, and must not keep others waiting.
+        # In a thread: a probe of a server that is down may take seconds.
         threading.Thread(target=tell_what_is_missing, args=[ports.probes], daemon=True).start()
     heap.set_aside()
 
 
 def on_exit(_server: Any) -> None:
-    """Ignore a repeated SIGTERM: the interpreter's own end would take it for a new one, and die."""
+    """Ignore a repeated SIGTERM, which would kill the interpreter while it shuts down."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def worker_exit(server: Any, _worker: Any) -> None:
-    """Do the same in the process that serves."""
+    """Ignore a repeated SIGTERM in the worker process too."""
     on_exit(server)
 
 
@@ -118,7 +118,7 @@ _settings = Settings.from_env()
 _require_host(_settings.host)
 _counts = ProcessCounts(SAMPLES, PROCESSES, GAUGES)
 
-# Nothing listens where nobody has decided who may come in: not even to fail at each request.
+# Raises ConfigurationError, before anything listens, if AUTH must be decided and is not.
 asks_for_keys = _settings.asks_for_keys
 
 bind = _bind(_settings.host, _settings.port)
@@ -130,10 +130,10 @@ worker_connections = connections_within_limit(
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15
 control_socket_disable = True
-# Set here, so that FORWARDED_ALLOW_IPS of another service changes nothing: PROXY_HOPS says whom a
-# proxy speaks for.
+# Set here, so that the environment's FORWARDED_ALLOW_IPS has no effect: PROXY_HOPS says which
+# proxies to trust.
 forwarded_allow_ips = "127.0.0.1,::1"
-# Python waits without limit for a peer that does not take a file, whatever the socket's time-out.
+# Python's sendfile waits without limit for a slow peer, whatever the socket's timeout.
 sendfile = False
 limit_request_line = reading.MAX_LINE_BYTES
 limit_request_fields = MAX_HEADERS

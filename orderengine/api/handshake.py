@@ -13,7 +13,7 @@ _HANDSHAKE = {"HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY"}
 
 
 def handshake_refusal() -> Response | None:
-    """What keeps this request from becoming a WebSocket: simple-websocket would answer with 500."""
+    """The refusal (400, 426) of a bad handshake, or None; simple-websocket would answer 500."""
     headers = request.headers
     connection = headers.get("Connection", "").lower().split(",")
     is_upgrade = (
@@ -42,7 +42,7 @@ def handshake_refusal() -> Response | None:
 
 
 def origin_refusal(allowed: frozenset[str]) -> Response | None:
-    """What keeps other sites' pages from opening sockets with a browser of somebody who may."""
+    """The refusal (403) of a foreign Origin, or None: prevents cross-site WebSocket hijacking."""
     origin = request.headers.get("Origin")
     own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
     if origin is None or origin in own | allowed:
@@ -52,10 +52,9 @@ def origin_refusal(allowed: frozenset[str]) -> Response | None:
 
 
 def prepare_handshake(environ: dict[str, Any]) -> None:
-    """Leave simple-websocket the socket to use and the few headers that it needs.
+    """Give simple-websocket the guarded socket, and only the few headers that it needs.
 
-    It would accept compression from any client that offers it, and fail on headers which have
-    nothing to do with it.
+    Otherwise it would accept any offer of compression, and fail on unrelated headers.
     """
     for name in [name for name in environ if name.startswith("HTTP_")]:
         if name not in _HANDSHAKE:

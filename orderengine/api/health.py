@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Liveness and readiness of a web process."""
 
 import structlog
 
@@ -56,7 +56,7 @@ def get_readiness() -> Document:
 
 
 def tell_what_is_missing(probes: Probes) -> None:
-    """Log what a web process lacks when it starts: before the first request nothing else would."""
+    """Log missing dependencies at start: nothing else does before the first request."""
     fault = probes.database_fault()
     if fault is not None:
         log.warning("not_ready", setting="DATABASE_URL", error=fault.detail + libpq_note())

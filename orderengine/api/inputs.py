@@ -1,4 +1,4 @@
-"""From a request to checked values, or to one refusal that names everything that is wrong."""
+"""Validates a request: returns checked values, or raises one refusal with every broken rule."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern":
 _KEY = re.compile(f"[!-~]{{1,{MAX_KEY}}}")
 
 MAX_REPORTED = 20
-"""Known fields come first, so that only a flood of unknown ones is cut short."""
+"""The most rules that a refusal names. Known fields come first: only unknown ones are cut."""
 
 
 def read_key(request: Request) -> str | None:
-    """The Idempotency-Key, taken as it is, or None; raises Refused."""
+    """The Idempotency-Key, unchanged, or None; raises Refused (400) if it is malformed."""
     key = request.headers.get(KEY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         message = f"must be 1 to {MAX_KEY} visible ASCII characters"
@@ -64,7 +64,7 @@ def load(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
     violations = [Violation(name, *rule) for name in known for rule in broken.get(name, ())]
     unknown = [name for name in raw if name not in known]
     for name in unknown:
-        # The first unknown field alone is told which fields there are.
+        # Only the first unknown field's message lists the known fields.
         listed = f"; the fields are: {', '.join(known)}" if name == unknown[0] else ""
         violations.append(Violation(shown(name), "unknown", f"is not a field here{listed}"))
     raise refusal(violations)

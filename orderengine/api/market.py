@@ -1,4 +1,4 @@
-"""The market as the engine sees it: what can be traded, and what the venues would give."""
+"""The market as the engine sees it: the instruments, and the venues' quotes."""
 
 from flask import request
 

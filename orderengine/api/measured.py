@@ -1,4 +1,4 @@
-"""What the workers measured together, as Prometheus' families."""
+"""The measurements of all workers, as Prometheus metric families."""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,7 +20,7 @@ HISTOGRAMS = (
 
 
 def measured(prefix: str, counts: Counts) -> Iterator[Metric]:
-    """The histograms, attempts and quotes; without labels where nothing was counted yet."""
+    """The histograms, attempts and quotes; a family has no sample before the first count."""
     for counter, name, label, text in HISTOGRAMS:
         family = HistogramMetricFamily(f"{prefix}_{name}", text, labels=(label,))
         for value, held in sorted(_by_first(counts, counter).items()):
@@ -71,5 +71,5 @@ def _cumulative(held: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[
 
 
 def _sum_s(counter: Counter, held: Mapping[str, int]) -> float | None:
-    # A histogram of what may be negative has no sum: it would not only grow.
+    # A histogram of values that may be negative has no sum, because a sum must only grow.
     return None if counter is Counter.SLIPPAGE else held.get(SUM, 0) / 1000

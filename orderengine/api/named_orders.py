@@ -1,6 +1,6 @@
-"""Orders by the names that their clients have given them.
+"""Orders by their clients' own names.
 
-The name is in the query: in a path it could be taken for another part of one.
+The name is in the query: in a path it could be taken for another part of the path.
 """
 
 from flask import Blueprint, request

@@ -43,7 +43,7 @@ BEHIND_THE_GATE = (
     ErrorCode.RATE_LIMITED,
     ErrorCode.STORAGE_UNAVAILABLE,
 )
-"""What any view can answer that needs to know who asks."""
+"""The errors that every view with authentication can answer."""
 
 DESCRIPTION = """Market orders over REST, followed as they are executed.
 
@@ -88,7 +88,7 @@ class ApiBlueprint(Blueprint):
     """A blueprint whose views read their input themselves and declare it here."""
 
     def problems(self, *codes: ErrorCode) -> Callable[[View], View]:
-        """Declare the errors of a view, beside those that any view behind the gate has."""
+        """Declare the errors that a view can answer."""
         by_status: dict[int, list[ErrorCode]] = {}
         for code in codes:
             by_status.setdefault(EXAMPLES[code].status, []).append(code)
@@ -131,12 +131,12 @@ class ApiBlueprint(Blueprint):
 
 
 class ProblemApi(Api):
-    """The API with one form of error: flask-smorest's own is never answered nor described."""
+    """The API with one error format: flask-smorest's own is neither answered nor described."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     def handle_http_exception(self, error: HTTPException) -> Response:
-        """Answer as every other error is answered."""
+        """Answer with a problem document, like every other error."""
         return http_problem(error)
 
 
@@ -156,7 +156,7 @@ class _Open(BasePlugin):
 
 
 def describe(app: Flask, *, asks_for_keys: bool) -> ProblemApi:
-    """Serve `/openapi.json` for the blueprints that are registered with what this returns."""
+    """Serve `/openapi.json` for the blueprints that are registered with the returned API."""
     app.config.update(
         API_TITLE="orderengine",
         API_VERSION="1",

@@ -1,4 +1,4 @@
-"""Orders: take one in, and read what became of them."""
+"""Orders: accept one, and read orders and their events."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,7 +60,7 @@ blueprint = ApiBlueprint(
 
 
 class OrderConverter(BaseConverter):
-    """The last part of a path to an order: anything but `execute`, which takes another method."""
+    """The order's id in a path: any segment but `execute`, which has its own view and method."""
 
     regex = r"(?!execute\Z)[^/]+"
     part_isolating = True
@@ -112,7 +112,7 @@ REFUSALS = (
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
     ErrorCode.NOTIONAL_LIMIT,
 )
-"""Why an order may not be taken in."""
+"""The errors that can answer a new order."""
 
 
 @blueprint.post("/execute")
@@ -189,7 +189,7 @@ def get_orders() -> Response:
     cursor = wanted.pop("cursor", None)
     before = None if cursor is None else place_of(lists, client_id, cursor)
     orders, end = list_orders(lists, OrderFilter(client_id, before=before, **wanted))
-    # The document is the answer already: to copy it by its schema takes longer than all the rest.
+    # Not dumped by its schema: copying the page takes longer than all the rest.
     return jsonify(page_document(orders, client_id, end))
 
 
@@ -238,7 +238,7 @@ def get_events(order_id: str) -> Document:
 
 
 def known_order_id(text: str) -> UUID:
-    """The id of an order; raises Refused (404) for what has not the form of one."""
+    """Parse the id of an order; raises Refused (404) if it is malformed."""
     order_id = parse_order_id(text)
     if order_id is None:
         raise order_not_found()
@@ -247,7 +247,7 @@ def known_order_id(text: str) -> UUID:
 
 @blueprint.after_request
 def _count_refusals(answer: Response) -> Response:
-    # Whoever refused it, the gate and the limits included.
+    # Counts every refusal, including those by the gate and the limits.
     if (
         request.endpoint == f"{blueprint.name}.{execute_order.__name__}"
         and answer.status_code >= 400
@@ -276,7 +276,7 @@ def order_not_found() -> Refused:
 
 
 def _require_room(ports: "WebPorts", key: str | None) -> None:
-    """Refuse a new order beyond the limits; one that was accepted under its key is none."""
+    """Enforce limits on new orders. A replay of an accepted key is not a new order."""
     client_id = current_caller().client_id
     refusal = _refusal(ports, client_id)
     if refusal and not (key and ports.orders.accepted_before(client_id, key)):

@@ -1,4 +1,4 @@
-"""The live page: files without a build step, and what the browser is allowed to do with them."""
+"""Serves the live page: static files without a build step, under a content security policy."""
 
 import re
 
@@ -46,17 +46,17 @@ def _restrict(answer: Response) -> Response:
 def content_policy(host: str) -> str:
     """What the page may load: files and sockets of this host, and nothing inline.
 
-    Browsers before 2023 do not count sockets as `'self'`, so the host is named too, unless its
-    text would add to the policy.
+    Browsers before 2023 do not count sockets as `'self'`, so the policy also names the host, unless
+    the host's text could change the policy.
     """
     sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
     return _POLICY.format(connect=f"'self'{sockets}")
 
 
 def _file(name: str) -> Response:
-    # The types are named here because those of the machine may be anything, and nosniff holds.
+    # Set here: the system's table of types may be wrong, and nosniff forbids browsers to guess.
     suffix = name[name.rfind(".") :] if "." in name else ""
     answer = send_from_directory(STATIC_DIR, name, mimetype=_TYPES.get(suffix, "text/plain"))
-    # Kept by the browser, and asked about each time: a new release is seen at once.
+    # The browser revalidates its copy each time, so that a new release shows at once.
     answer.headers["Cache-Control"] = "no-cache"
     return answer

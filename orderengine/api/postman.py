@@ -13,9 +13,9 @@ from orderengine.logs import configure_logging
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 NAMED = {"clientOrderId": "{{client_order_id}}"}
 SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10", **NAMED}
-"""What the parameters that have to be given are filled with."""
+"""Example values of parameters, by name."""
 
-# Each order gets a name of its own, and after it its id is at hand for the requests that follow.
+# Each order gets a new name, and its id is kept in a variable for the requests that follow.
 NAME_ORDER = [
     "pm.collectionVariables.set('client_order_id', pm.variables.replaceIn('{{$guid}}'));",
 ]
@@ -107,7 +107,7 @@ def _request(path: str, method: str, operation: Document) -> Document:
 
 
 def _tests(spec: Mapping[str, Any], operation: Document) -> list[str]:
-    """What has to hold of an answer: a status that is described, and all that it always has."""
+    """Tests of an answer: a described status, a request id, and every required field."""
     good = [status for status in operation["responses"] if status.startswith("2")]
     fields = next(filter(None, (_always(spec, operation["responses"][each]) for each in good)), [])
     lines = [
@@ -124,7 +124,7 @@ def _tests(spec: Mapping[str, Any], operation: Document) -> list[str]:
 
 
 def _always(spec: Mapping[str, Any], answer: Document) -> list[str]:
-    """The fields that every JSON answer of this kind has."""
+    """The required fields of a JSON answer of this kind."""
     schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
     name = schema.get("$ref", "").rpartition("/")[2]
     required: list[str] = spec["components"]["schemas"].get(name, {}).get("required", [])
@@ -142,5 +142,5 @@ def _parameter(described: Mapping[str, Any]) -> Document:
 
 
 if __name__ == "__main__":
-    configure_logging("ERROR")  # nothing is connected, which is no news here
+    configure_logging("ERROR")  # the application here is connected to nothing on purpose
     Path(sys.argv[1]).write_text(collection_text(), "utf-8")

@@ -1,4 +1,4 @@
-"""Counts that the web processes behind one port share, so that any of them can tell the sum."""
+"""Counts that the web processes behind one port share, so that any of them can report the sum."""
 
 import mmap
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ SAMPLES = (
     *(Sample(Counter.REFUSALS, code) for code in ErrorCode),
     *(Sample(Counter.SOCKETS_CLOSED, end) for end in SocketEnd),
 )
-"""All that a web process counts."""
+"""Every sample that a web process counts."""
 
 GAUGES = (Sample(Counter.OPEN_SOCKETS),)
 
@@ -36,9 +36,9 @@ class ProcessCounts:
     """A table in shared memory: a column for each sample, a row for each process.
 
     The master makes it before it forks, and hands out and takes back the rows; each process writes
-    its own row alone. The next process goes on in the row of one that has ended, so that a sum
-    never falls. `gauges` are the samples that end with their process, such as open sockets.
-    `processes` is how many rows there are.
+    only its own row. A new process continues in the row of one that has ended, so that a sum never
+    falls. `gauges` are the samples that are reset when their process ends, such as open sockets.
+    `processes` is the number of rows.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class ProcessCounts:
         return Row(self, self._free.pop()) if self._free else None
 
     def give_back(self, row: "Row") -> None:
-        """Take back the row of a process that has ended: its gauges end, its counters stay."""
+        """Take back the row of a process that has ended: reset its gauges, keep its counters."""
         for sample in self._gauges:
             self._cells[self._at(row.number, self._columns[sample])] = 0
         self._free.append(row.number)
 
     def add(self, row: int, sample: Sample, by: int) -> bool:
-        """Add to a cell; False for a sample without a column. One thread at a time for each row."""
+        """Add to a cell; False for a sample without a column. One thread at a time per row."""
         column = self._columns.get(sample)
         if column is None:
             return False

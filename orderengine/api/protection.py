@@ -1,4 +1,4 @@
-"""What holds for every request: rates, the headers of every answer, and whom a proxy speaks for."""
+"""Protection of every request: rate limits, known hosts, trusted proxies, security headers."""
 
 from ipaddress import IPv4Address, ip_address, ip_network
 from urllib.parse import urlsplit
@@ -12,13 +12,13 @@ from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, problem
 from orderengine.execution.limits import WINDOW_S, Allowance
 
 ALWAYS_FREE = "/livez"
-"""A host asks it to know whether the process lives; nothing is looked at for it."""
+"""The liveness probe has no rate limit: it costs nothing."""
 
 FILES = frozenset({"page.get_page", "page.get_static"})
-"""Loading the page asks for some thirty files at once, which must not cost it its first data."""
+"""Counted separately: a page load requests some thirty files just before its first data."""
 
 HSTS = "max-age=31536000"
-# What is answered here is data: nothing may be loaded, run or framed because of it.
+# Answers are data: a browser must not load, run or frame anything because of them.
 POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 SECURE_HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -29,14 +29,14 @@ SECURE_HEADERS = {
 
 
 def trust_proxies(app: Flask, hops: int) -> None:
-    """Believe what the last `hops` proxies say of the client's address and scheme, and no other."""
+    """Take the client's address and scheme from the last `hops` proxies, and from no others."""
     if hops:
         fixed = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = fixed  # type: ignore[method-assign]
 
 
 def refuse_foreign_names(app: Flask, known: frozenset[str] | None) -> None:
-    """Serve nobody who asks for another name than loopback's or a known one; None is any name."""
+    """Refuse a Host that is neither loopback nor known; if `known` is None, serve any Host."""
 
     def check() -> Response | None:
         name = _host_name(request.host)
@@ -56,9 +56,9 @@ def _host_name(host: str) -> str:
 
 
 def limit_addresses(app: Flask) -> None:
-    """Refuse an address that asks too often, before anything is looked up for it.
+    """Limit the request rate of an address, before anything is looked up for it.
 
-    The files of the page are counted by themselves, up to the same limit.
+    The files of the page are counted separately, with the same limit.
     """
 
     def check() -> Response | None:
@@ -71,7 +71,7 @@ def limit_addresses(app: Flask) -> None:
 
 
 def counted_address(address: str) -> str:
-    """Whose requests are counted together: of IPv6 a network of 64 bits, which is one host's."""
+    """The address to count requests by; for IPv6 its /64 network, which belongs to one host."""
     try:
         known = ip_address(address)
     except ValueError:
@@ -82,7 +82,7 @@ def counted_address(address: str) -> str:
 
 
 def limit_keys(app: Flask) -> None:
-    """Refuse a key that is used too often."""
+    """Limit the request rate of a key."""
 
     def check() -> Response | None:
         key_id = g.caller.key_id if "caller" in g else None
@@ -93,7 +93,7 @@ def limit_keys(app: Flask) -> None:
 
 
 def secure_answers(app: Flask) -> None:
-    """Set the headers that browsers keep to, where a view has not set its own."""
+    """Set the security headers that a view has not set itself, and those of the rate limit."""
 
     def secure(answer: Response) -> Response:
         headers = answer.headers

@@ -1,8 +1,7 @@
-"""gunicorn's threaded worker, which gives a request a thread once its head has come.
+"""A gunicorn worker that gives a request a thread only once its whole head has arrived.
 
-gunicorn gives a thread to whoever has sent a byte, for as long as another one comes from time to
-time: as many such clients as there are threads keep everybody else out (RFC 9112, section 9.5; the
-attack is known as slowloris).
+gunicorn gives a client a thread at its first byte, for as long as bytes keep trickling in. As many
+such clients as there are threads keep everybody else out (slowloris; RFC 9112, section 9.5).
 """
 
 import math
@@ -23,10 +22,10 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 from orderengine.api.closing import READ_BYTES, ClosingWorker
 
 REQUEST_TIMEOUT_S = 10
-"""For the head of a request, and then for its body."""
+"""The time limit for the head of a request, and again for its body."""
 
 REST_S = 0.05
-"""For what is left of a body that no view has read, before the answer."""
+"""The time limit for the rest of a body that the view has not read, before the answer."""
 
 _END = b"\r\n\r\n"
 _MERE_LF = re.compile(rb"(?<!\r)\n")
@@ -53,7 +52,7 @@ DECISIVE_HEADERS = (
     "Sec-WebSocket-Key",
     "Sec-WebSocket-Version",
 )
-"""Headers of which one value decides. Two values would be joined to one that nobody sent.
+"""Headers that may be given once only: two values would be joined to one that nobody sent.
 
 gunicorn itself refuses two of Content-Length, Content-Type and Host.
 """
@@ -61,14 +60,13 @@ _DECISIVE = {name.upper(): name for name in DECISIVE_HEADERS}
 
 
 class RepeatedHeader(InvalidHeader):
-    """A header that decides about the request is given twice; `hdr` is its name."""
+    """One of DECISIVE_HEADERS is given twice; `hdr` is its name."""
 
 
 class TimedUnreader(SocketUnreader):
-    """Reads from a client that has `REQUEST_TIMEOUT_S` from `begin` on.
+    """Reads from a client until `REQUEST_TIMEOUT_S` after `begin`, then raises RequestTimedOut.
 
-    That is looked at before each read, which itself waits no longer than its socket does. Raises
-    RequestTimedOut.
+    It checks the deadline before each read; the socket's own timeout bounds a read.
     """
 
     def __init__(self, sock: socket.socket, parser: Any) -> None:
@@ -77,7 +75,7 @@ class TimedUnreader(SocketUnreader):
         self._until = math.inf
 
     def begin(self) -> None:
-        """Count from now."""
+        """Start the time limit."""
         self._until = time.monotonic() + REQUEST_TIMEOUT_S
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -87,17 +85,17 @@ class TimedUnreader(SocketUnreader):
                 data: bytes = super().chunk(size_hint)
                 return data
         if self._parser.mesg:
-            # Where on this connection a next request would begin is not known.
+            # The start of a next request on this connection is unknown.
             self._parser.mesg.force_close()
         raise RequestTimedOut
 
 
 class ReadingWorker(ClosingWorker):
-    """Has its loop read the heads of requests."""
+    """Reads the heads of requests in its loop."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Whose head has begun, the oldest first: until when it must be there, and what is.
+        # Connections whose head has begun, oldest first: its deadline, and its bytes so far.
         self._begun: dict[Any, tuple[float, bytearray]] = {}
         self._serving = threading.local()
 
@@ -105,7 +103,7 @@ class ReadingWorker(ClosingWorker):
         """Wait for a request of a new client, or read the one that has begun."""
         conn.sock.settimeout(0)
         if conn.initialized or conn.data_ready:
-            # Some of it may have been read together with the request before.
+            # The parser may have read part of it with the previous request.
             buffered = conn.parser.unreader.take_buffered() if conn.initialized else b""
             self._begin_to_read(conn, bytearray(buffered))
             return
@@ -114,20 +112,20 @@ class ReadingWorker(ClosingWorker):
             self.pending_conns.append(conn)
 
     def handle(self, conn: Any) -> Any:
-        """Serve a request whose head is there, in a thread."""
+        """Serve a request whose head is complete, in a thread."""
         self._serving.conn = conn
         conn.parser.unreader.begin()
         return super().handle(conn)
 
     def load_wsgi(self) -> None:
-        """Load the application, whose answers tell whether the connection can be used again."""
+        """Load the application, wrapped so that an unread body closes the connection."""
         super().load_wsgi()
         self.wsgi: Any = partial(self._answer, self.app.wsgi())
 
     def _answer(self, app: Any, environ: dict[str, Any], start_response: Any) -> Any:
-        """Ask the application; what it has left of a body must be there, or nothing follows.
+        """Call the application; close the connection unless the rest of the body is there.
 
-        gunicorn has promised by then that something may, and has a thread wait five seconds for it.
+        gunicorn has already promised keep-alive, and a thread would wait five seconds for the rest.
         """
         _refuse_repeated(self._serving.conn.parser.mesg.headers)
         answer = app(environ, start_response)
@@ -142,10 +140,10 @@ class ReadingWorker(ClosingWorker):
         return answer
 
     def murder_pending(self) -> None:
-        """Close the connections that had their time."""
+        """Close the connections whose time is up."""
         now = time.monotonic()
         if not self.alive:
-            # As gunicorn does with those that it has served before: else it would stop later.
+            # As gunicorn does with kept-alive connections: otherwise it would stop later.
             for conn in self.pending_conns:
                 conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
             for conn, (until, head) in self._begun.items():
@@ -157,18 +155,18 @@ class ReadingWorker(ClosingWorker):
                 break
             if self._begun[oldest][1].strip(b"\r\n"):
                 self._refuse(oldest, RequestTimedOut())
-            else:  # the end of a line, which some send after a body
+            else:  # an end of line, which some clients send after a body
                 self.let_go(oldest)
 
     def let_go(self, conn: Any) -> None:
-        """Close a connection that the loop waits for."""
+        """Close a waiting connection."""
         self._begun.pop(conn, None)
         super().let_go(conn)
 
     def waiting(self) -> dict[Any, float]:
-        """Of each kind of connection that the loop waits for, the one silent for longest.
+        """For each kind of waiting connection, the one idle longest, with the time it went idle.
 
-        Whoever has begun a head counts as silent since its first byte.
+        A connection that has begun a head counts as idle since its first byte.
         """
         longest = super().waiting()
         for conn, (until, _) in self._begun.items():
@@ -187,7 +185,7 @@ class ReadingWorker(ClosingWorker):
             self._read(conn, conn.sock)
 
     def _listens(self, conn: Any, callback: Callable[[Any, Any], None]) -> bool:
-        """Have the poller tell when a client is heard of; without one, it is let go."""
+        """Watch a connection for input; if the poller can not, close it and return False."""
         try:
             self.poller.register(conn.sock, EVENT_READ, partial(callback, conn))
         except (OSError, KeyError, ValueError) as error:
@@ -215,7 +213,7 @@ class ReadingWorker(ClosingWorker):
             self._hand_over(conn, head)
 
     def _hand_over(self, conn: Any, head: bytearray) -> None:
-        """Give a connection a thread, and what was read of it back to its parser."""
+        """Queue a connection for a thread, and give its parser back what was read."""
         if not conn.initialized:
             conn.data_ready = True
             conn.init()
@@ -244,15 +242,15 @@ def _refuse_repeated(headers: Iterable[tuple[str, str]]) -> None:
 
 
 def head_size(head: bytearray) -> int:
-    """The bytes of a head, of which some may be missing, without those of a body after it."""
+    """The size of a head, complete or not, without the bytes of a body after it."""
     end = head.find(_END)
     return len(head) if end < 0 else end
 
 
 def is_read(head: bytearray) -> bool:
-    """Whether a parser will say something of it without waiting for more.
+    """True if the parser can accept or refuse it without waiting for more bytes.
 
-    It does of a first line that is too long, and of one that ends with a mere LF.
+    It refuses a first line that is too long, and a line that ends with a mere LF, at once.
     """
     begun = head[2:] if head.startswith(b"\r\n") else head
     line = begun[: MAX_LINE_BYTES + 2]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def new_order(wanted: dict[str, Any]) -> NewOrder:
-    """What this request asks for, from checked values."""
+    """The order that this request asks for, from checked values."""
     client_id, request_id = current_caller().client_id, current_request_id()
     return NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
 
@@ -26,7 +26,7 @@ def new_order(wanted: dict[str, Any]) -> NewOrder:
 def find_repeated(
     ports: "WebPorts", body: dict[str, Any], key: str | None
 ) -> tuple[NewOrder, Accepted] | None:
-    """If the order of a refused body was accepted before: that order and its first answer.
+    """The order of a refused body, and its first answer, if it was accepted before; else None.
 
     Raises Refused if the body breaks a rule that does not depend on the instruments.
     """

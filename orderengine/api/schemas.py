@@ -1,4 +1,4 @@
-"""The shapes of requests: what is checked, and what the documentation says of it."""
+"""The schemas of requests: they validate the input, and the API description shows them."""
 
 import functools
 from collections.abc import Callable
@@ -33,7 +33,7 @@ DEFAULT_PAGE = 20
 MAX_PAGE = 100
 MAX_SEQ = 2**31 - 1
 VISIBLE = {"minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[!-~]+$"}
-"""What every symbol keeps to: `instruments.SYMBOL`."""
+"""The form of every symbol, as in `instruments.SYMBOL`."""
 SYMBOLS_LISTED = 30
 
 
@@ -195,7 +195,7 @@ class RepeatedOrderSchema(OrderRequestSchema):
 
 @functools.cache
 def order_schema(instruments: Instruments) -> OrderRequestSchema:
-    """The schema of an order, made once: marshmallow copies every field for each one anew."""
+    """The schema of an order, cached: marshmallow copies every field for each new instance."""
     return OrderRequestSchema(instruments)
 
 

@@ -1,6 +1,6 @@
-"""gunicorn's threaded worker, which refuses what is no proper HTTP as the API refuses anything.
+"""A gunicorn worker that answers malformed HTTP with the API's problem documents.
 
-The application never sees such a request, or finds out only when it reads the body.
+The application never sees such a request, or notices only when it reads the body.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def _bad(detail: str) -> _Refusal:
 _DEFECT = (500, ErrorCode.INTERNAL_ERROR, "the request failed inside the service")
 _CHUNKS = _bad("the body is not sent in well-formed chunks")
 
-# The server's own texts repeat the request; these do not.
+# gunicorn's own texts repeat the request; these do not.
 _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     BaseException: _DEFECT,
     ParseException: _bad("the request is no proper HTTP"),
@@ -100,14 +100,14 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
         ErrorCode.UNSUPPORTED_TRANSFER_CODING,
         "no other transfer coding than chunked is taken",
     ),
-    # What the application answers, and not what the client asks.
+    # Faults of the application's answer, not of the request.
     InvalidResponseHeader: _DEFECT,
     InvalidResponseHeaderName: _DEFECT,
 }
 
 
 def refusal(error: Exception) -> Response:
-    """The answer to a request that can not be served because of what the server raised."""
+    """The answer to a request for which gunicorn raised this error."""
     if isinstance(error, RepeatedHeader):
         return problem(*_bad(f"{error.hdr} must be given once only"))
     kind = next(kind for kind in type(error).__mro__ if kind in _REFUSALS)
@@ -115,15 +115,15 @@ def refusal(error: Exception) -> Response:
 
 
 def refuse_body(error: ParseException) -> Response:
-    """The same where a view found out while it read the body."""
+    """The answer if a view met the error while it read the body."""
     if not isinstance(error, RequestTimedOut):
-        # Where on this connection a next request would begin is not known.
+        # The start of a next request on this connection is unknown.
         request.environ["wsgi.input"].reader.req.force_close()
     return refusal(error)
 
 
 class ProblemWorker(CapacityWorker):
-    """Logs what it refuses as gunicorn does, and answers it as the application would."""
+    """Logs its refusals like gunicorn, and answers them like the application."""
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve a request of a known version; gunicorn takes any that begins with HTTP/1."""
@@ -132,7 +132,7 @@ class ProblemWorker(CapacityWorker):
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Refuse what can not be served; a client that has left is no error."""
+        """Answer a failed request with a problem document, if the client is still there."""
         request_id = uuid4().hex
         with bound_contextvars(request_id=request_id):
             if isinstance(exc, RequestTimedOut):
@@ -140,8 +140,8 @@ class ProblemWorker(CapacityWorker):
             else:
                 super().handle_error(req, _Nobody(), addr, exc)
         if req is not None and req.body.failed:
-            # What a view left of the body was read after the answer: another one would be taken
-            # for that of the next request.
+            # The error came after the answer, in the rest of the body: a second answer would be
+            # taken for that of the next request.
             return
         try:
             util.write_nonblock(client, _raw(refusal(exc), request_id))
@@ -150,7 +150,7 @@ class ProblemWorker(CapacityWorker):
 
 
 class _Nobody:
-    """Takes gunicorn's own answer, a page of text, in the place of the client."""
+    """Stands in for the client, and discards gunicorn's own answer, a page of text."""
 
     def gettimeout(self) -> float:
         return 0.0

@@ -1,4 +1,4 @@
-"""The body of a request as JSON, read strictly: what two parsers could read differently is refused.
+"""Reads the JSON body of a request strictly: refuses a text that parsers could read differently.
 
 Numbers stay the text that the client wrote, so that no amount ever passes through a float.
 """
@@ -29,7 +29,7 @@ _SHOWN_LENGTH = 40
 class JsonNumber:
     """A number exactly as the client wrote it.
 
-    It is no `str`, because a quoted "10" and a bare 10 differ in type.
+    It is not a `str`, because a quoted "10" and a bare 10 differ in type.
     """
 
     literal: str
@@ -86,7 +86,7 @@ def _check_headers(request: Request) -> None:
 
 def _read_body(request: Request) -> bytes:
     # One byte beyond the limit tells a body that is too long from one that just fits: a chunked
-    # body announces no length, and the stream silently ends where the maximum is reached.
+    # body announces no length, and the stream ends silently at the maximum.
     request.max_content_length = MAX_BODY_BYTES + 1
     raw = bytearray()
     try:

@@ -1,4 +1,4 @@
-"""Turns: so many requests of one kind at once, a few that wait, and no more."""
+"""Turns: bound how many requests of one kind run at once, and how many wait."""
 
 import itertools
 import threading
@@ -13,14 +13,14 @@ from flask import Flask, current_app
 from orderengine.api.errors import ErrorCode, Refused
 
 AT_ONCE = 1
-"""Lists that a process reads and writes at once: writing one keeps its only processor busy."""
+"""Lists that a process reads and writes at once: writing one keeps the processor busy."""
 WAITING = 7
 WAIT_S = 0.5
 REST_FACTOR = 5
-"""Lists in a row take a sixth of the process's time: the rest is for placing orders."""
+"""Consecutive lists take at most a sixth of the process's time, unless the rest is cut short."""
 LONGEST_REST_S = 0.2
 RETRY_AFTER_S = (1, 2, 3)
-"""In turn: those who are refused together must not come back together, to be refused again."""
+"""Used in turn, so that clients refused together do not come back together."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,10 +28,10 @@ _EXTENSION = "orderengine.turns"
 
 
 class Turns:
-    """Lets `at_once` in, has `waiting` more wait for `wait_s` seconds, and refuses the others.
+    """Runs `at_once` requests, has `waiting` more wait for `wait_s` seconds, refuses the others.
 
-    Whoever waits has a thread of the server, which placing an order must find free. After a turn
-    the next one begins only when the process had time for others.
+    Few may wait, because each holds a thread of the server, and placing an order needs one too. The
+    process rests between two turns, so that other requests get time.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ def register_turns(app: Flask, turns: Turns) -> None:
 
 
 def in_turn(view: Callable[P, R]) -> Callable[P, R]:
-    """Make a view, and all that is done with what it returns, hold a turn."""
+    """Make a view hold a turn, including all decorators below this one."""
 
     @wraps(view)
     def held(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -40,7 +40,7 @@ CLOSE_TIMEOUT_S = 1.0
 SERVER_OPTIONS = {"ping_interval": 25, "max_message_size": 1024}
 
 PEER_GONE = (ConnectionClosed, ProtocolError, OSError)
-"""What sending raises once the client has closed, or is no longer there."""
+"""The errors that sending raises once the client has closed, or is gone."""
 
 
 log = structlog.get_logger(__name__)
@@ -48,9 +48,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How many sockets a process has at most, how many of them one client (0: all), and for whom.
+    """The most sockets of a process, and of one client in it (0: no limit of its own).
 
-    `origins` are other sites whose pages may open sockets; this service's own may anyway.
+    `origins` are other sites whose pages may open sockets; pages of this service always may.
     """
 
     sockets: int
@@ -64,15 +64,15 @@ class SocketEnd(StrEnum):
     ENDED = "ended"
     """After the last event of its order."""
     GONE = "gone"
-    """The client closed it, or is no longer there."""
+    """The client closed it, or is gone."""
     SLOW = "slow"
     """The client read nothing for too long, or fell too far behind its orders."""
     FLOODED = "flooded"
-    """The client said too much."""
+    """The client sent too much."""
     REVOKED = "revoked"
-    """The key of the client opens nothing any more."""
+    """The client's key was revoked."""
     RESTART = "restart"
-    """This process goes down; the client goes on at another."""
+    """This process shuts down; the client reconnects to another."""
 
 
 _CODES = {
@@ -87,7 +87,7 @@ _CODES = {
 class Updates:
     """The sockets of this process: `open` now, and at most `limit`.
 
-    `draining` is asked twice a second by every socket: true means that the server is going down.
+    Every socket calls `draining` twice a second: True means that the server shuts down.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Updates:
         self._lock = Lock()
 
     def admit(self) -> Response | None:
-        """Refuse what can not be served while an HTTP answer is still possible."""
+        """Check a handshake, and refuse it while an HTTP answer is still possible."""
         if request.path != PATH:
             return None
         refusal = handshake_refusal() or origin_refusal(self._origins)
@@ -121,7 +121,7 @@ class Updates:
         return None
 
     def release(self, _: BaseException | None = None) -> None:
-        """Give back the slot of this request, whatever became of it."""
+        """Give back the slot of this request, if it has one."""
         client_id = g.pop("socket_slot", None)
         if client_id is not None:
             self.give_back(client_id)
@@ -131,11 +131,11 @@ class Updates:
         with self._lock:
             self.open -= 1
             self._open_by_client[client_id] -= 1
-            self._open_by_client += Multiset()  # drops those that have none any more
+            self._open_by_client += Multiset()  # drops clients that have none any more
         self.tally.count(Counter.OPEN_SOCKETS, by=-1)
 
     def serve(self, ws: Any) -> None:
-        """Send the updates to one client and part from it; `ws` is simple-websocket's server."""
+        """Send the updates to one client, then close; `ws` is simple-websocket's server."""
         with _parting(ws):
             ws.close(self._send_counted(ws, g.wanted))
 
@@ -144,7 +144,7 @@ class Updates:
         try:
             end = self._send(ws, wanted)
         finally:
-            if ws.sock.slow:  # whichever thread has noticed
+            if ws.sock.slow:  # noticed by this thread or by the one that reads
                 end = SocketEnd.SLOW
             with self._lock:
                 self.closed[end] += 1
@@ -152,7 +152,7 @@ class Updates:
         return _CODES[end]
 
     def take_slot(self, client_id: str) -> None:
-        """Raises Refused when no more sockets are served, or no more to this client."""
+        """Take a slot; raises Refused if the process (503) or the client (429) has none left."""
         with self._lock:
             is_full = self.open >= self.limit
             has_enough = 0 < self.per_client <= self._open_by_client[client_id]
@@ -172,7 +172,7 @@ class Updates:
         raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
 
     def follow(self, wanted: Wanted) -> Follower:
-        """Follow what was checked; to be closed by the caller."""
+        """Follow the order of a checked request; the caller closes the follower."""
         return self._hub.follow(wanted.order_id, wanted.after)
 
     def _follow(self, wanted: Wanted | WantedAll) -> Follower | ClientFollower:
@@ -182,7 +182,7 @@ class Updates:
         return self._hub.follow_client(client_id, wanted.first, wanted.cursor)
 
     def reason_to_part(self, caller: Caller) -> SocketEnd | None:
-        """Why this process must not go on sending to this caller, or None."""
+        """Why this process must stop sending to this caller, or None."""
         if self.draining():
             return SocketEnd.RESTART
         return SocketEnd.REVOKED if self._gate.is_closed_to(caller) else None
@@ -230,7 +230,7 @@ def register_updates(
 
 
 def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Serve a socket, unless its client has left before it was opened: that is no failure."""
+    """Serve a socket; a client that leaves before it is opened is not an error."""
 
     @functools.wraps(view)
     def serve() -> Any:
@@ -244,7 +244,7 @@ def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _discard_input(ws: Any) -> None:
-    """Drop what the client said; raises ConnectionClosed once it has left."""
+    """Discard the client's messages; raises ConnectionClosed once it has left."""
     while ws.receive(timeout=0) is not None:
         pass
     if not ws.thread.is_alive():
@@ -253,14 +253,14 @@ def _discard_input(ws: Any) -> None:
 
 @contextlib.contextmanager
 def _parting(ws: Any) -> Iterator[None]:
-    """Wait shortly for the client's goodbye, then end the connection and the thread that reads it.
+    """Wait briefly for the client's close frame, then end the connection and its reader thread.
 
-    The server would close the connection too, but while the thread still reads from it.
+    The server would also close the connection, but while the thread still reads from it.
     """
     try:
         with contextlib.suppress(*PEER_GONE):
             yield
-        ws.thread.join(CLOSE_TIMEOUT_S)  # it may just be answering the client's goodbye
+        ws.thread.join(CLOSE_TIMEOUT_S)  # it may be answering the client's close frame
     finally:
         ws.sock.close()
         ws.thread.join(CLOSE_TIMEOUT_S)

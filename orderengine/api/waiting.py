@@ -25,7 +25,7 @@ _WAIT = re.compile(r"wait *= *([0-9]{1,4}|\"[0-9]{1,4}\")")
 def read_wait(request: Request) -> int | None:
     """How long the client wants to wait, in seconds, at most 10; None if it does not.
 
-    Other preferences are ignored, as RFC 7240 wants it. Raises Refused for a `wait` that is none.
+    Ignores other preferences, as RFC 7240 requires. Raises Refused (400) for a malformed `wait`.
     """
     for preference in ",".join(request.headers.getlist(HEADER)).split(","):
         name = preference.partition("=")[0].strip().lower()
@@ -42,9 +42,9 @@ _EXTENSION = "orderengine.waits"
 
 
 class Waits:
-    """Holds requests until their orders have ended: `open` now, and at most `limit` at once.
+    """Holds requests until their orders have ended, at most `limit` at once.
 
-    One that is held sleeps on the hub's queue, and uses neither the processor nor a connection.
+    A held request sleeps on the hub's queue, and uses neither the processor nor a connection.
     """
 
     def __init__(self, orders: Orders, hub: Hub, limit: int = MAX_WAITING) -> None:
@@ -53,7 +53,7 @@ class Waits:
         self._slots = threading.BoundedSemaphore(limit)
 
     def ended(self, order_id: UUID, wait_s: float) -> Order | None:
-        """The order, once it has ended; None if it has not in time, or too many wait already."""
+        """The order, once it has ended; None on timeout, or if too many wait already."""
         if wait_s <= 0 or not self._slots.acquire(blocking=False):
             return None
         try:
@@ -72,7 +72,7 @@ class Waits:
         try:
             return self._orders.get(order_id)
         except StorageUnavailable:
-            return None  # it was accepted: that is what the client has to be told at least
+            return None  # the client must at least learn that it was accepted
 
 
 def register_waits(app: Flask, waits: Waits) -> None:

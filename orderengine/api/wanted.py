@@ -1,4 +1,4 @@
-"""What a stream is asked for: one order from an event on, or all orders of a client."""
+"""The subject of a stream: one order from an event on, or all orders of a client."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -29,7 +29,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class WantedAll:
-    """All orders of the caller: those of the look, and what is accepted after it."""
+    """All orders of the caller: those that `first` found, and those accepted after it."""
 
     caller: Caller
     first: Look
@@ -37,7 +37,7 @@ class WantedAll:
 
 
 def read_wanted(orders: Orders, hub: Hub) -> Wanted | WantedAll:
-    """What the query of this handshake asks for; raises Refused, and StorageUnavailable."""
+    """The subject that this handshake's query names; raises Refused and StorageUnavailable."""
     query = read_query(UpdatesQuerySchema(), request)
     order_id, after, cursor = query.get("order_id"), query.get("after"), query.get("cursor")
     if order_id is None:
@@ -52,7 +52,7 @@ def read_wanted(orders: Orders, hub: Hub) -> Wanted | WantedAll:
 
 
 def one_order(orders: Orders, order_id: UUID, after: int) -> Wanted:
-    """An order of the caller; raises Refused if there is no such thing to follow."""
+    """One order of the caller; raises Refused if it can not be followed."""
     caller = current_caller()
     order = orders.get(order_id)
     if order is None or order.client_id != caller.client_id:
@@ -67,7 +67,7 @@ def one_order(orders: Orders, order_id: UUID, after: int) -> Wanted:
 
 
 def all_orders(hub: Hub, cursor: Cursor | None) -> WantedAll:
-    """All orders of the caller; raises Refused for a cursor that can not be gone on from."""
+    """All orders of the caller; raises Refused for a cursor that can not be resumed."""
     caller = current_caller()
     first = hub.look(caller.client_id, cursor)
     if cursor is not None and cursor.at > first.looked_at:

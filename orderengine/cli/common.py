@@ -1,4 +1,4 @@
-"""What the commands share: where the engine is, their options, and errors in one line."""
+"""Shared by the commands: where the engine is, their options, and errors in one line."""
 
 import contextlib
 import errno
@@ -39,9 +39,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Surroundings:
     """Where the commands find the engine unless they are told otherwise.
 
-    `environ` has the settings for those that work on PostgreSQL and Redis directly. `note` says
-    where nothing tells that what answers at the URL is the stack of this checkout, and `trouble`
-    why no command may assume it.
+    `environ` has the settings for commands that work on PostgreSQL and Redis directly. `note` warns
+    that the service at the URL may not be the stack of this checkout. `trouble` says why no command
+    may use the URL.
     """
 
     api_url: str = DEFAULT_URL
@@ -51,7 +51,7 @@ class Surroundings:
 
     @classmethod
     def current(cls) -> "Surroundings":
-        """Those of the command that runs."""
+        """The surroundings of the command that runs."""
         return click.get_current_context().find_object(cls) or cls()
 
 
@@ -75,14 +75,14 @@ class InDoubt(Refusal):
 
 
 class Interrupted(Refusal):
-    """The user has seen enough."""
+    """The user pressed Ctrl-C."""
 
     exit_code = EXIT_INTERRUPTED
 
 
 @contextmanager
 def stopped_as(message: str) -> Iterator[None]:
-    """What Ctrl-C means for what is done here: what was done stays, or goes on."""
+    """Turn Ctrl-C into Interrupted, with a message about the work done or still going on."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -97,7 +97,7 @@ def drop_output() -> None:
 
 @contextmanager
 def full_disk_told(before: str = "") -> Iterator[None]:
-    """Make a full disk under standard output one line, which begins with `before`."""
+    """Turn a full disk under standard output into a one-line error that begins with `before`."""
     try:
         yield
     except OSError as error:
@@ -109,7 +109,7 @@ def full_disk_told(before: str = "") -> Iterator[None]:
 
 
 class Commands(click.Group):
-    """A group whose commands end with one line and a status when they can not go on."""
+    """A group that turns the errors of its commands into one line and an exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -134,7 +134,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
-    """Make a database without the tables of this release one line."""
+    """Turn a database without the tables of this release into a one-line error."""
     try:
         yield
     except Exception as error:
@@ -149,7 +149,7 @@ def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
 
 
 def reason(error: StorageUnavailable, then: str = "") -> str:
-    """The error, in the driver's words where nothing else is known, `then`, and the database."""
+    """The error, in the driver's words if the cause is unknown, then `then` and the database."""
     from orderengine.outages import WORDS, driver_words
 
     told = str(error)
@@ -159,7 +159,7 @@ def reason(error: StorageUnavailable, then: str = "") -> str:
 
 
 def _database(ctx: click.Context) -> str:
-    """Which database a command asks, in case DATABASE_URL is another one than meant."""
+    """The database that a command uses, so that a wrong DATABASE_URL shows."""
     around = ctx.find_object(Surroundings) or Surroundings()
     return f"DATABASE_URL is {place_of(around.environ.get('DATABASE_URL', ''))}"
 
@@ -216,7 +216,7 @@ def tell_json(document: object) -> None:
 
 
 def tell_table(rows: Iterable[Mapping[str, object]], columns: Iterable[str]) -> None:
-    """Write rows as a table, as wide as it has to be; a cell that begins with an end is colored."""
+    """Write rows as a table of any width; color the cells that begin with a final status."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -33,7 +33,7 @@ Tell = Callable[[Row, Event], None]
 
 
 def _within_a_day(_: click.Context, _option: click.Parameter, seconds: float) -> float:
-    if not 0 < seconds <= LONGEST_S:  # not a number is neither
+    if not 0 < seconds <= LONGEST_S:  # refuses NaN too
         raise click.BadParameter(f"must be more than 0 and at most {LONGEST_S:.0f} seconds")
     return seconds
 

@@ -1,4 +1,4 @@
-"""What is known of the demo's orders: written by the threads that follow them, read by one."""
+"""The state of the demo's orders: written by the threads that follow them, read by one."""
 
 import threading
 from collections.abc import Sequence
@@ -36,18 +36,18 @@ class Row:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be heard of it."""
+        """Whether no more events of it will come."""
         return self.is_terminal or bool(self.problem)
 
     @property
     def failed_as_intended(self) -> bool:
-        """Whether it failed in order to show how that looks."""
+        """Whether it failed because the demo meant it to."""
         is_slippage = self.reason == FailureReason.SLIPPAGE_EXCEEDED
         return self.status == "failed" and self.order.is_to_fail and is_slippage
 
     @property
     def shown_status(self) -> str:
-        """Its status; for an order with a problem, what is known of it."""
+        """Its status; for an order with a problem, a word for that."""
         if not self.problem:
             return self.status
         if self.order_id:
@@ -55,7 +55,7 @@ class Row:
         return "in doubt" if self.in_doubt else "unplaced"
 
     def document(self) -> dict[str, Any]:
-        """The row for programs; what is not known is absent."""
+        """The row for programs; unknown fields are absent."""
         known = {
             "orderId": self.order_id,
             "dex": self.venue,
@@ -73,7 +73,7 @@ class Row:
         return document if self.ended_s is None else document | {"endedS": round(self.ended_s, 3)}
 
     def after(self, event: Event, now_s: float) -> "Row":
-        """The row once this event has come."""
+        """The row after this event."""
         data = event["data"]
         row = replace(
             self,

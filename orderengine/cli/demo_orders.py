@@ -1,4 +1,4 @@
-"""The orders of the demo: different ones, made from what the service trades."""
+"""The orders of the demo: different ones, made from the service's instruments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 PARTS_PER_MILLION = (10, 25, 40, 5, 60, 150, 80, 30, 400, 20, 250, 12, 100)
-"""Sizes, of the largest order of an instrument: small against what the pools hold."""
+"""Sizes, as parts of an instrument's largest order: small against the pools' liquidity."""
 
 TIGHT_BPS = {5: 0, 15: 40}
 """Orders, counted from 1, whose tolerance is so small that they may need more than one attempt."""
@@ -14,7 +14,7 @@ TIGHT_BPS = {5: 0, 15: 40}
 
 @dataclass(frozen=True, slots=True)
 class DemoOrder:
-    """What is ordered; `slippage_bps` None leaves the tolerance to the service."""
+    """One order of the demo; `slippage_bps` None leaves the tolerance to the service."""
 
     symbol: str
     side: str
@@ -35,7 +35,7 @@ class DemoOrder:
 
 
 def choose_orders(instruments: Sequence[Mapping[str, Any]], count: int) -> list[DemoOrder]:
-    """Go through the instruments as often as it takes; each time on the other side."""
+    """Cycle through the instruments; each cycle swaps the sides."""
     orders = []
     for index in range(count):
         turn, place = divmod(index, len(instruments))

@@ -1,4 +1,4 @@
-"""How the demo looks: a live table, the final one, and the totals."""
+"""Renders the demo: a live table, the final one, and the totals."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -20,7 +20,7 @@ COLORS = {"confirmed": "green", "failed": "red", "submitted": "cyan", "placing":
 
 
 def console(*, plain: bool) -> Console:
-    """Where it is shown; a plain one has no colors, and room for all columns."""
+    """The console of the demo; a plain one has no colors, and room for all columns."""
     if plain:
         return Console(width=PLAIN_WIDTH, no_color=True, force_terminal=False, highlight=False)
     return Console(highlight=False)
@@ -29,7 +29,7 @@ def console(*, plain: bool) -> Console:
 def live_view(rows: Sequence[Row], now_s: float, height: int) -> Group:
     """The table as it is now, with the share of orders that are over.
 
-    Where it would not fit into a screen of this height, it leaves out those that are over first.
+    If it does not fit a screen of this height, it leaves out orders that are over first.
     """
     over = sum(row.is_over for row in rows)
     bar = Table.grid(padding=(0, 1))
@@ -101,7 +101,7 @@ def _seconds(row: Row, now_s: float) -> float:
 
 
 def _price(text: str) -> str:
-    """The leading digits: a table of prices is read, not computed with."""
+    """The leading digits of a price, for people to read."""
     if not text:
         return ""
     price = Decimal(text)

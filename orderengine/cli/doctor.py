@@ -1,4 +1,4 @@
-"""`doctor`: looks at everything the engine stands on, and says what to do."""
+"""`doctor`: checks everything that the engine depends on, and says what to do."""
 
 import http.client
 import sys
@@ -47,7 +47,7 @@ FLOWER_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look found; `advice` says what to do, and is empty when all is well."""
+    """The result of one check; `advice` says what to do, and is empty when all is well."""
 
     name: str
     detail: str
@@ -90,7 +90,7 @@ def doctor(service: Service, *, no_api: bool, no_flower: bool, as_json: bool) ->
 
 
 def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at all but the API and Flower; without good settings there is nothing to look at."""
+    """Check all but the API and Flower; if the settings are wrong, check nothing else."""
     from orderengine.bootstrap.common import load_instruments
     from orderengine.bootstrap.operator import build_operator
 
@@ -121,7 +121,7 @@ def _database(ports: "OperatorPorts", place: str) -> Finding:
 
 
 def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
-    """Whether the server allows enough; a pooler shares its own among its clients."""
+    """Whether the server allows enough; skips a pooler, which shares its own connections."""
     room = ports.connection_room()
     if room is None or room.is_pooled:
         return
@@ -135,7 +135,7 @@ def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
 
 
 def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
-    """First of all whether it takes messages, over the connection that sends them."""
+    """Check first whether it takes messages, over the connection that sends them."""
     trouble = ports.redis_trouble()
     if trouble is not None:
         return Finding("redis", trouble.detail, trouble.advice)
@@ -144,7 +144,7 @@ def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
         return Finding("redis", f"{place} {state}", advice)
     facts = ports.redis_facts()
     if isinstance(facts, str):
-        # Many hosts give nobody the right to INFO, and the engine can do without.
+        # Many hosts forbid INFO, and the engine does not need it.
         return Finding("redis", f"takes messages at {place}; it tells nothing of itself ({facts})")
     detail = f"{facts.kind} {facts.version} at {place}, {facts.policy}"
     if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
@@ -214,7 +214,7 @@ def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
 def _what_starts_web(environ: Mapping[str, str]) -> str:
     advice = "start it (the Procfile's web line, or make run), name it with --url, or use --no-api"
     try:
-        Settings.from_env(environ).asks_for_keys  # noqa: B018 - raises where nobody has decided
+        Settings.from_env(environ).asks_for_keys  # noqa: B018 - raises if AUTH must be decided and is not
     except ConfigurationError as error:
         return f"{advice}; the web line does not start: {error}"
     return advice

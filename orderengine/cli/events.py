@@ -1,4 +1,4 @@
-"""The events of an order, as the command line tells them."""
+"""The events of an order, as the command line prints them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,12 @@ TERMINAL = {"confirmed": 0, "failed": 1}
 
 
 def code_of(status: str) -> int:
-    """The exit status for an order that ended so; a status that is not known here is a failure."""
+    """The exit status for an order with this final status; an unknown status is a failure."""
     return TERMINAL.get(status, 1)
 
 
 def telling(event: Event) -> str:
-    """What is worth telling of an event beside its status."""
+    """The details of an event to print after its status."""
     data = event["data"]
     match event["status"]:
         case "pending" if "reason" in data:

@@ -1,4 +1,4 @@
-"""How the commands keep to the limits that a service tells in its answers."""
+"""Keeps the commands within the limits that a service announces in its answers."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ BUSY = frozenset(
         *("TOO_MANY_SOCKETS", "TOO_MANY_CLIENT_SOCKETS"),
     }
 )
-"""Codes of refusals that stored nothing, and that end when others have been served."""
+"""Codes of refusals that stored nothing, and that pass once others have been served."""
 SHARE = 0.4
 """The share of the limit per second that may be sent at once, and again in each second after that.
 
@@ -22,13 +22,13 @@ Both together stay below the limit in every second, and leave a fifth of it for 
 
 
 SHORTEST_S = 0.1
-"""No service is asked again sooner, even if it says so."""
+"""The shortest wait before a retry, even if the service asks for a shorter one."""
 LONGEST_S = 3600.0
-"""No service is asked again later, even if it says so."""
+"""The longest wait before a retry, even if the service asks for a longer one."""
 
 
 class Answer(NamedTuple):
-    """What a service said: a JSON object, and the headers by their names in lower case."""
+    """An answer of a service: a JSON object, and the headers by their names in lower case."""
 
     status: int
     document: dict[str, Any]
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class Pace:
-    """Spaces requests to one service, whatever thread makes them."""
+    """Spaces requests to one service, across all threads."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Pace:
         self._at = clock()
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Take the limit from an answer, if it tells one."""
+        """Take the limit from an answer's headers, if they name one."""
         limit = headers.get("ratelimit-limit", "")
         if not limit.isascii() or not limit.isdigit() or not int(limit):
             return
@@ -61,7 +61,7 @@ class Pace:
             self._a_second = max(SHARE * int(limit), 1.0)
 
     def wait(self) -> None:
-        """Wait for the turn of one request."""
+        """Wait until one more request may be sent."""
         with self._lock:
             if not self._a_second:
                 return
@@ -75,7 +75,7 @@ class Pace:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """After how many seconds the service wants to be asked again; None if it does not say."""
+    """The seconds of the Retry-After header, within bounds; None if there is none."""
     told = headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():
         return _bounded(float(told))

@@ -18,7 +18,7 @@ from orderengine.cli.submit import submit, watch
 
 
 class _Root(Commands):
-    """Lists its commands by whom they are for."""
+    """Lists the commands for clients and for operators separately."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the lists."""

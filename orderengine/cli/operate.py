@@ -1,4 +1,4 @@
-"""What the operators' commands share: their ports, from the settings."""
+"""Shared by the operators' commands: their ports, made from the settings."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ class Age(click.ParamType[timedelta]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """Read it."""
+        """Parse the text."""
         if isinstance(value, timedelta):
             return value
         found = re.fullmatch(r"([0-9]{1,5})([hdw])", value)

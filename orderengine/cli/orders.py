@@ -1,4 +1,4 @@
-"""`orders stuck` and `orders requeue`: orders that stand still, and a push for one of them."""
+"""`orders stuck` lists orders that stand still; `orders requeue` has recovery look at one now."""
 
 import sys
 from uuid import UUID

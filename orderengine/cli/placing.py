@@ -1,4 +1,4 @@
-"""Placing an order with a service whose answers may get lost: asked again, never ordered twice."""
+"""Places an order, and retries when an answer gets lost, without ever ordering twice."""
 
 import http.client
 import time
@@ -17,17 +17,17 @@ NO_NEW_ORDERS = frozenset({"ORDERS_DISABLED", "QUEUE_FULL"})
 ACCEPTANCES = frozenset({200, 202})
 """Statuses of an order that was stored: 200 if it has ended already."""
 AT_THE_DOOR = frozenset({401, 403, 429})
-"""Statuses of refusals that come before anybody looks whether the key was used."""
+"""Statuses of refusals that come before the service looks up the Idempotency-Key."""
 
 
 class Unknown(CannotGoOn):
-    """Nobody told whether the order was stored; asking again with the same key would tell."""
+    """It is unknown whether the order was stored; a retry with the same key would tell."""
 
 
 class _InDoubt(CannotGoOn):
     """The answer, if one came, does not say whether the order was stored.
 
-    `later_s` is when the service wants to be asked again, if it says.
+    `later_s` is the wait in seconds that the service asks for, if any.
     """
 
     def __init__(self, message: str, later_s: float | None = None) -> None:
@@ -41,7 +41,7 @@ def new_key() -> str:
 
 
 def may_be_stored(key: str) -> str:
-    """What to do about an order that may have been stored."""
+    """The advice about an order that may have been stored."""
     again = f"--idempotency-key {key}"
     return f"the order may have been stored: the same again with {again} tells, and orders once"
 
@@ -54,12 +54,11 @@ def place(
     pause: Callable[[float], None] = time.sleep,
     patience_s: float = ASK_AGAIN_FOR_S,
 ) -> Mapping[str, Any]:
-    """Place an order under an Idempotency-Key: what its acceptance says.
+    """Place an order under an Idempotency-Key, and return the document of its acceptance.
 
-    `replayed` is in it if an earlier request had placed the order. Where that stays in doubt it is
-    asked for again, for 30 seconds; a busy service is asked again when it says, for `patience_s`
-    seconds. Raises CannotGoOn when the order was certainly not stored, Unknown when it may have
-    been.
+    The document has `replayed` if an earlier request had placed the order. An order in doubt is
+    retried for 30 seconds; a busy service is asked again when it says, for `patience_s` seconds.
+    Raises CannotGoOn when the order was certainly not stored, Unknown when it may have been.
     """
     began, pause_s, asked_before = clock(), SHORTEST_PAUSE_S, False
     while True:

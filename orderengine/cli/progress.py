@@ -1,4 +1,4 @@
-"""Orders on a terminal while they come on: each stage as it is reached, with a clock."""
+"""Live progress of orders on a terminal: each stage as it is reached, with its time."""
 
 import sys
 import threading
@@ -22,12 +22,12 @@ SHORT_ID = 8
 
 
 def is_shown_live() -> bool:
-    """True where somebody looks at a terminal that can draw over what it has drawn."""
+    """True if standard output is a terminal that can redraw."""
     return sys.stdout.isatty() and not Console().is_dumb_terminal
 
 
 class Progress:
-    """What is known of the orders that are followed; `tell` may be called by any thread."""
+    """The events of the followed orders; any thread may call `tell`."""
 
     def __init__(self, order_ids: Sequence[str], clock: Callable[[], float] = time.monotonic):
         self._clock = clock
@@ -39,13 +39,13 @@ class Progress:
         self._good, self._bad = "✓✗" if has_unicode else "+x"
 
     def tell(self, event: Event) -> None:
-        """An order came on."""
+        """Add an event of an order."""
         with self._lock:
             self._events[event["orderId"]].append(event)
             self._heard_at[event["orderId"]] = self._clock()
 
     def end(self) -> None:
-        """Nothing more will be heard of orders that have not ended."""
+        """Mark the orders that have not ended: no more events will come."""
         self._spinner = Text("?", "yellow")
 
     def __rich__(self) -> RenderableType:
@@ -107,7 +107,7 @@ class Progress:
 
 @contextmanager
 def live(order_ids: Sequence[str]) -> Iterator[Callable[[Event], None]]:
-    """Draw these orders on the terminal, anew for each event and for the clock, to the end."""
+    """Draw these orders on the terminal, and redraw them until the block ends."""
     progress = Progress(order_ids)
     console = Console(highlight=False)
     with Live(progress, console=console, refresh_per_second=REFRESHES_PER_S):
@@ -128,7 +128,7 @@ def _table(*names: str) -> Table:
 
 
 def _brief(event: Event) -> str:
-    """As lines tell it, but for a hash that would fill two lines; `show` has it whole."""
+    """Like `telling`, but with a short transaction hash; `show` prints it whole."""
     if event["status"] != "submitted":
         return telling(event)
     tx_hash = event["data"]["txHash"]
@@ -136,6 +136,6 @@ def _brief(event: Event) -> str:
 
 
 def _between(earlier: Event, later: Event) -> float:
-    """Seconds, by the database's clock."""
+    """Seconds between two events, by the database's clock."""
     began, ended = (datetime.fromisoformat(event["at"]) for event in (earlier, later))
     return (ended - began).total_seconds()

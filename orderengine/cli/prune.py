@@ -1,4 +1,4 @@
-"""`prune`: forget how orders of long ago came to their end."""
+"""`prune`: drop the events of orders that ended long ago."""
 
 from datetime import timedelta
 

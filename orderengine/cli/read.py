@@ -1,4 +1,4 @@
-"""`list`, `show`, `quotes`, `instruments`: what the engine knows, and what is to be had now."""
+"""`list`, `show`, `quotes`, `instruments`: read orders, quotes and instruments."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""An orderengine as its clients see it: REST, and the stream of an order's events."""
+"""A client of an orderengine: REST, and the stream of an order's events."""
 
 import http.client
 import json
@@ -28,9 +28,9 @@ class CannotGoOn(Exception):
 
 
 class Denied(CannotGoOn):
-    """The service refused what was asked; `code` is its reason, for programs.
+    """The service refused a request; `code` is its reason, for programs.
 
-    `later_s` is when it wants to be asked again, in seconds, if it is only busy.
+    `later_s` is the wait in seconds that it asks for, if it is only busy.
     """
 
     def __init__(self, code: str, message: str, later_s: float | None = None) -> None:
@@ -40,7 +40,7 @@ class Denied(CannotGoOn):
 
 
 class NoAnswer(CannotGoOn):
-    """No answer of an orderengine came; `may_have_arrived` tells whether one got the request."""
+    """No orderengine answered; `may_have_arrived` is True if one may have got the request."""
 
     def __init__(self, message: str, *, may_have_arrived: bool) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class NoAnswer(CannotGoOn):
 class Socket(Protocol):
     """The part of a WebSocket that following needs.
 
-    `has_told_all` is true once the server has closed it because nothing more can come.
+    `has_told_all` is True once the server has closed it because no more events can come.
     """
 
     has_told_all: bool
@@ -77,7 +77,7 @@ class UpdatesSocket(websocket.WebSocket):
 
 
 class Service:
-    """An orderengine at a URL; `api_key` names the client to one that asks for it.
+    """An orderengine at a URL; every request carries `api_key` unless it is empty.
 
     Raises CannotGoOn for a key that no header can carry.
     """
@@ -106,7 +106,7 @@ class Service:
     def get(self, path: str, **query: object) -> Mapping[str, Any]:
         """Read a document; parameters that are None are left out. Raises CannotGoOn.
 
-        A service that is busy is asked again when it says, for 30 seconds.
+        It asks a busy service again when the service says, for 30 seconds.
         """
         given = urlencode({name: value for name, value in query.items() if value is not None})
         began = self._clock()
@@ -132,7 +132,7 @@ class Service:
         return self._ask("GET", "/readyz")
 
     def asks_for_keys(self) -> bool:
-        """Whether it lets nobody in without a key; raises NoAnswer."""
+        """Whether it refuses requests without a key; raises NoAnswer."""
         stranger = Service(self._parts)
         return stranger._ask("GET", "/api/instruments").status == http.client.UNAUTHORIZED
 
@@ -182,7 +182,7 @@ class Service:
             connection.close()
         document = _object(text)
         if document is None:
-            # A gateway makes pages of its own for what it does not know either.
+            # A gateway answers with its own page when it does not know the outcome either.
             in_doubt = answer.status >= http.client.INTERNAL_SERVER_ERROR
             in_doubt |= answer.status == http.client.ACCEPTED
             raise NoAnswer(message, may_have_arrived=in_doubt)
@@ -192,7 +192,7 @@ class Service:
 
 
 def refused(answer: Answer) -> Denied:
-    """The error that a refusal is."""
+    """The error for a refusal."""
     status, document, headers = answer
     code = str(document.get("code", status))
     hint = "; set ORDERENGINE_API_KEY to a key" if status == http.client.UNAUTHORIZED else ""
@@ -215,10 +215,10 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Event]:
-    """The events of an order as they arrive, up to the terminal one, over any lost connection.
+    """The events of an order as they arrive, up to the terminal one, across lost connections.
 
-    A later release may end an order with a status that is not known here; its socket says so. A
-    service that has no socket left is asked again when it says.
+    A later release may end an order with a status that is unknown here; then the server's normal
+    closure ends the stream. A service that has no socket left is asked again when it says.
 
     Raises CannotGoOn when the stream is refused, or out of reach for 30 seconds.
     """
@@ -247,7 +247,7 @@ def follow(
 
 
 def _later_s(error: Exception) -> float | None:
-    """When to connect again, if the service says; raises Denied if that can not help."""
+    """The wait in seconds that the service asks for, if any; raises Denied for a final refusal."""
     if not isinstance(error, websocket.WebSocketBadStatusException):
         return None
     document, headers = _object(error.resp_body) or {}, error.resp_headers or {}
@@ -267,7 +267,7 @@ def _receive(socket: Socket) -> Iterator[Event]:
 
 
 def service_url(text: str) -> SplitResult:
-    """Read the URL of a service; raises ValueError for one that is none."""
+    """Parse the URL of a service; raises ValueError if it is not one."""
     parts = urlsplit(text)
     try:
         host = (parts.hostname or "").encode("idna").decode()

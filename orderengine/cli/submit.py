@@ -126,7 +126,7 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
 
 @contextmanager
 def _shown(order_ids: Sequence[str], *, plain: bool, as_json: bool) -> Iterator[Tell]:
-    """What tells the events: documents, lines, or on a terminal the orders' stages."""
+    """Yield a function that shows events: as JSON, as lines, or live on a terminal."""
     if as_json:
         yield tell_json
     elif plain or not is_shown_live():
@@ -145,7 +145,7 @@ def _follow(service: Service, order_id: str, tell: Tell) -> str:
 
 
 def _follow_many(service: Service, order_ids: Sequence[str], tell: Tell) -> int:
-    """Follow each one in a thread of its own, and tell whatever comes as it comes: the status."""
+    """Follow each order in its own thread, show events as they come, return the exit status."""
     lock = threading.Lock()
     codes: dict[str, int] = {}
 

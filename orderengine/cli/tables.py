@@ -1,4 +1,4 @@
-"""Orders as text for people: in the columns that a terminal has room for, and with their units."""
+"""Orders as text for people: in as many columns as the terminal has room for, with units."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ NARROWEST = ("orderId", "order", "outcome")
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that standard output is; None if it is none."""
+    """The width of the terminal in columns; None if standard output is not a terminal."""
     return Console().width if sys.stdout.isatty() else None
 
 
@@ -73,12 +73,12 @@ def _short(price: str) -> str:
 
 
 def _usdc(text: str) -> str:
-    """Base units of USDC in whole ones."""
+    """Base units of USDC as whole USDC."""
     return f"{Decimal(text).scaleb(-USDC_DECIMALS).normalize():f} USDC"
 
 
 def order_lines(order: Row) -> Iterator[str]:
-    """What is known of an order, a line each, with the units."""
+    """The fields of an order, a line each, with units."""
     symbol = order.get("symbol", "")
     units: Mapping[str, Callable[[Any], str]] = {
         "quantity": lambda value: f"{value} {symbol}",

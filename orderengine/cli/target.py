@@ -18,8 +18,8 @@ STDOUT = "-"
 class Target:
     """A path, or `-` for standard output.
 
-    Rows for a file go to a temporary file beside it, which takes its name when all are written. A
-    device or a pipe has no such place: it is written directly.
+    Rows for a file go to a temporary file beside it, which takes its name when all are written.
+    Rows for a device or a pipe are written directly.
     """
 
     def __init__(self, path: str) -> None:
@@ -29,7 +29,7 @@ class Target:
 
     @property
     def left(self) -> str:
-        """What a command that ends early leaves there."""
+        """The message about the target after a command ends early."""
         if self._is_replaced:
             return f"{self._path} is as it was before"
         return "what was written is not all"
@@ -58,7 +58,7 @@ class Target:
 
     @contextmanager
     def _replaced(self) -> Iterator[IO[str]]:
-        target = Path(self._path).resolve()  # a link stays one
+        target = Path(self._path).resolve()  # a symbolic link stays one
         beside = target.with_name(f".{uuid4()}.part")
         try:
             with beside.open("x", encoding="utf-8") as file:

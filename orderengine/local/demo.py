@@ -41,7 +41,7 @@ def demo(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> int:
 
 def _watch(url: str, env: Mapping[str, str], arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "orderengine", "demo", "--url", url, *arguments]
-    # Ctrl-C reaches the child too, which ends by it; our own stack is stopped after that.
+    # Ctrl-C also reaches the child and ends it; our own stack is stopped after that.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         return subprocess.run(command, cwd=_CHECKOUT, env=dict(env), check=False).returncode

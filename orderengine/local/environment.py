@@ -13,7 +13,7 @@ from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
-# How another service is served, or where other modules are: they would beat what the lines say.
+# Options of another service's server, and paths to other modules: they would win over the lines.
 _FOREIGN = re.compile(
     rf"{WEB_OPTIONS.pattern}|{WORKER_OPTIONS.pattern}|FORWARDED_ALLOW_IPS|PYTHONHOME|ALEMBIC_CONFIG"
 )
@@ -44,9 +44,9 @@ def _unquoted(value: str) -> str:
 def environment_of(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The process's environment over that of the checkout's `.env`.
 
-    A HOST of the shell that is a name, not an address, is another tool's and does not count.
-    The unpooled address of the database counts only where `DATABASE_URL` itself comes from: beside
-    another one, or an embedded server, it would have somebody else's database migrated.
+    It ignores a HOST of the shell that is a name and not an address: another tool has set it. It
+    takes the unpooled URL only from the same source as `DATABASE_URL`: beside another one, or an
+    embedded server, somebody else's database would be migrated.
     """
     try:
         from_file = parse_env_file((root / ".env").read_text())
@@ -63,7 +63,7 @@ def environment_of(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def foreign_host(environ: Mapping[str, str]) -> str | None:
-    """The HOST of a shell or of another tool, as conda's: the name of a machine or a platform."""
+    """The HOST if a shell or a tool such as conda has set it to a name; None for an address."""
     host = environ.get("HOST")
     return host if host and not is_address(host) else None
 
@@ -71,7 +71,7 @@ def foreign_host(environ: Mapping[str, str]) -> str | None:
 def forget_libpq(env: Mapping[str, str], own: MutableMapping[str, str]) -> None:
     """Drops PGSSLMODE and its like from a process's environment where no DATABASE_URL is set.
 
-    They are for another server than the one of this checkout, whose URL says all.
+    They are meant for another server: the URL of this checkout's own server needs none of them.
     """
     if not env.get("DATABASE_URL"):
         for name in [name for name in own if name.startswith("PG")]:
@@ -114,7 +114,7 @@ class Addresses:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Addresses":
-        """Raises LocalError for a port that is none, or is used twice."""
+        """Raises LocalError for an invalid port, or one that is used twice."""
         api = Address(env.get("HOST") or LOOPBACK, _port(env, "PORT", 3000), "PORT")
         flower = Address(
             env.get("FLOWER_HOST") or LOOPBACK, _port(env, "FLOWER_PORT", 5555), "FLOWER_PORT"
@@ -134,11 +134,11 @@ def _port(env: Mapping[str, str], variable: str, default: int) -> int:
 def child_environment(
     env: Mapping[str, str], addresses: Addresses, database_url: str, redis_url: str
 ) -> dict[str, str]:
-    """What the lines of the Procfile are started with: our Python's programs come first."""
+    """The environment of the Procfile's lines; the programs of this Python come first."""
     programs = str(Path(sys.executable).parent)
     kept = {name: value for name, value in env.items() if not _FOREIGN.fullmatch(name)}
     if addresses.database_url is None:
-        # They are libpq's, and meant for another server than the one that was started here.
+        # libpq's variables are meant for another server than the embedded one.
         kept = {name: value for name, value in kept.items() if not name.startswith("PG")}
     return {
         **kept,

@@ -1,4 +1,4 @@
-"""What this package tells its user instead of a traceback."""
+"""Errors that the user sees instead of a traceback."""
 
 
 class LocalError(Exception):

@@ -1,4 +1,4 @@
-"""Folders and files of ours: private from the first byte, and never half written."""
+"""Our folders and files: private from the first byte, and never half written."""
 
 import os
 import pwd
@@ -20,8 +20,8 @@ except ModuleNotFoundError as error:  # Windows
 def make_folder(path: Path) -> None:
     """Creates the folder and those above it that are missing; existing ones keep their mode.
 
-    Nobody else can list them. Where we are root they can be passed through, because PostgreSQL,
-    which refuses to run as root, has its own folder further down.
+    Nobody else can list them. If we are root, others can pass through them: PostgreSQL refuses to
+    run as root, and its folder is further down.
     """
     if path.is_dir():
         return
@@ -59,7 +59,7 @@ def last_lines(path: Path, count: int, window_bytes: int = 16_384) -> list[str]:
 
 
 def denied(path: Path) -> str:
-    """What to tell about a path that this user may not use: whose it is, and what to do."""
+    """The message about a path that this user may not use: its owner, and what to do."""
     try:
         found = next(each for each in (path, *path.parents) if each.exists())
         owner = pwd.getpwuid(found.stat().st_uid).pw_name
@@ -79,7 +79,7 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Takes the lock if nobody has it; tells whether we hold it now."""
+        """Takes the lock if nobody has it; returns whether we hold it now."""
         if self._descriptor is not None:
             return True
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,10 +1,10 @@
-"""Runs as a script between fork and exec: ties the new process to its parent, then becomes it.
+"""Runs as a script between fork and exec: ties the process to its parent, then runs the command.
 
 usage: leash.py PARENT_PID DEATH_SIGNAL UID GID COMMAND [ARGUMENT ...]     (UID -1: keep the user)
 
-On Linux the kernel sends DEATH_SIGNAL when the parent dies, even by SIGKILL. It is done here and
-not in a `preexec_fn`, which is not safe in a process with threads; and after the change of user,
-which would undo it.
+On Linux the kernel sends DEATH_SIGNAL when the parent dies, even by SIGKILL. The tie is made here
+because a `preexec_fn` is not safe in a process with threads, and after the change of user, which
+would undo it.
 """
 
 import os
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)
     tie(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
-    if os.getppid() != parent_pid:  # it died before the kernel knew
+    if os.getppid() != parent_pid:  # the parent died before the tie
         sys.exit(1)
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell is the point
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _kernel_call() -> Callable[..., object]:
-    """`prctl`, or what does nothing where there is none: there the next start cleans up."""
+    """`prctl`, or a no-op on systems without it, where the next start cleans up."""
     try:
         import ctypes
 

@@ -56,14 +56,14 @@ class Loop:
 class StopRequests:
     """SIGINT, SIGTERM and SIGHUP: the first asks to stop, a second Ctrl-C to stop at once.
 
-    The end of our terminal asks too: a shell passes its SIGHUP on, `make` without a shell does not.
+    The end of our terminal also asks to stop: `make` without a shell does not pass its SIGHUP on.
     """
 
     def __init__(self) -> None:
         self._requested_at: float | None = None
         self._terminal = select.poll()
         if os.isatty(0):
-            self._terminal.register(0, 0)  # no event but the hangup, which is always told
+            self._terminal.register(0, 0)  # no events but the hangup, which poll always reports
         self._raises = False
         self.at_once = False
 
@@ -99,5 +99,5 @@ class StopRequests:
             if self._raises:
                 raise KeyboardInterrupt
         elif number == signal.SIGINT and now - self._requested_at > _SAME_KEYSTROKE_S:
-            # Only then: wrappers forward the signal of a Ctrl-C that we got from the terminal too.
+            # Not sooner: wrappers forward the signal of a Ctrl-C that the terminal also sent us.
             self.at_once = True

@@ -10,7 +10,7 @@ from orderengine.config import migration_database_url
 
 
 def migrate(root: Path, env: Mapping[str, str]) -> NoReturn:
-    """Becomes Alembic, for the database that is set; ConfigurationError if none is."""
+    """Becomes Alembic, for the configured database; ConfigurationError if none is configured."""
     migration_database_url(env)
     os.chdir(root)
     command = [sys.executable, "-m", "alembic", "--config", "alembic.ini", "upgrade", "head"]

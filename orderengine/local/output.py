@@ -1,4 +1,4 @@
-"""What the user sees: whole lines, each with the name of who wrote it, and no password in any."""
+"""The output for the user: whole lines, each with its writer's name, without passwords."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 _COLORS = (36, 32, 33, 35, 34, 31)
 _URL_PASSWORD = re.compile(r"(?P<before>\w+://[^\s:/@]*:)(?P<password>[^\s/]+)@")
 _MASK = "***"
-_CHUNK_BYTES = 4096  # what a pipe that is ready to be written takes without blocking
+_CHUNK_BYTES = 4096  # a writable pipe takes this much without blocking
 _PATIENCE_S = 0.5
 _SHORTEST_SECRET = 4
 _LONGEST_LINE_BYTES = 65_536
@@ -30,7 +30,7 @@ class Mask:
         self._secrets = re.compile(alternatives) if alternatives else None
 
     def __call__(self, text: str) -> str:
-        """The text with `***` in the place of every password."""
+        """The text with `***` in place of every password."""
         text = _URL_PASSWORD.sub(rf"\g<before>{_MASK}@", text)
         return self._secrets.sub(_MASK, text) if self._secrets else text
 
@@ -82,7 +82,7 @@ class Output:
         self.mask = Mask()
 
     def line(self, name: str, text: str) -> None:
-        """One line of a child, or of the supervisor itself."""
+        """Writes one line of a child, or of the supervisor itself."""
         if name not in self._names:
             self._names.append(name)
         prefix = f"{name:<{self._width}} | "
@@ -92,7 +92,7 @@ class Output:
         self._write(f"{prefix}{self.mask(text)}\n")
 
     def block(self, text: str) -> None:
-        """Lines without a name."""
+        """Writes lines without a name."""
         self._write(f"{self.mask(text)}\n")
 
     def _write(self, text: str) -> None:

@@ -13,7 +13,7 @@ _CANDIDATES = range(15_000, 32_000)
 
 
 def obstacle(port: int, host: str = LOOPBACK) -> OSError | None:
-    """Why no server could listen there now; connections that are closing are no reason."""
+    """The error that keeps a server from listening there now; closing connections do not."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:

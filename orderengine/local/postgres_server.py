@@ -82,7 +82,7 @@ class EmbeddedPostgres(EmbeddedServer):
         )
 
     def kill(self) -> None:
-        """Ends the server at once; its backends, which are not in its group, with it."""
+        """Ends the server at once, with its backends, which are not in its process group."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             try:
@@ -130,7 +130,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.data_dir / "database"
 
     def _create_cluster(self) -> None:
-        """Under another name first, so that an interrupted attempt is never taken for a cluster."""
+        """Uses another name first, so that an interrupted attempt is never taken for a cluster."""
         draft = self._home / "cluster.new"
         password = self._home / "initial-password"
         shutil.rmtree(draft, ignore_errors=True)
@@ -155,7 +155,7 @@ class EmbeddedPostgres(EmbeddedServer):
         draft.replace(self._cluster)
 
     def _create_database(self, cluster: Path) -> None:
-        """In single-user mode, which needs no driver and no server that runs."""
+        """Uses single-user mode, which needs no driver and no running server."""
         command = [str(self._bin_dir / "postgres"), "--single", "-D", str(cluster)]
         command += ["-c", f"fsync={'on' if self.durable else 'off'}", "postgres"]
         statement = f'CREATE DATABASE "{self._database}"\n'
@@ -171,7 +171,7 @@ class EmbeddedPostgres(EmbeddedServer):
             return []
 
     def _forget_stale_pid(self) -> None:
-        """PostgreSQL would not start while any process has the pid of its killed predecessor."""
+        """Else PostgreSQL does not start while any process has its killed predecessor's pid."""
         first_line = next(iter(self._postmaster_lines()), "")
         if not first_line.isdecimal():
             return

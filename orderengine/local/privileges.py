@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root: another user for it, and folders which that user can reach."""
+"""Runs PostgreSQL, which refuses root, as another user, in folders that this user can reach."""
 
 import os
 import pwd
@@ -20,7 +20,7 @@ _OWNER = "data-folder"
 
 
 def unprivileged_user(data: Path) -> User | None:
-    """Whom to become: None unless we are root; the owner of the data if there is any."""
+    """The user to become: None unless we are root; the owner of the data if there is any."""
     if os.geteuid() != 0:
         return None
     if data.exists() and data.stat().st_uid != 0:
@@ -71,9 +71,9 @@ def can_reach(user: User | None, folder: Path) -> bool:
 
 
 def reachable_home(user: User | None, data_dir: Path) -> Path:
-    """The data folder itself, or where that user cannot reach it, one beside it that lasts.
+    """The data folder, or if that user cannot reach it, a temporary folder that lasts.
 
-    The latter is remembered in the data folder; modes of other folders are never changed.
+    The data folder remembers that folder; modes of other folders are never changed.
     """
     if can_reach(user, data_dir):
         return data_dir
@@ -93,7 +93,7 @@ def reachable_home(user: User | None, data_dir: Path) -> Path:
 
 
 def _home_of(data_dir: Path) -> Path | None:
-    """The folder that a data folder remembers, if that is still there and ours."""
+    """The folder that a data folder remembers, if it still exists and is ours."""
     try:
         home = Path((data_dir / _LOCATION).read_text())
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def _home_of(data_dir: Path) -> Path | None:
 
 
 def _remove_abandoned(parent: Path, data_dir: Path) -> None:
-    """Deletes what is left here of a data folder that was removed by hand."""
+    """Deletes the temporary folders of this data folder, which was removed by hand."""
     for home in parent.glob(f"{_HOME}*"):
         try:
             is_ours = home.lstat().st_uid == os.geteuid() and home.is_dir()
@@ -137,7 +137,7 @@ def reachable_binaries(user: User | None, bin_dir: Path, home: Path) -> Path:
 
 
 def _is_private(prefix: Path) -> bool:
-    """Whether some file of an installation is for its owner alone, as a strict umask makes them."""
+    """Whether only the owner can read some file of an installation, as after a strict umask."""
     files = (path for part in ("bin", "lib", "share") for path in (prefix / part).rglob("*"))
     return any(not path.stat().st_mode & stat.S_IROTH for path in files if path.exists())
 

@@ -1,4 +1,4 @@
-"""Processes: started on a leash, told apart from strangers with the same pid, ended as groups."""
+"""Processes: tied to their parent, told apart from strangers with the same pid, ended as groups."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True)
 class User:
-    """Whom a process runs as."""
+    """The user that a process runs as."""
 
     uid: int
     gid: int
@@ -34,9 +34,9 @@ def spawn(
     user: User | None = None,
     umask: int = -1,
 ) -> subprocess.Popen[bytes]:
-    """Starts the command in a session of its own; where the system can, it dies with its parent.
+    """Starts the command in its own session; on Linux it dies with its parent.
 
-    To be called from the main thread: the kernel takes the end of the thread for the parent's.
+    Call it from the main thread: for the kernel, the parent dies when the calling thread ends.
     """
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     arguments = map(str, (os.getpid(), int(death_signal), uid, gid))
@@ -98,7 +98,7 @@ def command_line(pid: int) -> str:
 
 @dataclass(frozen=True)
 class ProcessRef:
-    """A process beyond doubt: its pid, when it started, and in which boot of the machine."""
+    """Identifies a process: its pid, its start time, and the boot of the machine."""
 
     pid: int
     started: str
@@ -137,7 +137,7 @@ def end_all(refs: Sequence[ProcessRef], number: signal.Signals, timeout_s: float
     while any(ref.is_running() for ref in refs) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     for ref in refs:
-        # Where the leader has gone the rest is ours: no new process is given the id of a group.
+        # Without its leader the group is still ours: no new process gets the id of a group.
         if not ref.is_stranger():
             kill_group(ref.pid)
     while any(_holds_on(ref) for ref in refs) and time.monotonic() < deadline + 1:
@@ -145,7 +145,7 @@ def end_all(refs: Sequence[ProcessRef], number: signal.Signals, timeout_s: float
 
 
 def _holds_on(ref: ProcessRef) -> bool:
-    """Whether the process, or one of its group, still has what it held: a port for instance."""
+    """Whether the process, or one of its group, still holds its resources, such as a port."""
     if ref.is_running():
         return True
     if ref.is_stranger():

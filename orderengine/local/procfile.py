@@ -11,7 +11,7 @@ _OPERATORS = frozenset({";", "&", "&&", "|", "||", "(", ")"})
 
 
 def parse_procfile(text: str) -> dict[str, str]:
-    """Commands by name, in the order of the file; LocalError for a line that is neither."""
+    """Commands by name, in the order of the file; LocalError for a bad or repeated line."""
     commands: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
@@ -32,12 +32,12 @@ def is_single_program(command: str) -> bool:
     words.whitespace_split = True
     try:
         return _OPERATORS.isdisjoint(words)
-    except ValueError:  # quotes that do not close: the shell will say so
+    except ValueError:  # unclosed quotes, which the shell reports
         return False
 
 
 def shell_line(command: str) -> str:
-    """What `/bin/sh -c` is given, so that wherever possible no shell stays in between."""
+    """The argument for `/bin/sh -c`; where possible, no shell stays in between."""
     if not is_single_program(command) or command.startswith("exec "):
         return command
     return f"exec env {command}" if _ASSIGNMENT.match(command) else f"exec {command}"

@@ -1,6 +1,6 @@
-"""The log as people read it on a terminal: a line for each order when it has ended.
+"""The log for people at a terminal: a line for each order when it has ended.
 
-Elsewhere the lines of the log stay as they are, in JSON.
+Elsewhere the log stays in JSON.
 """
 
 import json
@@ -15,7 +15,7 @@ _ATTEMPT = "attempt_failed"
 
 
 def readable(text: str) -> Iterator[str]:
-    """The lines to show for a line of a child; none for a step of an order that goes on."""
+    """The lines to show for a line of a child; none for a step of an open order."""
     line = _parsed(text)
     if line is None:
         yield text
@@ -59,12 +59,12 @@ def _other(line: dict[str, Any]) -> Iterator[str]:
 
 
 class _Known(dict[str, Any]):
-    """The fields of a line, with a mark for one that it has not."""
+    """The fields of a line; a missing one reads as `?`."""
 
     def __missing__(self, name: str) -> str:
         return "?"
 
 
 def _whole(text: str) -> str:
-    """Text as one line, which no value can break or color."""
+    """The text as one line; control characters are escaped, so no value can break or color it."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

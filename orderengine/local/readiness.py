@@ -1,4 +1,4 @@
-"""Whether the children answer; asked over plain sockets, because that costs no memory."""
+"""Whether the children answer, asked over plain sockets to save memory."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def worker_is_ready(api: Address) -> bool:
 
 
 def redis_trouble(api: Address) -> str | None:
-    """Why Redis takes no messages, as a web process finds it; None if it does, or nobody knows."""
+    """Why Redis takes no messages, by a web process's /readyz; None if it does, or if unknown."""
     answer = http_get(api, "/readyz")
     if answer is None or answer[0] != _OK:
         return None
@@ -59,13 +59,13 @@ def redis_trouble(api: Address) -> str | None:
 
 
 def flower_is_ready(flower: Address) -> bool:
-    """Whether it answers at all, be it that it wants a password or lives under a prefix."""
+    """Whether it answers at all, even if it wants a password or has a URL prefix."""
     answer = http_get(flower, "/healthcheck")
     return answer is not None and answer[0] < _SERVER_ERROR
 
 
 class Watch:
-    """Asks in a thread of its own, until the answer is yes."""
+    """Repeats a probe in its own thread until it succeeds."""
 
     def __init__(self, probe: Callable[[], bool], wake: Callable[[], None]) -> None:
         self._probe = probe
@@ -76,11 +76,11 @@ class Watch:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the answer was yes."""
+        """Whether the probe has succeeded."""
         return self._ready.is_set()
 
     def cancel(self) -> None:
-        """Asks no more."""
+        """Stops probing."""
         self._canceled.set()
 
     def _ask(self) -> None:

@@ -1,4 +1,4 @@
-"""What has to be true before the supervisor starts anything."""
+"""The checks before the supervisor starts anything."""
 
 import errno
 import shutil
@@ -21,15 +21,15 @@ from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import forget_run, live_run, load_run, state_folder
 from orderengine.local.supervisor import Supervisor
 
-# A worker of a killed web process sees within a second that it is alone, and ends.
+# gunicorn's workers notice within a second that their master was killed, and end.
 _LEFT_PORTS_S = 5.0
 _POLL_S = 0.05
 
 
 def run(root: Path, env: Mapping[str, str]) -> int:
-    """Runs the stack of a checkout until it is told to stop; the exit status.
+    """Runs the stack of a checkout until it is told to stop; returns the exit status.
 
-    Raises LocalError, before anything was started, for what the user has to change.
+    Raises LocalError, before it starts anything, if the user has to change something.
     """
     addresses, commands = _plan(root, env)
     folder = state_folder(root)
@@ -45,9 +45,9 @@ def run(root: Path, env: Mapping[str, str]) -> int:
 
 
 def check(root: Path, env: Mapping[str, str]) -> int:
-    """Raises LocalError for what `run` would refuse, as long as nothing is installed: 0 else.
+    """Returns 0, or raises LocalError if `run` would refuse; works before anything is installed.
 
-    Changes nothing. What a killed run left behind is for `run` to end.
+    It changes nothing: `run` ends the leftovers of a killed run.
     """
     addresses, commands = _plan(root, env)
     folder = state_folder(root)
@@ -70,7 +70,7 @@ def _listening(addresses: Addresses, commands: Mapping[str, str]) -> list[Addres
 
 
 def stop_leftovers(folder: Path) -> bool:
-    """Ends what a killed supervisor of this checkout left behind; tells whether there was one."""
+    """Ends the processes of a killed supervisor of this checkout; returns whether there was one."""
     leftover = load_run(folder)
     if leftover is not None:
         end_all(list(leftover.children.values()), signal.SIGTERM, timeout_s=3.0)
@@ -105,20 +105,20 @@ def _read_procfile(root: Path) -> dict[str, str]:
 
 
 def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
-    """A wrong setting would make web and worker fail again and again."""
+    """Raises LocalError for a wrong setting, which would make web and worker fail repeatedly."""
     urls = {"DATABASE_URL": "postgresql://embedded", "REDIS_URL": "redis://embedded"}
     try:
         given = {name: value for name, value in env.items() if value}
         settings = Settings.from_env({**urls, **given, "HOST": addresses.api.host})
-        settings.asks_for_keys  # noqa: B018 - raises where it was not decided
+        settings.asks_for_keys  # noqa: B018 - raises if AUTH must be decided and is not
     except ConfigurationError as error:
         raise LocalError(str(error)) from error
 
 
 def _require_servers(root: Path, env: Mapping[str, str]) -> None:
-    """Raises LocalError where a server that was named does not answer, or is of no use.
+    """Raises LocalError if a server that the environment names does not answer, or is of no use.
 
-    In a process of its own: this one stays, and would keep the clients' modules in memory.
+    It asks in another process: this one would keep the clients' modules in memory.
     """
     command = [sys.executable, "-m", "orderengine.local", "check-servers", "--root", str(root)]
     asked = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)
@@ -137,7 +137,7 @@ def _already_running(folder: Path) -> LocalError:
 
 
 def _require_free(addresses: Sequence[Address], patience_s: float) -> None:
-    """Raises LocalError with every address that is not free, after the time for it to become so."""
+    """Raises LocalError with every address that is not free within `patience_s`."""
     deadline = time.monotonic() + patience_s
     if patience_s and any(map(_trouble, addresses)):
         print("waiting for a port that the last run still holds", flush=True)

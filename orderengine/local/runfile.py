@@ -1,4 +1,4 @@
-"""`.orderengine/run.json`: what runs in this checkout, for the other commands and the next run."""
+"""`.orderengine/run.json`: the stack that runs here, for other commands and the next run."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def state_folder(root: Path) -> Path:
 
 @dataclass(frozen=True)
 class Run:
-    """A stack as its supervisor describes it; the URLs have passwords in them."""
+    """A stack, as its supervisor describes it; the URLs contain passwords."""
 
     supervisor: ProcessRef
     api_url: str
@@ -32,7 +32,7 @@ class Run:
 
 
 def load_run(folder: Path) -> Run | None:
-    """The run that the file tells of, whether it still runs or not."""
+    """The run that the file describes, alive or not; None if there is none."""
     try:
         fields = json.loads((folder / "run.json").read_text())
         fields["supervisor"] = ProcessRef(**fields["supervisor"])
@@ -56,12 +56,12 @@ def api_url(root: Path, env: Mapping[str, str]) -> str:
 
 
 def forget_run(folder: Path) -> None:
-    """Removes the file, and with it every claim that something runs."""
+    """Removes the file."""
     (folder / "run.json").unlink(missing_ok=True)
 
 
 def own_ref() -> ProcessRef:
-    """The process that we are."""
+    """The reference to this process."""
     ref = ProcessRef.of(os.getpid())
     if ref is None:
         raise RuntimeError("this process is not in the process table")

@@ -1,4 +1,4 @@
-"""What the embedded servers share: their folder, port, password and life."""
+"""The base of the embedded servers: their folder, port, password and life cycle."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class EmbeddedServer(ABC):
     """A server on the loopback interface which keeps everything it needs in one folder.
 
     Port and password survive in that folder. At any time only one object can run the server of a
-    folder; a server that outlived its supervisor is stopped by the next start.
+    folder; the next start stops a server that outlived its supervisor.
     """
 
     name: ClassVar[str]
@@ -91,7 +91,7 @@ class EmbeddedServer(ABC):
 
     @property
     def password(self) -> str:
-        """Made at random for this folder, and kept there with mode 0600."""
+        """The random password of this folder, which keeps it with mode 0600."""
         return read_or_create(self.data_dir / "password", lambda: os.urandom(24).hex())
 
     @property
@@ -131,7 +131,7 @@ class EmbeddedServer(ABC):
         self.launch()
         while not self.is_ready():
             if not self.is_running:
-                # Somebody took the port first, or the rest of a killed server is still going down.
+                # Another process took the port first, or a killed server is still shutting down.
                 failures += 1
                 if failures == _FAILED_STARTS:
                     raise self._failure(outcome(self._process.returncode if self._process else 0))
@@ -144,7 +144,7 @@ class EmbeddedServer(ABC):
         return self
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Stops the server in order, or by force after the time given; can be repeated."""
+        """Stops the server gracefully, or by force after the timeout; can be repeated."""
         if self._process is not None:
             self.request_stop()
             try:
@@ -162,7 +162,7 @@ class EmbeddedServer(ABC):
             self._process.send_signal(self.stop_signal)
 
     def clean_up(self) -> None:
-        """Kills what the process left behind."""
+        """Kills the rest of the process group."""
         if self._process is not None:
             kill_group(self._process.pid)
 
@@ -228,7 +228,7 @@ class EmbeddedServer(ABC):
             write_private(self._pid_file, json.dumps(asdict(ref)))
 
     def environment(self) -> dict[str, str]:
-        """The environment of the server: nothing that could steer it but what is needed to run."""
+        """The environment of the server: only the variables that it needs to run."""
         kept = {key: self._environ[key] for key in _KEPT_ENVIRONMENT if key in self._environ}
         return {**kept, "LC_ALL": "C"}
 

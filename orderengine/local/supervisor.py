@@ -27,7 +27,7 @@ from orderengine.local.team import Team
 from orderengine.redis_words import state_and_advice
 
 _READY_WITHIN_S = 60.0
-# When, counted from the request to stop, the processes of each stage are killed at the latest.
+# Deadlines in seconds after the request to stop: then the processes of each stage are killed.
 _WEB_UNTIL_S, _OTHERS_UNTIL_S, _SERVERS_UNTIL_S = 3.0, 6.5, 9.0
 
 
@@ -112,7 +112,7 @@ class Supervisor:
         self._save_run()
 
     def _save_run(self) -> None:
-        """So that whoever finds us killed knows what we have left behind."""
+        """Records the children, so that the next command can end them if this process is killed."""
         if self._run is None:
             return
         self._run.children.clear()
@@ -182,7 +182,7 @@ class Supervisor:
             self._output.block(ready_block(self._addresses))
 
     def _require_redis(self) -> None:
-        """Gives up where a Redis that was named takes no messages: no worker would get ready."""
+        """Raises LocalError if a named Redis takes no messages: no worker would get ready."""
         if self._addresses.redis_url is None or any(c.name == "web" for c in self._team.unready):
             return
         trouble = redis_trouble(self._addresses.api)
@@ -194,7 +194,7 @@ class Supervisor:
             )
 
     def _shut_down(self) -> None:
-        """In the order that loses least: no new orders first, the data last."""
+        """Stops in the order that loses least: first no new orders, the data servers last."""
         began = time.monotonic()
         self._say("stopping; Ctrl-C again stops at once")
         self._team.rest()

@@ -1,4 +1,4 @@
-"""Keeps the children running: notices who died, says why, and starts it again."""
+"""Keeps the children running: notices one that ended, says why, and starts it again."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Backoff:
     _next_s: float = field(default=0.0, init=False)
 
     def delay_s(self, uptime_s: float) -> float:
-        """Doubles with every start that did not last; starts again after one that did."""
+        """Doubles with every start that did not last; resets after one that did."""
         if uptime_s >= self.reset_after_s or not self._next_s:
             self._next_s = self.first_s
         delay = self._next_s
@@ -62,7 +62,7 @@ class Team:
         self.members: list[Member] = []
 
     def add(self, child: Child, *, running: bool = False) -> None:
-        """Takes a child in and starts it, unless it runs already."""
+        """Adds a child and starts it, unless it runs already."""
         member = Member(child)
         self.members.append(member)
         if running:
@@ -73,11 +73,11 @@ class Team:
 
     @property
     def unready(self) -> list[Child]:
-        """Who has not answered since its last start."""
+        """The children that have not answered since their last start."""
         return [member.child for member in self.members if not member.is_ready]
 
     def turn(self) -> None:
-        """One turn of the loop, and what it brought."""
+        """Runs one turn of the loop, and looks after the children."""
         now = time.monotonic()
         restarts = [m.restart_at for m in self.members if m.restart_at is not None]
         self._loop.turn(min([_LONGEST_TURN_S, *(restart - now for restart in restarts)]))
@@ -85,7 +85,7 @@ class Team:
             self._look_after(member)
 
     def rest(self) -> None:
-        """Starts and asks no more; what runs, runs on."""
+        """Stops restarting and probing; running children stay."""
         for member in self.members:
             if member.watch is not None:
                 member.watch.cancel()

@@ -1,6 +1,6 @@
 "use strict";
 
-// Its stylesheet has dark colors under this class; nothing in the bundle sets it.
+// Swagger UI's stylesheet has dark colors under this class; nothing in the bundle sets it.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);

@@ -1,4 +1,4 @@
-// Asking for the key where the service does, and forgetting it.
+// Asks for the key if the service requires one, and forgets it on request.
 
 import { Locked, Unavailable, tryKey } from "./api.js";
 import { find, say } from "./dom.js";
@@ -28,7 +28,7 @@ export class Access {
     this.#draw();
   }
 
-  // The service has shown what it has: that stays in view when the key is revoked.
+  // Data that is already shown stays in view when the key is revoked.
   shown() {
     this.#hasShown = true;
   }

@@ -39,7 +39,7 @@ export class Activity {
   }
 }
 
-// The window ends with the newest thing that is known, by the database's clock: the machine's may be wrong.
+// The window ends now, or at the newest time of the database's clock: this machine's may be slow.
 async function recentOrders(signal) {
   const orders = [];
   let cursor = "";

@@ -1,11 +1,11 @@
-// Every request and every socket of the page is made here, and nowhere else.
+// Makes every request and every socket of the page.
 
 import { key } from "./key.js";
 
 const TIMEOUT_MS = 10_000;
 const NO_NEW_ORDERS = new Set(["ORDERS_DISABLED", "QUEUE_FULL"]);
 
-// The API understood and said no: asking the same again gets the same answer.
+// The API refused the request: a retry gets the same answer.
 export class Refused extends Error {
   constructor(problem) {
     super(problem.detail);
@@ -16,18 +16,18 @@ export class Refused extends Error {
   }
 }
 
-// No answer, or one that asks to come back: what was asked may or may not have happened.
+// No answer, or one that asks for a retry: the request may or may not have taken effect.
 export class Unavailable extends Error {
   constructor(detail, { code = null, retryAfterMs = null, wasDenied = false } = {}) {
     super(detail);
     this.name = "Unavailable";
     this.code = code;
-    this.wasDenied = wasDenied; // then it has not happened
+    this.wasDenied = wasDenied; // then the request had no effect
     this.retryAfterMs = retryAfterMs;
   }
 }
 
-// The service asks for a key, and none that opens anything was given: nothing was done.
+// The service requires a key, and no valid one was given: the request had no effect.
 export class Locked extends Error {
   constructor() {
     super("the service asks for a key");
@@ -35,7 +35,7 @@ export class Locked extends Error {
   }
 }
 
-// Whether a key that is not kept yet opens anything.
+// Whether a key that is not stored yet is valid.
 export function tryKey(text, signal) {
   return request("/api/instruments", { signal, bearer: text });
 }
@@ -69,7 +69,7 @@ export function postOrder(order, idempotencyKey, signal) {
   return request("/api/orders/execute", { method: "POST", headers, body: JSON.stringify(order), signal });
 }
 
-// No header can be added to a socket: a ticket that the key has bought opens this one, once.
+// A browser's socket can carry no header: a ticket, bought with the key, opens this one, once.
 export async function openUpdates(orderId, after, signal) {
   if (key.isLocked) throw new Locked();
   const { ticket } = key.text === null ? {} : await request("/api/tickets", { method: "POST", signal });

@@ -9,7 +9,7 @@ const AXIS_GAP_PX = 12;
 const measure = document.createElement("canvas").getContext("2d");
 const charts = new Set();
 
-// `describe` gets the theme and the venues and answers uPlot's options; called again when one of them changes.
+// `describe` gets the theme and the venues and returns uPlot's options, again when one of them changes.
 export class Chart {
   #root;
   #describe;
@@ -24,7 +24,7 @@ export class Chart {
     new ResizeObserver(() => this.#resize()).observe(root);
   }
 
-  // `told`: what it shows, for who does not see it.
+  // `told` describes the chart for screen readers.
   show(venues, data, told) {
     const isOfTheSame = this.#plot !== null && venues.join() === this.#venues.join();
     this.#venues = venues;
@@ -77,7 +77,7 @@ export function axis(colors, more = {}) {
   };
 }
 
-// An axis of prices, as wide as its longest text: those of cheap tokens have many digits.
+// An axis of prices, as wide as its longest text: prices of cheap tokens have many digits.
 export function priceAxis(colors, textOf) {
   return axis(colors, { size: (_, texts) => widthOf(texts ?? [], colors.font), values: (_, splits) => splits.map(textOf) });
 }
@@ -87,7 +87,7 @@ function widthOf(texts, font) {
   return Math.ceil(AXIS_GAP_PX + Math.max(...["0,000", ...texts].map((text) => measure.measureText(text).width)));
 }
 
-// What the legend tells while nobody points at the chart.
+// The values of the legend while nobody points at the chart.
 export const FIRST = (values) => values[0];
 export const LAST = (values) => values.findLast((value) => value !== null && value !== undefined);
 
@@ -106,7 +106,7 @@ export function venueLine(colors, dex, atRest, more) {
   return line(dex, colors.venue(dex), atRest, { dash: dashOf(dex), ...more });
 }
 
-// 0.1, 1,000, 2.5M: as short as an axis wants it.
+// 0.1, 1,000, 2.5M: short enough for an axis.
 export function compact(number) {
   if (number >= 1e9) return `${group(number / 1e9, 1, 0)}B`;
   if (number >= 1e6) return `${group(number / 1e6, 1, 0)}M`;

@@ -36,7 +36,7 @@ export class Curve {
     const points = [];
     for (const quantity of sizes) {
       const point = await quotePoint({ symbol, side, quantity }, signal);
-      if (point === null) break; // beyond the pools: so is everything larger
+      if (point === null) break; // beyond the pools, like every larger size
       points.push(point);
       if (!this.#known.has(name)) this.#draw(points);
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

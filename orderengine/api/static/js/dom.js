@@ -1,4 +1,4 @@
-// Building elements: text goes in as text, so nothing that the API answers can become markup.
+// Builds elements: text goes in as text, so no answer of the API can become markup.
 
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -15,7 +15,7 @@ export function find(selector, within = document) {
   return found;
 }
 
-// Writing the same text again would make a screen reader say it again.
+// Writes only a new text: a screen reader would repeat the same one.
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -24,7 +24,7 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null));
 }
 
-// Draws anew what may hold the focus: the button of the same name gets it again.
+// Redraws an element that may hold the focus: the button of the same name gets it back.
 export function refill(element, ...children) {
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
   const named = () => [...element.querySelectorAll("button")].filter((each) => each.ariaLabel === focused?.ariaLabel);

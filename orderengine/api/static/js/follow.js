@@ -1,4 +1,4 @@
-// One order's events, each once and in order, over as many sockets as that takes.
+// Follows one order's events, each once and in order, across reconnects.
 
 import { Locked, Refused, Unavailable, getEvents, getOrder, openUpdates } from "./api.js";
 import { TERMINAL } from "./format.js";
@@ -71,7 +71,7 @@ export class Follower {
     });
   }
 
-  // An order may have nothing to tell for long, and a half-open connection is silent for ever.
+  // An order may have no events for long, and a half-open connection is silent for ever.
   #listen() {
     clearTimeout(this.#timer);
     this.#timer = this.#ended ? null : setTimeout(() => void this.#doubt(), SILENCE_MS);
@@ -80,17 +80,17 @@ export class Follower {
   async #doubt() {
     const [timer, last, socket] = [this.#timer, this.#last, this.#socket];
     const mayGoOn = await this.#readMissed();
-    if (timer !== this.#timer || this.#stopped.signal.aborted) return; // it has spoken after all
+    if (timer !== this.#timer || this.#stopped.signal.aborted) return; // an event has come after all
     if (mayGoOn && this.#last === last) {
       this.#listen();
       return;
     }
-    this.#socket = null; // it has kept something back: whatever it still says is not listened to
+    this.#socket = null; // it has missed an event: ignore its later ones
     socket.close();
     if (mayGoOn) this.#wait();
   }
 
-  // The browser does not tell why a handshake was refused; the API does.
+  // The browser hides why a handshake was refused; the API says it.
   async #recover(wasOpen) {
     if (wasOpen || (await this.#readMissed())) this.#wait();
   }
@@ -102,7 +102,7 @@ export class Follower {
     this.#timer = setTimeout(() => void this.#connect(), retryInMs);
   }
 
-  // True if the same may be asked again; else it tells why not.
+  // True if a retry may help; else it reports why not.
   #tellStop(error) {
     if (this.#stopped.signal.aborted) return false;
     if (error instanceof Unavailable) return true;
@@ -119,7 +119,7 @@ export class Follower {
     void this.#connect();
   }
 
-  // True if there is more to wait for.
+  // True if more events may come.
   async #readMissed() {
     try {
       const { events } = await getEvents(this.#orderId, this.#last, this.#stopped.signal);
@@ -131,7 +131,7 @@ export class Follower {
     }
   }
 
-  // True if it may be asked for again.
+  // True if a retry may help.
   async #readResult() {
     try {
       this.#listeners.onResult(await getOrder(this.#orderId, this.#stopped.signal));
@@ -145,7 +145,7 @@ export class Follower {
   #take(event) {
     if (this.#stopped.signal.aborted || event.seq <= this.#last) return;
     if (event.seq > this.#last + 1) {
-      this.#socket?.close(); // what is missing comes again after the one that was seen last
+      this.#socket?.close(); // the next socket also sends the missing events
       return;
     }
     this.#last = event.seq;

@@ -1,4 +1,4 @@
-// Numbers and times as the page shows them; the API's exact text stays in a title where it matters.
+// Formats numbers and times for the page; a title keeps the API's exact text where it matters.
 
 const USDC_DECIMALS = 6;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });

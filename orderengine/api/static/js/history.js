@@ -1,4 +1,4 @@
-// What an order's events add up to: its attempts, and how long each stage took.
+// Sums up an order's events: its attempts, and how long each stage took.
 
 import { between } from "./format.js";
 
@@ -15,14 +15,14 @@ export function attemptsOf(events) {
     }
     attempts.at(-1).steps.push(step);
     if (event.status === "failed") attempts.at(-1).failure = event.data;
-    // An attempt's failure is told by the event that begins the next one.
+    // The event that begins the next attempt holds the failure of this one.
     if (event.data.reason && event.status === "pending") attempts.at(-2).failure = event.data;
   });
   return attempts;
 }
 
-// How long each stage that was reached lasted in all, over all attempts; the one that lasts counts
-// up to `nowMs`. A stage may have lasted less than a millisecond, which is 0 here.
+// How long each reached stage lasted, over all attempts; the current one counts up to `nowMs`. A
+// stage of less than a millisecond counts as 0.
 export function stageTimes(events, nowMs) {
   const times = new Map();
   events.forEach((event, index) => {
@@ -34,7 +34,7 @@ export function stageTimes(events, nowMs) {
   return times;
 }
 
-// The order as its events tell it, in the words in which the API answers it.
+// The order rebuilt from its events, with the API's field names.
 export function orderOf(events) {
   const [first, last] = [events[0], events.at(-1)];
   return {

@@ -1,10 +1,10 @@
-// The key that the service may ask for: in a header and in this tab, and nowhere else.
+// The key that the service may require: only sent in a header, and only kept in this tab.
 
 const STORED_AS = "orderengine.key";
 const FORM = /^oe_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/;
 
-// `state` is open (nobody has asked for a key), asked, given, or refused (it opens nothing any
-// more); "change" tells of each new one.
+// `state` is open (no key was required so far), asked, given, or refused (the key is not valid any
+// more); a "change" event follows each new state.
 class Key extends EventTarget {
   #text = read();
   #state = this.#text === null ? "open" : "given";
@@ -21,7 +21,7 @@ class Key extends EventTarget {
     return this.#state === "asked" || this.#state === "refused";
   }
 
-  // The part of it that is no secret, and by which an operator revokes it.
+  // The public part of the key, by which an operator revokes it.
   get id() {
     return this.#text?.split("_")[1] ?? null;
   }
@@ -31,14 +31,14 @@ class Key extends EventTarget {
     this.#become("given", text);
   }
 
-  // What was asked with this text (null: without a key) was refused; an older key says nothing.
+  // A request with this key (null: without one) was refused; a refusal of an older key is ignored.
   refused(text) {
     if (text !== this.#text || this.isLocked) return;
     write(null);
     this.#become(text === null ? "asked" : "refused", null);
   }
 
-  // The page begins anew, so that nothing of what the key has shown stays in it.
+  // Reloads the page, so that no data read with the key stays in it.
   forget() {
     write(null);
     location.assign("/");
@@ -57,12 +57,12 @@ export function hasFormOfKey(text) {
 
 export const key = new Key();
 
-// The back button may bring this page back as it was left, with a key that was forgotten since.
+// The back button may restore this page with a key that was forgotten since.
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted && read() !== key.text) location.reload();
 });
 
-// Where the browser lets the page store nothing, a key lasts as long as the page.
+// If the browser forbids storage, a key lasts as long as the page.
 function read() {
   try {
     return sessionStorage.getItem(STORED_AS);

@@ -1,11 +1,11 @@
-// Doing something again and again, one at a time, and not at all while nobody looks.
+// Repeats a task, one run at a time, and pauses while the page is hidden.
 
 import { Locked, Unavailable } from "./api.js";
 import { key } from "./key.js";
 
 const LONGEST_WAIT_MS = 10_000;
 
-// 0.5 s, 1 s, 2 s … up to 10 s, half of it by chance, so that pages do not come back all at once.
+// 0.5 s, 1 s, 2 s … up to 10 s, half of it random, so that pages do not retry all at once.
 export function backoffMs(tries) {
   const most = Math.min(LONGEST_WAIT_MS, 500 * 2 ** Math.min(tries, 10));
   return most / 2 + (Math.random() * most) / 2;
@@ -19,7 +19,7 @@ export class Loop {
   #failures = 0;
   #isStarted = false;
 
-  // Nothing is done before it is first asked for by `soon`.
+  // The first run waits for a call of `soon`.
   constructor(task, periodMs) {
     this.#task = task;
     this.#periodMs = periodMs;
@@ -30,7 +30,7 @@ export class Loop {
     key.addEventListener("change", () => this.#goOn());
   }
 
-  // Run after the delay; whatever runs or waits now is dropped.
+  // Runs after the delay; cancels a run that is under way or waits.
   soon(delayMs = 0) {
     this.#isStarted = true;
     this.#halt();
@@ -54,7 +54,7 @@ export class Loop {
       await this.#task(running.signal);
       this.#failures = 0;
     } catch (error) {
-      if (running.signal.aborted || error instanceof Locked) return; // a key lets it go on
+      if (running.signal.aborted || error instanceof Locked) return; // it continues once there is a key
       if (!(error instanceof Unavailable)) throw error;
       waitMs = error.retryAfterMs ?? Math.max(waitMs, backoffMs(this.#failures++));
     }

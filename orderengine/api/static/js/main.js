@@ -1,4 +1,4 @@
-// Puts the parts of the page together; which order is shown is part of the address.
+// Puts the parts of the page together; the address names the order that is shown.
 
 import { Access } from "./access.js";
 import { Activity } from "./activity.js";
@@ -51,7 +51,7 @@ const ticket = new Ticket({
   },
 });
 
-// What can be traded is read until it is known, and again when the service was away.
+// Reads the instruments until they are known, and again after the service was down.
 const setup = new Loop(async (signal) => {
   const { instruments } = await getInstruments(signal);
   access.shown();

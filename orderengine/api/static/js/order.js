@@ -84,7 +84,7 @@ export class OrderPanel {
     );
   }
 
-  // Of an order of long ago: what came of it, and why each attempt failed.
+  // For an order whose events were pruned: its result, and why each attempt failed.
   #drawResult(order) {
     this.#events = [];
     this.#body.dataset.status = order.status;
@@ -108,7 +108,7 @@ export class OrderPanel {
     );
   }
 
-  // Counts on from the last event by this machine's own pace, so a clock that is wrong does no harm.
+  // Counts the time since the last event arrived here, so a wrong clock of this machine does no harm.
   #nowMs() {
     return Date.parse(this.#events.at(-1).at) + (performance.now() - this.#arrivedAt);
   }

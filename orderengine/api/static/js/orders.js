@@ -14,7 +14,7 @@ export class Orders {
   #newer = find("#newer");
   #older = find("#older");
   #note = find("#page-note");
-  #cursors = [""]; // of each page up to the one that is shown
+  #cursors = [""]; // one for each page up to the one that is shown
   #next = null;
   #shown = null;
   #onOpen;

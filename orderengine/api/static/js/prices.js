@@ -1,4 +1,4 @@
-// The last prices of the chosen symbol: each venue's mid price, and what was executed.
+// The last prices of the chosen symbol: each venue's mid price, and the executed prices.
 
 import { getOrders } from "./api.js";
 import { Chart, LAST, axis, legend, line, priceAxis, venueLine } from "./chart.js";
@@ -18,7 +18,7 @@ export class Prices {
   #seen = new Map(); // symbol -> [{ at, prices }]
   #fills = []; // [{ at, fill }]
   #venues = [];
-  #now = 0; // when the newest quote was given: all times are the service's
+  #now = 0; // the time of the newest quote: all times are the service's
   #symbol = null;
   #loop = new Loop((signal) => this.#readFills(signal), PERIOD_MS);
 

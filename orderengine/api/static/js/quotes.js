@@ -1,4 +1,4 @@
-// What the venues would give now for the ticket, which one would win, and why.
+// The venues' current quotes for the ticket, which one would win, and why.
 
 import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
@@ -25,7 +25,7 @@ export class Quotes {
   #listeners;
   #loop = new Loop((signal) => this.#refresh(signal), PERIOD_MS);
 
-  // `onQuotes(wanted, route)`, `onRefused(refusal)`: what came of each request.
+  // Each request ends with `onQuotes(wanted, route)` or `onRefused(refusal)`.
   constructor(listeners) {
     this.#listeners = listeners;
     setInterval(() => this.#tellAge(), 500);

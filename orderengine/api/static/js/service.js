@@ -1,4 +1,4 @@
-// Whether the service can be reached, and what it says is missing.
+// Shows whether the service can be reached, and which parts it reports missing.
 
 import { Unavailable, getReadiness } from "./api.js";
 import { find, say } from "./dom.js";

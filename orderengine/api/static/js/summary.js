@@ -22,7 +22,7 @@ export function summaryView(order) {
   );
 }
 
-// What each venue executed; until then what each one is to execute, if the order is split.
+// The legs of a split order: the executed ones, or the planned ones until then.
 export function legsView({ legs: planned = [], executedLegs: executed }) {
   const legs = executed ?? planned;
   if (legs.length < 2) return null;

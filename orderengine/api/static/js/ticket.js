@@ -1,4 +1,4 @@
-// The order ticket: what the person wants, and what became of sending it.
+// The order ticket: its fields, and the outcome of sending it.
 
 import { Locked, Refused, Unavailable, newIdempotencyKey, postOrder } from "./api.js";
 import { el, find, say } from "./dom.js";
@@ -44,19 +44,19 @@ export class Ticket {
     for (let legs = select.options.length + 1; legs <= count; legs++) select.append(el("option", { value: legs }, `up to ${legs}`));
   }
 
-  // What became of the order that was placed here last; `event` may be of any order.
+  // Shows the progress of the order placed here last; `event` may be of any order.
   tellEnd({ orderId, status, data }) {
     if (orderId !== this.#accepted || this.#asking) return;
     if (status === "failed") this.#tell("refused", `Failed: ${data.reason}.`);
     else this.#tell("accepted", `Confirmed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`);
   }
 
-  // What a request for quotes broke; it says nothing about the fields that it does not have.
+  // Shows the rules that a request for quotes broke; it leaves the other fields alone.
   showQuoteViolations(violations) {
     this.#showViolations(violations, QUOTED_FIELDS);
   }
 
-  // Show each broken rule beside its field; answers those that have no field here.
+  // Shows each broken rule beside its field; returns those that have no field here.
   #showViolations(violations, fields = FIELDS) {
     const elsewhere = violations.filter(({ field }) => !FIELDS.includes(field));
     for (const field of fields) {
@@ -117,7 +117,7 @@ export class Ticket {
     }
   }
 
-  // One submission has one key, so asking again never orders twice.
+  // One submission has one key, so a retry never orders twice.
   async #untilAnswered(order, signal) {
     const key = newIdempotencyKey();
     for (let tries = 0; ; tries++) {
@@ -162,8 +162,8 @@ export class Ticket {
   }
 }
 
-// A field that is left empty takes the API's default; what is no integer is sent as it is written,
-// so that the API names the rule.
+// An empty field takes the API's default; a text that is not an integer is sent unchanged, so that
+// the API names the broken rule.
 function orderOf(values) {
   const given = Object.entries(values).filter(([field, value]) => value !== "" || field === "quantity");
   return Object.fromEntries(

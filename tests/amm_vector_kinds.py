@@ -1,7 +1,7 @@
-"""How each kind of AMM vector is evaluated: its input fields to our output fields.
+"""Evaluates each kind of AMM vector: from its input fields to our output fields.
 
-Inputs are read liberally (integers or decimal strings, a few spellings of a name, defaults for what
-a pool need not have), outputs are exact integers.
+Inputs are read liberally (integers or decimal strings, a few spellings of a name, defaults for
+optional fields of a pool), outputs are exact integers.
 """
 
 import re
@@ -26,7 +26,7 @@ from orderengine.domain.pricing import limit_amount
 from orderengine.domain.side import Side
 
 SURPLUS = "surplus_out"
-"""What an exact output took out of the bins and nobody got, as the program has it."""
+"""The amount that an exact output took out of the bins and nobody got, by the program's rule."""
 
 Inputs = Mapping[str, Any]
 Outputs = dict[str, int]
@@ -38,7 +38,7 @@ _NAMES_OF_Y_TO_X = {"pc2coin", "pctocoin", "ytox", "y2x", "oneforzero", "swapfor
 
 
 def integer(inputs: Inputs, *names: str, default: int | None = None) -> int:
-    """The first of these fields that is there, as an integer; KeyError when none is."""
+    """The first of these fields that exists, as an integer; KeyError if none does."""
     for name in names:
         if name in inputs:
             return int(inputs[name])
@@ -53,7 +53,7 @@ def boolean(inputs: Inputs, name: str) -> bool:
 
 
 def direction_of(inputs: Inputs) -> Direction:
-    """Which way to swap; X to Y when nothing says so."""
+    """The direction of the swap; X to Y if the input names none."""
     if "direction" not in inputs:
         return Direction.X_TO_Y if boolean(inputs, "swap_for_y") else Direction.Y_TO_X
     name = re.sub(r"[^a-z0-9]", "", str(inputs["direction"]).lower())

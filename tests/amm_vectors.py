@@ -6,7 +6,7 @@ prints every mismatch, how many vectors of each kind were evaluated or skipped a
 line `N passed, M failed`; the exit status is 1 on any mismatch, and when FILE cannot be read.
 
 The DLMM vectors come from the SDK, which adds the surplus of an exact output to the protocol fee if
-it is more than one unit, though it is in the other token; the program does not, nor do we. The
+it is more than one unit, although it is in the other token. The program and our code do not. The
 runner adds it to our protocol fee, prints for how many vectors it did so, and excuses nothing else.
 """
 
@@ -38,9 +38,9 @@ class Mismatch(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What one vector came to: it passes without mismatches.
+    """The result of one vector: it passes if there are no mismatches.
 
-    `by_sdk_rule` says that its protocol fee was compared with the SDK's rule for a surplus.
+    `by_sdk_rule` is True if its protocol fee was compared by the SDK's rule for a surplus.
     """
 
     mismatches: Sequence[Mismatch]
@@ -68,7 +68,7 @@ def check(vector: Vector, evaluate: Evaluator) -> Verdict:
 
 
 def compared(vector_id: str, output: Mapping[str, str], got: Outputs) -> list[Mismatch]:
-    """The fields of an expected output that ours does not have, or has with another value."""
+    """The fields of an expected output that ours lacks, or has with another value."""
     return [
         Mismatch(vector_id, field, str(expected), str(got.get(field, "no such field")))
         for field, expected in output.items()
@@ -77,7 +77,7 @@ def compared(vector_id: str, output: Mapping[str, str], got: Outputs) -> list[Mi
 
 
 def expected_output(vector: Vector) -> Mapping[str, str]:
-    """The fields to compare, as text; a refusal has the single field `error`, however it is put."""
+    """The fields to compare, as text; a refusal of any form has the single field `error`."""
     output = vector.get("output", vector.get("error"))
     if not isinstance(output, dict):
         return {"error": str(output)}
@@ -114,7 +114,7 @@ def run(vectors: Sequence[Vector]) -> int:
 
 
 def read(path: Path) -> list[Vector]:
-    """The vectors of a file; raises OSError or ValueError when it has none that can be read."""
+    """The vectors of a file; raises OSError or ValueError if it has no readable vectors."""
     # Numbers with a fraction stay text: nothing here may pass through a float.
     document = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
     vectors = document.get("vectors") if isinstance(document, dict) else document

@@ -1,4 +1,4 @@
-"""A service as the commands see it: its HTTP answers, and sockets with given messages."""
+"""A fake service for the commands: its HTTP answers, and sockets with given messages."""
 
 import json
 import threading
@@ -57,10 +57,10 @@ def refusal(
 
 
 class Desk:
-    """A service that keeps what it was sent, and answers every order in one way.
+    """A service that records its requests, and gives every order the same answer.
 
-    `before` are the answers to the first ones; status 0 is none at all. `headers` go with each
-    answer; `refusals` are the answers to the first requests to read something.
+    `before` are the answers to the first orders; status 0 means no answer. `headers` go with each
+    answer; `refusals` are the answers to the first GET requests.
     """
 
     def __init__(self) -> None:
@@ -131,5 +131,5 @@ def open_desk() -> Iterator[Desk]:
 
 
 def call(*arguments: str, around: Surroundings | None = None) -> Result:
-    """Run a command of the command line: what it wrote, and its exit status."""
+    """Run a command of the command line; returns its output and exit status."""
     return CliRunner().invoke(main, list(arguments), obj=around or Surroundings())

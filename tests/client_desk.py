@@ -1,4 +1,4 @@
-"""Followers of a client without a server: a store, and reading for them whenever a test says so."""
+"""Followers of a client without a server: a store, from which a test has them read."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ FAR = 10_000
 
 
 class Desk:
-    """A store, and followers of `alice` that are read for whenever a test says so."""
+    """A store, and followers of `alice` that read it when a test says so."""
 
     def __init__(self, events: int = 64, orders: int = FAR) -> None:
         self.clock = FakeClock()
@@ -44,7 +44,7 @@ class Desk:
         return follower
 
     def poll(self) -> None:
-        """What the hub does once a second."""
+        """Read for all followers, as the hub does once a second."""
         self.clock.advance(1)
         rounds = 0
         more = self.streams.read(everything=True)
@@ -76,12 +76,12 @@ def is_caught_up(told: Sequence[Told]) -> bool:
 
 
 def cursors(told: Sequence[Told]) -> list[Cursor]:
-    """All cursors, those of the replay included."""
+    """All cursors, including those of the replay."""
     return [each for each in told if isinstance(each, Cursor)]
 
 
 class Play:
-    """Orders that move while messages are lost, late and repeated, and one follower."""
+    """One follower, and orders whose messages get lost, late and repeated."""
 
     def __init__(self, limit: int) -> None:
         self.desk = Desk(events=limit)
@@ -107,7 +107,7 @@ class Play:
                 self._commit(walk, move, late_s=which if act == "commit late" else 0)
 
     def _commit(self, walk: Walk, move: Move, late_s: float) -> None:
-        """Make a move that began so long ago, but after the step before it."""
+        """Make a move that began `late_s` ago, but after the order's previous step."""
         clock = self.desk.clock
         now = clock.moment
         clock.moment = max(walk.order.updated_at, now - timedelta(seconds=late_s))
@@ -116,7 +116,7 @@ class Play:
         clock.moment = now
 
     def come_back(self) -> None:
-        """Go on from the last cursor on another connection; what was queued is lost."""
+        """Continue from the last cursor on another connection; the queued messages are lost."""
         if found := cursors(self.told):
             self.follower.close()
             self.told_before += self.told

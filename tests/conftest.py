@@ -1,4 +1,4 @@
-"""Servers for the session, a migrated database, and the builders that most tests want."""
+"""Servers for the session, a migrated database, and the builders that most tests need."""
 
 import os
 import socket
@@ -24,15 +24,15 @@ from tests.servers import Servers, test_servers
 
 ROOT = Path(__file__).parent.parent
 
-# The same examples each time, for however long a busy machine takes; `pytest
-# --hypothesis-profile explore` looks for others.
+# The same examples in each run, without a deadline for a busy machine; `pytest
+# --hypothesis-profile explore` tries others.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("same")
 
 
 def pytest_configure() -> None:
-    """Have no two processes of tests find the same free port."""
+    """Give each test process its own range of free ports."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     ports._CANDIDATES = ports._CANDIDATES[worker::workers]
@@ -135,7 +135,7 @@ def a_new_order(
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's end and the client's."""
+    """The server's end of a socket and the client's."""
     server, client = socket.socketpair()
     client.settimeout(10)
     with server, client:

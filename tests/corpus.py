@@ -1,4 +1,4 @@
-"""Hostile requests by families: each one has to be refused with the field that it abuses."""
+"""Hostile requests by families: each one must be refused with the name of the field it abuses."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ EXECUTE = "/api/orders/execute"
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request, and what its refusal names: a field, or a status where there is none."""
+    """A request, and the field that its refusal must name, or the status if it names none."""
 
     family: str
     name: str
@@ -119,7 +119,7 @@ def bodies() -> Iterator[Hostile]:
         body = body_of(**{name: quoted(text)})
         yield Hostile("injection and look-alikes", f"{name} {text}", name, body=body)
     for name in ("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"):
-        # Null stands for an optional field that is not given.
+        # Null is allowed for an optional field.
         is_required = name in {"symbol", "side", "quantity"}
         for text in WRONG_TYPES if is_required else WRONG_TYPES[1:]:
             yield Hostile("wrong type", f"{name} {text}", name, body=body_of(**{name: text}))
@@ -146,7 +146,7 @@ def numbers() -> Iterator[Hostile]:
 
 
 def smuggled() -> Iterator[Hostile]:
-    """Fields that are not the client's to give, and what two parsers read differently."""
+    """Fields that a client may not set, and texts that two parsers read differently."""
     names = (
         *("orderId", "order_id", "clientId", "client_id", "status", "version", "attempt", "price"),
         *("__proto__", "constructor", "prototype", "$where", "Symbol", "SYMBOL", "symbol ", ""),
@@ -235,7 +235,7 @@ IN_A_QUERY = (
 )
 
 ALLOWED_THERE = {
-    # Any printable text is looked for, and not found.
+    # Any printable text is a valid filter that finds nothing.
     ("/api/orders", "symbol"): {"%ED%A0%80", *IN_A_QUERY} - {"", "%00", "%0A", *IN_A_QUERY[-2:]},
     ("/api/quotes", "quantity"): {"99999999999999999999"},
 }
@@ -258,7 +258,7 @@ def queries() -> Iterator[Hostile]:
 
 
 def paths() -> Iterator[Hostile]:
-    """Ids in paths that are none."""
+    """Invalid ids in paths."""
     for text in (
         *(
             "0",

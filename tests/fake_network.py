@@ -1,4 +1,4 @@
-"""A settlement network in memory that does what a test says, with the port's promises."""
+"""A settlement network in memory that obeys a test, with the port's promises."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ LANDED_AT = datetime(2026, 11, 22, 12, 0, 3, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Sent:
-    """A swap the network has, and what became of it."""
+    """A swap that was sent to the network, and its outcome."""
 
     swap: Swap
     last_valid_height: int
@@ -24,9 +24,9 @@ class Sent:
 
 
 class FakeNetwork:
-    """Lands, reverts, loses and goes dark when told; `height` moves only by hand.
+    """Lands, reverts, loses and goes dark when told; only a test moves `height`.
 
-    What was sent and has not landed by its last valid height is dropped. `executions` counts the
+    It drops a sent swap that has not landed by its last valid height. `executions` counts the
     landed swaps of each order, so that a test sees a double execution. `sends` has every signature
     that a caller tried to send, lost ones included.
     """
@@ -86,12 +86,12 @@ class FakeNetwork:
         return outcome
 
     def land(self, signature: str, quote_amount: int | None = None) -> None:
-        """Execute a sent swap, at its limit unless told better."""
+        """Execute a sent swap, at its limit unless the test names another amount."""
         swap = self._flying(signature).swap
         self.executions[swap.order_id] += 1
         amount = swap.limit_amount if quote_amount is None else quote_amount
         fee, impact = Decimal("5.75"), Decimal("3.1")
-        # What the legs after the first one get or pay counts in base units only.
+        # The first leg gets the whole quote amount; the others get 0.
         legs = tuple(
             FillLeg(leg.venue, leg.pool, leg.base_amount, 0 if number else amount, fee, impact)
             for number, leg in enumerate(swap.legs)
@@ -108,7 +108,7 @@ class FakeNetwork:
         self._sent[signature] = replace(self._sent[signature], outcome=outcome)
 
     def expire(self) -> None:
-        """Move past the last valid height of all that was signed so far."""
+        """Move past the last valid height of all transactions signed so far."""
         self.height += self.validity + 1
 
     def lose_next_send(self) -> None:

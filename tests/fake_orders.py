@@ -200,7 +200,7 @@ class FakeOrders:
             return Position(order.created_at, order.order_id)
 
     def forget(self, order_id: UUID) -> None:
-        """Have an order deleted, as no release does."""
+        """Delete an order, which no release does."""
         with self._guarded():
             del self._orders[order_id]
 

@@ -1,4 +1,4 @@
-"""Venues in memory, which quote at the prices that a test says."""
+"""Venues in memory, which quote at the prices that a test sets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +79,7 @@ class FakeOffer:
 class FakeBoard:
     """Venues that answer with a price in USDC for one token, or with an error.
 
-    `largest` is the most that a venue trades, in base units, where it is limited.
+    `largest` is the most that a venue trades, in base units, if it has a limit.
     """
 
     clock: Clock

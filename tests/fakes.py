@@ -48,7 +48,7 @@ NOTHING_OPEN = OpenOrders(by_status={}, oldest_s=0.0, oldest_submitted_s=0.0, st
 
 @dataclass
 class FakeCache:
-    """A cache that forgets nothing; `down` makes it answer as a lost Redis would."""
+    """A cache that forgets nothing; `down` makes it behave like a lost Redis."""
 
     orders: dict[UUID, Order] = field(default_factory=dict)
     down: bool = False
@@ -57,7 +57,7 @@ class FakeCache:
         return None if self.down else self.orders.get(order_id)
 
     def keep(self, order: Order) -> None:
-        """Take a newer version only, and never signed bytes."""
+        """Keep only a newer version, and never signed bytes."""
         held = self.orders.get(order.order_id)
         if self.down or (held and held.version >= order.version):
             return
@@ -68,7 +68,7 @@ class FakeCache:
 
 @dataclass
 class FakePublisher:
-    """Keeps what was published, and the latest state of each order in a cache."""
+    """Records published events, and keeps the latest state of each order in a cache."""
 
     published: list[Moved] = field(default_factory=list)
     cache: FakeCache = field(default_factory=FakeCache)
@@ -96,7 +96,7 @@ class Dispatched:
 
 @dataclass
 class FakeDispatcher:
-    """Keeps what was dispatched; `down` makes it fail as a lost broker would."""
+    """Records dispatched messages; `down` makes it fail as a lost broker would."""
 
     down: bool = False
     sent: list[Dispatched] = field(default_factory=list)
@@ -130,7 +130,7 @@ class FakeDispatcher:
 
 @dataclass
 class FakeProbes:
-    """Answers what a test says."""
+    """Gives the answers that a test sets."""
 
     fault: str | None = None
     missing: dict[str, str] = field(default_factory=dict)
@@ -163,7 +163,7 @@ class FakePrices:
 
 @dataclass
 class FakeWatched:
-    """What a `Watch` reads: figures that a test sets; None is no answer."""
+    """The source of a `Watch`: figures that a test sets; None is no answer."""
 
     open: OpenOrders | None = NOTHING_OPEN
     taken: Steps | None = field(default_factory=dict)

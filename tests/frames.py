@@ -1,4 +1,4 @@
-"""Hostile frames by families: what each one is closed with, or that it is passed over."""
+"""Hostile frames by families: the server closes with a code, or ignores the frame."""
 
 import os
 import struct
@@ -24,7 +24,7 @@ def frame(
     length: int | None = None,
     size: int = 0,
 ) -> bytes:
-    """A frame as a client sends it; `length` and its `size` in bytes may lie."""
+    """A client's frame; `length`, and its `size` in bytes, may be false."""
     told = len(payload) if length is None else length
     first = (0x80 if fin else 0) | reserved << 4 | opcode
     mask_bit = 0x80 if masked else 0
@@ -42,7 +42,7 @@ def frame(
 
 @dataclass(frozen=True)
 class HostileFrames:
-    """What a client sends, and the codes that it may be closed with; none: it is passed over."""
+    """The bytes of a client, and the allowed close codes; no codes: the server ignores them."""
 
     family: str
     name: str

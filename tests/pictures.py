@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/command-line.md: what the commands really print on a terminal.
+"""Draws the pictures of docs/command-line.md from the commands' real output on a terminal.
 
-`python -m tests.pictures`, on a stack of its own.
+`python -m tests.pictures` starts its own stack.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ IMAGES = ROOT / "docs" / "images"
 COLUMNS = 118
 ROWS = 40
 CONTROL = re.compile(r"\x1b\[(\d*)A|\x1b\[2K|\x1b\[\?25[lh]|[\r\n]")
-# Its fonts come from another site, which a picture in a README may not ask.
+# Drops fonts from another site, which a picture in a README must not request.
 TEMPLATE = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 ORDERS = [
@@ -54,7 +54,7 @@ def main() -> None:
         }
         stack.follow_many([stack.post(*order) for order in ORDERS])
         stack.follow(stack.post("BTC", "buy", "400"))
-        at = ("--url", stack.url)  # not a stack that runs in this checkout
+        at = ("--url", stack.url)  # this stack, not one that runs in the checkout
         draw("cli-submit", "submit AAPL buy 10 --watch", environ, at)
         draw("cli-quotes", "quotes SOL buy 20000 --max-legs 2", environ, at)
         draw("cli-list", "list", environ, at)
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def draw(name: str, command: str, environ: Mapping[str, str], at: Sequence[str] = ()) -> None:
-    """Write what a terminal shows at the end of this command; `at` is where it is run."""
+    """Draw the terminal at the end of this command; `at` are the options that name the stack."""
     shown = screen(printed([*command.split(), *at], environ))
     width = max(COLUMNS, *(len(Text.from_ansi(line)) for line in shown))
     console = Console(file=io.StringIO(), record=True, width=width, force_terminal=True)
@@ -76,7 +76,7 @@ def draw(name: str, command: str, environ: Mapping[str, str], at: Sequence[str] 
 
 
 def printed(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """All that the command writes to a terminal."""
+    """Everything that the command writes to a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     command = subprocess.Popen(
@@ -90,14 +90,14 @@ def printed(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
     os.close(theirs)
     told = b""
     with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
-        while chunk := terminal.read(65536):  # its end is an error on Linux
+        while chunk := terminal.read(65536):  # the end of a terminal is an error on Linux
             told += chunk
     command.wait()
     return told.decode()
 
 
 def screen(text: str) -> list[str]:
-    """The lines that are left, after what has moved the cursor up and drawn over older ones."""
+    """The lines on the screen, after the control codes that move up and overwrite lines."""
     lines, row, at = [""], 0, 0
     for found in CONTROL.finditer(text):
         lines[row] += text[at : found.start()]

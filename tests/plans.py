@@ -25,8 +25,8 @@ TABLES = (
     "step_totals_mark",
 )
 
-# Of `big`, the newest wait in a backlog, and what is rare is the oldest: whoever reads in the order
-# of the list, and looks at each row, finds it last. Every tenth order is of another client.
+# Client `big` has a backlog of its newest orders, and its rare orders are the oldest: a plan that
+# scans in list order finds them last. Every tenth order is of another client.
 _LOAD = """
 INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps, status, version,
                     attempt, due_at, created_at, updated_at)
@@ -43,7 +43,7 @@ FROM (
     FROM generate_series(1, :size) AS n
 ) AS numbered"""
 
-# The last steps of orders of long ago: all but the latest were counted.
+# The last steps of old orders; all but the latest are already summed up.
 _LOAD_EVENTS = """
 INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
 SELECT gen_random_uuid(), 5, 'confirmed', 1, now() - n * interval '1 s', '{}'
@@ -92,7 +92,7 @@ def load(database: Engine, size: int) -> None:
 
 @contextmanager
 def unbounded() -> Iterator[None]:
-    """Let a statement take its time."""
+    """Lift the time limit of statements."""
     with mock.patch.object(sessions, "STATEMENT_TIMEOUT_S", 600.0):
         yield
 
@@ -130,7 +130,7 @@ class Read:
 
 
 def what_is_read(database: Engine, call: Callable[[], object]) -> list[Read]:
-    """Repeat the statements of a call on its connection, as prepared there; what each one reads."""
+    """Repeat a call's statements as prepared on its connection; returns what each one reads."""
     sent: list[tuple[Any, Any]] = []
     run_one = engine_module._run
 

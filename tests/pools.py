@@ -33,7 +33,7 @@ def raydium(x: int, y: int, side: Side) -> PoolOffer:
 
 
 def meteora(price: int, depth: int, side: Side, bins: int = 20, bin_step: int = 25) -> PoolOffer:
-    """Bins around a price, with `depth` base units of X worth in all of each side."""
+    """Bins around a price; each side holds the worth of `depth` base units of X."""
     active = next(i for i in range(-9_999, 9_999) if bin_price(i, bin_step) >= price << PRICE_BITS)
     per_bin = depth // bins
     made = [

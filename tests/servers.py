@@ -1,4 +1,4 @@
-"""The servers that a test session runs on: real ones, empty, and never those of the user."""
+"""The servers of a test session: real and empty, and never those of the user."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ TEST_DATABASE = "orderengine_test"
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they are; the objects are None where a URL was given from outside."""
+    """The servers' URLs; an object is None if its URL was given from outside."""
 
     redis_url: str
     database_url: str
@@ -29,7 +29,7 @@ class Servers:
 def test_servers(
     environ: Mapping[str, str] = os.environ,  # noqa: PT028 - not a test
 ) -> Iterator[Servers]:
-    """TEST_DATABASE_URL and TEST_REDIS_URL where set, else embedded servers in a new folder.
+    """TEST_DATABASE_URL and TEST_REDIS_URL if set, else embedded servers in a new folder.
 
     Never looks at DATABASE_URL and REDIS_URL. Raises ValueError for a database whose name does not
     end in `_test`.
@@ -67,7 +67,7 @@ def require_test_database(url: str) -> None:
 
 
 def _folder(stack: ExitStack) -> Path:
-    """A new folder that PostgreSQL's own user can pass through where the tests run as root."""
+    """A new folder that PostgreSQL's own user can pass through if the tests run as root."""
     folder = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o711)

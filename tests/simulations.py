@@ -28,7 +28,7 @@ ROW = text("SELECT * FROM sim_transactions WHERE signature = :signature")
 
 
 def a_simulation(**settings: str) -> Simulation:
-    """No delays, faults, spread or drift unless told, by their names in the environment."""
+    """No delays, faults, spread or drift, unless given by their environment names."""
     return Settings.from_env({**QUICK, **settings}).simulation
 
 
@@ -61,7 +61,7 @@ def sent(network: SettlementNetwork, swap: Swap | None = None) -> SignedTransact
 
 
 def expired(network: SettlementNetwork) -> SignedTransaction:
-    """A transaction that was never sent and whose last valid height is past."""
+    """A transaction that was never sent, and whose last valid height is past."""
     return wire.sign(a_swap(), network.final_height() - 1, nonce=uuid4().hex)
 
 
@@ -72,7 +72,7 @@ def ledger_row(database: Engine, transaction: SignedTransaction) -> Any:
 
 
 def executions(database: Engine, order_id: UUID) -> int:
-    """How often an order was executed, as the ledger witnesses it."""
+    """How often an order was executed, by the ledger."""
     with database.connect() as connection:
         count: int = connection.execute(EXECUTED, {"order_id": order_id}).scalar_one()
         return count

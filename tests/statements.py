@@ -11,14 +11,14 @@ from orderengine import database as under_test
 
 
 def explaining(statement: under_test.Statement) -> str:
-    """The statement as it stands, with the settings that it is sent with, to be explained."""
+    """The statement after EXPLAIN, with its settings in front."""
     local = statement.local
     return f"{local}EXPLAIN {statement.plain.removeprefix(local)}"
 
 
 @contextmanager
 def sent_statements(database: Engine) -> Iterator[list[str]]:
-    """A list that fills with them; what prepares one, once a connection, is not among them."""
+    """A list that fills with the statements, without those that only prepare one."""
     seen: list[str] = []
     run_one = under_test._run
 

@@ -22,7 +22,7 @@ RECOVER = StartRouting(RoutingCause.RECOVERY)
 
 
 class Walk:
-    """One order that takes a step whenever a test says so."""
+    """One order that takes a step when a test says so."""
 
     def __init__(self, orders: Orders, client_id: str = "local") -> None:
         self._orders = orders

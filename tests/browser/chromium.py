@@ -1,6 +1,6 @@
-"""A Chromium: the system's or Playwright's own, or installed with apt-get where that is allowed.
+"""Finds a Chromium: the system's or Playwright's own, or installs one if apt-get may do that.
 
-Run as a program it prints the path of the executable, and on failure says what to do.
+Run as a program it prints the path of the executable; on failure it says what to do.
 """
 
 import os
@@ -26,7 +26,7 @@ with sync_playwright() as playwright:
     print(playwright.chromium.executable_path)
 """
 FLAGS = (
-    "--no-sandbox",  # it refuses to run as root with one
+    "--no-sandbox",  # Chromium refuses to run as root with a sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -37,13 +37,13 @@ FLAGS = (
 
 
 class NoChromium(Exception):
-    """There is no browser, and none could be installed; says what to do."""
+    """There is no browser, and none could be installed; the message says what to do."""
 
 
 def find_chromium(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The path of the executable: what CHROMIUM names, else on the PATH, else Playwright's own.
+    """The path of the executable: from CHROMIUM, else on the PATH, else Playwright's own.
 
-    Raises NoChromium if CHROMIUM names something else than an executable.
+    Raises NoChromium if CHROMIUM does not name an executable.
     """
     named = environ.get("CHROMIUM")
     if named:
@@ -57,7 +57,7 @@ def find_chromium(environ: Mapping[str, str] = os.environ) -> str | None:
 
 
 def require_chromium() -> str:
-    """The path of the executable, which is installed if it is missing and apt-get may do that."""
+    """The path of the executable; installs it if it is missing and apt-get may do that."""
     found = find_chromium()
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         _install()
@@ -77,7 +77,7 @@ def _install() -> None:
 
 
 def _playwrights_own(environ: Mapping[str, str]) -> str | None:
-    """The build that `playwright install chromium` has downloaded, if it has."""
+    """The build that `playwright install chromium` has downloaded, if any."""
     asked = subprocess.run(
         [sys.executable, "-c", WHERE],
         env={**environ},

@@ -1,4 +1,4 @@
-"""A real browser, windows of it on a running stack, and what each of them may say."""
+"""A real browser, with windows on a running stack whose console errors fail a test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +35,7 @@ IMAGES = ROOT / "docs" / "images"
 OpenDesk = Callable[..., Desk]
 Shoot = Callable[[Desk, str], None]
 
-# Playwright's five seconds are less than an order takes on a machine that is busy.
+# An order takes longer than Playwright's five seconds on a busy machine.
 expect.set_options(timeout=TIMEOUT_MS)
 
 
@@ -57,7 +57,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_desk(browser: Browser, stack: Stack) -> Iterator[OpenDesk]:
-    """Opens windows on the stack; at the end none may have told of an error it did not expect."""
+    """Opens windows on the stack; at the end none may have logged an unexpected error."""
     desks: list[Desk] = []
 
     def open_desk(path: str = "/", url: str = "", *, usable: bool = True, **options: Any) -> Desk:
@@ -81,7 +81,7 @@ def desk(open_desk: OpenDesk) -> Desk:
 
 @pytest.fixture
 def shoot(request: pytest.FixtureRequest) -> Shoot:
-    """Writes a picture for the documentation, if the run was asked for them."""
+    """Writes a picture for the documentation, if pictures were requested for this run."""
 
     def shoot(desk: Desk, name: str) -> None:
         if request.config.getoption("--screenshots"):

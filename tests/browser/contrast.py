@@ -41,7 +41,7 @@ _MEASURE = """() => {
 
 
 class Contrast(NamedTuple):
-    """A text and its contrast to what is behind it, from 1 to 21."""
+    """A text and its contrast to its background, from 1 to 21."""
 
     text: str
     ratio: float

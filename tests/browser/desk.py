@@ -14,7 +14,7 @@ PHONE_OPTIONS = {"viewport": PHONE, "is_mobile": True, "has_touch": True}
 
 
 class Desk:
-    """One window on the page. `problems` is what the console told beyond what is `expected`."""
+    """One window on the page. `problems` are the messages of the console, `expected` or not."""
 
     def __init__(self, browser: Browser, base_url: str, **options: Any) -> None:
         context = browser.new_context(base_url=base_url, **{"viewport": DESKTOP, **options})
@@ -34,7 +34,7 @@ class Desk:
 
     @property
     def unexpected(self) -> list[str]:
-        """The problems that no test has announced."""
+        """The problems that no test expects."""
         return [text for text in self.problems if not any(each in text for each in self.expected)]
 
     def open(self, path: str = "/") -> "Desk":
@@ -58,7 +58,7 @@ class Desk:
                 self.page.fill(f"#{name}", value)
 
     def submit(self, **values: str) -> str:
-        """Place an order: its id, once the page shows it."""
+        """Place an order; returns its id once the page shows it."""
         shown = self.order_id
         self.fill(**values)
         self.page.click("#submit")
@@ -92,7 +92,7 @@ class Desk:
         expect(self.page.locator("#order-link")).to_have_attribute("data-state", state)
 
     def rule_of(self, field: str) -> str:
-        """What the page says beside a field."""
+        """The message beside a field."""
         return self.page.locator(f'[data-field="{field}"] .rule').inner_text().removeprefix("▲ ")
 
     def rows(self) -> Sequence[str]:
@@ -115,7 +115,7 @@ class Desk:
         return max(0, width - viewport["width"])
 
     def shoot(self, path: Path) -> None:
-        """Write a picture of the whole page, when it has had the time to show something."""
+        """Write a picture of the whole page, once its charts have some data."""
         for _ in range(5):
             with self.page.expect_response(re.compile("/api/quotes.*slippageBps")):
                 pass

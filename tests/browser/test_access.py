@@ -26,7 +26,7 @@ UNKNOWN_KEY = f"oe_{'0' * 12}_{'A' * 43}"
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # The test finds out within a second that an order is submitted, and acts only then.
+    # Slow settlement: a test needs up to a second to see that an order is submitted, then acts.
     return {
         "AUTH": "required",
         "SIM_QUOTE_LATENCY_MS": "50-80",
@@ -36,7 +36,7 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture
 def made(stack: Stack) -> Iterator[dict[str, str]]:
-    """A key of a new client, which the stack's own requests use too."""
+    """A key of a new client; the stack's own requests also use it."""
     yield enter(stack, "alice")
     stack.headers = {}
 
@@ -48,7 +48,7 @@ def proxy(stack: Stack) -> Iterator[Proxy]:
 
 
 def open_locked(open_desk: OpenDesk, path: str = "/", **options: object) -> Desk:
-    """A window that has been told to ask for a key."""
+    """A window whose page asks for a key."""
     desk = open_desk(path, usable=False, **options)
     desk.expected += [REFUSAL, "HTTP Authentication failed"]
     expect(desk.page.locator("#access")).to_be_visible()
@@ -97,7 +97,7 @@ def test_the_key_is_in_no_address_and_in_this_tab_only(
     give(desk, made["key"])
     desk.wait_until_usable().submit(symbol="SOL", quantity="1")
     desk.wait_for("confirmed")
-    secret = made["key"].split("_", 2)[2]  # which may have more of them
+    secret = made["key"].split("_", 2)[2]  # the secret may contain underscores too
     asked = desk.requests[before:]
     urls = [*(each.url for each in asked), *desk.sockets, desk.page.url]
     assert not [url for url in urls if secret in url]

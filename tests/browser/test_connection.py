@@ -1,4 +1,4 @@
-"""The page while the network or the web process is away."""
+"""The page while the network or the web process is down."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ OUTAGE = ["Failed to load resource", "WebSocket connection to"]
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # The test finds out within a second that an order is submitted, and acts only then.
+    # Slow settlement: a test needs up to a second to see that an order is submitted, then acts.
     return {"SIM_QUOTE_LATENCY_MS": "50-80", "SIM_SETTLEMENT_MS": "4000-4000"}
 
 

@@ -1,4 +1,4 @@
-"""The API as pages of other sites use it, in a browser that keeps its rules about them."""
+"""The API for pages of other sites, in a real browser with its CORS rules."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from tests.browser.desk import TIMEOUT_MS
 from tests.e2e.clients import enter
 from tests.e2e.stack import Stack
 
-# Asks as a page does; a browser that keeps an answer back makes fetch throw.
+# Sends a request from a page; fetch throws if the browser blocks the answer.
 ASK = """async ([url, options]) => {
   let answer;
   try {
@@ -38,7 +38,7 @@ ORDER = '{"symbol": "AAPL", "side": "buy", "quantity": 1}'
 
 
 class _Site(BaseHTTPRequestHandler):
-    """A site of one empty page."""
+    """A site with one empty page."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -92,7 +92,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def key(stack: Stack) -> dict[str, str]:
-    """The header of a key that is new, so that no other test has used what it may ask for."""
+    """The header of a new key, so that no other test has used up its rate limit."""
     enter(stack, "alice")
     headers, stack.headers = stack.headers, {}
     return headers

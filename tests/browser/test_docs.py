@@ -21,7 +21,7 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture
 def docs(browser: Browser, stack: Stack) -> Iterator[Page]:
-    """The page at /docs, whose console tells of no error but the one that a test provokes."""
+    """The page at /docs; its console must show no error but the 401 that a test provokes."""
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
@@ -57,7 +57,7 @@ def operation(page: Page, method: str, path: str) -> Locator:
 
 
 def execute(block: Locator) -> tuple[int, str]:
-    """Press the button: status and text of the answer."""
+    """Press the button; returns status and text of the answer."""
     block.get_by_role("button", name="Execute", exact=True).click()
     live = block.locator(".live-responses-table .response").first
     expect(live.locator(".response-col_status")).to_have_text(re.compile(r"^\d{3}"))

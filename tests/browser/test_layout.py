@@ -16,7 +16,7 @@ MIXED = [("BTC", "buy", "0.05"), ("ETH", "sell", "1.25"), ("BONK", "sell", "1234
 LARGE = {"symbol": "SOL", "quantity": "20000", "maxLegs": "2"}
 REFUSAL = "status of 4"
 
-# What is wider than its place: beyond the window, or hidden by something that shows a part.
+# Finds elements that are too wide: beyond the window, or cut off by a container.
 CUT = """() => {
   const isHidden = element => getComputedStyle(element).overflowX !== 'visible'
     && element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1;
@@ -29,7 +29,7 @@ CUT = """() => {
     .filter(element => isHidden(element) || isBeyond(element) || isOutside(element))
     .map(element => `${element.tagName} ${element.id} ${element.className}`);
 }"""
-# A text that begins left of a chart is drawn up to its very edge.
+# A text that begins left of a chart has pixels in the chart's first column.
 IS_AT_THE_EDGE = """canvas => {
   const {data} = canvas.getContext('2d').getImageData(0, 0, 1, canvas.height);
   return data.some(part => part > 0);
@@ -66,8 +66,8 @@ class Stage(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # Venues that are close to each other, so that a large order is always better in parts; and a
-    # drift that no order without a tolerance survives.
+    # Venues with close prices, so that a split always suits a large order; and a drift that makes
+    # every order without a tolerance fail.
     return {
         "SIM_QUOTE_LATENCY_MS": "50-80",
         "SIM_SETTLEMENT_MS": "300-300",
@@ -165,7 +165,7 @@ def test_a_stage_that_took_less_than_a_millisecond_was_reached(desk: Desk) -> No
 
 
 def test_an_order_on_its_way_has_its_end_before_it(desk: Desk, stack: Stack) -> None:
-    stack.kill("worker", signal.SIGSTOP)  # so that it stays on its way for as long as it takes
+    stack.kill("worker", signal.SIGSTOP)  # so that the order stays open
     try:
         desk.submit(symbol="AAPL", quantity="1")
         desk.page.wait_for_function(

@@ -25,7 +25,7 @@ SHOWN_QUOTES = """() => [
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # Venues that are close to each other, so that a large order is always better in parts.
+    # Venues with close prices, so that a split always suits a large order.
     return {
         "SIM_QUOTE_LATENCY_MS": "50-80",
         "SIM_SETTLEMENT_MS": "600-700",

@@ -1,4 +1,4 @@
-"""The pictures of the documentation that show what `make run` shows: the market as it comes."""
+"""The documentation's pictures of `make run`, with the simulated market at its defaults."""
 
 from collections.abc import Mapping
 from contextlib import closing

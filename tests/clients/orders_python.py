@@ -1,4 +1,4 @@
-"""An order as a client of openapi-python-client places and follows it, with each field read."""
+"""Places and follows an order with a generated openapi-python-client, and reads each field."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ client = AuthenticatedClient(base_url=base_url, token=key, raise_on_unexpected_s
 
 
 def read(value: Any) -> Any:
-    """Every attribute of a model, and of those in it."""
+    """Read every attribute of a model, and of the models in it."""
     if isinstance(value, list):
         return [read(each) for each in value]
     members = getattr(value, "__attrs_attrs__", None)

@@ -1,6 +1,6 @@
-"""The descriptions as linters read them, and as clients that were generated from them use them.
+"""The API descriptions, checked by linters and by clients that are generated from them.
 
-`make clients` installs what this needs.
+`make clients` installs the tools.
 """
 
 import json
@@ -68,7 +68,7 @@ def described(stack: Stack) -> Path:
 
 
 def run(*command: str | Path, cwd: Path = HERE, **environ: str) -> str:
-    """Run a tool of `make clients`: its output, once it has ended well."""
+    """Run a tool of `make clients`, which must succeed; returns its output."""
     path = os.pathsep.join([str(TOOLS), str(HERE / "node_modules" / ".bin"), os.environ["PATH"]])
     done = subprocess.run(
         [str(each) for each in command],
@@ -84,7 +84,7 @@ def run(*command: str | Path, cwd: Path = HERE, **environ: str) -> str:
 
 
 def assert_followed(told: str) -> None:
-    """An order was accepted, and each of its events read to the end."""
+    """Assert that an order was accepted, and that each of its events was read to the end."""
     document: dict[str, Any] = json.loads(told.splitlines()[-1])
     assert document["placed"]["status"] == "pending"
     texts = [json.dumps(event) for event in document["events"]]

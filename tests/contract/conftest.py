@@ -1,4 +1,4 @@
-"""What several of the contracts ask: every implementation of `Orders`, with its time."""
+"""Shared by several contracts: every implementation of `Orders`, with its clock."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.fakes import FakeClock, FakeOrders
 
 
 class Store:
-    """One implementation with the power to look at its time and to let it pass."""
+    """One implementation, whose clock a test can read and advance."""
 
     def __init__(
         self, orders: Orders, now: Callable[[], datetime], pass_time: Callable[[float], None]
@@ -27,7 +27,7 @@ class Store:
         self.pass_time = pass_time
 
     def walk(self, *moves: Move, side: Side = Side.BUY, symbol: str = "AAPL") -> Order:
-        """Accept an order and carry out the moves, each of which must succeed."""
+        """Accept an order and make the moves, each of which must succeed."""
         order = self.orders.accept(replace(a_new_order(side), symbol=symbol)).order
         for move in moves:
             moved = self.orders.move(order.order_id, order.version, move)

@@ -1,4 +1,4 @@
-"""What every implementation of `ClientOrders` promises: in memory and on PostgreSQL."""
+"""The contract of every implementation of `ClientOrders`: in memory and on PostgreSQL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tests.steps import CONFIRMED, FAIL, Walk
 
 @dataclass
 class Store:
-    """Orders, and what looks for those of a client."""
+    """Orders, and the `ClientOrders` that finds those of a client."""
 
     orders: Orders
     clients: ClientOrders

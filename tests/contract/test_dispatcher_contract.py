@@ -1,4 +1,4 @@
-"""What every Dispatcher and every Clock promises: in memory, and on Celery and PostgreSQL."""
+"""The contract of every Dispatcher and every Clock: in memory, and on Celery and PostgreSQL."""
 
 from datetime import UTC
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What every implementation of `Orders` promises about idempotency keys."""
+"""The contract of every implementation of `Orders` about idempotency keys."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ DAY_S = 86_400.0
 
 
 class Intake:
-    """An implementation, and what a client and the time do to it."""
+    """An implementation, through which a test accepts orders and lets time pass."""
 
     def __init__(self, orders: Orders, pass_time: Callable[[float], None]) -> None:
         self.orders = orders

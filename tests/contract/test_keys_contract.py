@@ -1,4 +1,4 @@
-"""What every implementation of `Keys` promises: in memory and on PostgreSQL."""
+"""The contract of every implementation of `Keys`: in memory and on PostgreSQL."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +14,7 @@ from tests.fakes import FakeClock, FakeKeys
 
 
 class Store:
-    """An implementation, and the power to let its time pass."""
+    """An implementation, whose clock a test can advance."""
 
     def __init__(self, keys: Keys, pass_time: Callable[[float], None]) -> None:
         self.keys = keys

@@ -1,4 +1,4 @@
-"""What every implementation promises of reading: events from any point, and lists in pages."""
+"""The contract of every implementation for reading: events from any point, and lists in pages."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What every implementation of the `Orders` port promises: in memory and on PostgreSQL."""
+"""The contract of every implementation of the `Orders` port: in memory and on PostgreSQL."""
 
 from dataclasses import replace
 from datetime import UTC, timedelta

@@ -1,4 +1,4 @@
-"""What every quote board promises: the fake, and the one that asks venues with threads."""
+"""The contract of every quote board: the fake, and the one that asks venues with threads."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TEN = 10_000_000
 
 @dataclass
 class OneVenue:
-    """A venue that answers as the fake board does for it."""
+    """A venue that answers like the fake board."""
 
     name: str
     answer: Decimal | Exception

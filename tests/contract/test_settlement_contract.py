@@ -1,4 +1,4 @@
-"""What every network promises: in memory, and simulated on PostgreSQL."""
+"""The contract of every network: in memory, and simulated on PostgreSQL."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ from tests.simulations import a_simulation, a_swap, expired, sent
 
 
 class Subject(Protocol):
-    """A network, with the power to make things happen to it."""
+    """A network, and the events that a test can cause in it."""
 
     @property
     def network(self) -> SettlementNetwork: ...
@@ -34,13 +34,13 @@ class Subject(Protocol):
         """Let a sent transaction land now, and execute."""
 
     def revert(self, signature: str) -> None:
-        """Let a sent transaction land now, with an error that is not its limit."""
+        """Let a sent transaction land now, with an error other than its limit."""
 
     def lose_send(self, transaction: SignedTransaction) -> None:
-        """Send, so that nothing arrives."""
+        """Send a transaction that does not arrive."""
 
     def lose_answer(self, transaction: SignedTransaction) -> None:
-        """Send, so that no answer arrives."""
+        """Send a transaction that arrives, but whose answer does not."""
 
     def go_dark(self) -> None: ...
 
@@ -67,7 +67,7 @@ class FakeSubject:
 
 
 class SimulatedSubject:
-    """Nothing lands by itself for a minute: `land` moves the time of landing in the ledger."""
+    """A network where nothing lands for a minute; `land` changes the landing time in the ledger."""
 
     def __init__(self, database: Engine, instruments: Instruments) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What every publisher and its cache promise together: in memory and on Redis."""
+"""The contract of every publisher with its cache: in memory and on Redis."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ MakeStream = Callable[..., Stream]
 
 @pytest.fixture(params=["fake", "redis"])
 def make_stream(request: pytest.FixtureRequest) -> Iterator[MakeStream]:
-    """Makes streams; one that is `down` has lost its server."""
+    """Makes streams; a stream that is `down` has lost its server."""
     clients = []
 
     def fake(*, down: bool = False) -> Stream:

@@ -1,4 +1,4 @@
-"""What every venue promises: the same tests for each implementation of the `Venue` port."""
+"""The contract of every venue: the same tests for each implementation of the `Venue` port."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -108,7 +108,7 @@ def test_the_marginal_price_is_the_slope_of_the_quotes(
             less, more = (offer.quote(amount, 100).quote_amount for amount in (at, at + step))
             slope = Fraction(more - less, step) * 2**MARGINAL_BITS
             ends = sorted([offer.marginal_price(at), offer.marginal_price(at + step)])
-            # Each swap rounds by two units of what goes in, in up to a hundred bins.
+            # Each swap rounds by two units of its input, in up to a hundred bins.
             unit = 2**MARGINAL_BITS if side is Side.BUY else ends[1]
             rounding = Fraction(400 * max(unit, 2**MARGINAL_BITS), step)
             assert ends[0] - rounding <= slope <= ends[1] + rounding

@@ -1,4 +1,4 @@
-"""Clients of a stack that asks for keys, made as its operator makes them."""
+"""Clients of a stack that requires keys, made with the operator's commands."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from tests.e2e.stack import ROOT, Stack
 
 
 def keys(stack: Stack, *arguments: str) -> dict[str, str]:
-    """What `keys` with these arguments says."""
+    """The output of the `keys` command with these arguments."""
     done = subprocess.run(
         [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
         cwd=ROOT,
@@ -23,14 +23,14 @@ def keys(stack: Stack, *arguments: str) -> dict[str, str]:
 
 
 def enter(stack: Stack, client: str) -> dict[str, str]:
-    """Make a key of a client and use it from here on."""
+    """Make a key of a client, and use it for the stack's requests from now on."""
     made = keys(stack, "create", client)
     stack.headers = {"Authorization": f"Bearer {made['key']}"}
     return made
 
 
 def bought_ticket(stack: Stack) -> str:
-    """A ticket for one socket of the client that the stack's headers name."""
+    """A ticket for one socket of the client whose key the stack uses."""
     bought = subprocess.run(
         [
             *("curl", "-s", "-X", "POST", f"{stack.url}/api/tickets"),

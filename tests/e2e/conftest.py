@@ -1,4 +1,4 @@
-"""One running stack a module, on a database of its own."""
+"""One running stack for each module, on its own database."""
 
 import itertools
 from collections.abc import Generator, Iterator, Mapping
@@ -28,7 +28,7 @@ class MigratedStack(Stack):
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    """What the stack of this module is set to, beside the defaults."""
+    """The settings of this module's stack, in addition to the defaults."""
     return {}
 
 
@@ -39,7 +39,7 @@ def stack_redis_url(servers: Servers) -> str:
 
 
 def next_redis_url(servers: Servers) -> str:
-    """Another database of the session's Redis, emptied: its queues are nobody else's."""
+    """Another database of the session's Redis, emptied, with queues that nobody else uses."""
     url = _with_path(servers.redis_url, str(next(_redis_numbers)))
     with closing(redis.Redis.from_url(url)) as client:
         client.flushdb()
@@ -48,10 +48,10 @@ def next_redis_url(servers: Servers) -> str:
 
 @pytest.fixture(scope="session")
 def template(servers: Servers, alembic_config: Config) -> str:
-    """A migrated database that nobody is connected to: its name.
+    """The name of a migrated database without connections.
 
-    To copy it takes less time than to migrate another one; tests of the release line start with an
-    empty database.
+    A copy takes less time than another migration; tests of the release line start with an empty
+    database.
     """
     name = f"orderengine_template_{token_hex(4)}_test"
     with _engine(servers.database_url) as server:
@@ -100,7 +100,7 @@ def stack(
 
 @pytest.fixture(scope="module")
 def stack_database(stack_database_url: str) -> Iterator[Engine]:
-    """The stack's own tables, looked at from outside."""
+    """A connection to the stack's tables from outside."""
     with _engine(stack_database_url) as engine:
         yield engine
 

@@ -1,4 +1,4 @@
-"""Variables that other tools set, each to a value that would lead astray who obeys it."""
+"""Variables that other tools set, each to a value that would mislead a process that reads it."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ FOREIGN_TO_ALL: Mapping[str, str] = {
     "PROMETHEUS_MULTIPROC_DIR": "/nowhere",
     "FLASK_DEBUG": "1",
 }
-"""With these every command and every line of the Procfile does the same as without."""
+"""No command and no line of the Procfile may change its behavior because of these."""
 
 FOREIGN_TO_LINES: Mapping[str, str] = {
     "SCRIPT_NAME": "/usr/local/bin/tool",
@@ -36,4 +36,4 @@ FOREIGN_TO_LINES: Mapping[str, str] = {
     "PGSERVICE": "absent",
     "HOST": "x86_64-conda-linux-gnu",
 }
-"""These are kept from the lines by `make run`; a line by itself obeys them, or names them."""
+"""`make run` hides these from the lines; a line started alone obeys them, or names them."""

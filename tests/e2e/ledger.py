@@ -1,4 +1,4 @@
-"""The simulated network, looked at and steered from outside of the engine."""
+"""Reads and steers the simulated network from outside of the engine."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ def switch_network(database: Engine, *, up: bool) -> None:
 
 
 def open_orders(database: Engine) -> Counter[str]:
-    """How many orders stand where, of those that are on their way."""
+    """The number of open orders by status."""
     with database.connect() as connection:
         statement = text("SELECT status FROM orders WHERE due_at IS NOT NULL")
         return Counter(connection.execute(statement).scalars())

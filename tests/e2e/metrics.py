@@ -6,7 +6,7 @@ from tests.e2e.stack import Stack
 
 
 def told_by(stack: Stack) -> dict[str, float]:
-    """Each sample by its name with its labels, in the order of their names."""
+    """Each sample by its name with its labels, sorted by label name."""
     return {
         _name(sample.name, sample.labels): sample.value
         for family in text_string_to_metric_families(stack.text("/metrics"))

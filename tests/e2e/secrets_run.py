@@ -1,4 +1,4 @@
-"""A run whose secrets are known, and what was written and shown meanwhile."""
+"""A run whose secrets are known, and everything that it wrote and showed."""
 
 import contextlib
 import hashlib
@@ -26,27 +26,27 @@ COMPLAINT = re.compile(r"(?i)cannot connect|refused|wrongpass|error")
 
 @dataclass
 class Run:
-    """The secrets of a run by what they are, and what was written and shown meanwhile."""
+    """The secrets of a run by their descriptions, and everything that it wrote and showed."""
 
     stack: Stack
     secrets: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
 
     def learn(self, what: str, secret: str) -> str:
-        """Look for the secret, for its digest, and for what `Basic` makes of it."""
+        """Add a secret and its digest to those that are looked for."""
         self.secrets[what] = secret
         self.secrets[f"the digest of {what}"] = hashlib.sha256(secret.encode()).hexdigest()
         return secret
 
     def key(self, client: str) -> str:
-        """A new key of a client; the part of it that is secret is looked for, too."""
+        """A new key of a client; its secret part is looked for too."""
         done = self.command("keys", "create", client, "--json")
         key = str(json.loads(done)["key"])
         self.secrets[f"the secret part of the key of {client}"] = key.split("_", 2)[2]
         return self.learn(f"the key of {client}", key)
 
     def ask(self, path: str, key: str = "", body: object = None, **headers: str) -> tuple[int, str]:
-        """Status and answer; what the answer says is kept, unless it is to tell a secret."""
+        """Status and answer of a request; the answer is recorded unless it has to hold a ticket."""
         given = {"Content-Type": "application/json", **headers}
         if key:
             given["Authorization"] = f"Bearer {key}"
@@ -62,7 +62,7 @@ class Run:
         return self.learn(f"ticket {len(self.secrets)}", str(json.loads(answer)["ticket"]))
 
     def command(self, *arguments: str, database_url: str = "") -> str:
-        """What a command prints, which is kept unless it is a new key."""
+        """The output of a command, which is recorded unless it is a new key."""
         done = subprocess.run(
             [sys.executable, "-m", "orderengine", *arguments],
             cwd=ROOT,
@@ -82,7 +82,7 @@ class Run:
         return done.stdout
 
     def leaks(self) -> list[tuple[str, str]]:
-        """Which secret is told where."""
+        """Each secret that leaked, and the place."""
         return [
             (what, where)
             for what, secret in self.secrets.items()
@@ -102,7 +102,7 @@ def fetch(url: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int
 
 
 class Attempt:
-    """A line of the Procfile, started with settings that can not work."""
+    """A line of the Procfile, started with wrong settings."""
 
     def __init__(self, run: Run, name: str, log: Path, **environ: str) -> None:
         self._name = name
@@ -119,12 +119,12 @@ class Attempt:
         return self._log.read_text("utf-8")
 
     def is_over(self) -> bool:
-        """True once it has ended; or it serves, and was asked; or tries again and again."""
+        """True once it has ended, has answered /readyz with 503, or has retried three times."""
         if self._process.poll() is not None:
             return True
         if self._name != "web":
             return len(COMPLAINT.findall(self.said)) >= 3
-        with contextlib.suppress(OSError):  # it may listen, and then end
+        with contextlib.suppress(OSError):  # it may end while it is asked
             return fetch(f"http://{LOOPBACK}:{self._port}/readyz", None, {})[0] == 503
         return False
 
@@ -134,7 +134,7 @@ class Attempt:
 
 
 def start_with_what_can_not_work(run: Run, password: str, folder: Path) -> None:
-    """Each line of the Procfile with servers that refuse it, and with what is no URL."""
+    """Start each line of the Procfile with servers that refuse it, and with invalid URLs."""
     wrong = quote(password, safe="")
     postgres, redis = urlsplit(run.stack.database_url), urlsplit(run.stack.redis_url)
     server = f"{LOOPBACK}:{postgres.port}{postgres.path}"
@@ -171,7 +171,7 @@ def wait_for(attempts: Iterable[Attempt]) -> None:
 
 
 def send_raw(port: int, lines: str) -> bytes:
-    """What is answered to a request that is not made by a library."""
+    """The answer to a request that no library would send."""
     with socket.create_connection((LOOPBACK, port), timeout=TIMEOUT_S) as connection:
         connection.sendall(lines.encode())
         connection.shutdown(socket.SHUT_WR)

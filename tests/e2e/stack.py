@@ -1,4 +1,4 @@
-"""The stack as the Procfile starts it, and what a client does with it."""
+"""The stack as the Procfile starts it, and a client of it."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ TIMEOUT_S = 40.0
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 ASK_PAUSE_S = 0.1
-"""Between questions to the API: what waits for it must not spend what an address may ask for."""
+"""The pause between two requests to the API: waiting must not use up the address's rate limit."""
 
 WORKER_IS_READY = " ready."
 LOG_TAIL_LINES = 60
@@ -38,7 +38,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What a socket got: the messages as they came, and the code it was closed with."""
+    """The messages that a socket got, in order, and its close code."""
 
     texts: Sequence[str]
     code: int
@@ -59,13 +59,13 @@ class Following:
 class Stack:
     """The web and the worker of the Procfile, each in a session of its own.
 
-    `environ` is added to the little that every process is given, `headers` to every request.
-    `answers` keeps the text of all answers; each process writes to a log of its own, which goes on
-    after a restart.
+    `environ` is added to the few variables of every process, `headers` to every request.
+    `answers` keeps the text of all answers. Each process has its own log, which continues after a
+    restart.
     """
 
     migrates = True
-    """Whether it runs the release line first."""
+    """Whether the stack runs the release line first."""
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environ: str) -> None:
         self.port = free_port()
@@ -104,13 +104,13 @@ class Stack:
         self.stop()
 
     def post(self, symbol: str, side: str, quantity: str, **more: object) -> str:
-        """Place an order: its id."""
+        """Place an order; returns its id."""
         order = {"symbol": symbol, "side": side, "quantity": quantity, **more}
         accepted = self._http("/api/orders/execute", json.dumps(order).encode())
         return str(accepted["orderId"])
 
     def post_many(self, count: int, symbol: str = "AAPL", **more: object) -> list[str]:
-        """Place small orders at the same time: their ids."""
+        """Place small orders at the same time; returns their ids."""
         with ThreadPoolExecutor(count) as threads:
             placed = [threads.submit(self.post, symbol, "buy", "1", **more) for _ in range(count)]
             return [each.result() for each in placed]
@@ -148,7 +148,7 @@ class Stack:
 
     @contextlib.contextmanager
     def following(self, order_ids: Sequence[str]) -> Iterator[list[Future[Following]]]:
-        """Follow orders in threads, which the end of the block waits for."""
+        """Follow orders in threads; the end of the block waits for them."""
         with ThreadPoolExecutor(len(order_ids)) as threads:
             yield [threads.submit(self.follow, order_id) for order_id in order_ids]
 
@@ -157,7 +157,7 @@ class Stack:
             return [each.result() for each in following]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal a process and all it has started, as a host does."""
+        """Signal a process and its children, as a host does."""
         os.killpg(self._processes[name].pid, number)
 
     def answers_ready(self) -> bool:
@@ -174,7 +174,7 @@ class Stack:
         return self._processes[name].poll() is None
 
     def wait(self, name: str, timeout_s: float = STOP_TIMEOUT_S) -> str:
-        """Wait for a process to end: how it did."""
+        """Wait for a process to end; returns its exit code or signal in words."""
         return outcome(self._processes[name].wait(timeout_s))
 
     def restart(self, name: str, number: signal.Signals = signal.SIGTERM, **environ: str) -> None:
@@ -190,7 +190,7 @@ class Stack:
         wait_until(self._is_ready, START_TIMEOUT_S, ASK_PAUSE_S)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End what still runs; raises AssertionError for a process that had to be killed."""
+        """End all running processes; raises AssertionError if one had to be killed."""
         for name, process in self._processes.items():
             if process.poll() is None:
                 self.kill(name, number)
@@ -201,25 +201,25 @@ class Stack:
         assert not late, f"{late} did not end within {STOP_TIMEOUT_S:.0f} s"
 
     def command(self, name: str) -> str:
-        """The line of the Procfile."""
+        """The command of a line of the Procfile."""
         return self._lines[name]
 
     def pid(self, name: str) -> int:
-        """The process of a line."""
+        """The process id of a line."""
         return self._processes[name].pid
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What its processes are given."""
+        """The environment of its processes."""
         return self._environ
 
     @property
     def path(self) -> str:
-        """Where its processes find their programs."""
+        """The PATH of its processes."""
         return self._environ["PATH"]
 
     def logs(self, name: str) -> str:
-        """All that a process has written, over all its restarts."""
+        """The whole log of a process, across restarts."""
         log = self._log(name)
         return log.read_text("utf-8", errors="replace") if log.exists() else ""
 
@@ -233,7 +233,7 @@ class Stack:
         return {name: "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) for name, log in logs.items()}
 
     def leaked_passwords(self) -> list[str]:
-        """Those passwords of the URLs that a log or an answer tells."""
+        """The passwords of the URLs that appear in a log or an answer."""
         told = "".join([*self.answers, *map(self.logs, LOGS)])
         parts = (urlsplit(self.database_url), urlsplit(self.redis_url))
         return [part.password for part in parts if part.password and part.password in told]
@@ -286,7 +286,7 @@ def next_event(client: websocket.WebSocket) -> Document:
 
 
 def rest(client: websocket.WebSocket) -> Following:
-    """All that comes until the close."""
+    """All messages until the close."""
     texts: list[str] = []
     while True:
         opcode, data = client.recv_data()

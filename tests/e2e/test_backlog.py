@@ -1,4 +1,4 @@
-"""Orders that wait for the network leave the workers to those that can move."""
+"""Orders that wait for the network do not keep workers from other orders."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def stack_environ() -> Mapping[str, str]:
 
 
 def routed_after_s(stack: Stack) -> float:
-    """How long a new order waits for its turn."""
+    """How many seconds a new order waits until it is routed."""
     order_id = stack.post("AAPL", "buy", "1")
     events = f"/api/orders/{order_id}/events"
     wait_until(lambda: len(stack.get(events)["events"]) > 1, 40.0)

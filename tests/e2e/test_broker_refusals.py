@@ -1,4 +1,4 @@
-"""Redis answers with an error: no worker ends by it, and each works again without a restart."""
+"""Redis answers with an error: no worker ends, and each works again without a restart."""
 
 import signal
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from tests.e2e.stack import Stack
 from tests.integration.streams import wait_until
 
 LIMIT_S = 60.0
-# One for each way in which a worker learns of it; `make chaos-quick` goes through all of them.
+# One for each way in which a worker meets the error; `make chaos-quick` tries all of them.
 WHILE_IT_WORKS = ("a demotion", "no right to take", "a full disk")
 WHEN_IT_STARTS = ("no memory", "another password")
 WAITS = "worker_waits_for_broker"
@@ -30,7 +30,7 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    """A server that the tests may have refuse."""
+    """A server that the tests may make refuse commands."""
     folder: Path = tmp_path_factory.mktemp("redis")
     with EmbeddedRedis(folder, durable=False) as server:
         yield server

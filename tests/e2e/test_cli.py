@@ -25,7 +25,7 @@ def stack_environ() -> Mapping[str, str]:
 
 
 class Shell:
-    """Calls the command as a script does."""
+    """Calls the command like a script."""
 
     def __init__(self, stack: Stack) -> None:
         self._urls = {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
@@ -49,7 +49,7 @@ class Shell:
         return ran.stdout, ran.stderr
 
     def on_a_terminal(self, *arguments: str) -> tuple[str, int]:
-        """What a terminal is sent, and the exit status."""
+        """The output on a terminal, and the exit status."""
         ours, theirs = pty.openpty()
         command = subprocess.Popen(
             [sys.executable, "-m", "orderengine", *arguments, "--url", self._url],
@@ -62,7 +62,7 @@ class Shell:
         os.close(theirs)
         told = b""
         with os.fdopen(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
-            while chunk := terminal.read(65536):  # its end is an error on Linux
+            while chunk := terminal.read(65536):  # the end of a terminal is an error on Linux
                 told += chunk
         return told.decode(), command.wait(TIMEOUT_S)
 
@@ -96,7 +96,7 @@ def test_an_order_is_submitted_watched_listed_and_shown(stack: Stack, shell: She
 def test_a_terminal_shows_the_stages_as_they_come(stack: Stack, shell: Shell) -> None:
     told, status = shell.on_a_terminal("submit", "SOL", "sell", "2.5", "--watch")
     assert status == 0
-    frames = told.split("\x1b[2K")  # each one is drawn over the one before it
+    frames = told.split("\x1b[2K")  # each frame is drawn over the previous one
     first_seen = [
         next(n for n, frame in enumerate(frames) if name in frame)
         for name in ("pending", "submitted", "confirmed")
@@ -159,7 +159,7 @@ def test_an_order_whose_answer_died_with_the_service_is_placed_once(
 def test_quotes_say_which_venue_wins(stack: Stack, shell: Shell) -> None:
     found = shell.json("quotes", "AAPL", "buy", "10", "--url", stack.url)
     assert {quote["dex"] for quote in found["quotes"]} == {"raydium", "meteora"}
-    # The market moves between two calls: a table is held to itself alone.
+    # The market moves between two calls, so a table is only compared with itself.
     rows = shell("quotes", "AAPL", "buy", "10", "--url", stack.url).splitlines()
     winners = [row.split() for row in rows if row.rstrip().endswith("yes")]
     assert len(winners) == 1

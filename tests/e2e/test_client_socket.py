@@ -29,7 +29,7 @@ def stack_environ() -> Mapping[str, str]:
 
 
 class Reader:
-    """Everything that a client's sockets have told it, over all of them."""
+    """All messages that a client got, over all of its sockets."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -50,7 +50,7 @@ class Reader:
             client.shutdown()  # type: ignore[no-untyped-call]
 
     def take(self, client: websocket.WebSocket) -> None:
-        """One message; what another socket has told already is checked and dropped."""
+        """Read one message; one that another socket has already sent is checked and dropped."""
         text = client.recv()
         assert text, "the socket was closed"
         message = json.loads(text)

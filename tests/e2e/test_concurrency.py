@@ -1,4 +1,4 @@
-"""Ten at a time: what holds a slot of the worker, and what does not."""
+"""A worker with ten slots: quoting holds a slot, waiting for settlement does not."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,13 +20,13 @@ def stack_environ() -> Mapping[str, str]:
     return {
         "SIM_QUOTE_LATENCY_MS": "400-400",
         "SIM_SETTLEMENT_MS": "9000-9000",
-        "LOG_LEVEL": "DEBUG",  # the lines that tell how long each task ran
+        "LOG_LEVEL": "DEBUG",  # logs how long each task ran
     }
 
 
 @pytest.fixture(scope="module")
 def burst(stack: Stack) -> list[Following]:
-    """Four times as many orders as there are slots, all at once."""
+    """Four times as many orders as slots, all at once."""
     return stack.follow_many(stack.post_many(ORDERS))
 
 
@@ -45,7 +45,7 @@ def test_ten_orders_are_quoted_at_the_same_time_and_never_more(
 def test_the_worker_runs_ten_tasks_at_the_same_time_and_never_more(
     stack: Stack, burst: list[Following]
 ) -> None:
-    # The last task tells its end after its order's last event.
+    # The last task logs its end after its order's last event.
     wait_until(lambda: len(list(_running(stack))) >= 4 * len(burst))
     spans = list(_running(stack))
     assert most_at_once(spans) == SLOTS
@@ -65,7 +65,7 @@ def test_orders_that_wait_for_their_settlement_hold_no_slot(burst: list[Followin
 
 
 def _quoting(stack: Stack) -> Iterator[Span]:
-    """From the first act of each route task to its last."""
+    """The span of each route task, from its first log line to its last."""
     lines = [line for line in stack.log_lines("worker") if "order_id" in line]
     began = {line["order_id"]: logged_at(line) for line in lines if line.get("status") == "routing"}
     for line in lines:
@@ -74,7 +74,7 @@ def _quoting(stack: Stack) -> Iterator[Span]:
 
 
 def _running(stack: Stack) -> Iterator[Span]:
-    """From the beginning to the end of each task that returned."""
+    """The span of each task that returned."""
     for line in stack.log_lines("worker"):
         match = TASK_ENDED.match(line["event"])
         if match:

@@ -1,4 +1,4 @@
-"""Whatever dies, an order ends once and is executed at most once."""
+"""Whichever process dies, an order ends once and is executed at most once."""
 
 import signal
 import time
@@ -32,7 +32,7 @@ def stack_redis_url(own_redis: EmbeddedRedis) -> str:
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # Few at a time and slow to land: orders stay in each stage until the test has seen them there.
+    # Few slots and slow settlement: orders stay in each stage until the test has seen them there.
     return {
         "ORDER_CONCURRENCY": "3",
         "SIM_QUOTE_LATENCY_MS": "400-400",
@@ -44,7 +44,7 @@ def stack_environ() -> Mapping[str, str]:
 def assert_each_executed_once(
     streams: Sequence[Following], order_ids: Sequence[str], database: Engine
 ) -> None:
-    """All confirmed, nothing missing in any stream, and the network's ledger agrees."""
+    """Assert that all are confirmed, no stream has a gap, and the network's ledger agrees."""
     for order_id, stream in zip(order_ids, streams, strict=True):
         assert stream.seqs == list(range(1, len(stream.seqs) + 1)), order_id
         assert (stream.statuses[-1], stream.code) == ("confirmed", 1000), order_id

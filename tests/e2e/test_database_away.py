@@ -1,4 +1,4 @@
-"""PostgreSQL dead or frozen: 503 in time for all that needs it, and then everything goes on."""
+"""PostgreSQL dead or frozen: requests that need it get 503 in time, and work again afterwards."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedP
     folder = tmp_path_factory.mktemp("postgres")
     for parent in (folder, folder.parent):
         parent.chmod(0o711)
-    # Durable: what a server that is killed has not written yet would be gone with it.
+    # Durable, so that a killed server loses no commits.
     server = EmbeddedPostgres(folder / "data")
     with server:
         yield server
@@ -55,7 +55,7 @@ def stack_database_url(own_postgres: EmbeddedPostgres, alembic_config: Config) -
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # Time to switch the network off before anything lands; only what stays longer is stuck.
+    # Settlement is slow enough to switch the network off first; later orders count as stuck.
     return {
         "SIM_SETTLEMENT_MS": "3000-3000",
         "STUCK_AFTER_S": "4",
@@ -74,9 +74,9 @@ def killed(server: EmbeddedPostgres) -> Iterator[None]:
 
 @contextlib.contextmanager
 def frozen(server: EmbeddedPostgres) -> Iterator[None]:
-    """The server and all its sessions as behind a link that drops everything."""
+    """Stop the server and all its sessions, as if the link dropped everything."""
     assert server.pid is not None
-    os.kill(server.pid, signal.SIGSTOP)  # first, so that it starts no further session
+    os.kill(server.pid, signal.SIGSTOP)  # first, so that it starts no more sessions
     sessions = list(_children(server.pid))
     for pid in sessions:
         os.kill(pid, signal.SIGSTOP)
@@ -90,14 +90,14 @@ def frozen(server: EmbeddedPostgres) -> Iterator[None]:
 def _children(parent: int) -> Iterator[int]:
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The name of a program may hold anything, blanks and brackets too.
+            # The name of a program may hold blanks and brackets.
             fields = status.read_text().rpartition(")")[2].split()
             if int(fields[1]) == parent:
                 yield int(status.parent.name)
 
 
 def ask(stack: Stack, path: str) -> tuple[int, float]:
-    """The status of an answer, and how many seconds it took."""
+    """The status of an answer, and its time in seconds."""
     began = time.monotonic()
     return _status(stack, path), time.monotonic() - began
 
@@ -162,7 +162,7 @@ def test_orders_in_a_dark_network_are_shown_as_stuck_and_finish_when_it_is_back(
     order_ids = stack.post_many(3)
     wait_until(lambda: {stack.order(each)["status"] for each in order_ids} == {"submitted"})
     switch_network(engine, up=False)
-    # Other tests leave "connections" there for a minute: their requests used up the pool.
+    # Other tests used up the pool, so "connections" may be listed too for a minute.
     wait_until(lambda: "stuck" in stack.get("/readyz")["degraded"])
     shown, told = stack.get("/readyz"), told_by(stack)
     assert shown["stuckOrders"] == told["orderengine_stuck_orders"] == 3

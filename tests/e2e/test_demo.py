@@ -1,4 +1,4 @@
-"""The demo against a running stack, and with one that it brings itself."""
+"""The demo against a running stack, and with a stack that it starts itself."""
 
 import os
 import shutil
@@ -26,8 +26,8 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture
 def checkout() -> Iterator[Path]:
-    """Another checkout of this code, in which nothing runs yet."""
-    # Unlike tmp_path, it can be reached by the user that PostgreSQL runs as under root.
+    """Another checkout of this code, without a running stack."""
+    # Unlike tmp_path, PostgreSQL's user can reach it if the tests run as root.
     root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     root.chmod(0o711)
     for name in OF_A_CHECKOUT:

@@ -1,4 +1,4 @@
-"""Orders that can not be filled: what is tried, what is told, and what is kept."""
+"""Orders that can not be filled: their attempts, their messages, and their stored reasons."""
 
 import re
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def slipped(stack: Stack) -> Following:
-    """An order that tolerates no slippage on a market which always moves against it."""
+    """An order without slippage tolerance, in a market that always moves against it."""
     return stack.follow(stack.post("AAPL", "buy", "10", slippageBps=0))
 
 
 @pytest.fixture(scope="module")
 def shown(stack: Stack, slipped: Following) -> Document:
-    """That order as it is shown in the end."""
+    """The API's final answer for that order."""
     return stack.order(slipped.events[0]["orderId"])
 
 
@@ -68,7 +68,7 @@ def test_the_reason_of_each_attempt_is_shown_and_kept(
     ]
     told = [slipped.events[index]["data"]["detail"] for index in (4, 8, 12)]
     assert [each["detail"] for each in failed] == told
-    # Raydium's name for it, and the two that Meteora has for a buy.
+    # Raydium's error code for exceeded slippage, and Meteora's two for a buy.
     assert all(re.search(r"\((6005|6104|6057)\)", detail) for detail in told)
     assert shown["detail"] == told[-1]
     with stack_database.connect() as connection:

@@ -1,4 +1,4 @@
-"""The client of the first service: it reads `dex`, `price` and `txHash` at the top of a message."""
+"""A client of the first service, which reads `dex`, `price` and `txHash` at the message's top."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -23,7 +23,7 @@ def stack_environ() -> Mapping[str, str]:
 
 
 class ListFollower:
-    """Asks for the newest orders, page by page, until it meets one that it has."""
+    """Lists the newest orders, page by page, until it meets one that it has seen."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -68,7 +68,7 @@ def follow(stack: Stack) -> Iterator[SocketFollower]:
         client.shutdown()  # type: ignore[no-untyped-call]
 
 
-# As a web process stores an order, in a transaction that is not over yet.
+# Stores an order like a web process, in a transaction that is still open.
 BEGIN_ACCEPTING = text(
     """
 WITH o AS (
@@ -83,7 +83,7 @@ SELECT id, 1, status, 1, created_at, '{}' FROM o"""
 
 
 def begin_accepting(connection: Connection) -> tuple[Connection, str]:
-    """An order that nobody sees before the connection commits."""
+    """Store an order that stays invisible until the connection commits."""
     order_id = str(uuid4())
     slow = connection.execution_options(isolation_level="READ COMMITTED")
     slow.execute(BEGIN_ACCEPTING, {"id": order_id, "quantity": Decimal(1)})

@@ -1,4 +1,4 @@
-"""Messages that are no proper ones: dropped, counted, told once, and the worker goes on."""
+"""Malformed messages: the worker drops, counts and logs each one once, and keeps working."""
 
 import re
 import signal
@@ -24,7 +24,7 @@ GARBAGE = {
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # With one slot the event loop takes the first message, and its thread all that follow.
+    # With one slot the event loop takes the first message, and the thread takes all later ones.
     return {
         "ORDER_CONCURRENCY": "1",
         "SIM_QUOTE_LATENCY_MS": "20-30",
@@ -47,7 +47,7 @@ def counted(stack: Stack) -> float:
 
 
 def assert_dropped(stack: Stack, before: Sequence[Document], count: int) -> None:
-    """So many more were dropped, each told once and counted, and the worker still works."""
+    """Assert that `count` more were dropped, logged once and counted, and the worker works."""
 
     def is_done() -> bool:
         assert stack.is_running("worker"), stack.tails()["worker"]
@@ -98,7 +98,7 @@ def test_a_command_that_is_none_ends_no_worker(
 ) -> None:
     number = stack_redis_url.rpartition("/")[2]
     for message in commands().values():
-        # After some of them Celery subscribes anew.
+        # Celery subscribes again after some of them.
         wait_until(lambda: broker.publish(f"/{number}.celery.pidbox", message) >= 1)  # noqa: B023
     with create_celery(stack_redis_url).connection_for_write() as connection:
         control = create_celery(stack_redis_url).control

@@ -1,4 +1,4 @@
-"""Keys and tickets on the stack of the Procfile, where nobody is let in without."""
+"""Keys and tickets on the stack of the Procfile, which requires them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the processes of a running stack log of an order, and what Flower shows of it."""
+"""The log lines of a running stack about an order, and Flower's view of it."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ STAGES = {"route", "build", "submit", "confirm"}
 
 @functools.cache
 def flower_port() -> int:
-    """Found when it is first wanted: another process may take it as long as nobody listens."""
+    """Found at the first use, because another process may take it until Flower listens."""
     return free_port()
 
 
@@ -39,7 +39,7 @@ def stack_redis_url(own_redis: EmbeddedRedis) -> str:
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
     return {
-        "SIM_SETTLEMENT_MS": "900-1100",  # time enough to kill a worker meanwhile
+        "SIM_SETTLEMENT_MS": "900-1100",  # long enough to kill a worker meanwhile
         "SIM_DRIFT_BPS": "20-20",
         "RECOVERY_AFTER_MS": "1500",
         "FLOWER_PORT": str(flower_port()),
@@ -52,7 +52,7 @@ def of_order(stack: Stack, order_id: str) -> list[Document]:
 
 
 def place(stack: Stack, request_id: str, **more: object) -> tuple[str, str]:
-    """Place an order in a request of this id: the order's id, and the id in the answer."""
+    """Place an order with this request id; returns the order's id, and the answer's request id."""
     order = {"symbol": "AAPL", "side": "buy", "quantity": 1, **more}
     request = urllib.request.Request(  # noqa: S310
         f"{stack.url}/api/orders/execute",
@@ -116,7 +116,7 @@ def test_a_routing_decision_is_one_line_with_both_quotes(stack: Stack) -> None:
 
 
 def tasks_of(order_id: str) -> list[Document]:
-    """The tasks of an order, as Flower tells them."""
+    """The tasks of an order, from Flower's API."""
     url = f"http://{LOOPBACK}:{flower_port()}/api/tasks?search={order_id}"
     with urllib.request.urlopen(url, timeout=5) as answer:
         told: dict[str, Document] = json.load(answer)
@@ -124,7 +124,7 @@ def tasks_of(order_id: str) -> list[Document]:
 
 
 def watched_by_flower(stack: Stack) -> list[Document]:
-    """Place orders until one of them was seen from its first task to its last; its tasks."""
+    """Place orders until Flower has seen all tasks of one; returns its tasks."""
     seen: list[Document] = []
 
     def is_seen() -> bool:

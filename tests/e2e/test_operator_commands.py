@@ -1,4 +1,4 @@
-"""What an operator tells a running worker, and what it may not do to the orders."""
+"""An operator's commands to a running worker, which must not harm orders."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def control(stack: Stack, stack_redis_url: str) -> Iterator[Any]:
 
 
 def answer(control: Any, command: str, **arguments: object) -> Any:
-    """What the one worker answers."""
+    """The answer of the one worker."""
     answers: list[Any] = []
 
     def asks() -> bool:
@@ -61,7 +61,7 @@ def test_a_queue_that_was_left_and_taken_again_keeps_its_place(
 
 
 def next_question(url: str, queue: str) -> set[str]:
-    """How the worker asks for messages, once it asks this queue first or at all."""
+    """The next BRPOP command of the worker that names this queue."""
     number = int(url.rpartition("/")[2])
     with redis.Redis.from_url(url, socket_timeout=LIMIT_S) as client, client.monitor() as monitor:
         for seen in monitor.listen():
@@ -84,12 +84,12 @@ def test_the_events_of_tasks_end_when_nobody_asks_for_them_any_more(
         while is_told(events):
             pass
         stack.follow(stack.post("AAPL", "buy", "1"))
-        assert "ok" in answer(control, "ping")  # what was told before it has come by now
+        assert "ok" in answer(control, "ping")  # earlier events have arrived by now
         assert not is_told(events)
 
 
 def is_told(events: Any) -> bool:
-    """Whether an event of a task is there to be read."""
+    """Whether an event of a task can be read."""
     while (message := events.get_message(timeout=0.1)) is not None:
         if message["type"] == "pmessage":
             return True

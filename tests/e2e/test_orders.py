@@ -38,7 +38,7 @@ FILL_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order as its client saw it."""
+    """An order and its events, from the client's view."""
 
     request: tuple[str, str, str]
     order_id: str
@@ -61,7 +61,7 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def placed(stack: Stack) -> list[Placed]:
-    """Orders of as many clients, all at the same time, each followed to its end."""
+    """Orders of several clients, all at the same time, each followed to its end."""
     together = Barrier(len(REQUESTS))
 
     def place(request: tuple[str, str, str]) -> Placed:
@@ -116,7 +116,7 @@ def test_the_venues_differ_by_two_to_five_percent(placed: list[Placed]) -> None:
     for order in placed:
         quotes = order.data("building")["quotes"]
         if len({quote["pool"] for quote in quotes}) > 1:
-            continue  # the pools changed between the two
+            continue  # the pools changed between the two quotes
         low, high = sorted(Decimal(quote["price"]) for quote in quotes)
         assert Decimal("0.02") <= high / low - 1 <= Decimal("0.05"), order.request
         compared += 1

@@ -1,4 +1,4 @@
-"""Poison orders on the real stack: each one ends, and the orders beside it do not notice."""
+"""Poison orders on the real stack: each one ends, and other orders are not affected."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def coarse_instruments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Instruments as another release may list them: no quantity of SOL can be told to the unit."""
+    """Instruments as another release may list them: SOL has too few decimals for its orders."""
     lines = (ROOT / "orderengine" / "instruments.csv").read_text("utf-8")
     changed = lines.replace("SOL,Solana,9,0.000000001,0.0001", "SOL,Solana,1,0.1,0.1")
     assert changed != lines
@@ -42,7 +42,7 @@ def coarse_instruments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hurry(database: Engine, order_id: str) -> None:
-    """Let recovery look at an order in its next round; it waits a second between two."""
+    """Make an order due now, so that recovery takes it in its next round, within a second."""
     statement = text("UPDATE orders SET due_at = now() WHERE id = :id AND due_at > now()")
     with database.connect() as connection:
         connection.execute(statement, {"id": order_id})
@@ -57,14 +57,14 @@ def has_ended(stack: Stack, database: Engine, order_id: str) -> Callable[[], boo
 
 
 def stack_recoveries(database: Engine, order_id: str) -> int:
-    """How often an order was brought back in its attempt."""
+    """How often recovery has dispatched an order in its attempt."""
     statement = text("SELECT recoveries FROM orders WHERE id = :id")
     with database.connect() as connection:
         return int(connection.execute(statement, {"id": order_id}).scalar_one())
 
 
 def skip_recoveries(database: Engine, order_id: str) -> None:
-    """Leave an order one recovery: each takes the start of a worker."""
+    """Leave an order one recovery, because each recovery needs the start of a worker."""
     statement = text("UPDATE orders SET recoveries = :count WHERE id = :id")
     with database.connect() as connection:
         connection.execute(statement, {"id": order_id, "count": RECOVERIES - 1})
@@ -120,7 +120,7 @@ def test_an_order_that_kills_its_worker_each_time_fails(
         for _ in range(DEATHS):
             wait_until(has_struck, ENDS_WITHIN_S)
             assert stack.wait("worker") == "signal SIGKILL"
-            stack.start("worker")  # it need not live until it is ready
+            stack.start("worker")  # it may die before it is ready
         assert stack_recoveries(stack_database, poison) >= DEATHS - 1
         skip_recoveries(stack_database, poison)
         ended = has_ended(stack, stack_database, poison)

@@ -1,4 +1,4 @@
-"""The lines of the Procfile, started as they stand by a plain shell, as a host does."""
+"""The lines of the Procfile, started unchanged by a plain shell, as a host does."""
 
 import base64
 import re
@@ -26,7 +26,7 @@ EVERYWHERE = "0.0.0.0"
 
 
 class Deployment(Stack):
-    """All lines of the Procfile; nothing but a shell between them and the host."""
+    """All lines of the Procfile, each started by nothing but a shell."""
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environ: str) -> None:
         self.flower_port = free_port()
@@ -40,7 +40,7 @@ class Deployment(Stack):
         wait_until(lambda: self.flower("/healthcheck") is not None, FLOWER_TIMEOUT_S)
 
     def flower(self, path: str, credentials: str = "") -> tuple[int, str] | None:
-        """Status and page; None while nothing listens."""
+        """Status and page of Flower; None while nothing listens."""
         token = base64.b64encode(credentials.encode()).decode()
         headers = {"Authorization": f"Basic {token}"} if credentials else {}
         url = f"http://{LOOPBACK}:{self.flower_port}{path}"
@@ -67,7 +67,7 @@ class Deployment(Stack):
         )
 
     def command_line_of_ours(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command of the engine's command line as the lines run."""
+        """Run a command of the engine's command line in the environment of the lines."""
         return subprocess.run(
             [sys.executable, "-m", "orderengine", *arguments],
             cwd=ROOT,
@@ -82,7 +82,7 @@ class Deployment(Stack):
         return command_line(self._processes[name].pid)
 
     def end_repeatedly(self, *names: str) -> bool:
-        """Send SIGTERM to those that still run; tells whether none does."""
+        """Send SIGTERM to those that still run; returns True if none does."""
         running = [name for name in names if self._processes[name].poll() is None]
         for name in running:
             self.kill(name, signal.SIGTERM)
@@ -97,7 +97,7 @@ class Deployment(Stack):
 
 @pytest.fixture(scope="module")
 def stack_database_url(servers: Servers) -> Iterator[str]:
-    """A new database without tables: the release line makes them."""
+    """A new database without tables, because the release line makes them."""
     with scratch_database(servers) as url:
         yield url
 
@@ -189,7 +189,7 @@ def test_everything_drains_however_often_it_is_told_to(
     with Deployment(stack_database_url, url, tmp_path, SIM_SETTLEMENT_MS=long) as busy:
         busy.start_flower()
         with busy.following(busy.post_many(20)) as following:
-            # A handshake that the end meets half way has no code: all sockets are to be open.
+            # All sockets must be open: a handshake that the stop interrupts has no close code.
             wait_until(lambda: "orderengine_open_sockets 20.0" in busy.text("/metrics"), 60.0, 0.1)
             wait_until(lambda: busy.logs("worker").count('"submitted"') > 2, timeout_s=60.0)
             wait_until(lambda: busy.end_repeatedly(*names), STOP_TIMEOUT_S)

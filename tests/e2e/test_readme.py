@@ -1,4 +1,4 @@
-"""The README's examples, run as they stand against the stack."""
+"""The README's examples, run unchanged against the stack."""
 
 import json
 import re

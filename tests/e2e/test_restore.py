@@ -1,4 +1,4 @@
-"""The backup and the restore of docs/operations.md, line by line."""
+"""The backup and the restore of docs/operations.md, run line by line."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def stack_environ() -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def restored_url(stack_database_url: str) -> Iterator[str]:
-    """A new and empty database beside the stack's."""
+    """A new, empty database beside the stack's."""
     parts = urlsplit(stack_database_url)
     name = f"{parts.path[1:].removesuffix('_test')}_restored_test"
     engine = create_database_engine(
@@ -46,7 +46,7 @@ def restored_url(stack_database_url: str) -> Iterator[str]:
 
 
 def lines(beginning: str) -> str:
-    """The commands of the page that begin with this."""
+    """The page's code block that begins with this."""
     blocks: list[str] = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
     return next(block for block in blocks if block.startswith(beginning))
 

@@ -26,7 +26,7 @@ def stack_environ() -> Mapping[str, str]:
 
 
 class Fleet:
-    """A stack, another web process and two more workers beside it."""
+    """A stack with a second web process and two more workers."""
 
     def __init__(self, first: Stack, folder: Path, environ: Mapping[str, str]) -> None:
         self.web = (first, Stack(first.database_url, first.redis_url, folder / "web", **environ))
@@ -54,7 +54,7 @@ class Fleet:
         return (self.web[0], *self.more)
 
     def moves(self) -> list[Counter[str]]:
-        """How many steps of orders each worker took, by the order."""
+        """How many steps each worker took, by order."""
         return [
             Counter(
                 line["order_id"]
@@ -79,7 +79,7 @@ def test_orders_are_spread_and_every_socket_sees_everything(
     with ThreadPoolExecutor(20) as threads:
         placed = [threads.submit(fleet.web[n % 2].post, "AAPL", "buy", "1") for n in range(ORDERS)]
         order_ids = [each.result() for each in placed]
-    # Each order is followed at both, so half of them where they were not placed.
+    # Each order is followed at both, so half of the sockets are not where the order was placed.
     with ThreadPoolExecutor(2) as threads:
         told = list(threads.map(lambda web: web.follow_many(order_ids), fleet.web))
     for here, there in zip(*told, strict=True):

@@ -1,6 +1,6 @@
-"""Every secret of a whole run, looked for in everything that its processes wrote and showed.
+"""Looks for every secret of a whole run in everything that its processes wrote and showed.
 
-The processes log at DEBUG, lose Redis on the way, and are started with settings that can not work.
+The processes log at DEBUG, lose Redis on the way, and are also started with wrong settings.
 """
 
 import base64
@@ -24,7 +24,7 @@ from tests.e2e.stack import ASK_PAUSE_S, LOGS, Stack, rest
 from tests.integration.streams import wait_until
 
 FLOWER_PASSWORD = f"flower-{token_hex(8)}"
-WRONG_PASSWORD = f"p@ss/{token_hex(8)}"  # has to be quoted in a URL
+WRONG_PASSWORD = f"p@ss/{token_hex(8)}"  # must be quoted in a URL
 ORDER = {"symbol": "AAPL", "side": "buy", "quantity": 1}
 FLOWER_PAGES = (
     *("/", "/workers", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/queues/length"),
@@ -42,7 +42,7 @@ def flower(path: str, password: str = FLOWER_PASSWORD) -> tuple[int, str]:
 
 @functools.cache
 def flower_port() -> int:
-    """Found when it is first wanted: another process may take it as long as nobody listens."""
+    """Found at the first use, because another process may take it until Flower listens."""
     return free_port()
 
 
@@ -101,7 +101,7 @@ def test_no_secret_of_a_run_is_written_or_shown(
     assert KEY_OR_TICKET.findall("".join(map(run.stack.logs, LOGS))) == []
 
 
-@pytest.mark.timeout(300)  # 25 processes, each of which ends only by itself
+@pytest.mark.timeout(300)  # waits until 25 processes have ended by themselves
 def test_what_can_not_start_tells_no_password(run: Run, tmp_path: Path) -> None:
     start_with_what_can_not_work(run, WRONG_PASSWORD, tmp_path)
     assert len(run.told) == 25
@@ -110,7 +110,7 @@ def test_what_can_not_start_tells_no_password(run: Run, tmp_path: Path) -> None:
 
 
 def use_the_api(run: Run) -> str:
-    """Orders, tickets and refusals, with keys where they belong and where they do not."""
+    """Make orders, tickets and refusals, with keys in the right and in wrong places."""
     alice, operator = run.key("alice"), run.key("local")
     name = run.learn("an Idempotency-Key", token_urlsafe(16))
     named = {"Idempotency-Key": name}
@@ -140,7 +140,7 @@ def use_the_api(run: Run) -> str:
 
 
 def use_keys_where_they_do_not_belong(run: Run, alice: str) -> None:
-    """In paths, queries, bodies and broken HTTP."""
+    """Send keys in paths, queries, bodies and malformed HTTP."""
     guess = run.learn("a guessed key", f"oe_{token_hex(6)}_{token_urlsafe(32)}")
     assert run.ask("/api/orders", guess)[0] == 401
     assert run.ask("/api/orders", Authorization=f"Token {alice}")[0] == 401
@@ -149,7 +149,7 @@ def use_keys_where_they_do_not_belong(run: Run, alice: str) -> None:
     assert run.ask(f"/api/orders?status={alice}", alice)[0] == 400
     assert run.ask(f"/{alice}", alice)[0] == 404
     run.ask(f"/api/orders/{NOBODY}", alice, **{"X-Request-Id": "a request", "Prefer": "wait=1"})
-    # All after the second blank is the version; gunicorn takes any that begins with HTTP/1.
+    # The text after the second blank is the version; gunicorn takes any that begins with HTTP/1.
     for status, broken in (
         (505, f"GET /api/orders?key={alice} HTTP/1.2\r\n\r\n"),
         (505, f"GET /api/orders?key={alice} HTTP/9.9\r\n\r\n"),
@@ -166,7 +166,7 @@ def use_keys_where_they_do_not_belong(run: Run, alice: str) -> None:
 
 
 def lose_redis(run: Run, redis: EmbeddedRedis, key: str) -> None:
-    """Kill it under web, worker and Flower, order meanwhile, and wait for what they say."""
+    """Kill Redis while web, worker and Flower run, order meanwhile, wait for their messages."""
     heard = {name: len(run.stack.logs(name)) for name in ("web", "worker", "flower")}
     redis.kill()
     assert run.ask("/api/orders/execute", key, ORDER)[0] == 202
@@ -187,7 +187,7 @@ def lose_redis(run: Run, redis: EmbeddedRedis, key: str) -> None:
 
 
 def look_at_flower(run: Run) -> None:
-    """All its pages and answers, once it has seen tasks, with the password and without."""
+    """Read all pages and answers of Flower with tasks, with the password and without."""
 
     def sees_tasks() -> bool:
         return "route_order" in flower("/api/tasks")[1]
@@ -208,7 +208,7 @@ def look_at_flower(run: Run) -> None:
 
 
 def learn_signed_bytes(run: Run, database: Engine) -> None:
-    """What is signed for the network can be sent by whoever has it."""
+    """Signed bytes are secrets too: anyone who has them can send them to the network."""
     with database.connect() as connection:
         payloads = connection.execute(text("SELECT payload FROM transactions")).scalars().all()
     assert len(payloads) >= 2

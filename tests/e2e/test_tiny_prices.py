@@ -19,7 +19,7 @@ TINY = (
 DECIMALS = {"NANO": 6, "FEMTO": 2}
 QUOTE_DECIMALS = 6
 ORDERS = {"NANO": ("1e-9", "70000000003"), "FEMTO": ("1e-13", "700000000000003")}
-# Enough digits to act on; a price that divides evenly has few.
+# The fewest digits that are useful; a price that divides evenly has few.
 SHOWN_DIGITS = 4
 # Prices keep twelve significant digits.
 TOLERANCE = Decimal("1e-11")
@@ -53,7 +53,7 @@ def command(stack: Stack, *arguments: str) -> str:
 
 
 def price_of(symbol: str, amounts: Mapping[str, str]) -> Decimal:
-    """The exact price in USDC for one token of an answer's amounts in base units."""
+    """The exact price in USDC for one token, from an answer's amounts in base units."""
     quote = Decimal(amounts["quoteAmount"]).scaleb(-QUOTE_DECIMALS)
     return quote / Decimal(amounts["baseAmount"]).scaleb(-DECIMALS[symbol])
 
@@ -79,7 +79,7 @@ def test_a_tiny_price_keeps_its_digits_all_the_way(stack: Stack, symbol: str, si
     assert events[-1]["status"] == "confirmed", events[-1]
     data = events[-1]["data"]
     routes = [event["data"]["legs"] for event in events if "legs" in event["data"]]
-    (leg,) = routes[-1]  # on a slow machine a quote expires, and another one is taken
+    (leg,) = routes[-1]  # on a slow machine a quote expires, and the order is routed again
     require_price(data["quotedPrice"], price_of(symbol, leg))
     require_price(data["executedPrice"], price_of(symbol, data))
     assert Decimal("0.5") < Decimal(data["executedPrice"]) / Decimal(about) < 2

@@ -1,7 +1,7 @@
-"""A new user with nothing but the documentation of a service that asks for keys.
+"""A new user with nothing but the documentation of a service that requires keys.
 
-What it says is done as it stands: its commands by a shell, each request of the collection as
-Postman would send it.
+The tests follow it to the letter: a shell runs its commands, and each request of the collection is
+sent as Postman would send it.
 """
 
 import json
@@ -73,9 +73,9 @@ def test_the_commands_of_the_description_lead_to_a_confirmed_order(
 
 
 def assert_same_fields(example: Any, told: Any, where: str) -> None:
-    """Fails where the first of each list, or an object, has other fields than in the example.
+    """Fails if the first item of a list, or an object, has other fields than the example.
 
-    Of an order that has not ended, the later ones are missing.
+    An order that has not ended may lack fields.
     """
     if isinstance(example, list):
         assert bool(example) == bool(told), where
@@ -116,7 +116,7 @@ class Postman:
         return answer
 
     def filled(self, text: str) -> str:
-        """The text with every variable's value, of which none may be empty."""
+        """The text with every variable replaced by its value, which must not be empty."""
 
         def value(found: re.Match[str]) -> str:
             assert self.values[found[1]], f"{found[1]} is empty"

@@ -1,4 +1,4 @@
-"""Two web processes behind one port: either of them tells the figures of both."""
+"""Two web processes behind one port: each of them reports the figures of both."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def web_processes(stack: Stack) -> list[int]:
 
 
 def asked_often(stack: Stack) -> Iterator[float]:
-    """The counter as many connections are told it, enough for both processes to have answered."""
+    """The counter, read over enough connections that both processes have answered."""
     for _ in range(20):
         yield told_by(stack)[ACCEPTED]
 

@@ -1,4 +1,4 @@
-"""What the times of events and log lines tell."""
+"""Times of events and log lines, and how their spans overlap."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -22,6 +22,6 @@ def seconds_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> floa
 
 
 def most_at_once(spans: Iterable[Span]) -> int:
-    """How many spans overlap at most; one that ends as another begins does not."""
+    """The most spans that overlap; one that ends as another begins does not overlap it."""
     steps = [step for start, end in spans for step in ((start, 1), (end, -1))]
     return max(accumulate(change for _, change in sorted(steps)))

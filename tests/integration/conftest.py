@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Unlike tmp_path, it can be reached by the user that PostgreSQL runs as under root."""
+    """A folder that, unlike tmp_path, PostgreSQL's user can reach if the tests run as root."""
     path = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     path.chmod(0o711)
     yield path

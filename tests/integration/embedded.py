@@ -1,4 +1,4 @@
-"""What the tests of embedded servers share: a folder, and what is kept in a server."""
+"""Helpers of the tests of embedded servers."""
 
 import contextlib
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from orderengine.local.redis_server import EmbeddedRedis
 
 @dataclass(frozen=True)
 class Moving:
-    """A primary and its replica; `url` is the address that leads to one of them."""
+    """A primary and its replica; the address `url` leads to one of them."""
 
     pair: RedisPair
     proxy: Proxy
@@ -24,7 +24,7 @@ class Moving:
         return f"redis://:{self.pair.primary.password}@{LOOPBACK}:{self.proxy.port}/0"
 
     def fail_over(self) -> None:
-        """As planned: the address moves, connections to the old primary stay open."""
+        """Fail over as planned: the address moves, connections to the old primary stay open."""
         self.pair.demote()
         self.pair.move_address()
 

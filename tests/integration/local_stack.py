@@ -1,4 +1,4 @@
-"""A checkout with a small Procfile of its own, and the supervisor that runs it as a process."""
+"""A checkout with its own small Procfile, and the supervisor that runs it as a process."""
 
 import os
 import pty
@@ -82,7 +82,7 @@ READY = "orderengine is ready"
 
 
 class Stack:
-    """The supervisor as a process, and what it has printed."""
+    """The supervisor as a process, and its output."""
 
     def __init__(
         self, root: Path, port: int, flower_port: int, database_url: str, redis_url: str
@@ -109,7 +109,7 @@ class Stack:
 
     def start(self, command: str = "run", *, terminal: bool = False) -> None:
         """Start the supervisor; its output is a pipe, or a terminal."""
-        # Tests that run under nohup would hand its deafness to SIGHUP on.
+        # Under nohup the tests would pass the ignored SIGHUP on.
         inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         ours, theirs = pty.openpty() if terminal else os.pipe()
         process = subprocess.Popen(
@@ -135,7 +135,7 @@ class Stack:
                     self._changed.notify_all()
 
     def wait_for(self, pattern: str, timeout_s: float = 30.0, after: int = 0) -> int:
-        """The number of the line that has the pattern."""
+        """Wait for a line with the pattern; returns its number."""
         with self._changed:
             found = self._changed.wait_for(
                 lambda: (
@@ -170,7 +170,7 @@ class Stack:
         return list(run.children.values()) if run else []
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, float]:
-        """Signals the process group, as a terminal does; status and seconds."""
+        """Signal the process group, as a terminal does; returns exit status and seconds."""
         began = monotonic()
         os.killpg(self.process.pid, number)
         return self.process.wait(30), monotonic() - began
@@ -188,7 +188,7 @@ class Stack:
 
 @contextmanager
 def a_stack(database_url: str) -> Iterator[Stack]:
-    # Unlike tmp_path, it can be reached by the user that PostgreSQL runs as under root.
+    # Unlike tmp_path, PostgreSQL's user can reach it if the tests run as root.
     root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     root.chmod(0o711)
     (root / "child.py").write_text(CHILD)

@@ -1,4 +1,4 @@
-"""Where an operator's command finds the servers of the tests."""
+"""The surroundings in which an operator's command finds the servers of the tests."""
 
 from dataclasses import replace
 
@@ -17,14 +17,14 @@ def run(database: Engine, statement: str) -> None:
 
 
 def surroundings_of(database: Engine, database_url: str, redis_url: str) -> Surroundings:
-    """The settings of these servers, on a database as the migrations leave it."""
+    """The settings of these servers, on a migrated database."""
     run(database, "INSERT INTO step_totals_mark (id, counted_until) VALUES (1, '-infinity')")
     environ = {"DATABASE_URL": database_url.replace("+psycopg2", ""), "REDIS_URL": redis_url}
     return Surroundings(environ=environ)
 
 
 def confirmed(orders: SqlOrders, signature: str = "sig") -> Walk:
-    """An order that was confirmed just now, by a transaction of that signature."""
+    """An order that was just confirmed, by a transaction with this signature."""
     walk = Walk(orders)
     now = walk.order.created_at
     signed = replace(TRANSACTION, signature=signature)

@@ -1,4 +1,4 @@
-"""A publisher and a hub on one server, and what the tests of both need."""
+"""A publisher and a hub on one server, with helpers for the tests of both."""
 
 import signal
 import threading
@@ -22,7 +22,7 @@ from tests.steps import Walk
 
 NEVER_S = 3600.0
 PATIENT_S = 5.0
-"""An event that Redis did not take in time is lost for a stream that never polls."""
+"""A long timeout: a stream that never polls loses an event that Redis does not take in time."""
 
 
 class Stream:
@@ -51,7 +51,7 @@ class Stream:
             self.publisher.publish(moved)
 
     def is_published(self, moved: Moved) -> bool:
-        """Publish once more, and tell whether Redis has it."""
+        """Publish again; returns whether Redis has the order."""
         self.publish(moved)
         return self.cache.get(moved.order.order_id) is not None
 
@@ -62,13 +62,13 @@ class Stream:
         return walk
 
     def subscribed(self) -> bool:
-        """Whether this hub is: the server may still count one that has just left."""
+        """Whether this hub is subscribed; the server may still count one that has just left."""
         return self.hub.is_subscribed
 
     def settle(self) -> None:
-        """Wait until the hub is subscribed, and nothing that was asked for is still to be read.
+        """Wait until the hub is subscribed and has no requested reads left.
 
-        The first follower's order may be read twice: for the new subscription, and for itself.
+        The hub may read the first follower's order twice: for the new subscription and for it.
         """
         with self.hub.follow(self.walk().order_id):
             wait_until(self.subscribed)
@@ -77,9 +77,9 @@ class Stream:
                 take(follower, 1)
 
     def lose_subscription(self) -> None:
-        """Kill the subscription until the hub has noticed.
+        """Kill subscriptions until the hub has noticed.
 
-        Once may hit another subscriber of this server while the hub is about to come back.
+        One kill may only hit another subscriber of this server while the hub reconnects.
         """
         before = self.hub.subscription_losses
 
@@ -152,7 +152,7 @@ def take_events(follower: Follower, count: int, timeout_s: float = 15.0) -> list
 
 @contextmanager
 def frozen(server: EmbeddedRedis) -> Iterator[None]:
-    """The server as behind a link that drops everything: connections stay, answers do not come."""
+    """Freeze the server, as if the link dropped everything: connections stay, no answers come."""
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""The replay of all orders, broken off by a client that comes back with its last cursor.
+"""The replay of all orders to a client that disconnects and comes back with its last cursor.
 
 The whole application serves it, from PostgreSQL, over a real socket.
 """
@@ -22,12 +22,12 @@ from tests.integration.web_process import AllOrders, Web
 ENDED = 800
 STEPS = 5
 BATCH = 100
-"""Orders are read in batches of so many, and a cursor is told between two of them."""
+"""Orders are read in batches of this size, with a cursor between two batches."""
 BROKEN_OFF_AT = 1000
 SMALL = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)]
 
-# Those that are open moved before all others: from a mere time on, all would be sent again. The
-# texts are so long that the buffers of the kernel do not hold all of them.
+# The open orders moved before all others, so a cursor with a mere time would replay everything. The
+# texts are too long for the buffers of the kernel.
 _ORDERS = f"""
 INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps, status, version,
                     attempt, due_at, created_at, updated_at)
@@ -56,7 +56,7 @@ SELECT id, version, status, attempt, '{}' FROM moved"""
 
 
 class WholeWeb(Web):
-    """The application as it is served."""
+    """A web process with the whole application."""
 
     application = "orderengine.api.app:create_app()"
     ready_path = "/livez"
@@ -82,7 +82,7 @@ def take_until_broken_off(told: AllOrders) -> None:
 
 
 def take_what_is_left(told: AllOrders) -> None:
-    """What the buffers hold of a socket that was closed, maybe in the middle of a message."""
+    """Read the buffered rest of a closed socket, which may end in the middle of a message."""
     with contextlib.suppress(AssertionError, OSError, WebSocketException):
         while True:
             told.take()

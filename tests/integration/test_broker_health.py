@@ -1,4 +1,4 @@
-"""Whether the broker that orders go over takes messages, and what keeps it from that."""
+"""Whether the broker takes messages, and the cause if it does not."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A server of the test's own."""
+    """A server for one test."""
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
         yield server
 
@@ -60,7 +60,7 @@ def demote(admin: redis.Redis, _server: EmbeddedRedis) -> None:
 
 
 def fail_to_save(admin: redis.Redis, server: EmbeddedRedis) -> None:
-    """Its file cannot be put into its place."""
+    """Make saving fail: a folder is in the place of its file."""
     (server.data_dir / "dump.rdb" / "in the way").mkdir(parents=True)
     admin.config_set("save", "3600 1")
     admin.bgsave()
@@ -149,6 +149,6 @@ def test_any_other_refusal_is_told_as_one(server: EmbeddedRedis, admin: redis.Re
 def test_the_release_before_can_look_at_the_same_server(
     server: EmbeddedRedis, admin: redis.Redis
 ) -> None:
-    """Its workers set this key each second, so that it is a string while one of them runs."""
+    """Workers of the previous release set this key to a string each second."""
     admin.set("orderengine:probe", 1)
     assert cause(a_dispatcher(server.url)) is None

@@ -1,4 +1,4 @@
-"""The channel over which a process sends and takes: one exchange for several messages."""
+"""The channel over which a process sends and takes messages: several in one exchange."""
 
 import base64
 import threading
@@ -23,7 +23,7 @@ from tests.servers import Servers
 
 
 def test_a_message_of_a_release_before_is_still_read(redis_url: str) -> None:
-    """Its body was JSON in base64, and a worker's answer to an operator may hold a time."""
+    """Its body is JSON in base64, and a worker's answer to an operator may hold a time."""
     channel: Any = create_celery(redis_url).connection_for_read().default_channel
     text = '[[{"__type__": "datetime", "__value__": "2026-11-25T00:00:00+00:00"}]]'
     raw: dict[str, Any] = {
@@ -57,7 +57,7 @@ def test_a_message_that_is_taken_is_noted_nowhere(
 
 @pytest.mark.usefixtures("redis_client")
 def test_a_message_that_an_ending_worker_puts_back_is_taken_again(redis_url: str) -> None:
-    """It came when the worker had left its queues; workers of the release before do the same."""
+    """It arrives after the worker has left its queues; the previous release puts it back too."""
     app = create_celery(redis_url)
     CeleryDispatcher(app, Breaker(0.0)).route(uuid4(), 1, RoutingCause.ORDER)
     sent = app.exchange((), ["intake"])

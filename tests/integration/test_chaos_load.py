@@ -1,4 +1,4 @@
-"""The load of the fault suite: what counts as accepted, and what is asked again."""
+"""The load of the fault suite: which answers count as accepted, and which are retried."""
 
 import json
 import random
@@ -13,7 +13,7 @@ from orderengine.local.ports import LOOPBACK
 
 
 class Api(ThreadingHTTPServer):
-    """Answers the n-th POST with the n-th status told; None ends the connection without one."""
+    """Answers the n-th POST with the n-th status; None ends the connection without an answer."""
 
     daemon_threads = True
 

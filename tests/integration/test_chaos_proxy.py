@@ -1,4 +1,4 @@
-"""The proxy of the fault suite: passes, cuts, stalls, and swallows answers of what was done."""
+"""The proxy of the fault suite: passes, cuts and stalls traffic, and swallows answers."""
 
 import random
 import socket
@@ -19,7 +19,7 @@ PATIENCE_S = 0.2
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """A server that says everything again: its port."""
+    """The port of an echo server."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         threading.Thread(target=_serve, args=(listener,), daemon=True).start()
         yield listener.getsockname()[1]
@@ -97,12 +97,12 @@ def test_what_is_stalled_comes_later(proxy: Proxy) -> None:
 
 def test_a_server_that_is_away_resets_its_client() -> None:
     with socket.socket() as taken:
-        # Bound, so that nobody else gets the port, the proxy included; and nobody listens on it.
+        # Bound but not listening, so that nobody else gets the port, the proxy included.
         taken.bind((LOOPBACK, 0))
         port = taken.getsockname()[1]
         with (
             Proxy(lambda: port, random.Random(1)) as proxy,
-            pytest.raises(ConnectionResetError),  # while it connects, or when it reads
+            pytest.raises(ConnectionResetError),  # on connect, or on read
             connect(proxy) as client,
         ):
             client.recv(1)
@@ -132,7 +132,7 @@ def test_a_swallowed_answer_is_of_something_that_was_committed(servers: Servers)
                 proxy.swallow([b"no such thing", b"INSERT INTO swallowed"], rate=1.0, count=1)
                 asking.execute("SELECT 1")
                 with pytest.raises(psycopg2.OperationalError):
-                    # More than PostgreSQL keeps back until the end, so the answer comes in parts.
+                    # More than PostgreSQL buffers until the end, so the answer comes in parts.
                     asking.execute(
                         "INSERT INTO swallowed SELECT generate_series(1, 20000) RETURNING value"
                     )

@@ -1,4 +1,4 @@
-"""The watchers of the fault suite: they come back with what they have, and tell what they saw."""
+"""The watchers of the fault suite: they reconnect from their last event, and report findings."""
 
 import random
 from collections.abc import Iterator

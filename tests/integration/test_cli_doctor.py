@@ -1,4 +1,4 @@
-"""`doctor` on a real PostgreSQL and a real Redis: what it finds, and what it says to do."""
+"""`doctor` on a real PostgreSQL and a real Redis: its findings and its advice."""
 
 import json
 

@@ -52,7 +52,7 @@ def told(ran: Result) -> dict[str, object]:
 
 
 def age(database: Engine, days: int) -> None:
-    """Let all events be as much older, and the orders too."""
+    """Make all orders and their events older by this much."""
     interval = f"interval '{days} days'"
     run(database, f"UPDATE order_events SET occurred_at = occurred_at - {interval}")  # noqa: S608
     run(database, f"UPDATE orders SET updated_at = updated_at - {interval}")  # noqa: S608

@@ -177,7 +177,8 @@ def test_on_sigterm_it_is_told_to_come_back(own_web: Callable[..., Web]) -> None
 def test_a_slow_reader_is_cut_off_and_hurts_no_other_of_its_client(
     own_web: Callable[..., Web],
 ) -> None:
-    # Time for the quick one on a busy machine; and an answer to a ping would reset what was closed.
+    # A long send timeout for the quick reader on a busy machine; and no pings, because an answer to
+    # one would reset the closed connection.
     web = own_web(TEST_SEND_TIMEOUT_S="3", TEST_PING_S="600")
     key = str(web.key("alice")["key"])
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
@@ -185,7 +186,7 @@ def test_a_slow_reader_is_cut_off_and_hurts_no_other_of_its_client(
         quick.catch_up()
         slow.catch_up()
         orders = [web.order("alice") for _ in range(3)]
-        # It reads from before there is anything to read: it is to be quick on any machine.
+        # It starts reading before the first message, so that it is quick on any machine.
         with ThreadPoolExecutor(1) as threads:
             taken = threads.submit(_take_all_but_the_end, quick, orders)
             for order_id in orders:
@@ -214,7 +215,7 @@ def test_more_orders_than_can_be_followed_close_it_although_it_reads(
 
 
 def _take_all_but_the_end(told: AllOrders, orders: list[str]) -> None:
-    last = 602  # what `chatter` comes to
+    last = 602  # the last `seq` after `chatter`
     while any(len(told.texts[order_id]) < last for order_id in orders):
         told.take()
     assert all(told.seqs(order_id) == list(range(1, last + 1)) for order_id in orders)

@@ -29,7 +29,7 @@ START = CONFIRMED[0]
 
 
 class Desk:
-    """Orders of clients, what tells of them, and a hub that follows."""
+    """Orders of clients, a publisher, and a hub that follows."""
 
     def __init__(self, url: str, database: Engine, poll_s: float, bounds: Bounds) -> None:
         self.orders = SqlOrders(database)
@@ -43,14 +43,14 @@ class Desk:
             self.publisher.publish(moved)
 
     def walk(self, client_id: str = "alice") -> Walk:
-        """A new order, which nobody was told of."""
+        """A new order, which is not published."""
         return Walk(self.orders, client_id)
 
     def follow(self, client_id: str = "alice", cursor: Cursor | None = None) -> ClientFollower:
         return self.hub.follow_client(client_id, self.hub.look(client_id, cursor), cursor)
 
     def caught_up(self, client_id: str = "alice") -> ClientFollower:
-        """A follower that has told its first cursor, after what a new subscription reads."""
+        """A follower that has returned its first cursor, after the reads of a new subscription."""
         with self.follow(client_id):
             wait_until(lambda: self.hub.is_subscribed)
             follower = self.follow(client_id)
@@ -83,7 +83,7 @@ def desk(make_desk: MakeDesk) -> Desk:
 
 
 def to_cursor(follower: ClientFollower) -> tuple[list[OrderEvent], Cursor]:
-    """The events up to the next cursor behind the replay, and the cursor."""
+    """The events up to the next cursor after the replay, and that cursor."""
     events: list[OrderEvent] = []
     while (told := follower.next(TIMEOUT_S)) and (isinstance(told, OrderEvent) or told.is_replay):
         events += [told] if isinstance(told, OrderEvent) else []
@@ -191,7 +191,7 @@ def test_a_cursor_brings_back_what_ended_in_between(desk: Desk) -> None:
     assert got == {early: [1, 2, 3], **{walk: [1, 2] for walk in missed}}
 
 
-# As a stage does it, in a transaction that is not over yet.
+# Fails an order like a stage, in a transaction that is still open.
 BEGIN_FAILING = text(
     """
 WITH o AS (
@@ -267,7 +267,7 @@ def test_whatever_is_lost_repeated_or_late_each_client_sees_its_events_once(desk
             (client, threads.submit(events_of, follower, *walks[client]))
             for client, follower in followers
         ]
-        desk.publish(*chance.choices(moves, k=len(moves)))  # a third of them never
+        desk.publish(*chance.choices(moves, k=len(moves)))  # a third of them is never published
         for client, result in results:
             expected = {walk: list(range(1, walk.order.version + 1)) for walk in walks[client]}
             assert result.result() == expected
@@ -284,7 +284,7 @@ def test_many_followers_of_many_orders_cost_a_few_queries(
     for walk in walks:
         walk.steps(FAIL)
     with sent_statements(database) as seen:
-        desk.redis.client_kill_filter(_type="pubsub")  # a new subscription reads everything
+        desk.redis.client_kill_filter(_type="pubsub")  # a new subscription reads the store
         for follower in followers:
             assert len(events_of(follower, *walks)) == 50
     assert 2 <= len(seen) <= 6, seen

@@ -1,4 +1,4 @@
-"""Statements are planned once a connection, also where a pooler stands in between."""
+"""Statements are planned once for each connection, also behind a pooler."""
 
 from collections.abc import Iterator
 

@@ -14,7 +14,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Steady:
-    """The host's steady clock; while it is read for the n-th time, the process sleeps."""
+    """The host's steady clock; `sleeps` makes the process sleep during the n-th reading."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

@@ -1,4 +1,4 @@
-"""What the dispatcher leaves in the broker, and how long it takes when the broker is away."""
+"""The dispatcher's messages in the broker, and its time limit when the broker is down."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
 
     @app.task(name="submit_order", shared=False, max_retries=None)
     def submit_order(_handed: object, _more: str, *, once: bool) -> None:
-        """As a worker has it: a signature then asks the task for its options."""
+        """Registered as in a worker, so that a signature takes options from the task."""
 
     rest = [app.signature("confirm_order", options={"queue": "settle"})]
     handed = {"orderId": "7", "version": 3, "attempt": 1}
@@ -100,7 +100,7 @@ def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
 
 
 def comparable(message: dict[str, Any]) -> dict[str, Any]:
-    """A message without what is another one each time, or of no use without results."""
+    """A message without fields that differ each time, or that only matter with results."""
     headers, properties = dict(message["headers"]), dict(message["properties"])
     for name in ("eta", "expires"):
         headers[name] = headers[name] is not None

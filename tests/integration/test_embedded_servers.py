@@ -52,7 +52,7 @@ def test_a_killed_server_starts_again_with_its_data_on_its_port(
     with kind(folder) as server:
         write(server)
         port = server.port
-        if isinstance(server, EmbeddedRedis):  # its file is synced every second
+        if isinstance(server, EmbeddedRedis):  # it syncs its file every second
             with redis.Redis.from_url(server.url) as client:
                 client.waitaof(1, 0, 0)
         killed = server.process
@@ -83,7 +83,7 @@ def test_a_server_that_outlived_its_supervisor_is_stopped_by_the_next_start(
     write(first)
     survivor = ProcessRef.of(pid_of(first))
     assert survivor is not None
-    first._lock.release()  # what the kernel does for a holder that was killed
+    first._lock.release()  # as the kernel does when the holder is killed
     with kind(folder) as second:
         assert not survivor.is_running()
         assert read(second) == "yes"

@@ -1,4 +1,4 @@
-"""What an export has of the orders of a real PostgreSQL, and what is left when it breaks off."""
+"""Exports from a real PostgreSQL: their contents, and the file after a broken export."""
 
 import csv
 import errno
@@ -34,7 +34,7 @@ from tests.steps import Walk
 
 TIMEOUT_S = 120.0
 OF_THE_LEDGER = {"fee", "baseAmount", "quoteAmount", "landedAt"}
-"""Columns that are taken from the network's ledger, which has no rows in these tests."""
+"""Columns from the network's ledger, which has no rows in these tests."""
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def run(database: Engine, statement: str) -> None:
 
 
 def age(database: Engine, minutes: int) -> None:
-    """Let all events be as much older."""
+    """Make all events older by this much."""
     run(
         database,
         f"UPDATE order_events SET occurred_at = occurred_at - interval '{minutes} min'",  # noqa: S608
@@ -90,7 +90,7 @@ def test_open_orders_are_counted_with_their_ages(
 
 
 def rare_steps(orders: SqlOrders) -> dict[Step, int]:
-    """Take one of each; the straight path counts by its end alone."""
+    """Make one of each rare step; a straight path only counts its end."""
     Walk(orders).steps(CONFIRMED[0], RECOVER, a_failed_attempt())
     Walk(orders).step(A_FAIL)
     confirmed = Walk(orders)

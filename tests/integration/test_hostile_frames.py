@@ -1,4 +1,4 @@
-"""The hostile frames: none brings the process down, holds it up, or leaves anything behind."""
+"""The hostile frames: none crashes the process, blocks it, or leaks a socket."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ class Peer:
         assert head.startswith(b"HTTP/1.1 101")
 
     def send(self, data: bytes) -> None:
-        with contextlib.suppress(OSError):  # it was shown out while it still spoke
+        with contextlib.suppress(OSError):  # the server may close while this sends
             self._client.sendall(data)
 
     def next_frame(self) -> tuple[int, bytes]:
@@ -49,7 +49,7 @@ class Peer:
         return head[0] & 0x0F, self._take(length)
 
     def close_code(self) -> int:
-        """The code of the close frame, whatever comes before it; 1005 for one without."""
+        """The code of the close frame, skipping other frames; 1005 for a frame without a code."""
         while True:
             opcode, payload = self.next_frame()
             if opcode == CLOSE:
@@ -100,12 +100,12 @@ def test_it_is_closed_with_its_code_or_passed_over(
 
 
 def _has_room(web: Web) -> bool:
-    """Peers that have left a moment ago may still hold their places among the 60 sockets."""
+    """False while too many peers that have just left still hold some of the 60 sockets."""
     return bool(web.state()["open"] < 40)
 
 
 def _is_passed_over(case: HostileFrames, web: Web, peer: Peer) -> None:
-    """Where the message is whole, the server goes on to answer; else it waits for the rest."""
+    """After a whole message the server still answers pings; else it waits for the rest."""
     if "sends nothing" in case.name or "header" in case.name:
         assert web.state()["open"] >= 1
         return
@@ -143,7 +143,7 @@ HANDSHAKE = (
 
 
 def test_nothing_of_it_is_in_the_log_as_a_failure(web: Web) -> None:
-    """Runs last of this module: whatever the frames above brought about was logged."""
+    """Runs last in this module, when all effects of the frames above are in the log."""
     wait_until(web.is_idle)
     lines = [json.loads(line) for line in web.log().splitlines()]
     assert {line["level"] for line in lines} <= {"info", "debug"}

@@ -27,7 +27,7 @@ def accept(orders: SqlOrders, key: str = "k-1") -> Accepted:
     return accept_order_once(orders, FakePublisher(), FakeDispatcher(), a_new_order(), key)
 
 
-# What another request's statement looks like from outside until it commits.
+# Stores an order with a key, like another request that has not committed yet.
 STORE_UNCOMMITTED = text(
     "WITH o AS (INSERT INTO orders (id, client_id, symbol, side, quantity,"
     " slippage_tolerance_bps, status, version, attempt, due_at)"
@@ -120,7 +120,7 @@ def test_a_request_whose_outcome_was_unknown_finds_its_order(
     """The server commits after the client has given up."""
     engine = create_database_engine(database_url, pool_size=1, application="tests-impatient")
     orders = SqlOrders(engine)
-    accept(orders, "k-0")  # connects and prepares, which the short limit is not for
+    accept(orders, "k-0")  # connects and prepares, before the short limit applies
     with database.connect() as connection:
         connection.execute(SLOW_TO_COMMIT)
     monkeypatch.setattr("orderengine.sessions.STATEMENT_TIMEOUT_S", 0.2)

@@ -1,4 +1,4 @@
-"""What a later release writes beside this one: only those very rows are left to it."""
+"""A later release writes beside this one: this one leaves only the rows it can not read to it."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ CHECKS = ("ck_orders_status", "ck_orders_due_at")
 
 @pytest.fixture
 def later(database: Engine) -> Iterator[Engine]:
-    """The database as a later release has it: it allows more statuses."""
+    """The database of a later release, which allows more statuses."""
     with database.connect() as connection:
         found = connection.execute(
             text(
@@ -60,7 +60,7 @@ def later(database: Engine) -> Iterator[Engine]:
 
 @dataclass
 class Rows:
-    """Orders of both releases: what this one knows, and one of each status that it does not."""
+    """Orders of both releases: known ones, and one of each status that this release lacks."""
 
     known: list[Walk]
     waiting: Walk
@@ -78,7 +78,7 @@ def orders(later: Engine) -> SqlOrders:
 
 @pytest.fixture
 def rows(orders: SqlOrders, later: Engine) -> Rows:
-    """Each of the unknown ones has the newest order before and behind it."""
+    """Orders in which known ones come before and after the unknown ones."""
     found = Rows([Walk(orders)], Walk(orders), Walk(orders))
     found.known += [Walk(orders) for _ in range(2)]
     write(later, found.waiting, "waiting", "due_at")
@@ -87,7 +87,7 @@ def rows(orders: SqlOrders, later: Engine) -> Rows:
 
 
 def write(database: Engine, walk: Walk, status: str, due_at: str) -> None:
-    """Move an order as a later release might: a step with a status of its own, and a new field."""
+    """Move an order as a later release might: a step with a new status and a new field."""
     run(
         database,
         f"UPDATE orders SET status = '{status}', version = version + 1, due_at = {due_at}"  # noqa: S608
@@ -192,7 +192,7 @@ def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
     try:
         with hub.follow_client("local", hub.look("local", begin), begin) as follower:
             wait_until(lambda: has_told(4))
-            # Each of these is found by a look of its own, behind which the cursor may be told.
+            # A separate look finds each of these; the follower may send a cursor after each.
             for number, walk in enumerate(rows.known, start=5):
                 walk.step(CONFIRMED[0])
                 wait_until(partial(has_told, number))

@@ -19,9 +19,9 @@ from tests.plans import OPEN, ORDERS, Read, load, scratch_database, unbounded, w
 
 PAGE = 100
 MOST = 1_000
-"""Blocks, of the million orders' 25,000 and as many of their indexes; and rows."""
+"""The limit of blocks read, out of 25,000 of the table and as many of its indexes; and of rows."""
 OFTEN = 8
-"""PostgreSQL chooses between a plan for all values and one for each after five executions."""
+"""After five executions PostgreSQL chooses between a generic and a custom plan."""
 
 pytestmark = pytest.mark.timeout(600)  # a million orders are loaded first
 
@@ -43,7 +43,7 @@ def big(request: pytest.FixtureRequest, million: Engine) -> Engine:
 
 
 def sum_of(read: list[Read]) -> int:
-    """Blocks, and rows if there are more."""
+    """The number of blocks, or that of rows if it is larger."""
     return max(sum(each.blocks for each in read), sum(each.rows for each in read))
 
 
@@ -55,13 +55,13 @@ def pages(places: list[Position | None]) -> list[OrderFilter]:
 
 
 def use(orders: SqlOrders) -> None:
-    """Ask for what is frequent and what is rare, as many clients do on one connection."""
+    """Ask for frequent and for rare values, as many clients do over one connection."""
     for client, (status, symbol) in product(("nobody", "client-20", "big"), FILTERS):
         orders.page(OrderFilter(client, 1, status, symbol))
 
 
 def positions(database: Engine) -> list[Position | None]:
-    """Of the first page, of one near it, of one behind the backlog, and of the last one."""
+    """The positions of the first page, of one near it, of one past the backlog, of the last."""
     statement = text(
         "SELECT created_at, id FROM orders WHERE client_id = 'big'"
         " ORDER BY created_at DESC, id DESC OFFSET :n LIMIT 1"
@@ -128,4 +128,4 @@ def test_what_was_planned_for_an_empty_table_suits_a_full_one(database_url: str)
         calls: list[Callable[[], object]] = [partial(orders.page, each) for each in wanted]
         calls.append(partial(orders.count_open, "nobody", PAGE))
         read = [sum_of(what_is_read(database, call)) for call in calls]
-    assert max(read) < MOST / 4  # of 1,250 blocks of the table alone
+    assert max(read) < MOST / 4  # the table alone has 1,250 blocks

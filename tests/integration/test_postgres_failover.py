@@ -37,7 +37,7 @@ class Pair:
     address: Proxy
 
     def move_to(self, server: EmbeddedPostgres) -> None:
-        """New connections lead there; those that are open stay as they are."""
+        """Lead new connections to this server; open ones stay as they are."""
         self.reached = server
 
     def url(self, *ports: int) -> str:
@@ -68,14 +68,14 @@ def a_pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    """One that may be broken."""
+    """A pair that the test may break."""
     with a_pair() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def lasting_pair() -> Iterator[Pair]:
-    """One whose servers stay what they are; only the address moves."""
+    """A pair whose servers keep their roles; only the address moves."""
     with a_pair() as made:
         yield made
 
@@ -108,7 +108,7 @@ def refused(engine: Engine) -> StorageUnavailable:
 
 
 def assert_writes_again(engine: Engine) -> None:
-    """Every connection of the pool, and within five seconds."""
+    """Assert that every connection of the pool writes again within five seconds."""
     deadline = time.monotonic() + BACK_WITHIN_S
     in_a_row = 0
     while in_a_row < 2 * POOL:
@@ -128,11 +128,11 @@ def test_writing_goes_on_at_a_standby_that_was_promoted(pair: Pair) -> None:
     pair.primary.kill()
     pair.move_to(pair.standby)
     while refused(engine).cause is not StorageCause.READ_ONLY:
-        pass  # the connections to the primary are found to be gone
+        pass  # drops the dead connections to the primary
     promote(pair.standby)
     assert_writes_again(engine)
     rows = run(engine, READ, {})
-    assert rows[0].total > 2 * POOL  # those of before the failover are there too
+    assert rows[0].total > 2 * POOL  # includes the rows from before the failover
     engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""Rates in Redis: one count over all processes, and one of its own while Redis is away."""
+"""Rates in Redis: one count for all processes, and one per process while Redis is down."""
 
 import redis
 

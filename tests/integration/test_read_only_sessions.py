@@ -1,4 +1,4 @@
-"""Connections to a PostgreSQL that is read-only for a while, one phase after the other."""
+"""Connections to a PostgreSQL that is read-only for a while, phase by phase."""
 
 import os
 import shutil
@@ -45,12 +45,12 @@ def as_owner(server: EmbeddedPostgres, *statements: str) -> None:
 
 
 PHASES = {
-    # Known to every session at once.
+    # Applies to every session at once.
     "server": (
         ("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"),
         ("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"),
     ),
-    # A session keeps what it was opened with.
+    # A session keeps the setting that it was opened with.
     "database": (
         ("ALTER DATABASE orderengine SET default_transaction_read_only = on",),
         ("ALTER DATABASE orderengine RESET default_transaction_read_only",),
@@ -79,7 +79,7 @@ def fill_pool(engine: Engine) -> None:
 
 
 def until_refused(engine: Engine) -> StorageUnavailable:
-    """The settings of a server reach its sessions a moment after it was told to read them."""
+    """Write until it is refused: reloaded settings reach the sessions a moment later."""
     while True:
         try:
             write(engine)

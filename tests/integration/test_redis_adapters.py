@@ -46,7 +46,7 @@ def test_terminal_states_are_cached_for_a_minute_and_open_ones_are_not(
     key = order_key(walk.order_id)
 
     def kept_ms() -> int:
-        stream.publish(walk.first)  # anew, if its two seconds were over before this looked
+        stream.publish(walk.first)  # again, in case its two seconds passed before the look
         return int(stream.client.pttl(key))
 
     wait_until(lambda: 0 < kept_ms() <= 2_000)
@@ -76,7 +76,7 @@ def test_one_command_publishes_and_caches(stream: Stream) -> None:
         return int(stats.get(f"cmdstat_{name}", {}).get("calls", 0))
 
     assert calls(after, "evalsha") - calls(before, "evalsha") == 2
-    assert calls(after, "eval") - calls(before, "eval") == 1  # it was not known
+    assert calls(after, "eval") - calls(before, "eval") == 1  # the first call loads the script
 
 
 def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(

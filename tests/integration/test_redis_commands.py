@@ -1,4 +1,4 @@
-"""Commands without the client around them: what they survive, and that no answer is mistaken."""
+"""Commands without redis-py's client: they survive faults, and never get another one's answer."""
 
 import os
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    commands.send("PING")  # or else it is a new connection's greeting that is not read
+    commands.send("PING")  # connects first: else the interrupt hits the greeting
     with monkeypatch.context() as patched:
         patched.setattr("redis.Connection.read_response", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -114,7 +114,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
 
 
 def two_connections(commands: Commands, client: redis.Redis) -> set[int]:
-    """The ids of two connections, which then are idle."""
+    """The ids of two connections, which are idle afterwards."""
     with ThreadPoolExecutor(1) as other:
         waiting = other.submit(commands.send, "BLPOP", "gate", "0")
         wait_until(lambda: client.info("clients")["blocked_clients"] == 1)

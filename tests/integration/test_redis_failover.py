@@ -1,4 +1,4 @@
-"""Each kind of client of Redis, when another server becomes the primary behind its address."""
+"""Each kind of Redis client, when another server becomes the primary behind its address."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ def primary(moving: Moving) -> Callable[[], redis.Redis]:
 
 
 def works(act: Callable[[], object]) -> bool:
-    """Whether it does not raise: a connection that was cut costs one command."""
+    """Whether it does not raise; a cut connection makes one command fail."""
     try:
         act()
     except (redis.ConnectionError, DispatchUnavailable):
@@ -90,7 +90,7 @@ def test_the_dispatcher_finds_the_new_primary(
 def test_recovery_looks_into_the_queues_of_the_new_primary(
     moving: Moving, primary: Callable[[], redis.Redis]
 ) -> None:
-    """The old one still has the message, and will have it for ever."""
+    """The old primary keeps the message for ever."""
     dispatcher, order_id, old = a_dispatcher(moving.url), uuid4(), moving.pair.primary
     dispatcher.route(order_id, 1, RoutingCause.ORDER)
     assert dispatcher.waiting({order_id: 1}) == {order_id}
@@ -184,7 +184,7 @@ def test_rates_are_counted_for_all_again(
 
 @pytest.fixture
 def cut_off(moving: Moving, client: Client) -> Client:
-    """A client that only reads, and is connected to an old primary which follows nobody now."""
+    """A client that only reads, connected to an old primary that no longer replicates."""
     old = moving.pair.primary
     client.ping()
     moving.fail_over()
@@ -287,7 +287,7 @@ def test_a_hub_subscribes_at_the_new_primary(
 def test_a_silent_hub_notices_that_the_address_has_moved(
     moving: Moving, make_stream: StreamFactory
 ) -> None:
-    """Nobody in this process sends a command, and the old primary takes no part any more."""
+    """This process sends no commands, and the old primary no longer replicates."""
     stream = make_stream(poll_s=NEVER_S)
     with stream.hub.follow(stream.walk().order_id):
         wait_until(stream.subscribed)

@@ -1,4 +1,4 @@
-"""What is no proper HTTP is refused by a real gunicorn, in the form of every error of the API."""
+"""A real gunicorn refuses malformed HTTP with a problem document, like every error of the API."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ CHUNK = b"%x\r\n%s\r\n" % (len(ORDER), ORDER)
 
 
 class WholeWeb(Web):
-    """The application itself, without its servers: what is no HTTP asks none of them."""
+    """The application itself, without its servers: malformed HTTP needs none of them."""
 
     application = "orderengine.api.app:create_app()"
     ready_path = "/livez"
@@ -34,7 +34,7 @@ class WholeWeb(Web):
 
 @dataclass(frozen=True)
 class Broken:
-    """A request that is none, how it is refused, and a part of what it is told."""
+    """A malformed request, the code of its refusal, and a part of the refusal's text."""
 
     name: str
     sent: bytes
@@ -146,7 +146,7 @@ def connected(web: Web) -> socket.socket:
 
 
 def answer_to(client: socket.socket, sent: bytes) -> tuple[HTTPResponse, bytes]:
-    """The only answer to what is sent: nothing may follow it but the connection's end."""
+    """The only answer to these bytes; only the connection's end may follow it."""
     client.sendall(sent)
     answer = HTTPResponse(client)
     answer.begin()
@@ -212,7 +212,7 @@ def test_a_client_that_leaves_before_its_answer_is_no_failure(web: WholeWeb) -> 
 
 
 def test_clients_that_do_not_close_keep_nobody_waiting(web: WholeWeb) -> None:
-    """One after the other they would take longer than the request after them is given."""
+    """If they were closed one after the other, the next request would time out."""
     leaving = GET.replace(b"localhost\r\n", b"localhost\r\nConnection: close\r\n") + b"\r\n"
     with ExitStack() as open_clients:
         clients = [open_clients.enter_context(connected(web)) for _ in range(40)]
@@ -227,7 +227,7 @@ def test_clients_that_do_not_close_keep_nobody_waiting(web: WholeWeb) -> None:
 
 
 def is_gone(client: socket.socket) -> bool:
-    """Whether the server has closed its side altogether: it reads no more."""
+    """Whether the server has closed its side completely, and reads no more."""
     try:
         client.send(b"x")
     except (ConnectionResetError, BrokenPipeError):
@@ -236,7 +236,7 @@ def is_gone(client: socket.socket) -> bool:
 
 
 def test_the_log_tells_what_was_refused_without_its_secrets(web: WholeWeb) -> None:
-    """Runs last of this module: whatever the requests above brought about was logged."""
+    """Runs last in this module, when all effects of the requests above are in the log."""
     with connected(web) as client:
         document = problem_to(client, NOT_READ[1])
     lines = [json.loads(line) for line in web.log().splitlines()]

@@ -1,4 +1,4 @@
-"""A header that decides about a request is refused where it is given twice, by a real gunicorn."""
+"""A real gunicorn refuses a request in which a decisive header is given twice."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The simulated network on PostgreSQL: time, price, and the ledger that tests count on."""
+"""The simulated network on PostgreSQL: time, price, and the ledger that tests rely on."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,19 +37,19 @@ def make_network(database: Engine, instruments: Instruments) -> Iterator[MakeNet
 
 @pytest.fixture
 def network(make_network: MakeNetwork) -> SimulatedNetwork:
-    """Lands at once."""
+    """A network on which transactions land at once."""
     return make_network()
 
 
 @pytest.fixture
 def statements(database: Engine) -> Iterator[list[str]]:
-    """The statements sent to the database by this test from here on."""
+    """The statements that this test sends to the database from here on."""
     with sent_statements(database) as seen:
         yield seen
 
 
 def wait_until_landed(database: Engine, transaction: SignedTransaction) -> None:
-    """Let the database's clock reach the time of landing."""
+    """Wait until the database's clock has reached the time of landing."""
     statement = text("SELECT pg_sleep_until(lands_at) FROM sim_transactions WHERE signature = :s")
     with database.connect() as connection:
         connection.execute(statement, {"s": transaction.signature})
@@ -116,7 +116,7 @@ def test_a_swap_executes_at_the_price_of_its_pool_when_it_lands(
 def quoted_swap(
     database: Engine, instruments: Instruments, venue: str, side: Side, tolerance_bps: int
 ) -> Swap:
-    """A swap as the engine builds it: quoted now, with the limit of the tolerance."""
+    """A swap as the engine builds it: quoted now, with the tolerance's limit."""
     clock = DatabaseClock(database)
     simulation = a_simulation(SIM_SPREAD_BPS="200-500")
     venues = {"raydium": Raydium(simulation, clock), "meteora": Meteora(simulation, clock)}

@@ -1,4 +1,4 @@
-"""Races on the simulated network: nothing lands behind a proof, and an outcome is one."""
+"""Races on the simulated network: nothing lands after a proof, and there is one outcome."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def make_network(database: Engine, instruments: Instruments) -> Iterator[MakeNet
 
 @pytest.fixture
 def network(make_network: MakeNetwork) -> SimulatedNetwork:
-    """Lands at once."""
+    """A network on which transactions land at once."""
     return make_network()
 
 
@@ -42,7 +42,7 @@ WAITING = text(
 
 
 def send_without_commit(database: Engine, transaction: SignedTransaction) -> Connection:
-    """Send in a session that read its clock while that was in time, and sleeps before COMMIT."""
+    """Send in a session that reads its clock in time, but sleeps before COMMIT."""
     connection = database.connect().execution_options(isolation_level="READ COMMITTED")
     in_time = replace(wire.read(transaction), last_valid_height=2**62)
     values = {**ledger._swap_values(in_time), "delay_ms": 0, "block_ms": 400}
@@ -52,13 +52,13 @@ def send_without_commit(database: Engine, transaction: SignedTransaction) -> Con
 
 @pytest.fixture
 def transaction(network: SimulatedNetwork) -> SignedTransaction:
-    """Its last valid height is past."""
+    """A transaction whose last valid height is past."""
     return expired(network)
 
 
 @pytest.fixture
 def frozen(database: Engine, transaction: SignedTransaction) -> Iterator[Connection]:
-    """A send of the transaction that has yet to commit."""
+    """A send of the transaction that has not committed yet."""
     with send_without_commit(database, transaction) as connection:
         yield connection
 
@@ -69,7 +69,7 @@ def prove_while_frozen(
     transaction: SignedTransaction,
     then: Callable[[], None],
 ) -> Outcome:
-    """Ask for the proof, and once that waits for the frozen send, do `then`."""
+    """Ask for the proof; once it waits for the frozen send, call `then`."""
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(network.look_up_expired, transaction)
         with database.connect() as connection:

@@ -1,4 +1,4 @@
-"""The simulated network and swaps of several legs: whole or not at all, one entry of the ledger."""
+"""Swaps with several legs on the simulated network: whole or not at all, one ledger entry."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from tests.simulations import a_simulation, a_split_swap, executions, ledger_row
 
 @pytest.fixture
 def network(database: Engine, instruments: Instruments) -> SimulatedNetwork:
-    """Lands at once."""
+    """A network on which transactions land at once."""
     return SimulatedNetwork(database, instruments, a_simulation())
 
 

@@ -1,4 +1,4 @@
-"""Clients that say little, or nothing, keep nobody else out."""
+"""Clients that send little, or nothing, keep nobody else out."""
 
 import socket
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ def limited(files: int) -> tuple[str, ...]:
 
 
 class NarrowWeb(Web):
-    """A process that has room for one connection more than it has threads."""
+    """A process with room for one connection more than it has threads."""
 
     wrapped_in = limited(THREADS + 40)
 
 
 class NarrowerWeb(Web):
-    """One that has no descriptors for as many."""
+    """A process without enough descriptors for its connections."""
 
     wrapped_in = limited(THREADS + 8)
 
@@ -57,7 +57,7 @@ def status_of(client: socket.socket) -> int:
 def test_who_has_not_sent_a_head_takes_no_thread(
     redis_url: str, tmp_path: Path, sent: bytes
 ) -> None:
-    """One thread for each of them would be more than there are."""
+    """There are more such clients than threads."""
     with Web(redis_url, tmp_path / "web.log", **PATIENT) as web, ExitStack() as open_clients:
         for _ in range(2 * THREADS):
             open_clients.enter_context(connected(web)).sendall(sent)
@@ -94,7 +94,7 @@ def test_a_body_that_does_not_come_frees_its_thread(web: Web) -> None:
 
 
 def test_an_answer_without_the_body_says_that_nothing_follows(web: Web) -> None:
-    """Which a client has to know before it sends its next request."""
+    """A client must know that before it sends its next request."""
     refused = HEAD_OF_BODY.replace(b"/body", b"/nothing")
     with connected(web) as client:
         for _ in range(2):

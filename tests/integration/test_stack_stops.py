@@ -1,4 +1,4 @@
-"""How long a stack takes to stop, and what is left of its programs."""
+"""A stack stops in time, and leaves no processes behind."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What only the real PostgreSQL can show: races, rules of the schema, outages, statement counts."""
+"""Tests that need the real PostgreSQL: races, schema constraints, outages, statement counts."""
 
 import threading
 from collections.abc import Callable
@@ -263,7 +263,7 @@ def test_a_statement_that_gets_no_answer_ends_in_time(
 
 
 def test_the_clock_is_the_databases(database: Engine) -> None:
-    """To half a round trip, which is less than the time between the readings around it."""
+    """It is exact to half a round trip, which is less than the time between the two readings."""
     clock = DatabaseClock(database)
     with database.connect() as connection:
         before = connection.execute(text("SELECT clock_timestamp()")).scalar_one()

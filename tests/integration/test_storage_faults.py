@@ -1,4 +1,4 @@
-"""Why no order can be written: named for operators and clients, and never taken for a defect."""
+"""Causes why no order can be written: named for operators and clients, never a defect."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -22,7 +22,7 @@ FILLS_DISK = Statement("INSERT INTO fills_disk (number) VALUES (:number) RETURNI
 
 @pytest.fixture
 def limited(database: Engine, database_url: str) -> Iterator[Engine]:
-    """Connections of a user that may read; a test may take more from it, or give it more."""
+    """Connections of a user that may only read; a test may change its rights."""
     tell(database, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'x'", f"GRANT pg_read_all_data TO {ROLE}")
     url = make_url(database_url).set(username=ROLE, password="x")
     engine = create_database_engine(
@@ -87,7 +87,7 @@ def test_orders_are_read_while_no_server_takes_writes(
     assert orders.get(new_order.order_id) is not None
     assert [event.seq for event in orders.events(new_order.order_id)] == [1]
     assert orders.events_after({new_order.order_id: 1}) == []
-    with pytest.raises(StorageUnavailable):  # a standby may be behind: that is no 404
+    with pytest.raises(StorageUnavailable):  # a standby may lag, so a missing row is no 404
         orders.get(uuid4())
     with pytest.raises(StorageUnavailable, match="read-only"):
         SqlOrders(limited).get(new_order.order_id)
@@ -147,7 +147,7 @@ def test_a_pool_in_use_is_named(database: Engine, database_url: str) -> None:
 
 
 def test_a_full_disk_is_told_by_the_last_write(database: Engine, database_url: str) -> None:
-    """Reading goes on meanwhile, so that nothing else tells."""
+    """Reads still work, so nothing else reveals the full disk."""
     tell(
         database,
         "CREATE TABLE IF NOT EXISTS fills_disk (number integer)",

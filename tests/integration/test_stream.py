@@ -1,4 +1,4 @@
-"""From the publisher to the hub over a real server."""
+"""Events from the publisher to the hub over a real server."""
 
 import random
 import threading
@@ -27,7 +27,7 @@ def stream(make_stream: StreamFactory) -> Stream:
 
 @pytest.fixture
 def live_stream(make_stream: StreamFactory) -> Stream:
-    """A stream that never polls: whatever arrives was published, or asked for."""
+    """A stream that never polls, so every event was published, or read on request."""
     return make_stream(poll_s=NEVER_S)
 
 
@@ -191,7 +191,7 @@ def test_whatever_is_lost_repeated_or_late_every_client_sees_every_event_once(
     followers = [stream.hub.follow(walk.order_id) for walk in walks for _ in range(3)]
     chance = random.Random(7)  # noqa: S311
     messages = [moved for walk in walks for moved in walk.confirm()]
-    messages = chance.choices(messages, k=len(messages))  # a third of them never
+    messages = chance.choices(messages, k=len(messages))  # a third of them is never published
     with ThreadPoolExecutor(len(followers)) as threads:
         results = [threads.submit(take, follower, 5) for follower in followers]
         stream.publish(*messages)

@@ -1,4 +1,4 @@
-"""Streams while Redis or the store is away, and after it is back."""
+"""Streams while Redis or the store is down, and afterwards."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -27,7 +27,7 @@ def stream(make_stream: StreamFactory) -> Stream:
 
 @pytest.fixture
 def live_stream(make_stream: StreamFactory) -> Stream:
-    """A stream that never polls: whatever arrives was published, or asked for."""
+    """A stream that never polls, so every event was published, or read on request."""
     return make_stream(poll_s=NEVER_S)
 
 
@@ -130,7 +130,7 @@ def test_a_silent_subscription_is_kept_as_long_as_the_server_answers(
         check_silence(pubsub, silent_s)
 
     def answers() -> int:
-        """Nothing is published: what ends a silence is the answer to a ping."""
+        """How many answers to pings came: nothing is published, so only these end a silence."""
         return sum(later < earlier for earlier, later in pairwise(tuple(silences)))
 
     monkeypatch.setattr(subscription, "_check_silence", noted)

@@ -1,4 +1,4 @@
-"""`python -m orderengine.local run`: its children start, are started again, and stop."""
+"""`python -m orderengine.local run`: its children start, restart, and stop."""
 
 import json
 import os
@@ -101,7 +101,7 @@ def test_a_child_that_ignores_sigterm_is_killed_in_time(stack: Stack) -> None:
 
 
 def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
-    for name in ("web", "worker"):  # one interrupt alone waits more than six seconds for these
+    for name in ("web", "worker"):  # one interrupt alone takes more than six seconds with these
         edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
     stack.start_until_ready()
     children = stack.children()
@@ -176,7 +176,7 @@ def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
     supervisor = stack.process
     supervisor.send_signal(signal.SIGSTOP)
     try:
-        # Each answer comes after 100 KB of log, which is more than a pipe holds.
+        # Before each answer the child logs 100 KB, which is more than a pipe holds.
         for _ in range(3):
             assert http_get(address, "/talk", timeout_s=30.0) is not None
     finally:
@@ -190,7 +190,7 @@ def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
 
 
 def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Stack) -> None:
-    for name in ("web", "worker"):  # these survive the signal that the kernel sends for us
+    for name in ("web", "worker"):  # these survive the kernel's death signal
         edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
     stack.start_until_ready()
     orphans = stack.children()

@@ -1,4 +1,4 @@
-"""`python -m orderengine.local`: what it refuses, and the servers that it starts."""
+"""`python -m orderengine.local`: its refusals, and the servers that it starts."""
 
 import json
 import signal

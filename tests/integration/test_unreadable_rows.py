@@ -1,4 +1,4 @@
-"""Rows that no release of ours would write: they hide no other order, and come to an end."""
+"""Rows that no release would write: they hide no other order, and their orders end."""
 
 from dataclasses import replace
 

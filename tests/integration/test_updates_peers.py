@@ -1,4 +1,4 @@
-"""What sockets cost the process that serves them, whatever their clients do."""
+"""Sockets of misbehaving clients do not harm the process that serves them."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
 
 @pytest.fixture
 def own_web(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Web]]:
-    """Starts a web process that the test may end, or with settings of its own."""
+    """Starts a web process for one test, which may set it up and end it."""
     with contextlib.ExitStack() as stack:
         yield lambda **environ: stack.enter_context(Web(redis_url, tmp_path / "web.log", **environ))
 
@@ -84,7 +84,7 @@ def test_http_is_not_held_up_by_sockets_that_end(web: Web) -> None:
             next_event(stack.enter_context(web.follow(order_id)))
         web.post(f"/orders/{order_id}/fail")
         wait_until(is_idle)
-    # A server that waits for them does so for twenty seconds.
+    # A server that waits for these clients takes twenty seconds.
     assert slowest_s < 5.0, "the main loop waits for clients that say no goodbye"
 
 
@@ -154,7 +154,7 @@ def test_a_client_that_answers_no_ping_is_dropped(own_web: Callable[..., Web]) -
 
 
 def test_a_client_that_answers_pings_stays(own_web: Callable[..., Web]) -> None:
-    # Long enough that a client which is held up on a busy machine still answers before the next.
+    # Long enough that a slow client on a busy machine still answers before the next ping.
     web = own_web(TEST_PING_S="1")
     order_id = web.order()
     with web.follow(order_id) as client:
@@ -198,7 +198,7 @@ def test_a_client_that_reads_on_too_late_finds_out_why(own_web: Callable[..., We
 
 
 def test_a_client_that_stops_reading_holds_up_nobody_else(own_web: Callable[..., Web]) -> None:
-    web = own_web(TEST_SEND_TIMEOUT_S="60")  # it is not cut off before the others have ended
+    web = own_web(TEST_SEND_TIMEOUT_S="60")  # so that it is not cut off before the others end
     order_id = web.order()
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
     with web.follow(order_id, sockopt=small) as slow:
@@ -221,7 +221,7 @@ def test_many_small_messages_are_too_much_as_well(web: Web, opcode: int) -> None
     with web.follow(web.order()) as client:
         assert next_event(client)["seq"] == 1
         with contextlib.suppress(OSError):
-            for _ in range(BUDGET_FRAMES + 100):  # far less than the bytes that it might send
+            for _ in range(BUDGET_FRAMES + 100):  # far below the budget of bytes
                 client.send(b"", opcode)
         codes = [client.recv_data(control_frame=True)]
         while codes[-1][0] != websocket.ABNF.OPCODE_CLOSE:

@@ -1,4 +1,4 @@
-"""What recovery finds in the broker's queues, whoever has written there."""
+"""Recovery reads the broker's queues, whatever messages they contain."""
 
 import json
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ def test_messages_in_celerys_own_form_are_found(
 
 
 class Growing:
-    """A queue to which somebody adds a message each time that it is read."""
+    """A queue that gets a new message, and loses its oldest, each time that it is read."""
 
     def __init__(self, messages: Sequence[bytes]) -> None:
         self._messages = list(messages)
@@ -89,7 +89,7 @@ def message_of(order_id: UUID) -> bytes:
 
 def test_no_message_is_passed_over_while_others_come_and_go() -> None:
     ids = [uuid4() for _ in range(3 * READ_AT_ONCE)]
-    taken = 3  # by the end of the fourth answer
+    taken = 3  # lost before the fourth answer
     lists = Growing([message_of(each) for each in ids])
     found = find_waiting(lists, ("intake",), dict.fromkeys(ids, 1))
     assert found >= set(ids[:-taken])

@@ -1,4 +1,4 @@
-"""A wrong `REDIS_URL`: each process and command says in one line what is wrong and what to do."""
+"""A wrong `REDIS_URL`: each process and command says in one line the fault and the remedy."""
 
 import json
 import os
@@ -55,7 +55,7 @@ LIMIT_S = 120.0
 
 
 class Places:
-    """Where something listens: the tests' Redis at `redis`, and others that are none."""
+    """Ports: the tests' Redis at `redis`, and servers that are not Redis."""
 
     def __init__(self, servers: Servers, stack: ExitStack) -> None:
         self.redis = urlsplit(servers.redis_url).port or 0
@@ -72,7 +72,7 @@ class Places:
 
 @contextmanager
 def tls_server() -> Iterator[int]:
-    """A port at which TLS is agreed upon, and nothing else happens."""
+    """A port that completes a TLS handshake, and does nothing else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
 
@@ -338,7 +338,7 @@ def test_each_command_ends_with_one_line_about_an_option_that_does_not_exist(
 
 
 def checkout(folder: Path) -> Path:
-    """A folder in which a stack can be started: its state is kept there."""
+    """A folder in which a stack can start and keep its state."""
     (folder / "Procfile").write_text((ROOT / "Procfile").read_text("utf-8"), "utf-8")
     return folder
 
@@ -361,7 +361,7 @@ def test_each_process_that_goes_on_logs_what_is_wrong_at_its_start(
     url, cause, found, advice = FAULTS["no password"]
 
     def logged(command: str) -> dict[str, str]:
-        """The line that names REDIS_URL; without one, reading goes on to the time limit."""
+        """The line that names REDIS_URL; without one, it reads on to the time limit."""
         with started(command, servers, url(places)) as process:
             limit = threading.Timer(LIMIT_S, os.killpg, (process.pid, signal.SIGKILL))
             limit.start()

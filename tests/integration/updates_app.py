@@ -68,7 +68,7 @@ def create_app() -> Flask:
 
 
 class TickingClock(FakeClock):
-    """Moves a little whenever somebody looks: a later step has a later time."""
+    """Moves a little at each reading, so that a later step has a later time."""
 
     def now(self) -> datetime:
         self.advance(0.0001)
@@ -76,7 +76,7 @@ class TickingClock(FakeClock):
 
 
 def _shorten_waits(app: Flask) -> None:
-    """A test need not wait for as long as a server does."""
+    """Take shorter timeouts from the environment, so that tests wait less."""
     if ping_s := os.environ.get("TEST_PING_S"):
         app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": float(ping_s)}
     if send_s := os.environ.get("TEST_SEND_TIMEOUT_S"):

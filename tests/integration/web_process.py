@@ -33,7 +33,7 @@ Document = dict[str, Any]
 
 
 class AllOrders:
-    """What a socket of all orders has told so far: texts by order, and the last cursor."""
+    """The messages of a socket of all orders so far: texts by order, and the last cursor."""
 
     def __init__(self, client: websocket.WebSocket) -> None:
         self.client = client
@@ -53,7 +53,7 @@ class AllOrders:
         return message
 
     def catch_up(self) -> str:
-        """Take messages up to a cursor behind the replay."""
+        """Take messages up to a cursor after the replay."""
         while "cursor" not in (message := self.take()) or "replay" in message:
             pass
         return str(message["cursor"])
@@ -71,7 +71,7 @@ class AllOrders:
 
 
 class Web:
-    """A web process, and the few things that the tests ask of it."""
+    """A web process, with the requests that the tests make."""
 
     application = "tests.integration.updates_app:create_app()"
     ready_path = "/state"
@@ -156,7 +156,7 @@ class Web:
     def follow_all(
         self, key: str | None = None, query: str = "", **options: Any
     ) -> Iterator[AllOrders]:
-        """A socket of all orders of the client that has this key, or of everybody's."""
+        """A socket of all orders of the client with this key; without a key, of everybody's."""
         client = websocket.create_connection(
             f"ws://127.0.0.1:{self.port}/ws/orders{query}",
             timeout=TIMEOUT_S,
@@ -214,7 +214,7 @@ def seqs(texts: list[str]) -> list[int]:
 
 
 def refusal(url: str, **options: Any) -> tuple[int, Document, Document]:
-    """Status, headers and problem with which a handshake is refused."""
+    """Status, headers and problem of a refused handshake."""
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:
         websocket.create_connection(url, timeout=TIMEOUT_S, **options)
     error = caught.value

@@ -43,7 +43,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @dataclass
 class Web:
-    """An application, a client of it, and the fakes that it stands on."""
+    """An application on fakes, and a client of it."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     cache: FakeCache = field(default_factory=FakeCache)
@@ -141,7 +141,7 @@ def refused(schema: Schema, raw: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def rules(answer: TestResponse) -> list[tuple[str, str]]:
-    """The fields that an answer refuses, each with its rule; checks the answer's form."""
+    """The fields that an answer refuses, each with its rule; also checks the answer's form."""
     assert answer.content_type == "application/problem+json"
     document = answer.get_json()
     assert document["status"] == answer.status_code

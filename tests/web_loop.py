@@ -1,4 +1,4 @@
-"""The loop of a web worker, turned by hand, with one connection of a client."""
+"""The loop of a web worker, run turn by turn, with one connection of a client."""
 
 import logging
 import selectors
@@ -14,7 +14,7 @@ from orderengine.api.server import ProblemWorker
 
 
 class Pool:
-    """Threads, of which it is only told what they would do."""
+    """A thread pool that only records the connections that it is given."""
 
     def __init__(self) -> None:
         self.given: list[TConn] = []
@@ -25,7 +25,7 @@ class Pool:
 
 
 class Loop:
-    """A worker, and a connection that it has taken."""
+    """A worker, and a connection that it has accepted."""
 
     def __init__(self, server: socket.socket, client: socket.socket) -> None:
         log = logging.getLogger("web_loop")
@@ -61,7 +61,7 @@ class Loop:
 
     @property
     def threads(self) -> list[TConn]:
-        """What was given to threads."""
+        """The connections that were given to threads."""
         given: list[TConn] = self.worker.tpool.given
         return given
 

@@ -1,4 +1,4 @@
-"""An engine on ports in memory, with hands to stop, drive and look at it."""
+"""An engine on ports in memory, which a test can drive, stop and inspect."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -27,7 +27,7 @@ from tests.fakes import (
 
 
 class ForgetfulOrders(FakeOrders):
-    """Orders whose store can do as told and lose the answer."""
+    """Orders whose store can make a change and then lose the answer."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -37,7 +37,7 @@ class ForgetfulOrders(FakeOrders):
         self._losing = target
 
     def damage(self, order_id: UUID) -> None:
-        """Leave a row that no code of ours would write."""
+        """Write a row that no release would write."""
         self._orders[order_id] = replace(self._orders[order_id], route=None)
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
@@ -49,7 +49,7 @@ class ForgetfulOrders(FakeOrders):
 
 
 class World:
-    """Everything one test needs; each attempt's backoff is as many seconds as its number."""
+    """Everything one test needs; the backoff of attempt n is n seconds."""
 
     def __init__(self, instruments: Instruments) -> None:
         self.clock = FakeClock()
@@ -79,7 +79,7 @@ class World:
         worst_price: str | None = None,
         max_legs: int = 1,
     ) -> Order:
-        """Take an order in; its first message is taken off the queue."""
+        """Accept an order; its first message is removed from the queue."""
         request = replace(
             a_new_order(side),
             quantity=Decimal(quantity),
@@ -100,7 +100,7 @@ class World:
         return self.orders.events(order.order_id)
 
     def route(self, order_id: UUID) -> Routed:
-        """Route an order from wherever it is before its submission."""
+        """Route an order from any status before its submission."""
         order = self.order(order_id)
         cause = RoutingCause.RECOVERY
         if order.status is OrderStatus.PENDING:

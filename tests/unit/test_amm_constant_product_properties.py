@@ -1,4 +1,4 @@
-"""What holds for every swap on the constant product pools, CPMM and v4 alike."""
+"""Properties of every swap on the constant product pools, CPMM and v4 alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,8 +93,8 @@ def test_the_invariant_never_shrinks(market: Market, amount: int, direction: Dir
 def test_what_an_input_bought_costs_at_most_that_input(
     market: Market, amount: int, direction: Direction
 ) -> None:
-    # No unit for rounding: each step of the exact output is the least that the exact input's
-    # floors still turn into that output.
+    # Without a unit for rounding: each step of the exact output takes the least input that the
+    # floors of the exact input turn into that output.
     bought = market.exact_in(amount, direction).amount_out
     assert market.exact_out(bought, direction).amount_in <= amount
 

@@ -1,4 +1,4 @@
-"""Raydium CPMM: fees by part, the end state, and what is refused."""
+"""Raydium CPMM: each part of the fees, the end state, and refused swaps."""
 
 import pytest
 

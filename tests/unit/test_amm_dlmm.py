@@ -71,8 +71,8 @@ def test_an_amount_that_ends_on_the_edge_is_used_whole() -> None:
     on_edge = exact_in(POOL, 501, X_TO_Y, NOW_S)
     assert (on_edge.amount_out, on_edge.net_in, on_edge.bins_filled) == (500, 500, 1)
     past_edge = exact_in(POOL, 502, X_TO_Y, NOW_S)
-    # The unit past the edge reaches the next bin, which takes it as a fee and pays nothing: the
-    # protocol gets it.
+    # The unit past the edge reaches the next bin, which pays nothing for it: it is a fee, and goes
+    # to the protocol.
     assert (past_edge.amount_in, past_edge.amount_out, past_edge.pool.active_id) == (502, 500, -1)
     assert past_edge.protocol_fee == on_edge.protocol_fee + 1
     assert past_edge.amount_in == past_edge.net_in + past_edge.lp_fee + past_edge.protocol_fee
@@ -100,8 +100,8 @@ def test_volatility_follows_the_bins_filled() -> None:
     after = exact_in(gappy, 500, X_TO_Y, NOW_S).pool.volatility
     assert after == VariableParameters(30_000, 0, 0, NOW_S)
     again = exact_in(replace(gappy, active_id=-3, volatility=after), 10, X_TO_Y, NOW_S + 100)
-    # 100 s later: half of the volatility is kept, counted from the active bin. That one did not
-    # change, and so the time of the last update stays.
+    # 100 s later half of the volatility is left, counted from the active bin. That bin did not
+    # change, so the time of the last update stays.
     assert again.pool.volatility == VariableParameters(15_000, 15_000, -3, NOW_S)
 
 
@@ -139,7 +139,7 @@ def test_an_exact_output_is_paid_to_the_unit(
 
 
 def test_the_surplus_of_an_offer_leaves_the_bin_and_is_no_fee() -> None:
-    # In bin 7000 one X is worth about 1092 Y, so that one Y costs a whole X and its fee.
+    # In bin 7000 one X is worth about 1092 Y, so one Y costs a whole X and its fee.
     dear = pool_of((7_000, 0, 10_000), active_id=7_000)
     swap = exact_out(dear, 1, X_TO_Y, NOW_S)
     worth = bin_price(7_000, 10) >> 64

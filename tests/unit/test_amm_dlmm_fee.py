@@ -48,8 +48,8 @@ def test_the_price_of_bin_zero_is_one() -> None:
 @pytest.mark.parametrize("bin_id", [-500, -64, -1, 1, 2, 100, 500])
 def test_a_price_is_the_power_of_the_step(bin_id: int, bin_step: int) -> None:
     exact = (1 + Fraction(bin_step, 10_000)) ** bin_id
-    # The program's power is taken of a number below 1, truncated to 64 bits: a lost unit of the
-    # base counts |id| times, those of its squares half as often each, those of 19 products once.
+    # The program raises a number below 1, truncated to 64 bits: a lost unit of the base counts |id|
+    # times, one of each next square half as often, one of each of 19 products once.
     lost = Fraction(2 * abs(bin_id) + 19, ONE) / min(exact, 1 / exact)
     assert abs(Fraction(bin_price(bin_id, bin_step), ONE) / exact - 1) <= lost
 

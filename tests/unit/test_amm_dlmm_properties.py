@@ -1,6 +1,6 @@
-"""What holds for every swap on a DLMM pool, in both directions and both fee modes.
+"""Properties of every swap on a DLMM pool, in both directions and both fee modes.
 
-The pools are as deposits leave them: only Y below the active bin, only X above it, both in it.
+The pools are as after deposits: only Y below the active bin, only X above it, both in it.
 """
 
 from dataclasses import replace
@@ -68,7 +68,7 @@ def pools(draw: st.DrawFn) -> DlmmPool:
 
 times = st.sampled_from([0, 10, 100, 10_000]).map(lambda elapsed_s: LAST_SWAP_S + elapsed_s)
 directions = st.sampled_from(Direction)
-# A share of what the pool can take, in 1/1000, and some units, so that every scale of pool is hit.
+# A share of the pool's capacity, in 1/1000, and some units, so that every scale of pool is tested.
 sizes = st.tuples(st.integers(0, 1_000), st.integers(0, 5))
 
 
@@ -85,7 +85,7 @@ def input_of(pool: DlmmPool, direction: Direction, size: tuple[int, int]) -> int
 
 
 def swap_in(pool: DlmmPool, amount: int, direction: Direction, now_s: int) -> DlmmSwap | None:
-    """The swap, or nothing when the pool is too shallow for it."""
+    """The swap, or None if the pool is too shallow for it."""
     try:
         return exact_in(pool, amount, direction, now_s)
     except InsufficientLiquidity:
@@ -137,7 +137,7 @@ def test_every_unit_is_accounted_for(
     if swap:
         fees = swap.lp_fee + swap.protocol_fee
         if swap.fee_on_input:
-            # An input that is a single unit may be all fee, and is not split then.
+            # An input of a single unit may be all fee, which is not split then.
             unsplit = swap.amount_in - swap.net_in - fees
             assert unsplit == 0 or (unsplit == swap.amount_in == 1 and swap.gross_out == 0)
             assert swap.gross_out == swap.amount_out
@@ -151,8 +151,8 @@ def test_every_unit_is_accounted_for(
 def test_what_an_input_bought_costs_at_most_that_input(
     pool: DlmmPool, size: tuple[int, int], direction: Direction, now_s: int
 ) -> None:
-    # No unit for rounding: a bin's exact output starts from the least input that its floors
-    # still turn into that output.
+    # Without a unit for rounding: a bin's exact output starts from the least input that its floors
+    # turn into that output.
     amount = input_of(pool, direction, size)
     swap = swap_in(pool, amount, direction, now_s)
     if swap:

@@ -1,7 +1,7 @@
-"""The pool maths against a second, naive writing of each rule, over ranges that samples leave out.
+"""The pool maths against a second, naive version of each rule, over ranges that samples leave out.
 
-Here every rule stands once, in the order of its description, on plain numbers and with fractions
-where the programs work in steps: slow, and with nothing in common with the code but the rules.
+The naive version has every rule once, in the order of its description, on plain numbers, and with
+fractions where the programs work in steps. It is slow, and shares only the rules with the code.
 """
 
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Meteora DLMM against a second, naive writing of its rules; see `test_amm_naive`."""
+"""Meteora DLMM against a second, naive version of its rules; see `test_amm_naive`."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -24,7 +24,7 @@ Q64 = 2**64
 
 
 def naive_price(bin_id: int, bin_step: int) -> int:
-    """Square and multiply as the SDK unrolls it: nineteen bits, each looked at."""
+    """Square and multiply over nineteen bits, as the SDK unrolls it."""
     base = Q64 + down(Fraction(bin_step * Q64, 10_000))
     if bin_id == 0:
         return Q64
@@ -82,7 +82,7 @@ Bins = Mapping[int, tuple[int, int]]
 
 
 class NaiveBin:
-    """One bin in one swap, as the rules tell it."""
+    """One bin in one swap, by the rules."""
 
     def __init__(self, price: int, reserve: int, rate: int, share: int, way: tuple[bool, bool]):
         self.price, self.reserve, self.rate, self.share = price, reserve, rate, share
@@ -168,7 +168,7 @@ def naive_walk(
 
 @st.composite
 def dlmm_pools(draw: st.DrawFn) -> tuple[Bins, dlmm.DlmmPool]:
-    """Any bins: holes, one-sided ones, tiny and huge ones, the active one perhaps missing."""
+    """Pools of any bins: with gaps, one-sided, tiny and huge ones, maybe without an active one."""
     bin_step, active_id = draw(
         st.sampled_from([(1, 0), (10, -1_100), (10, 7_000), (25, -3_000), (100, 900), (400, -60)])
     )

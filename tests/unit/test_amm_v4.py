@@ -1,4 +1,4 @@
-"""Raydium AMM v4: the swap fee, both directions, and what is refused."""
+"""Raydium AMM v4: the swap fee, both directions, and refused swaps."""
 
 import pytest
 

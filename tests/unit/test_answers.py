@@ -1,4 +1,4 @@
-"""Answers show all that their documents hold, and their schemas describe nothing else."""
+"""Answers show every field of their documents, and their schemas describe nothing else."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -42,7 +42,7 @@ TEN = 10_000_000
 
 
 def assert_shown_whole(schema: Schema, document: Document) -> None:
-    """Fails when a document and its schema have drifted apart, in either direction."""
+    """Fails if a document and its schema differ, in either direction."""
     assert schema.dump(document) == document
     required = {field.data_key for field in schema.dump_fields.values() if field.required}
     assert required <= document.keys()

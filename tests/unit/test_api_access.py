@@ -1,4 +1,4 @@
-"""Who may do what over HTTP: strangers nothing, and a client what is its own."""
+"""Access over HTTP: strangers may do nothing, and a client only sees its own orders."""
 
 from uuid import uuid4
 
@@ -184,7 +184,7 @@ def test_a_ticket_takes_the_place_of_a_key_at_a_socket_once(web: Web) -> None:
     assert bought.status_code == 201
     ticket = bought.get_json()["ticket"]
     assert bought.get_json()["expiresAt"] == "2026-11-22T12:00:30.000000Z"
-    # `after` beyond the order is refused by the very last check: it was let in until there.
+    # The last check refuses an `after` beyond the order: all checks before it have passed.
     path = f"/ws/orders?orderId={order_id}&after=9&ticket={ticket}"
     assert code(web.client.get(path, headers=UPGRADE)) == (400, "VALIDATION_FAILED")
     assert code(web.client.get(path, headers=UPGRADE)) == (401, "UNAUTHORIZED")

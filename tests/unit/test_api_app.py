@@ -1,4 +1,4 @@
-"""The factory as a server calls it: from the environment alone, connecting to nothing."""
+"""The application factory, called as a server does: with the environment alone, unconnected."""
 
 import subprocess
 import sys

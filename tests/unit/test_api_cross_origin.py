@@ -1,4 +1,4 @@
-"""What pages of other sites may do: those of ALLOWED_ORIGINS all of it, any other nothing."""
+"""CORS: pages of ALLOWED_ORIGINS may use the whole API, pages of other sites nothing."""
 
 import pytest
 from werkzeug.test import TestResponse

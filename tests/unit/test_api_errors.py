@@ -1,4 +1,4 @@
-"""Every error is a problem document; none tells what is inside."""
+"""Every error is a problem document; none reveals internals."""
 
 import io
 import re
@@ -69,7 +69,7 @@ def test_slashes_at_the_beginning_count_as_one(web: Web, path: str) -> None:
 
 
 def asked_as(web: Web, path: str) -> TestResponse:
-    # The client itself would take `//a/b` for a host and a path.
+    # The test client would read `//a/b` as a host and a path.
     changed = {"PATH_INFO": path}
     return web.client.get("/", headers={"Host": "evil.example"}, environ_overrides=changed)
 
@@ -113,7 +113,7 @@ def test_a_compressed_body_is_refused(web: Web) -> None:
 
 
 class Chunks(io.BytesIO):
-    """A body as a server hands it on that decodes chunks: in pieces."""
+    """A body in pieces, as a server passes it on that decodes chunks."""
 
     def readinto(self, buffer: Any) -> int:
         return super().readinto(memoryview(buffer)[:1000])

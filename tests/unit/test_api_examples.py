@@ -1,4 +1,4 @@
-"""The example of each error code is what the service answers."""
+"""The service answers each error code exactly as in its example."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Versi
 
 
 class Asked:
-    """A service, and the ways to make it refuse."""
+    """A service, and ways to make it refuse."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.web = Web()

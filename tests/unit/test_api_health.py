@@ -1,4 +1,4 @@
-"""Liveness looks at nothing; readiness looks at what orders stand on."""
+"""Liveness checks nothing; readiness checks the dependencies of orders."""
 
 from structlog.testing import capture_logs
 

@@ -1,4 +1,4 @@
-"""Bodies that are wrong, or meant to harm: each is refused by field and rule, none is stored."""
+"""Wrong or hostile bodies: each is refused by field and rule, none is stored."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -224,7 +224,7 @@ FIELDS = st.sampled_from(["symbol", "side", "quantity", "slippageBps", "x"])
 
 @cache
 def trading_web() -> Web:
-    """An application that also takes orders in."""
+    """An application that also accepts orders."""
     return Web()
 
 

@@ -1,4 +1,4 @@
-"""The Idempotency-Key over HTTP: one order for one key, whatever became of the first answer."""
+"""The Idempotency-Key over HTTP: one order for one key, even if the first answer got lost."""
 
 from dataclasses import replace
 from typing import Any

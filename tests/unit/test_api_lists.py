@@ -39,7 +39,7 @@ def test_orders_are_listed_newest_first_page_by_page(web: Web) -> None:
 
 
 def test_a_page_is_not_copied_field_by_field(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the longest thing that a web process computes, and holds up who places an order."""
+    """The copy would be a web process's longest computation, and delay the placing of orders."""
     order_id = web.place()
 
     def copy(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""How many orders a client may have open, how many may wait, and when none are taken."""
+"""Limits on a client's open orders and on waiting orders, and the switch that stops new ones."""
 
 from dataclasses import replace
 

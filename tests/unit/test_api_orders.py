@@ -1,4 +1,4 @@
-"""Orders over HTTP: taking them in, and reading what became of them."""
+"""Orders over HTTP: accepting them, and reading orders and events."""
 
 from decimal import Decimal
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Limits, headers and proxies: what holds for every request."""
+"""Limits, headers and proxies, for every request."""
 
 import pytest
 from werkzeug.test import TestResponse
@@ -61,8 +61,8 @@ def test_an_address_that_guesses_keys_is_limited_before_any_is_looked_up() -> No
 @pytest.mark.parametrize(
     ("hops", "forwarded", "shared"),
     [
-        (0, "1.1.1.1", True),  # nobody is believed
-        (1, "6.6.6.6, 1.1.1.1", False),  # the proxy's word, which comes last
+        (0, "1.1.1.1", True),  # no proxy is trusted
+        (1, "6.6.6.6, 1.1.1.1", False),  # the address that the proxy added last
         (2, "6.6.6.6, 1.1.1.1, 10.0.0.1", False),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_is_open_to_strangers_is_limited_too_but_not_the_sign_of_life() -> 
 
 def test_a_client_has_so_many_sockets_and_gives_each_back() -> None:
     web = Web(limits=Limits(max_sockets_per_client=1))
-    path = f"/ws/orders?orderId={web.place()}&after=9"  # refused by the very last check
+    path = f"/ws/orders?orderId={web.place()}&after=9"  # refused by the last check
     answers = [web.client.get(path, headers=UPGRADE) for _ in range(3)]
     assert [code(each) for each in answers] == [(400, "VALIDATION_FAILED")] * 3
     updates = web.app.extensions["orderengine.updates"]

@@ -1,4 +1,4 @@
-"""The API against its own description: generated requests, and answers that keep the promise."""
+"""The API against its own description: generated requests get answers that conform to it."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ schema = schemathesis.openapi.from_wsgi("/openapi.json", _WEB.app)
 
 @schema.auth()
 class WithKey:
-    """Every request that is not to be refused for the lack of it has a client's key."""
+    """Adds a client's key to every request, except to those that test a missing key."""
 
     def get(self, case: AnyCase, context: AuthContext) -> str:
         return _KEY
@@ -29,8 +29,8 @@ class WithKey:
         case.headers["Authorization"] = data
 
 
-# A schema can not say which steps and limits each instrument has, that a key was used before, or
-# what is printable: that these refuse what it allows is no error.
+# These may refuse requests that their schemas allow: a schema can not express the steps and limits
+# of an instrument, a key that was used before, or which text is printable.
 MAY_REFUSE = {"/api/orders/execute", "/api/quotes", "/api/orders"}
 
 

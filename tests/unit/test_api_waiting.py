@@ -31,7 +31,7 @@ def ask(web: Web, prefer: str, **more: object) -> TestResponse:
 
 
 def walk_at_once(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each order run to its end as soon as its chain is started."""
+    """Run each order to its end as soon as its chain starts."""
 
     def run(order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0) -> None:
         for move in CONFIRMED:

@@ -1,4 +1,4 @@
-"""What `benchmarks.routes` says: the same orders each time, tables that fit, a plot that is XML."""
+"""`benchmarks.routes`: the same orders each time, tables that fit, a plot that is valid XML."""
 
 import re
 from xml.etree import ElementTree as ET
@@ -37,7 +37,7 @@ def test_the_shown_moments_are_those_at_which_that_venue_is_cheaper(venue: str) 
 
 
 def test_a_choice_takes_milliseconds() -> None:
-    """A bound for what a slow machine under load still keeps; the page has the real figures."""
+    """The bound suits a slow machine under load; the page has the real figures."""
     assert sorted(each.split_ms for each in ORDERS)[len(ORDERS) // 2] < 5
     assert sorted(each.alone_ms for each in ORDERS)[len(ORDERS) // 2] < 2
 

@@ -1,4 +1,4 @@
-"""The parts of the benchmark that decide what its figures say."""
+"""The parts of the benchmark that determine its figures."""
 
 import random
 from dataclasses import replace

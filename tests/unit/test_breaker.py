@@ -1,4 +1,4 @@
-"""The breaker between the process and Redis."""
+"""The circuit breaker between the process and Redis."""
 
 import threading
 from collections.abc import MutableMapping
@@ -77,7 +77,7 @@ def test_an_outage_is_logged_once_however_many_calls_fail(
         for _ in range(5):
             breaker.failed(GONE)
             seconds.now += 1.0
-            breaker.succeeded()  # a read, say, where writes are refused
+            breaker.succeeded()  # for example a read while writes are refused
         seconds.now += STEADY_S
         breaker.succeeded()
         breaker.succeeded()

@@ -1,4 +1,4 @@
-"""Where there is no room for another connection, those make it that were silent for longest."""
+"""If there is no room for another connection, the longest idle ones are closed."""
 
 import errno
 import socket
@@ -100,7 +100,7 @@ def test_a_process_that_stops_lets_nobody_go_for_it(loop: Loop, clock: Clock) ->
 
 
 class Exhausted:
-    """A listener of a system that has no descriptor left."""
+    """A listener on a system without free descriptors."""
 
     def __init__(self, code: int) -> None:
         self.code = code
@@ -122,7 +122,7 @@ def test_a_system_without_descriptors_has_fewer_connections_for_a_while(
         worker.set_accept_enabled(True)
         worker.accept(Exhausted(code))
         assert (worker.worker_connections, loop.accepts()) == (1, False)
-        assert loop.is_open  # the loop may just be about to tell of it
+        assert loop.is_open  # the loop may be about to handle its event
         loop.turn()
         assert (loop.is_open, worker.nr_conns) == (False, 0)
         worker.set_accept_enabled(True)

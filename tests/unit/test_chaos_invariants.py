@@ -1,4 +1,4 @@
-"""Each invariant of the fault suite finds what it is there for, and nothing in an honest run."""
+"""Each invariant of the fault suite detects its violation, and nothing in a correct run."""
 
 from dataclasses import replace
 from typing import Any
@@ -111,7 +111,7 @@ def during(server: str, answer: Answer) -> Evidence:
 
 
 def behind(*moments: tuple[float, float], usual: bool = True) -> Evidence:
-    """Orders from and to these moments, behind a backlog that was done at 200."""
+    """Orders with these begins and ends, behind a backlog that was done at 200."""
     times = [(90.0, 91.0)] * usual + list(moments)
     orders = {
         str(number): order("", "failed", 3, created_at=created_at, ended_at=ended_at)

@@ -1,4 +1,4 @@
-"""What the fault suite promises about itself: seeds, scales, its page, and its own sabotage."""
+"""The fault suite itself: seeds, scales, its page, and its own sabotage."""
 
 import json
 import random

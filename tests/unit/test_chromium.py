@@ -1,4 +1,4 @@
-"""How the tests of the page find their browser, and what they do where there is none."""
+"""How the page's tests find a browser, and what they do without one."""
 
 import os
 import subprocess
@@ -26,12 +26,12 @@ def executable(path: Path, script: str = "#!/bin/sh\n") -> str:
 
 
 def environ_of(folder: Path) -> dict[str, str]:
-    """Nothing but this folder on the PATH, and no browser of Playwright's."""
+    """An environment with only this folder on the PATH, and no browser of Playwright's."""
     return {"PATH": str(folder), "PLAYWRIGHT_BROWSERS_PATH": str(folder / "browsers")}
 
 
 def require(folder: Path) -> "subprocess.CompletedProcess[str]":
-    """What `make test-browser` calls first."""
+    """Run the program that `make test-browser` calls first."""
     return subprocess.run(
         [sys.executable, "-m", "tests.browser.chromium"],
         cwd=ROOT,
@@ -44,7 +44,7 @@ def require(folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def a_machine(folder: Path, install: str) -> Path:
-    """A folder of programs with an apt-get that does this; its log is what it was called with."""
+    """Fill a folder with programs, and an apt-get that runs `install`; returns its log of calls."""
     log = folder / "apt.log"
     executable(folder / "apt-get", FAKE_APT.format(log=log, install=install))
     for name in ("cp", "chmod"):

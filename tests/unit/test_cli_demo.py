@@ -1,4 +1,4 @@
-"""The demo: its orders, what it makes of their events, and what it shows."""
+"""The demo: its orders, how it applies their events, and its display."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What `doctor` says of the API: whether it takes orders, and from whom."""
+"""`doctor` on the API: whether it takes orders, and from whom."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def desk() -> Iterator[Desk]:
 
 
 def found(url: str, environ: dict[str, str] | None = None) -> dict[str, Finding]:
-    """The findings by their names; without settings the servers are not looked for."""
+    """The findings by name; without settings the servers are not checked."""
     ran = call("doctor", "--json", "--url", url, around=Surroundings(environ=environ or {}))
     assert ran.exit_code == 1
     return {each["name"]: each for each in json.loads(ran.stdout)["checks"]}

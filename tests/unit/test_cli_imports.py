@@ -1,4 +1,4 @@
-"""What a client's command loads: nothing of the servers, so that it starts at once."""
+"""A client's command loads no server modules, so that it starts at once."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The commands keep to the limits of a service, and never call an accepted order refused."""
+"""The commands respect a service's limits, and never report an accepted order as refused."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the operators' commands tell of the servers they work on."""
+"""The operators' commands name the servers that they work on."""
 
 import pytest
 

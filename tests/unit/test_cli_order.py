@@ -22,7 +22,7 @@ from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 
 
 class Line:
-    """Gives out sockets in turn; an exception in place of one is raised instead."""
+    """Returns sockets in turn; raises an exception that is in the place of one."""
 
     def __init__(self, *sockets: list[Message] | Exception) -> None:
         self.opened: list[FakeSocket] = []
@@ -82,7 +82,7 @@ UNKNOWN_END = '{"orderId":"7","seq":2,"status":"canceled","attempt":1,"at":"","d
 
 
 class Told(FakeSocket):
-    """A socket that its server closes because the order has ended."""
+    """A socket that the server has closed because the order has ended."""
 
     has_told_all = True
 

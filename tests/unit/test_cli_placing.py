@@ -1,4 +1,4 @@
-"""Placing an order while answers get lost: it is placed once, and what is told of it is true."""
+"""Placing an order while answers get lost: it is placed once, and reported correctly."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Orders on a terminal while they come on."""
+"""Live progress of orders on a terminal."""
 
 import io
 import json
@@ -21,7 +21,7 @@ TX_HASH = TRANSACTION.signature
 
 
 class Terminal:
-    """What a terminal of 100 columns shows."""
+    """The screen of a terminal with 100 columns."""
 
     def __init__(self, *order_ids: str) -> None:
         self.now = 0.0
@@ -93,7 +93,7 @@ def test_every_command_speaks_json(monkeypatch: pytest.MonkeyPatch) -> None:
         for command in commands(main)
         if not any("--json" in parameter.opts for parameter in command.params)
     }
-    assert silent == {"bench"}  # hands its arguments on
+    assert silent == {"bench"}  # passes its arguments on
     monkeypatch.setattr("sys.argv", ["benchmarks", "--json"])
     assert parse_bench().json
 

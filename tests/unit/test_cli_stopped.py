@@ -1,4 +1,4 @@
-"""What Ctrl-C says: it depends on what it stopped."""
+"""The message after Ctrl-C depends on the work that it stopped."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def test_an_export_and_a_prune_say_what_is_left(monkeypatch: pytest.MonkeyPatch)
 
 
 class Stopped:
-    """A display during which somebody types Ctrl-C."""
+    """A display during which the user presses Ctrl-C."""
 
     def __enter__(self) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What people read of orders: it fits their terminal, has units, and the times of the events."""
+"""Orders as text: it fits the terminal, has units, and shows the times of events."""
 
 import json
 import os

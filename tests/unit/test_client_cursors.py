@@ -1,4 +1,4 @@
-"""The client's follower: coming back with a cursor, also from the middle of a replay."""
+"""The client's follower: resuming from a cursor, also from the middle of a replay."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -76,7 +76,7 @@ def test_a_client_that_breaks_off_during_the_replay_goes_on_from_its_last_cursor
 
 
 def _some_of_the_replay(desk: Desk, cursor: Cursor, events: int) -> list[Told]:
-    """What one connection gets until it breaks off."""
+    """The messages of one connection that breaks off after so many."""
     told: list[Told] = []
     with desk.follow(cursor) as follower:
         while len(told) < events and not is_caught_up(told):
@@ -86,7 +86,7 @@ def _some_of_the_replay(desk: Desk, cursor: Cursor, events: int) -> list[Told]:
 
 
 def _require_whole_and_in_order(got: Sequence[int], walk: Walk) -> None:
-    """Each connection that tells of an order leaves no gap."""
+    """Require that no connection leaves a gap in an order's events."""
     assert set(got) == {event.seq for event in walk.events}
     for before, after in pairwise(got):
         assert after in {1, before + 1}
@@ -121,7 +121,7 @@ def test_the_cursor_of_a_replay_skips_no_step_that_was_committed_late(desk: Desk
     assert cursor.sent
     assert late.order.updated_at < began < cursor.before
     desk.clock.moment, now = began, desk.clock.moment
-    late.steps(FAIL)  # it began before the cursor, and is committed only now
+    late.steps(FAIL)  # it began before the cursor, and commits only now
     desk.clock.moment = now
     again = desk.follow(cursor)
     desk.poll()
@@ -141,7 +141,7 @@ def test_a_cursor_is_not_told_before_a_step_that_began_long_ago(desk: Desk) -> N
     latest = [cursor, *cursors(told)][-1]
     assert latest.at <= began
     desk.clock.moment, now = began, desk.clock.moment
-    walk.steps(FAIL)  # it began then, and is committed only now
+    walk.steps(FAIL)  # it began then, and commits only now
     desk.clock.moment = now
     again = desk.follow(latest)
     desk.poll()

@@ -75,7 +75,7 @@ def test_an_order_that_ended_by_a_step_from_long_ago_is_still_told(desk: Desk) -
     for _ in range(30):
         desk.poll()
     desk.clock.moment, now = began, desk.clock.moment
-    walk.steps(FAIL)  # it began then, and is committed only now
+    walk.steps(FAIL)  # it began then, and commits only now
     desk.clock.moment = now
     drain(follower)
     desk.poll()

@@ -1,4 +1,4 @@
-"""How a connection is closed: its client gets some time, and nobody else waits meanwhile."""
+"""Closing a connection: its client gets some time, and nobody else waits meanwhile."""
 
 import socket
 import time

@@ -218,7 +218,7 @@ def test_migrations_take_the_unpooled_database() -> None:
     assert config.migration_database_url(URLS).endswith("@h/db")
 
 
-# Before any setting is read: what would keep Python or Flower from starting at all.
+# These run before any setting is read: they check what would keep Python or Flower from starting.
 AHEAD_OF_CONFIG = ["orderengine/interpreter.py", "orderengine/worker/flower.py"]
 
 

@@ -1,4 +1,4 @@
-"""The hostile corpus: nothing of it is a 5xx, writes a row, or is refused without a named rule."""
+"""The hostile corpus: no request gets a 5xx, writes a row, or is refused without a named rule."""
 
 from collections import Counter
 

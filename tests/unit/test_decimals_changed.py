@@ -1,4 +1,4 @@
-"""An order that is open while a release brings other decimals for its token."""
+"""An order that is open while a release changes the decimals of its token."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The files that hosts read: they start what the Procfile starts, with settings that exist."""
+"""The hosts' deploy files start the lines of the Procfile, with settings that exist."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_the_procfile_has_the_four_lines(lines: dict[str, str]) -> None:
 
 def test_no_shell_stays_between_a_host_and_what_it_signals(lines: dict[str, str]) -> None:
     assert all(is_single_program(line) for line in lines.values())
-    # Some shells replace themselves by the last command, others stay and die in its place.
+    # Without exec, some shells replace themselves by the last command; others stay and die first.
     assert all(lines[name].startswith("exec ") for name in ("web", "worker", "flower"))
 
 

@@ -1,4 +1,4 @@
-"""The documents say of the code only what holds: links, settings and numbers."""
+"""The documents match the code: links, settings and numbers."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def text_of(page: str) -> str:
 
 
 def tracked() -> set[str]:
-    """The files of the repository; those on disk where this is no checkout."""
+    """The files of the repository; outside of a checkout, the files on disk."""
     listed = subprocess.run(
         ["git", "ls-files"], check=False, cwd=ROOT, capture_output=True, text=True
     )
@@ -37,7 +37,7 @@ def tracked() -> set[str]:
 
 
 def linked(page: Path) -> list[str]:
-    """Where the relative links of a page lead, as paths from the root."""
+    """The targets of a page's relative links, as paths from the root."""
     found = []
     for link in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
         if "://" in link or link.startswith("mailto:"):

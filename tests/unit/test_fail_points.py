@@ -1,4 +1,4 @@
-"""A process dies where it is told to, at the passage it is told to, and nowhere otherwise."""
+"""A process dies at the given fail point and passage, and nowhere else."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,7 +26,7 @@ URLS: Mapping[str, str] = {
 
 
 class Died(BaseException):
-    """Stands in for the end of the process: nothing of ours catches it."""
+    """Stands in for the end of the process; no code of the engine catches it."""
 
 
 def armed(point: FailPoint, passage: int = 1) -> Trap:
@@ -42,7 +42,7 @@ def world(instruments: Instruments) -> World:
 
 
 def live(world: World, engine: Engine) -> None:
-    """An order's whole life: taken in, lost, recovered, reverted once, confirmed."""
+    """Run an order's whole life: accepted, lost, recovered, reverted once, confirmed."""
     order_id = world.accept().order_id
     world.clock.advance(11)
     Recovery(engine).run_once()

@@ -1,4 +1,4 @@
-"""Flower's settings, and that it refuses to be open to everybody."""
+"""Flower's settings, and its refusal to be open to everybody."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The socket of a WebSocket client: a budget for what it says, and a bound for what it holds up."""
+"""The socket of a WebSocket client: budgets for its input, and time limits for sending to it."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Seconds:
 
 @pytest.fixture
 def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's end and the client's over TCP, with a client that has little room."""
+    """The server's and the client's end over TCP; the client has a small receive buffer."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(10)

@@ -15,14 +15,14 @@ from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 
 
 def _events(count: int) -> list[OrderEvent]:
-    """The events of an order that was recovered until it failed."""
+    """The events of an order that recovery brought back until it failed."""
     walk = Walk(FakeOrders())
     walk.steps(CONFIRMED[0], *[RECOVER] * (count - 3), FAIL)
     return walk.events
 
 
 class Asked:
-    """Counts how often the follower asks for what is stored."""
+    """Counts how often the follower reads the store."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -42,7 +42,7 @@ def _follower(asked: Asked, after: int = 0, limit: int = 64) -> Follower:
 
 
 def _seqs(follower: Follower) -> list[int]:
-    """What the follower hands out without waiting."""
+    """The `seq` of each event that the follower returns without waiting."""
     seqs = []
     while (event := follower.next(0)) is not None:
         seqs.append(event.seq)

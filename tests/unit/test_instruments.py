@@ -1,4 +1,4 @@
-"""The instrument file and the rules of a quantity."""
+"""The instrument file and the rules for a quantity."""
 
 from decimal import Decimal
 

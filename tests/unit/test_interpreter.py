@@ -1,4 +1,4 @@
-"""Variables of Python: what a process of the engine refuses, and what it does not obey."""
+"""Python's environment variables: the engine's processes refuse some, and ignore others."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a routed swap does when it lands, however far the market drifted meanwhile."""
+"""The landing of a routed swap, however far the market has drifted meanwhile."""
 
 import re
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ def test_a_refused_amount_names_one_that_can_be_executed_even_a_moment_later(
     possible = replace(wanted, base_amount=instrument.base_units(Decimal(named[1])))
     first = route_at(at, possible)
     assert isinstance(landed(first, symbol, tolerance, 0, at), Execution)
-    # The same pools, that is: every 20 s the venues' best ones are others.
+    # Only for the same pools: the venues' best pools change every 20 s.
     later = at + timedelta(seconds=8)
     pools = {MARKET.pool_id(instrument, moment) for moment in (at, later)}
     if len(pools) == 1:
@@ -154,7 +154,7 @@ def test_a_refusal_speaks_of_tokens() -> None:
 
 
 def test_a_sale_that_may_bring_nothing_within_its_tolerance_is_not_quoted() -> None:
-    # One unit of USDC is some 2,050 units of BONK.
+    # One unit of USDC is worth some 2,050 units of BONK.
     for offer in offers_at(START, "BONK", Side.SELL):
         assert offer.quote(3_000, 0).quote_amount == 1
         with pytest.raises(OrderUnfillable, match="at its tolerance"):
@@ -189,7 +189,7 @@ def test_a_buy_at_meteora_is_refused_in_the_words_of_the_bin_where_the_money_end
 
 
 def test_a_swap_signed_before_the_decimals_changed_settles_as_it_was_meant() -> None:
-    """The release before counted AAPL with six decimals, and its bytes name none."""
+    """The previous release counted AAPL with six decimals, and its bytes do not name them."""
     signed = wire.read(
         wire.sign(
             Swap(
@@ -214,5 +214,5 @@ def test_a_swap_of_today_names_its_decimals_where_the_release_before_had_others(
         leg = SwapLeg("raydium", f"{symbol}-USDC-1", 10**9, decimals)
         (document,) = wire.legs_document([leg])
         assert wire.legs_from([document]) == (leg,)
-        # What the release before reads; it must not find an amount that it would misunderstand.
+        # The previous release reads this field, and must not find an amount that it misunderstands.
         assert ("baseAmount" in document) == (decimals is None)

@@ -1,4 +1,4 @@
-"""Which server binary is chosen; stand-ins that answer `--version` are real scripts."""
+"""The choice of the server binary; the stand-ins are scripts that answer `--version`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def script(path: Path, body: str = "exit 0") -> Path:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stand-ins of the two packages are installed; empty at first."""
+    """The folder where stand-ins of the two packages are installed; empty at first."""
     folder = tmp_path / "wheels"
 
     def folders(package: str) -> Iterator[Path]:

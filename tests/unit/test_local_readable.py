@@ -1,4 +1,4 @@
-"""What `make run` shows of its log on a terminal."""
+"""The log of `make run` on a terminal."""
 
 import json
 

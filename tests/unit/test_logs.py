@@ -1,4 +1,4 @@
-"""How a line of the log looks, and what none may tell."""
+"""The format of log lines, and the secrets that no line may contain."""
 
 import io
 import json
@@ -46,10 +46,10 @@ def logging_restored() -> Iterator[None]:
 
 @pytest.fixture
 def written(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What a process that logs from INFO on writes to standard error."""
+    """The standard error of a process that logs at INFO."""
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    structlog.contextvars.clear_contextvars()  # what a test of the stages has left behind
+    structlog.contextvars.clear_contextvars()  # left behind by tests of the stages
     configure_logging("INFO")
     return stream
 
@@ -110,7 +110,7 @@ def test_a_value_that_cannot_be_written_breaks_off_nothing(written: io.StringIO)
 
 @pytest.fixture
 def shown(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What such a process writes to a terminal."""
+    """The same for a process on a terminal."""
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", stream)

@@ -1,4 +1,4 @@
-"""The simulated market: prices that wander slowly, and venues that differ as told."""
+"""The simulated market: prices wander slowly, and venues differ by the set spread."""
 
 import hashlib
 import subprocess
@@ -27,7 +27,7 @@ from orderengine.market.reference import reference_price
 
 INSTRUMENTS = list(parse_instruments((PACKAGE_DIR / "instruments.csv").read_text()))
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-HALF_STEP_BPS = Fraction(BIN_STEP, 2) + 1  # and what a swap of 100 USDC itself moves
+HALF_STEP_BPS = Fraction(BIN_STEP, 2) + 1  # plus the impact of a swap of 100 USDC
 MARKET = SimulatedMarket(seed=1, spread_low_bps=200, spread_high_bps=500)
 
 deterministic = settings(derandomize=True, deadline=None)
@@ -44,7 +44,7 @@ def worth(instrument: Instrument, usdc: int) -> int:
 
 
 def quoted(market: SimulatedMarket, instrument: Instrument, at: datetime, side: Side) -> list[int]:
-    """What each venue wants, or gives, for about 100 USDC worth of the instrument."""
+    """Each venue's quote for about 100 USDC worth of the instrument."""
     pool_id = market.pool_id(instrument, at)
     sides = [market.liquidity(instrument, side, venue, pool_id, at) for venue in VENUES]
     return [liquidity.price(worth(instrument, 100)).quote_amount for liquidity in sides]
@@ -127,7 +127,7 @@ def test_the_end_of_an_epoch_changes_nothing_in_a_named_pool(
     for venue in VENUES:
         before = mid(MARKET.pool_state(instrument, venue, pool_id, at))
         after = mid(MARKET.pool_state(instrument, venue, pool_id, later))
-        # The reference has moved by less than 10 bps, and a bin's price by whole steps.
+        # The reference moves by less than 10 bps, and a bin's price by whole steps.
         assert abs(after / before - 1) * 10_000 < 10 + BIN_STEP
 
 
@@ -190,7 +190,7 @@ def test_impact_grows_with_size(
     smaller, larger = (liquidity.price(amount) for amount in (small, small * times))
     assert smaller.market_impact_bps <= larger.market_impact_bps + Decimal("0.001")
     worse = Fraction(larger.quote_amount, smaller.quote_amount * times)
-    # A bin is not worse for more of it, and each swap is rounded by a unit.
+    # Within a bin the price does not get worse with size, and each swap is rounded by a unit.
     rounding = 4 * times * (Fraction(1, smaller.quote_amount) + Fraction(1, small))
     assert worse >= 1 - rounding if side is Side.BUY else worse <= 1 + rounding
     if small * times > liquidity.largest() // 20:
@@ -248,7 +248,7 @@ def test_another_process_sees_the_same_market() -> None:
 
 
 def fingerprint() -> str:
-    """A digest of all instruments' quotes over a while."""
+    """A digest of all instruments' quotes over some time."""
     quotes = [
         quoted(MARKET, instrument, START + timedelta(seconds=7 * step), side)
         for instrument in INSTRUMENTS

@@ -46,5 +46,5 @@ def test_a_rising_price_never_makes_a_buy_from_bins_cheaper(
         for moved in (from_ppm, from_ppm + by_ppm)
     )
     cheap, dear = (each.price(amount).quote_amount for each in (low, high))
-    # Where the active bin changes, one bin less is crossed, and the variable fee is a hair lower.
+    # If the active bin changes, the swap crosses one bin less, and its variable fee is a bit lower.
     assert cheap <= dear * (1 + Fraction(1, 10**5))

@@ -1,4 +1,4 @@
-"""What is measured of orders, and that a lost store costs figures only."""
+"""The measurements of orders; a lost store costs figures only."""
 
 from decimal import Decimal
 
@@ -25,7 +25,7 @@ def counted(world: World, counter: Counter) -> dict[str, int]:
 
 
 def confirmed(world: World) -> None:
-    """An order of 2 s in the queue, 0.2 s of routing and 2.5 s at the network."""
+    """An order with 2 s in the queue, 0.2 s of routing and 2.5 s at the network."""
     order = world.accept()
     world.clock.advance(2)
     routed = world.route(order.order_id)

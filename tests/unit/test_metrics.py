@@ -1,4 +1,4 @@
-"""The metrics: what they tell, also while something is away, and that each one is explained."""
+"""The metrics: their values, also while a dependency is down; and each one is documented."""
 
 import json
 import re
@@ -52,7 +52,7 @@ COUNTS = {
     Sample(Counter.SLIPPAGE, "buy:20"): 4,
 }
 
-# A sample by its name and the values of its labels, which stand in the order of their names.
+# A sample by its name and the values of its labels, sorted by label name.
 Told = dict[tuple[str, tuple[str, ...]], float]
 
 EXPECTED: Told = {
@@ -121,7 +121,7 @@ def told_by(web: Web) -> Told:
 
 
 def _values(labels: dict[str, str]) -> tuple[str, ...]:
-    """The values of the labels; a bucket's bound is the first one."""
+    """The values of the labels; a bucket's bound comes first."""
     return tuple(labels[name] for name in sorted(labels, key=lambda name: (name != "le", name)))
 
 
@@ -148,7 +148,7 @@ def test_every_metric_is_documented_and_every_documented_one_is_told(watched: Fa
 
 
 def exported(watched: FakeWatched) -> dict[str, set[str]]:
-    """The names that are told with their labels; those of a histogram by its own name."""
+    """The exported names with their labels; a histogram has a single name."""
     missing = FakeProbes(missing={"worker": "no_heartbeat"})
     answer = Web(watched=watched, probes=missing).client.get("/metrics")
     return {
@@ -159,7 +159,7 @@ def exported(watched: FakeWatched) -> dict[str, set[str]]:
 
 
 def series(watched: FakeWatched) -> dict[str, set[str]]:
-    """All names that can be asked for, with their labels."""
+    """All names that a query can use, with their labels."""
     missing = FakeProbes(missing={"worker": "no_heartbeat"})
     answer = Web(watched=watched, probes=missing).client.get("/metrics")
     return {

@@ -1,4 +1,4 @@
-"""What one order may be worth: refused at intake, and bound again by its quotes."""
+"""The maximum value of an order: checked at intake, and again with its quotes."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -43,7 +43,7 @@ def test_an_order_beyond_the_limit_names_field_and_rule_and_changes_nothing(web:
         "quantity must be worth at most 2294 USDC, and 10.000001 AAPL at 229.40 are worth 2294.00"
     )
     assert len(web.orders) == len(web.dispatcher.sent) == len(web.publisher.published) == 0
-    assert ask(web, "10", KEY).status_code == 202  # the key is still free
+    assert ask(web, "10", KEY).status_code == 202  # the refusal did not use up the key
 
 
 def test_the_price_of_now_decides(web: Web) -> None:

@@ -1,4 +1,4 @@
-"""The packages of `make clients` are locked by version and hash, and not to a host."""
+"""The packages of `make clients` are locked by version and hash, but not to a registry host."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The files of the live page, and what a browser may do with them."""
+"""The files of the live page, and their content security policy."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Poison orders: what stops a worker, or raises, each time ends; what only waits does not."""
+"""Poison orders: one that kills a worker or raises each time fails, one that waits does not."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -18,7 +18,7 @@ from tests.world import World
 
 
 class Killed(BaseException):
-    """The worker died here and then."""
+    """The worker dies at this point."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def world(instruments: Instruments) -> World:
 
 
 def run(world: World, message: Dispatched) -> None:
-    """Do what a worker does with a message, whatever comes of it."""
+    """Process a message like a worker, and ignore its errors."""
     try:
         if message.submitted is not None:
             confirm_order(world.engine, message.submitted)
@@ -41,7 +41,7 @@ def run(world: World, message: Dispatched) -> None:
 
 
 def recover(world: World, *, times: int, running: bool = True) -> None:
-    """Let time pass and recovery work; the messages it sends are run, or wait in the queue."""
+    """Let time pass and run recovery; its messages are processed, or stay in the queue."""
     for _ in range(times):
         world.clock.advance(20.0)
         Recovery(world.engine).run_once()
@@ -50,7 +50,7 @@ def recover(world: World, *, times: int, running: bool = True) -> None:
 
 
 def poison(world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Move], how: type) -> None:
-    """Let every worker stop where it is about to make such a move."""
+    """Make every worker raise `how` when it is about to make a move of this kind."""
     move = world.orders.move
 
     def poisoned(order_id: UUID, version: int, wanted: Move) -> object:

@@ -1,4 +1,4 @@
-"""What binds an attempt, and splits, through the stages on ports in memory."""
+"""Price limits of an attempt, and splits, through the stages on ports in memory."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The counts of the web processes behind one port add up, whichever of them is asked."""
+"""The counts of the web processes behind one port add up, whichever process is asked."""
 
 import multiprocessing
 

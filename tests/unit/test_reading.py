@@ -1,4 +1,4 @@
-"""A request is given a thread when its head is there, and so much time to come."""
+"""A request gets a thread once its head is complete, and a time limit for each part."""
 
 import socket
 import time
@@ -28,7 +28,7 @@ def loop(pair: tuple[socket.socket, socket.socket]) -> Iterator[Loop]:
 
 
 def served(loop: Loop) -> tuple[str, bytes]:
-    """What a thread finds of the request that it was given last."""
+    """Path and body of the last request that was given to a thread."""
     request = next(loop.threads.pop().parser)
     return request.path, request.body.read()
 

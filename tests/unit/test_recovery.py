@@ -1,4 +1,4 @@
-"""Recovery on ports in memory: what it brings back, and what it leaves alone."""
+"""Recovery on ports in memory: the orders that it dispatches, and those that it leaves alone."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -118,7 +118,7 @@ def test_the_oldest_order_goes_first(world: World) -> None:
     for _ in range(5):
         orders.append(world.accept().order_id)
         world.clock.advance(0.1)
-    last = world.route(orders[0])  # it is due last
+    last = world.route(orders[0])  # now it is due last
     world.clock.advance(20.0)
     Recovery(world.engine).run_once()
     assert [sent.order_id for sent in world.dispatcher.sent] == orders

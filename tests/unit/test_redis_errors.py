@@ -1,4 +1,4 @@
-"""The answers of Redis that are errors: their causes, and which of them end a connection's use."""
+"""Error answers of Redis: their causes, and which of them end the use of a connection."""
 
 import ssl
 
@@ -45,7 +45,7 @@ KEPT = {
 
 
 def raised(answer: str) -> Exception:
-    """What redis-py raises for an answer."""
+    """The exception that redis-py raises for an answer."""
     error: Exception = DefaultParser.parse_error(answer)  # type: ignore[no-untyped-call]
     return error
 

@@ -1,4 +1,4 @@
-"""The choice of a route: the best venue, the best split, and the reason that is given."""
+"""The choice of a route: the best venue, the best split, and the stated reason."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The schema of an order: what it reads exactly, and what it refuses by rule."""
+"""The schema of an order: the values that it reads exactly, and its refusals by rule."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The scrape configuration of docs/metrics.md, against a service that asks for keys."""
+"""The scrape configuration of docs/metrics.md, against a service that requires keys."""
 
 import re
 
@@ -20,7 +20,7 @@ def job() -> dict[str, object]:
 
 @pytest.fixture
 def key_command() -> tuple[str, str]:
-    """The client whose key the page has made, and the file that it goes into."""
+    """The client for which the page makes a key, and the file for the key."""
     (found,) = re.findall(r"bin/orderengine keys create (\S+) > ([^\s)]+)", PAGE)
     return (found[0], found[1])
 

@@ -1,4 +1,4 @@
-"""The page on security names tests that exist, and figures that are true."""
+"""The page on security names existing tests and correct figures."""
 
 import re
 from collections import Counter
@@ -31,7 +31,7 @@ def test_every_risk_has_a_line_with_a_test() -> None:
 
 
 def asked(part: Any, spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every schema in a part of the description, with its name where it has one."""
+    """Every schema in a part of the description, with its name if it has one."""
     if isinstance(part, list):
         for each in part:
             yield from asked(each, spec)

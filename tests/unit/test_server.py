@@ -1,4 +1,4 @@
-"""What the server answers itself: a problem in any case, and never an error of its own."""
+"""The server's own answers: always a problem document, never an error of its own."""
 
 import contextlib
 import inspect

@@ -1,4 +1,4 @@
-"""What is signed: an order as this thread has moved it, or else as its row is."""
+"""Signing uses the order that this thread has moved, or else the stored row."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -20,7 +20,7 @@ sides = st.sampled_from(Side)
 
 
 def total(offers: Sequence[Offer], amounts: Sequence[int]) -> int | None:
-    """What these amounts cost or bring together, or None if they can not be traded."""
+    """The total quote amount of these amounts, or None if they can not be traded."""
     try:
         quotes = [o.quote(a, 100) for o, a in zip(offers, amounts, strict=True) if a]
     except OrderUnfillable:
@@ -36,7 +36,7 @@ def brute_force(side: Side, offers: Sequence[Offer], amount: int) -> int | None:
 
 
 def rounding(side: Side, price: int, bins: int) -> int:
-    """What rounding can hide, in units of USDC: two units of the input for each leg and each bin.
+    """The rounding tolerance in units of USDC: two units of the input for each leg and each bin.
 
     The input of a sell is the base asset, one unit of which is worth `price` units of USDC.
     """

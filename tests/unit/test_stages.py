@@ -1,4 +1,4 @@
-"""The stages and recovery on ports in memory: what each does, and what each leaves alone."""
+"""The stages and recovery on ports in memory: their effects, and the orders they leave alone."""
 
 from decimal import Decimal
 

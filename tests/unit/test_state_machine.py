@@ -1,4 +1,4 @@
-"""Every pair of statuses: which transitions are in the table, and that the moves keep to it."""
+"""Every pair of statuses: the table has the promised transitions, and the moves obey it."""
 
 from dataclasses import replace
 from itertools import product

@@ -1,4 +1,4 @@
-"""Strict JSON: what is read, and what is refused by name."""
+"""Strict JSON: accepted texts, and refusals by rule."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What is installed is what was locked, and every lock names the bytes."""
+"""The installed versions are the locked ones, and every lock has hashes."""
 
 import re
 from importlib.metadata import PackageNotFoundError, version

@@ -1,4 +1,4 @@
-"""Which stack a command talks to: never another one without saying so."""
+"""A command never talks to another stack than that of its checkout without saying so."""
 
 import socket
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Lists take turns: a few at once, a few that wait, and the others are told to come later."""
+"""Lists take turns: a few run at once, a few wait, and the others must retry later."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ LIMIT_S = 30.0
 
 
 class FakeTime:
-    """A clock that moves only when it is told to."""
+    """A clock that moves only when told."""
 
     def __init__(self) -> None:
         self.advances: list[float] = []

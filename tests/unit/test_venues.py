@@ -1,4 +1,4 @@
-"""The simulated venues' manners, and the board that asks them all at once."""
+"""The behavior of the simulated venues, and the board that asks them all at once."""
 
 import random
 import threading
@@ -34,7 +34,7 @@ SHORT_S = 0.2
 
 @dataclass
 class ScriptedVenue:
-    """A venue that does what a test says, and counts how often it was asked."""
+    """A venue that obeys a test, and counts how often it was asked."""
 
     name: str
     act: Callable[[], None] = lambda: None
@@ -55,7 +55,7 @@ def aapl(instruments: Instruments) -> Instrument:
 
 @pytest.fixture
 def released() -> Iterator[threading.Event]:
-    """What a hung venue waits for; set at the end, so that no thread outlives its test."""
+    """The event that a hung venue waits for; set at the end, so that no thread is left over."""
     event = threading.Event()
     yield event
     event.set()

@@ -1,4 +1,4 @@
-"""How a worker waits for its broker, and what operators and Flower can tell it."""
+"""How a worker waits for its broker, and the commands that operators and Flower can send it."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -75,7 +75,7 @@ def test_the_most_urgent_queue_is_asked_first_whichever_was_added_last(added: li
 
 
 class Timer:
-    """Remembers what is to be called."""
+    """Records the calls that are scheduled."""
 
     def __init__(self) -> None:
         self.entries: list[SimpleNamespace] = []

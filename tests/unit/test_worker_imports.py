@@ -1,4 +1,4 @@
-"""What a worker loads: its own code, and nothing that serves HTTP."""
+"""A worker loads its own code, and no modules that serve HTTP."""
 
 import subprocess
 import sys

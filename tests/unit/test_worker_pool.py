@@ -1,4 +1,4 @@
-"""Who takes the next message of a worker: the thread that has ended a task, or the event loop."""
+"""Either the thread that has ended a task, or the event loop, takes a worker's next message."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ def a_message(name: str, queue: str = "settle", eta: str | None = None) -> Messa
 
 
 class Broker:
-    """Two queues, and what was sent to them."""
+    """Two queues, and the messages sent to them."""
 
     def __init__(self) -> None:
         self.waiting: list[Message] = []
@@ -40,7 +40,7 @@ class Broker:
 
 
 class Worker:
-    """A pool of one thread: in place of the consumer and the loop, and as the broker's channel."""
+    """A pool with one thread; it also acts as the consumer, the loop and the broker's channel."""
 
     hub = None
 
@@ -191,7 +191,7 @@ def test_a_queue_that_is_not_consumed_gets_what_is_handed_on(worker: Worker) -> 
 
 
 def test_several_jobs_of_one_delivery_all_run(worker: Worker) -> None:
-    """As when a limit of an operator lets several go at once."""
+    """For example when an operator's rate limit releases several at once."""
     worker.broker.waiting = [a_message("both")]
     worker.also = ["one", "more"]
     worker.apply("first")

@@ -1,4 +1,4 @@
-"""How many connections a process may have open."""
+"""Fits the connections of a process into its limit of open files."""
 
 import resource
 

@@ -74,7 +74,7 @@ class RuleField(fields.Field[T], Generic[T]):
 
 
 class Text(RuleField[str]):
-    """A string, taken as it is."""
+    """A string, unchanged."""
 
     rules: ClassVar[Mapping[str, str]] = {"type": "must be a string"}
     openapi: ClassVar[Mapping[str, Any]] = {"type": "string"}
@@ -256,7 +256,7 @@ def parse_order_id(text: str) -> UUID | None:
 
 
 class Cursor(RuleField[str]):
-    """Where the next page of orders starts, as `cursors.cursor_text` wrote it."""
+    """The cursor of the next page of orders, as `cursors.cursor_text` wrote it."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",

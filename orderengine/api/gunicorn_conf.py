@@ -1,4 +1,4 @@
-"""How gunicorn serves the API; loaded by `gunicorn --config python:orderengine.api.gunicorn_conf`.
+"""gunicorn's configuration; loaded by `gunicorn --config python:orderengine.api.gunicorn_conf`.
 
 The only module that reads the settings when it is imported, as gunicorn's configuration must.
 """

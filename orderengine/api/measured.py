@@ -42,7 +42,7 @@ def measured(prefix: str, counts: Counts) -> Iterator[Metric]:
 
 
 def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:
-    """How many messages wait for a worker."""
+    """The number of messages that wait for a worker, by queue."""
     family = GaugeMetricFamily(
         f"{prefix}_queued_messages", "Messages that wait for a worker.", labels=("queue",)
     )

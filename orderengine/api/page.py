@@ -44,7 +44,7 @@ def _restrict(answer: Response) -> Response:
 
 
 def content_policy(host: str) -> str:
-    """What the page may load: files and sockets of this host, and nothing inline.
+    """The page's content security policy: files and sockets of this host, and nothing inline.
 
     Browsers before 2023 do not count sockets as `'self'`, so the policy also names the host, unless
     the host's text could change the policy.

@@ -10,7 +10,7 @@ from orderengine.execution.meter import Counter, Counts, Sample
 CELL_BYTES = 8
 
 PROCESSES = 64
-"""How many web processes behind one port share their counts; any further one counts for itself."""
+"""The number of web processes that can share their counts; any further one counts for itself."""
 
 SAMPLES = (
     *(

@@ -79,7 +79,7 @@ class Symbol(Text):
 
 
 class AnySymbol(Symbol):
-    """A symbol that may not be traded any more, taken as it is."""
+    """A symbol that may not be traded any more, unchanged."""
 
     def named(self, text: str) -> str:
         """The text itself."""

@@ -17,7 +17,7 @@ AT_ONCE = 1
 WAITING = 7
 WAIT_S = 0.5
 REST_FACTOR = 5
-"""Consecutive lists take at most a sixth of the process's time, unless the rest is cut short."""
+"""The pause after a list lasts this many times as long: lists take a sixth of a process's time."""
 LONGEST_REST_S = 0.2
 RETRY_AFTER_S = (1, 2, 3)
 """Used in turn, so that clients refused together do not come back together."""

@@ -23,7 +23,7 @@ _WAIT = re.compile(r"wait *= *([0-9]{1,4}|\"[0-9]{1,4}\")")
 
 
 def read_wait(request: Request) -> int | None:
-    """How long the client wants to wait, in seconds, at most 10; None if it does not.
+    """The seconds that the client wants to wait, at most 10; None if it does not want to.
 
     Ignores other preferences, as RFC 7240 requires. Raises Refused (400) for a malformed `wait`.
     """

@@ -82,7 +82,7 @@ def demo(service: Service, count: int, timeout: float, *, plain: bool, as_json: 
 def run(
     service: Service, board: Board, clock: Callable[[], float], *, timeout_s: float, plain: bool
 ) -> None:
-    """Place and follow all orders, each in a thread of its own; show them, then the summary."""
+    """Place and follow all orders, each in its own thread; show them, then the summary."""
     _start(service, board, clock, timeout_s, _printer(clock) if plain else None)
     screen = console(plain=plain)
     if plain:

@@ -105,7 +105,7 @@ class Board:
             return list(self._rows.values())
 
     def row(self, number: int) -> Row:
-        """One of them as it is now."""
+        """One row as it is now."""
         with self._changed:
             return self._rows[number]
 
@@ -116,7 +116,7 @@ class Board:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until all orders are over, but not longer; tells whether they are."""
+        """Wait until all orders are over, at most `timeout_s`; returns whether they are."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: all(row.is_over for row in self._rows.values()), timeout_s

@@ -120,7 +120,7 @@ class Service:
             self._pause(denied.later_s)
 
     def instruments(self) -> Sequence[Mapping[str, Any]]:
-        """What can be traded; raises CannotGoOn."""
+        """The instruments of the service; raises CannotGoOn."""
         document = self.get("/api/instruments")
         if not document.get("instruments"):
             message = f"{self.shown} tells of no instruments"
@@ -128,7 +128,7 @@ class Service:
         return list(document["instruments"])
 
     def readiness(self) -> Answer:
-        """What `/readyz` answers; raises NoAnswer."""
+        """The answer of `/readyz`; raises NoAnswer."""
         return self._ask("GET", "/readyz")
 
     def asks_for_keys(self) -> bool:

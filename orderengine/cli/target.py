@@ -1,4 +1,4 @@
-"""Where a command writes rows: standard output, or a file that is written whole or not at all."""
+"""The target of a command's rows: standard output, or a file, written whole or not at all."""
 
 import contextlib
 import os

@@ -52,7 +52,7 @@ class Child(Protocol):
 
 
 class ProcfileChild:
-    """A line of the Procfile, run by the shell in a session of its own."""
+    """A line of the Procfile, run by the shell in its own session."""
 
     def __init__(
         self,

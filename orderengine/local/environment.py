@@ -80,7 +80,7 @@ def forget_libpq(env: Mapping[str, str], own: MutableMapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a child listens, and where it is reached from here."""
+    """The address on which a child listens, and under which it is reached from here."""
 
     host: str
     port: int
@@ -105,7 +105,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the stack listens, and its servers; None for one that is to be started."""
+    """The addresses of the stack, and the URLs of its servers; None for a server to be started."""
 
     api: Address
     flower: Address

@@ -40,7 +40,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_or_create(path: Path, create: Callable[[], str]) -> str:
-    """The text of the file, which is written first if there is none."""
+    """The text of the file; creates the file if it does not exist."""
     try:
         return path.read_text()
     except FileNotFoundError:

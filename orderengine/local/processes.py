@@ -65,7 +65,7 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When the process started, in whatever form the system tells it; None if it has ended."""
+    """The start time of the process, in the system's own form; None if it has ended."""
     if _has_proc():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -158,7 +158,7 @@ def _holds_on(ref: ProcessRef) -> bool:
 
 
 def kill_group(leader_pid: int) -> None:
-    """Kills whatever is left of a process group."""
+    """Kills all that is left of a process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader_pid, signal.SIGKILL)
 

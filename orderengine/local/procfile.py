@@ -27,7 +27,7 @@ def parse_procfile(text: str) -> dict[str, str]:
 
 
 def is_single_program(command: str) -> bool:
-    """Whether the shell can hand its process over to the command."""
+    """Whether the command can replace the shell (exec)."""
     words = shlex.shlex(command, posix=True, punctuation_chars=True)
     words.whitespace_split = True
     try:

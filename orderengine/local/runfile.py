@@ -11,7 +11,7 @@ from orderengine.local.processes import ProcessRef
 
 
 def state_folder(root: Path) -> Path:
-    """Where a checkout keeps its servers' data; git ignores it."""
+    """The folder for the data of a checkout's servers; git ignores it."""
     return root / ".orderengine"
 
 
@@ -50,7 +50,7 @@ def live_run(folder: Path) -> Run | None:
 
 
 def api_url(root: Path, env: Mapping[str, str]) -> str:
-    """Where the API of this checkout's stack is, or would be if nothing runs."""
+    """The URL of the API of this checkout's stack, or the one that it would have."""
     run = live_run(state_folder(root))
     return run.api_url if run else f"http://127.0.0.1:{env.get('PORT') or 3000}"
 

@@ -59,7 +59,7 @@ class EmbeddedServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect, with the password; known after the first start."""
+        """The URL for clients, with the password; known after the first start."""
 
     @abstractmethod
     def is_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where the command line finds the engine: the shell, `.env`, and the stack of this checkout."""
+"""Finds the engine for the command line: by the shell, `.env`, and the stack of this checkout."""
 
 import os
 from pathlib import Path

@@ -31,7 +31,7 @@ def cursor_text(client_id: str, place: Position) -> str:
 def place_of(lists: OrderLists, client_id: str, cursor: str) -> Position:
     """The place that a cursor holds; raises Refused (400) for one that is not of this client.
 
-    Raises StorageUnavailable: the time of an earlier release's cursor is looked up.
+    It looks up the time of an earlier release's cursor, and may raise StorageUnavailable.
     """
     found = _told(client_id, cursor)
     if found is None and _OF_BEFORE.fullmatch(cursor):

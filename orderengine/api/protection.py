@@ -15,7 +15,7 @@ ALWAYS_FREE = "/livez"
 """The liveness probe has no rate limit: it costs nothing."""
 
 FILES = frozenset({"page.get_page", "page.get_static"})
-"""Counted separately: a page load requests some thirty files just before its first data."""
+"""Counted separately: the thirty files of a page load must not use up the limit for its data."""
 
 HSTS = "max-age=31536000"
 # Answers are data: a browser must not load, run or frame anything because of them.

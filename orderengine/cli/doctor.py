@@ -214,7 +214,7 @@ def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
 def _what_starts_web(environ: Mapping[str, str]) -> str:
     advice = "start it (the Procfile's web line, or make run), name it with --url, or use --no-api"
     try:
-        Settings.from_env(environ).asks_for_keys  # noqa: B018 - raises if AUTH must be decided and is not
+        Settings.from_env(environ).asks_for_keys  # noqa: B018 - raises if AUTH is undecided
     except ConfigurationError as error:
         return f"{advice}; the web line does not start: {error}"
     return advice

@@ -110,7 +110,7 @@ def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
     try:
         given = {name: value for name, value in env.items() if value}
         settings = Settings.from_env({**urls, **given, "HOST": addresses.api.host})
-        settings.asks_for_keys  # noqa: B018 - raises if AUTH must be decided and is not
+        settings.asks_for_keys  # noqa: B018 - raises if AUTH is undecided
     except ConfigurationError as error:
         raise LocalError(str(error)) from error
 

@@ -1,4 +1,4 @@
-// An order as a client of openapi-fetch places and follows it; tsc checks each field that is read.
+// Places and follows an order with openapi-fetch; tsc checks each field that it reads.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./generated/schema";

@@ -1,4 +1,4 @@
-// The same with the client that @hey-api/openapi-ts generates.
+// Does the same with the client that @hey-api/openapi-ts generates.
 
 import { createClient } from "./generated/hey/client";
 import { executeOrder, listEvents } from "./generated/hey/sdk.gen";

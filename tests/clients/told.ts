@@ -1,4 +1,4 @@
-// Each kind of event has its own data, which TypeScript finds by the status alone.
+// Each kind of event has its own data, which TypeScript infers from the status alone.
 
 import type { components } from "./generated/schema";
 

@@ -171,7 +171,7 @@ class EmbeddedPostgres(EmbeddedServer):
             return []
 
     def _forget_stale_pid(self) -> None:
-        """Else PostgreSQL does not start while any process has its killed predecessor's pid."""
+        """Removes a stale pid file: PostgreSQL does not start if another process has that pid."""
         first_line = next(iter(self._postmaster_lines()), "")
         if not first_line.isdecimal():
             return

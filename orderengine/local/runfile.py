@@ -56,7 +56,7 @@ def api_url(root: Path, env: Mapping[str, str]) -> str:
 
 
 def forget_run(folder: Path) -> None:
-    """Removes the file."""
+    """Removes `run.json` once nothing runs any more."""
     (folder / "run.json").unlink(missing_ok=True)
 
 

@@ -2,15 +2,18 @@
 
 import json
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 from sqlalchemy import Engine, text
 
 from chaos.load import Answer
 from chaos.watch import Watched
+from orderengine import sessions
 from orderengine.local.ports import LOOPBACK
 
 PAGE = 100
@@ -127,6 +130,13 @@ _SETTLEMENTS = text(
 )
 
 
+@contextmanager
+def unbounded() -> Iterator[None]:
+    """Let a statement of the suite take longer than one of the engine may."""
+    with mock.patch.object(sessions, "STATEMENT_TIMEOUT_S", 600.0):
+        yield
+
+
 def collect(
     database: Engine,
     port: int,
@@ -135,7 +145,7 @@ def collect(
     outages: Sequence[Outage],
 ) -> Evidence:
     """Read everything once; by now the engine is at rest."""
-    with database.connect() as connection:
+    with unbounded(), database.connect() as connection:
         orders = {row.id: _order(row) for row in connection.execute(_ORDERS)}
         events: dict[str, list[StoredEvent]] = {}
         for row in connection.execute(_EVENTS):
@@ -157,7 +167,7 @@ def dump(database: Engine, order_ids: Sequence[str]) -> dict[str, Any]:
         "settlements": "order_id",
         "sim_transactions": "order_id",
     }
-    with database.connect() as connection:
+    with unbounded(), database.connect() as connection:
         return {
             table: [
                 row[0]

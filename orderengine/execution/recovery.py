@@ -96,11 +96,13 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         return  # a status of a later release: only that release may continue or end the order
     if order.status is OrderStatus.SUBMITTED:
         # A signed transaction may land: no count may end the order, whether or not it is readable.
-        if isinstance(order, Unreadable):
+        if isinstance(order, Unreadable) or _has_moved(engine, order):
             return
         engine.dispatcher.confirm(Submitted.of(order))
     elif order.recoveries >= MAX_RECOVERIES:
         _give_up(engine, order)
+        return
+    elif isinstance(order, Order) and _has_moved(engine, order):
         return
     elif order.status is OrderStatus.PENDING:
         cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
@@ -109,6 +111,16 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
     engine.meter.count(Counter.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
+
+
+def _has_moved(engine: Engine, order: Order) -> bool:
+    """Whether a worker took the order's message while recovery looked through the queues.
+
+    The oldest orders of a backlog are both due and next in their queue. Another message would wait
+    behind the whole backlog for an order that has long ended.
+    """
+    now = engine.orders.get(order.order_id)
+    return now is None or now.version != order.version
 
 
 def _give_up(engine: Engine, order: Order | Unreadable) -> None:

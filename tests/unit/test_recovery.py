@@ -113,6 +113,23 @@ def test_a_message_of_an_earlier_version_is_no_reason_to_wait(world: World) -> N
     assert [sent.version for sent in world.dispatcher.sent] == [1, 2]
 
 
+def test_an_order_that_a_worker_takes_meanwhile_gets_no_second_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = world.accept()
+    left = world.accept()
+
+    def look(wanted: Mapping[UUID, int]) -> set[UUID]:
+        assert wanted.keys() == {taken.order_id, left.order_id}
+        world.route(taken.order_id)
+        return set()
+
+    monkeypatch.setattr(world.dispatcher, "waiting", look)
+    world.clock.advance(20.0)
+    assert Recovery(world.engine).run_once() == 2
+    assert [sent.order_id for sent in world.dispatcher.sent] == [left.order_id]
+
+
 def test_the_oldest_order_goes_first(world: World) -> None:
     orders = []
     for _ in range(5):

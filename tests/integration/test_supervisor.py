@@ -151,9 +151,7 @@ def test_a_port_that_a_killed_run_still_holds_is_waited_for(stack: Stack) -> Non
 def test_every_port_that_is_taken_is_named(stack: Stack) -> None:
     with ExitStack() as taken:
         for name in ("PORT", "FLOWER_PORT"):
-            listener = taken.enter_context(socket.socket())
-            listener.bind((LOOPBACK, int(stack.env[name])))
-            listener.listen()
+            taken.enter_context(socket.create_server((LOOPBACK, int(stack.env[name]))))
         stack.start()
         assert stack.process.wait(30) == 1
         for name in ("PORT", "FLOWER_PORT"):

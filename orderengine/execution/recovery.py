@@ -84,7 +84,14 @@ def _bring_back(engine: Engine, order: Order | Unreadable) -> None:
     request = {} if order.request_id is None else {"request_id": order.request_id}
     with bound_contextvars(**request), logging_as("recovery", order.order_id, order.attempt):
         try:
+            if isinstance(order, Order):
+                # A worker may have taken its message since the claim: the oldest orders of a
+                # backlog are due and next in their queue. Another message would wait behind the
+                # whole backlog.
+                engine.current(order.order_id, order.version)
             _recover(engine, order)
+        except Superseded:
+            log.info("order_moved_meanwhile", order_id=str(order.order_id))
         except (DispatchUnavailable, StorageUnavailable):
             raise
         except Exception:
@@ -96,13 +103,11 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         return  # a status of a later release: only that release may continue or end the order
     if order.status is OrderStatus.SUBMITTED:
         # A signed transaction may land: no count may end the order, whether or not it is readable.
-        if isinstance(order, Unreadable) or _has_moved(engine, order):
+        if isinstance(order, Unreadable):
             return
         engine.dispatcher.confirm(Submitted.of(order))
     elif order.recoveries >= MAX_RECOVERIES:
         _give_up(engine, order)
-        return
-    elif isinstance(order, Order) and _has_moved(engine, order):
         return
     elif order.status is OrderStatus.PENDING:
         cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
@@ -113,16 +118,6 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
 
 
-def _has_moved(engine: Engine, order: Order) -> bool:
-    """Whether a worker took the order's message while recovery looked through the queues.
-
-    The oldest orders of a backlog are both due and next in their queue. Another message would wait
-    behind the whole backlog for an order that has long ended.
-    """
-    now = engine.orders.get(order.order_id)
-    return now is None or now.version != order.version
-
-
 def _give_up(engine: Engine, order: Order | Unreadable) -> None:
     """Fail an order that crashed its worker each time; it has no transaction that may land."""
     detail = f"recovered {order.recoveries} times in attempt {order.attempt} without getting on"
@@ -131,7 +126,4 @@ def _give_up(engine: Engine, order: Order | Unreadable) -> None:
         # Not published, because it is unreadable: streams find its end in the events.
         engine.orders.give_up(order.order_id, order.version, failure)
         return
-    try:
-        engine.advance(order.order_id, order.version, failure)
-    except Superseded:
-        log.info("order_moved_meanwhile", order_id=str(order.order_id))
+    engine.advance(order.order_id, order.version, failure)

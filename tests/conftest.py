@@ -58,6 +58,12 @@ def alembic_config() -> Config:
 def database_url(servers: Servers, alembic_config: Config) -> str:
     """A migrated database."""
     url = servers.database_url.replace("postgresql://", "postgresql+psycopg2://")
+    migrate(url, alembic_config)
+    return url
+
+
+def migrate(url: str, alembic_config: Config) -> None:
+    """Make the tables, as the release line does; `url` names SQLAlchemy's driver."""
     engine = create_database_engine(url, pool_size=1, application="tests-migrate")
     with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
         alembic_config.attributes["connection"] = connection
@@ -65,7 +71,6 @@ def database_url(servers: Servers, alembic_config: Config) -> str:
         connection.commit()
         del alembic_config.attributes["connection"]
     engine.dispose()
-    return url
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from secrets import token_hex
 from urllib.parse import urlsplit, urlunsplit
 
-import alembic.command
 import pytest
 import redis
 from alembic.config import Config
@@ -14,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
+from tests.conftest import migrate
 from tests.e2e.stack import Stack
 from tests.servers import Servers
 
@@ -56,17 +56,8 @@ def template(servers: Servers, alembic_config: Config) -> str:
     name = f"orderengine_template_{token_hex(4)}_test"
     with _engine(servers.database_url) as server:
         _run(server, f'CREATE DATABASE "{name}"')
-    migrate(_with_path(servers.database_url, name), alembic_config)
+    migrate(sqlalchemy_url(_with_path(servers.database_url, name)), alembic_config)
     return name
-
-
-def migrate(url: str, alembic_config: Config) -> None:
-    """Make the tables, as the release line does."""
-    with _engine(url) as engine, engine.connect() as connection:
-        alembic_config.attributes["connection"] = connection
-        alembic.command.upgrade(alembic_config, "head")
-        connection.commit()
-        del alembic_config.attributes["connection"]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from alembic.config import Config
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
 from orderengine.local.postgres_server import EmbeddedPostgres
-from tests.e2e.conftest import migrate
+from tests.conftest import migrate
 from tests.e2e.ledger import switch_network
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Stack
@@ -49,7 +49,7 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedP
 
 @pytest.fixture(scope="module")
 def stack_database_url(own_postgres: EmbeddedPostgres, alembic_config: Config) -> str:
-    migrate(own_postgres.url, alembic_config)
+    migrate(sqlalchemy_url(own_postgres.url), alembic_config)
     return own_postgres.url
 
 

@@ -22,7 +22,7 @@ from orderengine.local.procfile import parse_procfile, shell_line
 from orderengine.local.redis_server import EmbeddedRedis
 
 ROOT = Path(__file__).parent.parent
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
 KILL_TIMEOUT_S = 5.0
 POLL_S = 0.02
@@ -53,8 +53,9 @@ class Servers:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.callback(self.postgres.remove)
-            self.postgres.start()
-            stack.enter_context(self.redis)
+            self.postgres.start(START_TIMEOUT_S)
+            stack.callback(self.redis.stop)
+            self.redis.start(START_TIMEOUT_S)
             self._stack = stack.pop_all()
         return self
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import text
 
 from benchmarks.stack import START_TIMEOUT_S, wait_until
+from chaos.evidence import read_patiently
 from chaos.invariants import POSTGRES, REDIS
 from chaos.messages import Copier, take_away, workers_held
 from chaos.rig import EXIT_LIMIT_S, WEB, WORKER_IS_READY, Rig
@@ -250,8 +251,9 @@ def switch_network_off(away_s: float) -> Act:
 
 def _shows_stuck_orders(rig: Rig) -> bool:
     """True if `/metrics` and `/readyz` both report orders that wait for the network."""
-    found = re.search(r"^orderengine_stuck_orders (\S+)$", rig.read("/metrics"), re.MULTILINE)
-    readiness = json.loads(rig.read("/readyz"))
+    metrics = read_patiently(rig.port, "/metrics")
+    found = re.search(r"^orderengine_stuck_orders (\S+)$", metrics, re.MULTILINE)
+    readiness = json.loads(read_patiently(rig.port, "/readyz"))
     return found is not None and float(found[1]) > 0 and "stuck" in readiness["degraded"]
 
 

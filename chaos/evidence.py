@@ -1,6 +1,7 @@
 """The evidence at the end, collected from outside: PostgreSQL, the ledger, REST, sockets."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from orderengine import sessions
 from orderengine.local.ports import LOOPBACK
 
 PAGE = 100
+READ_LIMIT_S = 30.0
+READ_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ def collect(
     outages: Sequence[Outage],
 ) -> Evidence:
     """Read everything once; by now the engine is at rest."""
-    with unbounded(), database.connect() as connection:
+    with database.connect() as connection:
         orders = {row.id: _order(row) for row in connection.execute(_ORDERS)}
         events: dict[str, list[StoredEvent]] = {}
         for row in connection.execute(_EVENTS):
@@ -167,7 +170,7 @@ def dump(database: Engine, order_ids: Sequence[str]) -> dict[str, Any]:
         "settlements": "order_id",
         "sim_transactions": "order_id",
     }
-    with unbounded(), database.connect() as connection:
+    with database.connect() as connection:
         return {
             table: [
                 row[0]
@@ -213,14 +216,26 @@ def _units(value: Decimal | None) -> int | None:
     return None if value is None else int(value)
 
 
+def read_patiently(port: int, path: str) -> str:
+    """The answer of the web to a GET, repeated while it has none; raises OSError after a while."""
+    url = f"http://{LOOPBACK}:{port}{path}"
+    deadline = time.monotonic() + READ_LIMIT_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=READ_LIMIT_S) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(READ_AGAIN_S)
+
+
 def _shown(port: int) -> dict[str, str]:
     """The status of every order, page by page, as a client reads it."""
     shown: dict[str, str] = {}
     cursor = ""
     while True:
-        url = f"http://{LOOPBACK}:{port}/api/orders?limit={PAGE}{cursor}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            page = json.loads(answer.read())
+        page = json.loads(read_patiently(port, f"/api/orders?limit={PAGE}{cursor}"))
         shown |= {each["orderId"]: each["status"] for each in page["orders"]}
         if not page.get("nextCursor"):
             return shown

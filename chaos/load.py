@@ -114,3 +114,10 @@ class Load:
         finally:
             connection.close()
         return Answer(asked_at, time.monotonic() - asked_at, status, order_id)
+
+
+def place(port: int, count: int, rate_per_s: float) -> list[Answer]:
+    """Place a number of orders, each until it is accepted; returns all answers."""
+    with Load(port, rate_per_s, count, random.Random(count), lambda _: None) as load:
+        load.stop()
+    return load.answers

@@ -250,16 +250,14 @@ class Rig(Stack):
         found = self._get("/readyz")
         return isinstance(found, dict) and found["status"] == "ok"
 
-    def read(self, path: str) -> str:
-        """The web's answer; raises OSError without one."""
-        url = f"http://{LOOPBACK}:{self.port}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return str(answer.read().decode())
-
     def _get(self, path: str) -> object:
+        url = f"http://{LOOPBACK}:{self.port}{path}"
         # HTTPException: the process died during its answer.
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            document: object = json.loads(self.read(path))
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException),
+            urllib.request.urlopen(url, timeout=5) as answer,
+        ):
+            document: object = json.loads(answer.read())
             return document
         return None
 

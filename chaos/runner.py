@@ -70,6 +70,8 @@ def run(plan: Plan) -> int:
         return 2
     print(results.table(verdicts))
     failed = [each["name"] for each in verdicts if each["broken"]]
+    for found in verdicts:
+        _explain(plan, found)  # once more, for readers who see only the end of a long log
     print(f"\n{time.monotonic() - started:.0f} s; " + (f"failed: {failed}" if failed else "passed"))
     return 1 if failed else 0
 
@@ -141,8 +143,14 @@ def _tell(plan: Plan, found: Document) -> None:
     if plan.is_full:
         results.record([found])  # at once, because a run of an hour may be interrupted
     print(f"{results.line(found)}", flush=True)
+    _explain(plan, found)
+
+
+def _explain(plan: Plan, found: Document) -> None:
+    """Print the violations, the folder that was kept, and the command that repeats the run."""
     for each in found["violations"][:5]:
-        print(f"    {each['invariant']}: {each['order_id'] or ''} {each['detail']}", flush=True)
+        detail = f"{found['name']}: {each['invariant']}: {each['order_id'] or ''} {each['detail']}"
+        print(f"    {detail}", flush=True)
     if found["broken"]:
         arguments = " ".join(plan.arguments(found["name"]))
         print(f"    kept: {found['folder']}; again: make chaos ARGS='{arguments}'", flush=True)

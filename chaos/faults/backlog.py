@@ -1,13 +1,11 @@
 """No worker for a long time while orders come in: the backlog, and the time after it."""
 
 import time
-from collections.abc import Iterator
 
-from benchmarks import client
 from benchmarks.stack import wait_until
 from chaos.evidence import Backlog
 from chaos.fault import Fault, Scale
-from chaos.load import Answer, Load
+from chaos.load import Load, place
 from chaos.queues import QueueWatch
 from chaos.rig import Rig
 
@@ -32,15 +30,8 @@ def leave_without_workers(rig: Rig, load: Load, scale: Scale) -> int:
         rig.healed()
         wait_until(lambda: _is_drained(rig), DRAIN_LIMIT_S, "a backlog is left")
         rig.backlogs.append(Backlog(usual_from, began_at, time.time()))
-        load.answers += _order_behind(rig)
+        load.answers += place(rig.port, BEHIND, load.rate_per_s)
     return 1
-
-
-def _order_behind(rig: Rig) -> Iterator[Answer]:
-    for _ in range(BEHIND):
-        asked_at = time.monotonic()
-        (order_id,) = client.post(rig.port, 1, 1).order_ids
-        yield Answer(asked_at, time.monotonic() - asked_at, client.ACCEPTED, order_id)
 
 
 def _is_drained(rig: Rig) -> bool:

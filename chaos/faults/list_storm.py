@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from benchmarks.client import ACCEPTED
 from benchmarks.figures import percentile
-from chaos.evidence import unbounded
 from chaos.fault import Fault, Scale
 from chaos.load import Answer, Load
 from chaos.readers import reading
@@ -94,17 +93,14 @@ def _p99_s(slices: list[list[Answer]]) -> float:
 @contextmanager
 def _many_orders(rig: Rig, count: int) -> Iterator[None]:
     """Store ended orders, for the client whose orders are placed and listed."""
-    with unbounded():
-        values = {"built_by": BUILT_BY, "failed_attempts": FAILED_ATTEMPTS}
-        for first in range(1, count, BATCH):
-            last = min(first + BATCH - 1, count)
-            _run(rig, _BUILD, first=first, last=last, **values)
-        yield
-        # No row refers to these orders; checking the foreign keys would take longer than the rest.
-        clear = (
-            "SET LOCAL session_replication_role = replica; DELETE FROM orders WHERE request_id = "
-        )
-        _run(rig, text(f"{clear}'{BUILT_BY}'"))
+    values = {"built_by": BUILT_BY, "failed_attempts": FAILED_ATTEMPTS}
+    for first in range(1, count, BATCH):
+        last = min(first + BATCH - 1, count)
+        _run(rig, _BUILD, first=first, last=last, **values)
+    yield
+    # No row refers to these orders; checking the foreign keys would take longer than the rest.
+    clear = "SET LOCAL session_replication_role = replica; DELETE FROM orders WHERE request_id = "
+    _run(rig, text(f"{clear}'{BUILT_BY}'"))
 
 
 def _run(rig: Rig, statement: object, **values: object) -> None:

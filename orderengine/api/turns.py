@@ -1,6 +1,6 @@
 """Turns: bound how many requests of one kind run at once, and how many wait."""
 
-import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +19,11 @@ WAIT_S = 0.5
 REST_FACTOR = 5
 """The pause after a list lasts this many times as long: lists take a sixth of a process's time."""
 LONGEST_REST_S = 0.2
-RETRY_AFTER_S = (1, 2, 3)
-"""Used in turn, so that clients refused together do not come back together."""
+LATEST_RETRY_S = 10.0
+USUAL_PACE_S = 0.05
+"""The assumed time of a turn with its rest, before the first one was measured."""
+SMOOTHING = 0.2
+"""The weight of the last turn in the measured pace."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +34,9 @@ class Turns:
     """Runs `at_once` requests, has `waiting` more wait for `wait_s` seconds, refuses the others.
 
     Few may wait, because each holds a thread of the server, and placing an order needs one too. The
-    process rests between two turns, so that other requests get time.
+    process rests between two turns, so that other requests get time. Refused clients are told to
+    return one by one, at the pace of the turns: clients that return together are refused again, and
+    refusing costs time, too.
     """
 
     def __init__(
@@ -48,7 +53,9 @@ class Turns:
         self._places = threading.BoundedSemaphore(at_once + waiting)
         self._turns = threading.BoundedSemaphore(at_once)
         self._wait_s = wait_s
-        self._retry_after_s = itertools.cycle(RETRY_AFTER_S)
+        self._pace_s = USUAL_PACE_S
+        self._promised = 0.0
+        self._promising = threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -75,13 +82,23 @@ class Turns:
         try:
             yield
         finally:
-            ended = self._clock()
-            self._rests_until = ended + min(REST_FACTOR * (ended - began), LONGEST_REST_S)
+            took_s = self._clock() - began
+            rest_s = min(REST_FACTOR * took_s, LONGEST_REST_S)
+            self._rests_until = began + took_s + rest_s
+            self._pace_s += SMOOTHING * (took_s + rest_s - self._pace_s)
 
     def _busy(self) -> Refused:
         detail = "as many lists are being read as this process reads at once; ask again shortly"
-        headers = {"Retry-After": str(next(self._retry_after_s))}
+        headers = {"Retry-After": str(self._retry_after_s())}
         return Refused(503, ErrorCode.LISTS_BUSY, detail, headers=headers)
+
+    def _retry_after_s(self) -> int:
+        """Promise the turn after those that were promised to earlier refused clients."""
+        with self._promising:
+            now = self._clock()
+            promised = max(self._promised, now) + self._pace_s
+            self._promised = min(promised, now + LATEST_RETRY_S)
+            return max(math.ceil(self._promised - now), 1)
 
 
 def register_turns(app: Flask, turns: Turns) -> None:

@@ -1,12 +1,20 @@
 """Lists take turns: a few run at once, a few wait, and the others must retry later."""
 
+import math
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from orderengine.api.errors import Refused
-from orderengine.api.turns import AT_ONCE, LONGEST_REST_S, WAITING, Turns
+from orderengine.api.turns import (
+    AT_ONCE,
+    LATEST_RETRY_S,
+    LONGEST_REST_S,
+    REST_FACTOR,
+    WAITING,
+    Turns,
+)
 from orderengine.execution.lists import OrderFilter
 from tests.web import Web
 
@@ -46,15 +54,32 @@ def test_who_waited_too_long_is_refused_and_leaves_its_place() -> None:
             assert refusal.value.status == 503
 
 
-def test_those_who_are_refused_together_do_not_come_back_together() -> None:
-    turns = Turns(at_once=1, waiting=0)
-    told: list[str] = []
+def refused_after_s(turns: Turns) -> int:
+    with pytest.raises(Refused) as refusal, turns.turn():
+        pass
+    return int((refusal.value.headers or {})["Retry-After"])
+
+
+def test_refused_clients_return_at_the_pace_of_the_turns() -> None:
+    clock = FakeTime()
+    turns = Turns(at_once=1, waiting=0, clock=clock.now, pause=clock.advance)
+    for _ in range(100):
+        with turns.turn():
+            clock.advance(0.05)
+    pace_s = 0.05 + min(REST_FACTOR * 0.05, LONGEST_REST_S)
     with turns.turn():
-        for _ in range(6):
-            with pytest.raises(Refused) as refusal, turns.turn():
-                pass
-            told.append((refusal.value.headers or {})["Retry-After"])
-    assert told == ["1", "2", "3"] * 2
+        told = [refused_after_s(turns) for _ in range(20)]
+        assert told == [math.ceil(pace_s * number) for number in range(1, 21)]
+        clock.advance(told[-1])
+        assert refused_after_s(turns) == 1  # the promised turns are over
+
+
+def test_a_refused_client_waits_for_a_bounded_time() -> None:
+    clock = FakeTime()
+    turns = Turns(at_once=1, waiting=0, clock=clock.now, pause=clock.advance)
+    with turns.turn():
+        told = [refused_after_s(turns) for _ in range(1000)]
+    assert max(told) == LATEST_RETRY_S
 
 
 def test_lists_in_a_row_leave_most_of_the_time_to_others() -> None:

@@ -11,7 +11,8 @@ from benchmarks.stack import START_TIMEOUT_S, wait_until
 from chaos.evidence import read_patiently
 from chaos.invariants import POSTGRES, REDIS
 from chaos.messages import Copier, take_away, workers_held
-from chaos.rig import EXIT_LIMIT_S, WEB, WORKER_IS_READY, Rig
+from chaos.process_tree import EXIT_LIMIT_S
+from chaos.rig import WEB, WORKER_IS_READY, Rig
 from orderengine.storage import sql
 
 Act = Callable[[Rig], int]

@@ -46,7 +46,8 @@ class Fault:
 
     `quick` is None if `make chaos-quick` leaves the fault out. `recovery_limit_s` counts from the
     last healing. `tells_sockets` means that processes leave in order and must tell their sockets.
-    `runs_alone` is for a fault that compares speeds: no other fault runs beside it.
+    `runs_alone` is for a fault that compares speeds: no other fault runs beside it, and the engine
+    reaches its servers without proxies.
     """
 
     name: str

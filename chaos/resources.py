@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from chaos.rig import MAX_SOCKETS, WEB, Rig, tree
+from chaos.process_tree import tree
+from chaos.rig import MAX_SOCKETS, WEB, Rig
 from orderengine.bootstrap.web import WebPools
 
 # Pools that grow under load and stay: web's threads for HTTP and sockets, each with a connection to

@@ -16,21 +16,20 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from sqlalchemy import Engine, text
 
-from benchmarks.accounting import read_processes
 from benchmarks.stack import START_TIMEOUT_S, Servers, Stack, wait_until
 from chaos.evidence import Backlog, Outage, QueueSample
+from chaos.process_tree import EXIT_LIMIT_S, kill_tree
 from chaos.proxy import Proxy
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
 from orderengine.local.ports import LOOPBACK
 from orderengine.local.postgres_server import EmbeddedPostgres
-from orderengine.local.processes import ProcessRef
 
 OBSERVER = "chaos"
 WORKER_IS_READY = " ready."
 WEB = "web"
 WORKER = "worker"
-EXIT_LIMIT_S = 20.0
+
 MAX_SOCKETS = 40
 QUEUES = ("settle", "intake")
 
@@ -38,11 +37,18 @@ QUEUES = ("settle", "intake")
 class Rig(Stack):
     """Web, workers, PostgreSQL, Redis and the two proxies; each may be down at times.
 
-    Programs are named `web`, `worker`, and `worker-2` and so on for further workers.
+    Programs are named `web`, `worker`, and `worker-2` and so on for further workers. A `direct` rig
+    has no proxies between: the load shares their interpreter, and would measure them as well.
     """
 
     def __init__(
-        self, servers: Servers, rng: random.Random, settings: Mapping[str, str], workers: int
+        self,
+        servers: Servers,
+        rng: random.Random,
+        settings: Mapping[str, str],
+        workers: int,
+        *,
+        direct: bool = False,
     ) -> None:
         self.servers = servers
         self.folder = servers.folder
@@ -62,8 +68,8 @@ class Rig(Stack):
         self.workers = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]
         super().__init__(
             servers,
-            DATABASE_URL=_through(servers.postgres.url, self.to_postgres),
-            REDIS_URL=_through(servers.redis.url, self.to_redis),
+            DATABASE_URL=_through(servers.postgres.url, None if direct else self.to_postgres),
+            REDIS_URL=_through(servers.redis.url, None if direct else self.to_redis),
             WS_MAX_SOCKETS=str(MAX_SOCKETS),
             **settings,
         )
@@ -171,7 +177,7 @@ class Rig(Stack):
 
     def kill_postgres(self) -> None:
         """SIGKILL PostgreSQL with all its backends, as a power cut does."""
-        _kill_tree(self.servers.postgres.pid)
+        kill_tree(self.servers.postgres.pid)
         process = self.servers.postgres.process
         if process:
             process.wait()
@@ -262,35 +268,15 @@ class Rig(Stack):
         return None
 
 
-def tree(root: int) -> set[int]:
-    """A process and all its descendants."""
-    processes = read_processes()
-    found = {root}
-    while grown := {each.pid for each in processes if each.parent in found} - found:
-        found |= grown
-    return found
-
-
-def _kill_tree(root: int | None) -> None:
-    main = ProcessRef.of(root) if root is not None else None
-    if root is None or main is None:
-        return
-    main.send(signal.SIGSTOP)  # it must not start another child while they are counted
-    members = [ref for ref in map(ProcessRef.of, tree(root)) if ref]
-    for ref in members:
-        ref.send(signal.SIGKILL)
-    wait_until(
-        lambda: not any(ref.is_running() for ref in members), EXIT_LIMIT_S, "PostgreSQL survives"
-    )
-
-
 def _observing(server: EmbeddedPostgres) -> Engine:
     """A connection that bypasses the proxies and phases without writes; it only reads."""
     url = sqlalchemy_url(server.url)
     return create_database_engine(url, pool_size=2, application=OBSERVER, writes=False)
 
 
-def _through(url: str, proxy: Proxy) -> str:
+def _through(url: str, proxy: Proxy | None) -> str:
+    if proxy is None:
+        return url
     parts = urlsplit(url)
     credentials = parts.netloc.rpartition("@")[0]
     return urlunsplit(parts._replace(netloc=f"{credentials}@{LOOPBACK}:{proxy.port}"))

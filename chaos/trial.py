@@ -72,7 +72,8 @@ def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
         # Only the engine has to give up on slow statements, not the suite.
         with outside.unbounded(), Servers(folder) as servers:
             rng = random.Random(f"{seed}:{fault.name}")
-            with Rig(servers, rng, fault.environ, scale.workers) as rig:
+            settings = fault.environ
+            with Rig(servers, rng, settings, scale.workers, direct=fault.runs_alone) as rig:
                 _run(fault, scale, rig, verdict)
     except Exception as error:  # noqa: BLE001 - every error belongs in the verdict
         detail = f"{type(error).__name__}: {error}"

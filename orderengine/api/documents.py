@@ -1,6 +1,6 @@
 """Builds the answers of the API, in the shapes that `answers.py` describes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from uuid import UUID
 
 from orderengine.api.cursors import cursor_text
@@ -82,7 +82,7 @@ def order_document(order: Order) -> Document:
     return document
 
 
-def page_document(orders: Sequence[Order], client_id: str, end: Position | None) -> Document:
+def page_document(orders: Iterable[Order], client_id: str, end: Position | None) -> Document:
     """One page of a client's orders; `end` is where it ends if another page may follow."""
     return {
         "orders": [order_document(order) for order in orders],

@@ -39,7 +39,7 @@ from orderengine.api.schemas import (
     order_schema,
 )
 from orderengine.api.strict_json import read_object
-from orderengine.api.turns import in_turn
+from orderengine.api.turns import giving_way, in_turn, placing_an_order
 from orderengine.api.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.domain.access import LOCAL_CLIENT
 from orderengine.domain.documents import Document, event_document
@@ -139,21 +139,9 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     been stored, unless its code is ORDERS_DISABLED or QUEUE_FULL. Asking again with the same
     Idempotency-Key tells, and never orders twice.
     """
-    ports = current_ports()
     key, wait_s = read_key(request), read_wait(request)
-    body = read_object(request)
-    try:
-        order = new_order(load(order_schema(ports.instruments), body))
-    except Refused:
-        found = find_repeated(ports, body, key)
-        if found is None:
-            raise
-        order, accepted = found
-    else:
-        instrument = ports.instruments.get(order.symbol)
-        require_notional(ports.orders, ports.notional, instrument, order, key)
-        _require_room(ports, key)
-        accepted = _accept(ports, order, key)
+    with placing_an_order():
+        order, accepted = _place(current_ports(), key)
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
@@ -164,6 +152,20 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     answer = jsonify({**order_document(ended), **links_document(ended.order_id)})
     answer.headers.update(headers)
     return answer
+
+
+def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:
+    body = read_object(request)
+    try:
+        order = new_order(load(order_schema(ports.instruments), body))
+    except Refused:
+        found = find_repeated(ports, body, key)
+        if found is None:
+            raise
+        return found
+    require_notional(ports.orders, ports.notional, ports.instruments.get(order.symbol), order, key)
+    _require_room(ports, key)
+    return order, _accept(ports, order, key)
 
 
 @blueprint.get("")
@@ -190,7 +192,7 @@ def get_orders() -> Response:
     before = None if cursor is None else place_of(lists, client_id, cursor)
     orders, end = list_orders(lists, OrderFilter(client_id, before=before, **wanted))
     # Not dumped by its schema: copying the page takes longer than all the rest.
-    return jsonify(page_document(orders, client_id, end))
+    return jsonify(page_document(giving_way(orders), client_id, end))
 
 
 @blueprint.get("/<order:order_id>")

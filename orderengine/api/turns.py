@@ -3,8 +3,8 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -25,8 +25,12 @@ USUAL_PACE_S = 0.05
 SMOOTHING = 0.2
 """The weight of the last turn in the measured pace."""
 
+GIVE_WAY_S = 0.02
+"""How long a list waits for orders that are being placed, before each order that it writes."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 _EXTENSION = "orderengine.turns"
 
 
@@ -36,7 +40,7 @@ class Turns:
     Few may wait, because each holds a thread of the server, and placing an order needs one too. The
     process rests between two turns, so that other requests get time. Refused clients are told to
     return one by one, at the pace of the turns: clients that return together are refused again, and
-    refusing costs time, too.
+    refusing costs time, too. While an order is being placed, the list whose turn it is gives way.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Turns:
         at_once: int = AT_ONCE,
         waiting: int = WAITING,
         wait_s: float = WAIT_S,
+        give_way_s: float = GIVE_WAY_S,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -53,9 +58,12 @@ class Turns:
         self._places = threading.BoundedSemaphore(at_once + waiting)
         self._turns = threading.BoundedSemaphore(at_once)
         self._wait_s = wait_s
+        self._give_way_s = give_way_s
         self._pace_s = USUAL_PACE_S
         self._promised = 0.0
         self._promising = threading.Lock()
+        self._placing = 0
+        self._placed = threading.Condition()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -67,11 +75,37 @@ class Turns:
                 raise self._busy()
             try:
                 with self._resting():
+                    self.give_way()
                     yield
             finally:
                 self._turns.release()
         finally:
             self._places.release()
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Place an order, for which lists give way."""
+        with self._placed:
+            self._placing += 1
+        try:
+            yield
+        finally:
+            with self._placed:
+                self._placing -= 1
+                self._placed.notify_all()
+
+    @property
+    def is_placing(self) -> bool:
+        """Whether an order is being placed at this moment."""
+        return self._placing > 0
+
+    def give_way(self) -> None:
+        """Wait while an order is being placed, but not for long: more orders may follow."""
+        if (
+            self.is_placing
+        ):  # read without the lock: a stale value costs one wait or one missed wait
+            with self._placed:
+                self._placed.wait_for(lambda: not self.is_placing, self._give_way_s)
 
     @contextmanager
     def _resting(self) -> Iterator[None]:
@@ -111,8 +145,25 @@ def in_turn(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def held(*args: P.args, **kwargs: P.kwargs) -> R:
-        turns: Turns = current_app.extensions[_EXTENSION]
-        with turns.turn():
+        with _turns().turn():
             return view(*args, **kwargs)
 
     return held
+
+
+def placing_an_order() -> AbstractContextManager[None]:
+    """Place an order in this block, for which lists give way."""
+    return _turns().placing()
+
+
+def giving_way(items: Iterable[T]) -> Iterator[T]:
+    """The items, one by one; each waits while an order is being placed."""
+    turns = _turns()
+    for item in items:
+        turns.give_way()
+        yield item
+
+
+def _turns() -> Turns:
+    turns: Turns = current_app.extensions[_EXTENSION]
+    return turns

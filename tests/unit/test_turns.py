@@ -103,6 +103,49 @@ def test_no_list_rests_that_comes_after_others_had_their_time() -> None:
         assert clock.now() == before
 
 
+def test_a_list_gives_way_while_an_order_is_being_placed() -> None:
+    turns = Turns(give_way_s=LIMIT_S)
+    done: list[str] = []
+
+    def read() -> None:
+        with turns.turn():
+            done.append("list")
+
+    with ThreadPoolExecutor(1) as threads:
+        with turns.placing():
+            listed = threads.submit(read)
+            with pytest.raises(TimeoutError):
+                listed.result(timeout=0.2)
+            done.append("order")
+        listed.result()
+    assert done == ["order", "list"]
+
+
+def test_a_list_goes_on_beside_orders_that_come_one_after_the_other() -> None:
+    turns = Turns(give_way_s=0.01)
+    with turns.placing(), turns.turn():
+        pass
+
+
+def test_the_api_gives_way_where_an_order_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    web = Web()
+    placing: list[bool] = []
+    turns: Turns = web.app.extensions["orderengine.turns"]
+    monkeypatch.setattr(turns, "give_way", lambda: placing.append(False))
+    accept = web.orders.accept
+
+    def accepting(*args: object, **kwargs: object) -> object:
+        placing.append(turns.is_placing)
+        return accept(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(web.orders, "accept", accepting)
+    web.place()
+    assert placing == [True]
+    assert not turns.is_placing
+    web.app.test_client().get("/api/orders")
+    assert placing == [True, False, False]  # once at its turn, once before the order
+
+
 def test_lists_that_hang_leave_the_threads_of_the_server_to_orders(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -110,7 +110,7 @@ def only_allowed_transitions(evidence: Evidence) -> Iterator[Finding]:
         if events[0].status != OrderStatus.PENDING:
             yield order_id, f"begins as {events[0].status}"
         for before, after in pairwise(events):
-            if OrderStatus(after.status) not in TRANSITIONS[OrderStatus(before.status)]:
+            if OrderStatus(after.status) not in TRANSITIONS[OrderStatus(before.status)].values():
                 yield order_id, f"went from {before.status} to {after.status} at {after.seq}"
 
 

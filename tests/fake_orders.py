@@ -9,16 +9,12 @@ from uuid import UUID
 from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
-from orderengine.domain.moves import (
-    Fail,
-    Move,
-    RecoveryDelays,
-    apply,
-)
+from orderengine.domain.moves import Fail, Move, RecoveryDelays
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.lists import OrderFilter, Position
 from orderengine.execution.standing import Look, Standing
 from orderengine.execution.unreadable import Unreadable
+from tests.moves import apply
 
 DELAYS = RecoveryDelays()
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

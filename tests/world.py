@@ -8,7 +8,7 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Move, RoutingCause
-from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.order import TARGETS, Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.engine import Engine
 from orderengine.execution.handover import Built, Routed, Submitted
@@ -42,7 +42,7 @@ class ForgetfulOrders(FakeOrders):
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         moved = super().move(order_id, version, move)
-        if self._losing == move.target.value:
+        if self._losing == TARGETS[move.kind].value:
             self._losing = None
             raise StorageUnavailable("the answer to COMMIT was lost")
         return moved

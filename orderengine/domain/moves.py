@@ -1,27 +1,18 @@
 """The moves: every change of an order, with the event that it writes.
 
-A move names its start statuses and its target; a test checks them against `TRANSITIONS`. Storage
-executes a move as one fenced statement. `apply` is the same step in memory, a model to test the
-store against.
+A move names its kind; `TRANSITIONS` says where a move of this kind may start, and where it leads.
+Storage executes a move as one fenced statement.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
 from orderengine.domain.documents import decimal_text, fill_document, route_document
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.events import JsonObject, Moved, OrderEvent
-from orderengine.domain.order import (
-    OPEN_STATUSES,
-    FailedAttempt,
-    Fill,
-    Order,
-    OrderStatus,
-    SignedTransaction,
-)
+from orderengine.domain.events import JsonObject
+from orderengine.domain.order import Fill, MoveKind, OrderStatus, SignedTransaction
 from orderengine.domain.routing import Route
 
 
@@ -44,14 +35,11 @@ class StartRouting:
     """Start collecting quotes; a recovery or an expired quote restarts in the same attempt."""
 
     cause: RoutingCause
-    target: ClassVar[OrderStatus] = OrderStatus.ROUTING
 
     @property
-    def sources(self) -> frozenset[OrderStatus]:
-        """The statuses from which this move may start."""
-        if self.cause in {RoutingCause.ORDER, RoutingCause.RETRY}:
-            return frozenset({OrderStatus.PENDING})
-        return frozenset({OrderStatus.ROUTING, OrderStatus.BUILDING})
+    def kind(self) -> MoveKind:
+        """The kind of this move: a recovery starts elsewhere than a first routing."""
+        return MoveKind.REROUTE if self.is_recovery else MoveKind.ROUTE
 
     @property
     def is_recovery(self) -> bool:
@@ -70,8 +58,7 @@ class Build:
 
     route: Route
     limit_amount: int
-    sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.ROUTING})
-    target: ClassVar[OrderStatus] = OrderStatus.BUILDING
+    kind: ClassVar[MoveKind] = MoveKind.BUILD
 
     @property
     def data(self) -> JsonObject:
@@ -88,8 +75,7 @@ class Submit:
     """Store the signed bytes before they are sent."""
 
     transaction: SignedTransaction
-    sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.BUILDING})
-    target: ClassVar[OrderStatus] = OrderStatus.SUBMITTED
+    kind: ClassVar[MoveKind] = MoveKind.SUBMIT
 
     @property
     def data(self) -> JsonObject:
@@ -108,8 +94,7 @@ class Confirm:
     venue: str
     quoted_price: Decimal
     fill: Fill
-    sources: ClassVar[frozenset[OrderStatus]] = frozenset({OrderStatus.SUBMITTED})
-    target: ClassVar[OrderStatus] = OrderStatus.CONFIRMED
+    kind: ClassVar[MoveKind] = MoveKind.CONFIRM
 
     @property
     def data(self) -> JsonObject:
@@ -129,10 +114,7 @@ class FailAttempt:
     reason: FailureReason
     detail: str
     backoff_s: float
-    target: ClassVar[OrderStatus] = OrderStatus.PENDING
-    sources: ClassVar[frozenset[OrderStatus]] = frozenset(
-        {OrderStatus.ROUTING, OrderStatus.BUILDING, OrderStatus.SUBMITTED}
-    )
+    kind: ClassVar[MoveKind] = MoveKind.FAIL_ATTEMPT
 
     @property
     def data(self) -> JsonObject:
@@ -147,8 +129,7 @@ class Fail:
 
     reason: FailureReason
     detail: str
-    sources: ClassVar[frozenset[OrderStatus]] = OPEN_STATUSES
-    target: ClassVar[OrderStatus] = OrderStatus.FAILED
+    kind: ClassVar[MoveKind] = MoveKind.FAIL
 
     @property
     def data(self) -> JsonObject:
@@ -196,67 +177,3 @@ class RecoveryDelays:
         if status is OrderStatus.SUBMITTED:
             return self.submitted_s
         return min(self.submitted_s, self.stage_s * (1 << min(redispatched, 8)))
-
-
-def is_expired(route: Route, now: datetime) -> bool:
-    """True when a route has expired and may not be built."""
-    return now >= route.expires_at
-
-
-def apply(order: Order, move: Move, now: datetime) -> Moved | None:
-    """Make a move in memory: returns the moved order with its event, or None if not allowed."""
-    if order.status not in move.sources:
-        return None
-    if not _is_true_of(order, move, now):
-        return None
-    after = replace(
-        _changed(order, move), status=move.target, version=order.version + 1, updated_at=now
-    )
-    event = OrderEvent(
-        order_id=after.order_id,
-        seq=after.version,
-        status=after.status,
-        attempt=after.attempt,
-        occurred_at=now,
-        data=move.data,
-    )
-    return Moved(after, event)
-
-
-def _is_true_of(order: Order, move: Move, now: datetime) -> bool:
-    match move:
-        case Build(route=route):
-            return not is_expired(route, now)
-        case Confirm(signature=signature, quoted_price=quoted_price):
-            live, route_now = order.transaction, order.route
-            return (
-                live is not None
-                and route_now is not None
-                and (live.signature, route_now.price) == (signature, quoted_price)
-            )
-        case _:
-            return True
-
-
-def _changed(order: Order, move: Move) -> Order:
-    match move:
-        case StartRouting():
-            return replace(
-                order,
-                recoveries=order.recoveries + move.is_recovery,
-                route=None,
-                limit_amount=None,
-                transaction=None,
-            )
-        case Build(route=route, limit_amount=limit):
-            return replace(order, route=route, limit_amount=limit)
-        case Submit(transaction=transaction):
-            return replace(order, transaction=transaction)
-        case Confirm(fill=fill):
-            return replace(order, fill=fill)
-        case FailAttempt() | Fail():
-            failed = FailedAttempt(order.attempt, move.reason, move.detail)
-            after = replace(order, failed_attempts=(*order.failed_attempts, failed))
-            if isinstance(move, Fail):
-                return after
-            return replace(after, attempt=order.attempt + 1, recoveries=0)

@@ -28,31 +28,56 @@ class OrderStatus(StrEnum):
         return not TRANSITIONS[self]
 
 
-TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
-    OrderStatus.PENDING: frozenset({OrderStatus.ROUTING, OrderStatus.FAILED}),
-    OrderStatus.ROUTING: frozenset(
-        {
-            OrderStatus.BUILDING,
-            OrderStatus.ROUTING,  # recovery: the same attempt, fresh quotes
-            OrderStatus.PENDING,  # the attempt failed, another is left
-            OrderStatus.FAILED,
-        }
-    ),
-    OrderStatus.BUILDING: frozenset(
-        {
-            OrderStatus.SUBMITTED,
-            OrderStatus.ROUTING,  # recovery: nothing is signed yet, so new quotes are safe
-            OrderStatus.PENDING,
-            OrderStatus.FAILED,
-        }
-    ),
+class MoveKind(StrEnum):
+    """The kinds of moves; `domain.moves` has a class for each (ROUTE and REROUTE share one)."""
+
+    ROUTE = "route"
+    REROUTE = "reroute"
+    BUILD = "build"
+    SUBMIT = "submit"
+    CONFIRM = "confirm"
+    FAIL_ATTEMPT = "fail_attempt"
+    FAIL = "fail"
+
+
+TRANSITIONS: Mapping[OrderStatus, Mapping[MoveKind, OrderStatus]] = {
+    OrderStatus.PENDING: {
+        MoveKind.ROUTE: OrderStatus.ROUTING,
+        MoveKind.FAIL: OrderStatus.FAILED,
+    },
+    OrderStatus.ROUTING: {
+        MoveKind.BUILD: OrderStatus.BUILDING,
+        MoveKind.REROUTE: OrderStatus.ROUTING,  # recovery: the same attempt, fresh quotes
+        MoveKind.FAIL_ATTEMPT: OrderStatus.PENDING,  # another attempt is left
+        MoveKind.FAIL: OrderStatus.FAILED,
+    },
+    OrderStatus.BUILDING: {
+        MoveKind.SUBMIT: OrderStatus.SUBMITTED,
+        MoveKind.REROUTE: OrderStatus.ROUTING,  # nothing is signed yet, so new quotes are safe
+        MoveKind.FAIL_ATTEMPT: OrderStatus.PENDING,
+        MoveKind.FAIL: OrderStatus.FAILED,
+    },
     # Left only on the network's answer about the live signature, never by a time-out of ours.
-    OrderStatus.SUBMITTED: frozenset(
-        {OrderStatus.CONFIRMED, OrderStatus.PENDING, OrderStatus.FAILED}
-    ),
-    OrderStatus.CONFIRMED: frozenset(),
-    OrderStatus.FAILED: frozenset(),
+    OrderStatus.SUBMITTED: {
+        MoveKind.CONFIRM: OrderStatus.CONFIRMED,
+        MoveKind.FAIL_ATTEMPT: OrderStatus.PENDING,
+        MoveKind.FAIL: OrderStatus.FAILED,
+    },
+    OrderStatus.CONFIRMED: {},
+    OrderStatus.FAILED: {},
 }
+"""The state machine: for each status, the moves that may start there, and where each one leads."""
+
+SOURCES: Mapping[MoveKind, frozenset[OrderStatus]] = {
+    kind: frozenset(status for status, moves in TRANSITIONS.items() if kind in moves)
+    for kind in MoveKind
+}
+"""The statuses from which each kind of move may start."""
+
+TARGETS: Mapping[MoveKind, OrderStatus] = {
+    kind: target for moves in TRANSITIONS.values() for kind, target in moves.items()
+}
+"""The status to which each kind of move leads, from every source the same."""
 
 
 def known_status(name: str) -> OrderStatus | None:
@@ -63,7 +88,8 @@ def known_status(name: str) -> OrderStatus | None:
         return None
 
 
-OPEN_STATUSES: frozenset[OrderStatus] = frozenset(s for s in OrderStatus if not s.is_terminal)
+OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if not s.is_terminal)
+TERMINAL_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if s.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)

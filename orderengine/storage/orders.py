@@ -30,7 +30,7 @@ from orderengine.domain.moves import (
     StartRouting,
     Submit,
 )
-from orderengine.domain.order import NewOrder, Order
+from orderengine.domain.order import SOURCES, TARGETS, MoveKind, NewOrder, Order
 from orderengine.execution.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.json_text import json_text
@@ -40,6 +40,9 @@ from orderengine.storage.rows import RowReader, event_from, order_from, readable
 
 KEY_WAIT_MS = 1000
 """How long a request waits for another request that is storing the same key."""
+_SOURCES: Mapping[MoveKind, list[str]] = {
+    kind: sorted(status.value for status in statuses) for kind, statuses in SOURCES.items()
+}
 
 
 class SqlOrders:
@@ -178,8 +181,8 @@ class SqlOrders:
         values = {
             "id": order_id,
             "version": version,
-            "sources": sorted(status.value for status in move.sources),
-            "target": move.target.value,
+            "sources": _SOURCES[move.kind],
+            "target": TARGETS[move.kind].value,
             "due_s": self._delays.after(move),
             "data": json_text(dict(move.data)),
         }

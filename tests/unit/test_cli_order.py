@@ -14,6 +14,7 @@ from orderengine.cli.events import code_of, telling
 from orderengine.cli.main import main
 from orderengine.cli.service import CannotGoOn, Socket, UpdatesSocket, follow
 from orderengine.domain.moves import Move
+from orderengine.domain.order import TARGETS
 from orderengine.stream.messages import event_text
 from tests.builders import TRANSACTION, a_failed_attempt
 from tests.cli_desk import Desk, FakeSocket, Message, call, messages, open_desk, refusal
@@ -171,7 +172,10 @@ def test_an_order_is_placed_and_its_way_printed(
     assert addresses == [f"{ws}/ws/orders?orderId=7a5f&after=0"]
     first, *lines = ran.stdout.splitlines()
     assert first == "order 7a5f: buy 0.10 AAPL"
-    assert [line.split()[2] for line in lines] == ["pending", *(move.target for move in moves)]
+    assert [line.split()[2] for line in lines] == [
+        "pending",
+        *(TARGETS[move.kind] for move in moves),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from orderengine.domain.moves import (
     RecoveryDelays,
     RoutingCause,
     StartRouting,
-    apply,
 )
-from orderengine.domain.order import TRANSITIONS, Order, OrderStatus
+from orderengine.domain.order import SOURCES, TARGETS, TRANSITIONS, MoveKind, Order, OrderStatus
 from orderengine.domain.side import Side
 from tests.builders import TRANSACTION, a_build, all_moves
 from tests.conftest import a_new_order
 from tests.fakes import START, FakeOrders
+from tests.moves import apply
 
 # Written out a second time on purpose: the promise to clients, not a copy of the table's code.
 ALLOWED = {
@@ -49,8 +49,15 @@ def an_order(status: OrderStatus) -> Order:
 @pytest.mark.parametrize(("source", "target"), list(product(OrderStatus, OrderStatus)))
 def test_each_pair_of_statuses(source: OrderStatus, target: OrderStatus) -> None:
     allowed = (source.value, target.value) in ALLOWED
-    assert (target in TRANSITIONS[source]) == allowed
-    assert any(source in move.sources and move.target is target for move in MOVES) == allowed
+    assert (target in TRANSITIONS[source].values()) == allowed
+    made = any(source in SOURCES[each.kind] and TARGETS[each.kind] is target for each in MOVES)
+    assert made == allowed
+
+
+def test_each_kind_of_move_has_a_class_and_leads_to_one_status() -> None:
+    assert {move.kind for move in MOVES} == set(MoveKind)
+    for kind in MoveKind:
+        assert {moves[kind] for moves in TRANSITIONS.values() if kind in moves} == {TARGETS[kind]}
 
 
 @pytest.mark.parametrize("status", list(OrderStatus))
@@ -64,25 +71,24 @@ def test_each_move_from_each_status(status: OrderStatus, move: Move) -> None:
     if isinstance(move, Confirm):
         order = replace(order, route=a_build(START).route, transaction=TRANSACTION)
     moved = apply(order, move, START)
-    assert (moved is not None) == (status in move.sources)
+    assert (moved is not None) == (status in SOURCES[move.kind])
     if moved is None:
         return
-    assert moved.order.status is move.target
-    assert move.target in TRANSITIONS[status]
+    assert moved.order.status is TRANSITIONS[status][move.kind]
     assert moved.order.version == moved.event.seq == 8
     assert moved.event.attempt == moved.order.attempt
-    assert moved.event.status is move.target
+    assert moved.event.status is moved.order.status
 
 
 def test_a_submitted_order_is_left_only_on_the_networks_word() -> None:
-    leaving = {type(move) for move in MOVES if OrderStatus.SUBMITTED in move.sources}
+    leaving = {type(move) for move in MOVES if move.kind in TRANSITIONS[OrderStatus.SUBMITTED]}
     assert leaving == {Confirm, FailAttempt, Fail}
 
 
 @pytest.mark.parametrize("move", MOVES)
 def test_an_order_is_due_again_exactly_when_it_is_not_terminal(move: Move) -> None:
     due = RecoveryDelays().after(move)
-    assert (due is None) == move.target.is_terminal
+    assert (due is None) == TARGETS[move.kind].is_terminal
     assert due is None or due >= 5.0
 
 

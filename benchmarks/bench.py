@@ -21,6 +21,7 @@ from benchmarks.stack import Servers, Stack, wait_until
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
 from orderengine.local.postgres_server import USER
+from orderengine.storage.statuses import IS_TERMINAL
 from orderengine.storage.tables import order_events
 
 CONNECTIONS = 4
@@ -98,7 +99,7 @@ class Bench:
         """When each of these orders ended, in seconds since 1970."""
         statement = text(
             f"SELECT extract(epoch FROM occurred_at)::float8 FROM {order_events.name}"
-            " WHERE status IN ('confirmed', 'failed') AND order_id = ANY(CAST(:ids AS uuid[]))"
+            f" WHERE {IS_TERMINAL} AND order_id = ANY(CAST(:ids AS uuid[]))"
         )
         with self.database.connect() as connection:
             times = list(connection.execute(statement, {"ids": list(order_ids)}).scalars())

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
+from orderengine.domain.order import OrderStatus
+from orderengine.storage.statuses import IS_TERMINAL
+
 _TALLY = text(
-    """
+    f"""
 WITH events AS (
     SELECT order_id, count(*) AS events, min(seq) AS first_seq, max(seq) AS last_seq
     FROM order_events GROUP BY order_id
@@ -17,11 +20,12 @@ WITH events AS (
     SELECT order_id, count(*) AS times FROM settlements GROUP BY order_id
 )
 SELECT count(*) AS orders,
-       count(*) FILTER (WHERE o.status = 'confirmed') AS confirmed,
-       count(*) FILTER (WHERE o.status NOT IN ('confirmed', 'failed')) AS unfinished,
+       count(*) FILTER (WHERE o.status = '{OrderStatus.CONFIRMED}') AS confirmed,
+       count(*) FILTER (WHERE NOT o.{IS_TERMINAL}) AS unfinished,
        count(*) FILTER (WHERE (e.events, e.first_seq, e.last_seq)
                         IS DISTINCT FROM (o.version, 1, o.version)) AS with_gaps,
-       count(*) FILTER (WHERE coalesce(x.times, 0) <> CAST(o.status = 'confirmed' AS integer)
+       count(*) FILTER (WHERE coalesce(x.times, 0)
+                        <> CAST(o.status = '{OrderStatus.CONFIRMED}' AS integer)
                         OR coalesce(s.times, 0) <> coalesce(x.times, 0)) AS misexecuted
 FROM orders o
 LEFT JOIN events e ON e.order_id = o.id

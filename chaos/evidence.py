@@ -16,6 +16,7 @@ from chaos.load import Answer
 from chaos.watch import Watched
 from orderengine import sessions
 from orderengine.local.ports import LOOPBACK
+from orderengine.storage.statuses import IS_TERMINAL
 
 PAGE = 100
 READ_LIMIT_S = 30.0
@@ -108,14 +109,14 @@ class Evidence:
 
 
 _ORDERS = text(
-    """
+    f"""
 SELECT id::text AS id, status, version, attempt, due_at IS NOT NULL AS is_due, tx_hash,
        failure_reason,
        fill ->> 'baseAmount' AS base_amount, fill ->> 'quoteAmount' AS quote_amount,
        extract(epoch FROM created_at)::float8 AS created_at,
        (SELECT extract(epoch FROM max(occurred_at))::float8 FROM order_events
-        WHERE order_id = orders.id AND order_events.status IN ('confirmed', 'failed')) AS ended_at
-FROM orders"""
+        WHERE order_id = orders.id AND order_events.{IS_TERMINAL}) AS ended_at
+FROM orders"""  # noqa: S608 - composed of constants
 )
 _EVENTS = text(
     "SELECT order_id::text AS id, seq, status, attempt FROM order_events ORDER BY order_id, seq"

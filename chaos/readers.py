@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
+from orderengine.domain.order import OrderStatus
 from orderengine.local.ports import LOOPBACK
 
 TIMEOUT_S = 15.0
 LISTS = (
-    "status=pending",
-    "status=failed",
-    "status=submitted&symbol=AAPL",
-    "status=confirmed&symbol=BONK&limit=100",
+    f"status={OrderStatus.PENDING}",
+    f"status={OrderStatus.FAILED}",
+    f"status={OrderStatus.SUBMITTED}&symbol=AAPL",
+    f"status={OrderStatus.CONFIRMED}&symbol=BONK&limit=100",
     "symbol=RAY",
     "limit=100",
 )

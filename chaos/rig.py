@@ -22,6 +22,7 @@ from chaos.process_tree import EXIT_LIMIT_S, kill_tree
 from chaos.proxy import Proxy
 from orderengine.config import sqlalchemy_url
 from orderengine.database import create_database_engine
+from orderengine.domain.order import OrderStatus
 from orderengine.local.ports import LOOPBACK
 from orderengine.local.postgres_server import EmbeddedPostgres
 
@@ -233,10 +234,9 @@ class Rig(Stack):
 
     def submitted(self) -> set[str]:
         """The orders that wait for the network's answer."""
+        waiting = text("SELECT id::text FROM orders WHERE status = :status")
         with self.database.connect() as connection:
-            rows = connection.execute(
-                text("SELECT id::text FROM orders WHERE status = 'submitted'")
-            )
+            rows = connection.execute(waiting, {"status": OrderStatus.SUBMITTED.value})
             return set(rows.scalars())
 
     def ended_since(self, moment: float) -> int:

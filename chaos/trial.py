@@ -22,6 +22,7 @@ from chaos.invariants import Violation
 from chaos.load import Answer, Load, place
 from chaos.rig import Rig
 from chaos.watch import Watch, cut_without_a_word
+from orderengine.domain.order import OrderStatus
 
 END_LIMIT_S = 120.0
 REST_LIMIT_S = 40.0
@@ -109,7 +110,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
         ends=rig.ended_by_themselves(),
     )
     verdict.orders = len(found.orders)
-    verdict.confirmed = sum(each.status == "confirmed" for each in found.orders.values())
+    verdict.confirmed = sum(each.status == OrderStatus.CONFIRMED for each in found.orders.values())
     reasons = (order.failure_reason for order in found.orders.values() if order.failure_reason)
     verdict.reasons = dict(Counter(reasons))
     verdict.figures = rig.figures

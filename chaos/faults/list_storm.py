@@ -14,6 +14,7 @@ from chaos.fault import Fault, Scale
 from chaos.load import Answer, Load
 from chaos.readers import reading
 from chaos.rig import Rig
+from orderengine.domain.order import OrderStatus
 
 READERS = 50
 SLICES = 5
@@ -26,13 +27,14 @@ BATCH = 50_000
 FAILED_ATTEMPTS = '[{"attempt": 1, "reason": "NO_QUOTE", "detail": "none"}]'
 
 _BUILD = text(
-    """
+    f"""
 INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps, request_id,
                     status, version, attempt, created_at, updated_at, failed_attempts)
 SELECT gen_random_uuid(), 'local', (ARRAY['AAPL', 'BONK', 'SOL'])[1 + n % 3], 'buy', 1, 100,
-       :built_by, CASE WHEN n % 100000 = 7 THEN 'failed' ELSE 'confirmed' END, 1, 1,
+       :built_by, CASE WHEN n % 100000 = 7 THEN '{OrderStatus.FAILED}'
+            ELSE '{OrderStatus.CONFIRMED}' END, 1, 1,
        now() - n * interval '1 s', now() - n * interval '1 s', CAST(:failed_attempts AS jsonb)
-FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n"""
+FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n"""  # noqa: S608 - composed of constants
 )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult
 import click
 
 from orderengine.addresses import place_of
+from orderengine.cli.events import TERMINAL
 from orderengine.cli.placing import Unknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config import PACKAGE_DIR, ConfigurationError, libpq_note
@@ -30,7 +31,9 @@ STOPPED_WATCHING = "stopped watching; orders go on"
 WIDEST = 1000
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of a write to a disk that is full or gone."""
-STYLES: Mapping[str, str] = {"confirmed": "green", "failed": "red"}
+STYLES: Mapping[str, str] = {
+    status: "red" if code else "green" for status, code in TERMINAL.items()
+}
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,6 +8,7 @@ from typing import Any
 from orderengine.cli.demo_orders import DemoOrder
 from orderengine.cli.events import TERMINAL, Event
 from orderengine.domain.errors import FailureReason
+from orderengine.domain.order import OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Row:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the order is confirmed or failed."""
+        """Whether the order has ended."""
         return self.status in TERMINAL
 
     @property
@@ -43,7 +44,7 @@ class Row:
     def failed_as_intended(self) -> bool:
         """Whether it failed because the demo meant it to."""
         is_slippage = self.reason == FailureReason.SLIPPAGE_EXCEEDED
-        return self.status == "failed" and self.order.is_to_fail and is_slippage
+        return self.status == OrderStatus.FAILED and self.order.is_to_fail and is_slippage
 
     @property
     def shown_status(self) -> str:

@@ -9,14 +9,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orderengine.cli.common import STYLES
 from orderengine.cli.demo_board import Row
+from orderengine.domain.order import OrderStatus
 
 COLUMNS = ("#", "order", "venue", "quoted", "executed", "slip %", "try", "s", "status")
 FRAME_LINES = 4
 PLAIN_WIDTH = 100
 PRICE_DIGITS = 6
 SMALL_PRICE = Decimal("0.01")
-COLORS = {"confirmed": "green", "failed": "red", "submitted": "cyan", "placing": "dim"}
+COLORS = {**STYLES, OrderStatus.SUBMITTED.value: "cyan", "placing": "dim"}
 
 
 def console(*, plain: bool) -> Console:
@@ -63,7 +65,7 @@ def table(rows: Sequence[Row], now_s: float) -> Table:
 def totals(rows: Sequence[Row]) -> list[str]:
     """The sums, and one line for each order that was not confirmed."""
     ended = [row for row in rows if row.is_terminal]
-    confirmed = sum(row.status == "confirmed" for row in ended)
+    confirmed = sum(row.status == OrderStatus.CONFIRMED for row in ended)
     failed = f"{len(ended) - confirmed} failed"
     intended = sum(row.failed_as_intended for row in ended)
     if intended:
@@ -78,7 +80,7 @@ def totals(rows: Sequence[Row]) -> list[str]:
             f"time of an order: median {median(times):.2f} s, max {max(times):.2f} s",
             f"attempts: {sum(row.attempt for row in ended)} for {len(ended)} orders",
         ]
-    return lines + [_complaint(row) for row in rows if row.status != "confirmed"]
+    return lines + [_complaint(row) for row in rows if row.status != OrderStatus.CONFIRMED]
 
 
 def _complaint(row: Row) -> str:

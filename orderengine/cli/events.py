@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from orderengine.domain.order import TERMINAL_STATUSES, OrderStatus
+
 Event = Mapping[str, Any]
 
-TERMINAL = {"confirmed": 0, "failed": 1}
+TERMINAL: Mapping[str, int] = {
+    status.value: 0 if status is OrderStatus.CONFIRMED else 1 for status in TERMINAL_STATUSES
+}
 """The statuses that end an order, with the exit status of a command that followed it there."""
 
 
@@ -18,19 +22,19 @@ def telling(event: Event) -> str:
     """The details of an event to print after its status."""
     data = event["data"]
     match event["status"]:
-        case "pending" if "reason" in data:
+        case OrderStatus.PENDING if "reason" in data:
             return f"{data['reason']}: {data['detail']}; again in {data['retryInMs']} ms"
-        case "routing" if data.get("cause", "order") != "order":
+        case OrderStatus.ROUTING if data.get("cause", "order") != "order":
             return f"because of: {data['cause']}"
-        case "building":
+        case OrderStatus.BUILDING:
             quotes = ", ".join(f"{quote['dex']} {quote['price']}" for quote in data["quotes"])
             return f"{data['dex']} at {data['quotedPrice']} (quotes: {quotes or 'none'})"
-        case "submitted":
+        case OrderStatus.SUBMITTED:
             return f"tx {data['txHash']}"
-        case "confirmed":
+        case OrderStatus.CONFIRMED:
             slippage = f"slippage {data['slippagePct']} % (positive is worse)"
             return f"executed at {data['executedPrice']}, {slippage}, fee {data['fee']} USDC"
-        case "failed":
+        case OrderStatus.FAILED:
             return f"{data['reason']}: {data['detail']}"
         case _:
             return ""

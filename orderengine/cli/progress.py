@@ -16,6 +16,7 @@ from rich.text import Text
 
 from orderengine.cli.common import STYLES
 from orderengine.cli.events import TERMINAL, Event, telling
+from orderengine.domain.order import OrderStatus
 
 REFRESHES_PER_S = 12
 SHORT_ID = 8
@@ -98,7 +99,7 @@ class Progress:
     def _mark(self, event: Event, *, is_last: bool) -> RenderableType:
         if is_last and event["status"] not in TERMINAL:
             return self._spinner
-        is_good = event["status"] != "failed"
+        is_good = event["status"] != OrderStatus.FAILED
         return Text(self._good if is_good else self._bad, STYLES.get(event["status"], "dim"))
 
     def _since_heard(self, order_id: str) -> float:
@@ -129,7 +130,7 @@ def _table(*names: str) -> Table:
 
 def _brief(event: Event) -> str:
     """Like `telling`, but with a short transaction hash; `show` prints it whole."""
-    if event["status"] != "submitted":
+    if event["status"] != OrderStatus.SUBMITTED:
         return telling(event)
     tx_hash = event["data"]["txHash"]
     return f"tx {tx_hash[:SHORT_ID]}...{tx_hash[-SHORT_ID:]}"

@@ -13,7 +13,7 @@ import websocket
 
 from orderengine.cli.events import TERMINAL, Event
 from orderengine.cli.limits import BUSY, Answer, Pace, retry_after_s
-from orderengine.domain.order import known_status
+from orderengine.domain.order import OrderStatus, known_status
 
 TIMEOUT_S = 10.0
 RECONNECT_AFTER_S = 0.5
@@ -222,7 +222,7 @@ def follow(
 
     Raises CannotGoOn when the stream is refused, or out of reach for 30 seconds.
     """
-    seen, status, alive_at = 0, "pending", clock()
+    seen, status, alive_at = 0, OrderStatus.PENDING.value, clock()
     while True:
         try:
             socket = connect(seen)

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-_ENDED = frozenset({"confirmed", "failed"})
+from orderengine.domain.order import TERMINAL_STATUSES, OrderStatus
+
 _STEPS = frozenset({"info", "debug"})
 _NOT_SHOWN = frozenset({"event", "level", "logger", "timestamp", "exception", "order_id"})
 _ATTEMPT = "attempt_failed"
@@ -19,7 +20,7 @@ def readable(text: str) -> Iterator[str]:
     line = _parsed(text)
     if line is None:
         yield text
-    elif line["event"] == "order_moved" and str(line.get("status")) in _ENDED:
+    elif line["event"] == "order_moved" and line.get("status") in TERMINAL_STATUSES:
         yield _order(line)
     elif "order_id" not in line or not (line["event"] == _ATTEMPT or line["level"] in _STEPS):
         yield from _other(line)
@@ -42,7 +43,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
 def _order(line: dict[str, Any]) -> str:
     what = "{side} {quantity} {symbol}".format_map(_Known(line))
     attempts = f", attempt {line.get('attempt')}"
-    if line["status"] == "confirmed":
+    if line["status"] == OrderStatus.CONFIRMED:
         end = "confirmed at {executed_price} USDC on {dex} in {took_s} s".format_map(_Known(line))
     else:
         end = "failed after {took_s} s, {reason}: {detail}".format_map(_Known(line))

@@ -8,8 +8,10 @@ from sqlalchemy import Engine
 
 from orderengine.database import BY_INDEX, Statement
 from orderengine.database import Row as SqlRow
+from orderengine.domain.order import OrderStatus
 from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
 from orderengine.storage.reading import ask
+from orderengine.storage.statuses import IS_TERMINAL
 
 MOST_COUNTED = 100_000
 
@@ -50,7 +52,8 @@ SELECT o.id AS "orderId", o.client_id AS "clientId", o.client_order_id AS "clien
        o.executed_price AS "executedPrice", o.slippage_bps / 100 AS "slippagePct", s.fee,
        s.base_amount AS "baseAmount", s.quote_amount AS "quoteAmount", o.tx_hash AS "txHash",
        s.landed_at AS "landedAt", o.failure_reason AS "reason",
-       CASE o.status WHEN 'failed' THEN o.failed_attempts -> -1 ->> 'detail' END AS "detail",
+       CASE o.status WHEN '{OrderStatus.FAILED}' THEN o.failed_attempts -> -1 ->> 'detail' END
+           AS "detail",
        o.created_at AS "createdAt", o.updated_at AS "updatedAt"
 FROM orders o LEFT JOIN LATERAL (
     SELECT * FROM settlements WHERE order_id = o.id LIMIT 1
@@ -83,10 +86,10 @@ SELECT greatest(reltuples, 0) AS total FROM pg_class WHERE oid = to_regclass(:ta
 
 # The index of the counted events holds each order's last event, ordered by time. Events beyond the
 # mark stay: each look at the metrics counts them again.
-_ENDED = """order_events
-    WHERE status IN ('confirmed', 'failed') AND occurred_at < now() - make_interval(secs => :age_s)
+_ENDED = f"""order_events
+    WHERE {IS_TERMINAL} AND occurred_at < now() - make_interval(secs => :age_s)
       AND occurred_at <= (SELECT counted_until FROM step_totals_mark)
-    ORDER BY occurred_at LIMIT :limit"""
+    ORDER BY occurred_at LIMIT :limit"""  # noqa: S608 - composed of constants
 
 _PRUNABLE = Statement(
     f"""

@@ -9,6 +9,7 @@ from orderengine.database import BY_INDEX, Row, Statement
 from orderengine.domain.order import OrderStatus, known_status
 from orderengine.execution.watch import OpenOrders, Step, Steps
 from orderengine.storage.reading import ask
+from orderengine.storage.statuses import IS_COUNTED
 
 SETTLED_S = 60.0
 """After this long hardly any statement can still add an event with an older time: statements end
@@ -24,17 +25,13 @@ FROM orders WHERE due_at IS NOT NULL GROUP BY status""",
     BY_INDEX,
 )
 
-# The condition of the partial index, which selects the counted events.
-_COUNTED = """(status IN ('confirmed', 'failed') OR (status = 'pending' AND seq > 1)
-     OR (status = 'routing' AND (data ->> 'cause') IN ('recovery', 'quoteExpired')))"""
-
 # One snapshot of both tables, so that a concurrent `sum_up` neither hides nor doubles a step.
 _STEPS = Statement(
     f"""
 WITH recent AS (
     SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause
     FROM order_events
-    WHERE occurred_at > (SELECT counted_until FROM step_totals_mark) AND {_COUNTED}
+    WHERE occurred_at > (SELECT counted_until FROM step_totals_mark) AND ({IS_COUNTED})
     ORDER BY occurred_at LIMIT :max_recent
 )
 SELECT status, cause, sum(total) AS total FROM (
@@ -53,7 +50,7 @@ WITH mark AS (
     SELECT since, (
         SELECT max(occurred_at) FROM (
             SELECT occurred_at FROM order_events
-            WHERE occurred_at > since AND {_COUNTED}
+            WHERE occurred_at > since AND ({IS_COUNTED})
               AND occurred_at <= now() - make_interval(secs => :settled_s)
             ORDER BY occurred_at LIMIT :limit
         ) AS oldest
@@ -65,7 +62,7 @@ WITH mark AS (
 ), counted AS (
     SELECT status, coalesce(data ->> 'reason', data ->> 'cause', '') AS cause, count(*) AS total
     FROM moved JOIN order_events ON occurred_at > since AND occurred_at <= until
-    WHERE {_COUNTED} GROUP BY 1, 2
+    WHERE ({IS_COUNTED}) GROUP BY 1, 2
 ), added AS (
     INSERT INTO step_totals (status, cause, total) SELECT status, cause, total FROM counted
     ON CONFLICT (status, cause) DO UPDATE SET total = step_totals.total + excluded.total

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from orderengine.database import BY_INDEX, Statement
 from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, StartRouting, Submit
+from orderengine.domain.order import OrderStatus
 
 ORDER_COLUMNS = """
     o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,
@@ -40,7 +41,7 @@ WITH {before}o AS (
                         status, version, attempt, due_at)
     SELECT :id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
            :worst_price, :max_legs, CAST(:client_order_id AS text), CAST(:request_id AS text),
-           'pending', 1, 1, now() + make_interval(secs => :due_s){source}
+           '{OrderStatus.PENDING}', 1, 1, now() + make_interval(secs => :due_s){source}
     ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
 ), event AS ({WRITE_EVENT})
@@ -183,9 +184,9 @@ ORDER BY e.order_id, e.seq""",
 
 # Runs before the first move, which may crash a worker; adds no event and no version.
 COUNT_RECOVERY = Statement(
-    """
+    f"""
 UPDATE orders SET recoveries = recoveries + 1
-WHERE id = :id AND version = :version AND status = 'pending'
+WHERE id = :id AND version = :version AND status = '{OrderStatus.PENDING}'
 RETURNING recoveries"""
 )
 
@@ -197,7 +198,8 @@ WITH due AS (
 ), o AS (
     UPDATE orders
     SET redispatched = redispatched + 1,
-        due_at = now() + make_interval(secs => CASE status WHEN 'submitted' THEN :submitted_s
+        due_at = now() + make_interval(secs => CASE status
+            WHEN '{OrderStatus.SUBMITTED}' THEN :submitted_s
             ELSE least(:submitted_s, :stage_s * power(2, least(redispatched, 8))) END)
     FROM due WHERE orders.id = due.id
     RETURNING orders.*

@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from orderengine.storage.statuses import IS_COUNTED, IS_STATUS, IS_TERMINAL
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -70,12 +72,9 @@ orders = Table(
     # numeric admits NaN, which exceeds every number: an upper bound excludes it.
     CheckConstraint("quantity > 0 AND quantity < 1e18", name="quantity"),
     CheckConstraint("slippage_tolerance_bps BETWEEN 0 AND 10000", name="slippage_tolerance_bps"),
-    CheckConstraint(
-        "status IN ('pending', 'routing', 'building', 'submitted', 'confirmed', 'failed')",
-        name="status",
-    ),
+    CheckConstraint(IS_STATUS, name="status"),
     CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
-    CheckConstraint("(due_at IS NULL) = (status IN ('confirmed', 'failed'))", name="due_at"),
+    CheckConstraint(f"(due_at IS NULL) = ({IS_TERMINAL})", name="due_at"),
     # No message can make the engine sign a transaction beyond the client's tolerance.
     CheckConstraint(
         "limit_amount IS NULL OR CASE side"
@@ -150,16 +149,13 @@ order_events = Table(
         "ix_order_events_one_terminal",
         "order_id",
         unique=True,
-        postgresql_where=text("status IN ('confirmed', 'failed')"),
+        postgresql_where=text(IS_TERMINAL),
     ),
     # The steps that the metrics count: one of five for an order without trouble.
     Index(
         "ix_order_events_counted",
         "occurred_at",
-        postgresql_where=text(
-            "status IN ('confirmed', 'failed') OR (status = 'pending' AND seq > 1)"
-            " OR (status = 'routing' AND (data ->> 'cause') IN ('recovery', 'quoteExpired'))"
-        ),
+        postgresql_where=text(IS_COUNTED),
     ),
 )
 

@@ -2,8 +2,9 @@
 
 import { getOrders } from "./api.js";
 import { el, fill, find } from "./dom.js";
-import { NONE, TERMINAL, between, group, seconds } from "./format.js";
+import { NONE, between, group, seconds } from "./format.js";
 import { Loop } from "./loop.js";
+import { TERMINAL } from "./statuses.js";
 
 const WINDOW_MS = 300_000;
 const PERIOD_MS = 5_000;

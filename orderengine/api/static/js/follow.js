@@ -1,10 +1,9 @@
 // Follows one order's events, each once and in order, across reconnects.
 
 import { Locked, Refused, Unavailable, getEvents, getOrder, openUpdates } from "./api.js";
-import { TERMINAL } from "./format.js";
-import { STAGES } from "./history.js";
 import { key } from "./key.js";
 import { backoffMs } from "./loop.js";
+import { OPEN, TERMINAL } from "./statuses.js";
 
 const SERVED_TO_THE_END = 1000;
 const PRUNED = "EVENTS_PRUNED";
@@ -65,7 +64,7 @@ export class Follower {
       if (this.#stopped.signal.aborted || socket !== this.#socket) return;
       clearTimeout(this.#timer);
       // A later release may end an order with a status that is not known here.
-      this.#ended ||= code === SERVED_TO_THE_END && this.#last > 0 && !STAGES.includes(this.#status);
+      this.#ended ||= code === SERVED_TO_THE_END && this.#last > 0 && !OPEN.includes(this.#status);
       if (code === SERVED_TO_THE_END && this.#ended) this.#link({ state: "ended" });
       else void this.#recover(isOpen);
     });

@@ -5,7 +5,6 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "2-digit" });
 
 export const NONE = "–";
-export const TERMINAL = new Set(["confirmed", "failed"]);
 
 export function group(number, digits, least = digits) {
   return number.toLocaleString("en-US", { minimumFractionDigits: least, maximumFractionDigits: digits });

@@ -1,8 +1,7 @@
 // Sums up an order's events: its attempts, and how long each stage took.
 
 import { between } from "./format.js";
-
-export const STAGES = ["pending", "routing", "building", "submitted"];
+import { OPEN } from "./statuses.js";
 
 // Each event with how long its status lasted (null while it lasts), under the attempt it belongs to.
 export function attemptsOf(events) {
@@ -26,7 +25,7 @@ export function attemptsOf(events) {
 export function stageTimes(events, nowMs) {
   const times = new Map();
   events.forEach((event, index) => {
-    if (!STAGES.includes(event.status)) return;
+    if (!OPEN.includes(event.status)) return;
     const next = events[index + 1];
     const lasted = next ? between(event.at, next.at) : Math.max(0, nowMs - Date.parse(event.at));
     times.set(event.status, (times.get(event.status) ?? 0) + lasted);

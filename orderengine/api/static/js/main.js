@@ -5,13 +5,13 @@ import { Activity } from "./activity.js";
 import { getInstruments } from "./api.js";
 import { Curve } from "./curve.js";
 import { find } from "./dom.js";
-import { TERMINAL } from "./format.js";
 import { Loop } from "./loop.js";
 import { OrderPanel } from "./order.js";
 import { Orders } from "./orders.js";
 import { Prices } from "./prices.js";
 import { Quotes } from "./quotes.js";
 import { Service } from "./service.js";
+import { TERMINAL } from "./statuses.js";
 import { Ticket } from "./ticket.js";
 import { venuesOf } from "./venues.js";
 

@@ -1,9 +1,10 @@
 // The panel of one order: it fills while its events arrive.
 
 import { el, copyButton, fill, find, refill, say } from "./dom.js";
-import { NONE, TERMINAL, group, quantity, seconds } from "./format.js";
+import { NONE, group, quantity, seconds } from "./format.js";
 import { Follower } from "./follow.js";
-import { STAGES, attemptsOf, orderOf, stageTimes } from "./history.js";
+import { attemptsOf, orderOf, stageTimes } from "./history.js";
+import { OPEN, TERMINAL } from "./statuses.js";
 import { attemptView } from "./timeline.js";
 import { legsView, summaryView } from "./summary.js";
 
@@ -140,7 +141,7 @@ function stagesView(events, nowMs) {
   const current = events.at(-1).status;
   const isOver = TERMINAL.has(current);
   const total = [...times.values()].reduce((sum, ms) => sum + ms, 0);
-  const parts = STAGES.map((stage) => {
+  const parts = OPEN.map((stage) => {
     if (!times.has(stage)) return stageView(stage, "idle", NONE, total ? 0 : 0.25);
     const ms = times.get(stage);
     return stageView(stage, stage === current ? "current" : "done", seconds(Math.round(ms)), total ? ms / total : 0.25);

@@ -2,8 +2,9 @@
 
 import { Refused, getOrders } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { NONE, TERMINAL, between, moment, price, quantity, seconds, slippage, venues } from "./format.js";
+import { NONE, between, moment, price, quantity, seconds, slippage, venues } from "./format.js";
 import { Loop } from "./loop.js";
+import { OPEN, TERMINAL } from "./statuses.js";
 
 const PERIOD_MS = 3_000;
 const PAGE = 12;
@@ -23,6 +24,7 @@ export class Orders {
   // `onOpen(orderId)` when one is chosen.
   constructor(onOpen) {
     this.#onOpen = onOpen;
+    this.#filters.elements.status.append(...[...OPEN, ...TERMINAL].map((status) => el("option", {}, status)));
     this.#filters.addEventListener("change", () => this.#turnTo([""]));
     this.#filters.addEventListener("submit", (event) => event.preventDefault());
     this.#newer.addEventListener("click", () => this.#turnTo(this.#cursors.slice(0, -1)));

@@ -1,7 +1,8 @@
 // The result of an order in figures: quoted against executed, slippage, fees, legs.
 
 import { copyButton, el } from "./dom.js";
-import { NONE, TERMINAL, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { NONE, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { TERMINAL } from "./statuses.js";
 
 export function summaryView(order) {
   const { executedPrice, slippagePct, quoteAmount, fee, marketImpactBps, txHash } = order;

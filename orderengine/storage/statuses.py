@@ -1,0 +1,21 @@
+"""The statuses of an order as SQL text, for constraints, indexes and statements."""
+
+from collections.abc import Iterable
+
+from orderengine.domain.moves import RoutingCause
+from orderengine.domain.order import TERMINAL_STATUSES, OrderStatus
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+_RECOVERIES = _names(cause for cause in RoutingCause if cause.is_recovery)
+
+IS_STATUS = f"status IN ({_names(OrderStatus)})"
+IS_TERMINAL = f"status IN ({_names(TERMINAL_STATUSES)})"
+
+# An index has this condition, and statements repeat it to use the index.
+IS_COUNTED = f"""{IS_TERMINAL} OR (status = '{OrderStatus.PENDING}' AND seq > 1)
+     OR (status = '{OrderStatus.ROUTING}' AND (data ->> 'cause') IN ({_RECOVERIES}))"""
+"""The events that the metrics count: ends, failed attempts and recoveries."""

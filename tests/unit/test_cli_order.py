@@ -172,10 +172,8 @@ def test_an_order_is_placed_and_its_way_printed(
     assert addresses == [f"{ws}/ws/orders?orderId=7a5f&after=0"]
     first, *lines = ran.stdout.splitlines()
     assert first == "order 7a5f: buy 0.10 AAPL"
-    assert [line.split()[2] for line in lines] == [
-        "pending",
-        *(TARGETS[move.kind] for move in moves),
-    ]
+    statuses = ["pending", *(TARGETS[move.kind] for move in moves)]
+    assert [line.split()[2] for line in lines] == statuses
 
 
 @pytest.mark.parametrize(

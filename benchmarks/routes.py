@@ -19,7 +19,7 @@ from benchmarks.plot import Curve, svg
 from orderengine.config import PACKAGE_DIR, Settings
 from orderengine.domain.choice import choose_route
 from orderengine.domain.instruments import Instrument, parse_instruments
-from orderengine.domain.routing import MAX_LEGS, Offer, Route, Wanted
+from orderengine.domain.routing import MAX_LEGS, Offer, Route, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.market.reference import reference_price
 from orderengine.venues.meteora import Meteora
@@ -112,8 +112,8 @@ def offers_at(instrument: Instrument, side: Side, at: datetime) -> list[Offer]:
 def prices(instrument: Instrument, share: Decimal, at: datetime) -> dict[str, Decimal]:
     """The effective price of a buy of a share of the depth, per venue that fills it and `split`."""
     amount = _base_amount(instrument, share, at)
-    wanted = Wanted(instrument, Side.BUY, amount, TOLERANCE_BPS, MAX_LEGS)
-    route = choose_route(wanted, offers_at(instrument, Side.BUY, at), {})
+    request = RouteRequest(instrument, Side.BUY, amount, TOLERANCE_BPS, MAX_LEGS)
+    route = choose_route(request, offers_at(instrument, Side.BUY, at), {})
     return {**{quote.venue: quote.price for quote in route.quotes}, "split": route.price}
 
 
@@ -132,11 +132,11 @@ def measure(instrument: Instrument, side: Side, at: datetime, share: float) -> M
     """Route one order with one leg, and with as many legs as there are venues."""
     amount = _base_amount(instrument, Decimal(share), at)
     offers, offers_ms = _timed(lambda: offers_at(instrument, side, at))
-    one = Wanted(instrument, side, amount, TOLERANCE_BPS)
+    one = RouteRequest(instrument, side, amount, TOLERANCE_BPS)
     alone, alone_ms = _timed(lambda: choose_route(one, offers, {}))
     # Fresh offers, so that the second choice cannot reuse values computed for the first.
     fresh = offers_at(instrument, side, at)
-    two = Wanted(instrument, side, amount, TOLERANCE_BPS, MAX_LEGS)
+    two = RouteRequest(instrument, side, amount, TOLERANCE_BPS, MAX_LEGS)
     split, split_ms = _timed(lambda: choose_route(two, fresh, {}))
     return Measured(share, alone, split, offers_ms, alone_ms, split_ms)
 

@@ -15,7 +15,7 @@ from orderengine.domain.documents import (
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.domain.pricing import to_tokens
-from orderengine.domain.routing import Route, Wanted
+from orderengine.domain.routing import Route, RouteRequest
 from orderengine.execution.intake import Accepted
 from orderengine.execution.lists import Position
 
@@ -90,16 +90,16 @@ def page_document(orders: Iterable[Order], client_id: str, end: Position | None)
     }
 
 
-def quotes_document(wanted: Wanted, route: Route) -> Document:
+def quotes_document(request: RouteRequest, route: Route) -> Document:
     """The request, the venues' quotes for it, and the route chosen from them."""
     return {
-        "symbol": wanted.instrument.symbol,
-        "side": wanted.side.value,
-        "quantity": decimal_text(to_tokens(wanted.base_amount, wanted.instrument.decimals)),
-        "slippageBps": wanted.slippage_tolerance_bps,
-        "maxLegs": wanted.max_legs,
+        "symbol": request.instrument.symbol,
+        "side": request.side.value,
+        "quantity": decimal_text(to_tokens(request.base_amount, request.instrument.decimals)),
+        "slippageBps": request.slippage_tolerance_bps,
+        "maxLegs": request.max_legs,
         "quotedPrice": decimal_text(route.price),
-        "limitAmount": str(route.limit_amount(wanted.slippage_tolerance_bps)),
+        "limitAmount": str(route.limit_amount(request.slippage_tolerance_bps)),
         **route_document(route),
     }
 

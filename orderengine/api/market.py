@@ -11,7 +11,7 @@ from orderengine.api.inputs import read_query
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.schemas import QuoteQuerySchema
 from orderengine.domain.documents import Document
-from orderengine.domain.routing import Wanted
+from orderengine.domain.routing import RouteRequest
 from orderengine.execution.queries import find_route
 
 blueprint = ApiBlueprint(
@@ -39,8 +39,8 @@ def get_quotes() -> Document:
     asked = read_query(QuoteQuerySchema(ports.instruments), request)
     instrument = ports.instruments.get(asked.pop("symbol"))
     base_amount = instrument.base_units(asked.pop("quantity"))
-    wanted = Wanted(instrument=instrument, base_amount=base_amount, **asked)
-    return quotes_document(wanted, find_route(ports.board, wanted))
+    asked_for = RouteRequest(instrument=instrument, base_amount=base_amount, **asked)
+    return quotes_document(asked_for, find_route(ports.board, asked_for))
 
 
 @blueprint.get("/instruments")

@@ -8,7 +8,7 @@ from orderengine.domain.routing import (
     Quote,
     Route,
     RouteReason,
-    Wanted,
+    RouteRequest,
     advantage,
     better,
     percent,
@@ -18,7 +18,9 @@ from orderengine.domain.routing import (
 from orderengine.domain.splitting import best_split
 
 
-def choose_route(wanted: Wanted, offers: Sequence[Offer], refusals: Mapping[str, str]) -> Route:
+def choose_route(
+    request: RouteRequest, offers: Sequence[Offer], refusals: Mapping[str, str]
+) -> Route:
     """Choose what is best for the client: a buy's lowest cost, a sell's highest proceeds.
 
     Costs include fees and impact, in at most `max_legs` swaps. A split must be better than the best
@@ -27,66 +29,68 @@ def choose_route(wanted: Wanted, offers: Sequence[Offer], refusals: Mapping[str,
     """
     if not offers:
         raise ValueError("there is nothing to choose from")
-    quotes, refused = _quotes(wanted, offers)
-    legs = best_split(wanted, offers)
-    ranked = sorted_by_price(wanted.side, quotes)
-    if ranked and not (legs and _improves(wanted, legs, ranked[0])):
-        reason, detail = _why_alone(wanted, ranked, len(offers))
+    quotes, refused = _quotes(request, offers)
+    legs = best_split(request, offers)
+    ranked = sorted_by_price(request.side, quotes)
+    if ranked and not (legs and _improves(request, legs, ranked[0])):
+        reason, detail = _why_alone(request, ranked, len(offers))
         chosen: tuple[Quote, ...] = (ranked[0],)
     elif legs:
-        reason, detail = _why_split(wanted, legs, ranked)
+        reason, detail = _why_split(request, legs, ranked)
         chosen = legs
     else:
-        raise _refusal(wanted, offers, refused)
+        raise _refusal(request, offers, refused)
     said = {**refusals, **{venue: str(error) for venue, error in refused.items()}}
     return Route(chosen, tuple(quotes), said, reason, detail)
 
 
 def _quotes(
-    wanted: Wanted, offers: Sequence[Offer]
+    request: RouteRequest, offers: Sequence[Offer]
 ) -> tuple[list[Quote], dict[str, OrderUnfillable]]:
     quotes: list[Quote] = []
     refused: dict[str, OrderUnfillable] = {}
     for offer in offers:
         try:
-            quotes.append(offer.quote(wanted.base_amount, wanted.slippage_tolerance_bps))
+            quotes.append(offer.quote(request.base_amount, request.slippage_tolerance_bps))
         except OrderUnfillable as error:
             refused[offer.venue] = error
     return quotes, refused
 
 
-def _improves(wanted: Wanted, legs: Sequence[Quote], best: Quote) -> bool:
-    return better(wanted.side, sum(leg.quote_amount for leg in legs), best.quote_amount)
+def _improves(request: RouteRequest, legs: Sequence[Quote], best: Quote) -> bool:
+    return better(request.side, sum(leg.quote_amount for leg in legs), best.quote_amount)
 
 
 def _refusal(
-    wanted: Wanted, offers: Sequence[Offer], refused: Mapping[str, OrderUnfillable]
+    request: RouteRequest, offers: Sequence[Offer], refused: Mapping[str, OrderUnfillable]
 ) -> OrderUnfillable:
     for offer in offers:
-        if wanted.base_amount <= offer.largest(wanted.slippage_tolerance_bps):
+        if request.base_amount <= offer.largest(request.slippage_tolerance_bps):
             return refused[offer.venue]  # not too large, so its refusal names the real reason
-    return too_shallow(wanted, offers)
+    return too_shallow(request, offers)
 
 
-def _why_alone(wanted: Wanted, ranked: Sequence[Quote], offered: int) -> tuple[RouteReason, str]:
+def _why_alone(
+    request: RouteRequest, ranked: Sequence[Quote], offered: int
+) -> tuple[RouteReason, str]:
     best, *others = ranked
     if not others:
         return RouteReason.ONLY_QUOTE, f"no venue but {best.venue} quotes the whole amount"
-    ahead = advantage(wanted.side, best.quote_amount, others[0].quote_amount)
+    ahead = advantage(request.side, best.quote_amount, others[0].quote_amount)
     detail = f"{best.venue} {ahead} {others[0].venue}"
-    if wanted.max_legs > 1 and offered > 1:
+    if request.max_legs > 1 and offered > 1:
         return RouteReason.NO_BETTER_SPLIT, f"{detail}, and no split improves on it"
     return RouteReason.BEST_PRICE, detail
 
 
 def _why_split(
-    wanted: Wanted, legs: Sequence[Quote], ranked: Sequence[Quote]
+    request: RouteRequest, legs: Sequence[Quote], ranked: Sequence[Quote]
 ) -> tuple[RouteReason, str]:
     shares = ", ".join(
-        f"{percent(leg.base_amount, wanted.base_amount)} at {leg.venue}" for leg in legs
+        f"{percent(leg.base_amount, request.base_amount)} at {leg.venue}" for leg in legs
     )
     if not ranked:
         return RouteReason.ONLY_SPLIT, f"no venue alone can fill it; split: {shares}"
     total = sum(leg.quote_amount for leg in legs)
-    ahead = advantage(wanted.side, total, ranked[0].quote_amount)
+    ahead = advantage(request.side, total, ranked[0].quote_amount)
     return RouteReason.BEST_SPLIT, f"split ({shares}) {ahead} {ranked[0].venue} alone"

@@ -80,7 +80,7 @@ class Offer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RouteRequest:
     """A routing request: `base_amount` base units, in at most `max_legs` swaps."""
 
     instrument: Instrument
@@ -179,21 +179,21 @@ def advantage(side: Side, amount: int, other_amount: int) -> str:
     return f"{verb} {usdc:f} USDC ({percent(difference, other_amount)}) {word} than"
 
 
-def too_shallow(wanted: Wanted, offers: Sequence[Offer]) -> OrderUnfillable:
+def too_shallow(request: RouteRequest, offers: Sequence[Offer]) -> OrderUnfillable:
     """The refusal of an order that is too large, naming the largest possible amounts."""
-    symbol = wanted.instrument.symbol
-    largest = {offer.venue: _repeatable(wanted, offer) for offer in offers}
+    symbol = request.instrument.symbol
+    largest = {offer.venue: _repeatable(request, offer) for offer in offers}
     most = sorted(largest.values(), reverse=True)
-    text = f"at most {sum(most[: wanted.max_legs]):f} {symbol}"
-    if wanted.max_legs < len(most):
+    text = f"at most {sum(most[: request.max_legs]):f} {symbol}"
+    if request.max_legs < len(most):
         text += f", or {sum(most[:MAX_LEGS]):f} with maxLegs {min(MAX_LEGS, len(most))}"
     each = ", ".join(f"{venue} {amount:f}" for venue, amount in largest.items())
-    detail = f"the venues let you {wanted.side.value} {text} ({each})"
+    detail = f"the venues let you {request.side.value} {text} ({each})"
     return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
 
 
-def _repeatable(wanted: Wanted, offer: Offer) -> Decimal:
+def _repeatable(request: RouteRequest, offer: Offer) -> Decimal:
     """How many tokens an offer trades, even a little later; a multiple of `quantity_step`."""
-    most = offer.largest(wanted.slippage_tolerance_bps) * BPS // (BPS + REPEAT_BPS)
-    tokens = to_tokens(most, wanted.instrument.decimals)
-    return tokens - tokens % wanted.instrument.quantity_step
+    most = offer.largest(request.slippage_tolerance_bps) * BPS // (BPS + REPEAT_BPS)
+    tokens = to_tokens(most, request.instrument.decimals)
+    return tokens - tokens % request.instrument.quantity_step

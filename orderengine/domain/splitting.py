@@ -9,35 +9,35 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from orderengine.domain.errors import OrderUnfillable
-from orderengine.domain.routing import Offer, Quote, Wanted, better
+from orderengine.domain.routing import Offer, Quote, RouteRequest, better
 from orderengine.domain.side import Side
 
 # Two offers need one round. With more offers, each round brings the pairs closer.
 ROUNDS = 20
 
 
-def best_split(wanted: Wanted, offers: Sequence[Offer]) -> tuple[Quote, ...]:
+def best_split(request: RouteRequest, offers: Sequence[Offer]) -> tuple[Quote, ...]:
     """The best legs over two or more offers, in the offers' order; empty if there are none.
 
     The legs sum to the amount exactly. The caller compares the result with one venue alone.
     """
     legs: tuple[Quote, ...] = ()
-    size = min(wanted.max_legs, len(offers))
+    size = min(request.max_legs, len(offers))
     for chosen in combinations(offers, size) if size > 1 else ():
-        found = _quoted(wanted, chosen, _balanced(wanted, chosen))
-        if found and (not legs or better(wanted.side, _total(found), _total(legs))):
+        found = _quoted(request, chosen, _balanced(request, chosen))
+        if found and (not legs or better(request.side, _total(found), _total(legs))):
             legs = found
     return legs
 
 
 def _quoted(
-    wanted: Wanted, offers: Sequence[Offer], amounts: Sequence[int] | None
+    request: RouteRequest, offers: Sequence[Offer], amounts: Sequence[int] | None
 ) -> tuple[Quote, ...]:
     if amounts is None or sum(amount > 0 for amount in amounts) < 2:
         return ()
     try:
         return tuple(
-            offer.quote(amount, wanted.slippage_tolerance_bps)
+            offer.quote(amount, request.slippage_tolerance_bps)
             for offer, amount in zip(offers, amounts, strict=True)
             if amount > 0
         )
@@ -49,10 +49,10 @@ def _total(legs: Sequence[Quote]) -> int:
     return sum(leg.quote_amount for leg in legs)
 
 
-def _balanced(wanted: Wanted, offers: Sequence[Offer]) -> list[int] | None:
+def _balanced(request: RouteRequest, offers: Sequence[Offer]) -> list[int] | None:
     """The amounts at equal marginal prices; None if all offers together are too shallow."""
-    amounts, left = [], wanted.base_amount
-    most = [offer.largest(wanted.slippage_tolerance_bps) for offer in offers]
+    amounts, left = [], request.base_amount
+    most = [offer.largest(request.slippage_tolerance_bps) for offer in offers]
     for largest in most:
         amounts.append(min(left, largest))
         left -= amounts[-1]
@@ -63,7 +63,7 @@ def _balanced(wanted: Wanted, offers: Sequence[Offer]) -> list[int] | None:
         for i, j in combinations(range(len(offers)), 2):
             both = amounts[i] + amounts[j]
             ends = max(0, both - most[j]), min(both, most[i])
-            amounts[i] = _share_of_first(wanted.side, offers[i], offers[j], both, ends)
+            amounts[i] = _share_of_first(request.side, offers[i], offers[j], both, ends)
             amounts[j] = both - amounts[i]
         if amounts == before:
             break

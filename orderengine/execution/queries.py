@@ -7,7 +7,7 @@ from orderengine.domain.choice import choose_route
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order
-from orderengine.domain.routing import Offer, Route, Wanted
+from orderengine.domain.routing import Offer, Route, RouteRequest
 from orderengine.execution.lists import OrderFilter, OrderLists, Position
 from orderengine.execution.ports import OrderCache, Orders, QuoteBoard
 
@@ -32,32 +32,34 @@ def find_events(
     return None if order is None else orders.events(order_id, after)
 
 
-def list_orders(orders: OrderLists, wanted: OrderFilter) -> tuple[list[Order], Position | None]:
+def list_orders(
+    orders: OrderLists, order_filter: OrderFilter
+) -> tuple[list[Order], Position | None]:
     """One page of orders, newest first, and its end position if another page may follow."""
-    page = orders.page(wanted)
-    if len(page) < wanted.limit:
+    page = orders.page(order_filter)
+    if len(page) < order_filter.limit:
         return page, None
     return page, Position(page[-1].created_at, page[-1].order_id)
 
 
-def find_route(board: QuoteBoard, wanted: Wanted) -> Route:
+def find_route(board: QuoteBoard, request: RouteRequest) -> Route:
     """The route that an order would take now.
 
     Raises AttemptFailed (`NO_QUOTE`) if a venue that did not answer might fill it, else
     OrderUnfillable if no venue is deep enough.
     """
-    return route_from_answers(wanted, *board.collect(wanted.instrument, wanted.side))
+    return route_from_answers(request, *board.collect(request.instrument, request.side))
 
 
 def route_from_answers(
-    wanted: Wanted, offers: Sequence[Offer], errors: Mapping[str, Exception]
+    request: RouteRequest, offers: Sequence[Offer], errors: Mapping[str, Exception]
 ) -> Route:
     """Choose among the answers; one answer suffices. Raises as `find_route` does."""
     said = dict(errors)
     if offers:
         texts = {name: str(error) for name, error in errors.items()}
         try:
-            return choose_route(wanted, offers, texts)
+            return choose_route(request, offers, texts)
         except OrderUnfillable as refusal:
             said["the others"] = refusal
     refusals = [error for error in said.values() if isinstance(error, OrderUnfillable)]

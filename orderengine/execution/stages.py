@@ -22,7 +22,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.moves import Build, Confirm, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Fill, Order, OrderStatus, SignedTransaction
 from orderengine.domain.pricing import effective_price, slippage_bps
-from orderengine.domain.routing import Route, Wanted
+from orderengine.domain.routing import Route, RouteRequest
 from orderengine.execution.engine import MAX_RECOVERIES, AttemptEnded, Engine, Superseded
 from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.ports import (
@@ -77,14 +77,14 @@ def route_order(
         order = engine.advance(order_id, version, StartRouting(cause))
     try:
         instrument = engine.instruments.get(order.symbol)
-        wanted = Wanted(
+        request = RouteRequest(
             instrument,
             order.side,
             instrument.base_units(order.quantity),
             order.slippage_tolerance_bps,
             order.max_legs,
         )
-        route = find_route(engine.board, wanted)
+        route = find_route(engine.board, request)
         limit = limit_of(order, route, engine.max_notional)
     except AttemptFailed as failure:
         if failure.reason is FailureReason.NO_QUOTE and tries.left:

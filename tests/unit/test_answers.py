@@ -28,7 +28,7 @@ from orderengine.domain.documents import (
     fill_leg_document,
     quote_document,
 )
-from orderengine.domain.routing import Wanted
+from orderengine.domain.routing import RouteRequest
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted
 from orderengine.execution.lists import Position
@@ -98,7 +98,7 @@ def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
     )
     assert_shown_whole(OrderPageSchema(), page_document([], "local", None))
     assert_shown_whole(
-        RouteSchema(), quotes_document(Wanted(aapl, Side.BUY, TEN, 100), a_build(START).route)
+        RouteSchema(), quotes_document(RouteRequest(aapl, Side.BUY, TEN, 100), a_build(START).route)
     )
     assert_shown_whole(InstrumentSchema(), instrument_document(aapl))
     for event in walk.events:

@@ -17,7 +17,7 @@ from orderengine.config import PACKAGE_DIR
 from orderengine.domain.choice import choose_route
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import parse_instruments
-from orderengine.domain.routing import Offer, Route, Wanted
+from orderengine.domain.routing import Offer, Route, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Outcome, Reverted, Swap, SwapLeg
 from orderengine.market.pools import SimulatedMarket
@@ -45,8 +45,8 @@ def offers_at(at: datetime, symbol: str, side: Side) -> Sequence[Offer]:
     return [venue(simulation, clock).offer(instrument, side) for venue in (Raydium, Meteora)]
 
 
-def route_at(at: datetime, wanted: Wanted) -> Route:
-    return choose_route(wanted, offers_at(at, wanted.instrument.symbol, wanted.side), {})
+def route_at(at: datetime, request: RouteRequest) -> Route:
+    return choose_route(request, offers_at(at, request.instrument.symbol, request.side), {})
 
 
 def landed(route: Route, symbol: str, tolerance: int, drift: int, at: datetime) -> Outcome:
@@ -87,9 +87,9 @@ def test_a_route_stays_executable_for_every_drift_within_its_tolerance(
     later_ms: int,
 ) -> None:
     amount = capacity(offers_at(at, symbol, side), max_legs) * permille // 1_000
-    wanted = Wanted(INSTRUMENTS.get(symbol), side, amount, tolerance, max_legs)
+    request = RouteRequest(INSTRUMENTS.get(symbol), side, amount, tolerance, max_legs)
     try:
-        route = route_at(at, wanted)
+        route = route_at(at, request)
     except OrderUnfillable:
         return
     later = at + timedelta(milliseconds=later_ms)
@@ -108,13 +108,13 @@ def test_a_refused_amount_names_one_that_can_be_executed_even_a_moment_later(
 ) -> None:
     instrument = INSTRUMENTS.get(symbol)
     amount = 2 * capacity(offers_at(at, symbol, side), 2)
-    wanted = Wanted(instrument, side, amount, tolerance, max_legs)
+    request = RouteRequest(instrument, side, amount, tolerance, max_legs)
     with pytest.raises(OrderUnfillable) as caught:
-        route_at(at, wanted)
+        route_at(at, request)
     named = re.search(r"at most ([0-9.]+) (\w+)", caught.value.detail)
     assert named
     assert named[2] == symbol
-    possible = replace(wanted, base_amount=instrument.base_units(Decimal(named[1])))
+    possible = replace(request, base_amount=instrument.base_units(Decimal(named[1])))
     first = route_at(at, possible)
     assert isinstance(landed(first, symbol, tolerance, 0, at), Execution)
     # Only for the same pools: the venues' best pools change every 20 s.
@@ -129,8 +129,8 @@ def test_whatever_the_drift_no_swap_ends_in_an_error_on_chain() -> None:
     for symbol in ("AAPL", "BONK"):
         for side in Side:
             both = capacity(offers_at(START, symbol, side), 2)
-            wanted = Wanted(INSTRUMENTS.get(symbol), side, both * 97 // 100, 10, 2)
-            route = route_at(START, wanted)
+            request = RouteRequest(INSTRUMENTS.get(symbol), side, both * 97 // 100, 10, 2)
+            route = route_at(START, request)
             for drift in (0, 50, 500, 5_000):
                 outcome = landed(route, symbol, 10, drift, START)
                 assert isinstance(outcome, Execution | Reverted)
@@ -139,10 +139,10 @@ def test_whatever_the_drift_no_swap_ends_in_an_error_on_chain() -> None:
 
 def test_seventy_billion_bonk_are_bought_over_both_venues() -> None:
     amount = INSTRUMENTS.get("BONK").base_units(Decimal(70_000_000_000))
-    wanted = Wanted(INSTRUMENTS.get("BONK"), Side.BUY, amount, 100, 2)
+    request = RouteRequest(INSTRUMENTS.get("BONK"), Side.BUY, amount, 100, 2)
     for second in range(0, 60, 5):
         at = START + timedelta(seconds=second)
-        outcome = landed(route_at(at, wanted), "BONK", 100, 30, at + timedelta(seconds=2))
+        outcome = landed(route_at(at, request), "BONK", 100, 30, at + timedelta(seconds=2))
         assert isinstance(outcome, Execution), outcome
 
 

@@ -13,7 +13,7 @@ from orderengine.domain.routing import Offer, Quote, Route, better
 from orderengine.domain.side import Side
 from orderengine.domain.splitting import best_split
 from tests.fakes import FakeOffer
-from tests.pools import meteora, raydium, wanted
+from tests.pools import a_request, meteora, raydium
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=30)
 sides = st.sampled_from(Side)
@@ -72,7 +72,7 @@ def test_a_split_is_within_a_few_units_of_brute_force(
     offers = [raydium(x, x * price, side), meteora(other_price, depth, side, bins, bin_step)]
     best = brute_force(side, offers, amount)
     assume(best is not None)
-    found = totals_of(choose_route(wanted(side, amount, 2), offers, {}))
+    found = totals_of(choose_route(a_request(side, amount, 2), offers, {}))
     assert best is not None
     assert abs(found - best) <= rounding(side, max(price, other_price), min(bins, amount))
     assert not better(side, found, best)
@@ -87,7 +87,7 @@ def test_a_split_over_two_constant_products_is_within_a_few_units_of_brute_force
     best = brute_force(side, offers, amount)
     assume(best is not None)
     assert best is not None
-    found = totals_of(choose_route(wanted(side, amount, 2), offers, {}))
+    found = totals_of(choose_route(a_request(side, amount, 2), offers, {}))
     assert abs(found - best) <= rounding(side, 203, 0)
 
 
@@ -104,10 +104,10 @@ def test_more_legs_never_make_it_worse(
 ) -> None:
     offers = [raydium(x, x * price, side), meteora(230, depth, side)]
     try:
-        alone = choose_route(wanted(side, amount), offers, {})
+        alone = choose_route(a_request(side, amount), offers, {})
     except OrderUnfillable:
         return
-    split = choose_route(wanted(side, amount, 2), offers, {})
+    split = choose_route(a_request(side, amount, 2), offers, {})
     assert not better(side, totals_of(alone), totals_of(split))
     assert all(leg.base_amount > 0 for leg in split.legs)
 
@@ -126,7 +126,7 @@ def test_no_shift_between_the_legs_of_a_split_improves_it(
 ) -> None:
     offers = [raydium(x, x * price, side), meteora(230, depth, side)]
     amount = sum(offer.largest(100) for offer in offers) * permille // 1_000
-    legs = best_split(wanted(side, amount, 2), offers)
+    legs = best_split(a_request(side, amount, 2), offers)
     assume(legs)
     first, second = (leg.base_amount for leg in legs)
     assume(0 < first + shift < amount)
@@ -142,7 +142,7 @@ def test_three_venues_share_an_order_at_equal_margins() -> None:
         for venue, x, price in (("a", 10**12, 228), ("b", 2 * 10**12, 230), ("c", 10**11, 226))
     ]
     for max_legs in (2, 3):
-        legs = best_split(wanted(Side.BUY, 10**11, max_legs), offers)
+        legs = best_split(a_request(Side.BUY, 10**11, max_legs), offers)
         assert len(legs) == max_legs
         assert sum(leg.base_amount for leg in legs) == 10**11
         by_venue = {offer.venue: offer for offer in offers}
@@ -159,4 +159,4 @@ def test_a_leg_that_would_bring_nothing_is_no_split() -> None:
         FakeOffer("raydium", Side.BUY, Decimal(100), most=4_000_000),
         Refusing("meteora", Side.BUY, Decimal(100)),
     ]
-    assert best_split(wanted(max_legs=2), offers) == ()
+    assert best_split(a_request(max_legs=2), offers) == ()

@@ -17,7 +17,7 @@ from orderengine.domain.errors import (
     VenueUnavailable,
 )
 from orderengine.domain.instruments import Instrument, Instruments
-from orderengine.domain.routing import Offer, Wanted
+from orderengine.domain.routing import Offer, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.market.pools import EPOCH_S
 from orderengine.venues.board import ConcurrentQuoteBoard
@@ -119,7 +119,7 @@ def test_each_venue_is_the_better_one_at_times(instruments: Instruments, side: S
             offers = [venue.offer(instrument, side) for venue in venues]
             amounts = [offer.quote(amount, 100).quote_amount for offer in offers]
             assert 200 <= (max(amounts) - min(amounts)) * 10_000 / min(amounts) <= 500
-            winner = choose_route(Wanted(instrument, side, amount, 100), offers, {}).venue
+            winner = choose_route(RouteRequest(instrument, side, amount, 100), offers, {}).venue
             winners.setdefault(instrument.symbol, set()).add(winner)
     assert all(names == {"raydium", "meteora"} for names in winners.values())
 

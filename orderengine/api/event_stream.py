@@ -17,7 +17,7 @@ from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.orders import known_order_id
 from orderengine.api.schemas import MAX_SEQ, EventListSchema
 from orderengine.api.updates import EXTENSION, WAKE_S, Updates
-from orderengine.api.wanted import Wanted, one_order
+from orderengine.api.wanted import OrderStreamRequest, one_order
 from orderengine.domain.errors import Violation
 from orderengine.stream.messages import event_text
 
@@ -66,12 +66,14 @@ def stream_events(order_id: str) -> Response:
     query = read_query(EventListSchema(), request)
     after = _last_event_id(query["after"])
     updates = cast("Updates", current_app.extensions[EXTENSION])
-    wanted = one_order(current_ports().orders, known, after)
-    if wanted.is_over:
+    stream_request = one_order(current_ports().orders, known, after)
+    if stream_request.is_over:
         return Response(status=204)
-    updates.take_slot(wanted.caller.client_id)
-    answer = Response(_frames(updates, wanted), content_type=f"{EVENT_STREAM}; charset=utf-8")
-    answer.call_on_close(lambda: updates.give_back(wanted.caller.client_id))
+    updates.take_slot(stream_request.caller.client_id)
+    answer = Response(
+        _frames(updates, stream_request), content_type=f"{EVENT_STREAM}; charset=utf-8"
+    )
+    answer.call_on_close(lambda: updates.give_back(stream_request.caller.client_id))
     answer.headers["X-Accel-Buffering"] = "no"  # or a proxy would hold events back
     return answer
 
@@ -85,11 +87,11 @@ def _last_event_id(after: int) -> int:
     return max(after, int(given))
 
 
-def _frames(updates: Updates, wanted: Wanted) -> Iterator[str]:
+def _frames(updates: Updates, stream_request: OrderStreamRequest) -> Iterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     said_at = time.monotonic()
-    with updates.follow(wanted) as follower:
-        while not follower.ended and updates.reason_to_part(wanted.caller) is None:
+    with updates.follow(stream_request) as follower:
+        while not follower.ended and updates.reason_to_part(stream_request.caller) is None:
             event = follower.next(WAKE_S)
             if event is not None:
                 yield f"id: {event.seq}\ndata: {event_text(event)}\n\n"

@@ -19,7 +19,7 @@ from wsproto.utilities import ProtocolError
 from orderengine.api.access import current_caller
 from orderengine.api.errors import RETRY_AFTER_S, ErrorCode, Refused
 from orderengine.api.handshake import handshake_refusal, origin_refusal, prepare_handshake
-from orderengine.api.wanted import Wanted, WantedAll, read_wanted
+from orderengine.api.wanted import ClientStreamRequest, OrderStreamRequest, read_stream_request
 from orderengine.domain.access import Caller
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.access import Gate
@@ -116,7 +116,7 @@ class Updates:
         client_id = current_caller().client_id
         self.take_slot(client_id)
         g.socket_slot = client_id
-        g.wanted = read_wanted(self._orders, self._hub)
+        g.stream_request = read_stream_request(self._orders, self._hub)
         prepare_handshake(request.environ)
         return None
 
@@ -137,12 +137,14 @@ class Updates:
     def serve(self, ws: Any) -> None:
         """Send the updates to one client, then close; `ws` is simple-websocket's server."""
         with _parting(ws):
-            ws.close(self._send_counted(ws, g.wanted))
+            ws.close(self._send_counted(ws, g.stream_request))
 
-    def _send_counted(self, ws: Any, wanted: Wanted | WantedAll) -> CloseReason:
+    def _send_counted(
+        self, ws: Any, stream_request: OrderStreamRequest | ClientStreamRequest
+    ) -> CloseReason:
         end = SocketEnd.GONE
         try:
-            end = self._send(ws, wanted)
+            end = self._send(ws, stream_request)
         finally:
             if ws.sock.slow:  # noticed by this thread or by the one that reads
                 end = SocketEnd.SLOW
@@ -171,15 +173,17 @@ class Updates:
         )
         raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
 
-    def follow(self, wanted: Wanted) -> Follower:
+    def follow(self, stream_request: OrderStreamRequest) -> Follower:
         """Follow the order of a checked request; the caller closes the follower."""
-        return self._hub.follow(wanted.order_id, wanted.after)
+        return self._hub.follow(stream_request.order_id, stream_request.after)
 
-    def _follow(self, wanted: Wanted | WantedAll) -> Follower | ClientFollower:
-        if isinstance(wanted, Wanted):
-            return self.follow(wanted)
-        client_id = wanted.caller.client_id
-        return self._hub.follow_client(client_id, wanted.first, wanted.cursor)
+    def _follow(
+        self, stream_request: OrderStreamRequest | ClientStreamRequest
+    ) -> Follower | ClientFollower:
+        if isinstance(stream_request, OrderStreamRequest):
+            return self.follow(stream_request)
+        client_id = stream_request.caller.client_id
+        return self._hub.follow_client(client_id, stream_request.first, stream_request.cursor)
 
     def reason_to_part(self, caller: Caller) -> SocketEnd | None:
         """Why this process must stop sending to this caller, or None."""
@@ -187,13 +191,13 @@ class Updates:
             return SocketEnd.RESTART
         return SocketEnd.REVOKED if self._gate.is_closed_to(caller) else None
 
-    def _send(self, ws: Any, wanted: Wanted | WantedAll) -> SocketEnd:
+    def _send(self, ws: Any, stream_request: OrderStreamRequest | ClientStreamRequest) -> SocketEnd:
         """Send until there is a reason to close."""
-        if isinstance(wanted, Wanted) and wanted.is_over:
+        if isinstance(stream_request, OrderStreamRequest) and stream_request.is_over:
             return SocketEnd.ENDED
-        with self._follow(wanted) as follower:
+        with self._follow(stream_request) as follower:
             while not follower.ended:
-                reason = self.reason_to_part(wanted.caller)
+                reason = self.reason_to_part(stream_request.caller)
                 if reason is not None:
                     return reason
                 if ws.sock.flooded:

@@ -18,7 +18,7 @@ from orderengine.stream.replay import Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OrderStreamRequest:
     """One order; `is_over` when there is nothing left to send."""
 
     caller: Caller
@@ -28,7 +28,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedAll:
+class ClientStreamRequest:
     """All orders of the caller: those that `first` found, and those accepted after it."""
 
     caller: Caller
@@ -36,7 +36,7 @@ class WantedAll:
     cursor: Cursor | None
 
 
-def read_wanted(orders: Orders, hub: Hub) -> Wanted | WantedAll:
+def read_stream_request(orders: Orders, hub: Hub) -> OrderStreamRequest | ClientStreamRequest:
     """The subject that this handshake's query names; raises Refused and StorageUnavailable."""
     query = read_query(UpdatesQuerySchema(), request)
     order_id, after, cursor = query.get("order_id"), query.get("after"), query.get("cursor")
@@ -51,7 +51,7 @@ def read_wanted(orders: Orders, hub: Hub) -> Wanted | WantedAll:
     return one_order(orders, order_id, after or 0)
 
 
-def one_order(orders: Orders, order_id: UUID, after: int) -> Wanted:
+def one_order(orders: Orders, order_id: UUID, after: int) -> OrderStreamRequest:
     """One order of the caller; raises Refused if it can not be followed."""
     caller = current_caller()
     order = orders.get(order_id)
@@ -63,10 +63,10 @@ def one_order(orders: Orders, order_id: UUID, after: int) -> Wanted:
     is_over = order.status.is_terminal and after >= order.version
     if order.status.is_terminal and not is_over and not orders.events(order_id, after):
         raise events_pruned()
-    return Wanted(caller, order_id, after, is_over)
+    return OrderStreamRequest(caller, order_id, after, is_over)
 
 
-def all_orders(hub: Hub, cursor: Cursor | None) -> WantedAll:
+def all_orders(hub: Hub, cursor: Cursor | None) -> ClientStreamRequest:
     """All orders of the caller; raises Refused for a cursor that can not be resumed."""
     caller = current_caller()
     first = hub.look(caller.client_id, cursor)
@@ -78,4 +78,4 @@ def all_orders(hub: Hub, cursor: Cursor | None) -> WantedAll:
             "leave it out, and look at /api/orders for those that have ended"
         )
         raise refusal([Violation("cursor", "range", message)])
-    return WantedAll(caller, first, cursor)
+    return ClientStreamRequest(caller, first, cursor)

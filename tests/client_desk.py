@@ -101,7 +101,7 @@ class Play:
         elif self.walks:
             walk = self.walks[which % len(self.walks)]
             if act == "publish":
-                self.follower.offer(walk.events[which % len(walk.events)])
+                self.follower.deliver(walk.events[which % len(walk.events)])
             elif not walk.order.status.is_terminal:
                 move = FAIL if which < 3 else (RECOVER, CONFIRMED[0])[walk.order.version == 1]
                 self._commit(walk, move, late_s=which if act == "commit late" else 0)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.standing import Look
-from orderengine.stream.follower import Offer
+from orderengine.stream.follower import Delivery
 from orderengine.stream.known import Known
 from orderengine.stream.replay import Cursor, Replay, Sent, safe_time
 
@@ -115,19 +115,19 @@ class ClientFollower:
         with self._changed:
             return self._is_hinted
 
-    def offer(self, event: OrderEvent) -> bool:
+    def deliver(self, event: OrderEvent) -> bool:
         """Take a live event without blocking; True if missing events must be read."""
         with self._changed:
             if event.order_id not in self._known and not self._meet(event):
                 return self._is_hinted and self._has_room()
-            if self._take(event) is not Offer.KEPT:
+            if self._take(event) is not Delivery.KEPT:
                 self._behind[event.order_id] = None
             return self._asks_for_more()
 
     def offer_stored(self, event: OrderEvent) -> None:
         """Take an event that was read from the store."""
         with self._changed:
-            if self._take(event) is Offer.OVERFLOW:
+            if self._take(event) is Delivery.OVERFLOW:
                 self._behind[event.order_id] = None
                 self._behind.move_to_end(event.order_id, last=False)
 
@@ -185,15 +185,15 @@ class ClientFollower:
         self._known[event.order_id] = Known()
         return True
 
-    def _take(self, event: OrderEvent) -> Offer:
+    def _take(self, event: OrderEvent) -> Delivery:
         """Queue an event if it is the next of its order."""
         known = self._known[event.order_id]
         if event.seq <= known.seen:
-            return Offer.KEPT
+            return Delivery.KEPT
         if len(self._queue) >= self._bounds.events:
-            return Offer.OVERFLOW
+            return Delivery.OVERFLOW
         if event.seq > known.seen + 1:
-            return Offer.GAP
+            return Delivery.GAP
         known.seen = event.seq
         known.ended_at = event.occurred_at if event.status.is_terminal else None
         self._has_news = True
@@ -204,7 +204,7 @@ class ClientFollower:
             if event.status.is_terminal or (awaited is not None and event.seq >= awaited):
                 del self._cursor_waits[event.order_id]
                 self._tell_cursor()
-        return Offer.KEPT
+        return Delivery.KEPT
 
     def _has_room(self) -> bool:
         return 2 * len(self._queue) <= self._bounds.events

@@ -55,11 +55,11 @@ class ClientStreams:
             if not local:
                 del self._followers[follower.client_id]
 
-    def offer(self, client_id: str, event: OrderEvent) -> bool:
+    def deliver(self, client_id: str, event: OrderEvent) -> bool:
         """Hand out a live event; True if missing events must be read from the store."""
         with self._lock:
             local = list(self._followers.get(client_id, ()))
-        asks = [follower.offer(event) for follower in local]
+        asks = [follower.deliver(event) for follower in local]
         return any(asks)
 
     def read(self, *, everything: bool) -> bool:

@@ -11,8 +11,8 @@ from uuid import UUID
 from orderengine.domain.events import OrderEvent
 
 
-class Offer(Enum):
-    """The result of offering an event."""
+class Delivery(Enum):
+    """The result of delivering an event."""
 
     KEPT = auto()
     GAP = auto()
@@ -24,7 +24,7 @@ class Offer(Enum):
 class Follower:
     """Sorts the events of one order, whatever their sources and repetitions.
 
-    Live and stored events are offered in any order, repeated and with gaps; `next` returns them by
+    Live and stored events are delivered in any order, repeated and with gaps; `next` returns them by
     `seq`, without a gap, up to the terminal one. At most `limit` events wait, the earliest ones; a
     slower reader gets the rest from PostgreSQL.
     """
@@ -96,18 +96,18 @@ class Follower:
         with self._changed:
             return len(self._waiting) < self._limit or self._last + 1 not in self._waiting
 
-    def offer(self, event: OrderEvent) -> Offer:
+    def deliver(self, event: OrderEvent) -> Delivery:
         """Take an event from any thread, never blocking."""
         with self._changed:
             if event.seq <= self._last:
-                return Offer.KEPT
+                return Delivery.KEPT
             self._waiting[event.seq] = event
             self._changed.notify()
             if len(self._waiting) > self._limit:
                 del self._waiting[max(self._waiting)]
                 self._overflowed = True
-                return Offer.OVERFLOW
-            return Offer.KEPT if event.seq <= self._seen() else Offer.GAP
+                return Delivery.OVERFLOW
+            return Delivery.KEPT if event.seq <= self._seen() else Delivery.GAP
 
     def _seen(self) -> int:
         seen = self._last

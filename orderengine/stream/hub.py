@@ -16,7 +16,7 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.standing import ClientOrders, Look
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
-from orderengine.stream.follower import Follower, Offer
+from orderengine.stream.follower import Delivery, Follower
 from orderengine.stream.replay import Cursor
 from orderengine.stream.subscription import Subscription
 
@@ -203,7 +203,7 @@ class Hub:
     def _on_event(self, event: OrderEvent, client_id: str | None) -> None:
         self.heard += 1
         self._deliver([event])
-        if client_id is not None and self._clients.offer(client_id, event):
+        if client_id is not None and self._clients.deliver(client_id, event):
             self._count_reread()
             self._ask_for_clients()
 
@@ -212,7 +212,7 @@ class Hub:
             with self._changed:
                 local = list(self._followers.get(event.order_id, ()))
             for follower in local:
-                if follower.offer(event) is Offer.GAP and not stored:
+                if follower.deliver(event) is Delivery.GAP and not stored:
                     self._ask_again(event.order_id)
 
     def _read_on(self) -> None:

@@ -37,7 +37,7 @@ def test_an_order_accepted_later_is_told_live_and_at_no_cost(desk: Desk) -> None
     drain(follower)
     reads = desk.orders.reads
     walk = desk.walk()
-    asks = [follower.offer(moved.event) for moved in (walk.first, *walk.confirm())]
+    asks = [follower.deliver(moved.event) for moved in (walk.first, *walk.confirm())]
     assert not any(asks)
     assert seqs(drain(follower), walk) == [1, 2, 3, 4, 5]
     assert desk.orders.reads == reads
@@ -48,8 +48,8 @@ def test_an_event_that_overtakes_makes_the_follower_ask_once(desk: Desk) -> None
     desk.poll()
     walk = desk.walk()
     first, *later = [walk.first, *walk.confirm()]
-    assert [follower.offer(moved.event) for moved in later] == [True, False, False, False]
-    follower.offer(first.event)
+    assert [follower.deliver(moved.event) for moved in later] == [True, False, False, False]
+    follower.deliver(first.event)
     desk.streams.read(everything=False)
     assert seqs(drain(follower), walk) == [1, 2, 3, 4, 5]
 
@@ -90,12 +90,12 @@ def test_late_and_repeated_messages_of_an_order_that_was_forgotten_tell_nothing(
     walk = desk.walk()
     moves = [walk.first, *walk.confirm()]
     for moved in moves:
-        follower.offer(moved.event)
+        follower.deliver(moved.event)
     for _ in range(20):
         desk.poll()
     drain(follower)
     for moved in moves:
-        follower.offer(moved.event)
+        follower.deliver(moved.event)
     desk.poll()
     assert seqs(drain(follower), walk) == []
 
@@ -121,7 +121,7 @@ def test_a_reader_slower_than_its_queue_gets_everything_later(desk: Desk) -> Non
     for walk in walks:
         walk.steps(CONFIRMED[0], *[RECOVER] * 12, FAIL)
         for event in walk.events:
-            follower.offer(event)
+            follower.deliver(event)
     told: list[Told] = []
     for _ in range(300):
         desk.poll()
@@ -137,10 +137,10 @@ def test_more_orders_than_can_be_followed_are_given_up(desk: Desk) -> None:
     desk.poll()
     for _ in range(6):
         assert not follower.overrun
-        follower.offer(desk.walk().first.event)
+        follower.deliver(desk.walk().first.event)
     assert follower.overrun
     for _ in range(100):
-        assert not follower.offer(desk.walk().first.event)
+        assert not follower.deliver(desk.walk().first.event)
 
 
 def test_two_followers_of_a_client_both_get_everything(desk: Desk) -> None:

@@ -82,5 +82,5 @@ def _execute(engine: Engine) -> None:
     accepted = accept_order(engine.orders, engine.publisher, engine.dispatcher, order).order
     routed = stages.route_order(engine, accepted.order_id, accepted.version, RoutingCause.ORDER)
     submitted = stages.submit_order(engine, stages.build_order(engine, routed))
-    while stages.confirm_order(engine, submitted) is not stages.Look.CONFIRMED:
+    while stages.confirm_order(engine, submitted) is not stages.PollResult.CONFIRMED:
         pass

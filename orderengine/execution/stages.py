@@ -183,7 +183,7 @@ def _swap(engine: Engine, order: Order) -> Swap:
     )
 
 
-class Look(Enum):
+class PollResult(Enum):
     """The result of one poll of the network."""
 
     CONFIRMED = auto()
@@ -191,7 +191,7 @@ class Look(Enum):
     SENT_AGAIN = auto()
 
 
-def confirm_order(engine: Engine, submitted: Submitted) -> Look:
+def confirm_order(engine: Engine, submitted: Submitted) -> PollResult:
     """Poll the network once, and send again if it does not know the signature.
 
     Any result but CONFIRMED needs another poll. A transaction that landed with an error, or that
@@ -201,12 +201,12 @@ def confirm_order(engine: Engine, submitted: Submitted) -> Look:
     if isinstance(outcome, Unknown):
         outcome = _send_again_or_prove_expiry(engine, submitted)
     if outcome is None:
-        return Look.SENT_AGAIN
+        return PollResult.SENT_AGAIN
     if isinstance(outcome, InFlight):
-        return Look.IN_FLIGHT
+        return PollResult.IN_FLIGHT
     if isinstance(outcome, Execution):
         _confirm(engine, submitted, outcome)
-        return Look.CONFIRMED
+        return PollResult.CONFIRMED
     raise _end_attempt(engine, submitted, _failure(engine, submitted, outcome))
 
 

@@ -22,7 +22,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.execution import stages
 from orderengine.execution.engine import ChainEnds, Engine, logging_as
 from orderengine.execution.handover import Built, Routed, Submitted
-from orderengine.execution.stages import Look
+from orderengine.execution.stages import PollResult
 from orderengine.worker.arguments import read_handover
 
 POLL_S = 0.3
@@ -105,8 +105,8 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
         """`once`: recovery asks for a single poll of an order that has waited long enough."""
         typical_s = engine().network.typical_confirmation_s
         with _ending_chain(task, "confirm", **_known(submitted)):
-            look = _look(engine(), submitted)
-        if look is Look.CONFIRMED or (once and look is Look.IN_FLIGHT):
+            result = _poll(engine(), submitted)
+        if result is PollResult.CONFIRMED or (once and result is PollResult.IN_FLIGHT):
             return
         waits = task.request.retries + (not once and typical_s > POLL_S)
         delay_s = poll_delay_s(waits, typical_s)
@@ -128,12 +128,12 @@ def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
             step["options"] |= {"countdown": delay_s, "expires": delay_s + LATE_AFTER_S}
 
 
-def _look(engine: Engine, submitted: Document) -> Look:
+def _poll(engine: Engine, submitted: Document) -> PollResult:
     try:
         return stages.confirm_order(engine, read_handover(Submitted.from_document, submitted))
     except NetworkUnavailable as error:
         log.info("network_unavailable", error=str(error))
-        return Look.IN_FLIGHT
+        return PollResult.IN_FLIGHT
 
 
 def poll_delay_s(waits_made: int, typical_confirmation_s: float) -> float | None:

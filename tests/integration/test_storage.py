@@ -17,7 +17,13 @@ from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
 from orderengine.domain.side import Side
 from orderengine.execution.intake import accept_order
-from orderengine.execution.stages import Look, build_order, confirm_order, route_order, submit_order
+from orderengine.execution.stages import (
+    PollResult,
+    build_order,
+    confirm_order,
+    route_order,
+    submit_order,
+)
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import database_fault
@@ -205,9 +211,9 @@ def test_the_straight_path_takes_five_statements(
         accepted = accept_order(orders, world.publisher, world.dispatcher, a_new_order()).order
         routed = route_order(engine, accepted.order_id, 1, RoutingCause.ORDER)
         submitted = submit_order(engine, build_order(engine, routed))
-        assert confirm_order(engine, submitted) is Look.IN_FLIGHT
+        assert confirm_order(engine, submitted) is PollResult.IN_FLIGHT
         world.network.land(submitted.signature)
-        assert confirm_order(engine, submitted) is Look.CONFIRMED
+        assert confirm_order(engine, submitted) is PollResult.CONFIRMED
     assert len(statements) == 5
 
 

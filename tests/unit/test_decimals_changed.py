@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.stages import Look, confirm_order
+from orderengine.execution.stages import PollResult, confirm_order
 from tests.world import World
 
 
@@ -20,7 +20,7 @@ def test_an_order_routed_before_its_decimals_changed_ends_as_it_was_routed(
     assert transaction is not None
     assert b'"baseAmount":"10000000"' in transaction.payload
     world.network.land(submitted.signature)
-    assert confirm_order(world.engine, submitted) is Look.CONFIRMED
+    assert confirm_order(world.engine, submitted) is PollResult.CONFIRMED
     fill = world.order(order.order_id).fill
     assert fill is not None
     assert 200 < fill.executed_price < 260

@@ -13,7 +13,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.engine import AttemptEnded
 from orderengine.execution.handover import Built, Routed
 from orderengine.execution.stages import (
-    Look,
+    PollResult,
     Tries,
     build_order,
     confirm_order,
@@ -60,7 +60,7 @@ def test_the_stricter_of_tolerance_and_worst_price_is_signed(
     assert world.order(order.order_id).limit_amount == limit
     assert f'"limitAmount":"{limit}"'.encode() in payload(world, order)
     world.network.land(handed.signature)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
 
 
 def payload(world: World, order: Order) -> bytes:
@@ -164,7 +164,7 @@ def test_a_split_is_one_transaction_with_a_limit_for_the_total(world: World) -> 
     assert submitted.limit_amount == 2_328_000_000 * 101 // 100
     assert (handed.venue, handed.quoted_price) == ("raydium+meteora", Decimal("232.8"))
     world.network.land(handed.signature, quote_amount=2_330_000_000)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     fill = world.order(order.order_id).fill
     assert fill is not None
     assert (fill.base_amount, fill.executed_price) == (10_000_000, Decimal(233))

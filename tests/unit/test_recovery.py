@@ -12,7 +12,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.recovery import Recovery
-from orderengine.execution.stages import Look, confirm_order, route_order
+from orderengine.execution.stages import PollResult, confirm_order, route_order
 from tests.world import World
 
 
@@ -28,7 +28,7 @@ def test_recovery_brings_back_an_order_from_each_stage(world: World, stage: str)
     assert Recovery(world.engine).run_once() == 1
     handed = world.run_to_submitted(order.order_id)
     world.network.land(handed.signature)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     assert world.network.executions == {order.order_id: 1}
     assert world.order(order.order_id).attempt == 1
 

@@ -18,7 +18,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.engine import AttemptEnded, Superseded
 from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.stages import (
-    Look,
+    PollResult,
     Tries,
     build_order,
     confirm_order,
@@ -51,9 +51,9 @@ def now(world: World, submitted: Submitted) -> Order:
 
 def test_the_straight_path_confirms_the_best_quote(world: World) -> None:
     handed = submitted(world)
-    assert confirm_order(world.engine, handed) is Look.IN_FLIGHT
+    assert confirm_order(world.engine, handed) is PollResult.IN_FLIGHT
     world.network.land(handed.signature, quote_amount=2_301_000_000)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     order = now(world, handed)
     assert order.status is OrderStatus.CONFIRMED
     assert order.route is not None
@@ -87,7 +87,7 @@ def test_a_duplicate_of_any_message_does_nothing(world: World) -> None:
     with pytest.raises(Superseded):
         submit_order(world.engine, built)
     world.network.land(handed.signature)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     with pytest.raises(Superseded):
         confirm_order(world.engine, handed)
     assert world.network.executions == {order.order_id: 1}
@@ -103,7 +103,7 @@ def test_nothing_is_sent_before_the_signed_bytes_are_stored(world: World) -> Non
     stored = world.order(built.order_id)
     assert stored.status is OrderStatus.SUBMITTED
     handed = Submitted.of(stored)
-    assert confirm_order(world.engine, handed) is Look.SENT_AGAIN
+    assert confirm_order(world.engine, handed) is PollResult.SENT_AGAIN
     assert world.network.sends == [handed.signature]
 
 
@@ -206,10 +206,10 @@ def test_slippage_uses_up_attempts_until_the_order_fails(world: World) -> None:
 def test_a_lost_send_is_sent_again_with_the_same_bytes(world: World) -> None:
     world.network.lose_next_send()
     handed = submitted(world)
-    assert confirm_order(world.engine, handed) is Look.SENT_AGAIN
+    assert confirm_order(world.engine, handed) is PollResult.SENT_AGAIN
     assert world.network.sends == [handed.signature] * 2
     world.network.land(handed.signature)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     assert world.network.executions == {handed.order_id: 1}
 
 
@@ -217,7 +217,7 @@ def test_a_lost_answer_is_no_reason_to_sign_again(world: World) -> None:
     world.network.lose_next_answer()
     handed = submitted(world)
     world.network.land(handed.signature)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     assert world.network.executions == {handed.order_id: 1}
 
 
@@ -230,7 +230,7 @@ def test_a_submitted_order_waits_for_a_network_that_went_dark(world: World) -> N
     assert now(world, handed).status is OrderStatus.SUBMITTED
     world.network.come_back()
     world.network.land(handed.signature)
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
 
 
 def test_only_a_proof_of_expiry_leads_to_another_signature(world: World) -> None:
@@ -244,7 +244,7 @@ def test_only_a_proof_of_expiry_leads_to_another_signature(world: World) -> None
     second = world.run_to_submitted(handed.order_id)
     assert second.signature != handed.signature
     world.network.land(second.signature)
-    assert confirm_order(world.engine, second) is Look.CONFIRMED
+    assert confirm_order(world.engine, second) is PollResult.CONFIRMED
     assert world.network.executions == {handed.order_id: 1}
 
 
@@ -293,5 +293,5 @@ def test_an_executed_order_is_confirmed_although_its_instrument_was_removed(worl
     handed = submitted(world)
     world.network.land(handed.signature)
     world.forget_instruments()
-    assert confirm_order(world.engine, handed) is Look.CONFIRMED
+    assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     assert now(world, handed).status is OrderStatus.CONFIRMED

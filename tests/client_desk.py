@@ -29,8 +29,8 @@ class Desk:
 
     def follow(self, cursor: Cursor | None = None) -> ClientFollower:
         self.clock.advance(0.001)
-        first = self.streams.look("alice", cursor)
-        since = first.looked_at if cursor is None else cursor.at
+        first = self.streams.snapshot("alice", cursor)
+        since = first.taken_at if cursor is None else cursor.at
         follower = ClientFollower(
             "alice",
             first,

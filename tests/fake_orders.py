@@ -12,7 +12,7 @@ from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import Fail, Move, RecoveryDelays
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.lists import OrderFilter, Position
-from orderengine.execution.standing import Look, Standing
+from orderengine.execution.standing import ClientSnapshot, OrderState
 from orderengine.execution.unreadable import Unreadable
 from tests.moves import apply
 
@@ -148,12 +148,14 @@ class FakeOrders:
         with self._guarded():
             return [event for key, after in seen.items() for event in self.events(key, after)]
 
-    def look(self, ended_since: Mapping[str, datetime | None], limit: int) -> Mapping[str, Look]:
+    def snapshot(
+        self, ended_since: Mapping[str, datetime | None], limit: int
+    ) -> Mapping[str, ClientSnapshot]:
         with self._guarded():
             self.looks += 1
-            return {client: self._look(client, at, limit) for client, at in ended_since.items()}
+            return {client: self._snapshot(client, at, limit) for client, at in ended_since.items()}
 
-    def _look(self, client_id: str, since: datetime | None, limit: int) -> Look:
+    def _snapshot(self, client_id: str, since: datetime | None, limit: int) -> ClientSnapshot:
         owned = [order for order in self._orders.values() if order.client_id == client_id]
         is_open = [order for order in owned if not order.status.is_terminal]
         ended = [
@@ -162,15 +164,15 @@ class FakeOrders:
             if order.status.is_terminal and since is not None and order.updated_at >= since
         ]
         told = [*is_open[:limit], *ended[:limit]]
-        return Look(
+        return ClientSnapshot(
             self.clock.now(),
             self._transactions + 1,
-            {o.order_id: self._standing(o) for o in told},
+            {o.order_id: self._state(o) for o in told},
         )
 
-    def _standing(self, order: Order) -> Standing:
+    def _state(self, order: Order) -> OrderState:
         written_in = self._written_in[order.order_id]
-        return Standing(order.version, order.updated_at, order.status.is_terminal, written_in)
+        return OrderState(order.version, order.updated_at, order.status.is_terminal, written_in)
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         with self._guarded():

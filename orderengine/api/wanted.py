@@ -12,7 +12,7 @@ from orderengine.api.schemas import UpdatesQuerySchema
 from orderengine.domain.access import Caller
 from orderengine.domain.errors import Violation
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import Look
+from orderengine.execution.standing import ClientSnapshot
 from orderengine.stream.hub import Hub
 from orderengine.stream.replay import Cursor
 
@@ -32,7 +32,7 @@ class ClientStreamRequest:
     """All orders of the caller: those that `first` found, and those accepted after it."""
 
     caller: Caller
-    first: Look
+    first: ClientSnapshot
     cursor: Cursor | None
 
 
@@ -69,8 +69,8 @@ def one_order(orders: Orders, order_id: UUID, after: int) -> OrderStreamRequest:
 def all_orders(hub: Hub, cursor: Cursor | None) -> ClientStreamRequest:
     """All orders of the caller; raises Refused for a cursor that can not be resumed."""
     caller = current_caller()
-    first = hub.look(caller.client_id, cursor)
-    if cursor is not None and cursor.at > first.looked_at:
+    first = hub.snapshot(caller.client_id, cursor)
+    if cursor is not None and cursor.at > first.taken_at:
         raise refusal([Violation("cursor", "range", "must not be in the future")])
     if cursor is not None and len(first.orders) > hub.orders_limit:
         message = (

@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OrderState:
     """The latest step of an order: its `seq`, its time, and the number of its transaction."""
 
     seq: int
@@ -18,21 +18,23 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClientSnapshot:
     """The requested orders of a client, at one moment of the database's clock.
 
     Every transaction with a number below `horizon` had ended, and all its writes were visible.
     """
 
-    looked_at: datetime
+    taken_at: datetime
     horizon: int
-    orders: Mapping[UUID, Standing]
+    orders: Mapping[UUID, OrderState]
 
 
 class ClientOrders(Protocol):
     """Finds the orders of clients; raises StorageUnavailable when there is no answer."""
 
-    def look(self, ended_since: Mapping[str, datetime | None], limit: int) -> Mapping[str, Look]:
+    def snapshot(
+        self, ended_since: Mapping[str, datetime | None], limit: int
+    ) -> Mapping[str, ClientSnapshot]:
         """For each client all open orders, and those whose last step began since the given time.
 
         None asks for open ones only. Returns at most `limit` of either kind per client.

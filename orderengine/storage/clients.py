@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from orderengine.database import BY_INDEX, Statement
-from orderengine.execution.standing import Look, Standing
+from orderengine.execution.standing import ClientSnapshot, OrderState
 from orderengine.storage.reading import ask
 
 # Open and ended orders have an index each. ORDER BY follows it, so that the planner uses it even if
@@ -47,7 +47,9 @@ class SqlClientOrders:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def look(self, ended_since: Mapping[str, datetime | None], limit: int) -> Mapping[str, Look]:
+    def snapshot(
+        self, ended_since: Mapping[str, datetime | None], limit: int
+    ) -> Mapping[str, ClientSnapshot]:
         """For each client all open orders, and those whose last step began since the given time."""
         values: dict[str, Any] = {
             "clients": list(ended_since),
@@ -56,11 +58,11 @@ class SqlClientOrders:
         }
         rows = ask(self._engine, _LOOK, values)
         looked: dict[str, tuple[datetime, int]] = {}
-        found: dict[str, dict[UUID, Standing]] = defaultdict(dict)
+        found: dict[str, dict[UUID, OrderState]] = defaultdict(dict)
         for row in rows:
-            looked[row.client_id] = (row.looked_at.astimezone(UTC), row.horizon)
+            looked[row.client_id] = (row.taken_at.astimezone(UTC), row.horizon)
             if row.id is not None:
                 moved_at = row.updated_at.astimezone(UTC)
-                standing = Standing(row.version, moved_at, row.has_ended, row.written_in)
-                found[row.client_id][row.id] = standing
-        return {client: Look(*when, found[client]) for client, when in looked.items()}
+                state = OrderState(row.version, moved_at, row.has_ended, row.written_in)
+                found[row.client_id][row.id] = state
+        return {client: ClientSnapshot(*when, found[client]) for client, when in looked.items()}

@@ -11,7 +11,7 @@ from typing import Self
 from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.standing import Look
+from orderengine.execution.standing import ClientSnapshot
 from orderengine.stream.follower import Delivery
 from orderengine.stream.known import Known
 from orderengine.stream.replay import Cursor, Replay, Sent, safe_time
@@ -48,7 +48,7 @@ class ClientFollower:
     def __init__(
         self,
         client_id: str,
-        first: Look,
+        first: ClientSnapshot,
         since: datetime,
         bounds: Bounds,
         ask: Callable[[], None],
@@ -137,13 +137,13 @@ class ClientFollower:
             self._is_hinted = False
             return self._since
 
-    def learn(self, look: Look) -> None:
+    def learn(self, snapshot: ClientSnapshot) -> None:
         """Compare with the orders' latest steps, and mark missing events to be read."""
         with self._changed:
-            self._compare(look)
-            self._since = max(self._since, look.looked_at - CLOCK_SLACK)
+            self._compare(snapshot)
+            self._since = max(self._since, snapshot.taken_at - CLOCK_SLACK)
             self._forget_ended()
-            self._make_cursor(look)
+            self._make_cursor(snapshot)
 
     def due(self, most: int = BATCH) -> Mapping[UUID, int]:
         """Up to `most` orders to read, each with the `seq` that it has; empty without room."""
@@ -164,9 +164,9 @@ class ClientFollower:
         """
         with self._changed:
             for order_id in due:
-                standing = self._known[order_id].standing
-                if order_id not in found and standing is not None and standing.has_ended:
-                    self._known[order_id] = Known.in_full(standing)
+                state = self._known[order_id].state
+                if order_id not in found and state is not None and state.has_ended:
+                    self._known[order_id] = Known.in_full(state)
                     self._cursor_waits.pop(order_id, None)
             self._tell_cursor()
             self._tell_replayed()
@@ -216,33 +216,35 @@ class ClientFollower:
         self._has_asked = True
         return True
 
-    def _leave_out(self, first: Look, sent: Sent | None) -> None:
+    def _leave_out(self, first: ClientSnapshot, sent: Sent | None) -> None:
         """Mark the orders that were already sent as known."""
-        for order_id, standing in first.orders.items():
-            if sent and sent.includes(standing):
-                self._known[order_id] = Known.in_full(standing)
+        for order_id, state in first.orders.items():
+            if sent and sent.includes(state):
+                self._known[order_id] = Known.in_full(state)
 
-    def _compare(self, look: Look) -> None:
+    def _compare(self, snapshot: ClientSnapshot) -> None:
         lacking: list[tuple[datetime, UUID]] = []
-        for order_id, standing in look.orders.items():
+        for order_id, state in snapshot.orders.items():
             known = self._known.get(order_id)
             if known is None:
-                if standing.has_ended and standing.moved_at < self._since:
+                if state.has_ended and state.moved_at < self._since:
                     continue  # found only because another stream of this client asked for it
                 known = self._known[order_id] = Known()
-            known.standing = standing
-            if known.seen < standing.seq:
-                lacking.append((standing.moved_at, order_id))
+            known.state = state
+            if known.seen < state.seq:
+                lacking.append((state.moved_at, order_id))
         self._behind.update((order_id, None) for _, order_id in sorted(lacking))
-        for order_id in self._open_but_not_in(look):
+        for order_id in self._open_but_not_in(snapshot):
             self._behind[order_id] = None  # it has ended, by a step that began long before
 
-    def _open_but_not_in(self, look: Look) -> list[UUID]:
+    def _open_but_not_in(self, snapshot: ClientSnapshot) -> list[UUID]:
         """Open orders of an earlier look; one known only from live events may be newer."""
         return [
             order_id
             for order_id, known in self._known.items()
-            if known.standing is not None and known.ended_at is None and order_id not in look.orders
+            if known.state is not None
+            and known.ended_at is None
+            and order_id not in snapshot.orders
         ]
 
     def _forget_ended(self) -> None:
@@ -252,15 +254,15 @@ class ClientFollower:
                 del self._known[order_id]
                 self._behind.pop(order_id, None)
 
-    def _make_cursor(self, look: Look) -> None:
+    def _make_cursor(self, snapshot: ClientSnapshot) -> None:
         """Prepare the cursor to send once everything that the look has found is queued."""
         if self._cursor is not None:
             return
-        self._cursor = safe_time(look)
-        self._cursor_waits = dict.fromkeys(self._open_but_not_in(look))
-        for order_id, standing in look.orders.items():
-            if not self._has_queued(order_id, standing.seq):
-                self._cursor_waits[order_id] = standing.seq
+        self._cursor = safe_time(snapshot)
+        self._cursor_waits = dict.fromkeys(self._open_but_not_in(snapshot))
+        for order_id, state in snapshot.orders.items():
+            if not self._has_queued(order_id, state.seq):
+                self._cursor_waits[order_id] = state.seq
         self._tell_cursor()
 
     def _has_queued(self, order_id: UUID, seq: int) -> bool:

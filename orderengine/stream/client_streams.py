@@ -8,7 +8,7 @@ from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, Look
+from orderengine.execution.standing import ClientOrders, ClientSnapshot
 from orderengine.execution.unreadable import UnreadableEvent
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.replay import Cursor
@@ -34,13 +34,13 @@ class ClientStreams:
         with self._lock:
             return sum(map(len, self._followers.values()))
 
-    def look(self, client_id: str, cursor: Cursor | None) -> Look:
+    def snapshot(self, client_id: str, cursor: Cursor | None) -> ClientSnapshot:
         """The orders with which a follower of a client starts from this cursor.
 
         Finds one more than the bounds allow, if there are too many. Raises StorageUnavailable.
         """
         since = None if cursor is None else cursor.at - CLOCK_SLACK
-        return self._clients.look({client_id: since}, self.bounds.orders + 1)[client_id]
+        return self._clients.snapshot({client_id: since}, self.bounds.orders + 1)[client_id]
 
     def add(self, follower: ClientFollower) -> None:
         """Start to serve a follower."""
@@ -69,7 +69,7 @@ class ClientStreams:
         """
         with self._lock:
             followers = [each for local in self._followers.values() for each in local]
-        self._look([each for each in followers if everything or each.wants_a_look])
+        self._take_snapshots([each for each in followers if everything or each.wants_a_look])
         due = {follower: follower.due() for follower in followers}
         found = self._find(list(due.values()))
         for follower, orders in due.items():
@@ -80,7 +80,7 @@ class ClientStreams:
         more = [follower.settle(orders, found) for follower, orders in due.items()]
         return any(more) or any(follower.wants_a_look for follower in followers)
 
-    def _look(self, followers: Sequence[ClientFollower]) -> None:
+    def _take_snapshots(self, followers: Sequence[ClientFollower]) -> None:
         since: dict[str, datetime | None] = {}
         for follower in followers:
             wanted = follower.about_to_look()
@@ -88,9 +88,9 @@ class ClientStreams:
             since[follower.client_id] = wanted if before is None else min(before, wanted)
         if not since:
             return
-        looks = self._clients.look(since, self.bounds.orders + 1)
+        snapshots = self._clients.snapshot(since, self.bounds.orders + 1)
         for follower in followers:
-            follower.learn(looks[follower.client_id])
+            follower.learn(snapshots[follower.client_id])
 
     def _find(self, due: Sequence[Mapping[UUID, int]]) -> Mapping[UUID, list[_Stored]]:
         seen: dict[UUID, int] = {}

@@ -13,7 +13,7 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.meter import Counter, Meter, Tally
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, Look
+from orderengine.execution.standing import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
 from orderengine.stream.follower import Delivery, Follower
@@ -99,19 +99,19 @@ class Hub:
         """How many orders of a client can be followed at once."""
         return self._clients.bounds.orders
 
-    def look(self, client_id: str, cursor: Cursor | None) -> Look:
+    def snapshot(self, client_id: str, cursor: Cursor | None) -> ClientSnapshot:
         """The orders with which a client's stream starts here; raises StorageUnavailable."""
-        return self._clients.look(client_id, cursor)
+        return self._clients.snapshot(client_id, cursor)
 
     def follow_client(
-        self, client_id: str, first: Look, cursor: Cursor | None = None
+        self, client_id: str, first: ClientSnapshot, cursor: Cursor | None = None
     ) -> ClientFollower:
         """Follow all orders of a client that `first` has found, and those accepted later.
 
         Close the follower when done. Raises RuntimeError when the hub is closed.
         """
         streams = self._clients
-        since = first.looked_at if cursor is None else cursor.at - CLOCK_SLACK
+        since = first.taken_at if cursor is None else cursor.at - CLOCK_SLACK
         follower = ClientFollower(
             client_id,
             first,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from orderengine.execution.standing import Standing
+from orderengine.execution.standing import OrderState
 
 
 @dataclass(slots=True)
@@ -12,10 +12,10 @@ class Known:
     """An order of the client; `seen` is the `seq` of its last queued event."""
 
     seen: int = 0
-    standing: Standing | None = None
+    state: OrderState | None = None
     ended_at: datetime | None = None
 
     @classmethod
-    def in_full(cls, standing: Standing) -> Self:
+    def in_full(cls, state: OrderState) -> Self:
         """An order whose events up to here were all sent, or are not stored any more."""
-        return cls(standing.seq, standing, standing.moved_at if standing.has_ended else None)
+        return cls(state.seq, state, state.moved_at if state.has_ended else None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from orderengine.execution.standing import Look, Standing
+from orderengine.execution.standing import ClientSnapshot, OrderState
 
 LONGEST_COMMIT = timedelta(minutes=10)
 """The longest time that PostgreSQL may take from the beginning of a step to its commit."""
@@ -23,9 +23,9 @@ class Sent:
     before: datetime
     horizon: int
 
-    def includes(self, standing: Standing) -> bool:
+    def includes(self, state: OrderState) -> bool:
         """True if the order was sent and has not moved since."""
-        return standing.moved_at < self.before and standing.written_in < self.horizon
+        return state.moved_at < self.before and state.written_in < self.horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,20 @@ class Cursor:
         return self.at if self.sent is None else self.sent.before
 
 
-def safe_time(look: Look) -> datetime:
+def safe_time(snapshot: ClientSnapshot) -> datetime:
     """The latest time to resume from after all ended orders of the look were sent.
 
     A step that was not committed yet belongs either to an order that was open then, and began after
     that order's last step; or to a later order, which ends after the look.
     """
-    moved = [each.moved_at for each in look.orders.values() if not each.has_ended]
-    return max(min([look.looked_at, *moved]), look.looked_at - LONGEST_COMMIT)
+    moved = [each.moved_at for each in snapshot.orders.values() if not each.has_ended]
+    return max(min([snapshot.taken_at, *moved]), snapshot.taken_at - LONGEST_COMMIT)
 
 
 class Replay:
     """The orders with which a stream begins, sorted by their last steps."""
 
-    def __init__(self, first: Look) -> None:
+    def __init__(self, first: ClientSnapshot) -> None:
         self._first = first
         self._safe = safe_time(first)
         self._left = deque(
@@ -72,7 +72,7 @@ class Replay:
             return None
         while self._left and is_sent(*self._left[0][1:]):
             self._left.popleft()
-        before = self._left[0][0] if self._left else self._first.looked_at
+        before = self._left[0][0] if self._left else self._first.taken_at
         if before <= self._safe:
             return Cursor(before, is_replay=True)
         return Cursor(self._safe, Sent(before, self._first.horizon), is_replay=True)

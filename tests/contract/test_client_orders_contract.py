@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, Look
+from orderengine.execution.standing import ClientOrders, ClientSnapshot
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.orders import SqlOrders
 from tests.fakes import FakeClock, FakeOrders
@@ -42,31 +42,31 @@ def store(request: pytest.FixtureRequest) -> Store:
     return Store(SqlOrders(database), SqlClientOrders(database), now, lambda: None)
 
 
-def standings(look: Look) -> dict[UUID, tuple[int, datetime, bool]]:
-    return {key: (each.seq, each.moved_at, each.has_ended) for key, each in look.orders.items()}
+def states(snapshot: ClientSnapshot) -> dict[UUID, tuple[int, datetime, bool]]:
+    return {key: (each.seq, each.moved_at, each.has_ended) for key, each in snapshot.orders.items()}
 
 
 def test_open_orders_are_told_with_their_latest_step(store: Store) -> None:
     walk = Walk(store.orders, "alice")
     (moved,) = walk.steps(CONFIRMED[0])
-    look = store.clients.look({"alice": None}, 10)["alice"]
-    assert standings(look) == {walk.order_id: (2, moved.event.occurred_at, False)}
-    assert look.looked_at >= moved.event.occurred_at
-    assert look.looked_at.tzinfo is UTC
+    snapshot = store.clients.snapshot({"alice": None}, 10)["alice"]
+    assert states(snapshot) == {walk.order_id: (2, moved.event.occurred_at, False)}
+    assert snapshot.taken_at >= moved.event.occurred_at
+    assert snapshot.taken_at.tzinfo is UTC
 
 
 def test_orders_that_have_ended_are_told_from_the_moment_of_their_last_step(store: Store) -> None:
     walk = Walk(store.orders, "alice")
     (moved,) = walk.steps(FAIL)
     ended_at = moved.event.occurred_at
-    standing = (2, ended_at, True)
+    state = (2, ended_at, True)
     for since, expected in (
-        (ended_at - timedelta(seconds=9), {walk.order_id: standing}),
-        (ended_at, {walk.order_id: standing}),
+        (ended_at - timedelta(seconds=9), {walk.order_id: state}),
+        (ended_at, {walk.order_id: state}),
         (ended_at + timedelta(microseconds=1), {}),
         (None, {}),
     ):
-        assert standings(store.clients.look({"alice": since}, 10)["alice"]) == expected
+        assert states(store.clients.snapshot({"alice": since}, 10)["alice"]) == expected
 
 
 def test_each_client_is_told_its_own_and_since_its_own_moment(store: Store) -> None:
@@ -74,11 +74,11 @@ def test_each_client_is_told_its_own_and_since_its_own_moment(store: Store) -> N
     mine, others = Walk(store.orders, "alice"), Walk(store.orders, "bob")
     ended = Walk(store.orders, "bob")
     ended.steps(FAIL)
-    looks = store.clients.look({"alice": began, "bob": None, "nobody": began}, 10)
-    assert looks["alice"].orders.keys() == {mine.order_id}
-    assert looks["bob"].orders.keys() == {others.order_id}
-    assert looks["nobody"].orders == {}
-    assert looks["nobody"].looked_at >= began
+    snapshots = store.clients.snapshot({"alice": began, "bob": None, "nobody": began}, 10)
+    assert snapshots["alice"].orders.keys() == {mine.order_id}
+    assert snapshots["bob"].orders.keys() == {others.order_id}
+    assert snapshots["nobody"].orders == {}
+    assert snapshots["nobody"].taken_at >= began
 
 
 def test_so_many_of_either_kind_are_told_at_most(store: Store) -> None:
@@ -86,23 +86,23 @@ def test_so_many_of_either_kind_are_told_at_most(store: Store) -> None:
     for _ in range(4):
         Walk(store.orders, "alice")
         Walk(store.orders, "alice").steps(FAIL)
-    orders = store.clients.look({"alice": began}, 3)["alice"].orders
+    orders = store.clients.snapshot({"alice": began}, 3)["alice"].orders
     assert sorted(each.has_ended for each in orders.values()) == [False] * 3 + [True] * 3
 
 
 def test_a_step_that_comes_after_a_look_begins_after_it(store: Store) -> None:
     walk = Walk(store.orders, "alice")
-    looked_at = store.clients.look({"alice": None}, 1)["alice"].looked_at
+    taken_at = store.clients.snapshot({"alice": None}, 1)["alice"].taken_at
     store.pass_time()
     walk.steps(FAIL)
-    assert walk.events[-1].occurred_at > looked_at
+    assert walk.events[-1].occurred_at > taken_at
 
 
 def test_a_look_tells_what_was_written_before_and_after_another(store: Store) -> None:
     moving, resting = Walk(store.orders, "alice"), Walk(store.orders, "alice")
-    before = store.clients.look({"alice": None}, 10)["alice"]
+    before = store.clients.snapshot({"alice": None}, 10)["alice"]
     assert all(each.written_in < before.horizon for each in before.orders.values())
     moving.steps(CONFIRMED[0])
-    after = store.clients.look({"alice": None}, 10)["alice"].orders
+    after = store.clients.snapshot({"alice": None}, 10)["alice"].orders
     assert after[resting.order_id].written_in == before.orders[resting.order_id].written_in
     assert after[moving.order_id].written_in >= before.horizon

@@ -47,7 +47,7 @@ class Desk:
         return Walk(self.orders, client_id)
 
     def follow(self, client_id: str = "alice", cursor: Cursor | None = None) -> ClientFollower:
-        return self.hub.follow_client(client_id, self.hub.look(client_id, cursor), cursor)
+        return self.hub.follow_client(client_id, self.hub.snapshot(client_id, cursor), cursor)
 
     def caught_up(self, client_id: str = "alice") -> ClientFollower:
         """A follower that has returned its first cursor, after the reads of a new subscription."""

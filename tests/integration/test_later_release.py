@@ -190,7 +190,7 @@ def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
         return len(events) >= number
 
     try:
-        with hub.follow_client("local", hub.look("local", begin), begin) as follower:
+        with hub.follow_client("local", hub.snapshot("local", begin), begin) as follower:
             wait_until(lambda: has_told(4))
             # A separate look finds each of these; the follower may send a cursor after each.
             for number, walk in enumerate(rows.known, start=5):

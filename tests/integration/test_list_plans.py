@@ -95,7 +95,7 @@ def test_figures_and_exports_read_little(big: Engine) -> None:
         "position": lambda: orders.position("big", middle),
         "events after": lambda: orders.events_after({middle: 0}),
         "steps": SqlFigures(big, 60.0).steps,
-        "clients": lambda: SqlClientOrders(big).look(
+        "clients": lambda: SqlClientOrders(big).snapshot(
             {"big": datetime.now(UTC) - timedelta(days=2), "nobody": None}, PAGE
         ),
     }

@@ -60,7 +60,7 @@ class SqlClientOrders:
         looked: dict[str, tuple[datetime, int]] = {}
         found: dict[str, dict[UUID, OrderState]] = defaultdict(dict)
         for row in rows:
-            looked[row.client_id] = (row.taken_at.astimezone(UTC), row.horizon)
+            looked[row.client_id] = (row.looked_at.astimezone(UTC), row.horizon)
             if row.id is not None:
                 moved_at = row.updated_at.astimezone(UTC)
                 state = OrderState(row.version, moved_at, row.has_ended, row.written_in)

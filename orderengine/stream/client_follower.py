@@ -40,7 +40,7 @@ class ClientFollower:
     further events are read when there is room. `next` also returns cursors, from the beginning on:
     a stream that resumes at one misses nothing.
 
-    Any thread may call `offer` and `next`; all looks and reads are for one thread.
+    Any thread may call `offer` and `next`; all snapshots and reads are for one thread.
     """
 
     ended = False
@@ -110,7 +110,7 @@ class ClientFollower:
             return len(self._known) > self._bounds.orders
 
     @property
-    def wants_a_look(self) -> bool:
+    def needs_snapshot(self) -> bool:
         """True for a new follower, and after an event of an order that it does not know."""
         with self._changed:
             return self._is_hinted
@@ -131,8 +131,8 @@ class ClientFollower:
                 self._behind[event.order_id] = None
                 self._behind.move_to_end(event.order_id, last=False)
 
-    def about_to_look(self) -> datetime:
-        """The time from which ended orders matter; later hints need another look."""
+    def begin_snapshot(self) -> datetime:
+        """The time from which ended orders matter; later hints need another snapshot."""
         with self._changed:
             self._is_hinted = False
             return self._since
@@ -238,7 +238,7 @@ class ClientFollower:
             self._behind[order_id] = None  # it has ended, by a step that began long before
 
     def _open_but_not_in(self, snapshot: ClientSnapshot) -> list[UUID]:
-        """Open orders of an earlier look; one known only from live events may be newer."""
+        """Open orders of an earlier snapshot; one known only from live events may be newer."""
         return [
             order_id
             for order_id, known in self._known.items()
@@ -248,14 +248,14 @@ class ClientFollower:
         ]
 
     def _forget_ended(self) -> None:
-        """Drop orders that no later look will find."""
+        """Drop orders that no later snapshot will have."""
         for order_id, known in list(self._known.items()):
             if known.ended_at is not None and known.ended_at < self._since:
                 del self._known[order_id]
                 self._behind.pop(order_id, None)
 
     def _make_cursor(self, snapshot: ClientSnapshot) -> None:
-        """Prepare the cursor to send once everything that the look has found is queued."""
+        """Prepare the cursor to send once everything that the snapshot has is queued."""
         if self._cursor is not None:
             return
         self._cursor = safe_time(snapshot)

@@ -69,7 +69,7 @@ class ClientStreams:
         """
         with self._lock:
             followers = [each for local in self._followers.values() for each in local]
-        self._take_snapshots([each for each in followers if everything or each.wants_a_look])
+        self._take_snapshots([each for each in followers if everything or each.needs_snapshot])
         due = {follower: follower.due() for follower in followers}
         found = self._find(list(due.values()))
         for follower, orders in due.items():
@@ -78,12 +78,12 @@ class ClientStreams:
                     if isinstance(event, OrderEvent):
                         follower.offer_stored(event)
         more = [follower.settle(orders, found) for follower, orders in due.items()]
-        return any(more) or any(follower.wants_a_look for follower in followers)
+        return any(more) or any(follower.needs_snapshot for follower in followers)
 
     def _take_snapshots(self, followers: Sequence[ClientFollower]) -> None:
         since: dict[str, datetime | None] = {}
         for follower in followers:
-            wanted = follower.about_to_look()
+            wanted = follower.begin_snapshot()
             before = since.get(follower.client_id)
             since[follower.client_id] = wanted if before is None else min(before, wanted)
         if not since:

@@ -25,8 +25,8 @@ class Follower:
     """Sorts the events of one order, whatever their sources and repetitions.
 
     Live and stored events are delivered in any order, repeated and with gaps; `next` returns them
-    by `seq`, without a gap, up to the terminal one. At most `limit` events wait, the earliest ones; a
-    slower reader gets the rest from PostgreSQL.
+    by `seq`, without a gap, up to the terminal one. At most `limit` events wait, the earliest ones;
+    a slower reader gets the rest from PostgreSQL.
     """
 
     def __init__(

@@ -47,10 +47,10 @@ class Cursor:
 
 
 def safe_time(snapshot: ClientSnapshot) -> datetime:
-    """The latest time to resume from after all ended orders of the look were sent.
+    """The latest time to resume from after all ended orders of the snapshot were sent.
 
     A step that was not committed yet belongs either to an order that was open then, and began after
-    that order's last step; or to a later order, which ends after the look.
+    that order's last step; or to a later order, which ends after the snapshot.
     """
     moved = [each.moved_at for each in snapshot.orders.values() if not each.has_ended]
     return max(min([snapshot.taken_at, *moved]), snapshot.taken_at - LONGEST_COMMIT)

@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException
 from orderengine.domain.errors import (
     AttemptFailed,
     ClientOrderIdTaken,
-    Denied,
     IdempotencyConflict,
     IdempotencyKeyReused,
     NotionalExceeded,
+    OrderDenied,
     OrderUnfillable,
     OrderUnreadable,
     StorageCause,
@@ -188,7 +188,7 @@ def register_error_handlers(app: Flask) -> None:
     """Answer every exception that leaves a view of this application with a problem."""
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(Refused, _refused)
-    app.register_error_handler(Denied, _denied)
+    app.register_error_handler(OrderDenied, _denied)
     app.register_error_handler(NotionalExceeded, _notional_exceeded)
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
@@ -204,7 +204,7 @@ def _refused(error: Refused) -> Response:
     return problem(error.status, error.code, error.detail, error.errors, error.headers)
 
 
-def _denied(error: Denied) -> Response:
+def _denied(error: OrderDenied) -> Response:
     found = error.violation
     detail = f"{found.field} {found.message}"
     return problem(400, ErrorCode.VALIDATION_FAILED, detail, [found])

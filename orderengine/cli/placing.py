@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from orderengine.cli.service import CannotGoOn, Denied, NoAnswer, Service, refused
+from orderengine.cli.service import CannotGoOn, NoAnswer, RequestRefused, Service, refused
 
 ASK_AGAIN_FOR_S = 30.0
 SHORTEST_PAUSE_S = 1.0
@@ -64,7 +64,7 @@ def place(
     while True:
         try:
             return _ask(service, order, key, asked_before=asked_before)
-        except Denied as error:
+        except RequestRefused as error:
             if error.later_s is None or clock() - began + error.later_s > patience_s:
                 raise
             pause(error.later_s)

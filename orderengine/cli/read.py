@@ -14,7 +14,7 @@ from orderengine.cli.common import (
     tell_table,
 )
 from orderengine.cli.events import Event, telling
-from orderengine.cli.service import Denied, Service
+from orderengine.cli.service import RequestRefused, Service
 from orderengine.cli.tables import order_lines, tell_orders
 from orderengine.domain.order import OrderStatus
 
@@ -80,7 +80,7 @@ def show(service: Service, order_id: str, *, as_json: bool) -> None:
 def _events(service: Service, path: str) -> Sequence[Event]:
     try:
         return list(service.get(f"{path}/events")["events"])
-    except Denied as error:
+    except RequestRefused as error:
         if error.code != PRUNED:
             raise
         return []

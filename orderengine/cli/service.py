@@ -27,7 +27,7 @@ class CannotGoOn(Exception):
     """The order was refused, or its service is out of reach; the message says it in one line."""
 
 
-class Denied(CannotGoOn):
+class RequestRefused(CannotGoOn):
     """The service refused a request; `code` is its reason, for programs.
 
     `later_s` is the wait in seconds that it asks for, if it is only busy.
@@ -191,14 +191,14 @@ class Service:
         return Answer(answer.status, document, told)
 
 
-def refused(answer: Answer) -> Denied:
+def refused(answer: Answer) -> RequestRefused:
     """The error for a refusal."""
     status, document, headers = answer
     code = str(document.get("code", status))
     hint = "; set ORDERENGINE_API_KEY to a key" if status == http.client.UNAUTHORIZED else ""
     is_busy = code in BUSY or status == http.client.TOO_MANY_REQUESTS
     later_s = retry_after_s(headers) if is_busy else None
-    return Denied(code, f"refused ({code}): {document.get('detail', '')}{hint}", later_s)
+    return RequestRefused(code, f"refused ({code}): {document.get('detail', '')}{hint}", later_s)
 
 
 def _object(text: bytes | None) -> dict[str, Any] | None:
@@ -247,7 +247,7 @@ def follow(
 
 
 def _later_s(error: Exception) -> float | None:
-    """The wait in seconds that the service asks for, if any; raises Denied for a final refusal."""
+    """The wait in seconds that the service asks for, if any; raises RequestRefused for a final refusal."""
     if not isinstance(error, websocket.WebSocketBadStatusException):
         return None
     document, headers = _object(error.resp_body) or {}, error.resp_headers or {}

@@ -34,7 +34,7 @@ class Violation:
     message: str
 
 
-class Denied(OrderEngineError):
+class OrderDenied(OrderEngineError):
     """The client must change the request; nothing was stored."""
 
     def __init__(self, violation: Violation) -> None:
@@ -42,7 +42,7 @@ class Denied(OrderEngineError):
         self.violation = violation
 
 
-class NotionalExceeded(Denied):
+class NotionalExceeded(OrderDenied):
     """The order exceeds the highest allowed value; nothing was stored."""
 
 

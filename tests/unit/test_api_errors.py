@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from orderengine.api.errors import TITLES, ErrorCode, problem, register_error_handlers
 from orderengine.api.strict_json import MAX_BODY_BYTES
-from orderengine.domain.errors import Denied, Violation
+from orderengine.domain.errors import OrderDenied, Violation
 from tests.web import Web, rules
 
 ORDER = b'{"symbol":"AAPL","side":"buy","quantity":10}'
@@ -170,7 +170,7 @@ def failing_app(error: Exception) -> Flask:
 
 
 def test_what_the_core_denies_is_a_broken_rule() -> None:
-    app = failing_app(Denied(Violation("quantity", "max", "must be at most 5")))
+    app = failing_app(OrderDenied(Violation("quantity", "max", "must be at most 5")))
     answer = app.test_client().get("/")
     assert (answer.status_code, answer.get_json()["code"]) == (400, "VALIDATION_FAILED")
     assert rules(answer) == [("quantity", "max")]

@@ -15,7 +15,7 @@ from orderengine.cli.demo_orders import DemoOrder
 from orderengine.cli.demo_view import totals
 from orderengine.cli.limits import Pace, retry_after_s
 from orderengine.cli.placing import Unknown, place
-from orderengine.cli.service import Denied, Service, follow
+from orderengine.cli.service import RequestRefused, Service, follow
 from tests.cli_desk import Desk, FakeSocket, call, messages, open_desk, refusal
 from tests.steps import CONFIRMED, FAIL
 
@@ -74,14 +74,14 @@ def test_a_service_that_stays_busy_has_refused_the_order(
     desk: Desk, time: Time, patience_s: float, asked: int
 ) -> None:
     desk.status, desk.answer = LIMITED
-    with pytest.raises(Denied, match="RATE_LIMITED"):
+    with pytest.raises(RequestRefused, match="RATE_LIMITED"):
         place_at(desk, time, patience_s=patience_s)
     assert len(desk.names) == asked
 
 
 def test_a_switch_that_an_operator_turned_is_not_waited_for(desk: Desk, time: Time) -> None:
     desk.before = [DISABLED]
-    with pytest.raises(Denied, match="ORDERS_DISABLED"):
+    with pytest.raises(RequestRefused, match="ORDERS_DISABLED"):
         place_at(desk, time)
     assert time.pauses == []
 
@@ -98,7 +98,7 @@ def test_a_list_waits_for_a_busy_service(desk: Desk, time: Time) -> None:
     assert service.instruments() == [APPLE]
     assert time.pauses == [3.0, 3.0]
     desk.refusals = [LIMITED] * 20
-    with pytest.raises(Denied, match="RATE_LIMITED"):
+    with pytest.raises(RequestRefused, match="RATE_LIMITED"):
         service.instruments()
 
 

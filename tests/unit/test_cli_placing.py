@@ -7,7 +7,7 @@ import pytest
 
 from orderengine.cli import placing
 from orderengine.cli.placing import Unknown, place
-from orderengine.cli.service import CannotGoOn, Denied, Service
+from orderengine.cli.service import CannotGoOn, RequestRefused, Service
 from tests.cli_desk import Desk, call, open_desk
 
 ORDER = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
@@ -93,13 +93,13 @@ def test_a_refusal_of_the_order_itself_ends_the_doubt(
     desk: Desk, time: Time, answer: tuple[int, bytes]
 ) -> None:
     desk.before = [GATEWAY, answer]
-    with pytest.raises(Denied):
+    with pytest.raises(RequestRefused):
         order_at(desk.url, time)
 
 
 def test_who_has_no_good_key_is_told_where_it_belongs(desk: Desk, time: Time) -> None:
     desk.before = [LOCKED]
-    with pytest.raises(Denied, match=r"UNAUTHORIZED\): no key; set ORDERENGINE_API_KEY"):
+    with pytest.raises(RequestRefused, match=r"UNAUTHORIZED\): no key; set ORDERENGINE_API_KEY"):
         order_at(desk.url, time)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.order import FillLeg, SignedTransaction
-from orderengine.execution.ports import Execution, InFlight, Outcome, Reverted, Swap, Unknown
+from orderengine.execution.ports import Execution, InFlight, NotFound, Outcome, Reverted, Swap
 from orderengine.settlement import wire
 
 LANDED_AT = datetime(2026, 11, 22, 12, 0, 3, tzinfo=UTC)
@@ -70,7 +70,7 @@ class FakeNetwork:
         self._answer()
         self._drop_expired()
         sent = self._sent.get(signature)
-        return Unknown() if sent is None else sent.outcome
+        return NotFound() if sent is None else sent.outcome
 
     def final_height(self) -> int:
         self._answer()
@@ -79,7 +79,7 @@ class FakeNetwork:
     def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
         signed = wire.read(transaction)
         outcome = self.look_up(signed.signature)
-        if isinstance(outcome, Unknown):
+        if isinstance(outcome, NotFound):
             if self.height <= signed.last_valid_height:
                 raise NetworkUnavailable("no proof of expiry yet")
             self._buried.add(signed.signature)

@@ -15,7 +15,7 @@ import click
 
 from orderengine.addresses import place_of
 from orderengine.cli.events import TERMINAL
-from orderengine.cli.placing import Unknown
+from orderengine.cli.placing import PlacementUnknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config import PACKAGE_DIR, ConfigurationError, libpq_note
 from orderengine.domain.errors import OrderEngineError, StorageCause, StorageUnavailable
@@ -125,7 +125,7 @@ class Commands(click.Group):
             place = error.ctx.command_path if error.ctx else ctx.command_path
             message = f"{place}: {error.format_message()} (--help tells more)"
             raise Refusal(message) from error
-        except Unknown as error:
+        except PlacementUnknown as error:
             raise InDoubt(str(error)) from error
         except StorageUnavailable as error:
             raise Refusal(reason(error)) from error

@@ -21,7 +21,7 @@ from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
 from orderengine.cli.events import Event, telling
-from orderengine.cli.placing import Unknown, new_key, place
+from orderengine.cli.placing import PlacementUnknown, new_key, place
 from orderengine.cli.service import CannotGoOn, Service, follow
 
 MOST_ORDERS = 200
@@ -107,7 +107,7 @@ def _start(
     def one(row: Row) -> None:
         try:
             _place_and_follow(service, board, row, clock, timeout_s, tell)
-        except Unknown as error:
+        except PlacementUnknown as error:
             board.put(replace(board.row(row.number), problem=str(error), in_doubt=True))
         except CannotGoOn as error:
             board.put(replace(board.row(row.number), problem=str(error)))

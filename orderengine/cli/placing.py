@@ -20,7 +20,7 @@ AT_THE_DOOR = frozenset({401, 403, 429})
 """Statuses of refusals that come before the service looks up the Idempotency-Key."""
 
 
-class Unknown(CannotGoOn):
+class PlacementUnknown(CannotGoOn):
     """It is unknown whether the order was stored; a retry with the same key would tell."""
 
 
@@ -58,7 +58,7 @@ def place(
 
     The document has `replayed` if an earlier request had placed the order. An order in doubt is
     retried for 30 seconds; a busy service is asked again when it says, for `patience_s` seconds.
-    Raises CannotGoOn when the order was certainly not stored, Unknown when it may have been.
+    Raises CannotGoOn when the order was certainly not stored, PlacementUnknown when it may have been.
     """
     began, pause_s, asked_before = clock(), SHORTEST_PAUSE_S, False
     while True:
@@ -71,7 +71,7 @@ def place(
         except _InDoubt as error:
             later_s = max(pause_s, error.later_s or 0.0)
             if clock() - began + later_s > ASK_AGAIN_FOR_S:
-                raise Unknown(f"{error}; {may_be_stored(key)}") from error
+                raise PlacementUnknown(f"{error}; {may_be_stored(key)}") from error
             asked_before = True
             pause(later_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

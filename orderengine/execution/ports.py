@@ -170,11 +170,11 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class NotFound:
     """The network does not know the signature."""
 
 
-Outcome = Execution | Reverted | InFlight | Unknown
+Outcome = Execution | Reverted | InFlight | NotFound
 
 
 class SettlementNetwork(Protocol):
@@ -199,7 +199,7 @@ class SettlementNetwork(Protocol):
     def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
         """The outcome of a transaction whose last valid height is final.
 
-        Unknown is a proof that the transaction can never land. Raises NetworkUnavailable also while
+        NotFound is a proof that the transaction can never land. Raises NetworkUnavailable also while
         the network cannot give that proof yet.
         """
 

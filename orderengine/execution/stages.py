@@ -28,11 +28,11 @@ from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.ports import (
     Execution,
     InFlight,
+    NotFound,
     Outcome,
     Reverted,
     Swap,
     SwapLeg,
-    Unknown,
 )
 from orderengine.execution.price_limit import failure_of, limit_of
 from orderengine.execution.queries import find_route
@@ -198,7 +198,7 @@ def confirm_order(engine: Engine, submitted: Submitted) -> PollResult:
     provably cannot land any more, ends the attempt.
     """
     outcome: Outcome | None = engine.network.look_up(submitted.signature)
-    if isinstance(outcome, Unknown):
+    if isinstance(outcome, NotFound):
         outcome = _send_again_or_prove_expiry(engine, submitted)
     if outcome is None:
         return PollResult.SENT_AGAIN
@@ -210,8 +210,8 @@ def confirm_order(engine: Engine, submitted: Submitted) -> PollResult:
     raise _end_attempt(engine, submitted, _failure(engine, submitted, outcome))
 
 
-def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | Unknown) -> AttemptFailed:
-    if isinstance(outcome, Unknown):
+def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | NotFound) -> AttemptFailed:
+    if isinstance(outcome, NotFound):
         detail = "the network proved that the transaction can not land any more"
         return AttemptFailed(FailureReason.EXPIRED, detail)
     return failure_of(engine.current(submitted.order_id, submitted.version), outcome)
@@ -220,7 +220,7 @@ def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | Unknown) 
 def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
     """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
 
-    None after sending; Unknown only as that proof. The proof needs this order of requests: first
+    None after sending; NotFound only as that proof. The proof needs this order of requests: first
     the height, then the signature.
     """
     order = engine.current(submitted.order_id, submitted.version)

@@ -18,7 +18,7 @@ from orderengine.database import Row, Statement, outages_as, run
 from orderengine.domain.documents import fill_leg_document, fill_leg_from
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
+from orderengine.execution.ports import Execution, NotFound, Reverted, Swap
 from orderengine.json_text import json_text
 from orderengine.settlement.wire import SignedSwap, legs_document, legs_from
 
@@ -95,12 +95,12 @@ class Entry:
     """The ledger's record of one signature.
 
     `landed_at` is None before the landing, and forever if the transaction expired; `outcome` is
-    None until the swap is settled, and Unknown if it expired.
+    None until the swap is settled, and NotFound if it expired.
     """
 
     signed: SignedSwap
     landed_at: datetime | None
-    outcome: Execution | Reverted | Unknown | None
+    outcome: Execution | Reverted | NotFound | None
 
 
 _FORGET = Statement(
@@ -211,12 +211,12 @@ def _entry(row: Row) -> Entry:
     )
 
 
-def _outcome(row: Row) -> Execution | Reverted | Unknown | None:
+def _outcome(row: Row) -> Execution | Reverted | NotFound | None:
     match row.outcome:
         case None:
             return None
         case "expired":
-            return Unknown()
+            return NotFound()
         case "reverted":
             return Reverted(row.slippage_exceeded, row.error)
         case _:

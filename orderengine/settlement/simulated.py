@@ -9,7 +9,7 @@ from orderengine.config import Simulation
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
-from orderengine.execution.ports import InFlight, Outcome, Swap, Unknown
+from orderengine.execution.ports import InFlight, NotFound, Outcome, Swap
 from orderengine.settlement import wire
 from orderengine.settlement.ledger import Entry, Ledger
 from orderengine.settlement.outcomes import Landing
@@ -60,14 +60,14 @@ class SimulatedNetwork:
     def look_up(self, signature: str) -> Outcome:
         """The outcome of a signature; the first look after the landing settles it for good."""
         entry = self._ledger.find(signature)
-        return Unknown() if entry is None else self._outcome(entry)
+        return NotFound() if entry is None else self._outcome(entry)
 
     def final_height(self) -> int:
         """The current block height."""
         return self._ledger.height()
 
     def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
-        """The outcome of a transaction; Unknown proves that it cannot land any more.
+        """The outcome of a transaction; NotFound proves that it cannot land any more.
 
         For a transaction that never arrived it stores a tombstone, which keeps the bytes from being
         stored later. Raises NetworkUnavailable while its last valid height is not past,
@@ -77,7 +77,7 @@ class SimulatedNetwork:
         entry = self._ledger.find(signed.signature)
         if entry is None:
             if self._ledger.prove_expiry(signed):
-                return Unknown()
+                return NotFound()
             entry = self._ledger.find(signed.signature)
         if entry is None:
             message = f"no proof of expiry yet: block {signed.last_valid_height} is not past"

@@ -14,9 +14,9 @@ from orderengine.domain.side import Side
 from orderengine.execution.ports import (
     Execution,
     InFlight,
+    NotFound,
     Reverted,
     SettlementNetwork,
-    Unknown,
 )
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.settlement.wire import InvalidTransaction
@@ -124,7 +124,7 @@ def network(subject: Subject) -> SettlementNetwork:
 
 def test_what_is_signed_is_not_sent(network: SettlementNetwork) -> None:
     transaction = network.sign(a_swap())
-    assert network.look_up(transaction.signature) == Unknown()
+    assert network.look_up(transaction.signature) == NotFound()
 
 
 def test_each_signature_is_new_and_valid_for_a_while(network: SettlementNetwork) -> None:
@@ -170,7 +170,7 @@ def test_a_lost_send_leaves_nothing_and_can_be_repeated(subject: Subject) -> Non
     transaction = subject.network.sign(a_swap())
     with pytest.raises(NetworkUnavailable):
         subject.lose_send(transaction)
-    assert subject.network.look_up(transaction.signature) == Unknown()
+    assert subject.network.look_up(transaction.signature) == NotFound()
     subject.network.send(transaction)
     assert subject.network.look_up(transaction.signature) == InFlight()
 
@@ -185,7 +185,7 @@ def test_a_lost_answer_hides_a_send_that_arrived(subject: Subject) -> None:
 def test_bytes_sent_past_their_last_valid_height_are_dropped(network: SettlementNetwork) -> None:
     transaction = expired(network)
     network.send(transaction)
-    assert network.look_up(transaction.signature) == Unknown()
+    assert network.look_up(transaction.signature) == NotFound()
 
 
 def test_there_is_no_proof_while_it_could_still_land(network: SettlementNetwork) -> None:
@@ -198,10 +198,10 @@ def test_there_is_no_proof_while_it_could_still_land(network: SettlementNetwork)
 
 def test_a_proof_of_expiry_stands(network: SettlementNetwork) -> None:
     transaction = expired(network)
-    assert network.look_up_expired(transaction) == Unknown()
+    assert network.look_up_expired(transaction) == NotFound()
     network.send(transaction)
-    assert network.look_up(transaction.signature) == Unknown()
-    assert network.look_up_expired(transaction) == Unknown()
+    assert network.look_up(transaction.signature) == NotFound()
+    assert network.look_up_expired(transaction) == NotFound()
 
 
 def test_a_dark_network_answers_nothing_and_comes_back(subject: Subject) -> None:
@@ -228,7 +228,7 @@ def test_what_is_sent_into_the_dark_is_lost(subject: Subject) -> None:
     with pytest.raises(NetworkUnavailable):
         subject.network.send(transaction)
     subject.come_back()
-    assert subject.network.look_up(transaction.signature) == Unknown()
+    assert subject.network.look_up(transaction.signature) == NotFound()
 
 
 def test_bytes_that_were_not_signed_are_refused(network: SettlementNetwork) -> None:
@@ -239,7 +239,7 @@ def test_bytes_that_were_not_signed_are_refused(network: SettlementNetwork) -> N
     for ask in (network.send, network.look_up_expired):
         with pytest.raises(InvalidTransaction):
             ask(forged)
-    assert network.look_up(transaction.signature) == Unknown()
+    assert network.look_up(transaction.signature) == NotFound()
 
 
 def test_a_first_look_pays_after_some_time(network: SettlementNetwork) -> None:

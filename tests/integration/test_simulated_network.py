@@ -13,7 +13,7 @@ from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, Reverted, Swap, Unknown
+from orderengine.execution.ports import Execution, NotFound, Reverted, Swap
 from orderengine.market.pools import SimulatedMarket
 from orderengine.settlement import wire
 from orderengine.settlement.simulated import SimulatedNetwork
@@ -94,7 +94,7 @@ def test_a_transaction_lands_within_the_settlement_time(
 
 def test_what_would_land_too_late_is_not_stored(make_network: MakeNetwork) -> None:
     network = make_network(SIM_SETTLEMENT_MS="2000-2000", SIM_VALIDITY_MS="1000")
-    assert network.look_up(sent(network).signature) == Unknown()
+    assert network.look_up(sent(network).signature) == NotFound()
 
 
 @pytest.mark.parametrize("venue", ["raydium", "meteora"])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
-from orderengine.execution.ports import Execution, Outcome, Unknown
+from orderengine.execution.ports import Execution, NotFound, Outcome
 from orderengine.settlement import ledger, wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from tests.simulations import a_simulation, a_swap, executions, expired, ledger_row, sent
@@ -86,7 +86,7 @@ def test_a_send_frozen_before_its_commit_is_waited_for_and_found(
     transaction: SignedTransaction,
     frozen: Connection,
 ) -> None:
-    assert network.look_up(transaction.signature) == Unknown()
+    assert network.look_up(transaction.signature) == NotFound()
     outcome = prove_while_frozen(network, database, transaction, frozen.commit)
     assert isinstance(outcome, Execution)
 
@@ -98,7 +98,7 @@ def test_a_send_frozen_and_rolled_back_leaves_the_proof(
     frozen: Connection,
 ) -> None:
     outcome = prove_while_frozen(network, database, transaction, frozen.rollback)
-    assert outcome == Unknown()
+    assert outcome == NotFound()
     assert ledger_row(database, transaction).outcome == "expired"
 
 
@@ -119,12 +119,12 @@ def test_there_is_no_proof_while_a_send_stays_frozen(
 def test_a_send_frozen_before_its_insert_can_not_land_behind_the_proof(
     network: SimulatedNetwork, database: Engine, transaction: SignedTransaction
 ) -> None:
-    assert network.look_up_expired(transaction) == Unknown()
+    assert network.look_up_expired(transaction) == NotFound()
     with send_without_commit(database, transaction) as woken:
         woken.commit()
     found = ledger_row(database, transaction)
     assert (found.outcome, found.lands_at) == ("expired", None)
-    assert network.look_up(transaction.signature) == Unknown()
+    assert network.look_up(transaction.signature) == NotFound()
     assert executions(database, found.order_id) == 0
 
 
@@ -139,14 +139,14 @@ def test_the_proof_can_be_had_as_soon_as_the_last_block_is_past(
             {"block": transaction.last_valid_height + 1},
         )
     assert network.final_height() > transaction.last_valid_height
-    assert network.look_up_expired(transaction) == Unknown()
+    assert network.look_up_expired(transaction) == NotFound()
 
 
 def test_the_proof_is_repeated_by_everyone_who_asks(network: SimulatedNetwork) -> None:
     transaction = expired(network)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: network.look_up_expired(transaction), range(8)))
-    assert answers == [Unknown()] * 8
+    assert answers == [NotFound()] * 8
 
 
 def test_the_same_bytes_land_once_and_the_first_time_counts(

@@ -21,7 +21,7 @@ from chaos.fault import Fault, Scale
 from chaos.invariants import Violation
 from chaos.load import Answer, Load, place
 from chaos.rig import Rig
-from chaos.watch import Watch, cut_without_a_word
+from chaos.watch import OrderWatcher, cut_without_a_word
 from orderengine.domain.order import OrderStatus
 
 END_LIMIT_S = 120.0
@@ -93,7 +93,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     before = resources.measure(rig)
     dice = [random.Random(rig.rng.random()) for _ in range(2)]
     with (
-        Watch(rig.port, dice[0]) as watch,
+        OrderWatcher(rig.port, dice[0]) as watch,
         Load(rig.port, fault.rate_per_s, scale.orders, dice[1], watch.offer) as load,
     ):
         verdict.injected = fault.inject(rig, load, scale)

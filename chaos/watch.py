@@ -39,7 +39,7 @@ class Watched:
     has_ended: bool = False
 
 
-class Watch:
+class OrderWatcher:
     """Follows one order in `one_in`, if a watcher is free."""
 
     def __init__(self, port: int, rng: random.Random, one_in: int = 2) -> None:

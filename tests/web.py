@@ -20,7 +20,7 @@ from orderengine.execution.access import KeyGate, OpenGate, create_key
 from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
 from orderengine.execution.meter import Tally
 from orderengine.execution.notional import NotionalLimit
-from orderengine.execution.watch import Watch
+from orderengine.execution.watch import Monitor
 from orderengine.stream.hub import Hub
 from tests.fakes import (
     FakeBoard,
@@ -90,7 +90,7 @@ class Web:
                 board=self.board,
                 hub=self.hub,
                 probes=self.probes,
-                watch=Watch(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
+                monitor=Monitor(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
                 meter=self.tally,
                 max_sockets=2,
                 keys=self.keys,

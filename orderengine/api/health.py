@@ -46,7 +46,7 @@ def get_readiness() -> Document:
     if ports.probes.lacks_connections():
         causes["connections"] = "none_left"
     answer: Document = {}
-    found = ports.watch.open_orders()
+    found = ports.monitor.open_orders()
     if found is not None:
         answer = {"oldestOpenOrderS": round(found.oldest_s, 3), "stuckOrders": found.stuck}
         if found.stuck:

@@ -36,7 +36,7 @@ def get_metrics() -> Response:
     require_operator()
     ports = current_ports()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told(_families(ports.watch.figures())))
+    registry.register(_Told(_families(ports.monitor.figures())))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

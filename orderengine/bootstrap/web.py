@@ -34,7 +34,7 @@ from orderengine.execution.ports import (
     Probes,
     QuoteBoard,
 )
-from orderengine.execution.watch import Watch
+from orderengine.execution.watch import Monitor
 from orderengine.probes import SystemProbes
 from orderengine.redis_look import look
 from orderengine.storage.clients import SqlClientOrders
@@ -70,7 +70,7 @@ class WebPorts:
     board: QuoteBoard
     hub: Hub
     probes: Probes
-    watch: Watch
+    monitor: Monitor
     meter: Tally
     max_sockets: int
     keys: Keys
@@ -112,7 +112,7 @@ def build_web(settings: Settings) -> WebPorts:
         board=quote_board(settings.simulation, clock, WEB_QUOTERS),
         hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), tally),
         probes=probes,
-        watch=Watch(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),
+        monitor=Monitor(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),
         meter=tally,
         max_sockets=settings.ws_max_sockets,
         keys=keys,

@@ -94,7 +94,7 @@ class Figures:
     storage_fault: StorageFault | None = None
 
 
-class Watch:
+class Monitor:
     """Reads the figures on demand, at most once in `fresh_s` seconds.
 
     If many callers ask at the same time, one of them reads and the others wait for it.

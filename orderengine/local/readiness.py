@@ -64,7 +64,7 @@ def flower_is_ready(flower: Address) -> bool:
     return answer is not None and answer[0] < _SERVER_ERROR
 
 
-class Watch:
+class ReadinessProbe:
     """Repeats a probe in its own thread until it succeeds."""
 
     def __init__(self, probe: Callable[[], bool], wake: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from orderengine.local.children import Child
 from orderengine.local.errors import LocalError
 from orderengine.local.loop import Loop
 from orderengine.local.processes import outcome
-from orderengine.local.readiness import Watch
+from orderengine.local.readiness import ReadinessProbe
 
 _LONGEST_TURN_S = 1.0
 _SHOWN_LINES = 5
@@ -40,14 +40,14 @@ class Member:
     backoff: Backoff = field(default_factory=Backoff)
     launched_at: float = 0.0
     restart_at: float | None = None
-    watch: Watch | None = None
+    readiness: ReadinessProbe | None = None
     was_ready: bool = False
     restarts: int = 0
 
     @property
     def is_ready(self) -> bool:
         """Whether it runs and has answered since it was started."""
-        return self.restart_at is None and self.watch is not None and self.watch.is_ready
+        return self.restart_at is None and self.readiness is not None and self.readiness.is_ready
 
 
 class Team:
@@ -87,8 +87,8 @@ class Team:
     def rest(self) -> None:
         """Stops restarting and probing; running children stay."""
         for member in self.members:
-            if member.watch is not None:
-                member.watch.cancel()
+            if member.readiness is not None:
+                member.readiness.cancel()
             member.restart_at = None
 
     def _look_after(self, member: Member) -> None:
@@ -117,13 +117,13 @@ class Team:
         member.launched_at = time.monotonic()
         member.restart_at = None
         member.was_ready = False
-        member.watch = Watch(member.child.is_ready, self._loop.wake)
+        member.readiness = ReadinessProbe(member.child.is_ready, self._loop.wake)
         self._on_launch()
 
     def _bury(self, member: Member, reason: str) -> None:
-        if member.watch is not None:
-            member.watch.cancel()
-            member.watch = None
+        if member.readiness is not None:
+            member.readiness.cancel()
+            member.readiness = None
         member.child.clean_up()
         now = time.monotonic()
         delay = member.backoff.delay_s(now - member.launched_at)

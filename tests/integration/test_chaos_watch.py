@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from chaos.proxy import Proxy
-from chaos.watch import Watch, cut_without_a_word
+from chaos.watch import OrderWatcher, cut_without_a_word
 from tests.integration.streams import wait_until
 from tests.integration.web_process import Web
 
@@ -28,12 +28,12 @@ def proxy(web: Web) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def watch(proxy: Proxy) -> Iterator[Watch]:
-    with Watch(proxy.port, random.Random(1), one_in=1) as running:
+def watch(proxy: Proxy) -> Iterator[OrderWatcher]:
+    with OrderWatcher(proxy.port, random.Random(1), one_in=1) as running:
         yield running
 
 
-def test_an_order_is_followed_across_a_cut(web: Web, proxy: Proxy, watch: Watch) -> None:
+def test_an_order_is_followed_across_a_cut(web: Web, proxy: Proxy, watch: OrderWatcher) -> None:
     order_id = web.order()
     watch.offer(order_id)
     wait_until(lambda: [each.seqs for each in watch.watched] == [[1]])
@@ -47,7 +47,7 @@ def test_an_order_is_followed_across_a_cut(web: Web, proxy: Proxy, watch: Watch)
     assert cut_without_a_word(watched)
 
 
-def test_an_order_that_ends_undisturbed_is_closed_in_order(web: Web, watch: Watch) -> None:
+def test_an_order_that_ends_undisturbed_is_closed_in_order(web: Web, watch: OrderWatcher) -> None:
     order_id = web.order()
     web.post(f"/orders/{order_id}/fail")
     watch.offer(order_id)
@@ -57,7 +57,7 @@ def test_an_order_that_ends_undisturbed_is_closed_in_order(web: Web, watch: Watc
     assert not cut_without_a_word(watched)
 
 
-def test_an_order_that_nobody_knows_is_told(watch: Watch) -> None:
+def test_an_order_that_nobody_knows_is_told(watch: OrderWatcher) -> None:
     watch.offer(str(uuid4()))
     watch.finish(TIMEOUT_S)
     (watched,) = watch.watched

@@ -9,18 +9,18 @@ import pytest
 from orderengine.domain.errors import DispatchUnavailable, StorageCause
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.meter import Counter, MeteredDispatcher, Sample, Tally
-from orderengine.execution.watch import Watch
+from orderengine.execution.watch import Monitor
 from tests.fakes import FakeDispatcher, FakeProbes, FakeWatched
 
 
 def test_figures_are_read_once_however_many_ask_at_the_same_time() -> None:
     watched = FakeWatched()
-    watch = Watch(watched, watched, FakeProbes(), Tally(), fresh_s=60.0)
+    monitor = Monitor(watched, watched, FakeProbes(), Tally(), fresh_s=60.0)
     barrier = threading.Barrier(20)
 
     def ask(_: int) -> None:
         barrier.wait()
-        watch.figures()
+        monitor.figures()
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(ask, range(20)))
@@ -29,14 +29,14 @@ def test_figures_are_read_once_however_many_ask_at_the_same_time() -> None:
 
 def test_what_gave_no_answer_is_not_asked_again_at_once() -> None:
     watched = FakeWatched(open=None)
-    watch = Watch(watched, watched, FakeProbes(), Tally(), fresh_s=60.0)
-    assert [watch.open_orders() for _ in range(3)] == [None] * 3
+    monitor = Monitor(watched, watched, FakeProbes(), Tally(), fresh_s=60.0)
+    assert [monitor.open_orders() for _ in range(3)] == [None] * 3
     assert watched.reads == 1
 
 
 def test_a_database_without_an_answer_costs_one_time_out() -> None:
     watched, probes = FakeWatched(), FakeProbes(fault="frozen", cause=StorageCause.NO_ANSWER)
-    figures = Watch(watched, watched, probes, Tally()).figures()
+    figures = Monitor(watched, watched, probes, Tally()).figures()
     assert watched.reads == 0
     assert (figures.open_orders, figures.steps) == (None, None)
     assert "postgresql" in figures.missing
@@ -45,16 +45,16 @@ def test_a_database_without_an_answer_costs_one_time_out() -> None:
 @pytest.mark.parametrize("cause", sorted({*StorageCause} - {StorageCause.NO_ANSWER}))
 def test_orders_are_counted_while_none_can_be_written(cause: StorageCause) -> None:
     watched, probes = FakeWatched(), FakeProbes(fault="not now", cause=cause)
-    figures = Watch(watched, watched, probes, Tally()).figures()
+    figures = Monitor(watched, watched, probes, Tally()).figures()
     assert figures.open_orders is watched.open
     assert "postgresql" not in figures.missing
 
 
 def test_figures_are_read_anew_when_they_are_old() -> None:
     watched = FakeWatched()
-    watch = Watch(watched, watched, FakeProbes(), Tally(), fresh_s=0.0)
-    watch.figures()
-    watch.figures()
+    monitor = Monitor(watched, watched, FakeProbes(), Tally(), fresh_s=0.0)
+    monitor.figures()
+    monitor.figures()
     assert watched.reads == 2
 
 

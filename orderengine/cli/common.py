@@ -111,7 +111,7 @@ def full_disk_told(before: str = "") -> Iterator[None]:
         raise kind(f"{before}writing standard output failed: {error.strerror}") from error
 
 
-class Commands(click.Group):
+class CommandGroup(click.Group):
     """A group that turns the errors of its commands into one line and an exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:

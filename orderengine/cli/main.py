@@ -6,7 +6,7 @@ import click
 
 from orderengine import __version__
 from orderengine.cli.bench import bench
-from orderengine.cli.common import Commands
+from orderengine.cli.common import CommandGroup
 from orderengine.cli.demo import demo
 from orderengine.cli.doctor import doctor
 from orderengine.cli.export import export
@@ -17,7 +17,7 @@ from orderengine.cli.read import instruments, list_orders, quotes, show
 from orderengine.cli.submit import submit, watch
 
 
-class _Root(Commands):
+class _Root(CommandGroup):
     """Lists the commands for clients and for operators separately."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2s
 from uuid import UUID
 
-from orderengine.api.inputs import refusal
+from orderengine.api.inputs import validation_error
 from orderengine.domain.errors import Violation
 from orderengine.execution.lists import OrderLists, Position
 
@@ -37,7 +37,7 @@ def place_of(lists: OrderLists, client_id: str, cursor: str) -> Position:
     if found is None and _OF_BEFORE.fullmatch(cursor):
         found = lists.position(client_id, UUID(hex=cursor))
     if found is None:
-        raise refusal([Violation("cursor", "cursor", MESSAGE)])
+        raise validation_error([Violation("cursor", "cursor", MESSAGE)])
     return found
 
 

@@ -12,7 +12,7 @@ from flask import Response, current_app, request
 
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode
-from orderengine.api.inputs import read_query, refusal
+from orderengine.api.inputs import read_query, validation_error
 from orderengine.api.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.orders import known_order_id
 from orderengine.api.schemas import MAX_SEQ, EventListSchema
@@ -83,7 +83,7 @@ def _last_event_id(after: int) -> int:
     if not given:  # browsers may send an empty one after an id was reset
         return after
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_SEQ))):
-        raise refusal([Violation(HEADER, "integer", "must be the id of an event")])
+        raise validation_error([Violation(HEADER, "integer", "must be the id of an event")])
     return max(after, int(given))
 
 

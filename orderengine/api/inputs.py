@@ -26,7 +26,7 @@ def read_key(request: Request) -> str | None:
     key = request.headers.get(KEY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         message = f"must be 1 to {MAX_KEY} visible ASCII characters"
-        raise refusal([Violation(KEY_HEADER, "visible_ascii", message)])
+        raise validation_error([Violation(KEY_HEADER, "visible_ascii", message)])
     return key
 
 
@@ -39,7 +39,7 @@ def read_query(schema: Schema, request: Request) -> dict[str, Any]:
         if len(values) > 1
     ]
     if repeated:
-        raise refusal(repeated)
+        raise validation_error(repeated)
     return load(schema, {name: values[0] for name, values in given.items()})
 
 
@@ -67,10 +67,10 @@ def load(schema: Schema, raw: Mapping[str, Any]) -> dict[str, Any]:
         # Only the first unknown field's message lists the known fields.
         listed = f"; the fields are: {', '.join(known)}" if name == unknown[0] else ""
         violations.append(Violation(shown(name), "unknown", f"is not a field here{listed}"))
-    raise refusal(violations)
+    raise validation_error(violations)
 
 
-def refusal(broken: Sequence[Violation]) -> Refused:
+def validation_error(broken: Sequence[Violation]) -> Refused:
     """The answer (400) to a request that breaks these rules; it names the first ones."""
     reported = broken[:MAX_REPORTED]
     detail = "; ".join(f"{found.field} {found.message}" for found in reported)

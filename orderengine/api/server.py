@@ -106,7 +106,7 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
 }
 
 
-def refusal(error: Exception) -> Response:
+def problem_for(error: Exception) -> Response:
     """The answer to a request for which gunicorn raised this error."""
     if isinstance(error, RepeatedHeader):
         return problem(*_bad(f"{error.hdr} must be given once only"))
@@ -119,7 +119,7 @@ def refuse_body(error: ParseException) -> Response:
     if not isinstance(error, RequestTimedOut):
         # The start of a next request on this connection is unknown.
         request.environ["wsgi.input"].reader.req.force_close()
-    return refusal(error)
+    return problem_for(error)
 
 
 class ProblemWorker(CapacityWorker):
@@ -144,7 +144,7 @@ class ProblemWorker(CapacityWorker):
             # taken for that of the next request.
             return
         try:
-            util.write_nonblock(client, _raw(refusal(exc), request_id))
+            util.write_nonblock(client, _raw(problem_for(exc), request_id))
         except OSError as error:
             self.log.debug("Failed to send a refusal: %s", error)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Flask, Request, current_app
 
-from orderengine.api.inputs import refusal
+from orderengine.api.inputs import validation_error
 from orderengine.domain.errors import StorageUnavailable, Violation
 from orderengine.domain.order import Order
 from orderengine.execution.ports import Orders
@@ -33,7 +33,7 @@ def read_wait(request: Request) -> int | None:
             found = _WAIT.fullmatch(preference.partition(";")[0].strip().lower())
             if found is None:
                 message = f"must give wait as whole seconds, of which {MAX_WAIT_S} are granted"
-                raise refusal([Violation(HEADER, "wait", message)])
+                raise validation_error([Violation(HEADER, "wait", message)])
             return min(int(found[1].strip('"')), MAX_WAIT_S)
     return None
 

@@ -7,7 +7,7 @@ from flask import request
 
 from orderengine.api.access import current_caller
 from orderengine.api.errors import ErrorCode, Refused, events_pruned
-from orderengine.api.inputs import read_query, refusal
+from orderengine.api.inputs import read_query, validation_error
 from orderengine.api.schemas import UpdatesQuerySchema
 from orderengine.domain.access import Caller
 from orderengine.domain.errors import Violation
@@ -43,11 +43,11 @@ def read_stream_request(orders: Orders, hub: Hub) -> OrderStreamRequest | Client
     if order_id is None:
         if after is not None:
             message = "goes with an orderId; all orders go on from a cursor"
-            raise refusal([Violation("after", "combination", message)])
+            raise validation_error([Violation("after", "combination", message)])
         return all_orders(hub, cursor)
     if cursor is not None:
         message = "is for all orders; those of one go on from `after`"
-        raise refusal([Violation("cursor", "combination", message)])
+        raise validation_error([Violation("cursor", "combination", message)])
     return one_order(orders, order_id, after or 0)
 
 
@@ -59,7 +59,7 @@ def one_order(orders: Orders, order_id: UUID, after: int) -> OrderStreamRequest:
         raise Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
     if after > order.version and not order.status.is_terminal:
         message = f"must not be beyond {order.version}, the latest seq"
-        raise refusal([Violation("after", "range", message)])
+        raise validation_error([Violation("after", "range", message)])
     is_over = order.status.is_terminal and after >= order.version
     if order.status.is_terminal and not is_over and not orders.events(order_id, after):
         raise events_pruned()
@@ -71,11 +71,11 @@ def all_orders(hub: Hub, cursor: Cursor | None) -> ClientStreamRequest:
     caller = current_caller()
     first = hub.snapshot(caller.client_id, cursor)
     if cursor is not None and cursor.at > first.taken_at:
-        raise refusal([Violation("cursor", "range", "must not be in the future")])
+        raise validation_error([Violation("cursor", "range", "must not be in the future")])
     if cursor is not None and len(first.orders) > hub.orders_limit:
         message = (
             f"is too far back: it leads to more than {hub.orders_limit} orders; "
             "leave it out, and look at /api/orders for those that have ended"
         )
-        raise refusal([Violation("cursor", "range", message)])
+        raise validation_error([Violation("cursor", "range", message)])
     return ClientStreamRequest(caller, first, cursor)

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from orderengine.api.errors import ErrorCode
 from orderengine.api.problem_examples import problem_example
 from orderengine.api.reading import RequestTimedOut
-from orderengine.api.server import refusal
+from orderengine.api.server import problem_for
 from orderengine.api.turns import Turns
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
 from orderengine.execution.limits import Limits
@@ -161,13 +161,13 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
     ErrorCode.EVENTS_PRUNED: Asked.pruned,
     ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
-    ErrorCode.REQUEST_TIMEOUT: lambda _: refusal(RequestTimedOut()),
+    ErrorCode.REQUEST_TIMEOUT: lambda _: problem_for(RequestTimedOut()),
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
     ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),
-    ErrorCode.URI_TOO_LONG: lambda _: refusal(LimitRequestLine(4095, 4094)),
+    ErrorCode.URI_TOO_LONG: lambda _: problem_for(LimitRequestLine(4095, 4094)),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),
-    ErrorCode.EXPECTATION_FAILED: lambda _: refusal(ExpectationFailed("gold")),
+    ErrorCode.EXPECTATION_FAILED: lambda _: problem_for(ExpectationFailed("gold")),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
     ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
     ErrorCode.NOTIONAL_LIMIT: Asked.worth_too_much,
@@ -178,10 +178,10 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.ORDERS_DISABLED: Asked.switched_off,
     ErrorCode.QUEUE_FULL: Asked.full,
     ErrorCode.UPGRADE_REQUIRED: lambda asked: asked.get("/ws/orders"),
-    ErrorCode.HEADERS_TOO_LARGE: lambda _: refusal(LimitRequestHeaders("too many")),
+    ErrorCode.HEADERS_TOO_LARGE: lambda _: problem_for(LimitRequestHeaders("too many")),
     ErrorCode.INTERNAL_ERROR: Asked.defect,
-    ErrorCode.UNSUPPORTED_TRANSFER_CODING: lambda _: refusal(UnsupportedTransferCoding("gold")),
-    ErrorCode.HTTP_VERSION_NOT_SUPPORTED: lambda _: refusal(InvalidHTTPVersion((2, 0))),
+    ErrorCode.UNSUPPORTED_TRANSFER_CODING: lambda _: problem_for(UnsupportedTransferCoding("gold")),
+    ErrorCode.HTTP_VERSION_NOT_SUPPORTED: lambda _: problem_for(InvalidHTTPVersion((2, 0))),
     ErrorCode.NO_QUOTE: Asked.no_quote,
     ErrorCode.NOT_READY: Asked.not_ready,
     ErrorCode.STORAGE_UNAVAILABLE: Asked.no_storage,

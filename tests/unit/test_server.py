@@ -12,7 +12,7 @@ from gunicorn.config import Config
 from gunicorn.http import errors
 from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader, ParseException
 
-from orderengine.api.server import ProblemWorker, refusal
+from orderengine.api.server import ProblemWorker, problem_for
 
 PEER = ("127.0.0.1", 1)
 KINDS = [
@@ -33,7 +33,7 @@ def worker() -> Iterator[ProblemWorker]:
 def test_whatever_is_wrong_with_a_request_is_no_defect_of_the_service(
     kind: Any,
 ) -> None:
-    answer = refusal(kind.__new__(kind))
+    answer = problem_for(kind.__new__(kind))
     assert answer.content_type == "application/problem+json"
     assert answer.status_code in {400, 414, 417, 431, 501, 505}
 

@@ -19,7 +19,7 @@ PATTERN = "^[0-9a-f]{32}([0-9a-f]{24})?$"
 MESSAGE = "must be the nextCursor of an answer, unchanged"
 
 
-def cursor_text(client_id: str, place: Position) -> str:
+def page_cursor_text(client_id: str, place: Position) -> str:
     """The cursor for the page that follows this place in the list of a client.
 
     It holds the time and the id of the order, so that it still works after the row is deleted.

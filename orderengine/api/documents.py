@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from orderengine.api.cursors import cursor_text
+from orderengine.api.cursors import page_cursor_text
 from orderengine.domain.documents import (
     Document,
     decimal_text,
@@ -86,7 +86,7 @@ def page_document(orders: Iterable[Order], client_id: str, end: Position | None)
     """One page of a client's orders; `end` is where it ends if another page may follow."""
     return {
         "orders": [order_document(order) for order in orders],
-        "nextCursor": None if end is None else cursor_text(client_id, end),
+        "nextCursor": None if end is None else page_cursor_text(client_id, end),
     }
 
 

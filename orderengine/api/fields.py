@@ -256,7 +256,7 @@ def parse_order_id(text: str) -> UUID | None:
 
 
 class Cursor(RuleField[str]):
-    """The cursor of the next page of orders, as `cursors.cursor_text` wrote it."""
+    """The cursor of the next page of orders, as `cursors.page_cursor_text` wrote it."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",
@@ -277,7 +277,7 @@ class Cursor(RuleField[str]):
 
 
 class StreamCursor(RuleField[replay.Cursor]):
-    """A cursor of a client's stream, as `messages.cursor_text` wrote it."""
+    """A cursor of a client's stream, as `messages.stream_cursor_text` wrote it."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",

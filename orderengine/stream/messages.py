@@ -78,10 +78,12 @@ def published_from(text: str | bytes) -> tuple[OrderEvent, str | None]:
 
 def cursor_message(cursor: Cursor) -> str:
     """The wire form of a message with a cursor: one JSON object."""
-    return _text({"cursor": cursor_text(cursor)} | ({"replay": True} if cursor.is_replay else {}))
+    return _text(
+        {"cursor": stream_cursor_text(cursor)} | ({"replay": True} if cursor.is_replay else {})
+    )
 
 
-def cursor_text(cursor: Cursor) -> str:
+def stream_cursor_text(cursor: Cursor) -> str:
     """The cursor as a client sends it back; needs no quoting in a URL."""
     if cursor.sent is None:
         return time_text(cursor.at)
@@ -89,7 +91,7 @@ def cursor_text(cursor: Cursor) -> str:
 
 
 def cursor_from(text: str) -> Cursor:
-    """Read `cursor_text`'s form; raises ValueError for anything else."""
+    """Read `stream_cursor_text`'s form; raises ValueError for anything else."""
     at, *sent = text.split("~")
     if not sent:
         return Cursor(time_from(at))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from orderengine.api.answers import OrderPageSchema
-from orderengine.api.cursors import cursor_text
+from orderengine.api.cursors import page_cursor_text
 from orderengine.execution.lists import Position
 from tests.builders import A_FAIL
 from tests.conftest import a_new_order
@@ -76,7 +76,7 @@ def test_a_cursor_goes_on_from_its_place_whatever_became_of_the_order(web: Web) 
         lambda cursor: uuid4().hex,
         lambda cursor: cursor[:-1] + ("0" if cursor[-1] != "0" else "1"),
         lambda cursor: "f" + cursor[1:],
-        lambda cursor: cursor_text("another", Position(datetime.now(UTC), uuid4())),
+        lambda cursor: page_cursor_text("another", Position(datetime.now(UTC), uuid4())),
         lambda cursor: beyond_all_times(),
     ],
 )

@@ -20,11 +20,11 @@ from orderengine.stream.messages import (
     cached_text,
     cursor_from,
     cursor_message,
-    cursor_text,
     event_from,
     event_text,
     published_from,
     published_text,
+    stream_cursor_text,
 )
 from orderengine.stream.replay import Cursor, Sent
 from tests.fakes import FakeOrders
@@ -97,7 +97,7 @@ def test_a_cursor_has_the_documented_wire_form() -> None:
     assert cursor_message(during) == (
         '{"cursor":"2026-11-24T23:39:40.004417Z~2026-11-24T23:39:41.004417Z~815","replay":true}'
     )
-    assert cursor_from(cursor_text(during)) == Cursor(moment, during.sent)
+    assert cursor_from(stream_cursor_text(during)) == Cursor(moment, during.sent)
 
 
 @steps

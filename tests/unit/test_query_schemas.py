@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderengine.api.cursors import cursor_text, place_of
+from orderengine.api.cursors import page_cursor_text, place_of
 from orderengine.api.fields import parse_order_id
 from orderengine.api.inputs import load
 from orderengine.api.schemas import (
@@ -19,13 +19,13 @@ from orderengine.api.schemas import (
 )
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.lists import Position
-from orderengine.stream.messages import cursor_text as stream_cursor_text
+from orderengine.stream.messages import stream_cursor_text
 from orderengine.stream.replay import Cursor, Sent
 from tests.fakes import FakeClock, FakeOrders
 from tests.web import INSTRUMENTS, refused
 
 ORDER_ID = UUID("7a5ffdcc-5c7f-46ec-bee8-46ec4d08fdae")
-CURSOR = cursor_text("local", Position(datetime(2026, 11, 24, tzinfo=UTC), ORDER_ID))
+CURSOR = page_cursor_text("local", Position(datetime(2026, 11, 24, tzinfo=UTC), ORDER_ID))
 
 
 def test_the_list_of_orders_is_filtered_and_paged() -> None:
@@ -147,7 +147,7 @@ def test_what_no_stream_has_told_is_no_cursor(text: str) -> None:
 )
 def test_a_cursor_holds_its_place(order_id: UUID, created_at: datetime) -> None:
     place = Position(created_at, order_id)
-    text = cursor_text("local", place)
+    text = page_cursor_text("local", place)
     assert load(OrderListSchema(), {"cursor": text})["cursor"] == text
     assert place_of(FakeOrders(FakeClock()), "local", text) == place
 

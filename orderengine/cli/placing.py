@@ -58,7 +58,8 @@ def place(
 
     The document has `replayed` if an earlier request had placed the order. An order in doubt is
     retried for 30 seconds; a busy service is asked again when it says, for `patience_s` seconds.
-    Raises CannotGoOn when the order was certainly not stored, PlacementUnknown when it may have been.
+    Raises CannotGoOn when the order was certainly not stored, PlacementUnknown when it may have
+    been.
     """
     began, pause_s, asked_before = clock(), SHORTEST_PAUSE_S, False
     while True:

@@ -199,8 +199,8 @@ class SettlementNetwork(Protocol):
     def look_up_expired(self, transaction: SignedTransaction) -> Outcome:
         """The outcome of a transaction whose last valid height is final.
 
-        NotFound is a proof that the transaction can never land. Raises NetworkUnavailable also while
-        the network cannot give that proof yet.
+        NotFound is a proof that the transaction can never land. Raises NetworkUnavailable also
+        while the network cannot give that proof yet.
         """
 
 

@@ -10,12 +10,17 @@ from prometheus_client.core import (
 )
 
 from orderengine.execution.measures import BEYOND, BOUNDS, SUM
-from orderengine.execution.meter import Counter, Counts
+from orderengine.execution.meter import CounterName, Counts
 
 HISTOGRAMS = (
-    (Counter.STAGE_TIME, "stage_seconds", "stage", "How long orders stayed in a status."),
-    (Counter.ORDER_TIME, "order_seconds", "status", "How long orders took to their end."),
-    (Counter.SLIPPAGE, "slippage_bps", "side", "Slippage of confirmed orders; positive is worse."),
+    (CounterName.STAGE_TIME, "stage_seconds", "stage", "How long orders stayed in a status."),
+    (CounterName.ORDER_TIME, "order_seconds", "status", "How long orders took to their end."),
+    (
+        CounterName.SLIPPAGE,
+        "slippage_bps",
+        "side",
+        "Slippage of confirmed orders; positive is worse.",
+    ),
 )
 
 
@@ -29,13 +34,13 @@ def measured(prefix: str, counts: Counts) -> Iterator[Metric]:
     attempts = CounterMetricFamily(
         f"{prefix}_attempts_taken", "Orders that ended, by their attempts.", labels=("attempts",)
     )
-    for number, taken in sorted(_by_first(counts, Counter.ATTEMPTS).items()):
+    for number, taken in sorted(_by_first(counts, CounterName.ATTEMPTS).items()):
         attempts.add_metric((number,), taken[""])
     yield attempts
     quotes = CounterMetricFamily(
         f"{prefix}_quotes", "Quotes of routes that were built.", labels=("dex", "outcome")
     )
-    for venue, outcomes in sorted(_by_first(counts, Counter.QUOTES).items()):
+    for venue, outcomes in sorted(_by_first(counts, CounterName.QUOTES).items()):
         for outcome, total in sorted(outcomes.items()):
             quotes.add_metric((venue, outcome), total)
     yield quotes
@@ -51,7 +56,7 @@ def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:
     yield family
 
 
-def _by_first(counts: Counts, counter: Counter) -> dict[str, dict[str, int]]:
+def _by_first(counts: Counts, counter: CounterName) -> dict[str, dict[str, int]]:
     """Counts of one kind, by the two parts of their labels."""
     held: dict[str, dict[str, int]] = {}
     for sample, number in counts.items():
@@ -70,6 +75,6 @@ def _cumulative(held: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[
     return buckets
 
 
-def _sum_s(counter: Counter, held: Mapping[str, int]) -> float | None:
+def _sum_s(counter: CounterName, held: Mapping[str, int]) -> float | None:
     # A histogram of values that may be negative has no sum, because a sum must only grow.
-    return None if counter is Counter.SLIPPAGE else held.get(SUM, 0) / 1000
+    return None if counter is CounterName.SLIPPAGE else held.get(SUM, 0) / 1000

@@ -1,6 +1,6 @@
 """The metrics in Prometheus' text format; `docs/metrics.md` explains each one."""
 
-from collections import Counter as Multiset
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from flask import Blueprint, Response
@@ -19,7 +19,7 @@ from orderengine.dispatch.improper import Reason
 from orderengine.domain.errors import FailureReason, StorageCause
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
-from orderengine.execution.meter import Counter, Counts, Sample
+from orderengine.execution.meter import CounterName, Counts, Sample
 from orderengine.execution.watch import Figures, OpenOrders, Steps
 
 PREFIX = "orderengine"
@@ -94,10 +94,10 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
 
 
 def _steps(steps: Steps) -> Iterator[Metric]:
-    ended = Multiset({(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason})
+    ended = Counter({(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason})
     ended[OrderStatus.CONFIRMED.value, ""] = 0
-    failed = Multiset({reason.value: 0 for reason in FailureReason})
-    recovered = Multiset({cause.value: 0 for cause in RoutingCause if cause.is_recovery})
+    failed = Counter({reason.value: 0 for reason in FailureReason})
+    recovered = Counter({cause.value: 0 for cause in RoutingCause if cause.is_recovery})
     for step, total in steps.items():
         if step.status.is_terminal:
             ended[step.status.value, step.cause] += total
@@ -116,10 +116,10 @@ def _steps(steps: Steps) -> Iterator[Metric]:
 
 
 def _intake(own: Counts) -> Iterator[Metric]:
-    accepted = _by_label(own, Counter.ACCEPTED).get("", 0)
+    accepted = _by_label(own, CounterName.ACCEPTED).get("", 0)
     yield _counter("orders_accepted", "Orders that this web service took in.", accepted)
     known = dict.fromkeys((*REFUSALS, ErrorCode.INTERNAL_ERROR), 0)
-    refused = known | _by_label(own, Counter.REFUSALS)
+    refused = known | _by_label(own, CounterName.REFUSALS)
     text = "Requests to order that this web service answered with a problem."
     yield _counters("orders_refused", text, "code", refused)
 
@@ -128,17 +128,25 @@ def _counts(figures: Figures) -> Iterator[Metric]:
     workers, own = figures.of_workers, figures.of_this_service
     if workers is not None:
         sent = {status.value: 0 for status in _in_order()} | _by_label(
-            workers, Counter.REDISPATCHES
+            workers, CounterName.REDISPATCHES
         )
         yield _counters("redispatches", "Messages that recovery sent.", "status", sent)
-        rounds = dict.fromkeys(OUTCOMES, 0) | _by_label(workers, Counter.RECONCILER_ROUNDS)
+        rounds = dict.fromkeys(OUTCOMES, 0) | _by_label(workers, CounterName.RECONCILER_ROUNDS)
         yield _counters("reconciler_rounds", "Rounds of the reconcilers.", "outcome", rounds)
-        dropped = dict.fromkeys(DROPPED, 0) | _by_label(workers, Counter.MESSAGES_DROPPED)
+        dropped = dict.fromkeys(DROPPED, 0) | _by_label(workers, CounterName.MESSAGES_DROPPED)
         text = "Messages that were no proper ones, and that a worker dropped."
         yield _counters("messages_dropped", text, "reason", dropped)
     for counter, name, text in (
-        (Counter.DISPATCH_FAILURES, "dispatch_failures", "Messages that the broker did not take."),
-        (Counter.PUBLISH_FAILURES, "publish_failures", "Stored events that were not published."),
+        (
+            CounterName.DISPATCH_FAILURES,
+            "dispatch_failures",
+            "Messages that the broker did not take.",
+        ),
+        (
+            CounterName.PUBLISH_FAILURES,
+            "publish_failures",
+            "Stored events that were not published.",
+        ),
     ):
         failures = {"web": sum(_by_label(own, counter).values())}
         if workers is not None:
@@ -147,19 +155,19 @@ def _counts(figures: Figures) -> Iterator[Metric]:
 
 
 def _streams(own: Counts) -> Iterator[Metric]:
-    closed = {end.value: 0 for end in SocketEnd} | _by_label(own, Counter.SOCKETS_CLOSED)
+    closed = {end.value: 0 for end in SocketEnd} | _by_label(own, CounterName.SOCKETS_CLOSED)
     text = "Sockets that this web service closed or lost."
     yield _counters("sockets_closed", text, "reason", closed)
     text = "WebSockets and event streams of this web service."
-    yield _gauge("open_sockets", text, own.get(Sample(Counter.OPEN_SOCKETS), 0))
-    rereads = own.get(Sample(Counter.HUB_REREADS), 0)
+    yield _gauge("open_sockets", text, own.get(Sample(CounterName.OPEN_SOCKETS), 0))
+    rereads = own.get(Sample(CounterName.HUB_REREADS), 0)
     yield _counter("hub_rereads", "Events missed live by this web service.", rereads)
-    losses = own.get(Sample(Counter.SUBSCRIPTION_LOSSES), 0)
+    losses = own.get(Sample(CounterName.SUBSCRIPTION_LOSSES), 0)
     text = "Subscriptions to Redis that this web service lost, or could not make."
     yield _counter("subscription_losses", text, losses)
 
 
-def _by_label(counts: Counts, counter: Counter) -> dict[str, int]:
+def _by_label(counts: Counts, counter: CounterName) -> dict[str, int]:
     return {sample.label: number for sample, number in counts.items() if sample.counter is counter}
 
 

@@ -47,7 +47,7 @@ from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake import Accepted, accept_order, accept_order_once
 from orderengine.execution.lists import OrderFilter
-from orderengine.execution.meter import Counter
+from orderengine.execution.meter import CounterName
 from orderengine.execution.notional import require_notional
 from orderengine.execution.queries import find_events, find_order, list_orders
 
@@ -254,7 +254,7 @@ def _count_refusals(answer: Response) -> Response:
         request.endpoint == f"{blueprint.name}.{execute_order.__name__}"
         and answer.status_code >= 400
     ):
-        current_ports().meter.count(Counter.REFUSALS, answer.get_json()["code"])
+        current_ports().meter.count(CounterName.REFUSALS, answer.get_json()["code"])
     return answer
 
 
@@ -266,7 +266,7 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
         else accept_order_once(*takers, order, key)
     )
     if not accepted.replayed:
-        ports.meter.count(Counter.ACCEPTED)
+        ports.meter.count(CounterName.ACCEPTED)
         ports.open_orders.accepted(order.client_id)
         ports.queue_limit.accepted()
     return accepted

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from orderengine.api.errors import ErrorCode
 from orderengine.api.updates import SocketEnd
-from orderengine.execution.meter import Counter, Counts, Sample
+from orderengine.execution.meter import CounterName, Counts, Sample
 
 CELL_BYTES = 8
 
@@ -16,20 +16,20 @@ SAMPLES = (
     *(
         Sample(counter)
         for counter in (
-            Counter.ACCEPTED,
-            Counter.DISPATCH_FAILURES,
-            Counter.PUBLISH_FAILURES,
-            Counter.OPEN_SOCKETS,
-            Counter.HUB_REREADS,
-            Counter.SUBSCRIPTION_LOSSES,
+            CounterName.ACCEPTED,
+            CounterName.DISPATCH_FAILURES,
+            CounterName.PUBLISH_FAILURES,
+            CounterName.OPEN_SOCKETS,
+            CounterName.HUB_REREADS,
+            CounterName.SUBSCRIPTION_LOSSES,
         )
     ),
-    *(Sample(Counter.REFUSALS, code) for code in ErrorCode),
-    *(Sample(Counter.SOCKETS_CLOSED, end) for end in SocketEnd),
+    *(Sample(CounterName.REFUSALS, code) for code in ErrorCode),
+    *(Sample(CounterName.SOCKETS_CLOSED, end) for end in SocketEnd),
 )
 """Every sample that a web process counts."""
 
-GAUGES = (Sample(Counter.OPEN_SOCKETS),)
+GAUGES = (Sample(CounterName.OPEN_SOCKETS),)
 
 
 class ProcessCounts:

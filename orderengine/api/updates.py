@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections import Counter as Multiset
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ from orderengine.api.wanted import ClientStreamRequest, OrderStreamRequest, read
 from orderengine.domain.access import Caller
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.access import Gate
-from orderengine.execution.meter import Counter, Tally
+from orderengine.execution.meter import CounterName, Tally
 from orderengine.execution.ports import Orders
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
@@ -98,9 +98,9 @@ class Updates:
         self.limit = caps.sockets
         self.per_client = caps.per_client
         self._origins = caps.origins
-        self._open_by_client: Multiset[str] = Multiset()
+        self._open_by_client: Counter[str] = Counter()
         self.open = 0
-        self.closed: Multiset[SocketEnd] = Multiset()
+        self.closed: Counter[SocketEnd] = Counter()
         self._orders = orders
         self._hub = hub
         self._gate = gate
@@ -131,8 +131,8 @@ class Updates:
         with self._lock:
             self.open -= 1
             self._open_by_client[client_id] -= 1
-            self._open_by_client += Multiset()  # drops clients that have none any more
-        self.tally.count(Counter.OPEN_SOCKETS, by=-1)
+            self._open_by_client += Counter()  # drops clients that have none any more
+        self.tally.count(CounterName.OPEN_SOCKETS, by=-1)
 
     def serve(self, ws: Any) -> None:
         """Send the updates to one client, then close; `ws` is simple-websocket's server."""
@@ -150,7 +150,7 @@ class Updates:
                 end = SocketEnd.SLOW
             with self._lock:
                 self.closed[end] += 1
-            self.tally.count(Counter.SOCKETS_CLOSED, end.value)
+            self.tally.count(CounterName.SOCKETS_CLOSED, end.value)
         return _CODES[end]
 
     def take_slot(self, client_id: str) -> None:
@@ -161,7 +161,7 @@ class Updates:
             if not is_full and not has_enough:
                 self.open += 1
                 self._open_by_client[client_id] += 1
-                self.tally.count(Counter.OPEN_SOCKETS)
+                self.tally.count(CounterName.OPEN_SOCKETS)
                 return
         later = {"Retry-After": str(RETRY_AFTER_S)}
         if is_full:

@@ -247,7 +247,7 @@ def follow(
 
 
 def _later_s(error: Exception) -> float | None:
-    """The wait in seconds that the service asks for, if any; raises RequestRefused for a final one."""
+    """The wait that the service asks for, in seconds; raises RequestRefused if there is none."""
     if not isinstance(error, websocket.WebSocketBadStatusException):
         return None
     document, headers = _object(error.resp_body) or {}, error.resp_headers or {}

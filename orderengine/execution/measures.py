@@ -14,16 +14,16 @@ from uuid import UUID
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import Route
-from orderengine.execution.meter import Counter, Meter
+from orderengine.execution.meter import CounterName, Meter
 from orderengine.execution.ports import Orders
 from orderengine.execution.unreadable import UnreadableEvent
 
 SECONDS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "300")
 BPS = ("-100", "-50", "-20", "-10", "-5", "0", "5", "10", "20", "50", "100", "200", "500")
-BOUNDS: Mapping[Counter, tuple[str, ...]] = {
-    Counter.STAGE_TIME: SECONDS,
-    Counter.ORDER_TIME: SECONDS,
-    Counter.SLIPPAGE: BPS,
+BOUNDS: Mapping[CounterName, tuple[str, ...]] = {
+    CounterName.STAGE_TIME: SECONDS,
+    CounterName.ORDER_TIME: SECONDS,
+    CounterName.SLIPPAGE: BPS,
 }
 """The upper bounds of each histogram; the last bucket, `+Inf`, holds all greater values."""
 
@@ -46,10 +46,10 @@ def note_move(meter: Meter, order: Order) -> None:
         _note_route(meter, order.route)
     if not order.status.is_terminal:
         return
-    meter.count(Counter.ATTEMPTS, str(order.attempt))
+    meter.count(CounterName.ATTEMPTS, str(order.attempt))
     meter.ended(order.order_id)
     if order.fill is not None:
-        _observe(meter, Counter.SLIPPAGE, order.side.value, order.fill.slippage_bps)
+        _observe(meter, CounterName.SLIPPAGE, order.side.value, order.fill.slippage_bps)
 
 
 def note_ended(meter: Meter, orders: Orders) -> None:
@@ -72,9 +72,9 @@ def note_ended(meter: Meter, orders: Orders) -> None:
 def note_times(meter: Meter, events: Sequence[OrderEvent]) -> None:
     """Measure the time in each status and in total, by the database's clock."""
     for before, after in pairwise(events):
-        _observe_s(meter, Counter.STAGE_TIME, before.status.value, before, after)
+        _observe_s(meter, CounterName.STAGE_TIME, before.status.value, before, after)
     if events[-1].status.is_terminal:
-        _observe_s(meter, Counter.ORDER_TIME, events[-1].status.value, events[0], events[-1])
+        _observe_s(meter, CounterName.ORDER_TIME, events[-1].status.value, events[0], events[-1])
 
 
 def _note_route(meter: Meter, route: Route) -> None:
@@ -82,20 +82,20 @@ def _note_route(meter: Meter, route: Route) -> None:
     quoted = {quote.venue for quote in route.quotes} | winners
     for venue in sorted(quoted):
         outcome = QuoteOutcome.WON if venue in winners else QuoteOutcome.LOST
-        meter.count(Counter.QUOTES, f"{venue}:{outcome}")
+        meter.count(CounterName.QUOTES, f"{venue}:{outcome}")
     for venue in sorted(set(route.refusals) - quoted):
-        meter.count(Counter.QUOTES, f"{venue}:{QuoteOutcome.MISSING}")
+        meter.count(CounterName.QUOTES, f"{venue}:{QuoteOutcome.MISSING}")
 
 
 def _observe_s(
-    meter: Meter, counter: Counter, label: str, first: OrderEvent, last: OrderEvent
+    meter: Meter, counter: CounterName, label: str, first: OrderEvent, last: OrderEvent
 ) -> None:
     seconds = Decimal(str((last.occurred_at - first.occurred_at).total_seconds()))
     _observe(meter, counter, label, seconds)
     meter.count(counter, f"{label}:{SUM}", round(seconds * 1000))
 
 
-def _observe(meter: Meter, counter: Counter, label: str, value: Decimal) -> None:
+def _observe(meter: Meter, counter: CounterName, label: str, value: Decimal) -> None:
     meter.count(counter, f"{label}:{bucket(value, BOUNDS[counter])}")
 
 

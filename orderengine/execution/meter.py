@@ -1,8 +1,7 @@
 """The meter: counts per process, for facts that no row and no event records."""
 
 import threading
-from collections import Counter as Multiset
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,7 +16,7 @@ from orderengine.execution.ports import Dispatcher
 MOST_ENDED = 1000
 
 
-class Counter(StrEnum):
+class CounterName(StrEnum):
     """A counter; each has one label, which may be empty."""
 
     ACCEPTED = "accepted"
@@ -57,7 +56,7 @@ class Counter(StrEnum):
 class Sample(NamedTuple):
     """A counter with one value of its label."""
 
-    counter: Counter
+    counter: CounterName
     label: str = ""
 
 
@@ -67,7 +66,7 @@ Counts = Mapping[Sample, int]
 class Meter(Protocol):
     """Counts events of this process; never raises, never blocks."""
 
-    def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
+    def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
         """Add `by` to a counter."""
 
     def ended(self, order_id: UUID) -> None:
@@ -92,7 +91,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Multiset[Sample] = Multiset()
+        self._counts: Counter[Sample] = Counter()
         self._ended: deque[UUID] = deque(maxlen=MOST_ENDED)
         self._shared: SharedTable | None = None
 
@@ -104,7 +103,7 @@ class Tally:
                 if table.add(sample, number):
                     del self._counts[sample]
 
-    def count(self, counter: Counter, label: str = "", by: int = 1) -> None:
+    def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
         """Add `by` to a counter."""
         sample = Sample(counter, label)
         with self._lock:
@@ -168,5 +167,5 @@ class MeteredDispatcher:
         try:
             yield
         except DispatchUnavailable:
-            self._meter.count(Counter.DISPATCH_FAILURES)
+            self._meter.count(CounterName.DISPATCH_FAILURES)
             raise

@@ -20,7 +20,7 @@ from orderengine.domain.moves import Fail, RoutingCause
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.engine import MAX_RECOVERIES, Engine, Superseded, logging_as
 from orderengine.execution.handover import Submitted
-from orderengine.execution.meter import Counter
+from orderengine.execution.meter import CounterName
 from orderengine.execution.unreadable import Unreadable
 
 log = structlog.get_logger(__name__)
@@ -114,7 +114,7 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         engine.dispatcher.route(order.order_id, order.version, cause, again=True)
     else:
         engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
-    engine.meter.count(Counter.REDISPATCHES, order.status.value)
+    engine.meter.count(CounterName.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
 
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from orderengine.execution.meter import Counter, Counts, Sample, Tally
+from orderengine.execution.meter import CounterName, Counts, Sample, Tally
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import COUNTS_KEY
@@ -78,5 +78,5 @@ class RedisCounts:
 def _known(held: Mapping[Any, Any]) -> Iterator[tuple[Sample, int]]:
     for field, number in held.items():
         name, _, label = field.decode().partition(":")
-        if name in list(Counter):  # another release may count more
-            yield Sample(Counter(name), label), int(number)
+        if name in list(CounterName):  # another release may count more
+            yield Sample(CounterName(name), label), int(number)

@@ -11,7 +11,7 @@ import structlog
 
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.meter import Counter, Meter, Tally
+from orderengine.execution.meter import CounterName, Meter, Tally
 from orderengine.execution.ports import Orders
 from orderengine.execution.standing import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
@@ -193,7 +193,7 @@ class Hub:
     def _count_reread(self) -> None:
         with self._changed:
             self.rereads += 1
-        self._meter.count(Counter.HUB_REREADS)
+        self._meter.count(CounterName.HUB_REREADS)
 
     def _ask_for_all(self) -> None:
         with self._changed:

@@ -10,7 +10,7 @@ import structlog
 from redis.client import PubSub
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.meter import Counter, Meter, Tally
+from orderengine.execution.meter import CounterName, Meter, Tally
 from orderengine.stream.client import create_client
 from orderengine.stream.echo import Echo
 from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, published_from
@@ -62,7 +62,7 @@ class Subscription:
                 self._listen(stopping)
             except Exception as error:  # noqa: BLE001 - without this thread streams are slow
                 self.losses += 1
-                self._meter.count(Counter.SUBSCRIPTION_LOSSES)
+                self._meter.count(CounterName.SUBSCRIPTION_LOSSES)
                 self.is_live = False
                 log.warning("subscription_lost", error=str(error), retry_in_s=self._backoff_s)
                 stopping.wait(self._backoff_s)

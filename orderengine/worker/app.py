@@ -13,7 +13,7 @@ from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config import WORKER_OPTIONS, ConfigurationError, Settings, refuse_overruling
 from orderengine.dispatch.app import LeanCelery, create_celery
 from orderengine.dispatch.improper import Reason, message_dropped
-from orderengine.execution.meter import Counter
+from orderengine.execution.meter import CounterName
 from orderengine.logs import configure_logging, tell_ignored
 from orderengine.worker.control import register_commands
 from orderengine.worker.pool import Feed, look_again
@@ -59,7 +59,7 @@ def create_worker_app(settings: Settings) -> Celery:
 
 def _count_dropped(runtime: Runtime) -> Callable[..., None]:
     def count(reason: Reason, **_: Any) -> None:
-        runtime().engine.meter.count(Counter.MESSAGES_DROPPED, reason.value)
+        runtime().engine.meter.count(CounterName.MESSAGES_DROPPED, reason.value)
 
     return count
 

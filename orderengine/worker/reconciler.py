@@ -15,7 +15,7 @@ from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.housekeeping import keep_house
 from orderengine.execution.measures import note_ended
-from orderengine.execution.meter import Counter
+from orderengine.execution.meter import CounterName
 from orderengine.execution.recovery import Recovery
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Reconciler:
         if self._ports.heartbeat.beat():
             self._ports.counts.flush()
         outcome = self._recover()
-        self._ports.engine.meter.count(Counter.RECONCILER_ROUNDS, outcome)
+        self._ports.engine.meter.count(CounterName.RECONCILER_ROUNDS, outcome)
         # Skipped while a server is away, because it would delay the next heartbeat.
         if outcome == "ok":
             self._measure()

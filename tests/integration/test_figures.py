@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from orderengine.domain.moves import Submit
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.housekeeping import keep_house
-from orderengine.execution.meter import Counter, Sample, Tally
+from orderengine.execution.meter import CounterName, Sample, Tally
 from orderengine.execution.watch import Step
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.storage import figures as statements
@@ -26,7 +26,7 @@ from tests.fakes import NOTHING_OPEN
 from tests.statements import explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
 
-REDISPATCHED = Sample(Counter.REDISPATCHES, "submitted")
+REDISPATCHED = Sample(CounterName.REDISPATCHES, "submitted")
 
 
 @pytest.fixture
@@ -191,14 +191,14 @@ def test_counts_of_many_workers_add_up(redis_url: str, redis_client: "redis.Redi
     counts = RedisCounts(client, Breaker())
     assert counts.read() == {}
     for tally, flusher in zip(tallies, flushers, strict=True):
-        tally.count(Counter.REDISPATCHES, "submitted")
-        tally.count(Counter.PUBLISH_FAILURES)
+        tally.count(CounterName.REDISPATCHES, "submitted")
+        tally.count(CounterName.PUBLISH_FAILURES)
         flusher.flush()
         flusher.flush()
-    tallies[0].count(Counter.REDISPATCHES, "submitted")
+    tallies[0].count(CounterName.REDISPATCHES, "submitted")
     flushers[0].flush()
     redis_client.hset("orderengine:counts", "counterOfAnotherRelease:x", 7)
-    assert counts.read() == {REDISPATCHED: 3, Sample(Counter.PUBLISH_FAILURES): 2}
+    assert counts.read() == {REDISPATCHED: 3, Sample(CounterName.PUBLISH_FAILURES): 2}
     client.close()
 
 
@@ -207,10 +207,10 @@ def test_counts_wait_for_a_redis_that_is_away(own_redis: EmbeddedRedis) -> None:
     tally = Tally()
     flusher, counts = CountsFlusher(client, tally), RedisCounts(client, Breaker(0.0))
     own_redis.kill()
-    tally.count(Counter.REDISPATCHES, "submitted")
+    tally.count(CounterName.REDISPATCHES, "submitted")
     flusher.flush()
     assert counts.read() is None
-    tally.count(Counter.REDISPATCHES, "submitted")
+    tally.count(CounterName.REDISPATCHES, "submitted")
     own_redis.start()
     flusher.flush()
     assert counts.read() == {REDISPATCHED: 2}

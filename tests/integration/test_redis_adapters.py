@@ -8,7 +8,7 @@ import pytest
 import redis
 import structlog.testing
 
-from orderengine.execution.meter import Counter, Sample
+from orderengine.execution.meter import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
@@ -95,7 +95,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
             assert cache.get(walk.order_id) is None
     assert time.monotonic() - began < 2
     assert [line["event"] for line in lines] == ["redis_unavailable"]
-    assert stream.tally.counts() == {Sample(Counter.PUBLISH_FAILURES): 1_000}
+    assert stream.tally.counts() == {Sample(CounterName.PUBLISH_FAILURES): 1_000}
 
 
 def test_a_frozen_redis_is_given_up_in_time(

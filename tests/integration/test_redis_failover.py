@@ -13,7 +13,7 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.limits import MemoryRates
-from orderengine.execution.meter import Counter, Sample, Tally
+from orderengine.execution.meter import CounterName, Sample, Tally
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.probes import SystemProbes
 from orderengine.redis_errors import RedisCause
@@ -153,9 +153,9 @@ def test_counts_go_on(
 ) -> None:
     tally = Tally()
     flusher, counts = CountsFlusher(client, tally), RedisCounts(client, Breaker(0.0))
-    tally.count(Counter.ACCEPTED)
+    tally.count(CounterName.ACCEPTED)
     flusher.flush()
-    assert counts.read() == {Sample(Counter.ACCEPTED): 1}
+    assert counts.read() == {Sample(CounterName.ACCEPTED): 1}
     fail_over(moving)
 
     def counted() -> int:
@@ -163,7 +163,7 @@ def test_counts_go_on(
         return len(primary().hgetall("orderengine:counts"))
 
     primary().flushall()
-    tally.count(Counter.ACCEPTED)
+    tally.count(CounterName.ACCEPTED)
     wait_until(lambda: counted() == 1)
 
 
@@ -207,7 +207,7 @@ def test_the_counts_and_queues_of_the_new_primary_are_told(
     primary().lpush("intake", "message")
     assert counts.queued() == {"intake": 1}
     primary().hset("orderengine:counts", "accepted:", 1)
-    assert counts.read() == {Sample(Counter.ACCEPTED): 1}
+    assert counts.read() == {Sample(CounterName.ACCEPTED): 1}
 
 
 def test_all_idle_connections_to_the_old_primary_are_left_at_once(

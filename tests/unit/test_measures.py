@@ -8,7 +8,7 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.measures import BEYOND, BPS, SECONDS, SUM, bucket, note_ended
-from orderengine.execution.meter import MOST_ENDED, Counter, Sample, Tally
+from orderengine.execution.meter import MOST_ENDED, CounterName, Sample, Tally
 from orderengine.execution.stages import confirm_order
 from tests.fakes import unavailable
 from tests.world import World
@@ -19,7 +19,7 @@ def world(instruments: Instruments) -> World:
     return World(instruments)
 
 
-def counted(world: World, counter: Counter) -> dict[str, int]:
+def counted(world: World, counter: CounterName) -> dict[str, int]:
     counts = world.tally.counts()
     return {sample.label: n for sample, n in counts.items() if sample.counter is counter}
 
@@ -40,7 +40,7 @@ def confirmed(world: World) -> None:
 def test_the_time_in_each_status_is_measured_from_the_events(world: World) -> None:
     confirmed(world)
     note_ended(world.tally, world.orders)
-    times = counted(world, Counter.STAGE_TIME)
+    times = counted(world, CounterName.STAGE_TIME)
     assert {name: n for name, n in times.items() if SUM not in name} == {
         "pending:2.5": 1,
         "routing:0.25": 1,
@@ -48,23 +48,23 @@ def test_the_time_in_each_status_is_measured_from_the_events(world: World) -> No
         "submitted:2.5": 1,
     }
     assert (times["routing:sumMs"], times["submitted:sumMs"]) == (200, 2500)
-    assert counted(world, Counter.ORDER_TIME) == {"confirmed:5": 1, "confirmed:sumMs": 4700}
+    assert counted(world, CounterName.ORDER_TIME) == {"confirmed:5": 1, "confirmed:sumMs": 4700}
     note_ended(world.tally, world.orders)
-    assert counted(world, Counter.ORDER_TIME)["confirmed:5"] == 1, "it is measured once"
+    assert counted(world, CounterName.ORDER_TIME)["confirmed:5"] == 1, "it is measured once"
 
 
 def test_attempts_slippage_and_the_venues_quotes_are_counted(world: World) -> None:
     confirmed(world)
-    assert counted(world, Counter.ATTEMPTS) == {"1": 1}
-    assert sum(counted(world, Counter.SLIPPAGE).values()) == 1
-    quotes = counted(world, Counter.QUOTES)
+    assert counted(world, CounterName.ATTEMPTS) == {"1": 1}
+    assert sum(counted(world, CounterName.SLIPPAGE).values()) == 1
+    quotes = counted(world, CounterName.QUOTES)
     assert sorted(name.partition(":")[2] for name in quotes) == ["lost", "won"]
 
 
 def test_a_venue_without_an_answer_is_counted_as_missing(world: World) -> None:
     world.board.answers["meteora"] = unavailable()
     confirmed(world)
-    assert counted(world, Counter.QUOTES) == {"raydium:won": 1, "meteora:missing": 1}
+    assert counted(world, CounterName.QUOTES) == {"raydium:won": 1, "meteora:missing": 1}
 
 
 def test_orders_that_could_not_be_read_stay_unmeasured(world: World) -> None:
@@ -74,7 +74,7 @@ def test_orders_that_could_not_be_read_stay_unmeasured(world: World) -> None:
         note_ended(world.tally, world.orders)
     world.orders.down = False
     note_ended(world.tally, world.orders)
-    assert counted(world, Counter.ORDER_TIME) == {}
+    assert counted(world, CounterName.ORDER_TIME) == {}
 
 
 def test_what_waits_to_be_measured_is_bounded(world: World) -> None:
@@ -104,6 +104,6 @@ def test_a_value_falls_into_the_first_bucket_that_holds_it(
 
 def test_a_count_may_be_of_many() -> None:
     tally = Tally()
-    tally.count(Counter.STAGE_TIME, "x", 5)
-    tally.count(Counter.STAGE_TIME, "x")
-    assert tally.counts() == {Sample(Counter.STAGE_TIME, "x"): 6}
+    tally.count(CounterName.STAGE_TIME, "x", 5)
+    tally.count(CounterName.STAGE_TIME, "x")
+    assert tally.counts() == {Sample(CounterName.STAGE_TIME, "x"): 6}

@@ -12,7 +12,7 @@ from orderengine.config import PACKAGE_DIR
 from orderengine.domain.errors import StorageCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.limits import Limits
-from orderengine.execution.meter import Counter, Sample
+from orderengine.execution.meter import CounterName, Sample
 from orderengine.execution.watch import OpenOrders, Step
 from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
@@ -34,22 +34,22 @@ STEPS = {
     Step(OrderStatus.ROUTING, "recovery"): 5,
 }
 COUNTS = {
-    Sample(Counter.REDISPATCHES, "submitted"): 6,
-    Sample(Counter.RECONCILER_ROUNDS, "ok"): 100,
-    Sample(Counter.DISPATCH_FAILURES): 8,
-    Sample(Counter.MESSAGES_DROPPED, "arguments"): 10,
-    Sample(Counter.PUBLISH_FAILURES): 9,
-    Sample(Counter.QUOTES, "raydium:won"): 11,
-    Sample(Counter.QUOTES, "meteora:missing"): 12,
-    Sample(Counter.ATTEMPTS, "2"): 13,
-    Sample(Counter.STAGE_TIME, "routing:0.25"): 3,
-    Sample(Counter.STAGE_TIME, "routing:0.5"): 1,
-    Sample(Counter.STAGE_TIME, "routing:+Inf"): 1,
-    Sample(Counter.STAGE_TIME, "routing:sumMs"): 400_750,
-    Sample(Counter.ORDER_TIME, "confirmed:5"): 2,
-    Sample(Counter.ORDER_TIME, "confirmed:sumMs"): 6_000,
-    Sample(Counter.SLIPPAGE, "buy:-5"): 1,
-    Sample(Counter.SLIPPAGE, "buy:20"): 4,
+    Sample(CounterName.REDISPATCHES, "submitted"): 6,
+    Sample(CounterName.RECONCILER_ROUNDS, "ok"): 100,
+    Sample(CounterName.DISPATCH_FAILURES): 8,
+    Sample(CounterName.MESSAGES_DROPPED, "arguments"): 10,
+    Sample(CounterName.PUBLISH_FAILURES): 9,
+    Sample(CounterName.QUOTES, "raydium:won"): 11,
+    Sample(CounterName.QUOTES, "meteora:missing"): 12,
+    Sample(CounterName.ATTEMPTS, "2"): 13,
+    Sample(CounterName.STAGE_TIME, "routing:0.25"): 3,
+    Sample(CounterName.STAGE_TIME, "routing:0.5"): 1,
+    Sample(CounterName.STAGE_TIME, "routing:+Inf"): 1,
+    Sample(CounterName.STAGE_TIME, "routing:sumMs"): 400_750,
+    Sample(CounterName.ORDER_TIME, "confirmed:5"): 2,
+    Sample(CounterName.ORDER_TIME, "confirmed:sumMs"): 6_000,
+    Sample(CounterName.SLIPPAGE, "buy:-5"): 1,
+    Sample(CounterName.SLIPPAGE, "buy:20"): 4,
 }
 
 # A sample by its name and the values of its labels, sorted by label name.
@@ -137,7 +137,7 @@ def documented() -> Iterator[tuple[str, set[str]]]:
 def test_every_figure_is_told(watched: FakeWatched) -> None:
     web = Web(watched=watched)
     web.dispatcher.down = True
-    web.tally.count(Counter.DISPATCH_FAILURES)
+    web.tally.count(CounterName.DISPATCH_FAILURES)
     told = told_by(web)
     assert {key: told[key] for key in EXPECTED} == EXPECTED
     assert not [name for name in names(told) if name.endswith("_created")]
@@ -223,7 +223,7 @@ def test_orders_are_counted_once_each_and_refusals_by_their_code() -> None:
 def test_an_order_without_a_key_is_counted_as_refused() -> None:
     web = Web(asks_for_keys=True)
     assert web.client.post("/api/orders/execute", json={}).status_code == 401
-    assert web.tally.counts() == {Sample(Counter.REFUSALS, "UNAUTHORIZED"): 1}
+    assert web.tally.counts() == {Sample(CounterName.REFUSALS, "UNAUTHORIZED"): 1}
 
 
 def test_each_alert_is_in_the_operators_book() -> None:

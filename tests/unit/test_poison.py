@@ -10,7 +10,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, Move, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.engine import MAX_RECOVERIES, ChainEnds
-from orderengine.execution.meter import Counter, Sample
+from orderengine.execution.meter import CounterName, Sample
 from orderengine.execution.recovery import Recovery
 from orderengine.execution.stages import build_order, confirm_order, route_order, submit_order
 from tests.fakes import Dispatched
@@ -197,7 +197,7 @@ def test_redispatches_are_counted_by_status(world: World) -> None:
     world.submit()
     recover(world, times=1, running=False)
     counts = world.tally.counts()
-    assert {key: n for key, n in counts.items() if key.counter is Counter.REDISPATCHES} == {
-        Sample(Counter.REDISPATCHES, "pending"): 1,
-        Sample(Counter.REDISPATCHES, "submitted"): 1,
+    assert {key: n for key, n in counts.items() if key.counter is CounterName.REDISPATCHES} == {
+        Sample(CounterName.REDISPATCHES, "pending"): 1,
+        Sample(CounterName.REDISPATCHES, "submitted"): 1,
     }

@@ -5,10 +5,10 @@ import multiprocessing
 import pytest
 
 from orderengine.api.process_counts import GAUGES, SAMPLES, ProcessCounts, Row
-from orderengine.execution.meter import Counter, Sample, Tally
+from orderengine.execution.meter import CounterName, Sample, Tally
 
-ACCEPTED = Sample(Counter.ACCEPTED)
-OPEN = Sample(Counter.OPEN_SOCKETS)
+ACCEPTED = Sample(CounterName.ACCEPTED)
+OPEN = Sample(CounterName.OPEN_SOCKETS)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_each_process_tells_the_sum_of_all(counts: ProcessCounts) -> None:
     tallies = [tally_of(row_of(counts)), tally_of(row_of(counts))]
     context = multiprocessing.get_context("fork")
     children = [
-        context.Process(target=tally.count, args=(Counter.ACCEPTED, "", number))
+        context.Process(target=tally.count, args=(CounterName.ACCEPTED, "", number))
         for tally, number in zip(tallies, (3, 4), strict=True)
     ]
     for child in children:
@@ -59,14 +59,14 @@ def test_a_process_without_a_row_counts_for_itself(counts: ProcessCounts) -> Non
 
 def test_a_sample_without_a_column_is_counted_in_its_process(counts: ProcessCounts) -> None:
     tally = tally_of(row_of(counts))
-    tally.count(Counter.REFUSALS, "OF_ANOTHER_RELEASE")
-    assert tally.counts()[Sample(Counter.REFUSALS, "OF_ANOTHER_RELEASE")] == 1
-    assert Sample(Counter.REFUSALS, "OF_ANOTHER_RELEASE") not in counts.totals()
+    tally.count(CounterName.REFUSALS, "OF_ANOTHER_RELEASE")
+    assert tally.counts()[Sample(CounterName.REFUSALS, "OF_ANOTHER_RELEASE")] == 1
+    assert Sample(CounterName.REFUSALS, "OF_ANOTHER_RELEASE") not in counts.totals()
 
 
 def test_what_was_counted_before_the_table_was_there_is_kept(counts: ProcessCounts) -> None:
     tally = Tally()
-    tally.count(Counter.ACCEPTED, by=2)
+    tally.count(CounterName.ACCEPTED, by=2)
     tally.share(row_of(counts))
-    tally.count(Counter.ACCEPTED)
+    tally.count(CounterName.ACCEPTED)
     assert tally.counts()[ACCEPTED] == counts.totals()[ACCEPTED] == 3

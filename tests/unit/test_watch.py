@@ -8,7 +8,7 @@ import pytest
 
 from orderengine.domain.errors import DispatchUnavailable, StorageCause
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.meter import Counter, MeteredDispatcher, Sample, Tally
+from orderengine.execution.meter import CounterName, MeteredDispatcher, Sample, Tally
 from orderengine.execution.watch import Monitor
 from tests.fakes import FakeDispatcher, FakeProbes, FakeWatched
 
@@ -61,8 +61,8 @@ def test_figures_are_read_anew_when_they_are_old() -> None:
 def test_counts_from_many_threads_are_all_there() -> None:
     tally = Tally()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: tally.count(Counter.REDISPATCHES, "pending"), range(4000)))
-    assert tally.counts() == {Sample(Counter.REDISPATCHES, "pending"): 4000}
+        list(pool.map(lambda _: tally.count(CounterName.REDISPATCHES, "pending"), range(4000)))
+    assert tally.counts() == {Sample(CounterName.REDISPATCHES, "pending"): 4000}
 
 
 def test_only_messages_that_the_broker_refused_are_counted() -> None:
@@ -77,4 +77,4 @@ def test_only_messages_that_the_broker_refused_are_counted() -> None:
             metered.route(uuid4(), 1, RoutingCause.ORDER)
     with pytest.raises(DispatchUnavailable):
         metered.ping()
-    assert tally.counts() == {Sample(Counter.DISPATCH_FAILURES): 2}
+    assert tally.counts() == {Sample(CounterName.DISPATCH_FAILURES): 2}

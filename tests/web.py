@@ -91,7 +91,7 @@ class Web:
                 hub=self.hub,
                 probes=self.probes,
                 monitor=Monitor(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
-                meter=self.tally,
+                metrics=self.tally,
                 max_sockets=2,
                 keys=self.keys,
                 limits=self.limits,

@@ -67,7 +67,7 @@ class World:
             publisher=self.publisher,
             dispatcher=self.dispatcher,
             instruments=instruments,
-            meter=self.tally,
+            metrics=self.tally,
             max_attempts=3,
             backoff_s=float,
         )

@@ -85,7 +85,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     for other in OTHERS:
         app.register_blueprint(other)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
-    register_updates(app, ports.orders, ports.hub, ports.gate, caps, ports.meter)
+    register_updates(app, ports.orders, ports.hub, ports.gate, caps, ports.metrics)
     trust_proxies(app, ports.proxy_hops)
     secure_answers(app)
     app.after_request(_forbid_caching)

@@ -24,7 +24,7 @@ HISTOGRAMS = (
 )
 
 
-def measured(prefix: str, counts: Counts) -> Iterator[Metric]:
+def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
     """The histograms, attempts and quotes; a family has no sample before the first count."""
     for counter, name, label, text in HISTOGRAMS:
         family = HistogramMetricFamily(f"{prefix}_{name}", text, labels=(label,))

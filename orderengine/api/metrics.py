@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from orderengine.api.access import require_operator
 from orderengine.api.context import current_ports
 from orderengine.api.errors import ErrorCode
-from orderengine.api.measured import measured, queues
+from orderengine.api.measured import order_metrics, queues
 from orderengine.api.orders import REFUSALS
 from orderengine.api.updates import SocketEnd
 from orderengine.dispatch.improper import Reason
@@ -66,7 +66,7 @@ def _families(figures: Figures) -> Iterator[Metric]:
     yield from _intake(figures.of_this_service)
     yield from _counts(figures)
     if figures.of_workers is not None:
-        yield from measured(PREFIX, figures.of_workers)
+        yield from order_metrics(PREFIX, figures.of_workers)
     if figures.queued is not None:
         yield from queues(PREFIX, figures.queued)
     yield from _streams(figures.of_this_service)

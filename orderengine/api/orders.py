@@ -254,7 +254,7 @@ def _count_refusals(answer: Response) -> Response:
         request.endpoint == f"{blueprint.name}.{execute_order.__name__}"
         and answer.status_code >= 400
     ):
-        current_ports().meter.count(CounterName.REFUSALS, answer.get_json()["code"])
+        current_ports().metrics.count(CounterName.REFUSALS, answer.get_json()["code"])
     return answer
 
 
@@ -266,7 +266,7 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
         else accept_order_once(*takers, order, key)
     )
     if not accepted.replayed:
-        ports.meter.count(CounterName.ACCEPTED)
+        ports.metrics.count(CounterName.ACCEPTED)
         ports.open_orders.accepted(order.client_id)
         ports.queue_limit.accepted()
     return accepted

@@ -5,7 +5,7 @@ from orderengine.dispatch.app import LeanCelery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.moves import RecoveryDelays
-from orderengine.execution.meter import MeteredDispatcher, Tally
+from orderengine.execution.meter import CountingDispatcher, Tally
 from orderengine.execution.ports import Clock, QuoteBoard
 from orderengine.stream.breaker import Breaker
 from orderengine.venues.board import ConcurrentQuoteBoard
@@ -31,9 +31,9 @@ def recovery_delays(settings: Settings) -> RecoveryDelays:
     return RecoveryDelays(stage_s=settings.recovery_after_ms / 1000)
 
 
-def metered_dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> MeteredDispatcher:
+def metered_dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> CountingDispatcher:
     """The dispatcher of a process, with a count of refused messages."""
-    return MeteredDispatcher(CeleryDispatcher(celery, breaker), tally)
+    return CountingDispatcher(CeleryDispatcher(celery, breaker), tally)
 
 
 def quote_board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:

@@ -71,7 +71,7 @@ class WebPorts:
     hub: Hub
     probes: Probes
     monitor: Monitor
-    meter: Tally
+    metrics: Tally
     max_sockets: int
     keys: Keys
     gate: Gate
@@ -113,7 +113,7 @@ def build_web(settings: Settings) -> WebPorts:
         hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), tally),
         probes=probes,
         monitor=Monitor(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),
-        meter=tally,
+        metrics=tally,
         max_sockets=settings.ws_max_sockets,
         keys=keys,
         gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
@@ -187,7 +187,7 @@ def _hub(
         orders,
         SqlClientOrders(database),
         demotions=lambda: sum(each.demotions for each in clients),
-        meter=tally,
+        metrics=tally,
     )
 
 

@@ -55,7 +55,7 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
         publisher=RedisEventPublisher(client, breaker, tally),
         dispatcher=metered_dispatcher(celery, breaker, tally),
         instruments=instruments,
-        meter=tally,
+        metrics=tally,
         max_attempts=settings.max_attempts,
         backoff_s=retry_backoff(settings.retry_backoff_ms),
         max_notional=settings.max_order_notional,

@@ -19,8 +19,8 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
-from orderengine.execution.measures import note_move
-from orderengine.execution.meter import Meter
+from orderengine.execution.measures import record_move
+from orderengine.execution.meter import Metrics
 from orderengine.execution.ports import (
     Dispatcher,
     EventPublisher,
@@ -79,7 +79,7 @@ class Engine:
     publisher: EventPublisher
     dispatcher: Dispatcher
     instruments: Instruments
-    meter: Meter
+    metrics: Metrics
     max_attempts: int
     backoff_s: Callable[[int], float]
     max_notional: int = 0
@@ -93,7 +93,7 @@ class Engine:
         self.publisher.publish(moved)
         order = self._last_moved.order = moved.order
         note_attempt(order.attempt)
-        note_move(self.meter, order)
+        record_move(self.metrics, order)
         log.info(
             "order_moved",
             order_id=str(order_id),

@@ -14,7 +14,7 @@ from uuid import UUID
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import Route
-from orderengine.execution.meter import CounterName, Meter
+from orderengine.execution.meter import CounterName, Metrics
 from orderengine.execution.ports import Orders
 from orderengine.execution.unreadable import UnreadableEvent
 
@@ -40,24 +40,24 @@ class QuoteOutcome(StrEnum):
     MISSING = "missing"
 
 
-def note_move(meter: Meter, order: Order) -> None:
+def record_move(metrics: Metrics, order: Order) -> None:
     """Measure an order that has just moved."""
     if order.status is OrderStatus.BUILDING and order.route is not None:
-        _note_route(meter, order.route)
+        _record_route(metrics, order.route)
     if not order.status.is_terminal:
         return
-    meter.count(CounterName.ATTEMPTS, str(order.attempt))
-    meter.ended(order.order_id)
+    metrics.count(CounterName.ATTEMPTS, str(order.attempt))
+    metrics.ended(order.order_id)
     if order.fill is not None:
-        _observe(meter, CounterName.SLIPPAGE, order.side.value, order.fill.slippage_bps)
+        _observe(metrics, CounterName.SLIPPAGE, order.side.value, order.fill.slippage_bps)
 
 
-def note_ended(meter: Meter, orders: Orders) -> None:
+def record_ended(metrics: Metrics, orders: Orders) -> None:
     """Measure the times of the orders that ended recently.
 
     Raises StorageUnavailable; orders not read by then stay unmeasured.
     """
-    ended = meter.take_ended()
+    ended = metrics.take_ended()
     for first in range(0, len(ended), READ_AT_ONCE):
         seen = dict.fromkeys(ended[first : first + READ_AT_ONCE], 0)
         by_order: dict[UUID, list[OrderEvent]] = {}
@@ -66,37 +66,37 @@ def note_ended(meter: Meter, orders: Orders) -> None:
                 continue
             by_order.setdefault(event.order_id, []).append(event)
         for events in by_order.values():
-            note_times(meter, events)
+            record_times(metrics, events)
 
 
-def note_times(meter: Meter, events: Sequence[OrderEvent]) -> None:
+def record_times(metrics: Metrics, events: Sequence[OrderEvent]) -> None:
     """Measure the time in each status and in total, by the database's clock."""
     for before, after in pairwise(events):
-        _observe_s(meter, CounterName.STAGE_TIME, before.status.value, before, after)
+        _observe_s(metrics, CounterName.STAGE_TIME, before.status.value, before, after)
     if events[-1].status.is_terminal:
-        _observe_s(meter, CounterName.ORDER_TIME, events[-1].status.value, events[0], events[-1])
+        _observe_s(metrics, CounterName.ORDER_TIME, events[-1].status.value, events[0], events[-1])
 
 
-def _note_route(meter: Meter, route: Route) -> None:
+def _record_route(metrics: Metrics, route: Route) -> None:
     winners = {leg.venue for leg in route.legs}
     quoted = {quote.venue for quote in route.quotes} | winners
     for venue in sorted(quoted):
         outcome = QuoteOutcome.WON if venue in winners else QuoteOutcome.LOST
-        meter.count(CounterName.QUOTES, f"{venue}:{outcome}")
+        metrics.count(CounterName.QUOTES, f"{venue}:{outcome}")
     for venue in sorted(set(route.refusals) - quoted):
-        meter.count(CounterName.QUOTES, f"{venue}:{QuoteOutcome.MISSING}")
+        metrics.count(CounterName.QUOTES, f"{venue}:{QuoteOutcome.MISSING}")
 
 
 def _observe_s(
-    meter: Meter, counter: CounterName, label: str, first: OrderEvent, last: OrderEvent
+    metrics: Metrics, counter: CounterName, label: str, first: OrderEvent, last: OrderEvent
 ) -> None:
     seconds = Decimal(str((last.occurred_at - first.occurred_at).total_seconds()))
-    _observe(meter, counter, label, seconds)
-    meter.count(counter, f"{label}:{SUM}", round(seconds * 1000))
+    _observe(metrics, counter, label, seconds)
+    metrics.count(counter, f"{label}:{SUM}", round(seconds * 1000))
 
 
-def _observe(meter: Meter, counter: CounterName, label: str, value: Decimal) -> None:
-    meter.count(counter, f"{label}:{bucket(value, BOUNDS[counter])}")
+def _observe(metrics: Metrics, counter: CounterName, label: str, value: Decimal) -> None:
+    metrics.count(counter, f"{label}:{bucket(value, BOUNDS[counter])}")
 
 
 def bucket(value: Decimal, bounds: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ class Sample(NamedTuple):
 Counts = Mapping[Sample, int]
 
 
-class Meter(Protocol):
+class Metrics(Protocol):
     """Counts events of this process; never raises, never blocks."""
 
     def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
@@ -129,12 +129,12 @@ class Tally:
         return own if self._shared is None else {**self._shared.totals(), **own}
 
 
-class MeteredDispatcher:
+class CountingDispatcher:
     """Implements `execution.ports.Dispatcher` on another dispatcher, and counts its failures."""
 
-    def __init__(self, dispatcher: Dispatcher, meter: Meter) -> None:
+    def __init__(self, dispatcher: Dispatcher, metrics: Metrics) -> None:
         self._dispatcher = dispatcher
-        self._meter = meter
+        self._metrics = metrics
 
     def route(
         self,
@@ -167,5 +167,5 @@ class MeteredDispatcher:
         try:
             yield
         except DispatchUnavailable:
-            self._meter.count(CounterName.DISPATCH_FAILURES)
+            self._metrics.count(CounterName.DISPATCH_FAILURES)
             raise

@@ -114,7 +114,7 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         engine.dispatcher.route(order.order_id, order.version, cause, again=True)
     else:
         engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
-    engine.meter.count(CounterName.REDISPATCHES, order.status.value)
+    engine.metrics.count(CounterName.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
 
 

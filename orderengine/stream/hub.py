@@ -11,7 +11,7 @@ import structlog
 
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.meter import CounterName, Meter, Tally
+from orderengine.execution.meter import CounterName, Metrics, Tally
 from orderengine.execution.ports import Orders
 from orderengine.execution.standing import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
@@ -61,16 +61,16 @@ class Hub:
         client_bounds: Bounds | None = None,
         poll_s: float = POLL_S,
         demotions: Callable[[], int] = lambda: 0,
-        meter: Meter | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.heard = 0
-        self._meter = Tally() if meter is None else meter
+        self._metrics = Tally() if metrics is None else metrics
         self.rereads = 0
         self._orders = orders
         self._queue_limit = queue_limit
         self._poll_s = poll_s
         self._subscription = Subscription(
-            redis_url, self._on_event, self._ask_for_all, demotions, self._meter
+            redis_url, self._on_event, self._ask_for_all, demotions, self._metrics
         )
         self._stopping = threading.Event()
         self._changed = threading.Condition()
@@ -193,7 +193,7 @@ class Hub:
     def _count_reread(self) -> None:
         with self._changed:
             self.rereads += 1
-        self._meter.count(CounterName.HUB_REREADS)
+        self._metrics.count(CounterName.HUB_REREADS)
 
     def _ask_for_all(self) -> None:
         with self._changed:

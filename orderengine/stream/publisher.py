@@ -5,7 +5,7 @@ from datetime import timedelta
 import redis
 
 from orderengine.domain.events import Moved
-from orderengine.execution.meter import CounterName, Meter
+from orderengine.execution.meter import CounterName, Metrics
 from orderengine.redis_commands import Commands, Script
 from orderengine.stream.breaker import Breaker
 from orderengine.stream.client import REDIS_ERRORS
@@ -41,10 +41,10 @@ class RedisEventPublisher:
     A lost event delays a stream by up to a second, until the stream finds it in PostgreSQL.
     """
 
-    def __init__(self, client: redis.Redis, breaker: Breaker, meter: Meter) -> None:
+    def __init__(self, client: redis.Redis, breaker: Breaker, metrics: Metrics) -> None:
         self._commands = Commands(client.connection_pool)
         self._breaker = breaker
-        self._meter = meter
+        self._metrics = metrics
 
     @property
     def demotions(self) -> int:
@@ -54,7 +54,7 @@ class RedisEventPublisher:
     def publish(self, moved: Moved) -> None:
         """Cache the order's latest state and publish the event, bounded in time; never raises."""
         if not self._breaker.allows():
-            self._meter.count(CounterName.PUBLISH_FAILURES)
+            self._metrics.count(CounterName.PUBLISH_FAILURES)
             return
         order = moved.order
         ttl_ms = cache_ttl(order) // timedelta(milliseconds=1)
@@ -71,7 +71,7 @@ class RedisEventPublisher:
                 ],
             )
         except REDIS_ERRORS as error:
-            self._meter.count(CounterName.PUBLISH_FAILURES)
+            self._metrics.count(CounterName.PUBLISH_FAILURES)
             self._breaker.failed(error)
         else:
             self._breaker.succeeded()

@@ -10,7 +10,7 @@ import structlog
 from redis.client import PubSub
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.meter import CounterName, Meter, Tally
+from orderengine.execution.meter import CounterName, Metrics, Tally
 from orderengine.stream.client import create_client
 from orderengine.stream.echo import Echo
 from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, published_from
@@ -43,10 +43,10 @@ class Subscription:
         on_event: Callable[[OrderEvent, str | None], None],
         on_subscribed: Callable[[], None],
         demotions: Callable[[], int] = lambda: 0,
-        meter: Meter | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.losses = 0
-        self._meter = Tally() if meter is None else meter
+        self._metrics = Tally() if metrics is None else metrics
         self.is_live = False
         self._client = create_client(redis_url, TIMEOUT_S)
         self._on_event = on_event
@@ -62,7 +62,7 @@ class Subscription:
                 self._listen(stopping)
             except Exception as error:  # noqa: BLE001 - without this thread streams are slow
                 self.losses += 1
-                self._meter.count(CounterName.SUBSCRIPTION_LOSSES)
+                self._metrics.count(CounterName.SUBSCRIPTION_LOSSES)
                 self.is_live = False
                 log.warning("subscription_lost", error=str(error), retry_in_s=self._backoff_s)
                 stopping.wait(self._backoff_s)

@@ -59,7 +59,7 @@ def create_worker_app(settings: Settings) -> Celery:
 
 def _count_dropped(runtime: Runtime) -> Callable[..., None]:
     def count(reason: Reason, **_: Any) -> None:
-        runtime().engine.meter.count(CounterName.MESSAGES_DROPPED, reason.value)
+        runtime().engine.metrics.count(CounterName.MESSAGES_DROPPED, reason.value)
 
     return count
 

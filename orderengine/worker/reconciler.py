@@ -14,7 +14,7 @@ from celery import bootsteps
 from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.housekeeping import keep_house
-from orderengine.execution.measures import note_ended
+from orderengine.execution.measures import record_ended
 from orderengine.execution.meter import CounterName
 from orderengine.execution.recovery import Recovery
 
@@ -55,7 +55,7 @@ class Reconciler:
         if self._ports.heartbeat.beat():
             self._ports.counts.flush()
         outcome = self._recover()
-        self._ports.engine.meter.count(CounterName.RECONCILER_ROUNDS, outcome)
+        self._ports.engine.metrics.count(CounterName.RECONCILER_ROUNDS, outcome)
         # Skipped while a server is away, because it would delay the next heartbeat.
         if outcome == "ok":
             self._measure()
@@ -65,7 +65,7 @@ class Reconciler:
     def _measure(self) -> None:
         engine = self._ports.engine
         try:
-            note_ended(engine.meter, engine.orders)
+            record_ended(engine.metrics, engine.orders)
         except Exception as error:  # noqa: BLE001 - a lost figure must not stop the thread
             log.warning("times_not_measured", error=str(error))
 

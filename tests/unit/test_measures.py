@@ -7,7 +7,7 @@ import pytest
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.measures import BEYOND, BPS, SECONDS, SUM, bucket, note_ended
+from orderengine.execution.measures import BEYOND, BPS, SECONDS, SUM, bucket, record_ended
 from orderengine.execution.meter import MOST_ENDED, CounterName, Sample, Tally
 from orderengine.execution.stages import confirm_order
 from tests.fakes import unavailable
@@ -39,7 +39,7 @@ def confirmed(world: World) -> None:
 
 def test_the_time_in_each_status_is_measured_from_the_events(world: World) -> None:
     confirmed(world)
-    note_ended(world.tally, world.orders)
+    record_ended(world.tally, world.orders)
     times = counted(world, CounterName.STAGE_TIME)
     assert {name: n for name, n in times.items() if SUM not in name} == {
         "pending:2.5": 1,
@@ -49,7 +49,7 @@ def test_the_time_in_each_status_is_measured_from_the_events(world: World) -> No
     }
     assert (times["routing:sumMs"], times["submitted:sumMs"]) == (200, 2500)
     assert counted(world, CounterName.ORDER_TIME) == {"confirmed:5": 1, "confirmed:sumMs": 4700}
-    note_ended(world.tally, world.orders)
+    record_ended(world.tally, world.orders)
     assert counted(world, CounterName.ORDER_TIME)["confirmed:5"] == 1, "it is measured once"
 
 
@@ -71,9 +71,9 @@ def test_orders_that_could_not_be_read_stay_unmeasured(world: World) -> None:
     confirmed(world)
     world.orders.down = True
     with pytest.raises(StorageUnavailable):
-        note_ended(world.tally, world.orders)
+        record_ended(world.tally, world.orders)
     world.orders.down = False
-    note_ended(world.tally, world.orders)
+    record_ended(world.tally, world.orders)
     assert counted(world, CounterName.ORDER_TIME) == {}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orderengine.domain.errors import DispatchUnavailable, StorageCause
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.meter import CounterName, MeteredDispatcher, Sample, Tally
+from orderengine.execution.meter import CounterName, CountingDispatcher, Sample, Tally
 from orderengine.execution.watch import Monitor
 from tests.fakes import FakeDispatcher, FakeProbes, FakeWatched
 
@@ -67,14 +67,14 @@ def test_counts_from_many_threads_are_all_there() -> None:
 
 def test_only_messages_that_the_broker_refused_are_counted() -> None:
     tally, broker = Tally(), FakeDispatcher()
-    metered = MeteredDispatcher(broker, tally)
-    metered.ping()
-    metered.route(uuid4(), 1, RoutingCause.ORDER, again=True)
+    counting = CountingDispatcher(broker, tally)
+    counting.ping()
+    counting.route(uuid4(), 1, RoutingCause.ORDER, again=True)
     assert (broker.sent[0].again, tally.counts()) == (True, {})
     broker.down = True
     for _ in range(2):
         with pytest.raises(DispatchUnavailable):
-            metered.route(uuid4(), 1, RoutingCause.ORDER)
+            counting.route(uuid4(), 1, RoutingCause.ORDER)
     with pytest.raises(DispatchUnavailable):
-        metered.ping()
+        counting.ping()
     assert tally.counts() == {Sample(CounterName.DISPATCH_FAILURES): 2}

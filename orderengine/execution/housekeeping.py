@@ -7,7 +7,7 @@ from orderengine.execution.watch import OrderFigures
 BATCH = 1000
 
 
-def keep_house(orders: Orders, figures: OrderFigures) -> bool:
+def run_housekeeping(orders: Orders, figures: OrderFigures) -> bool:
     """Do one batch of each chore; True if a batch was full, so that more may be left.
 
     Safe in any number of processes at once. Raises StorageUnavailable.

@@ -13,7 +13,7 @@ from celery import bootsteps
 
 from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
-from orderengine.execution.housekeeping import keep_house
+from orderengine.execution.housekeeping import run_housekeeping
 from orderengine.execution.measures import record_ended
 from orderengine.execution.meter import CounterName
 from orderengine.execution.recovery import Recovery
@@ -91,7 +91,7 @@ class Reconciler:
 
     def _keep_house(self) -> None:
         try:
-            more = keep_house(self._ports.engine.orders, self._ports.figures)
+            more = run_housekeeping(self._ports.engine.orders, self._ports.figures)
         except Exception as error:  # noqa: BLE001 - housekeeping can wait; the thread must go on
             log.warning("housekeeping_postponed", error=str(error))
             more = False

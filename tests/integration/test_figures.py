@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import Submit
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.housekeeping import keep_house
+from orderengine.execution.housekeeping import run_housekeeping
 from orderengine.execution.meter import CounterName, Sample, Tally
 from orderengine.execution.watch import Step
 from orderengine.local.redis_server import EmbeddedRedis
@@ -180,7 +180,7 @@ def test_housekeeping_says_whether_more_may_be_waiting(
     for _ in range(3):
         Walk(orders).step(A_FAIL)
     age(database, 2)
-    assert [keep_house(orders, figures) for _ in range(2)] == [True, False]
+    assert [run_housekeeping(orders, figures) for _ in range(2)] == [True, False]
 
 
 def test_counts_of_many_workers_add_up(redis_url: str, redis_client: "redis.Redis") -> None:

@@ -7,7 +7,7 @@ import click
 
 from orderengine.cli.common import EXIT_FAILED, Refusal, json_option, tell_json, tell_table
 from orderengine.cli.operate import operator_ports
-from orderengine.execution.archive import StandingOrder
+from orderengine.execution.archive import OpenOrder
 
 MOST_LOOKED_AT = 1000
 COLUMNS = ("orderId", "status", "attempt", "unmovedS", "dueInS", "redispatched", "why", "txHash")
@@ -34,7 +34,7 @@ def stuck(*, as_json: bool) -> None:
     ports = operator_ports()
     found = [
         (each, why)
-        for each in ports.archive.standing(MOST_LOOKED_AT)
+        for each in ports.archive.open_orders(MOST_LOOKED_AT)
         if (why := each.reason(ports.stuck_after_s))
     ]
     rows = [_row(order) | {"why": why} for order, why in found]
@@ -75,7 +75,7 @@ def requeue(order_id: UUID, *, as_json: bool) -> None:
     )
 
 
-def _row(order: StandingOrder) -> dict[str, object]:
+def _row(order: OpenOrder) -> dict[str, object]:
     return {
         "orderId": str(order.order_id),
         "status": order.status,

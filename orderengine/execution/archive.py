@@ -31,7 +31,7 @@ EVENT_COLUMNS = ("orderId", "seq", "status", "attempt", "at", "data")
 
 
 @dataclass(frozen=True, slots=True)
-class StandingOrder:
+class OpenOrder:
     """An open order with the values that show why it has stalled; times in seconds.
 
     `due_in_s` is the time until recovery looks at it, negative if overdue. `status` may be one that
@@ -77,13 +77,13 @@ class Prunable(NamedTuple):
 class Archive(Protocol):
     """The store for operators; every method raises StorageUnavailable without an answer."""
 
-    def standing(self, limit: int) -> Sequence[StandingOrder]:
+    def open_orders(self, limit: int) -> Sequence[OpenOrder]:
         """Open orders, sorted by when recovery is to look at them."""
 
     def lag(self) -> Lag:
         """How late recovery is."""
 
-    def make_due(self, order_id: UUID) -> StandingOrder | None:
+    def make_due(self, order_id: UUID) -> OpenOrder | None:
         """Make an open order due for recovery at once; None if there is no such open order."""
 
     def order_rows(self, after: UUID | None, limit: int) -> Sequence[Row]:

@@ -9,19 +9,19 @@ from sqlalchemy import Engine
 from orderengine.database import BY_INDEX, Statement
 from orderengine.database import Row as SqlRow
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.archive import Lag, Prunable, Row, StandingOrder
+from orderengine.execution.archive import Lag, OpenOrder, Prunable, Row
 from orderengine.storage.reading import ask
 from orderengine.storage.statuses import IS_TERMINAL
 
 MOST_COUNTED = 100_000
 
-_STANDING_COLUMNS = """id, status, attempt, version, recoveries, redispatched, tx_hash,
+_OPEN_ORDER_COLUMNS = """id, status, attempt, version, recoveries, redispatched, tx_hash,
        extract(epoch FROM now() - updated_at) AS unmoved_s,
        extract(epoch FROM due_at - now()) AS due_in_s"""
 
-_STANDING = Statement(
+_OPEN_ORDERS = Statement(
     f"""
-SELECT {_STANDING_COLUMNS} FROM orders WHERE due_at IS NOT NULL ORDER BY due_at LIMIT :limit""",  # noqa: S608 - composed of constants
+SELECT {_OPEN_ORDER_COLUMNS} FROM orders WHERE due_at IS NOT NULL ORDER BY due_at LIMIT :limit""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
@@ -37,7 +37,7 @@ _MAKE_DUE = Statement(
     f"""
 UPDATE orders SET due_at = now(), redispatched = 0
 WHERE id = :id AND due_at IS NOT NULL
-RETURNING {_STANDING_COLUMNS}"""  # noqa: S608 - composed of constants
+RETURNING {_OPEN_ORDER_COLUMNS}"""  # noqa: S608 - composed of constants
 )
 
 
@@ -122,19 +122,19 @@ class SqlArchive:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def standing(self, limit: int) -> list[StandingOrder]:
+    def open_orders(self, limit: int) -> list[OpenOrder]:
         """Open orders, sorted by when recovery is to look at them."""
-        return [_standing(row) for row in self._run(_STANDING, {"limit": limit})]
+        return [_open_order(row) for row in self._run(_OPEN_ORDERS, {"limit": limit})]
 
     def lag(self) -> Lag:
         """How late recovery is."""
         (row,) = self._run(_LAG, {})
         return Lag(row.total, float(row.oldest_s))
 
-    def make_due(self, order_id: UUID) -> StandingOrder | None:
+    def make_due(self, order_id: UUID) -> OpenOrder | None:
         """Make an open order due for recovery at once; None if there is no such open order."""
         rows = self._run(_MAKE_DUE, {"id": order_id})
-        return _standing(rows[0]) if rows else None
+        return _open_order(rows[0]) if rows else None
 
     def order_rows(self, after: UUID | None, limit: int) -> list[Row]:
         """Orders sorted by id, starting after `after`."""
@@ -173,8 +173,8 @@ class SqlArchive:
         return ask(self._engine, statement, values)
 
 
-def _standing(row: SqlRow) -> StandingOrder:
-    return StandingOrder(
+def _open_order(row: SqlRow) -> OpenOrder:
+    return OpenOrder(
         order_id=row.id,
         status=row.status,
         attempt=row.attempt,

@@ -236,7 +236,7 @@ def test_pruning_and_paging_use_indexes(orders: SqlOrders, database: Engine) -> 
     with database.connect() as connection:
         for statement, values in (
             (statements._PRUNABLE_IDS, {"age_s": 3600, "limit": 200}),
-            (statements._STANDING, {"limit": 1000}),
+            (statements._OPEN_ORDERS, {"limit": 1000}),
             (statements._LAG, {}),
             (statements._FORGET_EVENTS, {"ids": [str(uuid4()), str(uuid4())]}),
         ):
@@ -265,5 +265,5 @@ def test_status_names_of_the_archive_are_those_of_orders(
     archive: SqlArchive, orders: SqlOrders
 ) -> None:
     Walk(orders)
-    (found,) = archive.standing(10)
+    (found,) = archive.open_orders(10)
     assert found.status == OrderStatus.PENDING

@@ -88,7 +88,7 @@ def test_figures_and_exports_read_little(big: Engine) -> None:
         "first orders": lambda: archive.order_rows(None, PAGE),
         "orders of an export": lambda: archive.order_rows(middle, PAGE),
         "events of an export": lambda: archive.event_rows((middle, 1), PAGE),
-        "standing": lambda: archive.standing(PAGE),
+        "standing": lambda: archive.open_orders(PAGE),
         "lag": archive.lag,
         "prunable": lambda: archive.prunable_ids(60.0, PAGE),
         "count": lambda: orders.count_open("big", PAGE),

@@ -28,8 +28,10 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
     """The histograms, attempts and quotes; a family has no sample before the first count."""
     for counter, name, label, text in HISTOGRAMS:
         family = HistogramMetricFamily(f"{prefix}_{name}", text, labels=(label,))
-        for value, held in sorted(_by_first(counts, counter).items()):
-            family.add_metric((value,), _cumulative(held, BOUNDS[counter]), _sum_s(counter, held))
+        for value, by_label in sorted(_by_first(counts, counter).items()):
+            family.add_metric(
+                (value,), _cumulative(by_label, BOUNDS[counter]), _sum_s(counter, by_label)
+            )
         yield family
     attempts = CounterMetricFamily(
         f"{prefix}_attempts_taken", "Orders that ended, by their attempts.", labels=("attempts",)
@@ -58,23 +60,23 @@ def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:
 
 def _by_first(counts: Counts, counter: CounterName) -> dict[str, dict[str, int]]:
     """Counts of one kind, by the two parts of their labels."""
-    held: dict[str, dict[str, int]] = {}
+    by_label: dict[str, dict[str, int]] = {}
     for sample, number in counts.items():
         if sample.counter is counter:
             first, _, second = sample.label.partition(":")
-            held.setdefault(first, {})[second] = number
-    return held
+            by_label.setdefault(first, {})[second] = number
+    return by_label
 
 
-def _cumulative(held: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[str, float]]:
+def _cumulative(by_label: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[str, float]]:
     total = 0
     buckets: list[tuple[str, float]] = []
     for bound in (*bounds, BEYOND):
-        total += held.get(bound, 0)
+        total += by_label.get(bound, 0)
         buckets.append((bound if bound == BEYOND else str(float(bound)), total))
     return buckets
 
 
-def _sum_s(counter: CounterName, held: Mapping[str, int]) -> float | None:
+def _sum_s(counter: CounterName, by_label: Mapping[str, int]) -> float | None:
     # A histogram of values that may be negative has no sum, because a sum must only grow.
-    return None if counter is CounterName.SLIPPAGE else held.get(SUM, 0) / 1000
+    return None if counter is CounterName.SLIPPAGE else by_label.get(SUM, 0) / 1000

@@ -144,11 +144,11 @@ def in_turn(view: Callable[P, R]) -> Callable[P, R]:
     """Make a view hold a turn, including all decorators below this one."""
 
     @wraps(view)
-    def held(*args: P.args, **kwargs: P.kwargs) -> R:
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
         with _turns().turn():
             return view(*args, **kwargs)
 
-    return held
+    return limited
 
 
 def placing_an_order() -> AbstractContextManager[None]:

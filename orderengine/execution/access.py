@@ -114,7 +114,7 @@ class KeyGate:
         self._keys = keys
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[ApiKey, float]] = {}
+        self._cached: dict[str, tuple[ApiKey, float]] = {}
         self._inside: dict[str, float] = {}
         self._closed: set[str] = set()
         self._look_at = float("-inf")
@@ -125,12 +125,12 @@ class KeyGate:
         if key is None or key_id is None:
             return None
         with self._lock:
-            held, until = self._held.get(key_id, (None, 0.0))
-        if held is None or until <= self._clock():
-            held = self._look_up(key_id, digest(key))
-        if held is None or not held.opens_with(key):
+            cached, until = self._cached.get(key_id, (None, 0.0))
+        if cached is None or until <= self._clock():
+            cached = self._look_up(key_id, digest(key))
+        if cached is None or not cached.opens_with(key):
             return None
-        return Caller(held.client_id, held.key_id)
+        return Caller(cached.client_id, cached.key_id)
 
     def redeem(self, ticket: str) -> Caller | None:
         """The caller that bought this ticket; raises StorageUnavailable without an answer."""
@@ -151,15 +151,15 @@ class KeyGate:
         return caller.key_id in self._closed
 
     def _look_up(self, key_id: str, found: bytes) -> ApiKey | None:
-        held = self._keys.use(key_id, found)
+        cached = self._keys.use(key_id, found)
         with self._lock:
-            if held is None:
-                self._held.pop(key_id, None)
+            if cached is None:
+                self._cached.pop(key_id, None)
                 return None
-            if len(self._held) >= MAX_KEYS_HELD:
-                self._held.clear()
-            self._held[key_id] = (held, self._clock() + KEY_FRESH_S)
-        return held
+            if len(self._cached) >= MAX_KEYS_HELD:
+                self._cached.clear()
+            self._cached[key_id] = (cached, self._clock() + KEY_FRESH_S)
+        return cached
 
     def _look_for_revoked(self, now: float) -> None:
         with self._lock:

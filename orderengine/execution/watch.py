@@ -155,11 +155,11 @@ class _Kept(Generic[T]):
         self._read = read
         self._fresh_s = fresh_s
         self._lock = threading.Lock()
-        self._held: tuple[float, T] | None = None
+        self._cached: tuple[float, T] | None = None
 
     def __call__(self) -> T:
         with self._lock:
-            if self._held is None or time.monotonic() - self._held[0] > self._fresh_s:
+            if self._cached is None or time.monotonic() - self._cached[0] > self._fresh_s:
                 value = self._read()
-                self._held = (time.monotonic(), value)
-            return self._held[1]
+                self._cached = (time.monotonic(), value)
+            return self._cached[1]

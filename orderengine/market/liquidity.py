@@ -101,8 +101,8 @@ class CpmmLiquidity:
         if self._side is Side.BUY:
             left = pool.reserve_x - base_amount
             return invariant * FEE_RATE_DENOMINATOR // (left * left * kept)
-        held = pool.reserve_x + base_amount * kept // FEE_RATE_DENOMINATOR
-        return invariant * kept // (held * held * FEE_RATE_DENOMINATOR)
+        reserve = pool.reserve_x + base_amount * kept // FEE_RATE_DENOMINATOR
+        return invariant * kept // (reserve * reserve * FEE_RATE_DENOMINATOR)
 
 
 class DlmmLiquidity:

@@ -20,14 +20,14 @@ class RedisOrderCache:
         if not self._breaker.allows():
             return None
         try:
-            held = self._client.get(order_key(order_id))
+            cached = self._client.get(order_key(order_id))
         except REDIS_ERRORS as error:
             self._breaker.failed(error)
             return None
         self._breaker.succeeded()
-        if not isinstance(held, bytes):
+        if not isinstance(cached, bytes):
             return None
         try:
-            return cached_order(held)
+            return cached_order(cached)
         except UNREADABLE:
             return None  # written by another release; PostgreSQL has the order, too

@@ -55,8 +55,8 @@ class RedisCounts:
 
     def read(self) -> Counts | None:
         """The sums of all workers' counts since Redis started, or None without an answer."""
-        held = self._answer(lambda: self._client.hgetall(COUNTS_KEY))
-        return None if held is None else dict(_known(held))
+        stored = self._answer(lambda: self._client.hgetall(COUNTS_KEY))
+        return None if stored is None else dict(_known(stored))
 
     def queued(self) -> Mapping[str, int] | None:
         """How many messages wait in each queue, or None without an answer."""
@@ -75,8 +75,8 @@ class RedisCounts:
         return answer
 
 
-def _known(held: Mapping[Any, Any]) -> Iterator[tuple[Sample, int]]:
-    for field, number in held.items():
+def _known(stored: Mapping[Any, Any]) -> Iterator[tuple[Sample, int]]:
+    for field, number in stored.items():
         name, _, label = field.decode().partition(":")
         if name in list(CounterName):  # another release may count more
             yield Sample(CounterName(name), label), int(number)

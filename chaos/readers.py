@@ -26,7 +26,7 @@ LISTS = (
 
 
 @contextmanager
-def reading(port: int, clients: int) -> Iterator[Callable[[], Counter[int]]]:
+def read_lists(port: int, clients: int) -> Iterator[Callable[[], Counter[int]]]:
     """Let clients read during this block; the result then counts their answers by status."""
     ours, theirs = multiprocessing.Pipe()
     child = multiprocessing.get_context("spawn").Process(

@@ -18,7 +18,7 @@ SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
 # A worker with full pools: ten stages, ten threads per venue for two venues, loop, recovery.
 THREADS_OF_A_FULL = {True: 0, False: 10 + 2 * 10 + 2}
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
-CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).reading
+CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).read_size
 CONNECTIONS_OF_A_WORKER = 12
 
 _CONNECTIONS = text(

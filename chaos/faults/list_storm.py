@@ -12,7 +12,7 @@ from benchmarks.client import ACCEPTED
 from benchmarks.figures import percentile
 from chaos.fault import Fault, Scale
 from chaos.load import Answer, Load
-from chaos.readers import reading
+from chaos.readers import read_lists
 from chaos.rig import Rig
 from orderengine.domain.order import OrderStatus
 
@@ -49,7 +49,7 @@ def storm(rig: Rig, load: Load, scale: Scale) -> int:
         share_s = load.lasts_s / (2 * SLICES)
         for _ in range(SLICES):
             slices[False].append(_slice(rig, load, share_s))
-            with reading(rig.port, READERS) as answered:
+            with read_lists(rig.port, READERS) as answered:
                 slices[True].append(_slice(rig, load, share_s))
             answers += answered()
     rig.healed()

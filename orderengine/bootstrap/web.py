@@ -88,9 +88,9 @@ class WebPorts:
 
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; it connects only when used."""
-    database, reading = _databases(settings)
-    orders = SqlOrders(database, reading, recovery_delays(settings))
-    keys = SqlKeys(database, reading)
+    database, read_engine = _databases(settings)
+    orders = SqlOrders(database, read_engine, recovery_delays(settings))
+    keys = SqlKeys(database, read_engine)
     limits = _limits(settings)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     breaker, tally = Breaker(SKIP_REDIS_S), Tally()
@@ -105,14 +105,14 @@ def build_web(settings: Settings) -> WebPorts:
     ports = WebPorts(
         instruments=load_instruments(settings),
         orders=orders,
-        lists=SqlOrders(reading),
+        lists=SqlOrders(read_engine),
         cache=RedisOrderCache(client, breaker),
         publisher=publisher,
         dispatcher=dispatcher,
         board=quote_board(settings.simulation, clock, WEB_QUOTERS),
         hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), tally),
         probes=probes,
-        monitor=Monitor(SqlFigures(reading, settings.stuck_after_s), shared, probes, tally),
+        monitor=Monitor(SqlFigures(read_engine, settings.stuck_after_s), shared, probes, tally),
         metrics=tally,
         max_sockets=settings.ws_max_sockets,
         keys=keys,
@@ -132,21 +132,21 @@ def build_web(settings: Settings) -> WebPorts:
 class WebPools(NamedTuple):
     """The connections of one web process to PostgreSQL.
 
-    `reading` is for lists and figures, so that readers never take a connection that accepting an
+    `read_size` is for lists and figures, so that readers never take a connection that accepting an
     order needs. `overflow` connections are opened beyond `size` on demand.
     """
 
     size: int
     overflow: int
-    reading: int
+    read_size: int
 
     @classmethod
     def of(cls, processes: int) -> Self:
         """The share of one of `processes` web processes behind one port."""
         share = max(WEB_CONNECTIONS // processes, LEAST_WEB_CONNECTIONS)
-        reading = share // 4
-        overflow = (share - reading) // 4
-        return cls(share - reading - overflow, overflow, reading)
+        read_size = share // 4
+        overflow = (share - read_size) // 4
+        return cls(share - read_size - overflow, overflow, read_size)
 
 
 def _databases(settings: Settings) -> tuple[DatabaseEngine, DatabaseEngine]:
@@ -158,15 +158,15 @@ def _databases(settings: Settings) -> tuple[DatabaseEngine, DatabaseEngine]:
         max_overflow=pools.overflow,
         application="orderengine-web",
     )
-    reading = create_database_engine(
+    read_engine = create_database_engine(
         url,
-        pool_size=pools.reading,
+        pool_size=pools.read_size,
         max_overflow=0,
         pool_timeout_s=WEB_READING_TIMEOUT_S,
         application="orderengine-web-reading",
         writes=False,
     )
-    return writing, reading
+    return writing, read_engine
 
 
 class _Demotable(Protocol):

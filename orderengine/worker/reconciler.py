@@ -32,7 +32,7 @@ class Reconciler:
         self._ports = ports
         self._recovery = Recovery(ports.engine)
         self._stopping = threading.Event()
-        self._keep_house_at = 0.0
+        self._housekeeping_at = 0.0
         self._waits_for: type[Exception] | None = None
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -59,8 +59,8 @@ class Reconciler:
         # Skipped while a server is away, because it would delay the next heartbeat.
         if outcome == "ok":
             self._measure()
-            if time.monotonic() >= self._keep_house_at:
-                self._keep_house()
+            if time.monotonic() >= self._housekeeping_at:
+                self._run_housekeeping()
 
     def _measure(self) -> None:
         engine = self._ports.engine
@@ -89,13 +89,13 @@ class Reconciler:
             self._waits_for = type(error)
             log.warning("recovery_postponed", error=str(error))
 
-    def _keep_house(self) -> None:
+    def _run_housekeeping(self) -> None:
         try:
             more = run_housekeeping(self._ports.engine.orders, self._ports.figures)
         except Exception as error:  # noqa: BLE001 - housekeeping can wait; the thread must go on
             log.warning("housekeeping_postponed", error=str(error))
             more = False
-        self._keep_house_at = time.monotonic() + (0.0 if more else HOUSEKEEPING_S)
+        self._housekeeping_at = time.monotonic() + (0.0 if more else HOUSEKEEPING_S)
 
 
 def reconciler_step(runtime: Callable[[], WorkerPorts]) -> type:

@@ -76,7 +76,7 @@ def test_the_connections_of_a_web_service_are_those_of_its_pools(page: str) -> N
 @pytest.mark.parametrize("processes", range(1, 65))
 def test_several_web_processes_share_the_connections_of_one(processes: int) -> None:
     pools = WebPools.of(processes)
-    assert min(pools.size, pools.reading) > 0
+    assert min(pools.size, pools.read_size) > 0
     most = max(WEB_CONNECTIONS, processes * LEAST_WEB_CONNECTIONS)
     assert processes * sum(pools) <= most
 

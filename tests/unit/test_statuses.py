@@ -36,7 +36,8 @@ def test_constraints_name_the_statuses_of_the_table() -> None:
 
 
 def test_the_command_line_ends_with_0_for_a_confirmed_order_only() -> None:
-    assert TERMINAL == {"confirmed": 0, "failed": 1}
+    assert TERMINAL.keys() == set(TERMINAL_STATUSES)
+    assert [status for status, code in TERMINAL.items() if code == 0] == ["confirmed"]
 
 
 def test_the_page_has_the_statuses_of_the_table() -> None:

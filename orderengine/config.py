@@ -67,7 +67,7 @@ class Settings:
     order_concurrency: int
     max_order_notional: int
     max_attempts: int
-    retry_backoff_ms: int
+    attempt_backoff_ms: int
     recovery_after_ms: int
     ws_max_sockets: int
     web_concurrency: int
@@ -93,7 +93,7 @@ class Settings:
             order_concurrency=env.integer("ORDER_CONCURRENCY", 10, 1, 1000),
             max_order_notional=env.integer("MAX_ORDER_NOTIONAL", 50_000_000, 0, 10**12),
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
-            retry_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
+            attempt_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
             recovery_after_ms=env.integer("RECOVERY_AFTER_MS", 5000, 500, 600_000),
             ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),
             web_concurrency=env.integer("WEB_CONCURRENCY", 1, 1, 64),

@@ -69,7 +69,7 @@ class World:
             instruments=instruments,
             metrics=self.tally,
             max_attempts=3,
-            backoff_s=float,
+            attempt_backoff_s=float,
         )
 
     def accept(

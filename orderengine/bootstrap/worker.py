@@ -13,7 +13,7 @@ from orderengine.bootstrap.common import (
 from orderengine.config import ArmedPoint, Settings
 from orderengine.database import create_database_engine
 from orderengine.dispatch.app import LeanCelery
-from orderengine.dispatch.dispatcher import retry_backoff
+from orderengine.dispatch.dispatcher import attempt_backoff
 from orderengine.execution.engine import Engine
 from orderengine.execution.meter import Tally
 from orderengine.execution.watch import OrderFigures
@@ -57,7 +57,7 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
         instruments=instruments,
         metrics=tally,
         max_attempts=settings.max_attempts,
-        backoff_s=retry_backoff(settings.retry_backoff_ms),
+        attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
     )
     if settings.fail_point:

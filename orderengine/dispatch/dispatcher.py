@@ -4,22 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
-from celery.canvas import Signature
 from celery.utils.time import get_exponential_backoff_interval
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
 from orderengine.dispatch.app import LeanCelery
-from orderengine.dispatch.names import (
-    BUILD_ORDER,
-    CONFIRM_ORDER,
-    INTAKE,
-    ROUTE_ORDER,
-    SETTLE,
-    SUBMIT_ORDER,
-    root_id_for,
-)
+from orderengine.dispatch.chain import confirmation, order_chain
+from orderengine.dispatch.names import INTAKE, SETTLE, root_id_for
 from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
@@ -30,8 +22,6 @@ T = TypeVar("T")
 
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 BACKOFF_MAX_MS = 30_000
-AFTER_ROUTE = (CONFIRM_ORDER, SUBMIT_ORDER, BUILD_ORDER)
-"""The rest of the chain, last stage first."""
 
 
 class CeleryDispatcher:
@@ -40,7 +30,6 @@ class CeleryDispatcher:
     def __init__(self, app: LeanCelery, circuit: Circuit) -> None:
         self._app = app
         self._circuit = circuit
-        self._rest = [self._stage(name, SETTLE) for name in AFTER_ROUTE]
 
     def route(
         self,
@@ -52,17 +41,16 @@ class CeleryDispatcher:
         again: bool = False,
     ) -> None:
         """Start the chain, after a delay; only new orders go through the intake queue."""
-        queue = INTAKE if cause is RoutingCause.ORDER else SETTLE
-        first = self._stage(ROUTE_ORDER, queue, str(order_id), version, cause.value)
-        if again:
-            first = first.clone(kwargs={"again": True})
-        # Sends what `celery.chain` sends, which clones and freezes four signatures per order.
-        self._send(first, delay_s, chain=self._rest)
+        stages = order_chain(self._app, str(order_id), version, cause, again=again)
+        options = _request_options()
+        if delay_s:
+            options["countdown"] = delay_s
+        self._bounded(lambda: self._app.send_chain(stages, **options))
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, for a single poll of the network."""
-        stage = self._stage(CONFIRM_ORDER, SETTLE, submitted.document())
-        self._send(stage.clone(kwargs={"once": True}))
+        stage = confirmation(self._app, submitted.document())
+        self._bounded(lambda: stage.apply_async(retry=False, **_request_options()))
 
     def ping(self) -> None:
         """Check that the broker accepts orders' messages; raises DispatchUnavailable if not."""
@@ -80,17 +68,6 @@ class CeleryDispatcher:
 
         return self._bounded(look)
 
-    def _stage(self, name: str, queue: str, *args: Any) -> Signature:
-        return self._app.signature(name, args=args, options={"queue": queue})
-
-    def _send(self, signature: Signature, delay_s: float = 0.0, **options: Any) -> None:
-        if delay_s:
-            options["countdown"] = delay_s
-        request_id = get_contextvars().get("request_id")
-        if request_id is not None:
-            options["root_id"] = root_id_for(request_id)
-        self._bounded(lambda: signature.apply_async(retry=False, **options))
-
     def _bounded(self, call: Callable[[], T]) -> T:
         if not self._circuit.allows():
             raise DispatchUnavailable("the broker failed a moment ago", self._circuit.cause)
@@ -104,8 +81,18 @@ class CeleryDispatcher:
         return answer
 
 
-def retry_backoff(factor_ms: int) -> Callable[[int], float]:
-    """The delay in seconds after attempt n: exponential, half of it jitter, at most 30 s."""
+def _request_options() -> dict[str, Any]:
+    """Names the request that placed the order, so that log lines of its stages carry its ID."""
+    request_id = get_contextvars().get("request_id")
+    return {} if request_id is None else {"root_id": root_id_for(request_id)}
+
+
+def attempt_backoff(factor_ms: int) -> Callable[[int], float]:
+    """The delay before an order's next attempt, in seconds, after attempt n.
+
+    It is exponential, half of it jitter, and at most 30 s. A stage that Celery retries has its own
+    delay: see `worker/tasks.py`.
+    """
 
     def delay_s(attempt: int) -> float:
         half = get_exponential_backoff_interval(factor_ms, attempt - 1, BACKOFF_MAX_MS) // 2

@@ -69,8 +69,8 @@ class _LastMoved(threading.local):
 class Engine:
     """The ports of a worker and the policy of its attempts.
 
-    `backoff_s` gives the delay after attempt n, in seconds; `max_notional` is the highest value of
-    an order, in whole USDC, with 0 for no limit.
+    `attempt_backoff_s` gives the delay after attempt n, in seconds. `max_notional` is the highest
+    value of an order, in whole USDC; 0 is no limit.
     """
 
     orders: Orders
@@ -81,7 +81,7 @@ class Engine:
     instruments: Instruments
     metrics: Metrics
     max_attempts: int
-    backoff_s: Callable[[int], float]
+    attempt_backoff_s: Callable[[int], float]
     max_notional: int = 0
     _last_moved: _LastMoved = field(default_factory=_LastMoved, init=False, repr=False)
 
@@ -139,7 +139,7 @@ class Engine:
         move: Move = (
             Fail(failure.reason, failure.detail)
             if spent
-            else FailAttempt(failure.reason, failure.detail, self.backoff_s(order.attempt))
+            else FailAttempt(failure.reason, failure.detail, self.attempt_backoff_s(order.attempt))
         )
         after = self.advance(order_id, version, move)
         log.warning(

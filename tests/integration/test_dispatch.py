@@ -13,7 +13,8 @@ from celery import Celery
 from celery.app.trace import build_tracer
 
 from orderengine.dispatch.app import create_celery
-from orderengine.dispatch.dispatcher import CeleryDispatcher, retry_backoff
+from orderengine.dispatch.chain import order_chain
+from orderengine.dispatch.dispatcher import CeleryDispatcher, attempt_backoff
 from orderengine.dispatch.held import holding
 from orderengine.dispatch.transport import LeanAMQP
 from orderengine.domain.errors import DispatchUnavailable
@@ -99,6 +100,21 @@ def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
     assert ours["body"][:2] == [[handed, "more"], {"once": True}]
 
 
+def test_the_short_way_sends_the_stages_of_celerys_chain(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    app = create_celery(redis_url, timeout_s=PATIENT_S)
+    stages = order_chain(app, str(uuid4()), 7, RoutingCause.RETRY, again=True)
+    app.send_chain(stages, countdown=9, root_id="r")
+    stages.apply_async(countdown=9, root_id="r")
+    celerys, ours = map(comparable, messages(redis_client, "settle"))
+    for message in (celerys, ours):
+        del message["headers"]["id"], message["properties"]["correlation_id"]
+        for step in message["body"][2]["chain"]:
+            step["options"] = {"queue": step["options"]["queue"]}  # Celery's have IDs of results
+    assert ours == celerys
+
+
 def comparable(message: dict[str, Any]) -> dict[str, Any]:
     """A message without fields that differ each time, or that only matter with results."""
     headers, properties = dict(message["headers"]), dict(message["properties"])
@@ -160,15 +176,17 @@ def test_a_broker_that_comes_back_is_used_again(servers: Servers, redis_url: str
 
 
 @pytest.mark.parametrize(("attempt", "nominal_ms"), [(1, 500), (2, 1000), (3, 2000), (12, 30_000)])
-def test_the_backoff_doubles_and_half_of_it_is_jitter(attempt: int, nominal_ms: int) -> None:
-    delays = {retry_backoff(500)(attempt) * 1000 for _ in range(200)}
+def test_the_backoff_of_attempts_doubles_and_half_of_it_is_jitter(
+    attempt: int, nominal_ms: int
+) -> None:
+    delays = {attempt_backoff(500)(attempt) * 1000 for _ in range(200)}
     assert nominal_ms / 2 <= min(delays)
     assert max(delays) <= nominal_ms
     assert len(delays) > 20
 
 
 def test_no_backoff_is_no_delay() -> None:
-    assert retry_backoff(0)(1) == 0.0
+    assert attempt_backoff(0)(1) == 0.0
 
 
 def test_the_next_stage_of_a_chain_is_held_and_nothing_else(

@@ -139,7 +139,7 @@ def test_without_a_quote_on_the_last_try_the_attempt_fails(world: World) -> None
     assert after.failed_attempts[0].reason is FailureReason.NO_QUOTE
     retry = world.dispatcher.sent[-1]
     assert (retry.cause, retry.version) == (RoutingCause.RETRY, 3)
-    assert retry.delay_s == world.engine.backoff_s(1)
+    assert retry.delay_s == world.engine.attempt_backoff_s(1)
 
 
 def test_an_order_beyond_the_pools_fails_at_once(world: World) -> None:

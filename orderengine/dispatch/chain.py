@@ -1,0 +1,58 @@
+"""The stages of an order as a Celery chain: the only place that puts them in order.
+
+`worker/tasks.py` has the tasks themselves. Here they are known by name, because a web process sends
+the chain and must not load the worker's code.
+"""
+
+from celery import Celery, chain
+from celery.canvas import Signature
+
+from orderengine.dispatch.names import (
+    BUILD_ORDER,
+    CONFIRM_ORDER,
+    INTAKE,
+    ROUTE_ORDER,
+    SETTLE,
+    SUBMIT_ORDER,
+)
+from orderengine.domain.moves import RoutingCause
+
+
+class Stage:
+    """A task of another process; `s` makes a signature, as a registered task's `s` does."""
+
+    def __init__(self, app: Celery, name: str, queue: str = SETTLE) -> None:
+        self._app = app
+        self._name = name
+        self._queue = queue
+
+    def s(self, *args: object, **named: object) -> Signature:
+        """The signature of one run of this stage."""
+        options = {"queue": self._queue}
+        return self._app.signature(self._name, args=args, kwargs=named, options=options)
+
+
+def order_chain(
+    app: Celery, order_id: str, version: int, cause: RoutingCause, *, again: bool = False
+) -> chain:
+    """All stages of an order at this version; only new orders start in the intake queue.
+
+    `again` is sent only if true: an earlier message of the same kind had no effect.
+    """
+    route_order = Stage(app, ROUTE_ORDER, INTAKE if cause is RoutingCause.ORDER else SETTLE)
+    build_order = Stage(app, BUILD_ORDER)
+    submit_order = Stage(app, SUBMIT_ORDER)
+    confirm_order = Stage(app, CONFIRM_ORDER)
+    counted = {"again": True} if again else {}
+    return chain(
+        route_order.s(order_id, version, cause.value, **counted),
+        build_order.s(),
+        submit_order.s(),
+        confirm_order.s(),
+        app=app,
+    )
+
+
+def confirmation(app: Celery, submitted: object) -> Signature:
+    """The last stage alone, for a single poll of the network."""
+    return Stage(app, CONFIRM_ORDER).s(submitted, once=True)

@@ -1,5 +1,8 @@
 """Celery's configuration; the broker's URL comes from the settings (`orderengine.dispatch.app`).
 
+These are documented options. With FAST_LANE=1 `orderengine.fastlane.app` replaces the pool, the
+transport and the order of the queues.
+
 A message is a hint: PostgreSQL decides what still counts, so no setting here may be needed for
 correctness. See `docs/decisions/`.
 """
@@ -27,7 +30,7 @@ task_store_errors_even_if_ignored = False
 # forever. Recovery restores the order from its row, after a delay and a limited number of times.
 task_acks_late = False
 task_publish_retry = False
-worker_pool = "orderengine.worker.pool:TaskPool"
+worker_pool = "threads"
 worker_consumer = "orderengine.worker.consumer:BrokerConsumer"
 worker_prefetch_multiplier = 1
 # A worker takes a message only for a free slot. Otherwise it would prefetch as many messages again
@@ -41,7 +44,7 @@ broker_connection_max_retries = None
 broker_pool_limit = 20
 broker_pool_acquire_timeout = 1
 broker_transport_options = {
-    "queue_order_strategy": "orderengine.dispatch.transport:UrgentFirst",
+    "queue_order_strategy": "priority",
     "priority_steps": [0],
     # Messages are not tracked until acknowledged: recovery restores an order, not the broker.
     "ack_emulation": False,

@@ -15,6 +15,7 @@ from orderengine.variables import ArmedPoint, ConfigurationError, Reader, Span, 
 __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Simulation", "Span"]
 
 PACKAGE_DIR = Path(__file__).parent
+INSTRUMENTS = PACKAGE_DIR / "instruments.csv"
 
 _NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
@@ -74,6 +75,7 @@ class Settings:
     stuck_after_s: int
     instruments_file: Path
     log_level: str
+    fast_lane: bool
     fail_point: ArmedPoint | None
     simulation: Simulation
     ignored: tuple[str, ...]
@@ -98,10 +100,9 @@ class Settings:
             ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),
             web_concurrency=env.integer("WEB_CONCURRENCY", 1, 1, 64),
             stuck_after_s=env.integer("STUCK_AFTER_S", 90, 1, 86_400),
-            instruments_file=Path(
-                env.text("INSTRUMENTS_FILE", str(PACKAGE_DIR / "instruments.csv"))
-            ),
+            instruments_file=Path(env.text("INSTRUMENTS_FILE", str(INSTRUMENTS))),
             log_level=_log_level(env),
+            fast_lane=env.integer("FAST_LANE", 1, 0, 1) == 1,
             fail_point=env.armed_point("FAIL_POINT"),
             simulation=_simulation(env),
             ignored=env.set_among(BROKER_VARIABLES),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from orderengine.addresses import place_of
 from orderengine.dispatch.names import INTAKE, SETTLE
-from orderengine.redis_commands import Commands
+from orderengine.redis_commands import ClientCommands
 from orderengine.redis_errors import RedisCause, cause_of, causes_of
 from orderengine.redis_peer import Peer, peer_at
 from orderengine.redis_probe import ALL, probe
@@ -59,13 +59,13 @@ class Trouble:
 
 def look(url: str, timeout_s: float = TIMEOUT_S) -> Trouble | None:
     """Why the engine cannot use this Redis; None if it can."""
-    commands = Commands(create_client(url, timeout_s).connection_pool)
+    client = create_client(url, timeout_s)
     try:
-        probe(commands, (SETTLE, INTAKE), ALL)
+        probe(ClientCommands(client), (SETTLE, INTAKE), ALL)
     except REDIS_ERRORS as error:
         return explained(error, url)
     finally:
-        commands.drop_idle()
+        client.close()
     return None
 
 

@@ -15,6 +15,7 @@ from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.intake import accept_order
 from orderengine.execution.meter import Tally
 from orderengine.execution.stages import build_order, route_order, submit_order
+from orderengine.fastlane.memory import ThreadMemory
 from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork
 from tests.fakes import (
@@ -70,6 +71,7 @@ class World:
             metrics=self.tally,
             max_attempts=3,
             attempt_backoff_s=float,
+            last_moved=ThreadMemory(),
         )
 
     def accept(

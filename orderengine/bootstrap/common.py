@@ -1,7 +1,7 @@
 """The parts shared by several kinds of processes."""
 
 from orderengine.config import Settings, Simulation
-from orderengine.dispatch.app import LeanCelery
+from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.moves import RecoveryDelays
@@ -13,7 +13,6 @@ from orderengine.venues.meteora import Meteora
 from orderengine.venues.raydium import Raydium
 
 SKIP_REDIS_S = 1.0
-WORKER_REDIS_TIMEOUT_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
 WEB_CONNECTIONS = 16
 """Connections to PostgreSQL of all web processes behind one port together."""
@@ -31,7 +30,7 @@ def recovery_delays(settings: Settings) -> RecoveryDelays:
     return RecoveryDelays(stage_s=settings.recovery_after_ms / 1000)
 
 
-def metered_dispatcher(celery: LeanCelery, breaker: Breaker, tally: Tally) -> CountingDispatcher:
+def metered_dispatcher(celery: EngineCelery, breaker: Breaker, tally: Tally) -> CountingDispatcher:
     """The dispatcher of a process, with a count of refused messages."""
     return CountingDispatcher(CeleryDispatcher(celery, breaker), tally)
 

@@ -16,9 +16,9 @@ from orderengine.bootstrap.common import (
     quote_board,
     recovery_delays,
 )
+from orderengine.bootstrap.lanes import commands_of, create_celery
 from orderengine.config import ArmedPoint, Settings
 from orderengine.database import create_database_engine
-from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
@@ -94,9 +94,10 @@ def build_web(settings: Settings) -> WebPorts:
     limits = _limits(settings)
     client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     breaker, tally = Breaker(SKIP_REDIS_S), Tally()
-    celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
+    fast_lane = settings.fast_lane
+    celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S, fast_lane=fast_lane)
     dispatcher = metered_dispatcher(celery, breaker, tally)
-    publisher = RedisEventPublisher(client, breaker, tally)
+    publisher = RedisEventPublisher(commands_of(client, fast_lane=fast_lane), breaker, tally)
     looking = partial(look, settings.redis_url)
     probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 from orderengine.bootstrap.common import (
     SKIP_REDIS_S,
-    WORKER_REDIS_TIMEOUT_S,
     load_instruments,
     metered_dispatcher,
     quote_board,
     recovery_delays,
 )
+from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, commands_of, last_moved
 from orderengine.config import ArmedPoint, Settings
 from orderengine.database import create_database_engine
-from orderengine.dispatch.app import LeanCelery
+from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
 from orderengine.execution.engine import Engine
 from orderengine.execution.meter import Tally
@@ -38,7 +38,7 @@ class WorkerPorts:
     figures: OrderFigures
 
 
-def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
+def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     """Assemble a worker process around its Celery application."""
     concurrency = settings.order_concurrency
     database = create_database_engine(
@@ -52,13 +52,16 @@ def build_worker(settings: Settings, celery: LeanCelery) -> WorkerPorts:
         orders=SqlOrders(database, delays=recovery_delays(settings)),
         board=quote_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
-        publisher=RedisEventPublisher(client, breaker, tally),
+        publisher=RedisEventPublisher(
+            commands_of(client, fast_lane=settings.fast_lane), breaker, tally
+        ),
         dispatcher=metered_dispatcher(celery, breaker, tally),
         instruments=instruments,
         metrics=tally,
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
+        last_moved=last_moved(fast_lane=settings.fast_lane),
     )
     if settings.fail_point:
         engine = _arm_worker(engine, settings.fail_point)

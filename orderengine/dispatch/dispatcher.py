@@ -5,11 +5,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from celery.utils.time import get_exponential_backoff_interval
-from kombu.exceptions import LimitExceeded, OperationalError
-from redis import RedisError
 from structlog.contextvars import get_contextvars
 
-from orderengine.dispatch.app import LeanCelery
+from orderengine.dispatch.app import BROKER_ERRORS, EngineCelery
 from orderengine.dispatch.chain import confirmation, order_chain
 from orderengine.dispatch.names import INTAKE, SETTLE, root_id_for
 from orderengine.dispatch.waiting import find_waiting
@@ -20,14 +18,13 @@ from orderengine.execution.ports import Circuit
 
 T = TypeVar("T")
 
-BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 BACKOFF_MAX_MS = 30_000
 
 
 class CeleryDispatcher:
     """Implements `execution.ports.Dispatcher`; tries nothing while `circuit` is open."""
 
-    def __init__(self, app: LeanCelery, circuit: Circuit) -> None:
+    def __init__(self, app: EngineCelery, circuit: Circuit) -> None:
         self._app = app
         self._circuit = circuit
 
@@ -75,6 +72,7 @@ class CeleryDispatcher:
             answer = call()
         except BROKER_ERRORS as error:
             self._circuit.failed(error)
+            self._app.leave(error)
             cause = self._circuit.cause
             raise DispatchUnavailable(f"the broker failed: {cause}", cause) from error
         self._circuit.succeeded()

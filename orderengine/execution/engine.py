@@ -1,9 +1,9 @@
 """Shared by the stages: the ports, and the only way to move an order."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -61,8 +61,23 @@ class AttemptEnded(ChainEnds):
     """The stage ended the attempt, or the order."""
 
 
-class _LastMoved(threading.local):
-    order: Order | None = None
+class LastMoved(Protocol):
+    """The order that this thread has moved last, if it is remembered."""
+
+    order: Order | None
+
+
+class NothingKept:
+    """Implements `LastMoved` without a memory: each stage reads its order."""
+
+    @property
+    def order(self) -> Order | None:
+        """None."""
+        return None
+
+    @order.setter
+    def order(self, order: Order | None) -> None:
+        """Forget it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class Engine:
     max_attempts: int
     attempt_backoff_s: Callable[[int], float]
     max_notional: int = 0
-    _last_moved: _LastMoved = field(default_factory=_LastMoved, init=False, repr=False)
+    last_moved: LastMoved = field(default_factory=NothingKept, repr=False)
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
         """Move an order and publish the event; raises Superseded if it is not at `version`."""
@@ -91,7 +106,7 @@ class Engine:
         if moved is None:
             raise Superseded(f"order {order_id} is not at version {version}, or may not move")
         self.publisher.publish(moved)
-        order = self._last_moved.order = moved.order
+        order = self.last_moved.order = moved.order
         note_attempt(order.attempt)
         record_move(self.metrics, order)
         log.info(
@@ -120,11 +135,11 @@ class Engine:
     def at_move(self, order_id: UUID, version: int) -> Order:
         """The order right after its move to `version`; raises Superseded as `current` does.
 
-        If this thread made that move, which returned the row, the order is not read again. At one
+        If this thread made that move and remembers the row, the order is not read again. At one
         version only the row's count of recoveries changes, and the fence of the next move detects
         whether another one has moved the order since.
         """
-        last, self._last_moved.order = self._last_moved.order, None
+        last, self.last_moved.order = self.last_moved.order, None
         if last is not None and (last.order_id, last.version) == (order_id, version):
             return last
         return self.current(order_id, version)

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import redis
-
 from orderengine.domain.events import Moved
 from orderengine.execution.meter import CounterName, Metrics
 from orderengine.redis_commands import Commands, Script
@@ -41,8 +39,8 @@ class RedisEventPublisher:
     A lost event delays a stream by up to a second, until the stream finds it in PostgreSQL.
     """
 
-    def __init__(self, client: redis.Redis, breaker: Breaker, metrics: Metrics) -> None:
-        self._commands = Commands(client.connection_pool)
+    def __init__(self, commands: Commands, breaker: Breaker, metrics: Metrics) -> None:
+        self._commands = commands
         self._breaker = breaker
         self._metrics = metrics
 

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, signals
+from kombu.utils.imports import symbol_by_name
 
 from orderengine import heap
+from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config import WORKER_OPTIONS, ConfigurationError, Settings, refuse_overruling
-from orderengine.dispatch.app import LeanCelery, create_celery
+from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.improper import Reason, message_dropped
 from orderengine.execution.meter import CounterName
 from orderengine.logs import configure_logging, tell_ignored
 from orderengine.worker.control import register_commands
-from orderengine.worker.pool import Feed, look_again
 from orderengine.worker.reconciler import reconciler_step
+from orderengine.worker.requests import checked
 from orderengine.worker.tasks import register_tasks
 
 LOOP_WAIT_S = 0.05
@@ -26,7 +28,7 @@ LOOP_WAIT_S = 0.05
 class Runtime:
     """A worker process's ports, built at the first call, in the process that uses them."""
 
-    def __init__(self, settings: Settings, app: LeanCelery) -> None:
+    def __init__(self, settings: Settings, app: EngineCelery) -> None:
         self._settings = settings
         self._app = app
         self._lock = threading.Lock()
@@ -42,13 +44,13 @@ class Runtime:
 
 def create_worker_app(settings: Settings) -> Celery:
     """Make the worker's application; PostgreSQL and Redis are first used when the worker starts."""
-    app = create_celery(settings.redis_url)
+    app = create_celery(settings.redis_url, fast_lane=settings.fast_lane)
     runtime = Runtime(settings, app)
-    register_tasks(app, lambda: runtime().engine)
+    request = checked(symbol_by_name(app.request_class))
+    register_tasks(app, lambda: runtime().engine, request)
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
-    app.steps["consumer"].add(Feed)
     message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
@@ -83,9 +85,14 @@ def _set_heap_aside(**_: Any) -> None:
 
 
 def _bound_waits_of_loop(sender: Any, **_: Any) -> None:
-    # A wake-up can be missed while the broker's connections are reopened. Without this timer the
+    # A thread of Celery's own pool that ends a task does not wake the loop, and the fast lane's
+    # wake-up can be missed while the broker's connections are reopened. Without this timer the
     # loop would then check for a free slot only once a second.
-    sender.hub.call_repeatedly(LOOP_WAIT_S, look_again)
+    sender.hub.call_repeatedly(LOOP_WAIT_S, _look_again)
+
+
+def _look_again() -> None:
+    """Do nothing: waking the loop is enough, since it takes messages before it waits again."""
 
 
 def _ignore_repeated_sigterm(**_: Any) -> None:

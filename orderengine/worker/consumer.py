@@ -9,11 +9,13 @@ from typing import Any
 
 import structlog
 from celery.worker.consumer import Consumer
+from celery.worker.loops import asynloop
 from celery.worker.state import maybe_shutdown
 from kombu.common import ignore_errors
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from orderengine.dispatch.improper import Reason, drop
-from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.redis_look import explained
 from orderengine.worker.outage import Outage
 
@@ -24,6 +26,14 @@ WORKS_AFTER_S = 2.0
 """A broker that refuses to deliver messages does so within this time: each poll ends after 1 s."""
 TASK_EVENTS_S = 30.0
 """How long tasks send events after a request for them; Flower repeats its request every 5 s."""
+
+
+_BY_MESSAGES = (ValueError, TypeError, LookupError, AttributeError)
+"""Errors of kombu's and Celery's code when it reads a malformed message."""
+
+
+class BrokenMessage(OperationalError):
+    """A message that the transport took and could not read; it is gone."""
 
 
 class BrokerConsumer(Consumer):
@@ -40,6 +50,22 @@ class BrokerConsumer(Consumer):
         self._working: Any = None
         self._task_events: Any = None
         super().__init__(*args, **options)
+        # kombu's own transport takes most error answers of Redis for errors that end a worker.
+        self.connection_errors = (*self.connection_errors, RedisError, OperationalError)
+
+    def loop(self, *args: Any) -> None:
+        """Run Celery's event loop; a message that breaks it is dropped, and the loop starts again.
+
+        The fast lane's transport drops such messages before they get here.
+        """
+        try:
+            asynloop(*args)
+        except self.connection_errors:
+            raise
+        except _BY_MESSAGES as error:
+            text = getattr(error, "doc", None) or getattr(error, "object", "")
+            drop(Reason.UNREADABLE, f"{type(error).__name__}: {error}", text)
+            raise BrokenMessage(str(error)) from error
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect as soon as the broker accepts messages; stops waiting when the worker stops."""
@@ -47,7 +73,7 @@ class BrokerConsumer(Consumer):
             self._outage.wait(maybe_shutdown)
             try:
                 conn.ensure_connection(max_retries=0)
-                conn.default_channel.probe((SETTLE, INTAKE))
+                self.app.probe(conn)
             except self.connection_errors as error:
                 self._outage.met(error)
                 # Also frees kombu's channel of a failed attempt: it has 65,535 channel numbers.
@@ -69,7 +95,8 @@ class BrokerConsumer(Consumer):
         """Disconnect from the server, maybe a former primary; the next attempt to connect waits."""
         if self._working is not None:
             self._working.cancel()
-        self._outage.met(exc)
+        if not isinstance(exc, BrokenMessage):
+            self._outage.met(exc)
         connection, self.connection = self.connection, None
         with contextlib.suppress(Exception):
             connection.collect(socket_timeout=CLEAN_UP_S)

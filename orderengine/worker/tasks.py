@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from celery import Celery, Task
 from celery.exceptions import Ignore
+from celery.worker.request import Request
 from structlog.contextvars import bound_contextvars
 
 from orderengine.dispatch.names import (
@@ -24,6 +25,7 @@ from orderengine.execution.engine import ChainEnds, Engine, logging_as
 from orderengine.execution.handover import Built, Routed, Submitted
 from orderengine.execution.stages import PollResult
 from orderengine.worker.arguments import read_handover
+from orderengine.worker.requests import CheckedRequest
 
 POLL_S = 0.3
 QUICK_POLLS = 2
@@ -33,8 +35,6 @@ LATE_AFTER_S = 5.0
 """A poll of the network that is this much too late is dropped."""
 
 log = structlog.get_logger(__name__)
-
-REQUEST = "orderengine.worker.pool:UnacknowledgedRequest"
 
 # Long enough for Flower to show order and version; showing a whole route costs time.
 SHOWN_RESULT_CHARS = 70
@@ -46,17 +46,22 @@ RETRY_DELAY_MAX_S = 1
 Document = dict[str, Any]
 
 
-def register_tasks(app: Celery, engine: Callable[[], Engine]) -> None:
-    """Add the four stages to a Celery application; `engine` is called when a task runs."""
-    _register_stages(app, engine)
-    _register_confirmation(app, engine)
+def register_tasks(
+    app: Celery, engine: Callable[[], Engine], request: type[Request] = CheckedRequest
+) -> None:
+    """Add the four stages to a Celery application; `engine` is called when a task runs.
+
+    A worker makes a `request` of each message before it runs the stage.
+    """
+    _register_stages(app, engine, request)
+    _register_confirmation(app, engine, request)
 
 
-def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
+def _register_stages(app: Celery, engine: Callable[[], Engine], request: type[Request]) -> None:
     transient: dict[str, Any] = {
         "bind": True,
         "shared": False,
-        "Request": REQUEST,
+        "Request": request,
         "resultrepr_maxsize": SHOWN_RESULT_CHARS,
         "autoretry_for": (TransientFault,),
         "retry_backoff": True,
@@ -92,12 +97,14 @@ def _register_stages(app: Celery, engine: Callable[[], Engine]) -> None:
         return submitted.document()
 
 
-def _register_confirmation(app: Celery, engine: Callable[[], Engine]) -> None:
+def _register_confirmation(
+    app: Celery, engine: Callable[[], Engine], request: type[Request]
+) -> None:
     @app.task(
         name=CONFIRM_ORDER,
         bind=True,
         shared=False,
-        Request=REQUEST,
+        Request=request,
         max_retries=None,
         throws=(StorageUnavailable,),
     )

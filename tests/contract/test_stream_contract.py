@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from orderengine.bootstrap.lanes import commands_of
 from orderengine.execution.meter import Tally
 from orderengine.execution.ports import EventPublisher, OrderCache
 from orderengine.stream.breaker import Breaker
@@ -43,7 +44,7 @@ def make_stream(request: pytest.FixtureRequest) -> Iterator[MakeStream]:
         clients.append(create_client(url, 0.5))
         breaker = Breaker()
         return Stream(
-            RedisEventPublisher(clients[-1], breaker, Tally()),
+            RedisEventPublisher(commands_of(clients[-1]), breaker, Tally()),
             RedisOrderCache(clients[-1], breaker),
         )
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from chaos.garbage import commands, unfit, unreadable
-from orderengine.dispatch.app import create_celery
+from orderengine.bootstrap.lanes import create_celery
 from tests.e2e.stack import Document, Stack
 from tests.integration.streams import wait_until
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from orderengine.dispatch.app import create_celery
+from orderengine.bootstrap.lanes import create_celery
 from tests.e2e.stack import Stack
 from tests.integration.streams import wait_until
 

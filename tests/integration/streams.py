@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.execution.meter import Tally
 from orderengine.local.redis_server import EmbeddedRedis
@@ -35,7 +36,7 @@ class Stream:
         self.client = create_client(url, timeout_s)
         self.breaker = Breaker(skip_s=0.05)
         self.tally = Tally()
-        self.publisher = RedisEventPublisher(self.client, self.breaker, self.tally)
+        self.publisher = RedisEventPublisher(commands_of(self.client), self.breaker, self.tally)
         self.cache = RedisOrderCache(self.client, self.breaker)
         self.hub = Hub(
             url,

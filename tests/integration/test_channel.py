@@ -12,11 +12,11 @@ import redis
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
-from orderengine.dispatch.held import queue_of
-from orderengine.dispatch.transport import Channel
 from orderengine.domain.moves import RoutingCause
+from orderengine.fastlane.app import create_fast_celery
+from orderengine.fastlane.messages import queue_of
+from orderengine.fastlane.transport import Channel
 from orderengine.stream.breaker import Breaker
 from tests.integration.streams import wait_until
 from tests.servers import Servers
@@ -24,7 +24,7 @@ from tests.servers import Servers
 
 def test_a_message_of_a_release_before_is_still_read(redis_url: str) -> None:
     """Its body is JSON in base64, and a worker's answer to an operator may hold a time."""
-    channel: Any = create_celery(redis_url).connection_for_read().default_channel
+    channel: Any = create_fast_celery(redis_url).connection_for_read().default_channel
     text = '[[{"__type__": "datetime", "__value__": "2026-11-25T00:00:00+00:00"}]]'
     raw: dict[str, Any] = {
         "body": base64.b64encode(text.encode()).decode(),
@@ -37,7 +37,7 @@ def test_a_message_of_a_release_before_is_still_read(redis_url: str) -> None:
 
 
 def test_a_channel_keeps_one_client_and_sends_to_the_queue_of_the_exchange(redis_url: str) -> None:
-    with create_celery(redis_url).connection_for_write() as connection:
+    with create_fast_celery(redis_url).connection_for_write() as connection:
         channel = connection.default_channel
         assert type(channel) is Channel
         with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
@@ -48,8 +48,8 @@ def test_a_channel_keeps_one_client_and_sends_to_the_queue_of_the_exchange(redis
 def test_a_message_that_is_taken_is_noted_nowhere(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
-    create_celery(redis_url).send_task("route_order", queue="intake")
-    with create_celery(redis_url).connection_for_read() as connection:
+    create_fast_celery(redis_url).send_task("route_order", queue="intake")
+    with create_fast_celery(redis_url).connection_for_read() as connection:
         message = connection.SimpleQueue("intake", no_ack=False).get(timeout=2)
         assert message.headers["task"] == "route_order"
         assert not redis_client.exists("unacked", "unacked_index")
@@ -58,7 +58,7 @@ def test_a_message_that_is_taken_is_noted_nowhere(
 @pytest.mark.usefixtures("redis_client")
 def test_a_message_that_an_ending_worker_puts_back_is_taken_again(redis_url: str) -> None:
     """It arrives after the worker has left its queues; the previous release puts it back too."""
-    app = create_celery(redis_url)
+    app = create_fast_celery(redis_url)
     CeleryDispatcher(app, Breaker(0.0)).route(uuid4(), 1, RoutingCause.ORDER)
     sent = app.exchange((), ["intake"])
     with app.connection_for_read() as connection:
@@ -73,7 +73,7 @@ def test_a_message_that_an_ending_worker_puts_back_is_taken_again(redis_url: str
 def test_an_exchange_sends_and_takes_the_oldest_of_the_first_queue_that_has_any(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
-    app = create_celery(redis_url)
+    app = create_fast_celery(redis_url)
     dispatcher = CeleryDispatcher(app, Breaker(0.0))
     orders = [uuid4() for _ in range(3)]
     for order_id in orders:
@@ -101,7 +101,7 @@ def test_all_messages_of_a_process_go_over_the_connections_of_one_channel(
     def made() -> int:
         return int(redis_client.info("stats")["total_connections_received"])
 
-    app = create_celery(redis_url)
+    app = create_fast_celery(redis_url)
     app.exchange((), ["settle"])
     before = made()
     for _ in range(5):
@@ -112,7 +112,7 @@ def test_all_messages_of_a_process_go_over_the_connections_of_one_channel(
 def test_threads_that_send_first_at_the_same_time_share_one_channel(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app, together = create_celery(redis_url), threading.Barrier(4)
+    app, together = create_fast_celery(redis_url), threading.Barrier(4)
     connections: list[Connection] = []
 
     def connection_for_write() -> Connection:
@@ -132,7 +132,7 @@ def test_a_closed_channel_leaves_no_connection(redis_client: redis.Redis, redis_
     def ours() -> set[str]:
         return {client["id"] for client in redis_client.client_list()}
 
-    connection = create_celery(redis_url).connection_for_write()
+    connection = create_fast_celery(redis_url).connection_for_write()
     channel: Any = connection.default_channel
     before = ours()
     channel.exchange((), ["settle"])
@@ -143,7 +143,7 @@ def test_a_closed_channel_leaves_no_connection(redis_client: redis.Redis, redis_
 
 
 def test_a_channel_that_lost_its_connections_makes_new_ones(redis_url: str) -> None:
-    channel: Any = create_celery(redis_url).connection_for_write().default_channel
+    channel: Any = create_fast_celery(redis_url).connection_for_write().default_channel
     for _ in range(2):
         assert channel.exchange((), ["settle"]) is None
         assert channel._commands.pool is channel.pool
@@ -153,7 +153,7 @@ def test_a_channel_that_lost_its_connections_makes_new_ones(redis_url: str) -> N
 def test_a_broker_that_goes_away_is_told_as_celery_tells_it(
     servers: Servers, redis_url: str
 ) -> None:
-    app = create_celery(redis_url, timeout_s=0.2)
+    app = create_fast_celery(redis_url, timeout_s=0.2)
     app.exchange((), ["settle"])
     assert servers.redis is not None
     servers.redis.stop()
@@ -169,7 +169,7 @@ def test_the_first_exchange_of_a_worker_does_not_wait_for_the_broker(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr("kombu.utils.functional.sleep", slept.append)
-    app = create_celery(redis_url)
+    app = create_fast_celery(redis_url)
     assert servers.redis is not None
     servers.redis.stop()
     try:
@@ -184,14 +184,14 @@ def test_the_first_exchange_of_a_worker_does_not_wait_for_the_broker(
 def test_an_exchange_survives_the_loss_of_its_script(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
-    app = create_celery(redis_url)
+    app = create_fast_celery(redis_url)
     assert app.exchange((), ["settle"]) is None
     redis_client.script_flush()
     assert app.exchange((), ["settle"]) is None
 
 
 def test_a_queue_that_a_worker_left_and_took_again_keeps_its_place(redis_url: str) -> None:
-    app: Any = create_celery(redis_url)
+    app: Any = create_fast_celery(redis_url)
     with app.connection_for_read() as connection:
         consumer = app.amqp.TaskConsumer(connection)
         consumer.consume()
@@ -204,7 +204,7 @@ def test_a_queue_that_a_worker_left_and_took_again_keeps_its_place(redis_url: st
 
 
 def test_what_is_no_message_is_passed_over(redis_client: redis.Redis, redis_url: str) -> None:
-    app = create_celery(redis_url)
+    app = create_fast_celery(redis_url)
     app.send_task("route_order", queue="intake")
     for text in ("null", "[]", "7", "{}", "\x00"):
         redis_client.rpush("intake", text)
@@ -215,7 +215,7 @@ def test_what_is_no_message_is_passed_over(redis_client: redis.Redis, redis_url:
 
 
 def test_a_refusal_is_told_as_an_outage(redis_client: redis.Redis, redis_url: str) -> None:
-    app = create_celery(redis_url, timeout_s=5.0)
+    app = create_fast_celery(redis_url, timeout_s=5.0)
     app.send_task("route_order", queue="intake")
     redis_client.config_set("min-replicas-to-write", 1)
     try:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, text
 
+from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.execution.meter import Tally
 from orderengine.storage.clients import SqlClientOrders
@@ -34,7 +35,7 @@ class Desk:
     def __init__(self, url: str, database: Engine, poll_s: float, bounds: Bounds) -> None:
         self.orders = SqlOrders(database)
         self.redis = create_client(url, 0.5)
-        self.publisher = RedisEventPublisher(self.redis, Breaker(skip_s=0.05), Tally())
+        self.publisher = RedisEventPublisher(commands_of(self.redis), Breaker(skip_s=0.05), Tally())
         clients = SqlClientOrders(database)
         self.hub = Hub(url, self.orders, clients, poll_s=poll_s, client_bounds=bounds)
 

@@ -12,13 +12,13 @@ import redis
 from celery import Celery
 from celery.app.trace import build_tracer
 
-from orderengine.dispatch.app import create_celery
+from orderengine.bootstrap.lanes import create_celery
 from orderengine.dispatch.chain import order_chain
 from orderengine.dispatch.dispatcher import CeleryDispatcher, attempt_backoff
-from orderengine.dispatch.held import holding
-from orderengine.dispatch.transport import LeanAMQP
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
+from orderengine.fastlane.held import holding
+from orderengine.fastlane.transport import LeanAMQP
 from orderengine.stream.breaker import Breaker
 from tests.servers import Servers
 

@@ -8,6 +8,7 @@ import pytest
 import redis
 import structlog.testing
 
+from orderengine.bootstrap.lanes import commands_of
 from orderengine.execution.meter import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.stream.breaker import Breaker
@@ -86,7 +87,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
     walk = stream.walk()
     own_redis.kill()
     stream.breaker = Breaker(skip_s=60)
-    publisher = RedisEventPublisher(stream.client, stream.breaker, stream.tally)
+    publisher = RedisEventPublisher(commands_of(stream.client), stream.breaker, stream.tally)
     cache = RedisOrderCache(stream.client, stream.breaker)
     began = time.monotonic()
     with structlog.testing.capture_logs() as lines:

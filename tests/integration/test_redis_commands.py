@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from orderengine.fastlane.commands import FastCommands
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.redis_commands import Commands, Script
+from orderengine.redis_commands import Script
 from orderengine.stream.client import create_client
 from tests.integration.streams import frozen, wait_until
 
@@ -17,21 +18,21 @@ ECHO = Script("return ARGV[1]")
 
 
 @pytest.fixture
-def commands(redis_url: str) -> Iterator[Commands]:
-    commands = Commands(create_client(redis_url, 0.5).connection_pool)
+def commands(redis_url: str) -> Iterator[FastCommands]:
+    commands = FastCommands(create_client(redis_url, 0.5).connection_pool)
     yield commands
     commands.drop_idle()
 
 
-def connection_id(commands: Commands) -> int:
+def connection_id(commands: FastCommands) -> int:
     return int(commands.send("CLIENT", "ID"))
 
 
-def test_one_connection_serves_a_thread_again_and_again(commands: Commands) -> None:
+def test_one_connection_serves_a_thread_again_and_again(commands: FastCommands) -> None:
     assert len({connection_id(commands) for _ in range(10)}) == 1
 
 
-def test_threads_never_share_one(commands: Commands) -> None:
+def test_threads_never_share_one(commands: FastCommands) -> None:
     def echoed(number: int) -> bool:
         return bool(commands.send("ECHO", str(number)) == str(number).encode())
 
@@ -39,7 +40,7 @@ def test_threads_never_share_one(commands: Commands) -> None:
         assert all(threads.map(echoed, range(500)))
 
 
-def test_a_script_that_the_server_does_not_know_is_given_in_full(commands: Commands) -> None:
+def test_a_script_that_the_server_does_not_know_is_given_in_full(commands: FastCommands) -> None:
     for _ in range(2):
         commands.send("SCRIPT", "FLUSH")
         assert commands.run(ECHO, [], ["said"]) == b"said"
@@ -47,14 +48,14 @@ def test_a_script_that_the_server_does_not_know_is_given_in_full(commands: Comma
 
 
 def test_a_connection_that_the_server_closed_costs_nothing(
-    commands: Commands, redis_client: redis.Redis
+    commands: FastCommands, redis_client: redis.Redis
 ) -> None:
     before = connection_id(commands)
     redis_client.client_kill_filter(_id=str(before))
     assert connection_id(commands) != before
 
 
-def test_a_refusal_is_raised_and_the_connection_kept(commands: Commands) -> None:
+def test_a_refusal_is_raised_and_the_connection_kept(commands: FastCommands) -> None:
     before = connection_id(commands)
     with pytest.raises(redis.ResponseError, match="unknown command"):
         commands.send("NONSENSE")
@@ -63,7 +64,7 @@ def test_a_refusal_is_raised_and_the_connection_kept(commands: Commands) -> None
 
 def test_a_server_that_became_a_replica_is_left_by_all_connections(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        commands = Commands(create_client(server.url, 3.0).connection_pool)
+        commands = FastCommands(create_client(server.url, 3.0).connection_pool)
         with create_client(server.url, 5.0) as client:
             before = two_connections(commands, client)
             client.replicaof("127.0.0.1", "1")
@@ -77,7 +78,7 @@ def test_a_server_that_became_a_replica_is_left_by_all_connections(tmp_path: Pat
 
 def test_a_connection_in_use_when_its_server_is_left_is_not_used_again(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        commands = Commands(create_client(server.url, 3.0).connection_pool)
+        commands = FastCommands(create_client(server.url, 3.0).connection_pool)
         with create_client(server.url, 5.0) as client, ThreadPoolExecutor(1) as other:
             before = connection_id(commands)
             waiting = other.submit(commands.send, "BLPOP", "gate", "0")
@@ -90,7 +91,7 @@ def test_a_connection_in_use_when_its_server_is_left_is_not_used_again(tmp_path:
 
 
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
-    commands: Commands, monkeypatch: pytest.MonkeyPatch
+    commands: FastCommands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -105,7 +106,7 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_one(
 
 def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        commands = Commands(create_client(server.url, 0.2).connection_pool)
+        commands = FastCommands(create_client(server.url, 0.2).connection_pool)
         assert commands.send("ECHO", "first") == b"first"
         with frozen(server), pytest.raises(redis.TimeoutError):
             commands.send("ECHO", "second")
@@ -113,7 +114,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
         commands.drop_idle()
 
 
-def two_connections(commands: Commands, client: redis.Redis) -> set[int]:
+def two_connections(commands: FastCommands, client: redis.Redis) -> set[int]:
     """The ids of two connections, which are idle afterwards."""
     with ThreadPoolExecutor(1) as other:
         waiting = other.submit(commands.send, "BLPOP", "gate", "0")
@@ -126,7 +127,7 @@ def two_connections(commands: Commands, client: redis.Redis) -> set[int]:
 
 def test_after_a_timeout_no_connection_is_trusted(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        commands = Commands(create_client(server.url, 3.0).connection_pool)
+        commands = FastCommands(create_client(server.url, 3.0).connection_pool)
         with create_client(server.url, 5.0) as client:
             before = two_connections(commands, client)
             with frozen(server), pytest.raises(redis.TimeoutError):
@@ -139,7 +140,7 @@ def test_after_a_timeout_no_connection_is_trusted(tmp_path: Path) -> None:
 
 def test_a_server_that_is_away_is_told_and_found_again(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        commands = Commands(create_client(server.url, 0.2).connection_pool)
+        commands = FastCommands(create_client(server.url, 0.2).connection_pool)
         server.kill()
         for _ in range(2):
             with pytest.raises(redis.ConnectionError):
@@ -150,14 +151,14 @@ def test_a_server_that_is_away_is_told_and_found_again(tmp_path: Path) -> None:
 
 
 def test_a_child_process_makes_connections_of_its_own(
-    commands: Commands, monkeypatch: pytest.MonkeyPatch
+    commands: FastCommands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = connection_id(commands)
     monkeypatch.setattr(os, "getpid", lambda: -1)
     assert connection_id(commands) != before
 
 
-def test_dropped_connections_are_closed(commands: Commands, redis_client: redis.Redis) -> None:
+def test_dropped_connections_are_closed(commands: FastCommands, redis_client: redis.Redis) -> None:
     before = connection_id(commands)
     commands.drop_idle()
     assert redis_client.client_list(client_id=[str(before)]) == []
@@ -168,7 +169,7 @@ def test_a_long_outage_uses_up_no_connections(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
         client = create_client(server.url, 0.2)
         client.connection_pool.max_connections = 3
-        commands = Commands(client.connection_pool)
+        commands = FastCommands(client.connection_pool)
         server.kill()
         for _ in range(5):
             with pytest.raises(redis.ConnectionError):

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 import redis
 
+from orderengine.bootstrap.lanes import create_celery
 from orderengine.database import create_database_engine
-from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause

@@ -6,8 +6,8 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
+from orderengine.bootstrap.lanes import create_celery
 from orderengine.cli.common import Surroundings
-from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.probes import SystemProbes
 from orderengine.redis_errors import RedisCause

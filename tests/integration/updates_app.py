@@ -13,6 +13,7 @@ from orderengine.api import guarded_socket, gunicorn_conf, reading
 from orderengine.api.access import register_access
 from orderengine.api.errors import register_error_handlers
 from orderengine.api.updates import Caps, Updates, register_updates
+from orderengine.bootstrap.lanes import commands_of
 from orderengine.config import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Build, FailAttempt, Move, RoutingCause, StartRouting
@@ -50,7 +51,9 @@ def create_app() -> Flask:
     settings = Settings.from_env()
     orders = FakeOrders(TickingClock())
     keys = FakeKeys(orders.clock)
-    publisher = RedisEventPublisher(create_client(settings.redis_url, 1.0), Breaker(), Tally())
+    publisher = RedisEventPublisher(
+        commands_of(create_client(settings.redis_url, 1.0)), Breaker(), Tally()
+    )
     bounds = Bounds(orders=int(os.environ.get("TEST_ORDERS_AT_ONCE", "1000")))
     hub = Hub(settings.redis_url, orders, orders, poll_s=0.2, client_bounds=bounds)
     app = Flask(__name__)

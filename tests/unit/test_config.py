@@ -11,8 +11,8 @@ from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import psycopg2
 
 from orderengine import config
+from orderengine.bootstrap.lanes import create_celery
 from orderengine.config import ConfigurationError, Settings, Span
-from orderengine.dispatch.app import create_celery
 
 ROOT = Path(__file__).parents[2]
 OF_THE_SYSTEM = {"LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NO_COLOR"}

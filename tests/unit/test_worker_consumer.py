@@ -13,7 +13,7 @@ from redis.connection import DefaultParser
 from structlog.testing import capture_logs
 
 from orderengine.dispatch.improper import order_id_in
-from orderengine.dispatch.transport import UrgentFirst
+from orderengine.fastlane.transport import UrgentFirst
 from orderengine.worker.consumer import TASK_EVENTS_S, BrokerConsumer
 from orderengine.worker.control import register_commands
 from orderengine.worker.outage import LONGEST_WAIT_S, Outage

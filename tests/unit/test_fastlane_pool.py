@@ -9,8 +9,9 @@ import pytest
 from kombu.exceptions import OperationalError
 from structlog.testing import capture_logs
 
-from orderengine.dispatch.held import Message, handing_on, hold
-from orderengine.worker.pool import Feed, Intake, TaskPool
+from orderengine.fastlane.held import handing_on, hold
+from orderengine.fastlane.messages import Message
+from orderengine.fastlane.pool import Feed, Intake, TaskPool
 
 TIMEOUT_S = 5.0
 QUEUES = ["settle", "intake"]

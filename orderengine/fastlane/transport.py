@@ -16,11 +16,13 @@ from kombu.transport import redis
 from kombu.utils.scheduling import priority_cycle
 from redis import RedisError
 
-from orderengine.dispatch.encoding import encoded
-from orderengine.dispatch.held import Message, handing_on, queue_of
-from orderengine.dispatch.improper import Reason, drop, read_message
+from orderengine.dispatch.improper import Reason, drop
 from orderengine.dispatch.names import INTAKE, SETTLE
-from orderengine.redis_commands import Commands, Script
+from orderengine.fastlane.commands import FastCommands
+from orderengine.fastlane.encoding import encoded
+from orderengine.fastlane.held import handing_on
+from orderengine.fastlane.messages import Message, queue_of, read_message
+from orderengine.redis_commands import Script
 from orderengine.redis_probe import probe
 
 CONTROL_SUFFIX = ".pidbox"
@@ -71,7 +73,7 @@ class Channel(redis.Channel):
     body_encoding: Any = None
 
     _shared_client: Any = None
-    _commands: Commands | None = None
+    _commands: FastCommands | None = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's
         if asynchronous:
@@ -139,10 +141,10 @@ class Channel(redis.Channel):
         return self._own_commands.demotions
 
     @property
-    def _own_commands(self) -> Commands:
+    def _own_commands(self) -> FastCommands:
         commands = self._commands
         if commands is None:
-            commands = self._commands = Commands(self.pool)
+            commands = self._commands = FastCommands(self.pool)
         return commands
 
     def _disconnect_pools(self) -> None:

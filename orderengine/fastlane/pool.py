@@ -1,22 +1,18 @@
-"""The worker's thread pool, and the Celery request that its threads run."""
+"""The worker's thread pool, whose threads take their messages themselves."""
 
 import threading
-import time
 from typing import Any
 
 import structlog
-from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]
 from celery import bootsteps
 from celery.concurrency import thread
 from celery.concurrency.base import apply_target
-from celery.exceptions import Ignore, InvalidTaskError
 from celery.worker.consumer.tasks import Tasks
-from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
-from orderengine.dispatch.dispatcher import BROKER_ERRORS
-from orderengine.dispatch.held import Message, holding, queue_of
-from orderengine.worker.arguments import fault_of_body
+from orderengine.dispatch.app import BROKER_ERRORS
+from orderengine.fastlane.held import holding
+from orderengine.fastlane.messages import Message, is_put_off, queue_of
 
 log = structlog.get_logger(__name__)
 
@@ -184,45 +180,6 @@ class TaskPool(thread.TaskPool):
         return job
 
 
-class UnacknowledgedRequest(Request):
-    """A request without acknowledgement: taking its message removed it from the broker.
-
-    Celery's own request has the event loop find the message to acknowledge, once per task, and
-    reads the body twice.
-    """
-
-    def __init__(self, message: Any, **options: Any) -> None:
-        body = message.payload
-        if fault := fault_of_body(message.headers.get("task"), body):
-            raise InvalidTaskError(fault)
-        super().__init__(message, **options)
-        self._body = body
-        self._content_type = self._content_encoding = None
-
-    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
-        """Send a task's end, also when the task ended its chain.
-
-        Celery sends no event for that end, and Flower would show the task as running forever.
-        """
-        told = super().on_failure(exc_info, *args, **options)
-        end = exc_info.exception
-        if isinstance(end, ExceptionWithTraceback):
-            end = end.exc
-        if isinstance(end, Ignore):
-            ending = f"chain ended: {end}"
-            runtime = time.time() - (self.time_start or time.time())
-            self.send_event("task-succeeded", result=ending, runtime=runtime)
-        return told
-
-    def acknowledge(self) -> None:
-        """Do nothing."""
-        self.acknowledged = True
-
-    def reject(self, requeue: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Celery's
-        """Do nothing: recovery restores the order from its row."""
-        self.acknowledged = True
-
-
 def _run_task(job: Job) -> None:
     try:
         apply_target(*job)
@@ -231,16 +188,11 @@ def _run_task(job: Job) -> None:
         log.exception("task_broke_off")
 
 
-def is_put_off(message: Message) -> bool:
-    """True if a message must not run before a set time."""
-    return message["headers"].get("eta") is not None
-
-
 def _wake_loop() -> None:
     loop = get_event_loop()
     if loop is not None:
-        loop.call_soon(look_again)
+        loop.call_soon(_look_again)
 
 
-def look_again() -> None:
+def _look_again() -> None:
     """Do nothing: waking the loop is enough, since it takes messages before it waits again."""

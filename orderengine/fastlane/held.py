@@ -7,10 +7,8 @@ needs to know whether the broker accepted it.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-Message = dict[str, Any]
-"""A message as kombu's virtual transports write it: headers, properties and body."""
+from orderengine.fastlane.messages import Message
 
 
 class _ThreadState(threading.local):
@@ -48,8 +46,3 @@ def hold(message: Message) -> bool:
         return False
     _here.held.append(message)
     return True
-
-
-def queue_of(message: Message) -> str:
-    """The queue that a message is sent to."""
-    return str(message["properties"]["delivery_info"]["routing_key"])

@@ -5,6 +5,7 @@ The packages, from the outer layers to the core; imports point downwards only:
 - ``api``, ``cli``: Flask and the command line: parse, call, answer.
 - ``worker``: the Celery tasks (thin) and the reconciler, which recovers orders after a crash.
 - ``bootstrap``: the composition root: turns settings into a bundle of ports.
+- ``fastlane``: what goes beyond documented options of Celery, kombu and redis-py (``FAST_LANE``).
 - ``storage`` (PostgreSQL), ``stream`` (Redis to sockets), ``dispatch`` (Celery), ``venues``,
   ``settlement``: the adapters. They never import each other.
 - ``execution``: the use cases, on ports only: intake, the four stages, recovery, queries.

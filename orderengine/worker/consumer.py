@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from celery.worker.consumer import Consumer
-from celery.worker.loops import asynloop
+from celery.worker.loops import asynloop, synloop
 from celery.worker.state import maybe_shutdown
 from kombu.common import ignore_errors
 from kombu.exceptions import OperationalError
@@ -42,6 +42,7 @@ class BrokerConsumer(Consumer):
     app: Any
     connection: Any
     connection_errors: Any
+    hub: Any
     event_dispatcher: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -59,7 +60,7 @@ class BrokerConsumer(Consumer):
         The fast lane's transport drops such messages before they get here.
         """
         try:
-            asynloop(*args)
+            (asynloop if self.hub else synloop)(*args)
         except self.connection_errors:
             raise
         except _BY_MESSAGES as error:

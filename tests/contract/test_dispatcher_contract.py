@@ -21,8 +21,9 @@ from tests.fakes import START, FakeClock, FakeDispatcher
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
-def on_celery(url: str) -> CeleryDispatcher:
-    return CeleryDispatcher(create_celery(url, timeout_s=2.0), Breaker(0.0))
+def on_celery(url: str, lane: str) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=2.0, fast_lane=lane == "fast lane")
+    return CeleryDispatcher(app, Breaker(0.0))
 
 
 def a_handover() -> Submitted:
@@ -30,16 +31,18 @@ def a_handover() -> Submitted:
     return Submitted(uuid4(), 4, TRANSACTION.signature, Side.BUY, 6, "raydium", price)
 
 
-@pytest.fixture(params=["fake", "celery"])
+@pytest.fixture(params=["fake", "fast lane", "stock"])
 def dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
     if request.param == "fake":
         return FakeDispatcher()
-    return on_celery(request.getfixturevalue("redis_url"))
+    return on_celery(request.getfixturevalue("redis_url"), request.param)
 
 
-@pytest.fixture(params=["fake", "celery"])
+@pytest.fixture(params=["fake", "fast lane", "stock"])
 def lost_dispatcher(request: pytest.FixtureRequest) -> Dispatcher:
-    return FakeDispatcher(down=True) if request.param == "fake" else on_celery(NOWHERE)
+    return (
+        FakeDispatcher(down=True) if request.param == "fake" else on_celery(NOWHERE, request.param)
+    )
 
 
 @pytest.fixture(params=["fake", "postgresql"])

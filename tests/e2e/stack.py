@@ -32,6 +32,8 @@ ASK_PAUSE_S = 0.1
 WORKER_IS_READY = " ready."
 LOG_TAIL_LINES = 60
 LOGS = ("release", "web", "worker", "flower")
+TEST_FAST_LANE = "TEST_FAST_LANE"
+"""Set to 0, it runs every stack of the tests on stock Celery: see `make test-stock`."""
 
 Document = dict[str, Any]
 
@@ -84,6 +86,7 @@ class Stack:
             "REDIS_URL": redis_url,
             "HOST": LOOPBACK,
             "PORT": str(self.port),
+            "FAST_LANE": os.environ.get(TEST_FAST_LANE, "1"),
             **environ,
         }
 

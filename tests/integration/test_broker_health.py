@@ -34,8 +34,9 @@ def admin(server: EmbeddedRedis) -> Iterator[redis.Redis]:
         yield client
 
 
-def a_dispatcher(url: str) -> CeleryDispatcher:
-    return CeleryDispatcher(create_celery(url, timeout_s=PATIENT_S), Breaker(0.0))
+def a_dispatcher(url: str, *, fast_lane: bool = True) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=PATIENT_S, fast_lane=fast_lane)
+    return CeleryDispatcher(app, Breaker(0.0))
 
 
 def cause(dispatcher: CeleryDispatcher) -> str | None:
@@ -86,13 +87,16 @@ def take_a_command_away(admin: redis.Redis, _server: EmbeddedRedis) -> None:
         (take_a_command_away, RedisCause.NO_RIGHTS),
     ],
 )
+@pytest.mark.parametrize("fast_lane", [True, False])
 def test_a_broker_that_takes_no_messages_is_named_with_its_cause(
     server: EmbeddedRedis,
     admin: redis.Redis,
     break_it: Callable[[redis.Redis, EmbeddedRedis], None],
     named: RedisCause,
+    *,
+    fast_lane: bool,
 ) -> None:
-    dispatcher = a_dispatcher(server.url)
+    dispatcher = a_dispatcher(server.url, fast_lane=fast_lane)
     assert cause(dispatcher) is None
     break_it(admin, server)
     assert cause(dispatcher) == named
@@ -120,16 +124,22 @@ def test_a_look_at_the_broker_leaves_nothing_there(
     assert [admin.llen(name) for name in ("settle", "intake")] == [0, 0]
 
 
+@pytest.mark.parametrize("fast_lane", [True, False])
 @pytest.mark.parametrize("variable", BROKER_VARIABLES)
 def test_celerys_own_variables_lead_nowhere_else(
-    server: EmbeddedRedis, admin: redis.Redis, variable: str, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedRedis,
+    admin: redis.Redis,
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    fast_lane: bool,
 ) -> None:
     monkeypatch.setenv(variable, NOWHERE)
-    dispatcher = a_dispatcher(server.url)
+    dispatcher = a_dispatcher(server.url, fast_lane=fast_lane)
     assert cause(dispatcher) is None
     dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     assert admin.llen("intake") == 1
-    app = create_celery(server.url)
+    app = create_celery(server.url, fast_lane=fast_lane)
     for connection in (app.connection(), app.connection_for_read(), app.connection_for_write()):
         assert f":{server.port}/" in connection.as_uri()
 
@@ -139,6 +149,24 @@ def test_a_variable_that_is_ignored_is_told(variable: str) -> None:
     urls = {"DATABASE_URL": "postgresql://h/db", "REDIS_URL": "redis://h"}
     assert Settings.from_env({**urls, variable: NOWHERE}).ignored == (variable,)
     assert Settings.from_env(urls).ignored == ()
+
+
+@pytest.mark.parametrize("fast_lane", [True, False])
+def test_a_message_goes_to_a_server_that_is_a_primary_again(
+    server: EmbeddedRedis, admin: redis.Redis, *, fast_lane: bool
+) -> None:
+    """A connection to a former primary is not used again, wherever the address leads by then."""
+    dispatcher = a_dispatcher(server.url, fast_lane=fast_lane)
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    before = {each["id"] for each in admin.client_list()}
+    demote(admin, server)
+    with pytest.raises(DispatchUnavailable):
+        dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    admin.replicaof("NO", "ONE")
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert admin.llen("intake") == 2
+    after = {each["id"] for each in admin.client_list()}
+    assert before & after == {str(admin.client_id())}
 
 
 def test_any_other_refusal_is_told_as_one(server: EmbeddedRedis, admin: redis.Redis) -> None:

@@ -1,5 +1,6 @@
 """The dispatcher's messages in the broker, and its time limit when the broker is down."""
 
+import base64
 import json
 import os
 import signal
@@ -27,8 +28,10 @@ PATIENT_S = 2.0
 SHORT_S = 0.4
 
 
-def a_dispatcher(url: str, skip_s: float = 0.0, timeout_s: float = PATIENT_S) -> CeleryDispatcher:
-    app = create_celery(url, timeout_s=timeout_s)
+def a_dispatcher(
+    url: str, skip_s: float = 0.0, timeout_s: float = PATIENT_S, *, fast_lane: bool = True
+) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=timeout_s, fast_lane=fast_lane)
     return CeleryDispatcher(app, Breaker(skip_s))
 
 
@@ -37,7 +40,11 @@ def messages(client: redis.Redis, queue: str) -> list[dict[str, object]]:
 
 
 def chained(message: dict[str, object]) -> list[str]:
-    _, _, embed = json.loads(str(message["body"]))
+    body, properties = str(message["body"]), message["properties"]
+    assert isinstance(properties, dict)
+    if properties["body_encoding"] == "base64":
+        body = base64.b64decode(body).decode()
+    _, _, embed = json.loads(body)
     return [str(step["task"]) for step in reversed(embed["chain"] or [])]
 
 
@@ -50,10 +57,11 @@ def chained(message: dict[str, object]) -> list[str]:
         (RoutingCause.QUOTE_EXPIRED, "settle"),
     ],
 )
+@pytest.mark.parametrize("fast_lane", [True, False])
 def test_only_new_orders_wait_in_the_intake_queue(
-    redis_client: redis.Redis, redis_url: str, cause: RoutingCause, queue: str
+    redis_client: redis.Redis, redis_url: str, cause: RoutingCause, queue: str, *, fast_lane: bool
 ) -> None:
-    a_dispatcher(redis_url).route(uuid4(), 1, cause)
+    a_dispatcher(redis_url, fast_lane=fast_lane).route(uuid4(), 1, cause)
     other = {"intake": "settle", "settle": "intake"}[queue]
     (message,) = messages(redis_client, queue)
     assert messages(redis_client, other) == []

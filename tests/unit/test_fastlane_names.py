@@ -42,7 +42,7 @@ CELERY = {
     "celery.worker.consumer.tasks:Tasks": "task_consumer",
     "celery.worker.control": "Panel control_command",
     "celery.worker.control:Panel": "data",
-    "celery.worker.loops": "asynloop",
+    "celery.worker.loops": "asynloop synloop",
     "celery.worker.request:Request": "_body _content_type _content_encoding acknowledge reject"
     " acknowledged on_failure send_event time_start",
     "celery.worker.state": "maybe_shutdown",

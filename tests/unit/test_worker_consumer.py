@@ -1,5 +1,6 @@
 """How a worker waits for its broker, and the commands that operators and Flower can send it."""
 
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 import redis
 from celery.exceptions import WorkerShutdown
 from celery.worker.control import Panel
+from kombu.exceptions import OperationalError
 from redis.connection import DefaultParser
 from structlog.testing import capture_logs
 
 from orderengine.dispatch.improper import order_id_in
 from orderengine.fastlane.transport import UrgentFirst
-from orderengine.worker.consumer import TASK_EVENTS_S, BrokerConsumer
+from orderengine.worker.consumer import TASK_EVENTS_S, BrokenMessage, BrokerConsumer
 from orderengine.worker.control import register_commands
 from orderengine.worker.outage import LONGEST_WAIT_S, Outage
 
@@ -104,10 +106,46 @@ def test_an_error_is_explained_until_the_broker_has_worked() -> None:
     assert second["error"] == str(refused)
 
 
+@pytest.mark.parametrize(
+    ("message", "told"), [(b"no JSON", "no JSON"), (b"\xff", "\ufffd"), (b"null", "")]
+)
+def test_a_message_that_breaks_the_loop_is_dropped_and_the_loop_begins_anew(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch, message: bytes, told: str
+) -> None:
+    def read(*_: object) -> None:
+        json.loads(message.decode())["headers"]
+
+    monkeypatch.setattr("orderengine.worker.consumer.asynloop", read)
+    with capture_logs() as lines, pytest.raises(BrokenMessage) as caught:
+        consumer.loop()
+    assert isinstance(caught.value, consumer.connection_errors)
+    (line,) = lines
+    assert (line["event"], line["reason"], line["message"]) == (
+        "message_dropped",
+        "unreadable",
+        told,
+    )
+
+
+def test_a_refusal_of_redis_is_an_error_of_the_connection(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise READ_ONLY
+
+    monkeypatch.setattr("orderengine.worker.consumer.asynloop", refuse)
+    with capture_logs() as lines, pytest.raises(redis.ReadOnlyError):
+        consumer.loop()
+    assert lines == []
+    assert isinstance(READ_ONLY, consumer.connection_errors)
+
+
 @pytest.fixture
 def consumer() -> Any:
     made: Any = BrokerConsumer.__new__(BrokerConsumer)
     made._task_events = None
+    made.hub = object()
+    made.connection_errors = (redis.RedisError, OperationalError)
     made.timer = Timer()
     made.event_dispatcher = SimpleNamespace(groups={"worker"})
     return made

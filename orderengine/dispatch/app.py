@@ -1,5 +1,6 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -83,9 +84,13 @@ class StockCelery(EngineCelery):
         probe(self._commands, (SETTLE, INTAKE))
 
     def leave(self, error: Exception) -> None:
-        """Close the pooled connections; kombu would send to a former primary again and again."""
-        if is_to_be_left(error):
-            self.pool.force_close_all(close_pool=False)  # type: ignore[attr-defined]  # a wrong stub
+        """Close idle connections; kombu would send to a former primary again and again."""
+        if not is_to_be_left(error):
+            return
+        with contextlib.ExitStack() as taken, contextlib.suppress(LimitExceeded):
+            pool: Any = self.pool
+            while True:
+                taken.enter_context(pool.acquire()).collect()
 
     @property
     def demotions(self) -> int:

@@ -89,7 +89,7 @@ def _measured(section: Section, bench: Bench, stack: Stack, formation: Formation
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with one line, as the commands do."""
-        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
 def _parse() -> argparse.Namespace:

@@ -17,7 +17,7 @@ __all__ = ["ArmedPoint", "ConfigurationError", "FlowerSettings", "Settings", "Si
 PACKAGE_DIR = Path(__file__).parent
 INSTRUMENTS = PACKAGE_DIR / "instruments.csv"
 
-_NOT_QUOTED = "has a user or password in which :/?#[]@ are not percent-encoded"
+_NOT_QUOTED = "has a user or password with :/?#[]@ that are not percent-encoded"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS|SCRIPT_NAME")  # gunicorn's, override its configuration
 WORKER_OPTIONS = re.compile("CELERY_WORKER_[A-Z_]+")  # each sets an option of Celery's command
@@ -241,7 +241,7 @@ def sqlalchemy_url(url: str) -> str:
     if "@" in parts.path:
         raise ConfigurationError(f"DATABASE_URL {_NOT_QUOTED}")
     if unknown := unknown_option(parts.query):
-        raise ConfigurationError(f"DATABASE_URL has ?{unknown}=, no option of libpq: leave it out")
+        raise ConfigurationError(f"DATABASE_URL has ?{unknown}=, not a libpq option: remove it")
     return f"postgresql+psycopg2://{rest}"
 
 
@@ -274,7 +274,7 @@ def broker_url(url: str, cert_reqs: str = "required") -> str:
             f"REDIS_URL must end in the number of a database, or it {_NOT_QUOTED}"
         )
     if not parts.hostname:
-        raise ConfigurationError("REDIS_URL must name a host, as redis://host:6379/0 does")
+        raise ConfigurationError("REDIS_URL must name a host, for example redis://host:6379/0")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme == "rediss":
         given = query.get("ssl_cert_reqs", cert_reqs)
@@ -296,5 +296,5 @@ def _parts(name: str, url: str) -> SplitResult:
         parts.port  # noqa: B018 - raises ValueError if invalid
     except ValueError:
         # Not "from error", which may repeat a part of the password.
-        raise ConfigurationError(f"{name} is no URL with a port, or it {_NOT_QUOTED}") from None
+        raise ConfigurationError(f"{name} is not a URL with a port, or it {_NOT_QUOTED}") from None
     return parts

@@ -22,8 +22,8 @@ def with_hosts_as_options(rest: str) -> str:
     pairs = [_HOST_AND_PORT.fullmatch(each) for each in found["hosts"].split(",")]
     if None in pairs:
         raise ConfigurationError(
-            "DATABASE_URL has a list of hosts that are not host or host:port each, or it has a user"
-            " or password in which :/?#[]@ are not percent-encoded"
+            "DATABASE_URL has a list with a host that is not host or host:port, or it has a user"
+            " or password with :/?#[]@ that are not percent-encoded"
         )
     hosts = ",".join(pair["host"].strip("[]") for pair in pairs if pair)
     ports = ",".join(pair["port"] or "5432" for pair in pairs if pair)

@@ -22,20 +22,20 @@ DEFAULT_PORT = 6379
 
 _CORRECT_ADDRESS = "correct host and port in REDIS_URL"
 _FOREIGN = {
-    Peer.HTTP: ("is no Redis: a web server listens there", _CORRECT_ADDRESS),
-    Peer.POSTGRESQL: ("is no Redis: PostgreSQL listens there", _CORRECT_ADDRESS),
+    Peer.HTTP: ("is not a Redis: a web server listens there", _CORRECT_ADDRESS),
+    Peer.POSTGRESQL: ("is not a Redis: PostgreSQL listens there", _CORRECT_ADDRESS),
 }
 _NO_TLS = ("speaks no TLS", "write redis:// instead of rediss:// in REDIS_URL")
 _ONLY_TLS = ("speaks TLS only", "write rediss:// instead of redis:// in REDIS_URL")
 _DISTRUSTED = (
-    "shows a certificate that is not trusted",
+    "shows an untrusted certificate",
     "name its authority in REDIS_URL with ?ssl_ca_certs=FILE, or set REDIS_SSL_CERT_REQS=none",
 )
 _NO_PASSWORD = (
     "asks for a password, and REDIS_URL has none",
     "put user:password@ in front of the host in REDIS_URL",
 )
-_NO_HOST = ("has a host name that is not known", "correct the host in REDIS_URL")
+_NO_HOST = ("has an unknown host name", "correct the host in REDIS_URL")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,36 +8,36 @@ from collections.abc import Mapping
 CAUSES: Mapping[str, tuple[str, str]] = {
     "no_answer": ("gives no answer", "is REDIS_URL right, and the server up?"),
     "read_only_replica": (
-        "is a replica and takes no writes",
+        "is a replica and accepts no writes",
         "point REDIS_URL, or the address behind it, to the primary",
     ),
     "too_few_replicas": (
-        "takes no writes, for lack of replicas (min-replicas-to-write)",
+        "accepts no writes, for lack of replicas (min-replicas-to-write)",
         "bring its replicas back, or let one of them take over",
     ),
     "disk_full": (
-        "cannot write to its disk, and takes no writes",
+        "cannot write to its disk, and accepts no writes",
         "make room on its disk; its log names the error",
     ),
     "out_of_memory": (
         "has reached its maxmemory",
         "give it more memory, or start a worker if messages wait",
     ),
-    "loading": ("reads its data", "wait until it has read them"),
+    "loading": ("is loading its data", "wait until it has loaded it"),
     "no_access": (
         "refuses the user or password of REDIS_URL",
         "correct them: REDIS_URL has user:password@ in front of the host",
     ),
     "no_rights": (
-        "refuses the user of REDIS_URL a command, key or channel",
+        "denies the user of REDIS_URL a command, key or channel",
         "grant the rights that docs/operations.md names",
     ),
     "wrong_server": (
-        "is no Redis that keeps queues: a node of a cluster, or another protocol",
+        "is a cluster node, or not a Redis",
         "point REDIS_URL to a single Redis or Valkey, or its primary",
     ),
     "no_database": (
-        "has no database of the number at the end of REDIS_URL",
+        "has no database with the number at the end of REDIS_URL",
         "end REDIS_URL in /0, or raise the server's databases",
     ),
     "tls": (
@@ -46,7 +46,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     ),
     "refused": (
         "refuses messages",
-        "is REDIS_URL right? The line redis_unavailable of the log has the answer",
+        "check REDIS_URL; the log line redis_unavailable has the server's answer",
     ),
 }
 """For each value of `RedisCause`: the server's state, and advice."""

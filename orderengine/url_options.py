@@ -15,7 +15,7 @@ def variables_of_libpq(environ: Mapping[str, str]) -> str:
     They are obeyed, since a deployment may need them, but may belong to another program.
     """
     names = sorted(name for name in environ if environ[name] and _LIBPQ.fullmatch(name))
-    return f"; libpq obeys {', '.join(names)} too" if names else ""
+    return f"; libpq also obeys {', '.join(names)}" if names else ""
 
 
 def unknown_option(query: str) -> str | None:
@@ -53,11 +53,11 @@ def wrong_redis_option(scheme: str, query: Mapping[str, str]) -> str | None:
     """
     for name, value in query.items():
         if name not in _TLS_OPTIONS:
-            return f"has ?{name}=, which is no option here: leave it out"
+            return f"has ?{name}=, which is not supported: remove it"
         if scheme != "rediss":
-            return f"has ?{name}=, which is for TLS: leave it out, or write rediss://"
+            return f"has ?{name}=, which is for TLS: remove it, or write rediss://"
         if name in _TLS_FILES and not Path(value).is_file():
-            return f"has ?{name}={value}, which is no file that can be found"
+            return f"has ?{name}={value}, which is not an existing file"
     if query.get("ssl_cert_reqs", "none") not in _CERT_REQS:
         return "has ?ssl_cert_reqs=, which must be none, optional or required"
     return None

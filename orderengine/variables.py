@@ -57,7 +57,7 @@ class Reader:
             if not _ORIGIN.fullmatch(each) or _DEFAULT_PORT.fullmatch(each):
                 message = (
                     f"{name} has {each}, which no browser sends as Origin: write scheme://host in"
-                    " lower case, with the port where it is not the scheme's own, and no path"
+                    " lower case, without a path, and without the scheme's default port"
                 )
                 raise ConfigurationError(message)
         return frozenset(given)

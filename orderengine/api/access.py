@@ -1,7 +1,7 @@
 """Authentication: every path below CLOSED_PREFIXES needs a valid key or ticket.
 
 The `Authorization` header carries the key. Browsers can not set it on a WebSocket handshake: they
-buy a ticket with the key, and send the ticket in the query.
+get a ticket with the key, and send the ticket in the query.
 """
 
 from flask import Flask, Response, g, request
@@ -52,7 +52,7 @@ def current_caller() -> Caller:
 def require_operator() -> None:
     """Raises Refused (403) unless the caller is the client that runs the engine."""
     if current_caller().client_id != LOCAL_CLIENT:
-        detail = f"this needs a key of the client {LOCAL_CLIENT}, which runs the engine"
+        detail = f"this needs a key of the client {LOCAL_CLIENT}, the operator"
         raise Refused(403, ErrorCode.FORBIDDEN, detail)
 
 
@@ -61,7 +61,7 @@ def require_operator() -> None:
 @blueprint.response(201, TicketSchema, example=answer_examples.TICKET)
 @blueprint.problems(*BEHIND_THE_GATE)
 def create_ticket() -> Document:
-    """Buy a ticket, which opens one socket of this client, once, within 30 seconds.
+    """Create a ticket, which opens one socket of this client, once, within 30 seconds.
 
     For browsers, which can not send a key with a socket: `/ws/orders?orderId=…&ticket=…`.
     """
@@ -81,6 +81,6 @@ def _unauthorized() -> Response:
     return problem(
         401,
         ErrorCode.UNAUTHORIZED,
-        "give a valid key as Authorization: Bearer oe_..., or a socket a valid ticket",
+        "send a valid key as Authorization: Bearer oe_..., or for a socket a valid ticket",
         headers={"WWW-Authenticate": REALM},
     )

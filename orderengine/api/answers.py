@@ -14,7 +14,7 @@ from orderengine.domain.side import Side
 
 
 class AnswerSchema(Schema):
-    """What the API answers: names in camelCase; a field is always there unless it is `optional`.
+    """The base of answers: names in camelCase; a field is always present unless it is `optional`.
 
     Fields may be added, so a client ignores those that it does not know.
     """
@@ -58,7 +58,7 @@ def time(description: str) -> fields.String:
 
 
 def texts(description: str) -> fields.Dict:
-    """Texts by names."""
+    """A map of names to texts."""
     return fields.Dict(
         keys=fields.String(), values=fields.String(), metadata={"description": description}
     )
@@ -73,20 +73,20 @@ class QuoteSchema(AnswerSchema):
     pool = text("The venue's pool.")
     pool_kind = text("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
     side = one_of(Side)
-    base_amount = base_units("What a buy gets, or a sell gives, of the base asset")
+    base_amount = base_units("The base asset that a buy receives or a sell pays")
     base_decimals = fields.Integer(metadata={"description": "Decimals of `baseAmount`."})
-    quote_amount = base_units("What a buy gives, or a sell gets, of USDC")
-    max_in = base_units("A buy only: the most USDC at the tolerance")
-    min_out = base_units("A sell only: the least USDC at the tolerance")
+    quote_amount = base_units("The USDC that a buy pays or a sell receives")
+    max_in = base_units("Buys only: the maximum USDC within the tolerance")
+    min_out = base_units("Sells only: the minimum USDC within the tolerance")
     price = decimal("USDC for one whole token, fees and impact included.")
     mid_price = decimal("The pool's price before the swap.")
     fee = decimal("USDC.")
-    market_impact_bps = decimal("How far the swap's own size moves its price.")
-    quoted_at = time("When the venue priced it.")
-    expires_at = time("When it may not be built any more.")
+    market_impact_bps = decimal("How far the swap's own size moves the price, in bps.")
+    quoted_at = time("When the venue gave the quote.")
+    expires_at = time("When the quote expires; it is not built afterwards.")
 
 
-WHY = "Why it was chosen, in words."
+WHY = "Why this route was chosen, in words."
 LEGS = "The swaps of the chosen route: one, or the parts of a split."
 QUOTES = "Each venue's quote for the whole amount."
 
@@ -100,10 +100,10 @@ class ExecutedLegSchema(AnswerSchema):
 
     dex = text("The venue.")
     pool = text("The venue's pool.")
-    base_amount = base_units("What was executed of the base asset")
-    quote_amount = base_units("What was executed of USDC")
+    base_amount = base_units("The executed amount of the base asset")
+    quote_amount = base_units("The executed amount of USDC")
     fee = decimal("USDC.")
-    market_impact_bps = decimal("How far the swap itself moved this pool's price.")
+    market_impact_bps = decimal("How far the swap itself moved this pool's price, in bps.")
 
 
 class FailedAttemptSchema(AnswerSchema):
@@ -115,7 +115,7 @@ class FailedAttemptSchema(AnswerSchema):
 
 
 class LinksSchema(AnswerSchema):
-    """Where to follow an order; in the answer to its own request only."""
+    """Links to an order and its updates; only in the answer to the request that placed it."""
 
     order = fields.String()
     events = fields.String()
@@ -123,7 +123,7 @@ class LinksSchema(AnswerSchema):
 
 
 class OrderSchema(AnswerSchema):
-    """An order; what is not known yet is absent."""
+    """An order; fields that are not known yet are absent."""
 
     optional = frozenset(
         {
@@ -148,33 +148,37 @@ class OrderSchema(AnswerSchema):
     side = one_of(Side)
     quantity = decimal("Whole tokens of the base asset.")
     slippage_bps = fields.Integer()
-    client_order_id = text("The client's own name for it.")
-    worst_price = decimal("What binds every attempt, in USDC for one whole token.")
-    max_legs = fields.Integer(metadata={"description": "Over how many venues it may be split."})
+    client_order_id = text("The client's own name for the order.")
+    worst_price = decimal(
+        "The worst acceptable price of every attempt, in USDC for one whole token."
+    )
+    max_legs = fields.Integer(
+        metadata={"description": "The maximum number of venues for the order."}
+    )
     status = one_of(OrderStatus)
     attempt = fields.Integer()
-    version = fields.Integer(metadata={"description": "The `seq` of its latest event."})
-    created_at = time("When it was accepted.")
+    version = fields.Integer(metadata={"description": "The `seq` of the order's latest event."})
+    created_at = time("When the order was accepted.")
     updated_at = time("When its status last changed.")
-    dex = text("The venue that it was routed to; the legs' joined by `+` if it was split.")
+    dex = text("The venue that the order was routed to; several, joined by `+`, if it was split.")
     quoted_price = decimal("The price over all legs when it was routed.")
     limit_amount = base_units("The most USDC that a buy pays, or the least that a sell accepts")
     route_reason = one_of(RouteReason)
     route_detail = text(WHY)
     legs = _quotes(LEGS)
     quotes = _quotes(QUOTES)
-    refusals = texts("Why each venue without a quote gave none.")
-    tx_hash = text("The signature of its latest transaction.")
+    refusals = texts("Why a venue gave no quote, by venue.")
+    tx_hash = text("The signature of the latest transaction.")
     executed_price = decimal("USDC for one whole token, fees and impact included.")
     slippage_pct = decimal("Against the quoted price; positive is worse.")
-    market_impact_bps = decimal("How far the swap itself moved its price.")
+    market_impact_bps = decimal("How far the swap itself moved the price, in bps.")
     fee = decimal("USDC.")
-    base_amount = base_units("What was executed of the base asset")
-    quote_amount = base_units("What was executed of USDC")
-    landed_at = time("When the network executed it.")
+    base_amount = base_units("The executed amount of the base asset")
+    quote_amount = base_units("The executed amount of USDC")
+    landed_at = time("When the network executed the swap.")
     executed_legs = fields.List(fields.Nested(ExecutedLegSchema))
     reason = one_of(FailureReason)
-    detail = text("Why it failed, in words.")
+    detail = text("Why the order failed, in words.")
     failed_attempts = fields.List(fields.Nested(FailedAttemptSchema))
     links = fields.Nested(LinksSchema)
 
@@ -196,9 +200,9 @@ class EventSchema(AnswerSchema):
     status = one_of(OrderStatus)
     attempt = fields.Integer()
     at = time("When the step was stored.")
-    dex = text("The venue of `data`, or several, joined by `+`; a field of the first service.")
-    price = decimal("Quoted with `building`, executed with `confirmed`; of the first service.")
-    tx_hash = text("The transaction of `data`; a field of the first service.")
+    dex = text("The venue or venues of `data`, joined by `+`; for older clients.")
+    price = decimal("Quoted in `building`, executed in `confirmed`; for older clients.")
+    tx_hash = text("The transaction of `data`; for older clients.")
     data = fields.Dict(metadata={"description": "Depends on the status."})
 
 
@@ -209,7 +213,7 @@ class EventsSchema(AnswerSchema):
 
 
 class RouteSchema(AnswerSchema):
-    """What every venue would give now, and which one an order would take."""
+    """The venues' current quotes, and the route that an order would take."""
 
     symbol = fields.String()
     side = one_of(Side)
@@ -223,7 +227,7 @@ class RouteSchema(AnswerSchema):
     route_detail = text(WHY)
     legs = _quotes(LEGS)
     quotes = _quotes(QUOTES)
-    refusals = texts("Why each venue without a quote gave none.")
+    refusals = texts("Why a venue gave no quote, by venue.")
 
 
 class InstrumentSchema(AnswerSchema):
@@ -231,40 +235,44 @@ class InstrumentSchema(AnswerSchema):
 
     symbol = fields.String()
     name = fields.String()
-    decimals = fields.Integer(metadata={"description": "Decimals of one base unit."})
-    quantity_step = decimal("A quantity must be a multiple of it.")
+    decimals = fields.Integer(
+        metadata={"description": "The token's decimals: a token has 10^decimals base units."}
+    )
+    quantity_step = decimal("A quantity must be a multiple of this step.")
     min_quantity = decimal("The smallest quantity.")
     max_quantity = decimal("The largest quantity.")
 
 
 class InstrumentsSchema(AnswerSchema):
-    """All that can be traded."""
+    """All instruments."""
 
     instruments = fields.List(fields.Nested(InstrumentSchema))
 
 
 class TicketSchema(AnswerSchema):
-    """What opens one socket, once."""
+    """A ticket: it opens one socket, once."""
 
-    ticket = text("For the query of the socket.")
-    expires_at = time("When it opens nothing any more.")
+    ticket = text("Sent as `ticket` in the query of the socket.")
+    expires_at = time("When the ticket expires.")
 
 
 class HealthSchema(AnswerSchema):
-    """Whether this process serves."""
+    """The state of a web process."""
 
     optional = frozenset({"degraded", "causes", "oldest_open_order_s", "stuck_orders"})
 
     status = fields.String(metadata={"enum": ["ok", "degraded"]})
     degraded = fields.List(
-        fields.String(), metadata={"description": "What is missing; `stuck` for stuck orders."}
+        fields.String(), metadata={"description": "Missing dependencies; `stuck` for stuck orders."}
     )
-    causes = texts("Why each is missing, in one word of docs/operations.md; others may be added.")
+    causes = texts(
+        "The cause for each name in `degraded`, as in docs/operations.md; more may be added."
+    )
     oldest_open_order_s = fields.Float(
-        metadata={"description": "How long ago it was accepted; 0 if all have ended."}
+        metadata={"description": "Seconds since the oldest open order was accepted; 0 without one."}
     )
     stuck_orders = fields.Integer(
-        metadata={"description": "Submitted, and without a word of the network for too long."}
+        metadata={"description": "Submitted orders without an answer of the network for too long."}
     )
 
 

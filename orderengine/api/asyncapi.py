@@ -9,38 +9,39 @@ from orderengine.api.schemas import MAX_SEQ
 from orderengine.stream.client_follower import Bounds
 
 CLOSE_CODES = {
-    1000: "after the order's last event, or at once when that is not beyond `after`",
+    1000: "the order's last event was sent, or no event follows `after`",
     1002: "a frame broke the protocol",
-    1007: "a text was no UTF-8",
-    1008: "more was sent than a client has to say, its key was revoked, or it answered no ping",
+    1007: "a text was not UTF-8",
+    1008: "the client sent too much, its key was revoked, or it answered no ping",
     1009: "a message was longer than 1024 bytes",
-    1012: "the server restarts: connect again where you were",
-    1013: "the client read too little: connect again where you were; or is behind more than 10,000 "
-    "orders: connect again without a cursor",
+    1012: "the server restarts: reconnect, and resume with `after` or `cursor`",
+    1013: "the client read too slowly: reconnect and resume; or it fell behind more than 10,000 "
+    "orders: reconnect without a cursor",
 }
 
-DESCRIPTION = f"""Every status of an order, each once and by `seq`, however late a client joins.
+DESCRIPTION = f"""Every status of an order, once and in order of `seq`, however late a client joins.
 
-With `orderId`: one order. A client that comes back adds `after`, the last `seq` that it has, and
-misses nothing.
+With `orderId`, the socket sends the events of one order. To resume after a lost connection, add
+`after`, the last `seq` that you have.
 
-Without: all orders of the client on one socket (of everybody, where no keys are asked for), each
-from its first event on and by `seq`, without a gap; those that have not ended when the socket
-opens, and those that are accepted later. A message with a `cursor` tells from where to go on: a
-client that comes back gives the last one, unchanged, as `cursor`, and misses nothing. It gets all
-orders that have not ended, or have ended since, from their first event, and drops the events that
-it has, those with a `seq` up to the last one of their order. Cursors with `replay` come while the
-socket catches up; behind them, only what was not sent yet, or has moved since, comes again. The
-first one without `replay` tells that the socket has caught up. Orders whose events were pruned
-meanwhile are left out. At most {Bounds().orders} orders are followed at once; a cursor that leads
-to more is refused.
+Without `orderId`, one socket sends all orders of the client (of everybody, if the service requires
+no keys): those that are open when the socket opens, and those that are accepted later. Each order
+comes from its first event on, in order of `seq`, without a gap.
 
-What a client sends is not read. The server closes with:
+From time to time the socket sends a `cursor`. To resume, send the last one, unchanged, as `cursor`.
+The socket then sends all orders that are open or have ended since, each from its first event: skip
+the events that you have, by `orderId` and `seq`. While the socket catches up, its cursors have
+`replay`: a socket resumed from such a cursor skips the orders that were already replayed and have
+not moved since. The first cursor without `replay` means that the socket has caught up. Orders whose
+events were pruned meanwhile are left out. At most {Bounds().orders} orders are followed at once; a
+cursor that leads to more is refused.
+
+The server ignores messages from the client. It closes with:
 
 {chr(10).join(f"- {code}: {why}" for code, why in CLOSE_CODES.items())}
 
 A handshake is refused with an HTTP status (400, 401, 403, 404, 410, 426, 429, 503) and a problem
-document, of the form that `/openapi.json` describes.
+document, as in `/openapi.json`.
 """
 
 KEY = {"type": "http", "scheme": "bearer", "description": "A client's key, `oe_…`."}
@@ -71,7 +72,7 @@ EXAMPLE = {
 
 OPERATION = {
     "action": "send",
-    "description": "The service tells each status of an order, once and in order.",
+    "description": "The service sends each status of an order, once and in order.",
     "channel": {"$ref": "#/channels/orderUpdates"},
     "messages": [
         {"$ref": f"#/channels/orderUpdates/messages/{name}"} for name in ("orderEvent", "cursor")
@@ -84,7 +85,7 @@ MESSAGES = {
         "examples": [{"payload": EXAMPLE}],
     },
     "cursor": {
-        "summary": "All orders only: going on from it misses nothing.",
+        "summary": "A position to resume from; only on the socket of all orders.",
         "payload": {"$ref": "#/components/schemas/Cursor"},
         "examples": [{"payload": CURSOR_EXAMPLE}],
     },
@@ -103,10 +104,10 @@ def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dic
             "version": "1",
             "description": DESCRIPTION,
             "license": {"name": "MIT"},
-            "contact": {"name": "Whoever runs this service"},
-            "tags": [{"name": "orders", "description": "Market orders, as they are executed."}],
+            "contact": {"name": "The operator of this service"},
+            "tags": [{"name": "orders", "description": "Market orders while they are executed."}],
         },
-        "servers": {"service": {**server, "description": "The service that answers this."}},
+        "servers": {"service": {**server, "description": "The service that sent this document."}},
         "defaultContentType": "application/json",
         "channels": {"orderUpdates": _channel()},
         "operations": {"sendOrderUpdates": OPERATION},
@@ -134,24 +135,24 @@ def _channel() -> dict[str, Any]:
                         "orderId": {
                             "type": "string",
                             "format": "uuid",
-                            "description": "Without it all orders of the client are followed.",
+                            "description": "The order to follow; default: all of the client.",
                         },
                         "after": {
                             "type": "integer",
                             "minimum": 0,
                             "maximum": MAX_SEQ,
-                            "description": "Of one order only events with a `seq` beyond it.",
+                            "description": "With `orderId`: only events with a higher `seq`.",
                         },
                         "cursor": {
                             "type": "string",
                             "pattern": CURSOR_PATTERN,
-                            "description": "The last one of a socket before, unchanged.",
+                            "description": "The last cursor of an earlier socket, unchanged.",
                         },
                         "ticket": {
                             "type": "string",
                             "minLength": 1,
                             "maxLength": MAX_TEXT,
-                            "description": "From `POST /api/tickets`, in place of a key.",
+                            "description": "From `POST /api/tickets`, instead of a key.",
                         },
                     },
                 },
@@ -165,7 +166,7 @@ def _cursor_schema() -> dict[str, Any]:
     replay = {
         "type": "boolean",
         "const": True,
-        "description": "There while not all was sent that had happened before the socket opened.",
+        "description": "Present until the socket has sent all events from before it opened.",
     }
     properties = {"cursor": cursor, "replay": replay}
     return {"type": "object", "required": ["cursor"], "properties": properties}

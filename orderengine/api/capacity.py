@@ -64,7 +64,9 @@ class CapacityWorker(ReadingWorker):
         now = time.monotonic()
         self._accepts_from, self._narrow_until = now + PAUSE_S, now + NARROW_S
         self.worker_connections = self.nr_conns + 1 - min(self.waiting_count(), RESERVE)
-        self.log.warning("No more than %d connections now: %s", self.worker_connections, error)
+        self.log.warning(
+            "Accepts at most %d connections for now: %s", self.worker_connections, error
+        )
         self.set_accept_enabled(False)
 
     def _make_room(self) -> None:

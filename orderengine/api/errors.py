@@ -74,21 +74,21 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.INVALID_JSON: "The body is not valid JSON",
     ErrorCode.VALIDATION_FAILED: "The request breaks a rule",
     ErrorCode.UNAUTHORIZED: "A key is needed",
-    ErrorCode.FORBIDDEN: "Not for this client",
-    ErrorCode.ORIGIN_NOT_ALLOWED: "Not from this site",
+    ErrorCode.FORBIDDEN: "Forbidden for this client",
+    ErrorCode.ORIGIN_NOT_ALLOWED: "Origin not allowed",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
-    ErrorCode.EVENTS_PRUNED: "The order's events are not kept any more",
+    ErrorCode.EVENTS_PRUNED: "The order's events were pruned",
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
-    ErrorCode.REQUEST_TIMEOUT: "The request took too long to come",
-    ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has another order of this name",
+    ErrorCode.REQUEST_TIMEOUT: "The request took too long to arrive",
+    ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has an order with this clientOrderId",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.URI_TOO_LONG: "The request line is too long",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
     ErrorCode.EXPECTATION_FAILED: "Expectation failed",
     ErrorCode.INSUFFICIENT_LIQUIDITY: "Insufficient liquidity",
-    ErrorCode.NOTIONAL_LIMIT: "The order is worth too much",
-    ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is under way",
+    ErrorCode.NOTIONAL_LIMIT: "The order exceeds the value limit",
+    ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is still in progress",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: "The key was used for another request",
     ErrorCode.RATE_LIMITED: "Too many requests",
     ErrorCode.TOO_MANY_OPEN_ORDERS: "Too many open orders",
@@ -101,16 +101,16 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.NO_QUOTE: "No venue gave a quote",
     ErrorCode.NOT_READY: "Not ready",
     ErrorCode.LISTS_BUSY: "Too many lists at once",
-    ErrorCode.ORDERS_DISABLED: "No new orders now",
-    ErrorCode.QUEUE_FULL: "Too many orders wait for a worker",
-    ErrorCode.STORAGE_UNAVAILABLE: "The order store gives no answer",
+    ErrorCode.ORDERS_DISABLED: "New orders are disabled",
+    ErrorCode.QUEUE_FULL: "Too many orders are waiting for a worker",
+    ErrorCode.STORAGE_UNAVAILABLE: "The order store does not answer",
     ErrorCode.TOO_MANY_SOCKETS: "Too many open sockets",
 }
 
 _HTTP_ERRORS: Mapping[int, tuple[ErrorCode, str]] = {
     404: (ErrorCode.NOT_FOUND, "nothing is served at this path"),
-    405: (ErrorCode.METHOD_NOT_ALLOWED, "this path does not serve this method"),
-    413: (ErrorCode.BODY_TOO_LARGE, "the body is larger than this service takes"),
+    405: (ErrorCode.METHOD_NOT_ALLOWED, "this path does not support this method"),
+    413: (ErrorCode.BODY_TOO_LARGE, "the body is larger than this service accepts"),
     415: (ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"),
     426: (ErrorCode.UPGRADE_REQUIRED, "this path serves WebSocket connections only"),
 }
@@ -137,7 +137,9 @@ class Refused(Exception):
 
 def events_pruned() -> Refused:
     """The refusal (410) to send events that were pruned."""
-    detail = "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it"
+    detail = (
+        "the order ended long ago and its events were pruned; GET /api/orders/{id} has its result"
+    )
     return Refused(410, ErrorCode.EVENTS_PRUNED, detail)
 
 
@@ -216,7 +218,7 @@ def _notional_exceeded(error: NotionalExceeded) -> Response:
 
 
 def _key_conflict(_: IdempotencyConflict) -> Response:
-    detail = "a request with this Idempotency-Key is being stored; ask again shortly"
+    detail = "the first request with this Idempotency-Key is still being stored; retry shortly"
     return _retry_later(ErrorCode.IDEMPOTENCY_CONFLICT, detail, status=409)
 
 
@@ -234,12 +236,12 @@ def _name_taken(error: ClientOrderIdTaken) -> Response:
 def _storage_unavailable(error: StorageUnavailable) -> Response:
     log.warning("storage_unavailable", endpoint=request.endpoint, error=str(error))
     if error.cause is not StorageCause.NO_ANSWER:
-        detail = f"{WORDS[error.cause]}; ask again shortly"
+        detail = f"{WORDS[error.cause]}; retry shortly"
         return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
     detail = (
-        "the order was written by another release of this service; ask again shortly"
+        "the order was written by another release of this service; retry shortly"
         if isinstance(error, OrderUnreadable)
-        else "the order store gave no answer; ask again shortly"
+        else "the order store did not answer; retry shortly"
     )
     return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
 

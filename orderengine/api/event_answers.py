@@ -35,7 +35,7 @@ NAME = "Event"
 
 
 class PendingDataSchema(AnswerSchema):
-    """The order as it was asked for, or why an attempt failed and when the next one begins."""
+    """The requested order; later, why an attempt failed and when the next one begins."""
 
     optional = frozenset(
         {
@@ -44,16 +44,18 @@ class PendingDataSchema(AnswerSchema):
         }
     )
 
-    symbol = text("With the first event.")
+    symbol = text("Only in the first event.")
     side = one_of(Side)
-    quantity = decimal("Whole tokens of the base asset; with the first event.")
-    slippage_bps = fields.Integer(metadata={"description": "With the first event."})
-    max_legs = fields.Integer(metadata={"description": "With the first event."})
-    worst_price = decimal("With the first event, if it was given.")
-    client_order_id = text("With the first event, if it was given.")
+    quantity = decimal("Whole tokens of the base asset; only in the first event.")
+    slippage_bps = fields.Integer(metadata={"description": "Only in the first event."})
+    max_legs = fields.Integer(metadata={"description": "Only in the first event."})
+    worst_price = decimal("Only in the first event, if the request had it.")
+    client_order_id = text("Only in the first event, if the request had it.")
     reason = one_of(FailureReason)
     detail = text("Why the attempt failed, in words.")
-    retry_in_ms = fields.Integer(metadata={"description": "When the next attempt begins."})
+    retry_in_ms = fields.Integer(
+        metadata={"description": "Milliseconds until the next attempt begins."}
+    )
 
 
 class RoutingDataSchema(AnswerSchema):
@@ -63,40 +65,40 @@ class RoutingDataSchema(AnswerSchema):
 
 
 class BuildingDataSchema(AnswerSchema):
-    """The route that was chosen, and the quotes that it was chosen from."""
+    """The chosen route, and all quotes."""
 
     dex = text("The venue, or several, joined by `+`.")
     quoted_price = decimal("The price over all legs.")
     limit_amount = base_units("The most USDC that a buy pays, or the least that a sell accepts")
     route_reason = one_of(RouteReason)
-    route_detail = text("Why it was chosen, in words.")
+    route_detail = text("Why this route was chosen, in words.")
     legs = fields.List(fields.Nested(QuoteSchema))
     quotes = fields.List(fields.Nested(QuoteSchema))
-    refusals = texts("Why each venue without a quote gave none.")
+    refusals = texts("Why a venue gave no quote, by venue.")
 
 
 class SubmittedDataSchema(AnswerSchema):
     """The transaction that was signed and stored."""
 
-    tx_hash = text("Its signature.")
+    tx_hash = text("The transaction's signature.")
     last_valid_height = fields.Integer(
-        metadata={"description": "The last block height at which it can land."}
+        metadata={"description": "The last block height at which the transaction can land."}
     )
 
 
 class ConfirmedDataSchema(AnswerSchema):
-    """What the network executed."""
+    """The execution, as the network reported it."""
 
     dex = text("The venue, or several, joined by `+`.")
     quoted_price = decimal("The price over all legs when it was routed.")
-    tx_hash = text("The transaction.")
-    base_amount = base_units("What was executed of the base asset")
-    quote_amount = base_units("What was executed of USDC")
+    tx_hash = text("The transaction's signature.")
+    base_amount = base_units("The executed amount of the base asset")
+    quote_amount = base_units("The executed amount of USDC")
     executed_price = decimal("USDC for one whole token, fees and impact included.")
     fee = decimal("USDC.")
-    market_impact_bps = decimal("How far the swap itself moved its price.")
+    market_impact_bps = decimal("How far the swap itself moved the price, in bps.")
     slippage_pct = decimal("Against the quoted price; positive is worse.")
-    landed_at = time("When the network executed it.")
+    landed_at = time("When the network executed the swap.")
     executed_legs = fields.List(fields.Nested(ExecutedLegSchema))
 
 
@@ -104,7 +106,7 @@ class FailedDataSchema(AnswerSchema):
     """Why the order failed."""
 
     reason = one_of(FailureReason)
-    detail = text("In words.")
+    detail = text("Why the order failed, in words.")
 
 
 DATA: Mapping[OrderStatus, type[AnswerSchema]] = {
@@ -122,7 +124,7 @@ def describe_events(spec: APISpec, plugin: MarshmallowPlugin) -> None:
     mapping = {}
     for status, data in DATA.items():
         name = f"{status.value.title()}{NAME}"
-        told = {"description": f"The order's step to `{status.value}`."}
+        told = {"description": f"An event with the status `{status.value}`."}
         spec.components.schema(name, told, schema=_event_of(status, data))
         mapping[status.value] = f"#/components/schemas/{name}"
     event = {

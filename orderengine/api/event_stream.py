@@ -37,7 +37,7 @@ _EXAMPLE = (
 
 _LAST_EVENT_ID = {
     "name": HEADER,
-    "description": "The `id` of the last event that came, as browsers send it.",
+    "description": "The `id` of the last event received; browsers send it by themselves.",
     "schema": {"type": "string", "pattern": f"^[0-9]{{1,{len(str(MAX_SEQ))}}}$"},
 }
 
@@ -47,7 +47,7 @@ _LAST_EVENT_ID = {
 @blueprint.takes_query(EventListSchema)
 @blueprint.takes_headers(_LAST_EVENT_ID)
 @blueprint.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_EXAMPLE)
-@blueprint.alt_response(204, description="There is nothing after `after`: do not come back.")
+@blueprint.alt_response(204, description="No event follows `after`: do not reconnect.")
 @blueprint.problems(
     *BEHIND_THE_GATE,
     ErrorCode.VALIDATION_FAILED,
@@ -59,8 +59,8 @@ _LAST_EVENT_ID = {
 def stream_events(order_id: str) -> Response:
     """Stream the steps of an order, as its WebSocket sends them, until it has ended.
 
-    Each event's `id` is its `seq`. A client that comes back with `Last-Event-ID`, as browsers do,
-    or with `after`, gets what it has missed; 204 tells that nothing will come.
+    Each event's `id` is its `seq`. A client that reconnects with `Last-Event-ID`, as browsers do,
+    or with `after`, gets the events that it missed. A 204 means that no event will follow.
     """
     known = known_order_id(order_id)
     query = read_query(EventListSchema(), request)

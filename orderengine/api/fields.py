@@ -265,7 +265,7 @@ class Cursor(RuleField[str]):
     openapi: ClassVar[Mapping[str, Any]] = {
         "type": "string",
         "pattern": cursors.PATTERN,
-        "description": "The `nextCursor` of the page before.",
+        "description": "The `nextCursor` of the previous page.",
     }
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:

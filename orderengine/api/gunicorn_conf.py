@@ -52,7 +52,7 @@ class StructuredLogger(Logger):
     def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
         """Log a failure. A client that does not read its answer is not one."""
         if isinstance(sys.exception(), BlockingIOError):
-            self.info("A client did not take its answer in time.")
+            self.info("A client did not read its answer in time.")
         else:
             super().exception(msg, *args, **kwargs)
 
@@ -109,7 +109,7 @@ def _bind(host: str, port: int) -> str:
 
 def _require_host(host: str) -> None:
     if why := obstacle_to_listen(host):
-        message = f"HOST is {host} ({why}): set it to an address of this machine, as 127.0.0.1"
+        message = f"HOST is {host} ({why}): set it to an address of this machine, such as 127.0.0.1"
         raise ConfigurationError(message)
 
 

@@ -47,7 +47,7 @@ def origin_refusal(allowed: frozenset[str]) -> Response | None:
     own = {f"{scheme}://{request.host}" for scheme in ("http", "https")}
     if origin is None or origin in own | allowed:
         return None
-    detail = "sockets are not opened for this Origin"
+    detail = "this Origin may not open sockets"
     return problem(403, ErrorCode.ORIGIN_NOT_ALLOWED, detail)
 
 

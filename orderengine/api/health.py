@@ -13,7 +13,7 @@ from orderengine.execution.ports import Probes
 
 log = structlog.get_logger(__name__)
 
-blueprint = ApiBlueprint("health", __name__, description="For whatever runs the service.")
+blueprint = ApiBlueprint("health", __name__, description="Health checks.")
 
 
 @blueprint.get("/livez")
@@ -21,9 +21,9 @@ blueprint = ApiBlueprint("health", __name__, description="For whatever runs the 
 @blueprint.response(200, HealthSchema, example=answer_examples.ALIVE)
 @blueprint.problems(ErrorCode.BAD_REQUEST)
 def get_liveness() -> Document:
-    """Tell that the process answers.
+    """Report that the process answers.
 
-    Nothing else is looked at, so that a host which asks often costs nothing.
+    It checks nothing else, so frequent requests cost next to nothing.
     """
     return {"status": "ok"}
 
@@ -33,10 +33,10 @@ def get_liveness() -> Document:
 @blueprint.response(200, HealthSchema, example=answer_examples.READY)
 @blueprint.problems(ErrorCode.NOT_READY, ErrorCode.RATE_LIMITED)
 def get_readiness() -> Document:
-    """Tell whether orders can be taken in, and what is wrong without preventing that.
+    """Report whether orders can be accepted, and which dependencies are missing.
 
-    `stuck`: submitted orders about which the network has given no word for too long.
-    `connections`: a request found no connection to PostgreSQL within the last minute.
+    `stuck`: the network has given no answer about some submitted orders for too long.
+    `connections`: within the last minute a request found no free connection to PostgreSQL.
     """
     ports = current_ports()
     fault = ports.probes.database_fault()

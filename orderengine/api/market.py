@@ -30,10 +30,10 @@ blueprint = ApiBlueprint(
     ErrorCode.NO_QUOTE,
 )
 def get_quotes() -> Document:
-    """Compare what the venues would give now for a swap.
+    """Compare the venues' current quotes for a swap.
 
-    Each venue is asked for the whole amount and, with `maxLegs`, for a part of it. Nothing is
-    reserved: an order asks again.
+    Each venue quotes the whole amount and, with `maxLegs`, a part of it. Nothing is reserved: an
+    order gets new quotes.
     """
     ports = current_ports()
     asked = read_query(QuoteQuerySchema(ports.instruments), request)
@@ -48,7 +48,7 @@ def get_quotes() -> Document:
 @blueprint.response(200, InstrumentsSchema, example=answer_examples.INSTRUMENTS)
 @blueprint.problems(*BEHIND_THE_GATE)
 def get_instruments() -> Document:
-    """List what can be traded, with the limits of an order.
+    """List the instruments, with the limits of an order.
 
     A quantity is a multiple of `quantityStep`, from `minQuantity` to `maxQuantity`.
     """

@@ -13,8 +13,13 @@ from orderengine.execution.measures import BEYOND, BOUNDS, SUM
 from orderengine.execution.meter import CounterName, Counts
 
 HISTOGRAMS = (
-    (CounterName.STAGE_TIME, "stage_seconds", "stage", "How long orders stayed in a status."),
-    (CounterName.ORDER_TIME, "order_seconds", "status", "How long orders took to their end."),
+    (CounterName.STAGE_TIME, "stage_seconds", "stage", "Time that orders spent in a status."),
+    (
+        CounterName.ORDER_TIME,
+        "order_seconds",
+        "status",
+        "Time from the acceptance of orders to their end.",
+    ),
     (
         CounterName.SLIPPAGE,
         "slippage_bps",
@@ -34,13 +39,15 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
             )
         yield family
     attempts = CounterMetricFamily(
-        f"{prefix}_attempts_taken", "Orders that ended, by their attempts.", labels=("attempts",)
+        f"{prefix}_attempts_taken",
+        "Orders that ended, by their number of attempts.",
+        labels=("attempts",),
     )
     for number, taken in sorted(_by_first(counts, CounterName.ATTEMPTS).items()):
         attempts.add_metric((number,), taken[""])
     yield attempts
     quotes = CounterMetricFamily(
-        f"{prefix}_quotes", "Quotes of routes that were built.", labels=("dex", "outcome")
+        f"{prefix}_quotes", "Results of the venues for each built route.", labels=("dex", "outcome")
     )
     for venue, outcomes in sorted(_by_first(counts, CounterName.QUOTES).items()):
         for outcome, total in sorted(outcomes.items()):

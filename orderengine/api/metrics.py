@@ -53,12 +53,12 @@ class _Told(Collector):
 
 def _families(figures: Figures) -> Iterator[Metric]:
     up = {name: int(name not in figures.missing) for name in DEPENDENCIES}
-    yield _gauges("up", "1 if this dependency gives an answer.", "dependency", up)
+    yield _gauges("up", "1 if this dependency answers.", "dependency", up)
     yield _degraded(figures.causes)
     faults = {cause.value: 0 for cause in StorageCause}
     if figures.storage_fault is not None:
         faults[figures.storage_fault.cause.value] = 1
-    yield _gauges("storage_fault", "1 for the reason why no order can be written.", "cause", faults)
+    yield _gauges("storage_fault", "1 for the cause that prevents writing orders.", "cause", faults)
     if figures.open_orders is not None:
         yield from _open_orders(figures.open_orders)
     if figures.steps is not None:
@@ -73,7 +73,7 @@ def _families(figures: Figures) -> Iterator[Metric]:
 
 
 def _degraded(causes: Mapping[str, str]) -> Metric:
-    text = "1 for each dependency that is missing, with the cause as in /readyz."
+    text = "1 for each missing dependency, with its cause as in /readyz."
     family = GaugeMetricFamily(f"{PREFIX}_degraded", text, labels=("dependency", "cause"))
     for labels in causes.items():
         family.add_metric(labels, 1)
@@ -84,13 +84,17 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     by_status = {status.value: found.by_status.get(status, 0) for status in _in_order()}
     yield _gauges("open_orders", "Orders that have not ended.", "status", by_status)
     waiting = {status.value: found.waiting_s.get(status, 0.0) for status in _in_order()}
-    text = "For how long the first order of a status has been in it."
+    text = "How long the first order of a status has been in it."
     yield _gauges("longest_wait_seconds", text, "status", waiting)
-    yield _gauge("oldest_open_order_age_seconds", "Since it was accepted.", found.oldest_s)
     yield _gauge(
-        "oldest_submitted_order_age_seconds", "Since it was submitted.", found.oldest_submitted_s
+        "oldest_open_order_age_seconds", "Since the oldest open order was accepted.", found.oldest_s
     )
-    yield _gauge("stuck_orders", "Submitted, and without an answer for too long.", found.stuck)
+    yield _gauge(
+        "oldest_submitted_order_age_seconds",
+        "Since the earliest submission.",
+        found.oldest_submitted_s,
+    )
+    yield _gauge("stuck_orders", "Submitted orders without an answer for too long.", found.stuck)
 
 
 def _steps(steps: Steps) -> Iterator[Metric]:
@@ -117,10 +121,10 @@ def _steps(steps: Steps) -> Iterator[Metric]:
 
 def _intake(own: Counts) -> Iterator[Metric]:
     accepted = _by_label(own, CounterName.ACCEPTED).get("", 0)
-    yield _counter("orders_accepted", "Orders that this web service took in.", accepted)
+    yield _counter("orders_accepted", "Orders that this web service accepted.", accepted)
     known = dict.fromkeys((*REFUSALS, ErrorCode.INTERNAL_ERROR), 0)
     refused = known | _by_label(own, CounterName.REFUSALS)
-    text = "Requests to order that this web service answered with a problem."
+    text = "Requests to place an order that this web service refused."
     yield _counters("orders_refused", text, "code", refused)
 
 
@@ -134,13 +138,13 @@ def _counts(figures: Figures) -> Iterator[Metric]:
         rounds = dict.fromkeys(OUTCOMES, 0) | _by_label(workers, CounterName.RECONCILER_ROUNDS)
         yield _counters("reconciler_rounds", "Rounds of the reconcilers.", "outcome", rounds)
         dropped = dict.fromkeys(DROPPED, 0) | _by_label(workers, CounterName.MESSAGES_DROPPED)
-        text = "Messages that were no proper ones, and that a worker dropped."
+        text = "Malformed messages that a worker dropped."
         yield _counters("messages_dropped", text, "reason", dropped)
     for counter, name, text in (
         (
             CounterName.DISPATCH_FAILURES,
             "dispatch_failures",
-            "Messages that the broker did not take.",
+            "Messages that the broker did not accept.",
         ),
         (
             CounterName.PUBLISH_FAILURES,
@@ -161,9 +165,9 @@ def _streams(own: Counts) -> Iterator[Metric]:
     text = "WebSockets and event streams of this web service."
     yield _gauge("open_sockets", text, own.get(Sample(CounterName.OPEN_SOCKETS), 0))
     rereads = own.get(Sample(CounterName.HUB_REREADS), 0)
-    yield _counter("hub_rereads", "Events missed live by this web service.", rereads)
+    yield _counter("hub_rereads", "Events that this web service missed and read later.", rereads)
     losses = own.get(Sample(CounterName.SUBSCRIPTION_LOSSES), 0)
-    text = "Subscriptions to Redis that this web service lost, or could not make."
+    text = "Redis subscriptions that this web service lost or could not make."
     yield _counter("subscription_losses", text, losses)
 
 

@@ -21,7 +21,7 @@ from orderengine.domain.documents import Document
 PREFIX = "/api/orders/by-client-id"
 
 blueprint = ApiBlueprint(
-    "named orders", __name__, url_prefix=PREFIX, description="Orders by their clients' names."
+    "named orders", __name__, url_prefix=PREFIX, description="Orders by the clients' own names."
 )
 earlier = Blueprint("earlier_paths", __name__, url_prefix=PREFIX)
 """The path of earlier releases, with the name in it: served, but ambiguous, so not described."""
@@ -33,16 +33,16 @@ earlier = Blueprint("earlier_paths", __name__, url_prefix=PREFIX)
 @blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.ORDER_NOT_FOUND)
 def get_named_order() -> Document:
-    """Show the order to which its client has given a name.
+    """Show an order by the client's own name for it.
 
-    The answer is that of `GET /api/orders/{order_id}`.
+    The answer is the same as that of `GET /api/orders/{order_id}`.
     """
     return _named(read_query(NamedOrderSchema(), request)["client_order_id"])
 
 
 @earlier.get("/<client_order_id>")
 def get_order_of_path(client_order_id: str) -> Document:
-    """Show the same for a name in the path."""
+    """The same, with the name in the path."""
     if not is_name(client_order_id):
         raise order_not_found()
     return _named(client_order_id)

@@ -17,14 +17,14 @@ from orderengine.api.problem_examples import EXAMPLES, problem_example
 _RETRY = {
     "Retry-After": {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
-        "description": "After how many seconds it may work.",
+        "description": "The seconds after which a retry may succeed.",
     }
 }
 _HEADERS: Mapping[int, dict[str, Any]] = {
     401: {
         "WWW-Authenticate": {
             "schema": {"type": "string"},
-            "description": "How to prove who you are.",
+            "description": "The authentication scheme.",
         }
     },
     409: {
@@ -45,14 +45,14 @@ BEHIND_THE_GATE = (
 )
 """The errors that every view with authentication can answer."""
 
-DESCRIPTION = """Market orders over REST, followed as they are executed.
+DESCRIPTION = """Place market orders over REST, and follow them while they are executed.
 
-**From nothing to a confirmed order**
+**From a key to a confirmed order**
 
-1. A key: whoever runs the service makes one with `python -m orderengine keys create NAME`, which
-   prints it once. On this page it goes into **Authorize**. Where `AUTH` is `off`, do without.
+1. Get a key. The operator creates it with `python -m orderengine keys create NAME`, which prints
+   it once. On this page, enter it at **Authorize**. With `AUTH=off` no key is needed.
 
-2. An order, whose answer waits for its end (10 seconds at most):
+2. Place an order, and wait for its end for up to 10 seconds:
 
        URL=http://127.0.0.1:3000
        KEY=oe_...
@@ -60,25 +60,26 @@ DESCRIPTION = """Market orders over REST, followed as they are executed.
          -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\
          -d '{"symbol": "AAPL", "side": "buy", "quantity": 10}'
 
-   Its `status` is `confirmed`, or `failed` with the `reason`. Without `Prefer`, or if it takes
-   longer, the answer is a 202 with the `orderId`.
+   The order's `status` is `confirmed`, or `failed` with a `reason`. Without `Prefer`, or if the
+   order takes longer, the answer is a 202 with the `orderId`.
 
-3. Every step, as it happens, whenever you join:
+3. Get every step of the order as it happens. A late client gets the earlier steps first:
 
        ORDER_ID=...
        curl -sN "$URL/api/orders/$ORDER_ID/stream" -H "Authorization: Bearer $KEY"
 
-   The same comes over a WebSocket at `/ws/orders?orderId=...`, with the same header;
-   `/asyncapi.json` describes it. Browsers, which can not send a header there, buy a ticket first:
+   A WebSocket at `/ws/orders?orderId=...`, with the same header, sends the same steps;
+   `/asyncapi.json` describes it. Browsers can not send a header there; they get a ticket first:
    `POST /api/tickets`.
 
-**What holds for every answer**
+**All answers**
 
-Names are in camelCase; money and quantities are decimal strings, times RFC 3339 in UTC. Every error
-is `application/problem+json` with a stable `code`; the examples show each code's answer. A key sees
-the orders of its client only. `X-Request-Id` is yours, if you send one. `RateLimit-Limit` and
-`RateLimit-Remaining` tell how many requests this second allows, and `Retry-After` when a 429 or 503
-may be asked again. To do so without ordering twice, send the same `Idempotency-Key`.
+Names are in camelCase; money and quantities are decimal strings; times are RFC 3339 in UTC. Every
+error is `application/problem+json` with a stable `code`; the examples show the answer for each
+code. A key gives access to the orders of its client only. `X-Request-Id` is the request's own, if
+it had one. `RateLimit-Limit` and `RateLimit-Remaining` are the requests allowed in this second,
+and those left. After a 429 or 503, `Retry-After` says when to retry; send the same
+`Idempotency-Key`, so that a retry never orders twice.
 """
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -167,7 +168,7 @@ def describe(app: Flask, *, asks_for_keys: bool) -> ProblemApi:
             "info": {
                 "description": DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
-                "contact": {"name": "Whoever runs this service"},
+                "contact": {"name": "The operator of this service"},
             },
             "servers": [{"url": "/"}],
             "security": [{"key": []}] if asks_for_keys else [],

@@ -82,17 +82,17 @@ _ANSWERED = {
 }
 _ENDED = {
     **_ANSWERED,
-    APPLIED: {"schema": {"type": "string"}, "description": "How long it would have waited."},
+    APPLIED: {"schema": {"type": "string"}, "description": "The granted wait."},
 }
 _HEADERS = (
     {
         "name": KEY_HEADER,
-        "description": "Chosen by the client, a UUID for instance: the same again orders once.",
+        "description": "Chosen by the client, such as a UUID; a repeated key orders only once.",
         "schema": KEY_SCHEMA,
     },
     {
         "name": HEADER,
-        "description": f"`wait=5`: answer at the order's end, after {MAX_WAIT_S} seconds at most.",
+        "description": f"`wait=5`: answer when the order ends, after {MAX_WAIT_S} s at most.",
         "schema": {"type": "string", "examples": ["wait=5"]},
     },
 )
@@ -131,13 +131,12 @@ REFUSALS = (
 def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     """Execute a market order.
 
-    With `Prefer: wait=5` the answer is the order at its end, with status 200, if that comes within
-    so many seconds, of which 10 are granted. Otherwise, and always without it, the order is
-    accepted with 202.
+    The answer is a 202 once the order is stored. With `Prefer: wait=5` it is a 200 with the ended
+    order if the order ends within 5 seconds (at most 10), else the same 202.
 
-    The order is stored when this answers. An error in the 500s says nothing about it: it may have
-    been stored, unless its code is ORDERS_DISABLED or QUEUE_FULL. Asking again with the same
-    Idempotency-Key tells, and never orders twice.
+    After an error in the 500s the order may have been stored, unless the code is ORDERS_DISABLED or
+    QUEUE_FULL. To find out, repeat the request with the same Idempotency-Key: it never orders
+    twice.
     """
     key, wait_s = read_key(request), read_wait(request)
     with placing_an_order():
@@ -177,11 +176,11 @@ def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:
 def get_orders() -> Response:
     """List orders, newest first.
 
-    A page that may be followed by another one has a `nextCursor`, which asks for it as `cursor`.
+    If there may be another page, `nextCursor` is its `cursor`.
 
-    Asking for the newest again and again is no way to follow orders: one that was stored late
-    stands behind those that were seen before. The socket of all orders, `/ws/orders` without an
-    `orderId`, tells every one.
+    Do not poll the first page to follow orders: an order that is stored late appears behind orders
+    that were listed before. The socket of all orders, `/ws/orders` without an `orderId`, sends
+    every order.
     """
     lists, client_id = current_ports().lists, current_caller().client_id
     wanted = read_query(OrderListSchema(), request)
@@ -202,7 +201,7 @@ def get_orders() -> Response:
 def get_order(order_id: str) -> Document:
     """Show an order.
 
-    What is not known yet is absent: `dex` before it was routed, `txHash` before it was signed.
+    Fields that are not known yet are absent: `dex` before routing, `txHash` before signing.
     """
     ports = current_ports()
     client_id = current_caller().client_id
@@ -225,7 +224,8 @@ def get_order(order_id: str) -> Document:
 def get_events(order_id: str) -> Document:
     """List the steps of an order, as its WebSocket sends them.
 
-    They are kept for a time after the order's end; then only its result is, and this answers 410.
+    The operator may prune the steps some time after the order's end. The answer is then 410, and
+    the order itself still has its result.
     """
     ports = current_ports()
     known = known_order_id(order_id)
@@ -288,13 +288,15 @@ def _require_room(ports: "WebPorts", key: str | None) -> None:
 def _refusal(ports: "WebPorts", client_id: str) -> Refused | None:
     later = {"Retry-After": str(RETRY_AFTER_S)}
     if ports.limits.orders_disabled:
-        detail = "the operator takes no new orders now; those that were accepted go on"
+        detail = "the operator has disabled new orders; accepted orders continue"
         return Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
     if not ports.open_orders.allows(client_id):
         limit = ports.open_orders.limit
-        detail = f"{limit} orders of this client have not ended; order again when one has"
+        detail = (
+            f"{limit} orders of this client are open, the most allowed; retry when one has ended"
+        )
         return Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)
     if not ports.queue_limit.has_room():
-        detail = f"{ports.queue_limit.limit} orders wait for a worker; order again shortly"
+        detail = f"{ports.queue_limit.limit} orders are waiting for a worker; retry shortly"
         return Refused(503, ErrorCode.QUEUE_FULL, detail, headers=later)
     return None

@@ -23,45 +23,43 @@ _TYPE = Violation("Content-Type", "media_type", "must be application/json")
 _WORTH = Violation(
     "quantity",
     "max_notional",
-    "must be worth at most 50000000 USDC, and 600 BTC at 97200 are worth 58320000.00",
+    "must be worth at most 50000000 USDC, but 600 BTC at 97200 are worth 58320000.00",
 )
 _SIZE = Violation("body", "max_bytes", "must not be longer than 8192 bytes")
 
 EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.BAD_REQUEST: Example(
-        400, "this service is for its own machine, and is not known there by this Host"
+        400, "this service is for local use only, and Host names another machine"
     ),
     ErrorCode.INVALID_JSON: Example(400, "quantity must be given once only", (_TWICE,)),
     ErrorCode.VALIDATION_FAILED: Example(400, "side must be one of: buy, sell", (_SIDE,)),
     ErrorCode.UNAUTHORIZED: Example(
-        401, "give a valid key as Authorization: Bearer oe_..., or a socket a valid ticket"
+        401, "send a valid key as Authorization: Bearer oe_..., or for a socket a valid ticket"
     ),
-    ErrorCode.FORBIDDEN: Example(
-        403, "this needs a key of the client local, which runs the engine"
-    ),
-    ErrorCode.ORIGIN_NOT_ALLOWED: Example(403, "sockets are not opened for this Origin"),
+    ErrorCode.FORBIDDEN: Example(403, "this needs a key of the client local, the operator"),
+    ErrorCode.ORIGIN_NOT_ALLOWED: Example(403, "this Origin may not open sockets"),
     ErrorCode.NOT_FOUND: Example(404, "nothing is served at this path"),
     ErrorCode.ORDER_NOT_FOUND: Example(404, "there is no order with this id"),
     ErrorCode.EVENTS_PRUNED: Example(
         410,
-        "the order ended long ago, and only its result is kept; GET /api/orders/{id} tells it",
+        "the order ended long ago and its events were pruned; GET /api/orders/{id} has its result",
     ),
-    ErrorCode.METHOD_NOT_ALLOWED: Example(405, "this path does not serve this method"),
+    ErrorCode.METHOD_NOT_ALLOWED: Example(405, "this path does not support this method"),
     ErrorCode.REQUEST_TIMEOUT: Example(
-        408, "the head of a request must be sent within 10 seconds, and so its body"
+        408, "the head and the body of a request must each arrive within 10 seconds"
     ),
     ErrorCode.IDEMPOTENCY_CONFLICT: Example(
-        409, "a request with this Idempotency-Key is being stored; ask again shortly"
+        409, "the first request with this Idempotency-Key is still being stored; retry shortly"
     ),
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Example(
-        409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 has this clientOrderId"
+        409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 already has this clientOrderId"
     ),
     ErrorCode.BODY_TOO_LARGE: Example(413, "body must not be longer than 8192 bytes", (_SIZE,)),
     ErrorCode.URI_TOO_LONG: Example(414, "the request line must not be longer than 4094 bytes"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: Example(
         415, "Content-Type must be application/json", (_TYPE,)
     ),
-    ErrorCode.EXPECTATION_FAILED: Example(417, "no other expectation than 100-continue is met"),
+    ErrorCode.EXPECTATION_FAILED: Example(417, "the only supported expectation is 100-continue"),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Example(
         422, "this Idempotency-Key was used for another order; a new order needs a new key"
     ),
@@ -72,33 +70,31 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.UPGRADE_REQUIRED: Example(
         426, "this path serves WebSocket connections only, version 13"
     ),
-    ErrorCode.RATE_LIMITED: Example(429, "at most 50 requests a second; ask again shortly"),
+    ErrorCode.RATE_LIMITED: Example(429, "at most 50 requests a second; retry shortly"),
     ErrorCode.TOO_MANY_OPEN_ORDERS: Example(
-        429, "1000 orders of this client have not ended; order again when one has"
+        429, "1000 orders of this client are open, the most allowed; retry when one has ended"
     ),
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Example(
-        429, "a client may have 50 sockets of one process; close one, or connect again later"
+        429, "a client may have 50 sockets per process; close one, or connect again later"
     ),
     ErrorCode.HEADERS_TOO_LARGE: Example(
-        431, "there may be 64 headers or trailers of at most 8190 bytes, 32768 in all"
+        431, "at most 64 headers or trailers of 8190 bytes each, 32768 bytes in all"
     ),
     ErrorCode.INTERNAL_ERROR: Example(500, "the request failed inside the service"),
     ErrorCode.UNSUPPORTED_TRANSFER_CODING: Example(
-        501, "no other transfer coding than chunked is taken"
+        501, "the only supported transfer coding is chunked"
     ),
     ErrorCode.HTTP_VERSION_NOT_SUPPORTED: Example(505, "the version must be HTTP/1.1 or HTTP/1.0"),
     ErrorCode.NO_QUOTE: Example(503, "raydium: raydium gave no answer in time"),
     ErrorCode.NOT_READY: Example(503, "PostgreSQL gives no answer"),
     ErrorCode.LISTS_BUSY: Example(
-        503, "as many lists are being read as this process reads at once; ask again shortly"
+        503, "this process reads as many lists as it can at once; retry shortly"
     ),
     ErrorCode.ORDERS_DISABLED: Example(
-        503, "the operator takes no new orders now; those that were accepted go on"
+        503, "the operator has disabled new orders; accepted orders continue"
     ),
-    ErrorCode.QUEUE_FULL: Example(503, "10000 orders wait for a worker; order again shortly"),
-    ErrorCode.STORAGE_UNAVAILABLE: Example(
-        503, "the order store gave no answer; ask again shortly"
-    ),
+    ErrorCode.QUEUE_FULL: Example(503, "10000 orders are waiting for a worker; retry shortly"),
+    ErrorCode.STORAGE_UNAVAILABLE: Example(503, "the order store did not answer; retry shortly"),
     ErrorCode.TOO_MANY_SOCKETS: Example(
         503, "this process serves at most 200 sockets; connect again shortly"
     ),

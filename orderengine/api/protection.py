@@ -42,7 +42,7 @@ def refuse_foreign_names(app: Flask, known: frozenset[str] | None) -> None:
         name = _host_name(request.host)
         if known is None or name in known or is_loopback(name):
             return None
-        detail = "this service is for its own machine, and is not known there by this Host"
+        detail = "this service is for local use only, and Host names another machine"
         return problem(400, ErrorCode.BAD_REQUEST, detail)
 
     app.before_request(check)
@@ -120,6 +120,6 @@ def _spend(name: str, limit: int) -> Response | None:
     return problem(
         429,
         ErrorCode.RATE_LIMITED,
-        f"at most {limit} requests a second; ask again shortly",
+        f"at most {limit} requests a second; retry shortly",
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )

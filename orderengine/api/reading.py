@@ -189,7 +189,7 @@ class ReadingWorker(ClosingWorker):
         try:
             self.poller.register(conn.sock, EVENT_READ, partial(callback, conn))
         except (OSError, KeyError, ValueError) as error:
-            self.log.warning("Let go of a connection that can not be watched: %s", error)
+            self.log.warning("Closed a connection that could not be watched: %s", error)
             self.let_go(conn)
             return False
         return True
@@ -222,7 +222,7 @@ class ReadingWorker(ClosingWorker):
         try:
             super().enqueue_req(conn)
         except RuntimeError as error:
-            self.log.warning("Let go of a connection for which there is no thread: %s", error)
+            self.log.warning("Closed a connection, as no thread could take it: %s", error)
             self.let_go(conn)
 
     def _refuse(self, conn: Any, error: ParseException) -> None:

@@ -50,7 +50,7 @@ def camel_case(name: str) -> str:
 
 
 class RequestSchema(Schema):
-    """What a client sends: names in camelCase, and nothing that is not known."""
+    """The base of requests: names in camelCase; unknown fields are refused."""
 
     class Meta:
         """Documented as closed."""
@@ -96,7 +96,7 @@ def _known(instruments: Instruments) -> str:
 
 
 class SwapSchema(RequestSchema):
-    """Which swap to make; made with the instruments that are traded."""
+    """A swap. The schema is built with the traded instruments, against which it validates."""
 
     symbol = Symbol(
         required=True,
@@ -138,7 +138,7 @@ def _slippage_bps(*, quoted: bool = False) -> ExactInteger:
         load_default=_default(DEFAULT_SLIPPAGE_BPS),
         metadata={
             "description": "How much worse than quoted the execution may be, in bps;"
-            f" {DEFAULT_SLIPPAGE_BPS} unless given."
+            f" default {DEFAULT_SLIPPAGE_BPS}."
         },
     )
 
@@ -149,12 +149,12 @@ def _max_legs(*, quoted: bool = False) -> ExactInteger:
         MAX_LEGS,
         quoted=quoted,
         load_default=_default(1),
-        metadata={"description": "Over how many venues it may be split; 1 unless given."},
+        metadata={"description": "The maximum number of venues for the order; default 1."},
     )
 
 
 class QuoteQuerySchema(SwapSchema):
-    """Which swap to quote, at which tolerance, over how many venues."""
+    """A swap to quote, with its tolerance and the number of venues."""
 
     quantity = QuotedDecimal(
         required=True,
@@ -170,16 +170,16 @@ class OrderRequestSchema(SwapSchema):
     slippage_tolerance_bps = _slippage_bps()
     worst_price = ExactDecimal(
         metadata={
-            "description": "USDC for one whole token, fees and impact included: the most that a "
-            "buy ever pays, the least that a sell ever accepts, in whichever attempt."
+            "description": "The worst acceptable price of every attempt, in USDC for one token, "
+            "fees and impact included: the maximum for a buy, the minimum for a sell."
         }
     )
     max_legs = _max_legs()
-    type = Choice(
-        OrderType, metadata={"description": "`market`, which every order is; may be left out."}
-    )
+    type = Choice(OrderType, metadata={"description": "Optional: `market` is the only type."})
     client_order_id = Name(
-        metadata={"description": "The client's own name for it, unique among its orders."}
+        metadata={
+            "description": "The client's own name for the order, unique among the client's orders."
+        }
     )
 
     @post_load
@@ -200,22 +200,24 @@ def order_schema(instruments: Instruments) -> OrderRequestSchema:
 
 
 class OrderListSchema(RequestSchema):
-    """Which orders to list; their symbol need not be traded any more."""
+    """A filter for orders; its symbol may be one that is not traded any more."""
 
-    status = Choice(OrderStatus, metadata={"description": "Only those that are there now."})
-    symbol = ShortText(metadata={"description": "Only those of this asset.", **VISIBLE})
+    status = Choice(OrderStatus, metadata={"description": "Only orders with this status."})
+    symbol = ShortText(metadata={"description": "Only orders of this instrument.", **VISIBLE})
     limit = ExactInteger(
         1,
         MAX_PAGE,
         quoted=True,
         load_default=_default(DEFAULT_PAGE),
-        metadata={"description": f"How many at most; {DEFAULT_PAGE} unless given."},
+        metadata={
+            "description": f"The maximum number of orders to return; default {DEFAULT_PAGE}."
+        },
     )
     cursor = Cursor()
 
 
 class NamedOrderSchema(RequestSchema):
-    """Which order to show, by its client's own name for it."""
+    """An order to show, by its client's own name for it."""
 
     client_order_id = Name(
         required=True, metadata={"description": "The `clientOrderId` of the order."}
@@ -230,12 +232,12 @@ class EventListSchema(RequestSchema):
         MAX_SEQ,
         quoted=True,
         load_default=_default(0),
-        metadata={"description": "Only those with a `seq` beyond it; all unless given."},
+        metadata={"description": "Only events with a higher `seq`; default 0, for all."},
     )
 
 
 class UpdatesQuerySchema(RequestSchema):
-    """Whose updates to send: one order's, or all of the client; the ticket was looked at before."""
+    """A socket's query: one order, or all of the client; the gate has checked the ticket."""
 
     order_id = OrderId()
     after = ExactInteger(0, MAX_SEQ, quoted=True)

@@ -46,7 +46,7 @@ MAX_HEADERS = 64
 MAX_HEADER_BYTES = 8190
 
 _VERSIONS = {(1, 0), (1, 1)}
-_HEADERS = f"{MAX_HEADERS} headers or trailers of at most {MAX_HEADER_BYTES} bytes"
+_HEADERS = f"{MAX_HEADERS} headers or trailers of {MAX_HEADER_BYTES} bytes"
 
 _Refusal = tuple[int, ErrorCode, str]
 
@@ -61,9 +61,9 @@ _CHUNKS = _bad("the body is not sent in well-formed chunks")
 # gunicorn's own texts repeat the request; these do not.
 _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     BaseException: _DEFECT,
-    ParseException: _bad("the request is no proper HTTP"),
+    ParseException: _bad("the request is not valid HTTP"),
     InvalidRequestLine: _bad("the request line is malformed"),
-    InvalidRequestMethod: _bad("the method has not the form of one"),
+    InvalidRequestMethod: _bad("the method is malformed"),
     InvalidHTTPVersion: (
         505,
         ErrorCode.HTTP_VERSION_NOT_SUPPORTED,
@@ -78,7 +78,7 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     RequestTimedOut: (
         408,
         ErrorCode.REQUEST_TIMEOUT,
-        f"the head of a request must be sent within {REQUEST_TIMEOUT_S} seconds, and so its body",
+        f"the head and the body of a request must each arrive within {REQUEST_TIMEOUT_S} seconds",
     ),
     LimitRequestLine: (
         414,
@@ -88,17 +88,17 @@ _REFUSALS: Mapping[type[BaseException], _Refusal] = {
     ExpectationFailed: (
         417,
         ErrorCode.EXPECTATION_FAILED,
-        "no other expectation than 100-continue is met",
+        "the only supported expectation is 100-continue",
     ),
     LimitRequestHeaders: (
         431,
         ErrorCode.HEADERS_TOO_LARGE,
-        f"there may be {_HEADERS}, {MAX_HEAD_BYTES} in all",
+        f"at most {_HEADERS} each, {MAX_HEAD_BYTES} bytes in all",
     ),
     UnsupportedTransferCoding: (
         501,
         ErrorCode.UNSUPPORTED_TRANSFER_CODING,
-        "no other transfer coding than chunked is taken",
+        "the only supported transfer coding is chunked",
     ),
     # Faults of the application's answer, not of the request.
     InvalidResponseHeader: _DEFECT,

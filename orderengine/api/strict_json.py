@@ -59,7 +59,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         text = raw.decode("utf-8-sig")  # with a byte order mark or without
     except UnicodeDecodeError as error:
-        _refuse("body", "utf8", f"must be UTF-8, and byte {error.start} is not")
+        _refuse("body", "utf8", f"must be UTF-8; byte {error.start} is invalid")
     # Before parsing: deep nesting exhausts the parser's stack.
     if _depth(text) > MAX_DEPTH:
         _refuse("body", "depth", f"must not nest deeper than {MAX_DEPTH} levels")
@@ -67,7 +67,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        _refuse("body", "json", f"must be valid JSON; it stops being that at {place}")
+        _refuse("body", "json", f"must be valid JSON; the error is at {place}")
     if not isinstance(document, dict):
         _refuse("body", "object", "must be a JSON object")
     for field, value in document.items():
@@ -79,7 +79,7 @@ def _check_headers(request: Request) -> None:
     if request.mimetype != "application/json":
         _refuse_media_type("Content-Type", "media_type", "must be application/json")
     if request.mimetype_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
-        _refuse_media_type("Content-Type", "charset", "must name no other charset than utf-8")
+        _refuse_media_type("Content-Type", "charset", "must not name a charset other than utf-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         _refuse_media_type("Content-Encoding", "identity", "must not be compressed")
 

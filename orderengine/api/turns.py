@@ -122,7 +122,7 @@ class Turns:
             self._pace_s += SMOOTHING * (took_s + rest_s - self._pace_s)
 
     def _busy(self) -> Refused:
-        detail = "as many lists are being read as this process reads at once; ask again shortly"
+        detail = "this process reads as many lists as it can at once; retry shortly"
         headers = {"Retry-After": str(self._retry_after_s())}
         return Refused(503, ErrorCode.LISTS_BUSY, detail, headers=headers)
 

@@ -168,7 +168,7 @@ class Updates:
             detail = f"this process serves at most {self.limit} sockets; connect again shortly"
             raise Refused(503, ErrorCode.TOO_MANY_SOCKETS, detail, headers=later)
         detail = (
-            f"a client may have {self.per_client} sockets of one process; "
+            f"a client may have {self.per_client} sockets per process; "
             "close one, or connect again later"
         )
         raise Refused(429, ErrorCode.TOO_MANY_CLIENT_SOCKETS, detail, headers=later)
@@ -241,7 +241,7 @@ def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return view()
         except ConnectionError:
-            log.info("client_left_before_its_socket_was_opened")
+            log.info("client_left_before_handshake")
             return Response(status=400)  # which nobody reads
 
     return serve

@@ -32,7 +32,7 @@ def read_wait(request: Request) -> int | None:
         if name == "wait":
             found = _WAIT.fullmatch(preference.partition(";")[0].strip().lower())
             if found is None:
-                message = f"must give wait as whole seconds, of which {MAX_WAIT_S} are granted"
+                message = f"must give wait in whole seconds; at most {MAX_WAIT_S} are granted"
                 raise validation_error([Violation(HEADER, "wait", message)])
             return min(int(found[1].strip('"')), MAX_WAIT_S)
     return None

@@ -42,11 +42,11 @@ def read_stream_request(orders: Orders, hub: Hub) -> OrderStreamRequest | Client
     order_id, after, cursor = query.get("order_id"), query.get("after"), query.get("cursor")
     if order_id is None:
         if after is not None:
-            message = "goes with an orderId; all orders go on from a cursor"
+            message = "needs an orderId; to resume all orders, use `cursor`"
             raise validation_error([Violation("after", "combination", message)])
         return all_orders(hub, cursor)
     if cursor is not None:
-        message = "is for all orders; those of one go on from `after`"
+        message = "is for all orders; to resume one order, use `after`"
         raise validation_error([Violation("cursor", "combination", message)])
     return one_order(orders, order_id, after or 0)
 
@@ -58,7 +58,7 @@ def one_order(orders: Orders, order_id: UUID, after: int) -> OrderStreamRequest:
     if order is None or order.client_id != caller.client_id:
         raise Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
     if after > order.version and not order.status.is_terminal:
-        message = f"must not be beyond {order.version}, the latest seq"
+        message = f"must not be higher than {order.version}, the latest seq"
         raise validation_error([Violation("after", "range", message)])
     is_over = order.status.is_terminal and after >= order.version
     if order.status.is_terminal and not is_over and not orders.events(order_id, after):
@@ -74,8 +74,8 @@ def all_orders(hub: Hub, cursor: Cursor | None) -> ClientStreamRequest:
         raise validation_error([Violation("cursor", "range", "must not be in the future")])
     if cursor is not None and len(first.orders) > hub.orders_limit:
         message = (
-            f"is too far back: it leads to more than {hub.orders_limit} orders; "
-            "leave it out, and look at /api/orders for those that have ended"
+            f"is too old: it leads to more than {hub.orders_limit} orders; "
+            "connect without it, and read ended orders from /api/orders"
         )
         raise validation_error([Violation("cursor", "range", message)])
     return ClientStreamRequest(caller, first, cursor)

@@ -15,11 +15,11 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(arguments: Sequence[str]) -> None:
-    """Measure throughput and latency on servers of its own; ARGUMENTS as `make bench` takes them.
+    """Measure throughput and latency, on servers of its own; ARGUMENTS are those of `make bench`.
 
-    `bench --help` tells what can be measured.
+    `bench --help` lists the measurements.
     """
     if find_spec("benchmarks") is None:
-        raise click.UsageError("run it in a checkout: the benchmarks are not a part of the engine")
+        raise click.UsageError("run this in a checkout: the benchmarks are not part of the package")
     sys.argv = ["benchmarks", *arguments]
     runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)

@@ -27,7 +27,7 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_UNKNOWN = 3
 EXIT_INTERRUPTED = 130
-STOPPED_WATCHING = "stopped watching; orders go on"
+STOPPED_WATCHING = "stopped watching; orders continue"
 WIDEST = 1000
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of a write to a disk that is full or gone."""
@@ -123,7 +123,7 @@ class CommandGroup(click.Group):
             raise
         except click.UsageError as error:
             place = error.ctx.command_path if error.ctx else ctx.command_path
-            message = f"{place}: {error.format_message()} (--help tells more)"
+            message = f"{place}: {error.format_message()} (see --help)"
             raise Refusal(message) from error
         except PlacementUnknown as error:
             raise InDoubt(str(error)) from error
@@ -195,11 +195,11 @@ service_option = click.option(
     "service",
     type=_Url(),
     callback=_service,
-    help=f"Where it runs; else the stack of this checkout, or {DEFAULT_URL}.",
+    help=f"The service; default: the stack of this checkout, or {DEFAULT_URL}.",
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
-plain_option = click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+plain_option = click.option("--plain", is_flag=True, help="Print lines, also on a terminal.")
 
 
 def order_arguments(command: F) -> F:

@@ -42,7 +42,7 @@ def _within_a_day(_: click.Context, _option: click.Parameter, seconds: float) ->
 @click.option(
     "--orders", "count", type=click.IntRange(1, MOST_ORDERS), default=25, show_default=True
 )
-@click.option("--plain", is_flag=True, help="Lines instead of a live table.")
+@click.option("--plain", is_flag=True, help="Print lines instead of a live table.")
 @click.option(
     "--timeout",
     type=float,
@@ -55,10 +55,10 @@ def _within_a_day(_: click.Context, _option: click.Parameter, seconds: float) ->
 def demo(service: Service, count: int, timeout: float, *, plain: bool, as_json: bool) -> None:
     """Place many orders at once and watch them all.
 
-    As fast as the service's limits allow; a busy service is asked again when it says. Order 5 has
-    a tolerance of 0, in order to fail.
+    Orders are placed as fast as the service's limits allow. If the service is busy, demo retries
+    when the service says. Order 5 has a tolerance of 0, so that it fails.
 
-    Exits with 0 when every order came to its end, 1 when one did not, 2 when nothing answers.
+    Exits with 0 if every order ended, 1 if one did not, 2 if nothing answers.
     """
     board = Board(choose_orders(service.instruments(), count))
     began = time.monotonic()
@@ -134,7 +134,7 @@ def _place_and_follow(
         if tell:
             tell(row, event)
     if not row.is_terminal:
-        board.put(replace(row, problem=f"it ended as {row.status}, which is not known here"))
+        board.put(replace(row, problem=f"it ended with the unknown status {row.status}"))
 
 
 def _printer(clock: Callable[[], float]) -> Tell:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 ADVICE = {
     StorageCause.MIGRATIONS: "run: make migrate",
     StorageCause.READ_ONLY: (
-        "DATABASE_URL must lead to the primary; is default_transaction_read_only on, as hosts"
-        " set it when the disk is full?"
+        "point DATABASE_URL to the primary, and check default_transaction_read_only: hosts set it"
+        " when the disk is full"
     ),
     StorageCause.DISK_FULL: "make room on the server's disk",
     StorageCause.NO_RIGHTS: "grant them, or use the user that ran the migrations",
@@ -59,15 +59,15 @@ class Finding:
         return not self.advice
 
 
-@click.command(short_help="Check all that the engine stands on, and say what to do.")
-@click.option("--no-api", is_flag=True, help="Where the API is not meant to be reached.")
-@click.option("--no-flower", is_flag=True, help="Where Flower is not meant to run.")
+@click.command(short_help="Check everything that the engine needs, and say what to do.")
+@click.option("--no-api", is_flag=True, help="Skip the API.")
+@click.option("--no-flower", is_flag=True, help="Skip Flower.")
 @json_option
 @service_option
 def doctor(service: Service, *, no_api: bool, no_flower: bool, as_json: bool) -> None:
     """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag, the API and Flower.
 
-    Exits with 0 when all is well, else with 1 and what to do.
+    Exits with 0 if all is well, else with 1. Each finding says what to do.
     """
     environ = Surroundings.current().environ
     findings = list(examine(environ))
@@ -126,7 +126,7 @@ def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
     if room is None or room.is_pooled:
         return
     wanted = ports.connections_wanted
-    detail = f"{room.allowed} are allowed; one web service and one worker want up to {wanted}"
+    detail = f"{room.allowed} are allowed; one web service and one worker need up to {wanted}"
     advice = (
         "raise max_connections (or the limit of the role or the database), lower"
         " ORDER_CONCURRENCY, or put a pooler in between"
@@ -145,7 +145,9 @@ def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
     facts = ports.redis_facts()
     if isinstance(facts, str):
         # Many hosts forbid INFO, and the engine does not need it.
-        return Finding("redis", f"takes messages at {place}; it tells nothing of itself ({facts})")
+        return Finding(
+            "redis", f"takes messages at {place}; it reports nothing about itself ({facts})"
+        )
     detail = f"{facts.kind} {facts.version} at {place}, {facts.policy}"
     if facts.kind == "Redis" and _numbers(facts.version) < OLDEST_REDIS:
         return Finding("redis", detail, "use Redis 6.2 or newer, or Valkey")
@@ -157,11 +159,11 @@ def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
 
 def _worker(missing: Mapping[str, str]) -> Finding:
     if "redis" in missing:
-        return Finding("worker", "unknown: it shows itself through Redis", "see to Redis first")
+        return Finding("worker", "unknown: workers report through Redis", "fix Redis first")
     if "worker" in missing:
         advice = "start one (the Procfile's worker line, or make run), or look at its log"
-        return Finding("worker", "none gave a sign of life for 5 s", advice)
-    return Finding("worker", "gives signs of life")
+        return Finding("worker", "no heartbeat for 5 s", advice)
+    return Finding("worker", "sends heartbeats")
 
 
 def _lag(ports: "OperatorPorts") -> Finding:
@@ -171,11 +173,11 @@ def _lag(ports: "OperatorPorts") -> Finding:
     try:
         lag = ports.archive.lag()
     except StorageUnavailable as error:
-        return Finding("reconciler", str(error), "see to PostgreSQL first")
+        return Finding("reconciler", str(error), "fix PostgreSQL first")
     except DATABASE_DEFECTS as error:
         if not lacks_migrations(error):
             raise
-        return Finding("reconciler", WORDS[StorageCause.MIGRATIONS], "see to PostgreSQL first")
+        return Finding("reconciler", WORDS[StorageCause.MIGRATIONS], "fix PostgreSQL first")
     detail = "no order is due"
     if lag.orders:
         detail = f"{lag.orders} orders are due, the first for {lag.oldest_s:.1f} s"
@@ -199,16 +201,16 @@ def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
     missing = ", ".join(told)
     if status != http.client.OK:
         detail = f"{service.shown} takes no orders: {document.get('detail', status)}"
-        yield Finding("api", detail, "see to what it names, as a web process finds it")
+        yield Finding("api", detail, "fix the named cause, as the web process sees it")
     elif missing:
         detail = f"{service.shown} is degraded: {missing}"
-        yield Finding("api", detail, "see to what is missing; for stuck orders: orders stuck")
+        yield Finding("api", detail, "fix what is missing; for stuck orders, run: orders stuck")
     else:
         yield Finding("api", f"answers at {service.shown}, and takes orders")
     if is_closed:
         yield Finding("access", "the API asks for keys (AUTH=required)")
     else:
-        yield Finding("access", "whoever reaches the API is one and the same client (AUTH=off)")
+        yield Finding("access", "everybody who reaches the API is the same client (AUTH=off)")
 
 
 def _what_starts_web(environ: Mapping[str, str]) -> str:

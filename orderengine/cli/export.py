@@ -34,21 +34,25 @@ COLUMNS = {"orders": ORDER_COLUMNS, "events": EVENT_COLUMNS}
 
 @click.command(short_help="Write all orders, or all events, as CSV or JSON lines.")
 @click.argument("what", type=click.Choice(list(TABLES)))
-@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="csv if not given.")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="Default: csv.")
 @click.option(
-    "--output", "path", type=click.Path(dir_okay=False), default=STDOUT, help="A file; else stdout."
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False),
+    default=STDOUT,
+    help="A file; default: standard output.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As --format jsonl, and the count as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="--format jsonl, with the count as JSON.")
 def export(what: str, kind: str | None, path: str, *, as_json: bool) -> None:
-    """Write all orders, or all events, and how many there were to standard error.
+    """Write all orders or all events, and their number to standard error.
 
-    Sorted by id. Names and values are those of the API: money and quantities are decimal strings,
-    times in UTC with six decimals. Memory does not grow with the number of rows; each one is
-    written once, but not all as of one moment. A file given by --output is written whole or not
-    at all.
+    Rows are sorted by id. Names and values are those of the API: money and quantities are decimal
+    strings, times in UTC with six decimals. Memory does not grow with the number of rows. Each row
+    is written once, but the rows are not a snapshot of one moment. A file given by --output is
+    written whole or not at all.
     """
     if as_json and kind == "csv":
-        raise click.UsageError("--json is JSON lines: leave out --format csv")
+        raise click.UsageError("--json writes JSON lines: omit --format csv")
     archive, target = operator_ports().archive, Target(path)
     try:
         with stopped_as(f"stopped; {target.left}"), target.opened() as output:

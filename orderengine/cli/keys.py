@@ -16,14 +16,14 @@ COLUMNS = ("keyId", "client", "createdAt", "lastUsedAt", "revokedAt")
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the keys of clients."""
+    """Create, list and revoke the keys of clients."""
 
 
 @keys.command()
 @click.argument("name")
 @json_option
 def create(name: str, *, as_json: bool) -> None:
-    """Make a key for the client NAME and print it, this once."""
+    """Create a key for the client NAME, and print it; it is never shown again."""
     if not CLIENT_NAME.fullmatch(name):
         raise click.BadParameter("must be 1 to 64 of A-Z a-z 0-9 . _ -", param_hint="NAME")
     with _store() as store:
@@ -55,7 +55,7 @@ def list_keys(*, as_json: bool) -> None:
 @click.argument("key_id")
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
-    """Revoke the key with KEY_ID: within 5 seconds it opens nothing, and its sockets are closed."""
+    """Revoke the key KEY_ID: within 5 seconds it stops working, and its sockets are closed."""
     with _store() as store:
         was_revoked = store.revoke(key_id)
     if not was_revoked:
@@ -74,7 +74,7 @@ def _store() -> Iterator[Keys]:
     try:
         yield build_keys(database_url(Surroundings.current().environ))
     except DATABASE_DEFECTS as error:
-        message = "the database has no keys: bring it up to date with alembic upgrade head"
+        message = "the database has no table of keys: run alembic upgrade head"
         message += libpq_note()
         raise Refusal(message) from error
 

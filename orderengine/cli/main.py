@@ -37,9 +37,9 @@ def main() -> None:
 
     For example: orderengine submit AAPL buy 10 --watch
 
-    Clients' commands speak to the service at --url; where it asks for a key, ORDERENGINE_API_KEY
-    has it. Operators' commands read the settings of a worker: the shell wins over .env, and both
-    win over the servers of the stack that runs in this checkout.
+    Commands for clients connect to the service at --url; if it requires a key, set
+    ORDERENGINE_API_KEY. Commands for operators read the settings of a worker: the shell takes
+    precedence over .env, and both over the servers of the stack that runs in this checkout.
     """
 
 

@@ -12,10 +12,10 @@ from orderengine.execution.archive import OpenOrder
 MOST_LOOKED_AT = 1000
 COLUMNS = ("orderId", "status", "attempt", "unmovedS", "dueInS", "redispatched", "why", "txHash")
 ADVICE = {
-    "unclaimed": "no reconciler claims what is due: is a worker running? (doctor)",
-    "network": "the network gives no word: the order stays as it is until it does",
-    "release": "a later release has given it this status, and only that one's workers bring it on",
-    "workers": "recovery looked and nothing moved: is there a backlog, do workers die? (logs)",
+    "unclaimed": "it is due, but no reconciler claims it: is a worker running? (doctor)",
+    "network": "the network gives no answer: the order stays as it is until it does",
+    "release": "a later release set this status: only workers of that release continue it",
+    "workers": "recovery looked, but it did not move: a backlog, or do workers die? (see logs)",
 }
 
 
@@ -29,7 +29,7 @@ def orders() -> None:
 def stuck(*, as_json: bool) -> None:
     """List open orders that stand still, and why.
 
-    Exits with 1 when there is one. Looks at the 1,000 orders whose recovery comes first.
+    Exits with 1 if there is one. Checks the 1,000 orders that are due for recovery first.
     """
     ports = operator_ports()
     found = [
@@ -54,10 +54,10 @@ def stuck(*, as_json: bool) -> None:
 @click.argument("order_id", metavar="ID", type=click.UUID)
 @json_option
 def requeue(order_id: UUID, *, as_json: bool) -> None:
-    """Have recovery look at an open order now; never changes its state.
+    """Make an open order due for recovery now; its state does not change.
 
     Harmless at any time: a message that is still on its way becomes a duplicate, which moves
-    nothing. An order that is submitted is only asked about, and never signed anew.
+    nothing. A submitted order is only looked up, never signed again.
     """
     ports = operator_ports()
     order = ports.archive.make_due(order_id)
@@ -70,7 +70,7 @@ def requeue(order_id: UUID, *, as_json: bool) -> None:
         tell_json(_row(order))
         return
     click.echo(
-        f"order {order_id} is due now: a reconciler takes it up within a second; it stays"
+        f"order {order_id} is due now: a reconciler claims it within a second; it stays"
         f" {order.status}, attempt {order.attempt}, version {order.version}"
     )
 

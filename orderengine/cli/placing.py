@@ -42,8 +42,8 @@ def new_key() -> str:
 
 def may_be_stored(key: str) -> str:
     """The advice about an order that may have been stored."""
-    again = f"--idempotency-key {key}"
-    return f"the order may have been stored: the same again with {again} tells, and orders once"
+    again = f"repeat the command with --idempotency-key {key}, which orders only once"
+    return f"the order may have been stored: to find out, {again}"
 
 
 def place(
@@ -91,7 +91,7 @@ def _ask(
         is_replay = answer.headers.get(REPLAYED) == "true"
         return {**answer.document, "replayed": True} if is_replay else answer.document
     if answer.status == http.client.ACCEPTED:
-        raise _InDoubt(f"{service.shown} accepted something, and named no order")
+        raise _InDoubt(f"{service.shown} accepted the request, but named no order")
     denied = refused(answer)
     if _is_certain(answer.status, denied.code, asked_before=asked_before):
         raise denied

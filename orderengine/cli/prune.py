@@ -12,21 +12,23 @@ from orderengine.execution import archive
 from orderengine.execution.archive import Pruned
 
 
-@click.command(short_help="Forget how orders of long ago came to their end.")
-@click.option("--older-than", "age", type=Age(), required=True, help="For example 30d; from 1d.")
-@click.option("--yes", is_flag=True, help="Do it; else tells what would be done.")
+@click.command(short_help="Delete the events of orders that ended long ago.")
+@click.option(
+    "--older-than", "age", type=Age(), required=True, help="For example 30d; at least 1d."
+)
+@click.option("--yes", is_flag=True, help="Delete; without it, only report.")
 @json_option
 def prune(age: timedelta, *, yes: bool, as_json: bool) -> None:
-    """Drop events, keys and the simulated network's rows of orders that ended long ago.
+    """Delete events, keys and the simulated network's rows of orders that ended long ago.
 
     The orders stay, with their prices, fills, signed bytes and settlements. Orders that the
-    metrics have not summed up yet are left for the next time.
+    metrics have not summed up yet are left for the next prune.
     """
     if age < archive.YOUNGEST:
         raise click.UsageError("--older-than must be at least 1d")
     database = place_of(operator_settings().database_url)
     if yes:
-        with stopped_as("stopped; what was dropped stays so, and another prune drops the rest"):
+        with stopped_as("stopped; deleted rows stay deleted, and another prune deletes the rest"):
             _prune(age, database, as_json=as_json)
     else:
         _tell_what_would_go(age, database, as_json=as_json)
@@ -39,8 +41,8 @@ def _tell_what_would_go(age: timedelta, database: str, *, as_json: bool) -> None
         return
     most = "at least " if found.more else ""
     click.echo(
-        f"{database}: would drop {most}{found.events} events of {found.orders} orders, what the"
-        " simulated network knows of them, and old keys; nothing is dropped without --yes"
+        f"{database}: would delete {most}{found.events} events of {found.orders} orders, their"
+        " rows in the simulated network, and old keys; nothing is deleted without --yes"
     )
 
 
@@ -58,6 +60,6 @@ def _prune(age: timedelta, database: str, *, as_json: bool) -> None:
         tell_json({"dryRun": False, "database": database, **counts})
         return
     click.echo(
-        f"{database}: dropped {total.events} events of {total.orders} orders, {total.ledger_rows}"
+        f"{database}: deleted {total.events} events of {total.orders} orders, {total.ledger_rows}"
         f" rows of the simulated network, {total.keys} keys"
     )

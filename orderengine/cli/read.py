@@ -60,7 +60,7 @@ def list_orders(
 @json_option
 @service_option
 def show(service: Service, order_id: str, *, as_json: bool) -> None:
-    """Show an order and the events that made it what it is."""
+    """Show an order and its events."""
     path = f"/api/orders/{quote(order_id, safe='')}"
     order = service.get(path)
     events = _events(service, path)
@@ -71,7 +71,7 @@ def show(service: Service, order_id: str, *, as_json: bool) -> None:
         click.echo(line)
     click.echo()
     if not events:
-        click.echo("its events are not kept any more")
+        click.echo("its events were pruned")
     for event in events:
         place = f"{event['at']}  {event['seq']:>3}  {event['status']:<9}"
         click.echo(f"{place}  attempt {event['attempt']}  {telling(event)}".rstrip())
@@ -86,15 +86,15 @@ def _events(service: Service, path: str) -> Sequence[Event]:
         return []
 
 
-@click.command(short_help="Ask what the venues would give now, and which would win.")
+@click.command(short_help="Show the venues' current quotes, and which would win.")
 @order_arguments
-@click.option("--max-legs", type=int, help="Also with splits over that many venues.")
+@click.option("--max-legs", type=int, help="Consider splits over up to this many venues.")
 @json_option
 @service_option
 def quotes(
     service: Service, symbol: str, side: str, quantity: str, max_legs: int | None, *, as_json: bool
 ) -> None:
-    """Ask what the venues would give for QUANTITY now, and which would win and why."""
+    """Show the venues' current quotes for QUANTITY, which one would win, and why."""
     found = service.get(
         "/api/quotes", symbol=symbol, side=side, quantity=quantity, maxLegs=max_legs
     )
@@ -113,7 +113,7 @@ def quotes(
 @json_option
 @service_option
 def instruments(service: Service, *, as_json: bool) -> None:
-    """List what can be traded, with steps and limits in whole tokens."""
+    """List the instruments, with steps and limits in whole tokens."""
     found = service.instruments()
     if as_json:
         tell_json({"instruments": found})

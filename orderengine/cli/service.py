@@ -123,7 +123,7 @@ class Service:
         """The instruments of the service; raises CannotGoOn."""
         document = self.get("/api/instruments")
         if not document.get("instruments"):
-            message = f"{self.shown} tells of no instruments"
+            message = f"{self.shown} lists no instruments"
             raise CannotGoOn(message)
         return list(document["instruments"])
 
@@ -166,12 +166,12 @@ class Service:
             connection.connect()
         except ssl.SSLError as error:
             why = getattr(error, "verify_message", "") or error.reason
-            message = f"no TLS connection to {self.shown} came about: {why}"
+            message = f"no TLS connection to {self.shown}: {why}"
             raise NoAnswer(message, may_have_arrived=False) from error
         except OSError as error:
             message = f"nothing answers at {self.shown}: start it with make run"
             raise NoAnswer(message, may_have_arrived=False) from error
-        message = f"no answer of an orderengine came from {self.shown}"
+        message = f"{self.shown} did not answer as an orderengine does"
         try:
             connection.request(method, f"{self._base}{path}", body, {**self._headers, **headers})
             answer = connection.getresponse()
@@ -242,7 +242,7 @@ def follow(
                 pause(later_s)
                 alive_at = clock()
         if clock() - alive_at > GIVE_UP_AFTER_S:
-            raise CannotGoOn("the stream is gone; the order goes on without a watcher")
+            raise CannotGoOn("the stream was lost; the order continues unwatched")
         pause(RECONNECT_AFTER_S)
 
 

@@ -49,12 +49,18 @@ class _Key(click.ParamType[str]):
 
 @click.command()
 @order_arguments
-@click.option("--slippage-bps", type=int, help="The tolerance; 100 if not given.")
-@click.option("--worst-price", help="In USDC for one token; binds every attempt.")
-@click.option("--max-legs", type=int, help="Over how many venues it may be split; 1 if not given.")
-@click.option("--client-order-id", help="A name of your own for it, which no other order has.")
-@click.option("--idempotency-key", "key", type=_Key(), default=new_key, help="One for each order.")
-@click.option("--watch", "watched", is_flag=True, help="Follow it to its end.")
+@click.option("--slippage-bps", type=int, help="The tolerance; default 100.")
+@click.option("--worst-price", help="In USDC for one token, for every attempt.")
+@click.option("--max-legs", type=int, help="Split over at most this many venues; default 1.")
+@click.option("--client-order-id", help="Your own name for the order; must be unique.")
+@click.option(
+    "--idempotency-key",
+    "key",
+    type=_Key(),
+    default=new_key,
+    help="Default: a new key for each order.",
+)
+@click.option("--watch", "watched", is_flag=True, help="Follow the order to its end.")
 @plain_option
 @json_option
 @service_option
@@ -74,20 +80,20 @@ def submit(
 
     For example: orderengine submit AAPL buy 10 --watch
 
-    An answer that gets lost is asked for again for 30 seconds, with the same Idempotency-Key, so
-    that the order is placed once. So is a service that is busy, when it says.
+    If the answer is lost or the service is busy, submit retries for 30 seconds with the same
+    Idempotency-Key, so that the order is placed once.
 
-    Exits with 0 when it was accepted, with 2 when it was refused or nothing answers, with 3 when
-    it may have been stored. With --watch: 0 when it was confirmed, 1 when it failed.
+    Exits with 0 if the order was accepted, 2 if it was refused or nothing answers, 3 if it may have
+    been stored. With --watch: 0 if it was confirmed, 1 if it failed.
     """
     if plain and not watched:
-        raise click.UsageError("--plain is how --watch shows the order: give both")
+        raise click.UsageError("--plain needs --watch")
     order = {"symbol": symbol, "side": side, "quantity": quantity}
     order |= {NAMES[name]: value for name, value in others.items() if value is not None}
     with stopped_as(may_be_stored(key)):
         accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
-    replay = " (placed before, under the same key)" if accepted.get("replayed") else ""
+    replay = " (placed before, with the same key)" if accepted.get("replayed") else ""
     with full_disk_told(f"order {order_id} was accepted; "):
         if as_json:
             tell_json(accepted)
@@ -108,9 +114,10 @@ def submit(
 def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: bool) -> None:
     """Follow orders to their end, from their first event on.
 
-    Lines begin with the seconds from an order's acceptance to the event, whenever it is read.
+    Each line begins with the seconds from the order's acceptance to the event, not to the time of
+    reading.
 
-    Exits with 0 when all were confirmed, 1 when one failed, 2 when one can not be followed.
+    Exits with 0 if all were confirmed, 1 if one failed, 2 if one can not be followed.
     """
     wanted = list(dict.fromkeys(map(str.lower, order_ids)))  # as the events spell them
     if len(wanted) > MOST_WATCHED:

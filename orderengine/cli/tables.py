@@ -82,7 +82,7 @@ def order_lines(order: Row) -> Iterator[str]:
     symbol = order.get("symbol", "")
     units: Mapping[str, Callable[[Any], str]] = {
         "quantity": lambda value: f"{value} {symbol}",
-        "slippageBps": lambda value: f"{value} bps (what is tolerated)",
+        "slippageBps": lambda value: f"{value} bps (tolerance)",
         "slippagePct": lambda value: f"{value} % (positive is worse than quoted)",
         "marketImpactBps": lambda value: f"{value} bps",
         "baseAmount": lambda value: f"{value} base units of {symbol}",

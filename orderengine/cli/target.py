@@ -31,8 +31,8 @@ class Target:
     def left(self) -> str:
         """The message about the target after a command ends early."""
         if self._is_replaced:
-            return f"{self._path} is as it was before"
-        return "what was written is not all"
+            return f"{self._path} is unchanged"
+        return "the output is incomplete"
 
     @contextmanager
     def opened(self) -> Iterator[IO[str]]:

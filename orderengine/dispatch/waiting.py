@@ -56,7 +56,7 @@ def find_waiting(
                 if not missing:
                     return found
             if clock() > stops_at:
-                raise QueuesTooLong("too many messages wait to look through them in time")
+                raise QueuesTooLong("too many messages are waiting to search them in time")
     return found
 
 

@@ -75,7 +75,7 @@ def _why_alone(
 ) -> tuple[RouteReason, str]:
     best, *others = ranked
     if not others:
-        return RouteReason.ONLY_QUOTE, f"no venue but {best.venue} quotes the whole amount"
+        return RouteReason.ONLY_QUOTE, f"only {best.venue} quotes the whole amount"
     ahead = advantage(request.side, best.quote_amount, others[0].quote_amount)
     detail = f"{best.venue} {ahead} {others[0].venue}"
     if request.max_legs > 1 and offered > 1:

@@ -58,7 +58,7 @@ class ClientOrderIdTaken(OrderEngineError):
     """The client has another order with this clientOrderId; nothing was stored."""
 
     def __init__(self, order_id: UUID) -> None:
-        super().__init__(f"order {order_id} has this clientOrderId")
+        super().__init__(f"order {order_id} already has this clientOrderId")
         self.order_id = order_id
 
 

@@ -77,7 +77,7 @@ def _taken(orders: Orders, request: NewOrder) -> Exception:
     name = request.client_order_id
     other = orders.named(request.client_id, name) if name else None
     if other is None:
-        return IdempotencyConflict("the key was forgotten at this very moment")
+        return IdempotencyConflict("the key was deleted during the request")
     return ClientOrderIdTaken(other.order_id)
 
 

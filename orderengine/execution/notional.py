@@ -36,7 +36,7 @@ class NotionalLimit:
         if notional <= self.limit:
             return None
         message = (
-            f"must be worth at most {self.limit} USDC, and {quantity:f} {instrument.symbol} "
+            f"must be worth at most {self.limit} USDC, but {quantity:f} {instrument.symbol} "
             f"at {price:f} are worth {notional:.2f}"
         )
         return Violation("quantity", "max_notional", message)
@@ -66,7 +66,7 @@ def within_notional(route: Route, tolerated: int, limit: int) -> int:
     if route.quote_amount > most:
         worth = to_tokens(route.quote_amount, USDC_DECIMALS)
         detail = (
-            f"the order is worth {worth:.2f} USDC at the best price, and may be at most {limit}"
+            f"the order is worth {worth:.2f} USDC at the best price, beyond the limit of {limit}"
         )
         raise OrderUnfillable(FailureReason.NOTIONAL_LIMIT, detail)
     return min(tolerated, most) if route.side is Side.BUY else tolerated

@@ -23,7 +23,7 @@ def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
     worst = _worst_amount(order.worst_price, route)
     if is_beyond(route.side, route.quote_amount, worst):
         price, bound = decimal_text(route.price), decimal_text(order.worst_price)
-        detail = f"the best price is {price}, and the worst to {route.side.value} at {bound}"
+        detail = f"the best price is {price}, beyond the worst price of {bound}"
         raise OrderUnfillable(FailureReason.PRICE_LIMIT, detail)
     return stricter(route.side, within, worst)
 

@@ -91,7 +91,7 @@ def _bring_back(engine: Engine, order: Order | Unreadable) -> None:
                 engine.current(order.order_id, order.version)
             _recover(engine, order)
         except Superseded:
-            log.info("order_moved_meanwhile", order_id=str(order.order_id))
+            log.info("order_already_moved", order_id=str(order.order_id))
         except (DispatchUnavailable, StorageUnavailable):
             raise
         except Exception:
@@ -120,7 +120,7 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
 
 def _give_up(engine: Engine, order: Order | Unreadable) -> None:
     """Fail an order that crashed its worker each time; it has no transaction that may land."""
-    detail = f"recovered {order.recoveries} times in attempt {order.attempt} without getting on"
+    detail = f"recovered {order.recoveries} times in attempt {order.attempt} without progress"
     failure = Fail(FailureReason.ENGINE_ERROR, detail)
     if isinstance(order, Unreadable):
         # Not published, because it is unreadable: streams find its end in the events.

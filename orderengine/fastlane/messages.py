@@ -61,16 +61,16 @@ def _with_text(message: Any) -> Any:
 def fault_of(message: object) -> str | None:
     """Which part of a proper message is missing or wrong; None for a proper message."""
     if not isinstance(message, dict):
-        return f"it is no object but {type(message).__name__}"
+        return f"it is not an object but {type(message).__name__}"
     properties = message.get("properties")
     if not isinstance(message.get("headers"), dict) or not isinstance(properties, dict):
         return "it has no headers or no properties"
     for name, types in _HEADERS.items():
         if not isinstance(message["headers"].get(name), types):
-            return f"its header {name} is no {types[0].__name__}"
+            return f"its header {name} is not a {types[0].__name__}"
     delivery = properties.get("delivery_info")
     if not isinstance(delivery, dict) or not isinstance(delivery.get("routing_key"), str):
-        return "it does not say where it was sent to"
+        return "it does not name the queue that it was sent to"
     if not isinstance(message.get("body"), str) or "delivery_tag" not in properties:
         return "it has no body or no delivery tag"
     return None

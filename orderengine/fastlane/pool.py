@@ -135,7 +135,7 @@ class TaskPool(thread.TaskPool):
             told = [message["headers"]["argsrepr"] for message in messages]
             log.warning("broker_unavailable", error=str(error), handed_on=told)
         except Exception:
-            log.exception("turn_broke_off")
+            log.exception("turn_aborted")
         return None
 
     def _handed_on(self, messages: list[Message]) -> Job | None:
@@ -185,7 +185,7 @@ def _run_task(job: Job) -> None:
         apply_target(*job)
     except Exception:
         # Not the task's own error, which Celery logs. Recovery restores the order from its row.
-        log.exception("task_broke_off")
+        log.exception("task_aborted")
 
 
 def _wake_loop() -> None:

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         env = environment_of(root, os.environ)
         forget_libpq(env, os.environ)
         if options.command == "run" and (host := foreign_host(os.environ)):
-            note = "is no address, and is ignored; an address, or a name in .env, is listened on"
+            note = "is not an address, and is ignored; set an address, or put the name into .env"
             print(f"HOST={host} {note}", file=sys.stderr)
         return _commands(demo_arguments)[options.command](root, env)
     except (ConfigurationError, LocalError) as error:

@@ -85,7 +85,7 @@ def _obituary(process: "subprocess.Popen[bytes]", log: Path) -> str | None:
     if status is None:
         return None
     lines = "".join(f"\n    {line}" for line in last_lines(log, _SHOWN_LINES))
-    return f"ended ({outcome(status)}); the last that it wrote:{lines}"
+    return f"ended ({outcome(status)}); its last output:{lines}"
 
 
 def _wait_until_ready(api: Address, obituary: Callable[[], str | None]) -> None:

@@ -66,8 +66,8 @@ def denied(path: Path) -> str:
     except (OSError, KeyError, StopIteration):
         return f"{path}: permission denied"
     return (
-        f"{path}: permission denied; {found} belongs to {owner}, who alone can go on here,"
-        " or free the checkout with make clean"
+        f"{path}: permission denied; {found} belongs to {owner}: continue as {owner},"
+        f" or let {owner} run make clean"
     )
 
 

@@ -173,7 +173,7 @@ class Supervisor:
                 words = "".join(f"\n    {line}" for line in child.last_lines) or " nothing"
                 raise LocalError(
                     f"{child.name} was not ready within {_READY_WITHIN_S:.0f} s;"
-                    f" the last that it wrote:{words}"
+                    f" its last output:{words}"
                 )
             self._require_redis()
             self._team.turn()

@@ -124,7 +124,7 @@ def _out_of_reach(swap: Swap, leg: SwapLeg) -> str:
         error = _RAYDIUM_SLIPPAGE
     else:
         error = _METEORA_EARLIER_BIN if swap.side is Side.BUY else _METEORA_SALE_OF_NOTHING
-    return f"{leg.venue}: {error}: the market moved away, and the pool can not trade so much"
+    return f"{leg.venue}: {error}: the market moved, and the pool can not trade this amount"
 
 
 def _usdc(base_units: int) -> str:

@@ -51,7 +51,7 @@ class Echo:
     def check(self) -> None:
         """Raise redis.ConnectionError if an echo is overdue and nothing is left to read."""
         if self._called_at is not None and time.monotonic() - self._called_at > LIMIT_S:
-            raise redis.ConnectionError("what is published does not arrive here")
+            raise redis.ConnectionError("its own published events do not arrive")
 
     def begin(self) -> None:
         """Forget the echoes of the previous subscription."""

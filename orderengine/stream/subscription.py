@@ -78,7 +78,7 @@ class Subscription:
             while not stopping.is_set():
                 message = pubsub.get_message(timeout=WAKE_S)
                 if demotions != self._demotions() and time.monotonic() - began_at > STAY_S:
-                    raise redis.ConnectionError("a server is no primary any more")
+                    raise redis.ConnectionError("a server is not a primary any more")
                 if message is None:
                     self._echo.check()
                     _check_silence(pubsub, time.monotonic() - heard_at)

@@ -21,14 +21,14 @@ _NONE: frozenset[str] = frozenset()
 def fault_of_body(task: str, body: Any) -> str | None:
     """Describe the fault in a message body for this task; None if there is no fault."""
     if not isinstance(body, list) or len(body) != 3:
-        return "its body is no list of three"
+        return "its body is not a list of three items"
     args, named, more = body
     if not isinstance(args, list) or not isinstance(named, dict):
-        return "its arguments are no list and object"
+        return "its arguments are not a list and an object"
     if not isinstance(more, dict | None):
-        return "the rest of its body is no object"
+        return "the last item of its body is not an object"
     if not named.keys() <= _NAMED.get(task, _NONE):
-        return f"{task} takes no {', '.join(sorted(named))}"
+        return f"{task} has no argument {', '.join(sorted(named))}"
     return _fault_of_route(args) if task == ROUTE_ORDER else _fault_of_handover(args)
 
 
@@ -37,15 +37,15 @@ def _fault_of_route(args: list[Any]) -> str | None:
         order_id, version, cause = args
         UUID(order_id)
     except (ValueError, TypeError, AttributeError):
-        return "its arguments are no order, version and cause"
+        return "its arguments are not an order, a version and a cause"
     if type(version) is not int or cause not in _CAUSES:
-        return "its version or cause is none"
+        return "its version or cause is invalid"
     return None
 
 
 def _fault_of_handover(args: list[Any]) -> str | None:
     if len(args) != 1 or not isinstance(args[0], Mapping) or "orderId" not in args[0]:
-        return "its arguments are no handover"
+        return "its arguments are not a handover"
     return None
 
 
@@ -55,4 +55,4 @@ def read_handover(read: Callable[[Document], T], document: Document) -> T:
         return read(document)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         drop(Reason.ARGUMENTS, f"{type(error).__name__}: {error}", document)
-        raise Ignore("its message is no proper one") from error
+        raise Ignore("its message is malformed") from error

@@ -51,6 +51,6 @@ class Outage:
     def ended(self) -> None:
         """Record that the broker works."""
         if self._causes:
-            log.info("worker_goes_on")
+            log.info("worker_resumed")
         self._causes.clear()
         self._wait_s = 0.0

@@ -80,7 +80,7 @@ class Reconciler:
             return "failed"
         if self._waits_for is not None:
             self._waits_for = None
-            log.info("recovery_goes_on")
+            log.info("recovery_resumed")
         return "ok"
 
     def _tell_postponed(self, error: Exception) -> None:

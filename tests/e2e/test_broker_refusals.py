@@ -16,7 +16,7 @@ LIMIT_S = 60.0
 WHILE_IT_WORKS = ("a demotion", "no right to take", "a full disk")
 WHEN_IT_STARTS = ("no memory", "another password")
 WAITS = "worker_waits_for_broker"
-GOES_ON = "worker_goes_on"
+GOES_ON = "worker_resumed"
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def test_a_file_is_whole_or_as_it_was_before(
     with monkeypatch.context() as broken:
         broken.setattr("orderengine.cli.export.export_orders", breaks_off(export_orders))
         ran = call("export", "orders", "--output", str(path), around=around)
-    left = f"{path} is as it was before"
+    left = f"{path} is unchanged"
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
     assert ran.stderr.startswith(f"PostgreSQL gave no answer; {left}")
     with monkeypatch.context() as broken:
@@ -183,5 +183,5 @@ def test_an_output_that_takes_no_more_is_one_line(
     finally:
         os.close(write_end)
     why = {"full": "No space left on device", "gone": "Broken pipe"}[kind]
-    told = f"writing standard output failed: {why}; what was written is not all\n"
+    told = f"writing standard output failed: {why}; the output is incomplete\n"
     assert (ran.returncode, ran.stderr) == (2, told)

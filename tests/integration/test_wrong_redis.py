@@ -57,7 +57,7 @@ def test_a_number_of_no_database_is_told(servers: Servers) -> None:
     trouble = look(servers.redis_url.rpartition("/")[0] + "/99")
     assert trouble is not None
     assert trouble.cause is RedisCause.NO_DATABASE
-    assert "/99 has no database of the number at the end of REDIS_URL" in str(trouble)
+    assert "/99 has no database with the number at the end of REDIS_URL" in str(trouble)
 
 
 def test_a_redis_that_serves_has_no_trouble_and_is_left_as_it_was(

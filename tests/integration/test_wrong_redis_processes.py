@@ -69,7 +69,7 @@ def test_each_command_ends_with_one_line_about_an_option_that_does_not_exist(
     with ThreadPoolExecutor(3) as threads:
         for command, (output, status) in zip(COMMANDS, threads.map(told, COMMANDS), strict=True):
             (line,) = [line for line in output.splitlines() if line.strip()]
-            assert "REDIS_URL has ?family=, which is no option here: leave it out" in line, command
+            assert "REDIS_URL has ?family=, which is not supported: remove it" in line, command
             assert PASSWORD not in line
             assert status != 0
 

@@ -144,25 +144,25 @@ FAULTS: dict[str, Fault] = {
     "a certificate that nobody signed": (
         lambda at: f"rediss://:{PASSWORD}@{LOOPBACK}:{at.secured}/0",
         RedisCause.TLS,
-        "shows a certificate that is not trusted (self-signed certificate)",
+        "shows an untrusted certificate (self-signed certificate)",
         "REDIS_SSL_CERT_REQS=none",
     ),
     "a web server": (
         lambda at: f"redis://:{PASSWORD}@{LOOPBACK}:{at.web}/0",
         RedisCause.WRONG_SERVER,
-        "is no Redis: a web server listens there",
+        "is not a Redis: a web server listens there",
         "correct host and port in REDIS_URL",
     ),
     "a web server, with TLS": (
         lambda at: f"rediss://:{PASSWORD}@{LOOPBACK}:{at.web}/0",
         RedisCause.WRONG_SERVER,
-        "is no Redis: a web server listens there",
+        "is not a Redis: a web server listens there",
         "correct host and port in REDIS_URL",
     ),
     "PostgreSQL": (
         lambda at: f"redis://:{PASSWORD}@{LOOPBACK}:{at.postgres}/0",
         RedisCause.WRONG_SERVER,
-        "is no Redis: PostgreSQL listens there",
+        "is not a Redis: PostgreSQL listens there",
         "correct host and port in REDIS_URL",
     ),
     "silence": (
@@ -180,7 +180,7 @@ FAULTS: dict[str, Fault] = {
     "an unknown host": (
         lambda _: f"redis://:{PASSWORD}@no-such-host.invalid:6379/0",
         RedisCause.NO_ANSWER,
-        "has a host name that is not known",
+        "has an unknown host name",
         "correct the host in REDIS_URL",
     ),
 }

@@ -223,7 +223,7 @@ def test_a_service_without_instruments_is_another_service(desk: Desk) -> None:
     desk.traded = b"{}"
     ran = call("demo", "--url", desk.url)
     assert ran.exit_code == 2
-    assert "tells of no instruments" in ran.stderr
+    assert "lists no instruments" in ran.stderr
 
 
 @pytest.mark.parametrize("count", ["0", "201", "-1", "x", "1.5"])

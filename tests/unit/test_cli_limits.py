@@ -185,7 +185,7 @@ def test_a_replay_is_told_as_one(desk: Desk) -> None:
     order = ("submit", "AAPL", "buy", "10", "--url", desk.url)
     assert "placed before" not in call(*order).stdout
     desk.headers["Idempotency-Replayed"] = "true"
-    told = "order 7a5f: buy 10 AAPL (placed before, under the same key)\n"
+    told = "order 7a5f: buy 10 AAPL (placed before, with the same key)\n"
     assert call(*order).stdout == told
     assert json.loads(call(*order, "--json").stdout) == {"orderId": "7a5f", "replayed": True}
 

@@ -30,7 +30,7 @@ def test_an_order_goes_on_without_its_watcher(
 ) -> None:
     monkeypatch.setattr(websocket, "create_connection", stop)
     ran = call(*command, "--url", desk.url)
-    assert (ran.exit_code, ran.stderr) == (130, "stopped watching; orders go on\n")
+    assert (ran.exit_code, ran.stderr) == (130, "stopped watching; orders continue\n")
 
 
 def test_an_order_without_an_answer_may_have_been_stored(
@@ -51,7 +51,7 @@ def test_an_export_and_a_prune_say_what_is_left(monkeypatch: pytest.MonkeyPatch)
     exported = call("export", "orders", around=OPERATOR)
     assert [pruned.exit_code, exported.exit_code] == [130, 130]
     assert pruned.stderr.endswith("what was dropped stays so, and another prune drops the rest\n")
-    assert exported.stderr == "stopped; what was written is not all\n"
+    assert exported.stderr == "stopped; the output is incomplete\n"
 
 
 class Stopped:

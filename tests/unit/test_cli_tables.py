@@ -93,7 +93,7 @@ def test_an_order_is_shown_with_units(desk: Desk) -> None:
     lines = call("show", "7a5f", "--url", desk.url).stdout.splitlines()
     told = dict(line.split(maxsplit=1) for line in lines if line.split()[:1] and line[0] != "i")
     assert told["quantity"] == "10 AAPL"
-    assert told["slippageBps"] == "100 bps (what is tolerated)"
+    assert told["slippageBps"] == "100 bps (tolerance)"
     prices = {name: told[name] for name in ("quotedPrice", "executedPrice", "worstPrice")}
     assert prices == {
         "quotedPrice": "230 USDC for 1 AAPL",

@@ -168,7 +168,7 @@ def test_a_message_that_is_not_run_is_passed_over(worker: Worker) -> None:
     ("error", "told"),
     [
         (OperationalError("away"), ("broker_unavailable", ["(orderId=build)"])),
-        (ValueError("no JSON"), ("turn_broke_off", None)),
+        (ValueError("no JSON"), ("turn_aborted", None)),
     ],
 )
 def test_an_error_ends_the_turn_of_a_thread_and_is_told(

@@ -96,7 +96,7 @@ def test_a_worst_price_binds_every_attempt_whatever_the_requotes_say(world: Worl
     with pytest.raises(AttemptEnded):
         world.route(order.order_id)
     assert failure(world, order) == FailedAttempt(
-        2, FailureReason.PRICE_LIMIT, "the best price is 235.1, and the worst to buy at 235"
+        2, FailureReason.PRICE_LIMIT, "the best price is 235.1, beyond the worst price of 235"
     )
 
 

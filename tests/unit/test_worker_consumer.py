@@ -34,7 +34,7 @@ def test_each_cause_of_an_outage_is_told_once_and_its_end_too() -> None:
         outage.ended()
         outage.met(READ_ONLY)
     told = [line.get("cause", line["event"]) for line in lines]
-    assert told == ["read_only_replica", "no_answer", "worker_goes_on", "read_only_replica"]
+    assert told == ["read_only_replica", "no_answer", "worker_resumed", "read_only_replica"]
 
 
 def test_the_waits_of_an_outage_grow_to_a_second_and_begin_anew_after_it() -> None:

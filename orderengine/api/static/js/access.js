@@ -5,8 +5,8 @@ import { find, say } from "./dom.js";
 import { hasFormOfKey, key } from "./key.js";
 
 const NO_KEY = "must be a key: oe_, 12 hex digits, _, and 43 letters, digits, - or _";
-const OPENS_NOTHING = "opens nothing here: it is mistyped, or was revoked";
-const NO_LONGER = "The key that was used opens nothing any more: it was revoked.";
+const OPENS_NOTHING = "is not valid here: it is mistyped or was revoked";
+const NO_LONGER = "The key that was used is not valid any more: it was revoked.";
 
 export class Access {
   #panel = find("#access");

@@ -21,7 +21,7 @@ export class Follower {
   #tries = 0;
   #timer = null;
 
-  // `onEvent(event)`; `onResult(order)` instead if its events are not kept any more; `onLink({ state, … })`
+  // `onEvent(event)`; `onResult(order)` instead if its events were pruned; `onLink({ state, … })`
   // with connecting, live, waiting, locked, ended, pruned or unknown.
   constructor(orderId, listeners) {
     this.#orderId = orderId;

@@ -6,9 +6,9 @@ import { Loop } from "./loop.js";
 
 const PERIOD_MS = 4_000;
 const MISSING = {
-  redis: "Redis takes no messages: orders are taken in, and go on when it is back",
-  worker: "No worker gives a sign of life: orders are taken in, and go on when one is back",
-  stuck: "The settlement network gives no word about some submitted orders",
+  redis: "Redis accepts no messages: orders are accepted, and continue when it is back",
+  worker: "No worker sends heartbeats: orders are accepted, and continue when one is back",
+  stuck: "The settlement network gives no answer about some submitted orders",
 };
 
 export class Service {
@@ -36,7 +36,7 @@ export class Service {
     } catch (error) {
       if (error instanceof Unavailable && !signal.aborted) {
         this.#wasAway = true;
-        this.#tell("away", "away", `The service can not take orders: ${error.message}. Trying again; nothing that was accepted is lost.`);
+        this.#tell("away", "away", `The service can not accept orders: ${error.message}. Trying again; nothing that was accepted is lost.`);
       }
       throw error;
     }

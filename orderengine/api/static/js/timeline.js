@@ -6,8 +6,8 @@ import { fromUnits, price, seconds, short, slippage, usdc, venue, venues } from 
 const CAUSES = {
   order: "Asking every venue for a quote.",
   retry: "Asking every venue again.",
-  recovery: "Taken up again after an interruption, with fresh quotes.",
-  quoteExpired: "The quote had run out: asking again.",
+  recovery: "Resumed after an interruption, with fresh quotes.",
+  quoteExpired: "The quote had expired: asking again.",
 };
 
 const TEXTS = {

@@ -171,7 +171,7 @@ class Service:
         except OSError as error:
             message = f"nothing answers at {self.shown}: start it with make run"
             raise NoAnswer(message, may_have_arrived=False) from error
-        message = f"{self.shown} did not answer as an orderengine does"
+        message = f"no answer from an orderengine at {self.shown}"
         try:
             connection.request(method, f"{self._base}{path}", body, {**self._headers, **headers})
             answer = connection.getresponse()

@@ -149,7 +149,7 @@ def test_a_wrong_key_is_explained_beside_its_field(
         refusal_of_key(desk, "must be a key: oe_, 12 hex digits")
     assert not [each.url for each in desk.requests[before:] if "/api/" in each.url]
     give(desk, UNKNOWN_KEY)
-    refusal_of_key(desk, "opens nothing here")
+    refusal_of_key(desk, "is not valid here")
     desk.page.locator("#key").press_sequentially("x")
     expect(desk.page.locator("#key-rule")).to_have_text("")
     assert desk.page.evaluate(STORED) == "{}"

@@ -66,7 +66,7 @@ def execute(block: Locator) -> tuple[int, str]:
 
 
 def test_an_order_is_confirmed_from_the_page_alone(docs: Page, stack: Stack) -> None:
-    expect(docs.locator(".info")).to_contain_text("From nothing to a confirmed order")
+    expect(docs.locator(".info")).to_contain_text("From a key to a confirmed order")
     authorize(docs, keys(stack, "create", "newcomer")["key"])
     block = operation(docs, "post", "/api/orders/execute")
     block.locator('tr[data-param-name="Prefer"] input').fill("wait=10")

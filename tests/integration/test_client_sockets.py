@@ -211,7 +211,7 @@ def test_more_orders_than_can_be_followed_close_it_although_it_reads(
         assert rest(told.client)[1] == 1013
     status, _, problem = refusal(all_url(web, f"?cursor={cursor}"), **bearer(key))
     assert (status, problem["errors"][0]["field"]) == (400, "cursor")
-    assert "too far back" in problem["detail"]
+    assert "too old" in problem["detail"]
 
 
 def _take_all_but_the_end(told: AllOrders, orders: list[str]) -> None:

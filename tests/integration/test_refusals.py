@@ -112,7 +112,7 @@ NOT_READ = [
         told="100-continue",
         code=ErrorCode.EXPECTATION_FAILED,
     ),
-    headers("a prefix that the path has not", b"SCRIPT_NAME: /" + SECRET, told="no proper HTTP"),
+    headers("a prefix that the path has not", b"SCRIPT_NAME: /" + SECRET, told="not valid HTTP"),
 ]
 
 BODIES = [

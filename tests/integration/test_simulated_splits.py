@@ -64,6 +64,8 @@ def test_a_split_with_one_leg_that_can_not_be_made_fails_whole(
     transaction = sent(network, swap)
     outcome = network.look_up(transaction.signature)
     assert isinstance(outcome, Reverted)
-    assert outcome.detail.startswith("meteora: NotExactAmountOut (6057): the market moved away")
+    assert outcome.detail.startswith(
+        "meteora: NotExactAmountOut (6057): the market moved, and the pool"
+    )
     assert ledger_row(database, transaction).executed_legs is None
     assert executions(database, swap.order_id) == 0

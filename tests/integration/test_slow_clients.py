@@ -127,7 +127,7 @@ def test_newcomers_wait_where_all_threads_and_connections_are_taken(
         for client in busy:
             client.sendall(BODY)
         assert [status_of(client) for client in busy + newcomers] == [200] * 2 * THREADS
-        assert "No more than" not in web.log()
+        assert "connections for now" not in web.log()
 
 
 def test_more_silent_clients_than_there_are_descriptors_keep_nobody_out(
@@ -143,4 +143,4 @@ def test_more_silent_clients_than_there_are_descriptors_keep_nobody_out(
             assert web.state()["open"] == 0
         log = web.log()
     assert log.count("Booting worker") == 1
-    assert 1 <= log.count("No more than") <= 3
+    assert 1 <= log.count("connections for now") <= 3

@@ -106,4 +106,4 @@ def test_doctor_tells_it_and_minds_no_missing_right_to_info(
     assert closed["advice"] == "put user:password@ in front of the host in REDIS_URL"
     quiet = found_by_doctor(around, user("no-info")(places))
     assert quiet["ok"]
-    assert "it tells nothing of itself (no_rights)" in str(quiet["detail"])
+    assert "it reports nothing about itself (no_rights)" in str(quiet["detail"])

@@ -79,7 +79,7 @@ def test_an_order_is_described_with_its_rules(spec: dict[str, Any]) -> None:
     assert fields["side"]["enum"] == ["buy", "sell"]
     tolerance = fields["slippageBps"]
     assert (tolerance["minimum"], tolerance["maximum"]) == (0, 10_000)
-    assert "100 unless given" in tolerance["description"]
+    assert "default 100" in tolerance["description"]
     assert [name for name, field in fields.items() if "default" in field] == []
 
 

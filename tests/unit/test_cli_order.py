@@ -68,7 +68,7 @@ def test_a_lost_connection_is_made_again_after_the_last_event(loss: list[Message
 
 def test_a_stream_that_stays_away_is_given_up() -> None:
     line = Line(messages(*CONFIRMED)[:1])
-    with pytest.raises(CannotGoOn, match="goes on without a watcher"):
+    with pytest.raises(CannotGoOn, match="continues unwatched"):
         line.follow()
     assert 30 < line.now < 32
 
@@ -181,7 +181,7 @@ def test_an_order_is_placed_and_its_way_printed(
     [
         (400, b'{"code":"VALIDATION_FAILED","detail":"side no"}', "VALIDATION_FAILED): side no"),
         (404, b"{}", "refused (404)"),
-        (200, b"<html>", "no answer of an orderengine"),
+        (200, b"<html>", "no answer from an orderengine"),
     ],
 )
 def test_a_refusal_is_one_clear_line(desk: Desk, status: int, answer: bytes, line: str) -> None:

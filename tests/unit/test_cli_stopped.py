@@ -40,7 +40,7 @@ def test_an_order_without_an_answer_may_have_been_stored(
     order = ("submit", "AAPL", "buy", "1", "--idempotency-key", "mine")
     ran = call(*order, "--url", desk.url)
     assert ran.exit_code == 130
-    assert "may have been stored: the same again with --idempotency-key mine" in ran.stderr
+    assert "repeat the command with --idempotency-key mine" in ran.stderr
 
 
 def test_an_export_and_a_prune_say_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_an_export_and_a_prune_say_what_is_left(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(export, "export_orders", lambda _: iter([]))
     exported = call("export", "orders", around=OPERATOR)
     assert [pruned.exit_code, exported.exit_code] == [130, 130]
-    assert pruned.stderr.endswith("what was dropped stays so, and another prune drops the rest\n")
+    assert pruned.stderr.endswith("deleted rows stay deleted, and another prune deletes the rest\n")
     assert exported.stderr == "stopped; the output is incomplete\n"
 
 

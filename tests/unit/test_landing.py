@@ -33,7 +33,7 @@ deterministic = settings(derandomize=True, deadline=None, max_examples=150)
 
 INSTRUMENTS = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8"))
 MARKET = SimulatedMarket(1, 200, 500)
-OUT_OF_REACH = "the market moved away"
+OUT_OF_REACH = "the market moved, and the pool"
 
 symbols = st.sampled_from([instrument.symbol for instrument in INSTRUMENTS])
 moments = st.integers(0, 86_400_000).map(lambda ms: START + timedelta(milliseconds=ms))

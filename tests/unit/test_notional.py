@@ -40,7 +40,7 @@ def test_an_order_beyond_the_limit_names_field_and_rule_and_changes_nothing(web:
     assert answer.get_json()["code"] == "NOTIONAL_LIMIT"
     assert rules(answer) == [("quantity", "max_notional")]
     assert answer.get_json()["detail"] == (
-        "quantity must be worth at most 2294 USDC, and 10.000001 AAPL at 229.40 are worth 2294.00"
+        "quantity must be worth at most 2294 USDC, but 10.000001 AAPL at 229.40 are worth 2294.00"
     )
     assert len(web.orders) == len(web.dispatcher.sent) == len(web.publisher.published) == 0
     assert ask(web, "10", KEY).status_code == 202  # the refusal did not use up the key
@@ -132,7 +132,7 @@ def test_a_best_quote_beyond_the_limit_fails_the_order_before_anything_is_signed
     failure = world.order(order.order_id).failure
     assert failure is not None
     assert (failure.reason, failure.attempt) == (FailureReason.NOTIONAL_LIMIT, 1)
-    assert f"may be at most {max_notional}" in failure.detail
+    assert f"beyond the limit of {max_notional}" in failure.detail
     assert world.network.sends == []
     assert world.dispatcher.sent == []
 

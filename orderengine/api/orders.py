@@ -134,9 +134,8 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     The answer is a 202 once the order is stored. With `Prefer: wait=5` it is a 200 with the ended
     order if the order ends within 5 seconds (at most 10), else the same 202.
 
-    After an error in the 500s the order may have been stored, unless the code is ORDERS_DISABLED or
-    QUEUE_FULL. To find out, repeat the request with the same Idempotency-Key: it never orders
-    twice.
+    After an error in the 500s, other than ORDERS_DISABLED and QUEUE_FULL, the order may have been
+    stored: repeat the request with the same Idempotency-Key, which never orders twice.
     """
     key, wait_s = read_key(request), read_wait(request)
     with placing_an_order():
@@ -178,9 +177,8 @@ def get_orders() -> Response:
 
     If there may be another page, `nextCursor` is its `cursor`.
 
-    Do not poll the first page to follow orders: an order that is stored late appears behind orders
-    that were listed before. The socket of all orders, `/ws/orders` without an `orderId`, sends
-    every order.
+    Do not poll the first page to follow orders: an order that is stored late may appear behind
+    others. The socket of all orders, `/ws/orders` without an `orderId`, sends every order.
     """
     lists, client_id = current_ports().lists, current_caller().client_id
     wanted = read_query(OrderListSchema(), request)

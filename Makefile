@@ -100,7 +100,7 @@ chaos-quick: $(STAMP_DEV) ## The same in a few minutes
 	@exec $(BIN)/python -m chaos --quick $(ARGS)
 
 postman: $(STAMP_RUN) ## Make the Postman collection anew from the description of the API
-	@exec $(BIN)/python -m orderengine.api.postman docs/postman_collection.json
+	@exec $(BIN)/python -m generators.postman docs/postman_collection.json
 
 check: $(STAMP_DEV) ## Lint, format, types, direction of imports, what is installed
 	$(BIN)/python -m pip --disable-pip-version-check check

@@ -9,7 +9,7 @@ correctness. See `docs/decisions/`.
 
 from kombu import Exchange, Queue
 
-from orderengine.dispatch.names import INTAKE, SETTLE
+from orderengine.redis.queues import INTAKE, SETTLE
 
 # Settlement has priority over intake: with a single queue, a burst would route all of its orders
 # before building any, and the quotes would expire meanwhile.

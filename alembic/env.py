@@ -9,8 +9,8 @@ from psycopg2.errors import LockNotAvailable
 from sqlalchemy import NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from orderengine.config import ConfigurationError, libpq_note, migration_database_url
-from orderengine.outages import WORDS, cause_of, driver_words
+from orderengine.config.settings import ConfigurationError, libpq_note, migration_database_url
+from orderengine.postgres.outages import WORDS, cause_of, driver_words
 from orderengine.settlement import tables as settlement_tables
 from orderengine.storage import tables as storage_tables
 

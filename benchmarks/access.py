@@ -20,8 +20,8 @@ from benchmarks.bench import PACED_CONNECTIONS, WARM_UP, call, one_process
 from benchmarks.figures import percentile
 from benchmarks.stack import ROOT, Processes, Servers, base_environ, temporary_folder, wait_until
 from orderengine.bootstrap.operator import build_keys
-from orderengine.config import sqlalchemy_url
-from orderengine.execution.access import create_key
+from orderengine.config.settings import sqlalchemy_url
+from orderengine.execution.intake.access import create_key
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.procfile import parse_procfile, shell_line
 

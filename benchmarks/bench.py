@@ -18,9 +18,9 @@ from sqlalchemy import Engine, text
 from benchmarks import client
 from benchmarks.checks import Lost, read_tally, require_none_lost
 from benchmarks.stack import Servers, Stack, wait_until
-from orderengine.config import sqlalchemy_url
-from orderengine.database import create_database_engine
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.postgres_server import USER
+from orderengine.postgres.database import create_database_engine
 from orderengine.storage.statuses import IS_TERMINAL
 from orderengine.storage.tables import order_events
 

@@ -9,7 +9,7 @@ to 250 ms, the mean of the larger one is 150 + (250 - 150) · 2/3 = 216.7 ms. Te
 from benchmarks.bench import Bench, Figures
 from benchmarks.figures import mean_slowest_ms, slots_per_minute, steady_rate
 from benchmarks.stack import Stack
-from orderengine.config import Settings
+from orderengine.config.settings import Settings
 
 VENUES = 2
 

@@ -14,15 +14,15 @@ from uuid import UUID, uuid4
 from benchmarks.client import QUANTITIES, REQUESTS, SLIPPAGE_BPS
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.worker import build_worker
-from orderengine.config import Settings
+from orderengine.config.settings import Settings
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
-from orderengine.execution import stages
-from orderengine.execution.engine import Engine
-from orderengine.execution.handover import Submitted
-from orderengine.execution.intake import accept_order
-from orderengine.logs import configure_logging
+from orderengine.execution.chain import stages
+from orderengine.execution.chain.engine import Engine
+from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.intake.accept import accept_order
+from orderengine.process.logs import configure_logging
 
 _numbers = itertools.count()
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from benchmarks import route_tables
 from benchmarks.plot import Curve, svg
-from orderengine.config import PACKAGE_DIR, Settings
+from orderengine.config.settings import PACKAGE_DIR, Settings
 from orderengine.domain.choice import choose_route
 from orderengine.domain.instruments import Instrument, parse_instruments
 from orderengine.domain.routing import MAX_LEGS, Offer, Route, RouteRequest

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, text
 
 from chaos.load import Answer
 from chaos.watch import Watched
-from orderengine import sessions
 from orderengine.local.ports import LOOPBACK
+from orderengine.postgres import sessions
 from orderengine.storage.statuses import IS_TERMINAL
 
 PAGE = 100

@@ -20,11 +20,11 @@ from benchmarks.stack import START_TIMEOUT_S, Servers, Stack, wait_until
 from chaos.evidence import Backlog, Outage, QueueSample
 from chaos.process_tree import EXIT_LIMIT_S, kill_tree
 from chaos.proxy import Proxy
-from orderengine.config import sqlalchemy_url
-from orderengine.database import create_database_engine
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.domain.order import OrderStatus
 from orderengine.local.ports import LOOPBACK
 from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.postgres.database import create_database_engine
 
 OBSERVER = "chaos"
 WORKER_IS_READY = " ready."

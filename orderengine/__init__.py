@@ -1,25 +1,49 @@
 """A market order execution engine: REST in, a Celery chain, settlement, WebSocket out.
 
-The packages, from the outer layers to the core; imports point downwards only:
+The packages and their rooms, from the outer layers to the core; imports point downwards only::
 
-- ``api``, ``cli``: Flask and the command line: parse, call, answer.
-- ``worker``: the Celery tasks (thin) and the reconciler, which recovers orders after a crash.
-- ``bootstrap``: the composition root: turns settings into a bundle of ports.
-- ``fastlane``: what goes beyond documented options of Celery, kombu and redis-py (``FAST_LANE``).
-- ``storage`` (PostgreSQL), ``stream`` (Redis to sockets), ``dispatch`` (Celery), ``venues``,
-  ``settlement``: the adapters. They never import each other.
-- ``execution``: the use cases, on ports only: intake, the four stages, recovery, queries.
-- ``market`` (the simulated market) and ``amm`` (the pool maths of the venues): pure functions.
-- ``domain``: orders, the state machine, routing, pricing, instruments. Pure.
+    webserver      gunicorn's configuration, and the class of its workers
+    api            the Flask application
+      routes       the views, one module for each group of paths
+      gate         before each view: keys, rates, proxies, other origins, turns
+      validation   reading requests: strict JSON, fields, schemas, cursors
+      answers      documents, their schemas, and problems with their codes
+      updates      following orders: WebSockets, and requests that wait
+      description  /openapi.json and /asyncapi.json, with their examples
+      static       the live page
+      swagger_ui   the files of /docs
+    cli            the command line
+    worker         the Celery tasks (thin), and the reconciler of recovery
+    bootstrap      the composition root: turns settings into ports
+    fastlane       what goes beyond documented options of Celery, kombu, redis-py
+    storage        adapter: the stores on PostgreSQL, with all SQL of the engine
+    stream         adapter: events through Redis to the clients, cache, counts
+    venues         adapter: the venues, and the board that asks them all
+    settlement     adapter: the network, simulated, with a ledger of its own
+    dispatch       adapter: the Celery application, and sending the chain
+    faults         fail points for `make chaos`
+    postgres       connections to PostgreSQL, and what its errors mean
+    redis          connections to Redis, its queues' names, what its errors mean
+    config         the settings, and how they are read
+    execution      the use cases, on ports only
+      intake       who may order, within which limits; accepting an order
+      chain        the four stages, what they hand over, recovery
+      queries      reading orders, events, lists and quotes
+      operations   for operators: figures, exports, pruning, housekeeping
+    market         the simulated market: pure
+    amm            the pool maths of the venues: pure
+    domain         orders, the state machine, routing, prices: pure
+    process        what every process sets up: interpreter, memory, log
+    local          the development stack: servers and supervisor of `make run`
 
-``faults`` holds fail points for the fault suite, which ``bootstrap`` arms only on request;
-``local`` holds the embedded servers and the supervisor of ``make run``.
+`local` is beside the layers: it is the development stack, and no package imports it. The adapters
+never import each other.
 
 Importing a module has no effect, with one exception that must precede the import of any library:
-``interpreter`` ends a process whose PYTHONPATH hides an installed module.
+`process.interpreter` ends a process whose PYTHONPATH hides an installed module.
 """
 
-from orderengine.interpreter import settle
+from orderengine.process.interpreter import settle
 
 settle()
 

@@ -6,7 +6,7 @@ from orderengine.cli.common import Refusal
 from orderengine.cli.main import main
 from orderengine.local.errors import LocalError
 from orderengine.local.surroundings import surroundings
-from orderengine.logs import configure_logging
+from orderengine.process.logs import configure_logging
 
 
 def run() -> None:

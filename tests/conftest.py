@@ -14,11 +14,11 @@ from alembic.config import Config
 from hypothesis import settings
 from sqlalchemy import Engine, text
 
-from orderengine.database import create_database_engine
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.local import ports
+from orderengine.postgres.database import create_database_engine
 from tests.fakes import FakeClock, FakeOrders
 from tests.servers import Servers, test_servers
 

@@ -11,8 +11,8 @@ from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import Fail, Move, RecoveryDelays
 from orderengine.domain.order import NewOrder, Order, OrderStatus
-from orderengine.execution.lists import OrderFilter, Position
-from orderengine.execution.standing import ClientSnapshot, OrderState
+from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
+from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable
 from tests.moves import apply
 

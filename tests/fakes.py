@@ -17,9 +17,9 @@ from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order
-from orderengine.execution.handover import Submitted
-from orderengine.execution.meter import Counts
-from orderengine.execution.watch import OpenOrders, Steps
+from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.operations.counters import Counts
+from orderengine.execution.operations.figures import OpenOrders, Steps
 from tests.fake_keys import FakeKeys
 from tests.fake_orders import START, FakeClock, FakeOrders
 from tests.fake_venues import FakeBoard, FakeOffer, a_quote, unavailable

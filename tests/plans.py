@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from orderengine import database as engine_module
-from orderengine import sessions
-from orderengine.database import create_database_engine
+from orderengine.postgres import database as engine_module
+from orderengine.postgres import sessions
+from orderengine.postgres.database import create_database_engine
 
 ORDERS = 1_000_000
 OPEN = 30_000

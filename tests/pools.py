@@ -4,7 +4,7 @@ from orderengine.amm.cpmm import CpmmFees, CpmmPool
 from orderengine.amm.dlmm import DlmmBin, DlmmPool
 from orderengine.amm.dlmm_fee import VariableParameters
 from orderengine.amm.dlmm_price import PRICE_BITS, bin_price
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.domain.routing import RouteRequest
 from orderengine.domain.side import Side

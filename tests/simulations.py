@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, text
 
-from orderengine.config import Settings, Simulation
+from orderengine.config.settings import Settings
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
 from orderengine.execution.ports import SettlementNetwork, Swap, SwapLeg
+from orderengine.market.simulation import Simulation
 from orderengine.settlement import wire
 
 QUICK = {

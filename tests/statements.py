@@ -7,7 +7,7 @@ from unittest import mock
 
 from sqlalchemy import Engine, event
 
-from orderengine import database as under_test
+from orderengine.postgres import database as under_test
 
 
 def explaining(statement: under_test.Statement) -> str:

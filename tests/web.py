@@ -10,17 +10,17 @@ from flask.testing import FlaskClient
 from marshmallow import Schema
 from werkzeug.test import TestResponse
 
+from orderengine.api.answers.problems import ErrorCode, Refused
 from orderengine.api.app import create_app
-from orderengine.api.errors import ErrorCode, Refused
-from orderengine.api.inputs import load
+from orderengine.api.validation.inputs import load
 from orderengine.bootstrap.web import WebPorts
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
-from orderengine.execution.access import KeyGate, OpenGate, create_key
-from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
-from orderengine.execution.meter import Tally
-from orderengine.execution.notional import NotionalLimit
-from orderengine.execution.watch import Monitor
+from orderengine.execution.intake.access import KeyGate, OpenGate, create_key
+from orderengine.execution.intake.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
+from orderengine.execution.intake.notional import NotionalLimit
+from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.figures import Monitor
 from orderengine.stream.hub import Hub
 from tests.fakes import (
     FakeBoard,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
-from orderengine.api.server import ProblemWorker
+from orderengine.webserver.problem_worker import ProblemWorker
 
 
 class Pool:

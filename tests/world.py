@@ -10,11 +10,11 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Move, RoutingCause
 from orderengine.domain.order import TARGETS, Order, OrderStatus
 from orderengine.domain.side import Side
-from orderengine.execution.engine import Engine
-from orderengine.execution.handover import Built, Routed, Submitted
-from orderengine.execution.intake import accept_order
-from orderengine.execution.meter import Tally
-from orderengine.execution.stages import build_order, route_order, submit_order
+from orderengine.execution.chain.engine import Engine
+from orderengine.execution.chain.handover import Built, Routed, Submitted
+from orderengine.execution.chain.stages import build_order, route_order, submit_order
+from orderengine.execution.intake.accept import accept_order
+from orderengine.execution.operations.counters import Tally
 from orderengine.fastlane.memory import ThreadMemory
 from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork

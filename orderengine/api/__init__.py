@@ -1,0 +1,1 @@
+"""The Flask application: parses requests, calls use cases, builds answers."""

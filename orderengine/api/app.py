@@ -5,8 +5,21 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api import (
-    access,
+from orderengine.api.answers.problems import register_error_handlers
+from orderengine.api.context import share_ports
+from orderengine.api.description.openapi import describe
+from orderengine.api.gate import access
+from orderengine.api.gate.cross_origin import share_with_origins
+from orderengine.api.gate.protection import (
+    limit_addresses,
+    limit_keys,
+    refuse_foreign_names,
+    secure_answers,
+    trust_proxies,
+)
+from orderengine.api.gate.request_ids import name_requests
+from orderengine.api.gate.turns import Turns, register_turns
+from orderengine.api.routes import (
     documentation,
     event_stream,
     health,
@@ -15,24 +28,12 @@ from orderengine.api import (
     named_orders,
     orders,
     page,
+    tickets,
 )
-from orderengine.api.context import share_ports
-from orderengine.api.cross_origin import share_with_origins
-from orderengine.api.errors import register_error_handlers
-from orderengine.api.openapi import describe
-from orderengine.api.protection import (
-    limit_addresses,
-    limit_keys,
-    refuse_foreign_names,
-    secure_answers,
-    trust_proxies,
-)
-from orderengine.api.request_ids import name_requests
-from orderengine.api.strict_json import MAX_BODY_BYTES
-from orderengine.api.turns import Turns, register_turns
-from orderengine.api.updates import Caps, register_updates
-from orderengine.api.waiting import Waits, register_waits
-from orderengine.config import Settings
+from orderengine.api.updates.waiting import Waits, register_waits
+from orderengine.api.updates.websockets import Caps, register_updates
+from orderengine.api.validation.strict_json import MAX_BODY_BYTES
+from orderengine.config.settings import Settings
 
 if TYPE_CHECKING:
     from orderengine.bootstrap.web import WebPorts
@@ -42,7 +43,7 @@ DESCRIBED = (
     named_orders.blueprint,
     event_stream.blueprint,
     market.blueprint,
-    access.blueprint,
+    tickets.blueprint,
     health.blueprint,
 )
 """The blueprints in the API description, in its order."""

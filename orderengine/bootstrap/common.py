@@ -1,13 +1,14 @@
 """The parts shared by several kinds of processes."""
 
-from orderengine.config import Settings, Simulation
+from orderengine.config.settings import Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.moves import RecoveryDelays
-from orderengine.execution.meter import CountingDispatcher, Tally
+from orderengine.execution.operations.counters import CountingDispatcher, Tally
 from orderengine.execution.ports import Clock, QuoteBoard
-from orderengine.stream.breaker import Breaker
+from orderengine.market.simulation import Simulation
+from orderengine.redis.breaker import Breaker
 from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.meteora import Meteora
 from orderengine.venues.raydium import Raydium

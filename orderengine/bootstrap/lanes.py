@@ -1,9 +1,9 @@
 """Chooses between the fast lane and stock Celery and redis-py: `FAST_LANE=1|0`."""
 
 from orderengine.dispatch.app import EngineCelery, StockCelery, create_app
-from orderengine.execution.engine import LastMoved, NothingKept
-from orderengine.redis_commands import ClientCommands, Commands
-from orderengine.stream.client import Client, create_client
+from orderengine.execution.chain.engine import LastMoved, NothingKept
+from orderengine.redis.client import Client, create_client
+from orderengine.redis.commands import ClientCommands, Commands
 
 WORKER_REDIS_TIMEOUT_S = 1.0
 

@@ -10,23 +10,23 @@ from orderengine.bootstrap.common import (
     WEB_CONNECTIONS,
 )
 from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, create_celery
-from orderengine.config import Settings
-from orderengine.database import create_database_engine
+from orderengine.bootstrap.probes import SystemProbes
+from orderengine.config.settings import Settings
 from orderengine.dispatch.dispatcher import CeleryDispatcher
-from orderengine.execution.access import Keys
-from orderengine.execution.archive import Archive, Witness
+from orderengine.execution.intake.access import Keys
+from orderengine.execution.operations.archive import Archive, Witness
 from orderengine.execution.ports import Orders, Probes
-from orderengine.probes import SystemProbes
-from orderengine.redis_errors import RedisCause
-from orderengine.redis_look import Trouble, look
+from orderengine.postgres.database import create_database_engine
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.check import Trouble, look
+from orderengine.redis.client import create_client
+from orderengine.redis.errors import RedisCause
+from orderengine.redis.facts import RedisFacts, redis_facts
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import Room, connection_room
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
-from orderengine.stream.facts import RedisFacts, redis_facts
 from orderengine.stream.heartbeat import Heartbeat
 
 

@@ -17,15 +17,20 @@ from orderengine.bootstrap.common import (
     recovery_delays,
 )
 from orderengine.bootstrap.lanes import commands_of, create_celery
-from orderengine.config import ArmedPoint, Settings
-from orderengine.database import create_database_engine
-from orderengine.dispatch.names import INTAKE, SETTLE
+from orderengine.bootstrap.probes import SystemProbes
+from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.access import Gate, KeyGate, Keys, OpenGate
-from orderengine.execution.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit, Rates
-from orderengine.execution.lists import OrderLists
-from orderengine.execution.meter import Tally
-from orderengine.execution.notional import NotionalLimit
+from orderengine.execution.intake.access import Gate, KeyGate, Keys, OpenGate
+from orderengine.execution.intake.limits import (
+    Limits,
+    MemoryRates,
+    OpenOrderLimit,
+    QueueLimit,
+    Rates,
+)
+from orderengine.execution.intake.notional import NotionalLimit
+from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.figures import Monitor
 from orderengine.execution.ports import (
     Dispatcher,
     EventPublisher,
@@ -34,17 +39,18 @@ from orderengine.execution.ports import (
     Probes,
     QuoteBoard,
 )
-from orderengine.execution.watch import Monitor
-from orderengine.probes import SystemProbes
-from orderengine.redis_look import look
+from orderengine.execution.queries.lists import OrderLists
+from orderengine.postgres.database import create_database_engine
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.check import look
+from orderengine.redis.client import create_client
+from orderengine.redis.queues import INTAKE, SETTLE
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
-from orderengine.stream.breaker import Breaker
 from orderengine.stream.cache import RedisOrderCache
-from orderengine.stream.client import create_client
 from orderengine.stream.counts import RedisCounts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.hub import Hub

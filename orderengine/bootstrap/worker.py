@@ -10,19 +10,19 @@ from orderengine.bootstrap.common import (
     recovery_delays,
 )
 from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, commands_of, last_moved
-from orderengine.config import ArmedPoint, Settings
-from orderengine.database import create_database_engine
+from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
-from orderengine.execution.engine import Engine
-from orderengine.execution.meter import Tally
-from orderengine.execution.watch import OrderFigures
+from orderengine.execution.chain.engine import Engine
+from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.figures import OrderFigures
+from orderengine.postgres.database import create_database_engine
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
 from orderengine.stream.counts import CountsFlusher
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.publisher import RedisEventPublisher

@@ -13,11 +13,11 @@ from urllib.parse import SplitResult
 
 import click
 
-from orderengine.addresses import place_of
 from orderengine.cli.events import TERMINAL
 from orderengine.cli.placing import PlacementUnknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
-from orderengine.config import PACKAGE_DIR, ConfigurationError, libpq_note
+from orderengine.config.addresses import place_of
+from orderengine.config.settings import PACKAGE_DIR, ConfigurationError, libpq_note
 from orderengine.domain.errors import OrderEngineError, StorageCause, StorageUnavailable
 from orderengine.domain.instruments import parse_instruments
 
@@ -141,9 +141,9 @@ def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if "orderengine.outages" not in sys.modules:  # no database was asked
+        if "orderengine.postgres.outages" not in sys.modules:  # no database was asked
             raise
-        from orderengine.outages import WORDS, lacks_migrations
+        from orderengine.postgres.outages import WORDS, lacks_migrations
 
         if not lacks_migrations(error):
             raise
@@ -153,7 +153,7 @@ def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
 
 def reason(error: StorageUnavailable, then: str = "") -> str:
     """The error, in the driver's words if the cause is unknown, then `then` and the database."""
-    from orderengine.outages import WORDS, driver_words
+    from orderengine.postgres.outages import WORDS, driver_words
 
     told = str(error)
     if error.cause in {StorageCause.NO_ANSWER, StorageCause.TLS} and error.__cause__ is not None:

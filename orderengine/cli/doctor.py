@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderengine.addresses import place_of, reachable_host
 from orderengine.cli.common import (
     EXIT_FAILED,
     Surroundings,
@@ -17,10 +16,11 @@ from orderengine.cli.common import (
     tell_json,
 )
 from orderengine.cli.service import NoAnswer, Service
-from orderengine.config import ConfigurationError, FlowerSettings, Settings, libpq_note
+from orderengine.config.addresses import place_of, reachable_host
+from orderengine.config.settings import ConfigurationError, FlowerSettings, Settings, libpq_note
 from orderengine.domain.errors import StorageCause, StorageUnavailable
-from orderengine.execution.archive import OVERDUE_S
-from orderengine.redis_words import state_and_advice
+from orderengine.execution.operations.archive import OVERDUE_S
+from orderengine.redis.advice import state_and_advice
 
 if TYPE_CHECKING:
     from orderengine.bootstrap.operator import OperatorPorts
@@ -167,8 +167,8 @@ def _worker(missing: Mapping[str, str]) -> Finding:
 
 
 def _lag(ports: "OperatorPorts") -> Finding:
-    from orderengine.database import DATABASE_DEFECTS
-    from orderengine.outages import WORDS, lacks_migrations
+    from orderengine.postgres.database import DATABASE_DEFECTS
+    from orderengine.postgres.outages import WORDS, lacks_migrations
 
     try:
         lag = ports.archive.lag()

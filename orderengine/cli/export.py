@@ -17,7 +17,7 @@ from orderengine.cli.operate import operator_ports
 from orderengine.cli.target import STDOUT, Target
 from orderengine.domain.documents import decimal_text, time_text
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.execution.archive import (
+from orderengine.execution.operations.archive import (
     EVENT_COLUMNS,
     ORDER_COLUMNS,
     Archive,

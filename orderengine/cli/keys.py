@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import click
 
 from orderengine.cli.common import Refusal, Surroundings, json_option, tell_json, tell_table
-from orderengine.config import database_url, libpq_note
+from orderengine.config.settings import database_url, libpq_note
 from orderengine.domain.access import CLIENT_NAME, KeyRecord
 from orderengine.domain.documents import time_text
-from orderengine.execution.access import Keys, create_key
+from orderengine.execution.intake.access import Keys, create_key
 
 COLUMNS = ("keyId", "client", "createdAt", "lastUsedAt", "revokedAt")
 
@@ -69,7 +69,7 @@ def revoke(key_id: str, *, as_json: bool) -> None:
 @contextmanager
 def _store() -> Iterator[Keys]:
     from orderengine.bootstrap.operator import build_keys  # loads PostgreSQL, Redis and Celery
-    from orderengine.database import DATABASE_DEFECTS
+    from orderengine.postgres.database import DATABASE_DEFECTS
 
     try:
         yield build_keys(database_url(Surroundings.current().environ))

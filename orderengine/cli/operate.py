@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orderengine.cli.common import Surroundings
-from orderengine.config import Settings
+from orderengine.config.settings import Settings
 
 if TYPE_CHECKING:
     from orderengine.bootstrap.operator import OperatorPorts

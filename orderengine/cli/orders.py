@@ -7,7 +7,7 @@ import click
 
 from orderengine.cli.common import EXIT_FAILED, Refusal, json_option, tell_json, tell_table
 from orderengine.cli.operate import operator_ports
-from orderengine.execution.archive import OpenOrder
+from orderengine.execution.operations.archive import OpenOrder
 
 MOST_LOOKED_AT = 1000
 COLUMNS = ("orderId", "status", "attempt", "unmovedS", "dueInS", "redispatched", "why", "txHash")

@@ -5,11 +5,11 @@ from datetime import timedelta
 import click
 from rich.console import Console
 
-from orderengine.addresses import place_of
 from orderengine.cli.common import json_option, stopped_as, tell_json
 from orderengine.cli.operate import Age, operator_ports, operator_settings
-from orderengine.execution import archive
-from orderengine.execution.archive import Pruned
+from orderengine.config.addresses import place_of
+from orderengine.execution.operations import archive
+from orderengine.execution.operations.archive import Pruned
 
 
 @click.command(short_help="Delete the events of orders that ended long ago.")

@@ -1,0 +1,1 @@
+"""The Celery application, and sending the chain of an order."""

@@ -9,11 +9,11 @@ from celery import Celery, chain
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis import RedisError
 
-from orderengine.dispatch.names import INTAKE, SETTLE
 from orderengine.dispatch.waiting import Lists
-from orderengine.redis_commands import Commands
-from orderengine.redis_errors import is_to_be_left
-from orderengine.redis_probe import probe
+from orderengine.redis.commands import Commands
+from orderengine.redis.errors import is_to_be_left
+from orderengine.redis.probe import probe
+from orderengine.redis.queues import INTAKE, SETTLE
 
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 LOADER = "celery.loaders.app:AppLoader"

@@ -7,15 +7,9 @@ the chain and must not load the worker's code.
 from celery import Celery, chain
 from celery.canvas import Signature
 
-from orderengine.dispatch.names import (
-    BUILD_ORDER,
-    CONFIRM_ORDER,
-    INTAKE,
-    ROUTE_ORDER,
-    SETTLE,
-    SUBMIT_ORDER,
-)
+from orderengine.dispatch.names import BUILD_ORDER, CONFIRM_ORDER, ROUTE_ORDER, SUBMIT_ORDER
 from orderengine.domain.moves import RoutingCause
+from orderengine.redis.queues import INTAKE, SETTLE
 
 
 class Stage:

@@ -9,12 +9,13 @@ from structlog.contextvars import get_contextvars
 
 from orderengine.dispatch.app import BROKER_ERRORS, EngineCelery
 from orderengine.dispatch.chain import confirmation, order_chain
-from orderengine.dispatch.names import INTAKE, SETTLE, root_id_for
+from orderengine.dispatch.names import root_id_for
 from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.handover import Submitted
+from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.ports import Circuit
+from orderengine.redis.queues import INTAKE, SETTLE
 
 T = TypeVar("T")
 

@@ -1,12 +1,9 @@
-"""Task and queue names: enough for a process to dispatch work without loading the tasks."""
+"""Task names: enough for a process to dispatch work without loading the tasks."""
 
 ROUTE_ORDER = "route_order"
 BUILD_ORDER = "build_order"
 SUBMIT_ORDER = "submit_order"
 CONFIRM_ORDER = "confirm_order"
-
-SETTLE = "settle"
-INTAKE = "intake"
 
 _REQUEST = "request:"
 

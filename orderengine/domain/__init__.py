@@ -1,0 +1,1 @@
+"""Orders, the state machine, routing, prices, instruments, errors: pure."""

@@ -16,8 +16,8 @@ from orderengine.domain.order import FillLeg, NewOrder, Order, SignedTransaction
 from orderengine.domain.pricing import BPS_PLACES
 from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
-from orderengine.execution.handover import Submitted
-from orderengine.execution.lists import OrderLists
+from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.queries.lists import OrderLists
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 
 

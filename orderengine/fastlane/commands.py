@@ -9,8 +9,8 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-from orderengine.redis_commands import Script
-from orderengine.redis_errors import is_from_replica, is_to_be_left
+from orderengine.redis.commands import Script
+from orderengine.redis.errors import is_from_replica, is_to_be_left
 
 
 class FastCommands:

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class ThreadMemory(threading.local):
-    """Implements `execution.engine.LastMoved`: the order that this thread has moved last.
+    """Implements `execution.chain.engine.LastMoved`: the order that this thread has moved last.
 
     A thread mostly runs `submit_order` right after `build_order`, and need not read the row again.
     """

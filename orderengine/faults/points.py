@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import structlog
 
-from orderengine.config import ArmedPoint, ConfigurationError
+from orderengine.config.settings import ArmedPoint, ConfigurationError
 
 log = structlog.get_logger(__name__)
 

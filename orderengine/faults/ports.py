@@ -12,8 +12,8 @@ from orderengine.domain.moves import Submit as SubmitMove
 from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
 from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
-from orderengine.execution.engine import Engine
-from orderengine.execution.handover import Submitted
+from orderengine.execution.chain.engine import Engine
+from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.ports import (
     Dispatcher,
     EventPublisher,

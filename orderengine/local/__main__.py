@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from orderengine.config import ConfigurationError
+from orderengine.config.settings import ConfigurationError
 from orderengine.local.environment import environment_of, foreign_host, forget_libpq
 from orderengine.local.errors import LocalError
 from orderengine.local.output import Mask

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from orderengine.config import broker_url, libpq_note, sqlalchemy_url
+from orderengine.config.settings import broker_url, libpq_note, sqlalchemy_url
 from orderengine.local.errors import LocalError
 from orderengine.local.files import FolderLock, make_folder
 from orderengine.local.postgres_server import EmbeddedPostgres
@@ -20,7 +20,7 @@ _POLL_S = 0.1
 
 def check_redis(root: Path, env: Mapping[str, str]) -> str:
     """`PONG` from a server that would take the engine's messages; LocalError from any other."""
-    from orderengine.redis_look import look
+    from orderengine.redis.check import look
 
     cert_reqs = env.get("REDIS_SSL_CERT_REQS") or "required"
     with _server_url(root, env, "REDIS_URL") as url:

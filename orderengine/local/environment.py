@@ -7,8 +7,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orderengine.addresses import is_address, is_loopback, reachable_host
-from orderengine.config import WEB_OPTIONS, WORKER_OPTIONS
+from orderengine.config.addresses import is_address, is_loopback, reachable_host
+from orderengine.config.settings import WEB_OPTIONS, WORKER_OPTIONS
 from orderengine.local.errors import LocalError
 from orderengine.local.ports import LOOPBACK
 

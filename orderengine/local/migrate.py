@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from orderengine.config import migration_database_url
+from orderengine.config.settings import migration_database_url
 
 
 def migrate(root: Path, env: Mapping[str, str]) -> NoReturn:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orderengine.config import ConfigurationError, Settings
+from orderengine.config.settings import ConfigurationError, Settings
 from orderengine.local.environment import Address, Addresses
 from orderengine.local.errors import LocalError
 from orderengine.local.files import FolderLock, make_folder

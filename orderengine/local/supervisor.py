@@ -24,7 +24,7 @@ from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import Run, forget_run, own_ref, state_folder
 from orderengine.local.server import EmbeddedServer
 from orderengine.local.team import Team
-from orderengine.redis_words import state_and_advice
+from orderengine.redis.advice import state_and_advice
 
 _READY_WITHIN_S = 60.0
 # Deadlines in seconds after the request to stop: then the processes of each stage are killed.

@@ -1,5 +1,6 @@
 """The simulated market: a pure function of (seed, symbol, time), equal in every process.
 
+- ``simulation``: the settings of the simulated market, venues and network.
 - ``draws``: numbers derived from a hash.
 - ``reference``: the wandering reference price.
 - ``pools``, ``bins``: the venues' pools around that price.

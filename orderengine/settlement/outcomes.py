@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orderengine.amm.errors import AmmError
-from orderengine.config import Simulation
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import FillLeg
@@ -15,6 +14,7 @@ from orderengine.execution.ports import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
 from orderengine.market.liquidity import DlmmLiquidity, Liquidity
 from orderengine.market.pools import DLMM_VENUE, PPM_PER_BPS, SimulatedMarket
+from orderengine.market.simulation import Simulation
 from orderengine.settlement.wire import SignedSwap
 
 # Sources: raydium-io/raydium-cp-swap `ErrorCode`, MeteoraAg/dlmm-sdk `LBError`; Anchor numbers a

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.database import BY_INDEX, Statement
-from orderengine.database import Row as SqlRow
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.archive import Lag, OpenOrder, Prunable, Row
-from orderengine.storage.reading import ask
+from orderengine.execution.operations.archive import Lag, OpenOrder, Prunable, Row
+from orderengine.postgres.database import BY_INDEX, Statement
+from orderengine.postgres.database import Row as SqlRow
+from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_TERMINAL
 
 MOST_COUNTED = 100_000
@@ -117,7 +117,7 @@ SELECT count(*) AS total FROM gone""",
 
 
 class SqlArchive:
-    """Implements `execution.archive.Archive`; the page size bounds each statement."""
+    """Implements `execution.operations.archive.Archive`; the page size bounds each statement."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

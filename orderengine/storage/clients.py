@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.database import BY_INDEX, Statement
-from orderengine.execution.standing import ClientSnapshot, OrderState
-from orderengine.storage.reading import ask
+from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
+from orderengine.postgres.database import BY_INDEX, Statement
+from orderengine.storage.reader import ask
 
 # Open and ended orders have an index each. ORDER BY follows it, so that the planner uses it even if
 # one client has nearly all orders, or if the table was small a while ago. Ended orders come latest
@@ -42,7 +42,7 @@ LEFT JOIN LATERAL (
 
 
 class SqlClientOrders:
-    """Implements `execution.standing.ClientOrders` with one statement for all clients."""
+    """Implements `queries.latest_steps.ClientOrders` with one statement for all clients."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, text
 
-from orderengine.database import DATABASE_ERRORS
 from orderengine.domain.errors import StorageUnavailable
+from orderengine.postgres.database import DATABASE_ERRORS
 
 RESYNC_S = 60.0
 RETRY_S = 1.0

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from orderengine.database import BY_INDEX, Row, Statement
 from orderengine.domain.order import OrderStatus, known_status
-from orderengine.execution.watch import OpenOrders, Step, Steps
-from orderengine.storage.reading import ask
+from orderengine.execution.operations.figures import OpenOrders, Step, Steps
+from orderengine.postgres.database import BY_INDEX, Row, Statement
+from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_COUNTED
 
 SETTLED_S = 60.0
@@ -72,7 +72,7 @@ SELECT coalesce(sum(total), 0) AS total FROM counted"""  # noqa: S608 - composed
 
 
 class SqlFigures:
-    """Implements `execution.watch.OrderFigures`; reads only open orders and recent events.
+    """Implements `operations.figures.OrderFigures`; reads only open orders and recent events.
 
     `stuck_after_s` is how long an order may be submitted before it counts as stuck.
     """

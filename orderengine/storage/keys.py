@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from orderengine.database import Row, Statement
 from orderengine.domain.access import ApiKey, Caller, KeyRecord
-from orderengine.storage.reading import Reader, ask
+from orderengine.postgres.database import Row, Statement
+from orderengine.storage.reader import Reader, ask
 
 _ADD = Statement(
     """
@@ -72,7 +72,7 @@ WHERE taken.expires_at > now() AND k.revoked_at IS NULL"""
 
 
 class SqlKeys:
-    """Implements `execution.access.Keys`; one method is one statement and one transaction."""
+    """Implements `intake.access.Keys`; one method is one statement and one transaction."""
 
     def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
         self._engine = engine

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from orderengine.database import BY_INDEX, Statement
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.lists import OrderFilter
+from orderengine.execution.queries.lists import OrderFilter
+from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.sql import ORDER_COLUMNS
 
 POSITION = Statement(

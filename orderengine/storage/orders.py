@@ -10,7 +10,6 @@ from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from orderengine.database import Row, Statement
 from orderengine.domain.documents import fill_document, route_document
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
@@ -20,6 +19,7 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
+from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import (
     Build,
     Confirm,
@@ -31,11 +31,11 @@ from orderengine.domain.moves import (
     Submit,
 )
 from orderengine.domain.order import SOURCES, TARGETS, MoveKind, NewOrder, Order
-from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
-from orderengine.json_text import json_text
+from orderengine.postgres.database import Row, Statement
 from orderengine.storage import lists, sql
-from orderengine.storage.reading import Reader, ask
+from orderengine.storage.reader import Reader, ask
 from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000

@@ -5,15 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from orderengine.database import (
-    DATABASE_ERRORS,
-    Statement,
-    condition_of,
-    outages_as,
-    run,
-)
 from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavailable
-from orderengine.outages import WORDS
+from orderengine.postgres.database import DATABASE_ERRORS, Statement, condition_of, outages_as, run
+from orderengine.postgres.outages import WORDS
 
 SCHEMA_REVISION = "0010"
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import structlog
 
-from orderengine.database import Row
 from orderengine.domain.documents import failed_attempt_from, fill_from, route_from
 from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction, known_status
 from orderengine.domain.side import Side
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
+from orderengine.postgres.database import Row
 
 log = structlog.get_logger(__name__)
 

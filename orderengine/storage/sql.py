@@ -7,9 +7,9 @@ because PostgreSQL checks those again after it has waited for the row's lock.
 
 from collections.abc import Mapping
 
-from orderengine.database import BY_INDEX, Statement
 from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, StartRouting, Submit
 from orderengine.domain.order import OrderStatus
+from orderengine.postgres.database import BY_INDEX, Statement
 
 ORDER_COLUMNS = """
     o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,

@@ -1,0 +1,1 @@
+"""Events through Redis to the clients, and the engine's other uses of Redis."""

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from orderengine.domain.order import Order
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, Client
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import UNREADABLE, cached_order, order_key
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.standing import ClientSnapshot
+from orderengine.execution.queries.latest_steps import ClientSnapshot
 from orderengine.stream.follower import Delivery
 from orderengine.stream.known import Known
 from orderengine.stream.replay import Cursor, Replay, Sent, safe_time

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, ClientSnapshot
+from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.execution.unreadable import UnreadableEvent
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.replay import Cursor

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from orderengine.execution.meter import CounterName, Counts, Sample, Tally
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, Client
+from orderengine.execution.operations.counters import CounterName, Counts, Sample, Tally
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import COUNTS_KEY
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class CountsFlusher:
 
 
 class RedisCounts:
-    """Implements `execution.watch.SharedCounts`; `queues` are lists of the broker."""
+    """Implements `execution.operations.figures.SharedCounts`; `queues` are lists of the broker."""
 
     def __init__(self, client: Client, breaker: Breaker, queues: Sequence[str] = ()) -> None:
         self._client = client

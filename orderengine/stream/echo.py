@@ -6,7 +6,7 @@ from uuid import uuid4
 import redis
 import structlog
 
-from orderengine.stream.client import REDIS_ERRORS, create_client
+from orderengine.redis.client import REDIS_ERRORS, create_client
 from orderengine.stream.messages import ECHO_CHANNEL
 
 log = structlog.get_logger(__name__)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from orderengine.stream.client import REDIS_ERRORS, Client
+from orderengine.redis.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import HEARTBEAT_KEY
 
 BEAT_TTL = timedelta(seconds=5)

@@ -11,9 +11,9 @@ import structlog
 
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.meter import CounterName, Metrics, Tally
+from orderengine.execution.operations.counters import CounterName, Metrics, Tally
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, ClientSnapshot
+from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
 from orderengine.stream.follower import Delivery, Follower

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from orderengine.execution.standing import OrderState
+from orderengine.execution.queries.latest_steps import OrderState
 
 
 @dataclass(slots=True)

@@ -23,9 +23,9 @@ from orderengine.domain.documents import (
     time_text,
 )
 from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.json_text import json_text, json_value
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.json_text import json_text, json_value
 from orderengine.stream.replay import Cursor, Sent
 
 EVENTS_CHANNEL = "orderengine:events"

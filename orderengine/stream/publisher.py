@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from orderengine.domain.events import Moved
-from orderengine.execution.meter import CounterName, Metrics
-from orderengine.redis_commands import Commands, Script
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS
+from orderengine.execution.operations.counters import CounterName, Metrics
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import REDIS_ERRORS
+from orderengine.redis.commands import Commands, Script
 from orderengine.stream.messages import (
     EVENTS_CHANNEL,
     cache_ttl,

@@ -2,9 +2,9 @@
 
 from typing import cast
 
-from orderengine.execution.limits import WINDOW_S, Rates
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import REDIS_ERRORS, Client
+from orderengine.execution.intake.limits import WINDOW_S, Rates
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import rate_key
 
 _COUNT = """
@@ -15,7 +15,7 @@ return count
 
 
 class RedisRates:
-    """Implements `execution.limits.Rates`; `local` counts while Redis gives no answer."""
+    """Implements `execution.intake.limits.Rates`; `local` counts while Redis gives no answer."""
 
     def __init__(self, client: Client, breaker: Breaker, local: Rates) -> None:
         self._client = client

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from orderengine.execution.standing import ClientSnapshot, OrderState
+from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
 
 LONGEST_COMMIT = timedelta(minutes=10)
 """The longest time that PostgreSQL may take from the beginning of a step to its commit."""

@@ -10,8 +10,8 @@ import structlog
 from redis.client import PubSub
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.meter import CounterName, Metrics, Tally
-from orderengine.stream.client import create_client
+from orderengine.execution.operations.counters import CounterName, Metrics, Tally
+from orderengine.redis.client import create_client
 from orderengine.stream.echo import Echo
 from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, published_from
 

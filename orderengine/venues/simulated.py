@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from orderengine.amm.errors import AmmError
-from orderengine.config import Simulation
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import BPS, effective_price, limit_amount, to_tokens
@@ -17,6 +16,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.ports import Clock
 from orderengine.market.liquidity import Liquidity
 from orderengine.market.pools import SimulatedMarket
+from orderengine.market.simulation import Simulation
 from orderengine.market.swaps import PricedSwap
 
 QUOTE_VALIDITY = timedelta(seconds=5)

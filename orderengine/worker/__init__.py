@@ -1,0 +1,1 @@
+"""The worker process: Celery tasks, and the reconciler."""

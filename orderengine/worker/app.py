@@ -9,14 +9,19 @@ from typing import Any
 from celery import Celery, signals
 from kombu.utils.imports import symbol_by_name
 
-from orderengine import heap
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
-from orderengine.config import WORKER_OPTIONS, ConfigurationError, Settings, refuse_overruling
+from orderengine.config.settings import (
+    WORKER_OPTIONS,
+    ConfigurationError,
+    Settings,
+    refuse_overruling,
+)
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.improper import Reason, message_dropped
-from orderengine.execution.meter import CounterName
-from orderengine.logs import configure_logging, tell_ignored
+from orderengine.execution.operations.counters import CounterName
+from orderengine.process import memory
+from orderengine.process.logs import configure_logging, tell_ignored
 from orderengine.worker.control import register_commands
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.requests import checked
@@ -81,7 +86,7 @@ def _setup_logging(settings: Settings) -> Callable[..., None]:
 
 
 def _set_heap_aside(**_: Any) -> None:
-    heap.set_aside()
+    memory.set_aside()
 
 
 def _bound_waits_of_loop(sender: Any, **_: Any) -> None:

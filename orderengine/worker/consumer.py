@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from orderengine.dispatch.improper import Reason, drop
-from orderengine.redis_look import explained
+from orderengine.redis.check import explained
 from orderengine.worker.outage import Outage
 
 log = structlog.get_logger(__name__)

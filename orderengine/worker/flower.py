@@ -17,9 +17,9 @@ from typing import Any
 import structlog
 
 from orderengine.bootstrap.lanes import create_celery
-from orderengine.config import ConfigurationError, FlowerSettings
-from orderengine.logs import configure_logging, tell_ignored
-from orderengine.redis_look import look
+from orderengine.config.settings import ConfigurationError, FlowerSettings
+from orderengine.process.logs import configure_logging, tell_ignored
+from orderengine.redis.check import look
 
 log = structlog.get_logger(__name__)
 

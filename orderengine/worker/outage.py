@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from orderengine.redis_errors import RedisCause, cause_of
+from orderengine.redis.errors import RedisCause, cause_of
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,10 @@ from celery import bootsteps
 
 from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
-from orderengine.execution.housekeeping import run_housekeeping
-from orderengine.execution.measures import record_ended
-from orderengine.execution.meter import CounterName
-from orderengine.execution.recovery import Recovery
+from orderengine.execution.chain.recovery import Recovery
+from orderengine.execution.operations.counters import CounterName
+from orderengine.execution.operations.housekeeping import run_housekeeping
+from orderengine.execution.operations.order_metrics import record_ended
 
 log = structlog.get_logger(__name__)
 

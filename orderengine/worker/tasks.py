@@ -20,10 +20,10 @@ from orderengine.dispatch.names import (
 )
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, TransientFault
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution import stages
-from orderengine.execution.engine import ChainEnds, Engine, logging_as
-from orderengine.execution.handover import Built, Routed, Submitted
-from orderengine.execution.stages import PollResult
+from orderengine.execution.chain import stages
+from orderengine.execution.chain.engine import ChainEnds, Engine, logging_as
+from orderengine.execution.chain.handover import Built, Routed, Submitted
+from orderengine.execution.chain.stages import PollResult
 from orderengine.worker.arguments import read_handover
 from orderengine.worker.requests import CheckedRequest
 

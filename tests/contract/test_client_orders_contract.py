@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.execution.ports import Orders
-from orderengine.execution.standing import ClientOrders, ClientSnapshot
+from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.orders import SqlOrders
 from tests.fakes import FakeClock, FakeOrders

@@ -11,10 +11,10 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.side import Side
-from orderengine.execution.handover import Submitted
+from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.ports import Clock, Dispatcher
+from orderengine.redis.breaker import Breaker
 from orderengine.storage.clock import DatabaseClock
-from orderengine.stream.breaker import Breaker
 from tests.builders import TRANSACTION, a_build
 from tests.fakes import START, FakeClock, FakeDispatcher
 

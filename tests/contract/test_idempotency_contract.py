@@ -14,9 +14,9 @@ from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
-from orderengine.execution.intake import Accepted, accept_order_once
-from orderengine.execution.lists import OrderFilter
+from orderengine.execution.intake.accept import Accepted, accept_order_once
 from orderengine.execution.ports import Orders
+from orderengine.execution.queries.lists import OrderFilter
 from orderengine.storage.orders import SqlOrders
 from tests.conftest import a_new_order
 from tests.fakes import FakeClock, FakeDispatcher, FakeOrders, FakePublisher

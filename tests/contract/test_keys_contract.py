@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.access import ApiKey, Caller, digest, key_id_of
-from orderengine.execution.access import KEY_FRESH_S, KeyGate, Keys, create_key, issue_ticket
+from orderengine.execution.intake.access import KEY_FRESH_S, KeyGate, Keys, create_key, issue_ticket
 from orderengine.storage.keys import SqlKeys
 from tests.fakes import FakeClock, FakeKeys
 

@@ -8,7 +8,7 @@ import pytest
 
 from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position
 from tests.builders import (
     A_FAIL,
     TRANSACTION,

@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 
 from orderengine.bootstrap.lanes import commands_of
-from orderengine.execution.meter import Tally
+from orderengine.execution.operations.counters import Tally
 from orderengine.execution.ports import EventPublisher, OrderCache
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.stream.cache import RedisOrderCache
-from orderengine.stream.client import create_client
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.fakes import FakeCache, FakeOrders, FakePublisher
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk

@@ -11,8 +11,8 @@ import redis
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from orderengine.config import sqlalchemy_url
-from orderengine.database import create_database_engine
+from orderengine.config.settings import sqlalchemy_url
+from orderengine.postgres.database import create_database_engine
 from tests.conftest import migrate
 from tests.e2e.stack import Stack
 from tests.servers import Servers

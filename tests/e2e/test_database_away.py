@@ -14,9 +14,9 @@ import pytest
 import websocket
 from alembic.config import Config
 
-from orderengine.config import sqlalchemy_url
-from orderengine.database import create_database_engine
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.postgres.database import create_database_engine
 from tests.conftest import migrate
 from tests.e2e.ledger import switch_network
 from tests.e2e.metrics import told_by

@@ -12,9 +12,9 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from orderengine.config import sqlalchemy_url
-from orderengine.database import create_database_engine
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.binaries import find_postgres
+from orderengine.postgres.database import create_database_engine
 from tests.e2e.ledger import executions
 from tests.e2e.stack import ROOT, Stack, next_event
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from orderengine.api.postman import NAME_ORDER, NAMED, REMEMBER_ORDER
+from generators.postman import NAME_ORDER, NAMED, REMEMBER_ORDER
 from orderengine.domain.order import OPEN_STATUSES
 from tests.e2e.clients import keys
 from tests.e2e.stack import ROOT, Stack

@@ -45,7 +45,7 @@ if kind == "worker":
 
 if "talkative" in modes:
     import structlog
-    from orderengine.logs import configure_logging
+    from orderengine.process.logs import configure_logging
     configure_logging("INFO")
 
 class Answers(http.server.BaseHTTPRequestHandler):

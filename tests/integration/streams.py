@@ -10,11 +10,11 @@ from typing import Self
 
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.execution.meter import Tally
+from orderengine.execution.operations.counters import Tally
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.stream.cache import RedisOrderCache
-from orderengine.stream.client import create_client
 from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher

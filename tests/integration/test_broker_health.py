@@ -8,13 +8,13 @@ import pytest
 import redis
 
 from orderengine.bootstrap.lanes import create_celery
-from orderengine.config import BROKER_VARIABLES, Settings
+from orderengine.config.settings import BROKER_VARIABLES, Settings
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.redis_errors import RedisCause
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.errors import RedisCause
 from tests.integration.streams import wait_until
 
 PATIENT_S = 5.0

@@ -17,7 +17,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.fastlane.app import create_fast_celery
 from orderengine.fastlane.messages import queue_of
 from orderengine.fastlane.transport import Channel
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
 from tests.integration.streams import wait_until
 from tests.servers import Servers
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.cli.common import Surroundings
 from orderengine.cli.main import main
-from orderengine.execution.access import KeyGate
+from orderengine.execution.intake.access import KeyGate
 from orderengine.storage.keys import SqlKeys
 
 Call = Callable[..., Result]

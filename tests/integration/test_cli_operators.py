@@ -12,8 +12,8 @@ from sqlalchemy import Engine, text
 
 from orderengine.cli.common import Surroundings
 from orderengine.domain.order import OrderStatus
-from orderengine.execution import archive as use_case
-from orderengine.execution.archive import Pruned, export_events, export_orders, prune
+from orderengine.execution.operations import archive as use_case
+from orderengine.execution.operations.archive import Pruned, export_events, export_orders, prune
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage import archive as statements
 from orderengine.storage.archive import SqlArchive

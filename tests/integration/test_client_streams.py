@@ -11,11 +11,11 @@ from sqlalchemy import Engine, text
 
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.execution.meter import Tally
+from orderengine.execution.operations.counters import Tally
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.orders import SqlOrders
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
 from orderengine.stream.client_follower import Bounds, ClientFollower
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import EVENTS_CHANNEL, event_text

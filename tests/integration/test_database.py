@@ -7,7 +7,7 @@ from psycopg2.errors import QueryCanceled
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from orderengine.database import Statement, create_database_engine, run
+from orderengine.postgres.database import Statement, create_database_engine, run
 
 TWICE = Statement("SELECT CAST(:number AS integer) * 2 AS twice, :name AS name, :number AS again")
 PLANS = text("SELECT name, generic_plans + custom_plans AS used FROM pg_prepared_statements")

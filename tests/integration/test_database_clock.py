@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.database import create_database_engine
 from orderengine.domain.errors import StorageUnavailable
+from orderengine.postgres.database import create_database_engine
 from orderengine.storage import clock
 from orderengine.storage.clock import RESYNC_S, DatabaseClock
 

@@ -20,7 +20,7 @@ from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.fastlane.held import holding
 from orderengine.fastlane.transport import LeanAMQP
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
 from tests.servers import Servers
 
 BOUND_S = 3.0

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from orderengine.api.documents import order_document
+from orderengine.api.answers.documents import order_document
 from orderengine.cli.common import Surroundings
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.execution.archive import (
+from orderengine.execution.operations.archive import (
     EVENT_COLUMNS,
     ORDER_COLUMNS,
     Archive,

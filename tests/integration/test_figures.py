@@ -11,15 +11,15 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import Submit
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.housekeeping import run_housekeeping
-from orderengine.execution.meter import CounterName, Sample, Tally
-from orderengine.execution.watch import Step
+from orderengine.execution.operations.counters import CounterName, Sample, Tally
+from orderengine.execution.operations.figures import Step
+from orderengine.execution.operations.housekeeping import run_housekeeping
 from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.storage import figures as statements
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
 from orderengine.stream.counts import CountsFlusher, RedisCounts
 from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_attempt
 from tests.fakes import NOTHING_OPEN
@@ -176,7 +176,7 @@ def test_the_figures_are_looked_up_in_an_index(orders: SqlOrders, database: Engi
 def test_housekeeping_says_whether_more_may_be_waiting(
     orders: SqlOrders, figures: SqlFigures, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderengine.execution.housekeeping.BATCH", 2)
+    monkeypatch.setattr("orderengine.execution.operations.housekeeping.BATCH", 2)
     for _ in range(3):
         Walk(orders).step(A_FAIL)
     age(database, 2)

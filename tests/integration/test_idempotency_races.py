@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.database import create_database_engine
 from orderengine.domain.errors import IdempotencyConflict, IdempotencyKeyReused, StorageUnavailable
-from orderengine.execution.intake import Accepted, accept_order_once
-from orderengine.execution.lists import OrderFilter
+from orderengine.execution.intake.accept import Accepted, accept_order_once
+from orderengine.execution.queries.lists import OrderFilter
+from orderengine.postgres.database import create_database_engine
 from orderengine.storage.orders import SqlOrders
 from tests.conftest import a_new_order
 from tests.fakes import FakeDispatcher, FakePublisher
@@ -123,7 +123,7 @@ def test_a_request_whose_outcome_was_unknown_finds_its_order(
     accept(orders, "k-0")  # connects and prepares, before the short limit applies
     with database.connect() as connection:
         connection.execute(SLOW_TO_COMMIT)
-    monkeypatch.setattr("orderengine.sessions.STATEMENT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("orderengine.postgres.sessions.STATEMENT_TIMEOUT_S", 0.2)
     try:
         with pytest.raises(StorageUnavailable):
             accept(orders)

@@ -15,11 +15,11 @@ from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.archive import export_events, export_orders
-from orderengine.execution.lists import OrderFilter
-from orderengine.execution.recovery import CLAIM_LIMIT, Recovery
+from orderengine.execution.chain.recovery import CLAIM_LIMIT, Recovery
+from orderengine.execution.operations.archive import export_events, export_orders
+from orderengine.execution.operations.figures import Step
+from orderengine.execution.queries.lists import OrderFilter
 from orderengine.execution.unreadable import Unreadable
-from orderengine.execution.watch import Step
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.figures import SqlFigures

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.figures import SqlFigures

@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 
 from chaos.proxy import Proxy
 from chaos.standby import StandbyPostgres, promote, tell, wait_for_standby
-from orderengine.config import sqlalchemy_url
-from orderengine.database import Statement, create_database_engine, outages_as, run
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.local.ports import LOOPBACK
 from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.postgres.database import Statement, create_database_engine, outages_as, run
 
 WRITE = Statement("INSERT INTO written (number) VALUES (:number) RETURNING number")
 READ = Statement("SELECT count(*) AS total FROM written")

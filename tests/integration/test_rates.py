@@ -2,9 +2,9 @@
 
 import redis
 
-from orderengine.execution.limits import MemoryRates
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
+from orderengine.execution.intake.limits import MemoryRates
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.stream.messages import rate_key
 from orderengine.stream.rates import RedisRates
 

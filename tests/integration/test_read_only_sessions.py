@@ -12,10 +12,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from orderengine.config import sqlalchemy_url
-from orderengine.database import Statement, condition_of, create_database_engine, outages_as, run
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.domain.errors import NetworkUnavailable, StorageCause, StorageUnavailable
 from orderengine.local.postgres_server import EmbeddedPostgres
+from orderengine.postgres.database import (
+    Statement,
+    condition_of,
+    create_database_engine,
+    outages_as,
+    run,
+)
 from tests.conftest import ROOT
 
 WRITE = Statement("INSERT INTO written (number) VALUES (:number) RETURNING number")

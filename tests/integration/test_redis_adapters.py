@@ -9,11 +9,11 @@ import redis
 import structlog.testing
 
 from orderengine.bootstrap.lanes import commands_of
-from orderengine.execution.meter import CounterName, Sample
+from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.stream.cache import RedisOrderCache
-from orderengine.stream.client import create_client
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.messages import EVENTS_CHANNEL, order_key, published_text
 from orderengine.stream.publisher import RedisEventPublisher

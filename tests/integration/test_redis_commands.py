@@ -10,8 +10,8 @@ import redis
 
 from orderengine.fastlane.commands import FastCommands
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.redis_commands import Script
-from orderengine.stream.client import create_client
+from orderengine.redis.client import create_client
+from orderengine.redis.commands import Script
 from tests.integration.streams import frozen, wait_until
 
 ECHO = Script("return ARGV[1]")

@@ -8,19 +8,19 @@ import pytest
 import redis
 
 from orderengine.bootstrap.lanes import create_celery
-from orderengine.database import create_database_engine
+from orderengine.bootstrap.probes import SystemProbes
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.limits import MemoryRates
-from orderengine.execution.meter import CounterName, Sample, Tally
+from orderengine.execution.intake.limits import MemoryRates
+from orderengine.execution.operations.counters import CounterName, Sample, Tally
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.probes import SystemProbes
-from orderengine.redis_errors import RedisCause
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import Client, create_client
+from orderengine.postgres.database import create_database_engine
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import Client, create_client
+from orderengine.redis.errors import RedisCause
+from orderengine.redis.facts import redis_facts
 from orderengine.stream.counts import CountsFlusher, RedisCounts
-from orderengine.stream.facts import redis_facts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.messages import order_key, rate_key
 from orderengine.stream.rates import RedisRates

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from orderengine.api.errors import TITLES, ErrorCode
-from orderengine.api.problem_examples import EXAMPLES, problem_example
-from orderengine.api.protection import SECURE_HEADERS
+from orderengine.api.answers.problems import TITLES, ErrorCode
+from orderengine.api.description.problem_examples import EXAMPLES, problem_example
+from orderengine.api.gate.protection import SECURE_HEADERS
 from tests.integration.streams import wait_until
 from tests.integration.web_process import TIMEOUT_S, Web
 

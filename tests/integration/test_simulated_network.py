@@ -8,13 +8,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.database import create_database_engine
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, NotFound, Reverted, Swap
 from orderengine.market.pools import SimulatedMarket
+from orderengine.postgres.database import create_database_engine
 from orderengine.settlement import wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock

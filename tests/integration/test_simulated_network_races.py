@@ -108,7 +108,7 @@ def test_there_is_no_proof_while_a_send_stays_frozen(
     frozen: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orderengine.sessions.STATEMENT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("orderengine.postgres.sessions.STATEMENT_TIMEOUT_S", 0.3)
     with pytest.raises(NetworkUnavailable):
         network.look_up_expired(transaction)
     monkeypatch.undo()

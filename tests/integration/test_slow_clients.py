@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.api.capacity import HTTP_THREADS
-from orderengine.api.waiting import MAX_WAITING
+from orderengine.api.updates.waiting import MAX_WAITING
+from orderengine.webserver.capacity_worker import HTTP_THREADS
 from tests.integration.streams import wait_until
 from tests.integration.web_process import TIMEOUT_S, Web
 

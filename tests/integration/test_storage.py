@@ -10,20 +10,20 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, IntegrityError
 
-from orderengine.database import DATABASE_ERRORS, create_database_engine
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
 from orderengine.domain.side import Side
-from orderengine.execution.intake import accept_order
-from orderengine.execution.stages import (
+from orderengine.execution.chain.stages import (
     PollResult,
     build_order,
     confirm_order,
     route_order,
     submit_order,
 )
+from orderengine.execution.intake.accept import accept_order
+from orderengine.postgres.database import DATABASE_ERRORS, create_database_engine
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import database_fault
@@ -259,7 +259,7 @@ def test_a_statement_that_gets_no_answer_ends_in_time(
         holder.execute(
             text("SELECT 1 FROM orders WHERE id = :id FOR UPDATE"), {"id": order.order_id}
         )
-        monkeypatch.setattr("orderengine.sessions.STATEMENT_TIMEOUT_S", 0.3)
+        monkeypatch.setattr("orderengine.postgres.sessions.STATEMENT_TIMEOUT_S", 0.3)
         with pytest.raises(StorageUnavailable):
             orders.move(order.order_id, 1, START)
         monkeypatch.undo()

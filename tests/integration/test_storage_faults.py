@@ -7,10 +7,16 @@ import psycopg2.errors
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from orderengine.database import Statement, condition_of, create_database_engine, outages_as, run
 from orderengine.domain.access import ApiKey
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.domain.order import NewOrder
+from orderengine.postgres.database import (
+    Statement,
+    condition_of,
+    create_database_engine,
+    outages_as,
+    run,
+)
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import connection_room, database_fault

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from orderengine.domain.errors import FailureReason, OrderUnreadable
 from orderengine.domain.moves import Fail, RoutingCause, StartRouting
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.storage.orders import SqlOrders
 from tests.steps import CONFIRMED, Walk

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import websocket
 
-from orderengine.api.guarded_socket import BUDGET_FRAMES
+from orderengine.api.updates.guarded_socket import BUDGET_FRAMES
 from tests.integration.streams import wait_until
 from tests.integration.web_process import (
     KEY,

@@ -14,7 +14,7 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.dispatch.waiting import READ_AT_ONCE, find_waiting, order_of
 from orderengine.domain.errors import QueuesTooLong
 from orderengine.domain.moves import RoutingCause
-from orderengine.stream.breaker import Breaker
+from orderengine.redis.breaker import Breaker
 
 QUEUES = ("settle", "intake")
 GARBAGE = (

@@ -7,13 +7,13 @@ import redis
 from sqlalchemy import Engine
 
 from orderengine.bootstrap.lanes import create_celery
+from orderengine.bootstrap.probes import SystemProbes
 from orderengine.cli.common import Surroundings
 from orderengine.dispatch.dispatcher import CeleryDispatcher
-from orderengine.probes import SystemProbes
-from orderengine.redis_errors import RedisCause
-from orderengine.redis_look import look
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.check import look
+from orderengine.redis.client import create_client
+from orderengine.redis.errors import RedisCause
 from orderengine.stream.heartbeat import Heartbeat
 from tests.cli_desk import call
 from tests.integration.operators import surroundings_of

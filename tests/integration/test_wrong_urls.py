@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from orderengine.config import sqlalchemy_url
+from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.ports import free_port
 from tests.servers import Servers
 
@@ -25,7 +25,7 @@ COMMANDS = {
     "worker": ["-m", "celery", "-A", "orderengine.worker.app", "worker"],
     "flower": ["-m", "orderengine.worker.flower"],
     "web": [
-        *("-m", "gunicorn", "--config", "python:orderengine.api.gunicorn_conf"),
+        *("-m", "gunicorn", "--config", "python:orderengine.webserver.gunicorn_conf"),
         "orderengine.api.app:create_app()",
     ],
 }

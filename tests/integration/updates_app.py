@@ -9,22 +9,23 @@ from uuid import UUID
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from orderengine.api import guarded_socket, gunicorn_conf, reading
-from orderengine.api.access import register_access
-from orderengine.api.errors import register_error_handlers
-from orderengine.api.updates import Caps, Updates, register_updates
+from orderengine.api.answers.problems import register_error_handlers
+from orderengine.api.gate.access import register_access
+from orderengine.api.updates import guarded_socket
+from orderengine.api.updates.websockets import Caps, Updates, register_updates
 from orderengine.bootstrap.lanes import commands_of
-from orderengine.config import Settings
+from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Build, FailAttempt, Move, RoutingCause, StartRouting
-from orderengine.execution.access import Gate, KeyGate, OpenGate, create_key
-from orderengine.execution.meter import Tally
+from orderengine.execution.intake.access import Gate, KeyGate, OpenGate, create_key
+from orderengine.execution.operations.counters import Tally
 from orderengine.execution.ports import EventPublisher
-from orderengine.stream.breaker import Breaker
-from orderengine.stream.client import create_client
+from orderengine.redis.breaker import Breaker
+from orderengine.redis.client import create_client
 from orderengine.stream.client_follower import Bounds
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
+from orderengine.webserver import gunicorn_conf, reading_worker
 from tests.builders import a_build
 from tests.fakes import START, FakeClock, FakeKeys, FakeOrders
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
@@ -85,7 +86,7 @@ def _shorten_waits(app: Flask) -> None:
     if send_s := os.environ.get("TEST_SEND_TIMEOUT_S"):
         guarded_socket.SEND_TIMEOUT_S = int(send_s)
     if request_s := os.environ.get("TEST_REQUEST_TIMEOUT_S"):
-        reading.REQUEST_TIMEOUT_S = int(request_s)
+        reading_worker.REQUEST_TIMEOUT_S = int(request_s)
 
 
 def _let_orders_move(app: Flask, orders: FakeOrders, publisher: EventPublisher) -> None:

@@ -98,7 +98,7 @@ class Web:
                 [
                     *self.wrapped_in,
                     *(sys.executable, "-m", "gunicorn"),
-                    *("--config", "python:orderengine.api.gunicorn_conf"),
+                    *("--config", "python:orderengine.webserver.gunicorn_conf"),
                     self.application,
                 ],
                 cwd=ROOT,

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from orderengine.local.ports import LOOPBACK, free_port
-from orderengine.redis_errors import RedisCause
+from orderengine.redis.errors import RedisCause
 from tests.servers import Servers
 
 ROOT = Path(__file__).parents[2]

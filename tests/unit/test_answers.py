@@ -6,7 +6,14 @@ from uuid import uuid4
 
 from marshmallow import Schema
 
-from orderengine.api.answers import (
+from orderengine.api.answers.documents import (
+    accepted_document,
+    instrument_document,
+    order_document,
+    page_document,
+    quotes_document,
+)
+from orderengine.api.answers.schemas import (
     EventSchema,
     ExecutedLegSchema,
     InstrumentSchema,
@@ -14,13 +21,6 @@ from orderengine.api.answers import (
     OrderSchema,
     QuoteSchema,
     RouteSchema,
-)
-from orderengine.api.documents import (
-    accepted_document,
-    instrument_document,
-    order_document,
-    page_document,
-    quotes_document,
 )
 from orderengine.domain.documents import (
     Document,
@@ -30,8 +30,8 @@ from orderengine.domain.documents import (
 )
 from orderengine.domain.routing import RouteRequest
 from orderengine.domain.side import Side
-from orderengine.execution.intake import Accepted
-from orderengine.execution.lists import Position
+from orderengine.execution.intake.accept import Accepted
+from orderengine.execution.queries.lists import Position
 from tests.builders import A_FILL_LEG, a_build
 from tests.conftest import a_new_order
 from tests.fakes import START, FakeOrders, a_quote

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.access import CLOSED_PREFIXES
+from orderengine.api.gate.access import CLOSED_PREFIXES
 from tests.web import Web, rules
 
 ORDER = {"symbol": "AAPL", "side": "buy", "quantity": 10}

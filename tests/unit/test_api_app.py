@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 
 CHECK = """
 import logging, sys
@@ -12,7 +12,8 @@ app = create_app()
 assert app.test_client().get("/livez").get_json() == {"status": "ok"}
 assert not app.debug
 assert not logging.getLogger().handlers, "logging is the server's to set up"
-parts = ("orderengine.worker", "orderengine.execution.stages", "orderengine.execution.recovery")
+chain = [f"orderengine.execution.chain.{each}" for each in ("stages", "recovery")]
+parts = ("orderengine.worker", *chain)
 print([name for name in sys.modules if name.startswith(parts)])
 """
 NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}

@@ -3,10 +3,10 @@
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.cross_origin import ALLOWED_HEADERS, METHODS
-from orderengine.config import Settings
-from orderengine.execution.limits import Limits
-from orderengine.variables import ConfigurationError
+from orderengine.api.gate.cross_origin import ALLOWED_HEADERS, METHODS
+from orderengine.config.settings import Settings
+from orderengine.config.variables import ConfigurationError
+from orderengine.execution.intake.limits import Limits
 from tests.web import Web
 
 SITE = "https://app.example"

@@ -10,12 +10,18 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from orderengine.api import documentation, postman
-from orderengine.api.answers import EventSchema
-from orderengine.api.asyncapi import CLOSE_CODES, CURSOR_EXAMPLE, EXAMPLE, asyncapi_document
-from orderengine.api.errors import TITLES, ErrorCode
-from orderengine.api.problem_examples import EXAMPLES
-from orderengine.api.schemas import UpdatesQuerySchema
+from generators import postman
+from orderengine.api.answers.problems import TITLES, ErrorCode
+from orderengine.api.answers.schemas import EventSchema
+from orderengine.api.description.asyncapi import (
+    CLOSE_CODES,
+    CURSOR_EXAMPLE,
+    EXAMPLE,
+    asyncapi_document,
+)
+from orderengine.api.description.problem_examples import EXAMPLES
+from orderengine.api.routes import documentation
+from orderengine.api.validation.schemas import UpdatesQuerySchema
 from orderengine.domain.errors import FailureReason
 from orderengine.stream.messages import cursor_message, event_text
 from orderengine.stream.replay import Cursor, Sent

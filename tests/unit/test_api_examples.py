@@ -16,13 +16,13 @@ from gunicorn.http.errors import (
 )
 from werkzeug.test import TestResponse
 
-from orderengine.api.errors import ErrorCode
-from orderengine.api.problem_examples import problem_example
-from orderengine.api.reading import RequestTimedOut
-from orderengine.api.server import problem_for
-from orderengine.api.turns import Turns
+from orderengine.api.answers.problems import ErrorCode
+from orderengine.api.description.problem_examples import problem_example
+from orderengine.api.gate.turns import Turns
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
-from orderengine.execution.limits import Limits
+from orderengine.execution.intake.limits import Limits
+from orderengine.webserver.problem_worker import problem_for
+from orderengine.webserver.reading_worker import RequestTimedOut
 from tests.conftest import a_new_order
 from tests.fakes import unavailable
 from tests.web import Web

@@ -2,9 +2,9 @@
 
 from structlog.testing import capture_logs
 
-from orderengine.api.health import tell_what_is_missing
+from orderengine.api.routes.health import tell_what_is_missing
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.watch import OpenOrders
+from orderengine.execution.operations.figures import OpenOrders
 from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
 

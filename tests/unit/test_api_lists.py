@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from orderengine.api.answers import OrderPageSchema
-from orderengine.api.cursors import page_cursor_text
-from orderengine.execution.lists import Position
+from orderengine.api.answers.schemas import OrderPageSchema
+from orderengine.api.validation.cursors import page_cursor_text
+from orderengine.execution.queries.lists import Position
 from tests.builders import A_FAIL
 from tests.conftest import a_new_order
 from tests.steps import FAIL, Walk

@@ -9,8 +9,8 @@ import jsonschema_rs
 import pytest
 from marshmallow import ValidationError
 
-from orderengine.api.fields import ExactDecimal
-from orderengine.api.strict_json import JsonNumber
+from orderengine.api.validation.fields import ExactDecimal
+from orderengine.api.validation.strict_json import JsonNumber
 from orderengine.domain.documents import event_document
 from orderengine.domain.order import OrderStatus
 from tests.fakes import FakeOrders

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.execution.limits import Limits, OpenOrderLimit, QueueLimit
+from orderengine.execution.intake.limits import Limits, OpenOrderLimit, QueueLimit
 from tests.fakes import FakeClock
 from tests.steps import CONFIRMED, Walk
 from tests.web import Web

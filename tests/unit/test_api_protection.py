@@ -3,10 +3,10 @@
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.protection import counted_address
+from orderengine.api.gate.protection import counted_address
 from orderengine.bootstrap.web import build_web
-from orderengine.config import Settings
-from orderengine.execution.limits import Limits, MemoryRates
+from orderengine.config.settings import Settings
+from orderengine.execution.intake.limits import Limits, MemoryRates
 from tests.fakes import FakeClock
 from tests.web import Web
 

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.updates import EXTENSION
-from orderengine.execution.limits import Limits
+from orderengine.api.updates.websockets import EXTENSION
+from orderengine.execution.intake.limits import Limits
 from tests.steps import CONFIRMED
 from tests.web import Web, rules
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.waiting import MAX_WAITING, Waits
+from orderengine.api.updates.waiting import MAX_WAITING, Waits
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import Moved
 from orderengine.domain.moves import RoutingCause

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from orderengine.stream.breaker import STEADY_S, Breaker
+from orderengine.redis.breaker import STEADY_S, Breaker
 
 GONE = ConnectionError("gone")
 

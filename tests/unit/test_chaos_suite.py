@@ -210,7 +210,7 @@ def test_each_guard_can_be_removed_from_a_copy(tmp_path: Path, name: str) -> Non
 
 def test_a_guard_that_is_not_found_is_an_error(tmp_path: Path) -> None:
     sabotage.copy_tree(tmp_path)
-    for path in (tmp_path / "orderengine" / "execution").glob("*.py"):
+    for path in (tmp_path / "orderengine" / "execution").rglob("*.py"):
         path.write_text("")
     for name in ("write_ahead", "reconciler"):
         with pytest.raises(sabotage.DoesNotApply, match=name):

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 
 CHECK = """
 import sys

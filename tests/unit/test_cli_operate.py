@@ -2,7 +2,7 @@
 
 import pytest
 
-from orderengine.addresses import place_of
+from orderengine.config.addresses import place_of
 
 
 @pytest.mark.parametrize(

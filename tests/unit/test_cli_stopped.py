@@ -8,7 +8,7 @@ import websocket
 from orderengine.cli import export
 from orderengine.cli.common import Surroundings
 from orderengine.cli.service import Service
-from orderengine.execution import archive
+from orderengine.execution.operations import archive
 from tests.cli_desk import Desk, call, open_desk
 
 OPERATOR = Surroundings(environ={"DATABASE_URL": "postgresql://h/db", "REDIS_URL": "redis://h"})

@@ -13,7 +13,7 @@ import pytest
 import websocket
 
 from orderengine.cli import tables
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from tests.cli_desk import Desk, FakeSocket, call, messages, open_desk
 from tests.steps import CONFIRMED
 

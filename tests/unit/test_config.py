@@ -10,9 +10,11 @@ import redis
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import psycopg2
 
-from orderengine import config
 from orderengine.bootstrap.lanes import create_celery
-from orderengine.config import ConfigurationError, Settings, Span
+from orderengine.config import settings
+from orderengine.config.settings import ConfigurationError, Settings
+from orderengine.market import simulation
+from orderengine.market.simulation import Span
 
 ROOT = Path(__file__).parents[2]
 OF_THE_SYSTEM = {"LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NO_COLOR"}
@@ -199,7 +201,8 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_every_setting_is_explained_in_the_example() -> None:
-    source = Path(config.__file__).read_text("utf-8")
+    readers = (settings, simulation)
+    source = "".join(Path(str(each.__file__)).read_text("utf-8") for each in readers)
     names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
     for path in (ROOT / "orderengine" / "local").glob("*.py"):
         names |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', path.read_text("utf-8")))
@@ -214,12 +217,12 @@ def test_every_setting_is_explained_in_the_example() -> None:
 
 def test_migrations_take_the_unpooled_database() -> None:
     environ = {**URLS, "DATABASE_URL_UNPOOLED": "postgres://u:p@direct/db"}
-    assert config.migration_database_url(environ) == "postgresql+psycopg2://u:p@direct/db"
-    assert config.migration_database_url(URLS).endswith("@h/db")
+    assert settings.migration_database_url(environ) == "postgresql+psycopg2://u:p@direct/db"
+    assert settings.migration_database_url(URLS).endswith("@h/db")
 
 
 # These run before any setting is read: they check what would keep Python or Flower from starting.
-AHEAD_OF_CONFIG = ["orderengine/interpreter.py", "orderengine/worker/flower.py"]
+AHEAD_OF_CONFIG = ["orderengine/process/interpreter.py", "orderengine/worker/flower.py"]
 
 
 def test_only_config_reads_the_environment() -> None:
@@ -229,4 +232,4 @@ def test_only_config_reads_the_environment() -> None:
         if re.search(r"os\.(environ|getenv)", path.read_text("utf-8"))
     ]
     outside = [path for path in readers if not path.startswith("orderengine/local/")]
-    assert sorted(outside) == ["orderengine/config.py", *AHEAD_OF_CONFIG]
+    assert sorted(outside) == ["orderengine/config/settings.py", *AHEAD_OF_CONFIG]

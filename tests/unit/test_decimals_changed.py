@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.stages import PollResult, confirm_order
+from orderengine.execution.chain.stages import PollResult, confirm_order
 from tests.world import World
 
 

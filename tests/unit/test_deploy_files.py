@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orderengine.config import FlowerSettings
+from orderengine.config.settings import FlowerSettings
 from orderengine.local.procfile import is_single_program, parse_procfile
 
 ROOT = Path(__file__).parents[2]

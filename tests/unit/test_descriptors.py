@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from orderengine.api.descriptors import OTHERS, connections_within_limit
+from orderengine.webserver.descriptors import OTHERS, connections_within_limit
 
 UNLIMITED = resource.RLIM_INFINITY
 

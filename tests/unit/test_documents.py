@@ -6,15 +6,15 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from orderengine.api.errors import ErrorCode
-from orderengine.api.guarded_socket import SEND_TIMEOUT_S
-from orderengine.api.reading import REQUEST_TIMEOUT_S
-from orderengine.api.waiting import MAX_WAIT_S
+from orderengine.api.answers.problems import ErrorCode
+from orderengine.api.updates.guarded_socket import SEND_TIMEOUT_S
+from orderengine.api.updates.waiting import MAX_WAIT_S
 from orderengine.bootstrap.common import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS
 from orderengine.bootstrap.web import WebPools
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.moves import RecoveryDelays
 from orderengine.local.procfile import parse_procfile
+from orderengine.webserver.reading_worker import REQUEST_TIMEOUT_S
 
 ROOT = PACKAGE_DIR.parent
 DELAYS = RecoveryDelays()

@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 
 from orderengine.bootstrap.web import build_web
-from orderengine.config import ArmedPoint, ConfigurationError, Settings
+from orderengine.config.settings import ArmedPoint, ConfigurationError, Settings
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution import stages
-from orderengine.execution.engine import AttemptEnded, Engine
-from orderengine.execution.intake import accept_order
-from orderengine.execution.recovery import Recovery
+from orderengine.execution.chain import stages
+from orderengine.execution.chain.engine import AttemptEnded, Engine
+from orderengine.execution.chain.recovery import Recovery
+from orderengine.execution.intake.accept import accept_order
 from orderengine.faults.points import FailPoint, Trap
 from orderengine.faults.ports import TrappedOrders, trapped_engine, trapped_intake
 from tests.conftest import a_new_order

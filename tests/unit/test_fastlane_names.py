@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 import orderengine.fastlane
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.worker import consumer, control, requests
 
 VERSIONS = {"celery": "5.7.0", "kombu": "5.7.0", "billiard": "4.3.2", "redis": "8.1.0"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.config import ConfigurationError, FlowerSettings
+from orderengine.config.settings import ConfigurationError, FlowerSettings
 from orderengine.local.procfile import parse_procfile
 from orderengine.worker.flower import main
 
@@ -73,10 +73,10 @@ def test_a_refusal_is_one_line_and_status_two(
 
 def test_flower_loads_neither_the_stages_nor_a_database_driver() -> None:
     code = (
-        "import sys; from orderengine.config import FlowerSettings;"
+        "import sys; from orderengine.config.settings import FlowerSettings;"
         "from orderengine.worker.flower import make_flower;"
         "make_flower(FlowerSettings('redis://h', '127.0.0.1', 5555, (), 'INFO'));"
-        "print(sorted({'sqlalchemy', 'psycopg2', 'flask', 'orderengine.execution.stages'}"
+        "print(sorted({'sqlalchemy', 'psycopg2', 'flask', 'orderengine.execution.chain.stages'}"
         " & set(sys.modules)))"
     )
     ran = subprocess.run(
@@ -87,7 +87,7 @@ def test_flower_loads_neither_the_stages_nor_a_database_driver() -> None:
 
 def test_counts_of_another_service_are_not_flowers() -> None:
     code = (
-        "from orderengine.config import FlowerSettings\n"
+        "from orderengine.config.settings import FlowerSettings\n"
         "from orderengine.worker.flower import make_flower\n"
         "make_flower(FlowerSettings.from_env())\n"
         "from prometheus_client import Gauge\n"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import CloseReason, FrameProtocol
 
-from orderengine.api.frames import FrameCounter, close_frame
+from orderengine.api.updates.frames import FrameCounter, close_frame
 from tests.frames import frame
 
 LENGTHS = st.sampled_from([0, 1, 5, 125, 126, 127, 1000, 65_535, 65_536, 70_000])

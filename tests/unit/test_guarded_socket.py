@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from orderengine.api import guarded_socket
-from orderengine.api.frames import close_frame
-from orderengine.api.guarded_socket import BUDGET_BYTES, BUDGET_FRAMES, Budget, GuardedSocket
+from orderengine.api.updates import guarded_socket
+from orderengine.api.updates.frames import close_frame
+from orderengine.api.updates.guarded_socket import (
+    BUDGET_BYTES,
+    BUDGET_FRAMES,
+    Budget,
+    GuardedSocket,
+)
 from tests.frames import frame
 
 

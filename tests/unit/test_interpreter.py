@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.interpreter import hiding_module
+from orderengine.process.interpreter import hiding_module
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orderengine.amm import dlmm
 from orderengine.amm.direction import Direction
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.choice import choose_route
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import parse_instruments

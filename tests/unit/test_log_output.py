@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.log_output import LogOutput, log_output
+from orderengine.process.log_output import LogOutput, log_output
 
 LINE = "x" * 99 + "\n"
 FULL = 2000  # lines: three times as much as a pipe holds

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from orderengine.domain.access import key_text, ticket_text
-from orderengine.logs import configure_logging, withhold_secrets
+from orderengine.process.logs import configure_logging, withhold_secrets
 
 KEY_ID = "0123456789ab"
 QUIETED = ("celery.worker.strategy", "celery.app.trace")

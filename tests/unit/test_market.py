@@ -15,7 +15,7 @@ from orderengine.amm.cpmm import CpmmFees, CpmmPool
 from orderengine.amm.dlmm import DlmmPool
 from orderengine.amm.dlmm_price import PRICE_BITS, bin_price
 from orderengine.amm.errors import InsufficientLiquidity
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import Instrument, parse_instruments
 from orderengine.domain.pricing import limit_amount
 from orderengine.domain.side import Side

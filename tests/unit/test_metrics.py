@@ -8,12 +8,12 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.errors import StorageCause
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.limits import Limits
-from orderengine.execution.meter import CounterName, Sample
-from orderengine.execution.watch import OpenOrders, Step
+from orderengine.execution.intake.limits import Limits
+from orderengine.execution.operations.counters import CounterName, Sample
+from orderengine.execution.operations.figures import OpenOrders, Step
 from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
 

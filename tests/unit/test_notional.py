@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.config import Settings
+from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason, StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Side
-from orderengine.execution.engine import AttemptEnded
+from orderengine.execution.chain.engine import AttemptEnded
 from orderengine.venues.reference import SimulatedPrices
 from tests.fakes import START, FakeClock
 from tests.web import INSTRUMENTS, Web, rules

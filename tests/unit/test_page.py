@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.api.page import STATIC_DIR, content_policy
+from orderengine.api.routes.page import STATIC_DIR, content_policy
 from tests.web import Web
 
 VENDOR = STATIC_DIR / "vendor"

@@ -9,10 +9,10 @@ from orderengine.domain.errors import FailureReason
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, Move, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.execution.engine import MAX_RECOVERIES, ChainEnds
-from orderengine.execution.meter import CounterName, Sample
-from orderengine.execution.recovery import Recovery
-from orderengine.execution.stages import build_order, confirm_order, route_order, submit_order
+from orderengine.execution.chain.engine import MAX_RECOVERIES, ChainEnds
+from orderengine.execution.chain.recovery import Recovery
+from orderengine.execution.chain.stages import build_order, confirm_order, route_order, submit_order
+from orderengine.execution.operations.counters import CounterName, Sample
 from tests.fakes import Dispatched
 from tests.world import World
 

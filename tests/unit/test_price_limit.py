@@ -10,9 +10,9 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, RoutingCause
 from orderengine.domain.order import FailedAttempt, Order, OrderStatus
 from orderengine.domain.side import Side
-from orderengine.execution.engine import AttemptEnded
-from orderengine.execution.handover import Built, Routed
-from orderengine.execution.stages import (
+from orderengine.execution.chain.engine import AttemptEnded
+from orderengine.execution.chain.handover import Built, Routed
+from orderengine.execution.chain.stages import (
     PollResult,
     Tries,
     build_order,

@@ -4,8 +4,8 @@ import multiprocessing
 
 import pytest
 
-from orderengine.api.process_counts import GAUGES, SAMPLES, ProcessCounts, Row
-from orderengine.execution.meter import CounterName, Sample, Tally
+from orderengine.execution.operations.counters import CounterName, Sample, Tally
+from orderengine.webserver.process_counts import GAUGES, SAMPLES, ProcessCounts, Row
 
 ACCEPTED = Sample(CounterName.ACCEPTED)
 OPEN = Sample(CounterName.OPEN_SOCKETS)

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderengine.api.cursors import page_cursor_text, place_of
-from orderengine.api.fields import parse_order_id
-from orderengine.api.inputs import load
-from orderengine.api.schemas import (
+from orderengine.api.validation.cursors import page_cursor_text, place_of
+from orderengine.api.validation.fields import parse_order_id
+from orderengine.api.validation.inputs import load
+from orderengine.api.validation.schemas import (
     EventListSchema,
     OrderListSchema,
     QuoteQuerySchema,
     UpdatesQuerySchema,
 )
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.lists import Position
+from orderengine.execution.queries.lists import Position
 from orderengine.stream.messages import stream_cursor_text
 from orderengine.stream.replay import Cursor, Sent
 from tests.fakes import FakeClock, FakeOrders

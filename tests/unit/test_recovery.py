@@ -11,8 +11,8 @@ from orderengine.domain.errors import DispatchUnavailable, FailureReason, Queues
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.recovery import Recovery
-from orderengine.execution.stages import PollResult, confirm_order, route_order
+from orderengine.execution.chain.recovery import Recovery
+from orderengine.execution.chain.stages import PollResult, confirm_order, route_order
 from tests.world import World
 
 

@@ -7,8 +7,8 @@ import redis
 from kombu.exceptions import OperationalError
 from redis.connection import DefaultParser
 
-from orderengine.redis_errors import RedisCause, cause_of, is_to_be_left
-from orderengine.redis_words import CAUSES
+from orderengine.redis.advice import CAUSES
+from orderengine.redis.errors import RedisCause, cause_of, is_to_be_left
 
 ANSWERS = {
     "READONLY You can't write against a read only replica.": RedisCause.READ_ONLY_REPLICA,

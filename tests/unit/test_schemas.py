@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderengine.api.errors import Refused
-from orderengine.api.inputs import load
-from orderengine.api.schemas import OrderRequestSchema
-from orderengine.api.strict_json import JsonNumber, parse_object
+from orderengine.api.answers.problems import Refused
+from orderengine.api.validation.inputs import load
+from orderengine.api.validation.schemas import OrderRequestSchema
+from orderengine.api.validation.strict_json import JsonNumber, parse_object
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Side
 from tests.web import INSTRUMENTS, refused

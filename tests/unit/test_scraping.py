@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from tests.web import Web
 
 PAGE = (PACKAGE_DIR.parent / "docs" / "metrics.md").read_text("utf-8")

@@ -7,8 +7,8 @@ import pytest
 from orderengine.domain.errors import NetworkUnavailable, OrderEngineError
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.engine import Superseded
-from orderengine.execution.stages import build_order, submit_order
+from orderengine.execution.chain.engine import Superseded
+from orderengine.execution.chain.stages import build_order, submit_order
 from tests.world import World
 
 

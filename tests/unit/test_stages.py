@@ -15,9 +15,9 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.side import Side
-from orderengine.execution.engine import AttemptEnded, Superseded
-from orderengine.execution.handover import Built, Routed, Submitted
-from orderengine.execution.stages import (
+from orderengine.execution.chain.engine import AttemptEnded, Superseded
+from orderengine.execution.chain.handover import Built, Routed, Submitted
+from orderengine.execution.chain.stages import (
     PollResult,
     Tries,
     build_order,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orderengine.api.page import STATIC_DIR
+from orderengine.api.routes.page import STATIC_DIR
 from orderengine.cli.events import TERMINAL
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.order import (
     OPEN_STATUSES,
     TERMINAL_STATUSES,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderengine.api.errors import ErrorCode, Refused
-from orderengine.api.strict_json import MAX_DEPTH, JsonNumber, parse_object, shown
+from orderengine.api.answers.problems import ErrorCode, Refused
+from orderengine.api.validation.strict_json import MAX_DEPTH, JsonNumber, parse_object, shown
 
 
 def nested(levels: int) -> bytes:

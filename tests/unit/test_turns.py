@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from orderengine.api.errors import Refused
-from orderengine.api.turns import (
+from orderengine.api.answers.problems import Refused
+from orderengine.api.gate.turns import (
     AT_ONCE,
     LATEST_RETRY_S,
     LONGEST_REST_S,
@@ -15,7 +15,7 @@ from orderengine.api.turns import (
     WAITING,
     Turns,
 )
-from orderengine.execution.lists import OrderFilter
+from orderengine.execution.queries.lists import OrderFilter
 from tests.web import Web
 
 LIMIT_S = 30.0

@@ -14,7 +14,7 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RecoveryDelays, RoutingCause
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.meter import CounterName, Sample
+from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.worker.reconciler import Reconciler
 from orderengine.worker.tasks import (
     LATE_AFTER_S,
@@ -200,7 +200,7 @@ def test_the_reconciler_keeps_house_once_a_minute_and_at_once_while_more_is_wait
 ) -> None:
     times = [1000.0]
     monkeypatch.setattr("orderengine.worker.reconciler.time.monotonic", lambda: times[-1])
-    monkeypatch.setattr("orderengine.execution.housekeeping.BATCH", 2)
+    monkeypatch.setattr("orderengine.execution.operations.housekeeping.BATCH", 2)
     heart = Heart()
     reconciler = Reconciler(WorkerPorts(world.engine, heart, heart, FakeWatched()))  # type: ignore[arg-type]
 

@@ -5,12 +5,13 @@ import sys
 
 import pytest
 
-from orderengine.config import PACKAGE_DIR
+from orderengine.config.settings import PACKAGE_DIR
 
 CHECK = """
 import sys
 import orderengine.worker.app
-web = ("flask", "flask_smorest", "flask_sock", "gunicorn", "marshmallow", "orderengine.api")
+web = ("flask", "flask_smorest", "flask_sock", "gunicorn", "marshmallow")
+web += ("orderengine.api", "orderengine.webserver")
 print([name for name in sys.modules if any(f"{name}.".startswith(f"{each}.") for each in web)])
 """
 NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}

@@ -1,0 +1,1 @@
+"""What the API answers: documents and their schemas, problems and their codes."""

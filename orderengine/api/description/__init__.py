@@ -1,0 +1,1 @@
+"""The descriptions `/openapi.json` and `/asyncapi.json`, with their examples."""

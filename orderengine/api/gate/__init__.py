@@ -1,0 +1,1 @@
+"""What happens before each view: keys, limits, proxies, other origins, request ids."""

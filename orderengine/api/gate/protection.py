@@ -1,0 +1,125 @@
+"""Protection of every request: rate limits, known hosts, trusted proxies, security headers."""
+
+from ipaddress import IPv4Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from orderengine.api.answers.problems import RETRY_AFTER_S, ErrorCode, problem
+from orderengine.api.context import current_ports
+from orderengine.config.addresses import is_loopback
+from orderengine.execution.intake.limits import WINDOW_S, Allowance
+
+ALWAYS_FREE = "/livez"
+"""The liveness probe has no rate limit: it costs nothing."""
+
+FILES = frozenset({"page.get_page", "page.get_static"})
+"""Counted separately: the thirty files of a page load must not use up the limit for its data."""
+
+HSTS = "max-age=31536000"
+# Answers are data: a browser must not load, run or frame anything because of them.
+POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SECURE_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def trust_proxies(app: Flask, hops: int) -> None:
+    """Take the client's address and scheme from the last `hops` proxies, and from no others."""
+    if hops:
+        fixed = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
+        app.wsgi_app = fixed  # type: ignore[method-assign]
+
+
+def refuse_foreign_names(app: Flask, known: frozenset[str] | None) -> None:
+    """Refuse a Host that is neither loopback nor known; if `known` is None, serve any Host."""
+
+    def check() -> Response | None:
+        name = _host_name(request.host)
+        if known is None or name in known or is_loopback(name):
+            return None
+        detail = "this service is for local use only, and Host names another machine"
+        return problem(400, ErrorCode.BAD_REQUEST, detail)
+
+    app.before_request(check)
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def limit_addresses(app: Flask) -> None:
+    """Limit the request rate of an address, before anything is looked up for it.
+
+    The files of the page are counted separately, with the same limit.
+    """
+
+    def check() -> Response | None:
+        limit = current_ports().limits.rate_per_address
+        name = counted_address(request.remote_addr or "")
+        kind = "files" if request.endpoint in FILES else "address"
+        return _spend(f"{kind}:{name}", limit) if request.path != ALWAYS_FREE else None
+
+    app.before_request(check)
+
+
+def counted_address(address: str) -> str:
+    """The address to count requests by; for IPv6 its /64 network, which belongs to one host."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address):
+        return address
+    return str(known.ipv4_mapped or ip_network((known, 64), strict=False))
+
+
+def limit_keys(app: Flask) -> None:
+    """Limit the request rate of a key."""
+
+    def check() -> Response | None:
+        key_id = g.caller.key_id if "caller" in g else None
+        limit = current_ports().limits.rate_per_key
+        return _spend(f"key:{key_id}", limit) if key_id else None
+
+    app.before_request(check)
+
+
+def secure_answers(app: Flask) -> None:
+    """Set the security headers that a view has not set itself, and those of the rate limit."""
+
+    def secure(answer: Response) -> Response:
+        headers = answer.headers
+        for name, text in SECURE_HEADERS.items():
+            headers.setdefault(name, text)
+        if request.is_secure:
+            headers.setdefault("Strict-Transport-Security", HSTS)
+        allowance: Allowance | None = g.get("allowance")
+        if allowance is not None:
+            headers["RateLimit-Limit"] = str(allowance.limit)
+            headers["RateLimit-Remaining"] = str(max(allowance.remaining, 0))
+            headers["RateLimit-Reset"] = str(WINDOW_S)
+        return answer
+
+    app.after_request(secure)
+
+
+def _spend(name: str, limit: int) -> Response | None:
+    if not limit:
+        return None
+    g.allowance = Allowance(limit, limit - current_ports().rates.count(name))
+    if not g.allowance.is_spent:
+        return None
+    return problem(
+        429,
+        ErrorCode.RATE_LIMITED,
+        f"at most {limit} requests a second; retry shortly",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )

@@ -1,0 +1,69 @@
+"""Liveness and readiness of a web process."""
+
+import structlog
+
+from orderengine.api.answers.problems import ErrorCode, Refused
+from orderengine.api.answers.schemas import HealthSchema
+from orderengine.api.context import current_ports
+from orderengine.api.description import answer_examples
+from orderengine.api.description.openapi import ApiBlueprint
+from orderengine.config.settings import libpq_note
+from orderengine.domain.documents import Document
+from orderengine.execution.ports import Probes
+
+log = structlog.get_logger(__name__)
+
+blueprint = ApiBlueprint("health", __name__, description="Health checks.")
+
+
+@blueprint.get("/livez")
+@blueprint.doc(operationId="getLiveness", security=[])
+@blueprint.response(200, HealthSchema, example=answer_examples.ALIVE)
+@blueprint.problems(ErrorCode.BAD_REQUEST)
+def get_liveness() -> Document:
+    """Report that the process answers.
+
+    It checks nothing else, so frequent requests cost next to nothing.
+    """
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+@blueprint.doc(operationId="getReadiness", security=[])
+@blueprint.response(200, HealthSchema, example=answer_examples.READY)
+@blueprint.problems(ErrorCode.NOT_READY, ErrorCode.RATE_LIMITED)
+def get_readiness() -> Document:
+    """Report whether orders can be accepted, and which dependencies are missing.
+
+    `stuck`: the network has given no answer about some submitted orders for too long.
+    `connections`: within the last minute a request found no free connection to PostgreSQL.
+    """
+    ports = current_ports()
+    fault = ports.probes.database_fault()
+    if fault is not None:
+        raise Refused(503, ErrorCode.NOT_READY, fault.detail)
+    causes = dict(ports.probes.degraded())
+    if ports.probes.lacks_connections():
+        causes["connections"] = "none_left"
+    answer: Document = {}
+    found = ports.monitor.open_orders()
+    if found is not None:
+        answer = {"oldestOpenOrderS": round(found.oldest_s, 3), "stuckOrders": found.stuck}
+        if found.stuck:
+            causes["stuck"] = "network"
+    status = "degraded" if causes else "ok"
+    return {"status": status, "degraded": list(causes), "causes": causes, **answer}
+
+
+def tell_what_is_missing(probes: Probes) -> None:
+    """Log missing dependencies at start: nothing else does before the first request."""
+    fault = probes.database_fault()
+    if fault is not None:
+        log.warning("not_ready", setting="DATABASE_URL", error=fault.detail + libpq_note())
+    told: dict[str, str] = {}
+    if (trouble := probes.redis_trouble()) is not None:
+        told = {"cause": trouble[0], "error": trouble[1]}
+    elif (cause := probes.degraded().get("redis")) is not None:
+        told = {"cause": cause}
+    if told:
+        log.warning("degraded", setting="REDIS_URL", missing="redis", **told)

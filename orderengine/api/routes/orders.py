@@ -1,0 +1,300 @@
+"""Orders: accept one, and read orders and their events."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from flask import Response, jsonify, request
+from werkzeug.routing import BaseConverter
+
+from orderengine.api.answers.documents import (
+    accepted_document,
+    links_document,
+    order_document,
+    order_path,
+    page_document,
+)
+from orderengine.api.answers.problems import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
+from orderengine.api.answers.schemas import EventsSchema, OrderPageSchema, OrderSchema
+from orderengine.api.context import current_ports
+from orderengine.api.description import answer_examples
+from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
+from orderengine.api.gate.access import current_caller
+from orderengine.api.gate.turns import giving_way, in_turn, placing_an_order
+from orderengine.api.routes.repeated_orders import find_repeated, new_order
+from orderengine.api.updates.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
+from orderengine.api.validation.cursors import place_of
+from orderengine.api.validation.fields import parse_order_id
+from orderengine.api.validation.inputs import (
+    KEY_HEADER,
+    KEY_REPLAYED,
+    KEY_SCHEMA,
+    load,
+    read_key,
+    read_query,
+)
+from orderengine.api.validation.schemas import (
+    EventListSchema,
+    OrderListSchema,
+    OrderRequestSchema,
+    order_schema,
+)
+from orderengine.api.validation.strict_json import read_object
+from orderengine.domain.access import LOCAL_CLIENT
+from orderengine.domain.documents import Document, event_document
+from orderengine.domain.order import NewOrder
+from orderengine.domain.side import Side
+from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
+from orderengine.execution.intake.notional import require_notional
+from orderengine.execution.operations.counters import CounterName
+from orderengine.execution.queries.find import find_events, find_order, list_orders
+from orderengine.execution.queries.lists import OrderFilter
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap.web import WebPorts
+
+blueprint = ApiBlueprint(
+    "orders", __name__, url_prefix="/api/orders", description="Market orders and their events."
+)
+
+
+class OrderConverter(BaseConverter):
+    """The order's id in a path: any segment but `execute`, which has its own view and method."""
+
+    regex = r"(?!execute\Z)[^/]+"
+    part_isolating = True
+
+
+ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 100}
+_EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
+ACCEPTED_EXAMPLE = accepted_document(
+    Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False),
+    NewOrder(_EXAMPLE_ID, LOCAL_CLIENT, "AAPL", Side.BUY, Decimal(10), 100),
+)
+
+_ANSWERED = {
+    "Location": {"schema": {"type": "string"}, "description": "The order."},
+    KEY_REPLAYED: {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "The answer to the first request with this Idempotency-Key.",
+    },
+}
+_ENDED = {
+    **_ANSWERED,
+    APPLIED: {"schema": {"type": "string"}, "description": "The granted wait."},
+}
+_HEADERS = (
+    {
+        "name": KEY_HEADER,
+        "description": "Chosen by the client, such as a UUID; a repeated key orders only once.",
+        "schema": KEY_SCHEMA,
+    },
+    {
+        "name": HEADER,
+        "description": f"`wait=5`: answer when the order ends, after {MAX_WAIT_S} s at most.",
+        "schema": {"type": "string", "examples": ["wait=5"]},
+    },
+)
+
+
+REFUSALS = (
+    *BEHIND_THE_GATE,
+    ErrorCode.INVALID_JSON,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.IDEMPOTENCY_CONFLICT,
+    ErrorCode.CLIENT_ORDER_ID_TAKEN,
+    ErrorCode.TOO_MANY_OPEN_ORDERS,
+    ErrorCode.ORDERS_DISABLED,
+    ErrorCode.QUEUE_FULL,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    ErrorCode.NOTIONAL_LIMIT,
+)
+"""The errors that can answer a new order."""
+
+
+@blueprint.post("/execute")
+@blueprint.doc(operationId="executeOrder")
+@blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
+@blueprint.takes_headers(*_HEADERS)
+@blueprint.response(202, OrderSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.alt_response(
+    200,
+    schema=OrderSchema,
+    headers=_ENDED,
+    description="The order has ended (`Prefer: wait`).",
+    example={**answer_examples.ORDER, **links_document(UUID(answer_examples.ORDER["orderId"]))},
+)
+@blueprint.problems(*REFUSALS)
+def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
+    """Execute a market order.
+
+    The answer is a 202 once the order is stored. With `Prefer: wait=5` it is a 200 with the ended
+    order if the order ends within 5 seconds (at most 10), else the same 202.
+
+    After an error in the 500s, other than ORDERS_DISABLED and QUEUE_FULL, the order may have been
+    stored: repeat the request with the same Idempotency-Key, which never orders twice.
+    """
+    key, wait_s = read_key(request), read_wait(request)
+    with placing_an_order():
+        order, accepted = _place(current_ports(), key)
+    headers = {"Location": order_path(accepted.order_id)}
+    if accepted.replayed:
+        headers[KEY_REPLAYED] = "true"
+    ended = wait_s is not None and current_waits().ended(accepted.order_id, wait_s)
+    if not ended:
+        return accepted_document(accepted, order), 202, headers
+    headers[APPLIED] = f"wait={wait_s}"
+    answer = jsonify({**order_document(ended), **links_document(ended.order_id)})
+    answer.headers.update(headers)
+    return answer
+
+
+def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:
+    body = read_object(request)
+    try:
+        order = new_order(load(order_schema(ports.instruments), body))
+    except Refused:
+        found = find_repeated(ports, body, key)
+        if found is None:
+            raise
+        return found
+    require_notional(ports.orders, ports.notional, ports.instruments.get(order.symbol), order, key)
+    _require_room(ports, key)
+    return order, _accept(ports, order, key)
+
+
+@blueprint.get("")
+@blueprint.doc(operationId="listOrders")
+@in_turn
+@blueprint.takes_query(OrderListSchema)
+@blueprint.response(200, OrderPageSchema, example=answer_examples.ORDERS)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.VALIDATION_FAILED, ErrorCode.LISTS_BUSY)
+def get_orders() -> Response:
+    """List orders, newest first.
+
+    If there may be another page, `nextCursor` is its `cursor`.
+
+    Do not poll the first page to follow orders: an order that is stored late may appear behind
+    others. The socket of all orders, `/ws/orders` without an `orderId`, sends every order.
+    """
+    lists, client_id = current_ports().lists, current_caller().client_id
+    wanted = read_query(OrderListSchema(), request)
+    traded = current_ports().instruments.match(wanted.get("symbol") or "")
+    if traded:
+        wanted["symbol"] = traded.symbol
+    cursor = wanted.pop("cursor", None)
+    before = None if cursor is None else place_of(lists, client_id, cursor)
+    orders, end = list_orders(lists, OrderFilter(client_id, before=before, **wanted))
+    # Not dumped by its schema: copying the page takes longer than all the rest.
+    return jsonify(page_document(giving_way(orders), client_id, end))
+
+
+@blueprint.get("/<order:order_id>")
+@blueprint.doc(operationId="getOrder")
+@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
+@blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
+def get_order(order_id: str) -> Document:
+    """Show an order.
+
+    Fields that are not known yet are absent: `dex` before routing, `txHash` before signing.
+    """
+    ports = current_ports()
+    client_id = current_caller().client_id
+    order = find_order(ports.orders, ports.cache, client_id, known_order_id(order_id))
+    if order is None:
+        raise order_not_found()
+    return order_document(order)
+
+
+@blueprint.get("/<order_id>/events")
+@blueprint.doc(operationId="listEvents")
+@blueprint.takes_query(EventListSchema)
+@blueprint.response(200, EventsSchema, example=answer_examples.EVENTS)
+@blueprint.problems(
+    *BEHIND_THE_GATE,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.ORDER_NOT_FOUND,
+    ErrorCode.EVENTS_PRUNED,
+)
+def get_events(order_id: str) -> Document:
+    """List the steps of an order, as its WebSocket sends them.
+
+    The operator may prune the steps some time after the order's end. The answer is then 410, and
+    the order itself still has its result.
+    """
+    ports = current_ports()
+    known = known_order_id(order_id)
+    wanted = read_query(EventListSchema(), request)
+    client_id = current_caller().client_id
+    events = find_events(ports.orders, ports.cache, client_id, known, **wanted)
+    if events is None:
+        raise order_not_found()
+    if not events and not wanted["after"]:
+        raise events_pruned()
+    return {"events": [event_document(event) for event in events]}
+
+
+def known_order_id(text: str) -> UUID:
+    """Parse the id of an order; raises Refused (404) if it is malformed."""
+    order_id = parse_order_id(text)
+    if order_id is None:
+        raise order_not_found()
+    return order_id
+
+
+@blueprint.after_request
+def _count_refusals(answer: Response) -> Response:
+    # Counts every refusal, including those by the gate and the limits.
+    if (
+        request.endpoint == f"{blueprint.name}.{execute_order.__name__}"
+        and answer.status_code >= 400
+    ):
+        current_ports().metrics.count(CounterName.REFUSALS, answer.get_json()["code"])
+    return answer
+
+
+def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
+    takers = (ports.orders, ports.publisher, ports.dispatcher)
+    accepted = (
+        Accepted.first(accept_order(*takers, order))
+        if key is None
+        else accept_order_once(*takers, order, key)
+    )
+    if not accepted.replayed:
+        ports.metrics.count(CounterName.ACCEPTED)
+        ports.open_orders.accepted(order.client_id)
+        ports.queue_limit.accepted()
+    return accepted
+
+
+def order_not_found() -> Refused:
+    """The refusal for an order that does not exist or belongs to another client."""
+    return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
+
+
+def _require_room(ports: "WebPorts", key: str | None) -> None:
+    """Enforce limits on new orders. A replay of an accepted key is not a new order."""
+    client_id = current_caller().client_id
+    refusal = _refusal(ports, client_id)
+    if refusal and not (key and ports.orders.accepted_before(client_id, key)):
+        raise refusal
+
+
+def _refusal(ports: "WebPorts", client_id: str) -> Refused | None:
+    later = {"Retry-After": str(RETRY_AFTER_S)}
+    if ports.limits.orders_disabled:
+        detail = "the operator has disabled new orders; accepted orders continue"
+        return Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
+    if not ports.open_orders.allows(client_id):
+        limit = ports.open_orders.limit
+        detail = (
+            f"{limit} orders of this client are open, the most allowed; retry when one has ended"
+        )
+        return Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)
+    if not ports.queue_limit.has_room():
+        detail = f"{ports.queue_limit.limit} orders are waiting for a worker; retry shortly"
+        return Refused(503, ErrorCode.QUEUE_FULL, detail, headers=later)
+    return None

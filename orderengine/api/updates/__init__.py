@@ -1,0 +1,1 @@
+"""How clients follow orders: WebSockets, the streams' subjects, `Prefer: wait`."""

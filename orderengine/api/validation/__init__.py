@@ -1,0 +1,1 @@
+"""Reading requests: strict JSON, fields, schemas, cursors."""

@@ -1,0 +1,245 @@
+"""The schemas of requests: they validate the input, and the API description shows them."""
+
+import functools
+from collections.abc import Callable
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validates_schema
+
+from orderengine.api.validation.fields import (
+    MAX_TEXT,
+    BrokenRule,
+    Choice,
+    Cursor,
+    ExactDecimal,
+    ExactInteger,
+    Name,
+    OrderId,
+    QuotedDecimal,
+    ShortText,
+    StreamCursor,
+    Text,
+)
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.order import OrderStatus
+from orderengine.domain.routing import MAX_LEGS
+from orderengine.domain.side import Side
+
+DEFAULT_SLIPPAGE_BPS = 100
+MAX_SLIPPAGE_BPS = 10_000
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+MAX_SEQ = 2**31 - 1
+VISIBLE = {"minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[!-~]+$"}
+"""The form of every symbol, as in `instruments.SYMBOL`."""
+SYMBOLS_LISTED = 30
+
+
+class OrderType(StrEnum):
+    """The types of an order."""
+
+    MARKET = "market"
+
+
+def camel_case(name: str) -> str:
+    """A Python name as it is written in JSON."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+class RequestSchema(Schema):
+    """The base of requests: names in camelCase; unknown fields are refused."""
+
+    class Meta:
+        """Documented as closed."""
+
+        unknown = RAISE
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Name the field in camelCase unless it has a name of its own."""
+        field_obj.data_key = field_obj.data_key or camel_case(field_name)
+
+
+class Symbol(Text):
+    """The symbol of an instrument that its schema knows, without regard to ASCII case."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        return self.named(super()._deserialize(value))
+
+    def named(self, text: str) -> str:
+        """The symbol that a text names; raises ValidationError."""
+        schema = self.parent
+        assert isinstance(schema, SwapSchema)  # noqa: S101 - the only schemas with a symbol to trade
+        found = schema.instruments.match(text)
+        if found is None:
+            raise ValidationError([BrokenRule("known", _known(schema.instruments))])
+        return found.symbol
+
+
+class AnySymbol(Symbol):
+    """A symbol that may not be traded any more, unchanged."""
+
+    def named(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+
+def _known(instruments: Instruments) -> str:
+    """The message about an unknown symbol: all symbols, or the first ones and their number."""
+    symbols = [instrument.symbol for instrument in instruments]
+    listed = ", ".join(symbols[:SYMBOLS_LISTED])
+    if len(symbols) > SYMBOLS_LISTED:
+        return f"must be one of the {len(symbols)} symbols of /api/instruments: {listed}, ..."
+    return f"must be one of the symbols of /api/instruments: {listed}"
+
+
+class SwapSchema(RequestSchema):
+    """A swap. The schema is built with the traded instruments, against which it validates."""
+
+    symbol = Symbol(
+        required=True,
+        metadata={
+            "description": "The base asset; ASCII case does not matter.",
+            "examples": ["AAPL"],
+            **VISIBLE,
+        },
+    )
+    side = Choice(Side, required=True, metadata={"examples": ["buy"]})
+    quantity = ExactDecimal(
+        required=True, metadata={"description": "Whole tokens of the base asset."}
+    )
+
+    def __init__(self, instruments: Instruments | None = None) -> None:
+        super().__init__()
+        self.instruments = instruments or Instruments(())  # none are needed to document it
+
+    @validates_schema(skip_on_field_errors=False)
+    def _fits_instrument(self, data: dict[str, Any], **_: Any) -> None:
+        instrument = self.instruments.find(data.get("symbol", ""))
+        quantity: Decimal | None = data.get("quantity")
+        found = instrument and quantity and instrument.violation(quantity)
+        if found:
+            raise ValidationError([BrokenRule(found.rule, found.message)], found.field)
+
+
+def _default(value: int) -> Callable[[], int]:
+    """A default without the keyword `default`, which makes generators require the field."""
+    return lambda: value
+
+
+def _slippage_bps(*, quoted: bool = False) -> ExactInteger:
+    return ExactInteger(
+        0,
+        MAX_SLIPPAGE_BPS,
+        quoted=quoted,
+        data_key="slippageBps",
+        load_default=_default(DEFAULT_SLIPPAGE_BPS),
+        metadata={
+            "description": "How much worse than quoted the execution may be, in bps;"
+            f" default {DEFAULT_SLIPPAGE_BPS}."
+        },
+    )
+
+
+def _max_legs(*, quoted: bool = False) -> ExactInteger:
+    return ExactInteger(
+        1,
+        MAX_LEGS,
+        quoted=quoted,
+        load_default=_default(1),
+        metadata={"description": "The maximum number of venues for the order; default 1."},
+    )
+
+
+class QuoteQuerySchema(SwapSchema):
+    """A swap to quote, with its tolerance and the number of venues."""
+
+    quantity = QuotedDecimal(
+        required=True,
+        metadata={"description": "Whole tokens of the base asset."},
+    )
+    slippage_tolerance_bps = _slippage_bps(quoted=True)
+    max_legs = _max_legs(quoted=True)
+
+
+class OrderRequestSchema(SwapSchema):
+    """A market order."""
+
+    slippage_tolerance_bps = _slippage_bps()
+    worst_price = ExactDecimal(
+        metadata={
+            "description": "The worst acceptable price of every attempt, in USDC for one token, "
+            "fees and impact included: the maximum for a buy, the minimum for a sell."
+        }
+    )
+    max_legs = _max_legs()
+    type = Choice(OrderType, metadata={"description": "Optional: `market` is the only type."})
+    client_order_id = Name(
+        metadata={
+            "description": "The client's own name for the order, unique among the client's orders."
+        }
+    )
+
+    @post_load
+    def _without_type(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name != "type"}
+
+
+class RepeatedOrderSchema(OrderRequestSchema):
+    """An order that was accepted before: its instrument may have changed, or be gone."""
+
+    symbol = AnySymbol(required=True)
+
+
+@functools.cache
+def order_schema(instruments: Instruments) -> OrderRequestSchema:
+    """The schema of an order, cached: marshmallow copies every field for each new instance."""
+    return OrderRequestSchema(instruments)
+
+
+class OrderListSchema(RequestSchema):
+    """A filter for orders; its symbol may be one that is not traded any more."""
+
+    status = Choice(OrderStatus, metadata={"description": "Only orders with this status."})
+    symbol = ShortText(metadata={"description": "Only orders of this instrument.", **VISIBLE})
+    limit = ExactInteger(
+        1,
+        MAX_PAGE,
+        quoted=True,
+        load_default=_default(DEFAULT_PAGE),
+        metadata={
+            "description": f"The maximum number of orders to return; default {DEFAULT_PAGE}."
+        },
+    )
+    cursor = Cursor()
+
+
+class NamedOrderSchema(RequestSchema):
+    """An order to show, by its client's own name for it."""
+
+    client_order_id = Name(
+        required=True, metadata={"description": "The `clientOrderId` of the order."}
+    )
+
+
+class EventListSchema(RequestSchema):
+    """Which events of an order to list."""
+
+    after = ExactInteger(
+        0,
+        MAX_SEQ,
+        quoted=True,
+        load_default=_default(0),
+        metadata={"description": "Only events with a higher `seq`; default 0, for all."},
+    )
+
+
+class UpdatesQuerySchema(RequestSchema):
+    """A socket's query: one order, or all of the client; the gate has checked the ticket."""
+
+    order_id = OrderId()
+    after = ExactInteger(0, MAX_SEQ, quoted=True)
+    cursor = StreamCursor()
+    ticket = ShortText()

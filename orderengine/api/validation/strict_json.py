@@ -1,0 +1,171 @@
+"""Reads the JSON body of a request strictly: refuses a text that parsers could read differently.
+
+Numbers stay the text that the client wrote, so that no amount ever passes through a float.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from orderengine.api.answers.problems import ErrorCode, Refused
+from orderengine.domain.errors import Violation
+
+MAX_BODY_BYTES = 8 * 1024
+MAX_DEPTH = 8
+MAX_NUMBER_LENGTH = 64
+
+# An unclosed string runs to the end of the text; the possessive quantifiers keep this linear.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SHOWN_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class JsonNumber:
+    """A number exactly as the client wrote it.
+
+    It is not a `str`, because a quoted "10" and a bare 10 differ in type.
+    """
+
+    literal: str
+
+
+def shown(text: str) -> str:
+    """Text of a client in a form that is safe to repeat: ASCII, escaped, at most 40 characters."""
+    escaped = ascii(text[:_SHOWN_LENGTH])[1:-1]
+    return escaped if len(text) <= _SHOWN_LENGTH else f"{escaped}..."
+
+
+def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object in a request's body, at most 8 KB long.
+
+    Raises Refused: 415 for another content type, 413 for a longer body, 400 for broken JSON.
+    """
+    _check_headers(request)
+    return parse_object(_read_body(request))
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse the UTF-8 text of one JSON object; numbers become `JsonNumber`.
+
+    Raises Refused (400) for anything that is not strict JSON, for a key that is given twice, for
+    nesting deeper than 8, numbers longer than 64 characters, NUL and lone surrogates.
+    """
+    try:
+        text = raw.decode("utf-8-sig")  # with a byte order mark or without
+    except UnicodeDecodeError as error:
+        _refuse("body", "utf8", f"must be UTF-8; byte {error.start} is invalid")
+    # Before parsing: deep nesting exhausts the parser's stack.
+    if _depth(text) > MAX_DEPTH:
+        _refuse("body", "depth", f"must not nest deeper than {MAX_DEPTH} levels")
+    try:
+        document = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        _refuse("body", "json", f"must be valid JSON; the error is at {place}")
+    if not isinstance(document, dict):
+        _refuse("body", "object", "must be a JSON object")
+    for field, value in document.items():
+        _check(value, field)
+    return document
+
+
+def _check_headers(request: Request) -> None:
+    if request.mimetype != "application/json":
+        _refuse_media_type("Content-Type", "media_type", "must be application/json")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        _refuse_media_type("Content-Type", "charset", "must not name a charset other than utf-8")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        _refuse_media_type("Content-Encoding", "identity", "must not be compressed")
+
+
+def _read_body(request: Request) -> bytes:
+    # One byte beyond the limit tells a body that is too long from one that just fits: a chunked
+    # body announces no length, and the stream ends silently at the maximum.
+    request.max_content_length = MAX_BODY_BYTES + 1
+    raw = bytearray()
+    try:
+        while len(raw) <= MAX_BODY_BYTES and (part := request.stream.read(MAX_BODY_BYTES)):
+            raw += part
+    except RequestEntityTooLarge:
+        _refuse_size()
+    if len(raw) > MAX_BODY_BYTES:
+        _refuse_size()
+    return bytes(raw)
+
+
+class _NotANumber:
+    """Stands for NaN and the infinities, which the parser knows and JSON does not."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, value in pairs:
+        if _UNSTORABLE.search(key):
+            _refuse(shown(key), "text", "must not contain NUL or a lone surrogate")
+        if key in members:
+            _refuse(shown(key), "duplicate", "must be given once only")
+        members[key] = value
+    return members
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_int=JsonNumber,
+    parse_float=JsonNumber,
+    parse_constant=lambda _: _NotANumber(),
+)
+
+
+def _check(value: Any, field: str) -> None:
+    """Refuse values that JSON's grammar, or the parser, lets through, naming the top field."""
+    for leaf in _leaves(value):
+        if isinstance(leaf, _NotANumber):
+            _refuse(shown(field), "number", "must not be NaN or infinite")
+        if isinstance(leaf, JsonNumber) and len(leaf.literal) > MAX_NUMBER_LENGTH:
+            message = f"must not have more than {MAX_NUMBER_LENGTH} characters"
+            _refuse(shown(field), "digits", message)
+        if isinstance(leaf, str) and _UNSTORABLE.search(leaf):
+            _refuse(shown(field), "text", "must not contain NUL or a lone surrogate")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for token in _STRING_OR_BRACKET.findall(text):
+        if token in {"[", "{"}:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in {"]", "}"}:
+            depth -= 1
+    return deepest
+
+
+def _refuse(field: str, rule: str, message: str) -> NoReturn:
+    broken = Violation(field, rule, message)
+    raise Refused(400, ErrorCode.INVALID_JSON, f"{field} {message}", [broken])
+
+
+def _refuse_media_type(field: str, rule: str, message: str) -> NoReturn:
+    broken = Violation(field, rule, message)
+    raise Refused(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"{field} {message}", [broken])
+
+
+def _refuse_size() -> NoReturn:
+    broken = Violation("body", "max_bytes", f"must not be longer than {MAX_BODY_BYTES} bytes")
+    raise Refused(413, ErrorCode.BODY_TOO_LARGE, f"body {broken.message}", [broken])

@@ -1,0 +1,1 @@
+"""Settings: reading environment variables, URLs of servers, listening addresses."""

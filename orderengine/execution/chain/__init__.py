@@ -1,0 +1,1 @@
+"""The four stages of an order, what they hand over, and recovery."""

@@ -1,0 +1,1 @@
+"""Before the chain: who may order, within which limits, and accepting an order."""

@@ -1,0 +1,1 @@
+"""For operators: figures and counters, exports, pruning, housekeeping."""

@@ -1,0 +1,171 @@
+"""The meter: counts per process, for facts that no row and no event records."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from orderengine.domain.errors import DispatchUnavailable
+from orderengine.domain.moves import RoutingCause
+from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.ports import Dispatcher
+
+MOST_ENDED = 1000
+
+
+class CounterName(StrEnum):
+    """A counter; each has one label, which may be empty."""
+
+    ACCEPTED = "accepted"
+    """Orders that were accepted, replayed answers excluded."""
+    REFUSALS = "refusals"
+    """Order requests that were answered with a problem, by its code."""
+    REDISPATCHES = "redispatches"
+    """Messages that recovery sent, by the order's status."""
+    RECONCILER_ROUNDS = "reconcilerRounds"
+    """Rounds of a reconciler, by outcome: `ok`, `postponed` or `failed`."""
+    DISPATCH_FAILURES = "dispatchFailures"
+    """Messages that the broker did not accept."""
+    PUBLISH_FAILURES = "publishFailures"
+    """Events that were stored but not published."""
+    SOCKETS_CLOSED = "socketsClosed"
+    """WebSockets that a web process closed or lost, by the reason."""
+    OPEN_SOCKETS = "openSockets"
+    """WebSockets and event streams that a web process serves now; goes up and down."""
+    HUB_REREADS = "hubRereads"
+    """Events that a web process missed live and read from the database."""
+    SUBSCRIPTION_LOSSES = "subscriptionLosses"
+    """Redis subscriptions that a web process lost or could not make."""
+    MESSAGES_DROPPED = "messagesDropped"
+    """Malformed messages that a worker dropped, by reason."""
+    QUOTES = "quotes"
+    """Quotes that won or lost, as `venue:outcome`; see `execution.operations.order_metrics`."""
+    ATTEMPTS = "attempts"
+    """Orders that ended, by their number of attempts."""
+    STAGE_TIME = "stageTime"
+    """Time that orders stayed in a status: a histogram per status."""
+    ORDER_TIME = "orderTime"
+    """Time from acceptance to the end of an order: a histogram per last status."""
+    SLIPPAGE = "slippage"
+    """The slippage of confirmed orders: a histogram per side."""
+
+
+class Sample(NamedTuple):
+    """A counter with one value of its label."""
+
+    counter: CounterName
+    label: str = ""
+
+
+Counts = Mapping[Sample, int]
+
+
+class Metrics(Protocol):
+    """Counts events of this process; never raises, never blocks."""
+
+    def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
+        """Add `by` to a counter."""
+
+    def ended(self, order_id: UUID) -> None:
+        """Remember an order that ended here, to be measured later."""
+
+    def take_ended(self) -> list[UUID]:
+        """The orders that ended since the last call; if too many, the latest."""
+
+
+class SharedTable(Protocol):
+    """Counts that several processes share."""
+
+    def add(self, sample: Sample, by: int) -> bool:
+        """Add for this process; False if the table has no room for this sample."""
+
+    def totals(self) -> Counts:
+        """The sums over all processes."""
+
+
+class Tally:
+    """Implements `Meter` in memory; safe for any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[Sample] = Counter()
+        self._ended: deque[UUID] = deque(maxlen=MOST_ENDED)
+        self._shared: SharedTable | None = None
+
+    def share(self, table: SharedTable) -> None:
+        """Count in this table from now on, and return the sums of all processes that share it."""
+        with self._lock:
+            self._shared = table
+            for sample, number in list(self._counts.items()):
+                if table.add(sample, number):
+                    del self._counts[sample]
+
+    def count(self, counter: CounterName, label: str = "", by: int = 1) -> None:
+        """Add `by` to a counter."""
+        sample = Sample(counter, label)
+        with self._lock:
+            if self._shared is None or not self._shared.add(sample, by):
+                self._counts[sample] += by
+
+    def ended(self, order_id: UUID) -> None:
+        """Remember an order that ended here; beyond 1,000 the oldest is dropped."""
+        with self._lock:
+            self._ended.append(order_id)
+
+    def take_ended(self) -> list[UUID]:
+        """The orders that ended since the last call."""
+        with self._lock:
+            taken = list(self._ended)
+            self._ended.clear()
+            return taken
+
+    def counts(self) -> Counts:
+        """The counts of this process, or of all that share its table, since they started."""
+        with self._lock:
+            own = dict(self._counts)
+        return own if self._shared is None else {**self._shared.totals(), **own}
+
+
+class CountingDispatcher:
+    """Implements `execution.ports.Dispatcher` on another dispatcher, and counts its failures."""
+
+    def __init__(self, dispatcher: Dispatcher, metrics: Metrics) -> None:
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+
+    def route(
+        self,
+        order_id: UUID,
+        version: int,
+        cause: RoutingCause,
+        delay_s: float = 0.0,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Start the chain, after a delay."""
+        with self._counting():
+            self._dispatcher.route(order_id, version, cause, delay_s, again=again)
+
+    def confirm(self, submitted: Submitted) -> None:
+        """Start the last stage alone, for a single poll of the network."""
+        with self._counting():
+            self._dispatcher.confirm(submitted)
+
+    def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
+        """Those of these orders that have a message in a queue; a failure is not counted."""
+        return self._dispatcher.waiting(wanted)
+
+    def ping(self) -> None:
+        """Check that messages can be sent now; a failure is not counted."""
+        self._dispatcher.ping()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        try:
+            yield
+        except DispatchUnavailable:
+            self._metrics.count(CounterName.DISPATCH_FAILURES)
+            raise

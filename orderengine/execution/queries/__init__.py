@@ -1,0 +1,1 @@
+"""Reading orders, their events, lists and quotes; changes nothing."""

@@ -1,0 +1,1 @@
+"""What every process sets up: the interpreter, its memory, its log."""

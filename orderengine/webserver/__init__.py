@@ -1,0 +1,1 @@
+"""gunicorn: its configuration, and the worker class of a web process."""

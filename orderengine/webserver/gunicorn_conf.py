@@ -1,0 +1,123 @@
+"""gunicorn's configuration: `gunicorn --config python:orderengine.webserver.gunicorn_conf`.
+
+The only module that reads the settings when it is imported, as gunicorn's configuration must.
+"""
+
+import signal
+import sys
+import threading
+from typing import Any
+
+from gunicorn.http.errors import ParseException
+
+from orderengine.api.context import ports_of
+from orderengine.api.routes.health import tell_what_is_missing
+from orderengine.api.updates.guarded_socket import limit_waits
+from orderengine.api.updates.waiting import MAX_WAITING
+from orderengine.api.updates.websockets import EXTENSION
+from orderengine.config.addresses import obstacle_to_listen
+from orderengine.config.settings import WEB_OPTIONS, ConfigurationError, Settings, refuse_overruling
+from orderengine.process import memory
+from orderengine.process.logs import tell_ignored
+from orderengine.webserver import reading_worker
+from orderengine.webserver.capacity_worker import HTTP_THREADS
+from orderengine.webserver.descriptors import connections_within_limit
+from orderengine.webserver.logger import StructuredLogger
+from orderengine.webserver.problem_worker import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    ProblemWorker,
+    refuse_body,
+)
+from orderengine.webserver.process_counts import GAUGES, PROCESSES, SAMPLES, ProcessCounts
+
+IDLE_CONNECTIONS = 1000
+
+SWITCH_S = 0.001
+"""How long a thread may compute while other threads wait. Placing an order waits for PostgreSQL or
+Redis a dozen times, and must not wait for the thread of a long list after each."""
+
+
+def on_starting(_server: Any) -> None:
+    """Log the ignored variables of the environment once, before any process serves."""
+    tell_ignored(_settings.ignored)
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    """Give a process that is about to start its row of the shared counts."""
+    worker.counts = _counts.take_row()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take back the row of a process that has ended."""
+    if worker.counts is not None:
+        _counts.give_back(worker.counts)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Bound waits for clients, refuse malformed bodies, end sockets when this worker ends."""
+    sys.setswitchinterval(SWITCH_S)
+    for listener in worker.sockets:
+        # Otherwise a slow client holds the thread that reads its body or writes its answer.
+        wait_s = reading_worker.REQUEST_TIMEOUT_S
+        limit_waits(listener, receive_s=wait_s, send_s=wait_s)
+    app = worker.app.wsgi()
+    app.register_error_handler(ParseException, refuse_body)
+    updates = app.extensions[EXTENSION]
+    updates.draining = lambda: not worker.alive
+    if worker.counts is not None:
+        updates.tally.share(worker.counts)
+    ports = ports_of(app)
+    if ports is not None:
+        # In a thread: a probe of a server that is down may take seconds.
+        threading.Thread(target=tell_what_is_missing, args=[ports.probes], daemon=True).start()
+    memory.set_aside()
+
+
+def on_exit(_server: Any) -> None:
+    """Ignore a repeated SIGTERM, which would kill the interpreter while it shuts down."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def worker_exit(server: Any, _worker: Any) -> None:
+    """Ignore a repeated SIGTERM in the worker process too."""
+    on_exit(server)
+
+
+def _bind(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _require_host(host: str) -> None:
+    if why := obstacle_to_listen(host):
+        message = f"HOST is {host} ({why}): set it to an address of this machine, such as 127.0.0.1"
+        raise ConfigurationError(message)
+
+
+refuse_overruling(WEB_OPTIONS)
+_settings = Settings.from_env()
+_require_host(_settings.host)
+_counts = ProcessCounts(SAMPLES, PROCESSES, GAUGES)
+
+# Raises ConfigurationError, before anything listens, if AUTH must be decided and is not.
+asks_for_keys = _settings.asks_for_keys
+
+bind = _bind(_settings.host, _settings.port)
+worker_class = ProblemWorker
+threads = _settings.ws_max_sockets + MAX_WAITING + HTTP_THREADS
+worker_connections = connections_within_limit(
+    threads + IDLE_CONNECTIONS, threads, _settings.ws_max_sockets
+)
+keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
+graceful_timeout = 15
+control_socket_disable = True
+# Set here, so that the environment's FORWARDED_ALLOW_IPS has no effect: PROXY_HOPS says which
+# proxies to trust.
+forwarded_allow_ips = "127.0.0.1,::1"
+# Python's sendfile waits without limit for a slow peer, whatever the socket's timeout.
+sendfile = False
+limit_request_line = reading_worker.MAX_LINE_BYTES
+limit_request_fields = MAX_HEADERS
+limit_request_field_size = MAX_HEADER_BYTES
+loglevel = _settings.log_level.lower()
+logger_class = StructuredLogger

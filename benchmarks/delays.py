@@ -10,8 +10,7 @@ from benchmarks.bench import Bench, Figures
 from benchmarks.figures import mean_slowest_ms, slots_per_minute, steady_rate
 from benchmarks.stack import Stack
 from orderengine.config.settings import Settings
-
-VENUES = 2
+from orderengine.market.venues import VENUES
 
 
 def measure(bench: Bench, stack: Stack) -> Figures:
@@ -23,7 +22,7 @@ def measure(bench: Bench, stack: Stack) -> Figures:
     seconds = max(finished_at) - posted.first_sent_at
     settings = Settings.from_env(stack.environ)
     quote, settlement = settings.simulation.quote_latency_ms, settings.simulation.settlement_ms
-    quoting_ms = mean_slowest_ms(quote.low, quote.high, VENUES)
+    quoting_ms = mean_slowest_ms(quote.low, quote.high, len(VENUES))
     bound = slots_per_minute(settings.order_concurrency, quoting_ms)
     steady = steady_rate(finished_at) * 60
     return {

@@ -22,8 +22,8 @@ from orderengine.domain.instruments import Instrument, parse_instruments
 from orderengine.domain.routing import MAX_LEGS, Offer, Route, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.market.reference import reference_price
-from orderengine.venues.meteora import Meteora
-from orderengine.venues.raydium import Raydium
+from orderengine.market.venues import VENUES
+from orderengine.venues.simulated import SimulatedVenue
 
 PAGE = PACKAGE_DIR.parent / "docs" / "routing.md"
 PLOT = PAGE.with_suffix(".svg")
@@ -103,9 +103,9 @@ def main() -> int:
 
 
 def offers_at(instrument: Instrument, side: Side, at: datetime) -> list[Offer]:
-    """Both venues' offers at a moment."""
+    """All venues' offers at a moment."""
     clock = Moment(at)
-    venues = (Raydium(SIMULATION, clock), Meteora(SIMULATION, clock))
+    venues = [SimulatedVenue(name, SIMULATION, clock) for name in VENUES]
     return [venue.offer(instrument, side) for venue in venues]
 
 

@@ -8,10 +8,10 @@ from orderengine.domain.moves import RecoveryDelays
 from orderengine.execution.operations.counters import CountingDispatcher, Tally
 from orderengine.execution.ports import Clock, QuoteBoard
 from orderengine.market.simulation import Simulation
+from orderengine.market.venues import VENUES
 from orderengine.redis.breaker import Breaker
 from orderengine.venues.board import ConcurrentQuoteBoard
-from orderengine.venues.meteora import Meteora
-from orderengine.venues.raydium import Raydium
+from orderengine.venues.simulated import SimulatedVenue
 
 SKIP_REDIS_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
@@ -38,5 +38,5 @@ def metered_dispatcher(celery: EngineCelery, breaker: Breaker, tally: Tally) -> 
 
 def quote_board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
     """All venues, asked concurrently by at most `callers` callers."""
-    venues = (Raydium(simulation, clock), Meteora(simulation, clock))
+    venues = [SimulatedVenue(name, simulation, clock) for name in VENUES]
     return ConcurrentQuoteBoard(venues, timeout_s=QUOTE_TIMEOUT_S, max_workers=callers)

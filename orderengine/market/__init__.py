@@ -3,6 +3,7 @@
 - ``simulation``: the settings of the simulated market, venues and network.
 - ``draws``: numbers derived from a hash.
 - ``reference``: the wandering reference price.
+- ``venues``: one record for each simulated venue.
 - ``pools``, ``bins``: the venues' pools around that price.
 - ``liquidity``: prices and limits of one side of a pool, for any size.
 - ``swaps``: a computed swap as prices and amounts.

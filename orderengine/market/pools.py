@@ -6,23 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from orderengine.amm.cpmm import CpmmFees, CpmmPool
+from orderengine.amm.cpmm import CpmmPool
 from orderengine.amm.dlmm import DlmmPool
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.side import Side
-from orderengine.market.bins import pool_around
 from orderengine.market.draws import draw
 from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
 from orderengine.market.reference import microseconds, reference_price
+from orderengine.market.venues import VENUES
 
-CPMM_VENUE, DLMM_VENUE = VENUES = ("raydium", "meteora")
 PPM_PER_BPS = 100
 EPOCH_S = 20
-
-# 25 bps, of which 12 % go to the protocol and 4 % to the fund, as on Raydium's CPMM pools.
-# Source: the lowest fee tier among the `AmmConfig` accounts of raydium-io/raydium-cp-swap.
-FEES = CpmmFees(trade=2_500, protocol=120_000, fund=40_000)
 
 _PPM = 1_000_000
 _EPOCH_US = EPOCH_S * 1_000_000
@@ -38,9 +33,10 @@ class SimulatedMarket:
     causes no slippage: a swap in flight still trades in the pool that it names.
 
     Raydium's pools are constant products, Meteora's are bins; each has the instrument's depth on
-    each side. The center prices of the two differ by `(higher - lower) / lower`, drawn from the
-    spread (basis points, 0 ≤ low ≤ high). Both charge the same base fee, so the effective prices of
-    small swaps differ by as much, on both sides, to within half a bin step.
+    each side. In each epoch one venue is cheapest. The center prices of the others are higher by
+    `(higher - lower) / lower`, drawn from the spread (basis points, 0 ≤ low ≤ high). All charge the
+    same base fee, so the effective prices of small swaps differ by as much, on both sides, to
+    within half a bin step.
     """
 
     seed: int
@@ -72,9 +68,7 @@ class SimulatedMarket:
         price *= Fraction(_PPM + moved_ppm, _PPM) * _skew(self, instrument.symbol, venue, pool_id)
         depth = int(instrument.depth.scaleb(USDC_DECIMALS))
         units_price = price * Fraction(10**USDC_DECIMALS, 10**instrument.decimals)
-        if venue == DLMM_VENUE:
-            return pool_around(units_price, depth)
-        return CpmmPool(reserve_x=int(depth / units_price), reserve_y=depth, fees=FEES)
+        return VENUES[venue].pool_at(units_price, depth)
 
     def liquidity(
         self,
@@ -102,7 +96,7 @@ def _phase_us(seed: int, symbol: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fraction:
-    """A pool's mid price divided by the reference, which is the average of the two venues."""
+    """A pool's mid price divided by the reference, which is the average of lower and higher."""
     match = _POOL_ID.fullmatch(pool_id)
     if match is None or match["symbol"] != symbol or venue not in VENUES:
         message = f"{venue} has no pool {pool_id} of {symbol}"
@@ -110,7 +104,7 @@ def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fra
     key = (market.seed, symbol, int(match["epoch"]))
     spread = _spread_ppm(market, key)
     lower = Fraction(2 * _PPM, 2 * _PPM + spread)
-    if venue == VENUES[draw(0, 1, "lower", *key)]:
+    if venue == list(VENUES)[draw(0, len(VENUES) - 1, "lower", *key)]:
         return lower
     return lower * Fraction(_PPM + spread, _PPM)
 

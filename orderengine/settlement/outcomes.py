@@ -13,18 +13,11 @@ from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
 from orderengine.market.liquidity import DlmmLiquidity, Liquidity
-from orderengine.market.pools import DLMM_VENUE, PPM_PER_BPS, SimulatedMarket
+from orderengine.market.pools import PPM_PER_BPS, SimulatedMarket
 from orderengine.market.simulation import Simulation
+from orderengine.market.venues import VENUES
 from orderengine.settlement.wire import SignedSwap
 
-# Sources: raydium-io/raydium-cp-swap `ErrorCode`, MeteoraAg/dlmm-sdk `LBError`; Anchor numbers a
-# program's errors from 6000.
-_RAYDIUM_SLIPPAGE = "ExceededSlippage (6005)"
-_METEORA_SALE_SLIPPAGE = "ExceededAmountSlippageTolerance (6003)"
-_METEORA_SALE_OF_NOTHING = "InsufficientOutAmount (6039)"
-# An exact output fails in the last bin, or in an earlier bin that it should use up.
-_METEORA_LAST_BIN = "InsufficientInAmount (6104)"
-_METEORA_EARLIER_BIN = "NotExactAmountOut (6057)"
 # A separate program checks the total of several swaps.
 # Source: the `SlippageToleranceExceeded` error of Jupiter's aggregator program.
 _ROUTER_SLIPPAGE_ERROR = "SlippageToleranceExceeded (6001)"
@@ -110,20 +103,21 @@ def _slippage_error(swap: Swap, pools: Sequence[Liquidity]) -> str:
     if len(swap.legs) > 1:
         return f"router: {_ROUTER_SLIPPAGE_ERROR}"
     (leg,), (pool,) = swap.legs, pools
-    if not isinstance(pool, DlmmLiquidity):
-        return f"{leg.venue}: {_RAYDIUM_SLIPPAGE}"
+    errors = VENUES[leg.venue].errors
     if swap.side is Side.SELL:
-        return f"{leg.venue}: {_METEORA_SALE_SLIPPAGE}"
-    covered = pool.used_up_cost(leg.base_amount) <= swap.limit_amount
-    return f"{leg.venue}: {_METEORA_LAST_BIN if covered else _METEORA_EARLIER_BIN}"
+        return f"{leg.venue}: {errors.sale}"
+    # Without bins the two errors are the same.
+    in_earlier_bin = (
+        isinstance(pool, DlmmLiquidity) and pool.used_up_cost(leg.base_amount) > swap.limit_amount
+    )
+    error = errors.buy_in_earlier_bin if in_earlier_bin else errors.buy_in_last_bin
+    return f"{leg.venue}: {error}"
 
 
 def _out_of_reach(swap: Swap, leg: SwapLeg) -> str:
     """The error of a pool that cannot trade the leg at any price known to its program."""
-    if leg.venue != DLMM_VENUE:
-        error = _RAYDIUM_SLIPPAGE
-    else:
-        error = _METEORA_EARLIER_BIN if swap.side is Side.BUY else _METEORA_SALE_OF_NOTHING
+    errors = VENUES[leg.venue].errors
+    error = errors.buy_in_earlier_bin if swap.side is Side.BUY else errors.sale_of_nothing
     return f"{leg.venue}: {error}: the market moved, and the pool can not trade this amount"
 
 

@@ -1,1 +1,1 @@
-"""The venues: one file each, and the board that asks them all at the same time."""
+"""The venues: a class for each kind, and the board that asks them all at the same time."""

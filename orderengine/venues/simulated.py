@@ -1,11 +1,10 @@
-"""The base of the simulated venues: answers late or never, from the market's pools."""
+"""The simulated venues: answer late or never, from the market's pools."""
 
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 from orderengine.amm.errors import AmmError
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
@@ -26,18 +25,18 @@ WANDER_BPS = 50
 
 
 class SimulatedVenue:
-    """Implements `execution.ports.Venue` on the simulated market; the base of each venue."""
-
-    name: ClassVar[str]
+    """Implements `execution.ports.Venue` for a name in `market.venues.VENUES`."""
 
     def __init__(
         self,
+        name: str,
         simulation: Simulation,
         clock: Clock,
         *,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
     ) -> None:
+        self.name = name
         spread = simulation.spread_bps
         self._simulation = simulation
         self._clock = clock

@@ -15,18 +15,18 @@ from orderengine.domain.pricing import effective_price
 from orderengine.domain.routing import MARGINAL_BITS
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Venue
-from orderengine.venues.meteora import Meteora
-from orderengine.venues.raydium import Raydium
+from orderengine.market.venues import VENUES
+from orderengine.venues.simulated import SimulatedVenue
 from tests.fakes import START, FakeClock
 from tests.simulations import a_simulation
 
 MakeVenue = Callable[..., Venue]
 
 
-@pytest.fixture(params=[Raydium, Meteora], ids=["raydium", "meteora"])
+@pytest.fixture(params=VENUES)
 def make_venue(request: pytest.FixtureRequest) -> MakeVenue:
     def make(**settings: str) -> Venue:
-        venue: Venue = request.param(a_simulation(**settings), FakeClock())
+        venue: Venue = SimulatedVenue(request.param, a_simulation(**settings), FakeClock())
         return venue
 
     return make

@@ -18,8 +18,7 @@ from orderengine.postgres.database import create_database_engine
 from orderengine.settlement import wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
-from orderengine.venues.meteora import Meteora
-from orderengine.venues.raydium import Raydium
+from orderengine.venues.simulated import SimulatedVenue
 from tests.simulations import a_simulation, a_swap, executions, ledger_row, sent
 from tests.statements import sent_statements
 
@@ -119,8 +118,8 @@ def quoted_swap(
     """A swap as the engine builds it: quoted now, with the tolerance's limit."""
     clock = DatabaseClock(database)
     simulation = a_simulation(SIM_SPREAD_BPS="200-500")
-    venues = {"raydium": Raydium(simulation, clock), "meteora": Meteora(simulation, clock)}
-    quote = venues[venue].offer(instruments.get("AAPL"), side).quote(10_000_000, tolerance_bps)
+    offer = SimulatedVenue(venue, simulation, clock).offer(instruments.get("AAPL"), side)
+    quote = offer.quote(10_000_000, tolerance_bps)
     swap = a_swap(side=side, venue=venue, pool=quote.pool)
     return replace(swap, limit_amount=quote.limit_amount)
 

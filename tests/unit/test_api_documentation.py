@@ -248,7 +248,10 @@ def test_every_request_of_the_collection_is_answered(spec: dict[str, Any]) -> No
 
 
 def test_each_error_of_a_venue_is_documented() -> None:
-    source = (ROOT / "orderengine" / "settlement" / "outcomes.py").read_text("utf-8")
+    sources = (
+        ROOT / "orderengine" / each for each in ("market/venues.py", "settlement/outcomes.py")
+    )
+    source = "".join(path.read_text("utf-8") for path in sources)
     raised = set(re.findall(r'"(\w+ \(\d+\))"', source))
     assert len(raised) >= 6
     assert raised == set(re.findall(r"^\| `(\w+ \(\d+\))` \|", ERRORS, re.MULTILINE))

@@ -21,11 +21,11 @@ from orderengine.domain.routing import Offer, Route, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Execution, Outcome, Reverted, Swap, SwapLeg
 from orderengine.market.pools import SimulatedMarket
+from orderengine.market.venues import VENUES
 from orderengine.settlement import wire
 from orderengine.settlement.outcomes import Landing
 from orderengine.settlement.wire import SignedSwap
-from orderengine.venues.meteora import Meteora
-from orderengine.venues.raydium import Raydium
+from orderengine.venues.simulated import SimulatedVenue
 from tests.fakes import START, FakeClock
 from tests.simulations import a_simulation
 
@@ -42,7 +42,7 @@ moments = st.integers(0, 86_400_000).map(lambda ms: START + timedelta(millisecon
 def offers_at(at: datetime, symbol: str, side: Side) -> Sequence[Offer]:
     instrument, clock = INSTRUMENTS.get(symbol), FakeClock(at)
     simulation = a_simulation(SIM_SPREAD_BPS="200-500")
-    return [venue(simulation, clock).offer(instrument, side) for venue in (Raydium, Meteora)]
+    return [SimulatedVenue(name, simulation, clock).offer(instrument, side) for name in VENUES]
 
 
 def route_at(at: datetime, request: RouteRequest) -> Route:

@@ -9,7 +9,7 @@ from orderengine.domain.documents import route_document, route_from
 from orderengine.domain.errors import FailureReason, OrderUnfillable
 from orderengine.domain.routing import MAX_LEGS, RouteReason
 from orderengine.domain.side import Side
-from orderengine.market.pools import VENUES
+from orderengine.market.venues import VENUES
 from tests.fakes import FakeOffer
 from tests.pools import a_request, meteora, raydium
 

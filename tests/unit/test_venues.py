@@ -20,9 +20,9 @@ from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.routing import Offer, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.market.pools import EPOCH_S
+from orderengine.market.venues import VENUES
 from orderengine.venues.board import ConcurrentQuoteBoard
-from orderengine.venues.meteora import Meteora
-from orderengine.venues.raydium import Raydium
+from orderengine.venues.simulated import SimulatedVenue
 from tests.fakes import FakeClock, FakeOffer
 from tests.simulations import a_simulation
 
@@ -86,7 +86,9 @@ def board() -> Iterator[MakeBoard]:
 
 def test_a_venue_answers_after_its_latency(aapl: Instrument) -> None:
     naps: list[float] = []
-    venue = Raydium(a_simulation(SIM_QUOTE_LATENCY_MS="150-250"), FakeClock(), sleep=naps.append)
+    venue = SimulatedVenue(
+        "raydium", a_simulation(SIM_QUOTE_LATENCY_MS="150-250"), FakeClock(), sleep=naps.append
+    )
     for _ in range(50):
         venue.offer(aapl, Side.BUY)
     assert len(naps) == 50
@@ -96,7 +98,7 @@ def test_a_venue_answers_after_its_latency(aapl: Instrument) -> None:
 
 def test_a_venue_fails_as_often_as_told(aapl: Instrument) -> None:
     simulation = a_simulation(SIM_QUOTE_FAIL_RATE="0.3")
-    venue = Meteora(simulation, FakeClock(), rng=random.Random(1))  # noqa: S311 - no secret
+    venue = SimulatedVenue("meteora", simulation, FakeClock(), rng=random.Random(1))  # noqa: S311
     failures = 0
     for _ in range(500):
         try:
@@ -110,7 +112,7 @@ def test_a_venue_fails_as_often_as_told(aapl: Instrument) -> None:
 def test_each_venue_is_the_better_one_at_times(instruments: Instruments, side: Side) -> None:
     clock = FakeClock()
     simulation = a_simulation(SIM_SPREAD_BPS="200-500")
-    venues = (Raydium(simulation, clock), Meteora(simulation, clock))
+    venues = [SimulatedVenue(name, simulation, clock) for name in VENUES]
     winners: dict[str, set[str]] = {}
     for _ in range(30):
         clock.advance(EPOCH_S)
@@ -250,7 +252,7 @@ def test_a_closed_board_lets_its_threads_end(board: MakeBoard, aapl: Instrument)
 def test_the_smallest_quantity_of_each_instrument_is_quoted(
     side: Side, instruments: Instruments
 ) -> None:
-    for venue in (Raydium(a_simulation(), FakeClock()), Meteora(a_simulation(), FakeClock())):
+    for venue in (SimulatedVenue(name, a_simulation(), FakeClock()) for name in VENUES):
         for instrument in instruments:
             base_amount = instrument.base_units(instrument.min_quantity)
             assert venue.offer(instrument, side).quote(base_amount, 100).quote_amount > 0

@@ -247,6 +247,11 @@ class Rig(Stack):
         )
         return int(str(counted))
 
+    def has_open_orders(self) -> bool:
+        """Whether any order has not ended; waits a moment, so that polls are not a load."""
+        time.sleep(0.1)
+        return bool(self.scalar("SELECT EXISTS (SELECT FROM orders WHERE due_at IS NOT NULL)"))
+
     def scalar(self, statement: str, **values: object) -> object:
         """One value from PostgreSQL, read directly."""
         with self.database.connect() as connection:

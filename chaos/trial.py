@@ -99,7 +99,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
         verdict.injected = fault.inject(rig, load, scale)
         load.stop()
         with contextlib.suppress(TimeoutError):  # an invariant reports the open orders
-            wait_until(lambda: not _open_orders(rig), END_LIMIT_S, "orders are open")
+            wait_until(lambda: not rig.has_open_orders(), END_LIMIT_S, "orders are open")
         watch.finish(REST_LIMIT_S)
     answers = [*warmed_up, *load.answers]
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
@@ -172,13 +172,8 @@ def recovery_s(found: Evidence, healed_at: list[float]) -> float:
 def _warm_up(rig: Rig) -> list[Answer]:
     """Fill the pools, so that resources before and after can be compared."""
     answers = place(rig.port, WARM_UP, WARM_UP_RATE_PER_S)
-    wait_until(lambda: not _open_orders(rig), END_LIMIT_S, "orders of the warm-up are open")
+    wait_until(lambda: not rig.has_open_orders(), END_LIMIT_S, "orders of the warm-up are open")
     return answers
-
-
-def _open_orders(rig: Rig) -> bool:
-    time.sleep(0.1)
-    return bool(rig.scalar("SELECT EXISTS (SELECT FROM orders WHERE due_at IS NOT NULL)"))
 
 
 def _excess(rig: Rig, before: resources.Resources) -> list[str]:

@@ -28,15 +28,10 @@ def leave_without_workers(rig: Rig, load: Load, scale: Scale) -> int:
         for name in rig.workers:
             rig.restart(name)
         rig.healed()
-        wait_until(lambda: _is_drained(rig), DRAIN_LIMIT_S, "a backlog is left")
+        wait_until(lambda: not rig.has_open_orders(), DRAIN_LIMIT_S, "a backlog is left")
         rig.backlogs.append(Backlog(usual_from, began_at, time.time()))
         load.answers += place(rig.port, BEHIND, load.rate_per_s)
     return 1
-
-
-def _is_drained(rig: Rig) -> bool:
-    time.sleep(0.1)
-    return not rig.scalar("SELECT EXISTS (SELECT FROM orders WHERE due_at IS NOT NULL)")
 
 
 FAULTS = (

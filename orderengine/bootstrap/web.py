@@ -19,6 +19,7 @@ from orderengine.bootstrap.common import (
 from orderengine.bootstrap.lanes import commands_of, create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
+from orderengine.dispatch.app import EngineCelery
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.access import Gate, KeyGate, Keys, OpenGate
 from orderengine.execution.intake.limits import (
@@ -43,7 +44,8 @@ from orderengine.execution.queries.lists import OrderLists
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.check import look
-from orderengine.redis.client import create_client
+from orderengine.redis.client import Client, create_client
+from orderengine.redis.commands import Commands
 from orderengine.redis.queues import INTAKE, SETTLE
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
@@ -98,12 +100,10 @@ def build_web(settings: Settings) -> WebPorts:
     orders = SqlOrders(database, read_engine, recovery_delays(settings))
     keys = SqlKeys(database, read_engine)
     limits = _limits(settings)
-    client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     breaker, tally = Breaker(SKIP_REDIS_S), Tally()
-    fast_lane = settings.fast_lane
-    celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S, fast_lane=fast_lane)
+    celery, client, commands = _redis_clients(settings)
     dispatcher = metered_dispatcher(celery, breaker, tally)
-    publisher = RedisEventPublisher(commands_of(client, fast_lane=fast_lane), breaker, tally)
+    publisher = RedisEventPublisher(commands, breaker, tally)
     looking = partial(look, settings.redis_url)
     probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
@@ -134,6 +134,13 @@ def build_web(settings: Settings) -> WebPorts:
         proxy_hops=settings.protection.proxy_hops,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
+
+
+def _redis_clients(settings: Settings) -> tuple[EngineCelery, Client, Commands]:
+    url, fast_lane = settings.redis_url, settings.fast_lane
+    celery = create_celery(url, timeout_s=WEB_REDIS_TIMEOUT_S, fast_lane=fast_lane)
+    client = create_client(url, WEB_REDIS_TIMEOUT_S)
+    return celery, client, commands_of(client, fast_lane=fast_lane)
 
 
 class WebPools(NamedTuple):

@@ -101,9 +101,8 @@ class Turns:
 
     def give_way(self) -> None:
         """Wait while an order is being placed, but not for long: more orders may follow."""
-        if (
-            self.is_placing
-        ):  # read without the lock: a stale value costs one wait or one missed wait
+        # Read without the lock: a stale value costs one wait, or misses one.
+        if self.is_placing:
             with self._placed:
                 self._placed.wait_for(lambda: not self.is_placing, self._give_way_s)
 

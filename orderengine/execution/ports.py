@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 from uuid import UUID
 
-from orderengine.domain.errors import StorageFault
+from orderengine.domain.errors import AttemptFailed, NetworkUnavailable, StorageFault
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
@@ -19,6 +19,15 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.queries.lists import OrderLists
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMove:
+    """A move of the order that is at `version`."""
+
+    order_id: UUID
+    version: int
+    move: Move
 
 
 class Orders(OrderLists, Protocol):
@@ -54,6 +63,22 @@ class Orders(OrderLists, Protocol):
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         """Make a move if the order is still at `version` and the move is allowed; else None."""
+
+    def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
+        """Make moves of one kind, each as `move` does, in one statement.
+
+        The result has one item for each planned move, in the same order: None if its order was not
+        at that version or may not make the move. Rows are locked in the order of their ids. Raises
+        ValueError for moves of several kinds, or for two moves of one order.
+        """
+
+    def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
+        """Start routing of a new order, and of up to `others` more that no worker has taken.
+
+        The others are the oldest pending orders in their first attempt that no other transaction
+        has locked. Each makes the move `StartRouting(RoutingCause.ORDER)`. Empty if the order itself
+        is not pending at `version` and there is no other one.
+        """
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it has ended or is not at `version`."""
@@ -187,11 +212,22 @@ class SettlementNetwork(Protocol):
     def sign(self, swap: Swap) -> SignedTransaction:
         """Sign a swap against a fresh block; nothing is sent."""
 
+    def sign_all(self, swaps: Sequence[Swap]) -> list[SignedTransaction | AttemptFailed]:
+        """Sign swaps against one fresh block; for a swap that cannot be signed, the reason."""
+
     def send(self, transaction: SignedTransaction) -> None:
         """Send signed bytes; sending the same ones again is harmless."""
 
+    def send_all(
+        self, transactions: Sequence[SignedTransaction]
+    ) -> list[NetworkUnavailable | None]:
+        """Send many; for each one whose arrival is uncertain, the error. Never raises it."""
+
     def look_up(self, signature: str) -> Outcome:
         """The outcome of a signature, as far as the network knows now."""
+
+    def look_up_all(self, signatures: Sequence[str]) -> list[Outcome]:
+        """The outcomes of many signatures, from one look at the network."""
 
     def final_height(self) -> int:
         """The height of the latest finalized block."""
@@ -209,6 +245,9 @@ class EventPublisher(Protocol):
 
     def publish(self, moved: Moved) -> None:
         """Publish a stored event, bounded in time; never raises."""
+
+    def publish_all(self, moved: Sequence[Moved]) -> None:
+        """Publish stored events in this order, in one exchange; as `publish` otherwise."""
 
 
 class Dispatcher(Protocol):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.order import FillLeg, SignedTransaction
-from orderengine.execution.ports import Execution, InFlight, NotFound, Outcome, Reverted, Swap
+from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted, Swap
 from orderengine.settlement import wire
 
 LANDED_AT = datetime(2026, 11, 22, 12, 0, 3, tzinfo=UTC)

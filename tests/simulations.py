@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from orderengine.config.settings import Settings
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import SettlementNetwork, Swap, SwapLeg
+from orderengine.execution.network import SettlementNetwork, Swap, SwapLeg
 from orderengine.market.simulation import Simulation
 from orderengine.settlement import wire
 

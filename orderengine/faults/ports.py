@@ -14,14 +14,8 @@ from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Submitted
-from orderengine.execution.ports import (
-    Dispatcher,
-    EventPublisher,
-    Orders,
-    QuoteBoard,
-    SettlementNetwork,
-    Swap,
-)
+from orderengine.execution.network import SettlementNetwork, Swap
+from orderengine.execution.ports import Dispatcher, EventPublisher, Orders, QuoteBoard
 from orderengine.execution.unreadable import Unreadable
 from orderengine.faults.points import FailPoint, Trap
 

@@ -18,7 +18,7 @@ from orderengine.domain.documents import fill_leg_document, fill_leg_from
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.json_text import json_text
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, NotFound, Reverted, Swap
+from orderengine.execution.network import Execution, NotFound, Reverted, Swap
 from orderengine.postgres.database import Row, Statement, outages_as, run
 from orderengine.settlement.wire import SignedSwap, legs_document, legs_from
 

@@ -10,7 +10,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import FillLeg
 from orderengine.domain.pricing import USDC_DECIMALS, is_beyond, to_tokens
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, Reverted, Swap, SwapLeg
+from orderengine.execution.network import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
 from orderengine.market.liquidity import DlmmLiquidity, Liquidity
 from orderengine.market.pools import PPM_PER_BPS, SimulatedMarket

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
-from orderengine.execution.ports import InFlight, NotFound, Outcome, Swap
+from orderengine.execution.network import InFlight, NotFound, Outcome, Swap
 from orderengine.market.simulation import Simulation
 from orderengine.settlement import wire
 from orderengine.settlement.ledger import Entry, Ledger

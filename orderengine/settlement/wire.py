@@ -8,7 +8,7 @@ from uuid import UUID
 
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Swap, SwapLeg
+from orderengine.execution.network import Swap, SwapLeg
 
 _DOMAIN = b"orderengine simulated network\x00"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

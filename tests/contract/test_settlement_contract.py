@@ -11,13 +11,7 @@ from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import (
-    Execution,
-    InFlight,
-    NotFound,
-    Reverted,
-    SettlementNetwork,
-)
+from orderengine.execution.network import Execution, InFlight, NotFound, Reverted, SettlementNetwork
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.settlement.wire import InvalidTransaction
 from tests.fake_network import FakeNetwork

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, NullPool, create_engine, event, text
 
 from orderengine.domain.documents import fill_from, fill_leg_from, route_from
 from orderengine.domain.order import TERMINAL_STATUSES, OrderStatus
-from orderengine.execution.ports import SwapLeg
+from orderengine.execution.network import SwapLeg
 from orderengine.settlement.wire import legs_from
 from orderengine.storage.probe import SCHEMA_REVISION
 from orderengine.storage.statuses import IS_COUNTED

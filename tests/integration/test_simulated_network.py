@@ -12,7 +12,7 @@ from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, NotFound, Reverted, Swap
+from orderengine.execution.network import Execution, NotFound, Reverted, Swap
 from orderengine.market.pools import SimulatedMarket
 from orderengine.postgres.database import create_database_engine
 from orderengine.settlement import wire

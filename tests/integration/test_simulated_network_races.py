@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
-from orderengine.execution.ports import Execution, NotFound, Outcome
+from orderengine.execution.network import Execution, NotFound, Outcome
 from orderengine.settlement import ledger, wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from tests.simulations import a_simulation, a_swap, executions, expired, ledger_row, sent

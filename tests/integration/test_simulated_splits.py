@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, Reverted
+from orderengine.execution.network import Execution, Reverted
 from orderengine.settlement.simulated import SimulatedNetwork
 from tests.simulations import a_simulation, a_split_swap, executions, ledger_row, sent
 

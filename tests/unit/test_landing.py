@@ -19,7 +19,7 @@ from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import parse_instruments
 from orderengine.domain.routing import Offer, Route, RouteRequest
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Execution, Outcome, Reverted, Swap, SwapLeg
+from orderengine.execution.network import Execution, Outcome, Reverted, Swap, SwapLeg
 from orderengine.market.pools import SimulatedMarket
 from orderengine.market.venues import VENUES
 from orderengine.settlement import wire

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orderengine.domain.order import SignedTransaction
-from orderengine.execution.ports import Swap
+from orderengine.execution.network import Swap
 from orderengine.settlement import wire
 from orderengine.settlement.wire import InvalidTransaction, SignedSwap
 from tests.simulations import a_split_swap, a_swap

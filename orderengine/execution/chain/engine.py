@@ -19,15 +19,10 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.execution.network import SettlementNetwork
 from orderengine.execution.operations.counters import Metrics
 from orderengine.execution.operations.order_metrics import record_move
-from orderengine.execution.ports import (
-    Dispatcher,
-    EventPublisher,
-    Orders,
-    QuoteBoard,
-    SettlementNetwork,
-)
+from orderengine.execution.ports import Dispatcher, EventPublisher, Orders, QuoteBoard
 
 log = structlog.get_logger(__name__)
 

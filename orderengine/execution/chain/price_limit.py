@@ -8,7 +8,7 @@ from orderengine.domain.order import Order
 from orderengine.domain.pricing import is_beyond, stricter, worst_amount
 from orderengine.domain.routing import Route
 from orderengine.execution.intake.notional import within_notional
-from orderengine.execution.ports import Reverted
+from orderengine.execution.network import Reverted
 
 
 def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:

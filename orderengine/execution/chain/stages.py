@@ -26,7 +26,7 @@ from orderengine.domain.routing import Route, RouteRequest
 from orderengine.execution.chain.engine import MAX_RECOVERIES, AttemptEnded, Engine, Superseded
 from orderengine.execution.chain.handover import Built, Routed, Submitted
 from orderengine.execution.chain.price_limit import failure_of, limit_of
-from orderengine.execution.ports import (
+from orderengine.execution.network import (
     Execution,
     InFlight,
     NotFound,

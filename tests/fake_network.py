@@ -1,12 +1,13 @@
 """A settlement network in memory that obeys a test, with the port's promises."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
 from orderengine.domain.order import FillLeg, SignedTransaction
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted, Swap
 from orderengine.settlement import wire
@@ -28,7 +29,7 @@ class FakeNetwork:
 
     It drops a sent swap that has not landed by its last valid height. `executions` counts the
     landed swaps of each order, so that a test sees a double execution. `sends` has every signature
-    that a caller tried to send, lost ones included.
+    that a caller tried to send, lost ones included. It signs nothing for an order in `refusals`.
     """
 
     def __init__(self, height: int = 1_000, validity: int = 150) -> None:
@@ -36,6 +37,7 @@ class FakeNetwork:
         self.validity = validity
         self.executions: Counter[UUID] = Counter()
         self.sends: list[str] = []
+        self.refusals: dict[UUID, AttemptFailed] = {}
         self._sent: dict[str, Sent] = {}
         self._buried: set[str] = set()
         self._nonces = 0
@@ -48,11 +50,39 @@ class FakeNetwork:
         return 2.0
 
     def sign(self, swap: Swap) -> SignedTransaction:
+        (signed,) = self.sign_all([swap])
+        if isinstance(signed, AttemptFailed):
+            raise signed
+        return signed
+
+    def sign_all(self, swaps: Sequence[Swap]) -> list[SignedTransaction | AttemptFailed]:
         self._answer()
+        return [self.refusals.get(swap.order_id) or self._signed(swap) for swap in swaps]
+
+    def _signed(self, swap: Swap) -> SignedTransaction:
         self._nonces += 1
         return wire.sign(swap, self.height + self.validity, nonce=str(self._nonces))
 
     def send(self, transaction: SignedTransaction) -> None:
+        (error,) = self.send_all([transaction])
+        if error is not None:
+            raise error
+
+    def send_all(
+        self, transactions: Sequence[SignedTransaction]
+    ) -> list[NetworkUnavailable | None]:
+        for transaction in transactions:
+            wire.read(transaction)
+        return [self._fate(transaction) for transaction in transactions]
+
+    def _fate(self, transaction: SignedTransaction) -> NetworkUnavailable | None:
+        try:
+            self._receive(transaction)
+        except NetworkUnavailable as error:
+            return error
+        return None
+
+    def _receive(self, transaction: SignedTransaction) -> None:
         signed = wire.read(transaction)
         self.sends.append(signed.signature)
         self._answer()
@@ -67,10 +97,14 @@ class FakeNetwork:
             raise NetworkUnavailable("the answer was lost on its way")
 
     def look_up(self, signature: str) -> Outcome:
+        (outcome,) = self.look_up_all([signature])
+        return outcome
+
+    def look_up_all(self, signatures: Sequence[str]) -> list[Outcome]:
         self._answer()
         self._drop_expired()
-        sent = self._sent.get(signature)
-        return NotFound() if sent is None else sent.outcome
+        found = [self._sent.get(signature) for signature in signatures]
+        return [NotFound() if sent is None else sent.outcome for sent in found]
 
     def final_height(self) -> int:
         self._answer()

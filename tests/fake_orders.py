@@ -1,7 +1,7 @@
 """The store of orders in memory, with the promises of the one on PostgreSQL."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,13 +9,15 @@ from uuid import UUID
 from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
-from orderengine.domain.moves import Fail, Move, RecoveryDelays
+from orderengine.domain.moves import Fail, Move, RecoveryDelays, RoutingCause, StartRouting
 from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.execution.ports import PlannedMove
 from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable
 from tests.moves import apply
 
+A_START = StartRouting(RoutingCause.ORDER)
 DELAYS = RecoveryDelays()
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -122,14 +124,38 @@ class FakeOrders:
             return len(old)
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
+        (moved,) = self.move_all([PlannedMove(order_id, version, move)])
+        return moved
+
+    def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
+        if len({each.move.kind for each in planned}) > 1:
+            raise ValueError("moves of several kinds")
+        if len({each.order_id for each in planned}) < len(planned):
+            raise ValueError("two moves of one order")
         with self._guarded():
-            order = self._orders.get(order_id)
-            if order is None or order.version != version:
-                return None
-            moved = apply(order, move, self.clock.now())
-            if moved is not None:
-                self._keep(moved, DELAYS.after(move))
-            return moved
+            return [self._moved(each) for each in planned]
+
+    def _moved(self, planned: PlannedMove) -> Moved | None:
+        order = self._orders.get(planned.order_id)
+        if order is None or order.version != planned.version:
+            return None
+        moved = apply(order, planned.move, self.clock.now())
+        if moved is not None:
+            self._keep(moved, DELAYS.after(planned.move))
+        return moved
+
+    def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
+        with self._guarded():
+            taken = [PlannedMove(order_id, version, A_START)]
+            new = sorted(
+                (order.created_at, order.order_id)
+                for order in self._orders.values()
+                if (order.status, order.version) == (OrderStatus.PENDING, 1)
+                and not order.recoveries
+                and order.order_id != order_id
+            )
+            taken += [PlannedMove(key, 1, A_START) for _, key in new[:others]]
+            return [moved for moved in self.move_all(taken) if moved is not None]
 
     def get(self, order_id: UUID) -> Order | None:
         with self._guarded():

@@ -1,6 +1,6 @@
 """The ports in memory: real code with the same promises, for tests without I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
@@ -74,8 +74,12 @@ class FakePublisher:
     cache: FakeCache = field(default_factory=FakeCache)
 
     def publish(self, moved: Moved) -> None:
-        self.published.append(moved)
-        self.cache.keep(moved.order)
+        self.publish_all([moved])
+
+    def publish_all(self, moved: Sequence[Moved]) -> None:
+        for each in moved:
+            self.published.append(each)
+            self.cache.keep(each.order)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """An engine on ports in memory, which a test can drive, stop and inspect."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.moves import Move, RoutingCause
+from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import TARGETS, Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
@@ -15,6 +16,7 @@ from orderengine.execution.chain.handover import Built, Routed, Submitted
 from orderengine.execution.chain.stages import build_order, route_order, submit_order
 from orderengine.execution.intake.accept import accept_order
 from orderengine.execution.operations.counters import Tally
+from orderengine.execution.ports import PlannedMove
 from orderengine.fastlane.memory import ThreadMemory
 from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork
@@ -41,9 +43,9 @@ class ForgetfulOrders(FakeOrders):
         """Write a row that no release would write."""
         self._orders[order_id] = replace(self._orders[order_id], route=None)
 
-    def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
-        moved = super().move(order_id, version, move)
-        if self._losing == TARGETS[move.kind].value:
+    def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
+        moved = super().move_all(planned)
+        if planned and self._losing == TARGETS[planned[0].move.kind].value:
             self._losing = None
             raise StorageUnavailable("the answer to COMMIT was lost")
         return moved

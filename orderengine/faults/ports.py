@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
 from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, Confirm, FailAttempt, Move, RoutingCause, StartRouting
@@ -15,7 +16,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.network import SettlementNetwork, Swap
-from orderengine.execution.ports import Dispatcher, EventPublisher, Orders, QuoteBoard
+from orderengine.execution.ports import Dispatcher, EventPublisher, Orders, PlannedMove, QuoteBoard
 from orderengine.execution.unreadable import Unreadable
 from orderengine.faults.points import FailPoint, Trap
 
@@ -68,13 +69,28 @@ class TrappedOrders(_Wrapped):
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         """See `Orders.move`; only a successful move counts as committed."""
-        around = _AROUND_COMMIT.get(type(move))
-        if around:
-            self._trap.passes(around[0])
-        moved: Moved | None = self._port.move(order_id, version, move)
-        if around and moved:
-            self._trap.passes(around[1])
+        (moved,) = self.move_all([PlannedMove(order_id, version, move)])
         return moved
+
+    def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
+        """See `Orders.move_all`; the places are passed once for each order."""
+        around = [_AROUND_COMMIT.get(type(each.move)) for each in planned]
+        for places in around:
+            if places:
+                self._trap.passes(places[0])
+        moved: list[Moved | None] = self._port.move_all(planned)
+        for places, done in zip(around, moved, strict=True):
+            if places and done:
+                self._trap.passes(places[1])
+        return moved
+
+    def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
+        """See `Orders.claim_pending`; the orders taken along are known only afterwards."""
+        self._trap.passes(FailPoint.ROUTE_BEFORE_COMMIT)
+        claimed: list[Moved] = self._port.claim_pending(order_id, version, others)
+        for _ in claimed:
+            self._trap.passes(FailPoint.ROUTE_AFTER_COMMIT)
+        return claimed
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """See `Orders.claim_due`."""
@@ -89,11 +105,16 @@ class TrappedPublisher(_Wrapped):
 
     def publish(self, moved: Moved) -> None:
         """See `EventPublisher.publish`."""
-        self._port.publish(moved)
-        if moved.event.seq == 1:
-            self._trap.passes(FailPoint.ACCEPT_AFTER_PUBLISH)
-        elif moved.event.status in _AFTER_PUBLISH:
-            self._trap.passes(_AFTER_PUBLISH[moved.event.status])
+        self.publish_all([moved])
+
+    def publish_all(self, moved: Sequence[Moved]) -> None:
+        """See `EventPublisher.publish_all`."""
+        self._port.publish_all(moved)
+        for each in moved:
+            if each.event.seq == 1:
+                self._trap.passes(FailPoint.ACCEPT_AFTER_PUBLISH)
+            elif each.event.status in _AFTER_PUBLISH:
+                self._trap.passes(_AFTER_PUBLISH[each.event.status])
 
 
 class TrappedDispatcher(_Wrapped):
@@ -158,10 +179,27 @@ class TrappedNetwork(_Wrapped):
         signed: SignedTransaction = self._port.sign(swap)
         return signed
 
+    def sign_all(self, swaps: Sequence[Swap]) -> list[SignedTransaction | AttemptFailed]:
+        """See `SettlementNetwork.sign_all`."""
+        for _ in swaps:
+            self._trap.passes(FailPoint.SUBMIT_BEFORE_SIGNING)
+        signed: list[SignedTransaction | AttemptFailed] = self._port.sign_all(swaps)
+        return signed
+
     def send(self, transaction: SignedTransaction) -> None:
         """See `SettlementNetwork.send`."""
         self._port.send(transaction)
         self._trap.passes(FailPoint.SUBMIT_BEFORE_HANDOVER)
+
+    def send_all(
+        self, transactions: Sequence[SignedTransaction]
+    ) -> list[NetworkUnavailable | None]:
+        """See `SettlementNetwork.send_all`."""
+        sent: list[NetworkUnavailable | None] = self._port.send_all(transactions)
+        for error in sent:
+            if error is None:
+                self._trap.passes(FailPoint.SUBMIT_BEFORE_HANDOVER)
+        return sent
 
 
 def trapped_intake(

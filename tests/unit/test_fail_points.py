@@ -9,14 +9,17 @@ import pytest
 from orderengine.bootstrap.web import build_web
 from orderengine.config.settings import ArmedPoint, ConfigurationError, Settings
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.moves import RoutingCause
+from orderengine.domain.moves import Build, RoutingCause, Submit
+from orderengine.domain.order import SignedTransaction
 from orderengine.execution.chain import stages
 from orderengine.execution.chain.engine import AttemptEnded, Engine
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.intake.accept import accept_order
+from orderengine.execution.ports import PlannedMove
 from orderengine.faults.points import FailPoint, Trap
 from orderengine.faults.ports import TrappedOrders, trapped_engine, trapped_intake
 from tests.conftest import a_new_order
+from tests.simulations import a_swap
 from tests.world import World
 
 URLS: Mapping[str, str] = {
@@ -121,3 +124,71 @@ def test_ports_are_bare_unless_a_place_is_named() -> None:
     armed_settings = Settings.from_env({**urls, "FAIL_POINT": "accept.after_commit:2"})
     assert armed_settings == replace(settings, fail_point=point)
     assert isinstance(build_web(armed_settings).orders, TrappedOrders)
+
+
+@pytest.mark.parametrize("passage", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("point", "is_committed"),
+    [(FailPoint.BUILD_BEFORE_COMMIT, False), (FailPoint.BUILD_AFTER_COMMIT, True)],
+)
+def test_a_group_passes_a_place_once_for_each_order(
+    world: World, point: FailPoint, is_committed: bool, passage: int
+) -> None:
+    engine = trapped_engine(world.engine, armed(point, passage + 2))
+    assert all(engine.orders.move_all(builds(world, 2)))
+    planned = builds(world, 3)
+    with pytest.raises(Died):
+        engine.orders.move_all(planned)
+    assert {world.order(each.order_id).version for each in planned} == {3 if is_committed else 2}
+
+
+def builds(world: World, count: int) -> list[PlannedMove]:
+    """The next move of some routed orders."""
+    routed = [world.route(world.accept().order_id) for _ in range(count)]
+    return [
+        PlannedMove(each.order_id, each.version, Build(each.route, each.limit_amount))
+        for each in routed
+    ]
+
+
+def test_a_claim_passes_the_places_of_the_first_stage(world: World) -> None:
+    orders = [world.accept() for _ in range(3)]
+    engine = trapped_engine(world.engine, armed(FailPoint.ROUTE_AFTER_COMMIT, passage=3))
+    with pytest.raises(Died):
+        engine.orders.claim_pending(orders[2].order_id, 1, others=5)
+    assert {world.order(each.order_id).version for each in orders} == {2}
+    before = trapped_engine(world.engine, armed(FailPoint.ROUTE_BEFORE_COMMIT))
+    left = world.accept()
+    with pytest.raises(Died):
+        before.orders.claim_pending(left.order_id, 1, others=5)
+    assert world.order(left.order_id) == left
+
+
+@pytest.mark.parametrize(
+    ("point", "sent"),
+    [
+        (FailPoint.SUBMIT_BEFORE_SIGNING, 0),
+        (FailPoint.SUBMIT_BEFORE_SEND, 0),
+        (FailPoint.SUBMIT_BEFORE_HANDOVER, 2),
+    ],
+)
+def test_a_group_passes_the_places_around_its_signatures(
+    world: World, point: FailPoint, sent: int
+) -> None:
+    engine = trapped_engine(world.engine, armed(point, passage=2))
+    with pytest.raises(Died):
+        sign_and_send(engine, world, count=2)
+    assert len(world.network.sends) == sent
+
+
+def sign_and_send(engine: Engine, world: World, count: int) -> None:
+    """The last stage before the confirmation, without its checks."""
+    built = [world.stop_at("building") for _ in range(count)]
+    signed = engine.network.sign_all([a_swap(order.order_id) for order in built])
+    transactions = [each for each in signed if isinstance(each, SignedTransaction)]
+    planned = [
+        PlannedMove(order.order_id, order.version, Submit(transaction))
+        for order, transaction in zip(built, transactions, strict=True)
+    ]
+    engine.publisher.publish_all([each for each in engine.orders.move_all(planned) if each])
+    assert engine.network.send_all(transactions) == [None] * count

@@ -13,12 +13,13 @@ from chaos.invariants import POSTGRES, REDIS
 from chaos.messages import Copier, take_away, workers_held
 from chaos.process_tree import EXIT_LIMIT_S
 from chaos.rig import WEB, WORKER_IS_READY, Rig
-from orderengine.storage import sql
+from orderengine.storage import moves, sql
 
 Act = Callable[[Rig], int]
 
 MOVES_AN_ORDER = [
-    f"EXECUTE {statement.name}".encode() for statement in (sql.ACCEPT, *sql.MOVES.values())
+    f"EXECUTE {statement.name}".encode()
+    for statement in (sql.ACCEPT, moves.CLAIM_PENDING, *moves.MOVES.values())
 ]
 """The bytes of each write that decides; a process has prepared the statement before."""
 NO_BYTE = 1

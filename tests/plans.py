@@ -23,6 +23,8 @@ TABLES = (
     "settlements",
     "step_totals",
     "step_totals_mark",
+    "sim_transactions",
+    "sim_switch",
 )
 
 # Client `big` has a backlog of its newest orders, and its rare orders are the oldest: a plan that
@@ -131,6 +133,36 @@ class Read:
 
 def what_is_read(database: Engine, call: Callable[[], object]) -> list[Read]:
     """Repeat a call's statements as prepared on its connection; returns what each one reads."""
+    return [
+        _read(_explained(database, statement.execute, values, "ANALYZE, BUFFERS"))
+        for statement, values in _statements_of(call)
+    ]
+
+
+def _read(plan: Any) -> Read:
+    return Read(
+        blocks=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
+        rows=sum(map(_scanned, _nodes(plan))),
+        plan=plan,
+    )
+
+
+def unsought(database: Engine, call: Callable[[], object]) -> list[str]:
+    """The tables that a call's statements read otherwise than by the keys of an index.
+
+    The statements are planned as prepared on its connection, and run by the call alone.
+    """
+    return [
+        f"{node['Node Type']} of {node['Relation Name']}"
+        for statement, values in _statements_of(call)
+        for node in _nodes(_explained(database, statement.execute, values, "COSTS OFF"))
+        if node["Node Type"].endswith("Scan")
+        and "Relation Name" in node
+        and "Index Cond" not in node
+    ]
+
+
+def _statements_of(call: Callable[[], object]) -> list[tuple[Any, Any]]:
     sent: list[tuple[Any, Any]] = []
     run_one = engine_module._run
 
@@ -140,11 +172,11 @@ def what_is_read(database: Engine, call: Callable[[], object]) -> list[Read]:
 
     with mock.patch.object(engine_module, "_run", record):
         call()
-    return [_explained(database, statement.execute, values) for statement, values in sent]
+    return sent
 
 
-def _explained(database: Engine, execute: str, values: Any) -> Read:
-    told = execute.replace("EXECUTE ", "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE ")
+def _explained(database: Engine, execute: str, values: Any, how: str) -> Any:
+    told = execute.replace("EXECUTE ", f"EXPLAIN ({how}, FORMAT JSON) EXECUTE ")
     connection = database.raw_connection()
     try:
         cursor = connection.cursor()
@@ -153,12 +185,7 @@ def _explained(database: Engine, execute: str, values: Any) -> Read:
     finally:
         connection.close()
     (explained,) = json.loads(found) if isinstance(found, str) else found
-    plan = explained["Plan"]
-    return Read(
-        blocks=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
-        rows=sum(map(_scanned, _nodes(plan))),
-        plan=plan,
-    )
+    return explained["Plan"]
 
 
 def _nodes(plan: Any) -> Iterator[Any]:

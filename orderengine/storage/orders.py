@@ -1,6 +1,6 @@
 """The store of orders on PostgreSQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -10,7 +10,6 @@ from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from orderengine.domain.documents import fill_document, route_document
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
     IdempotencyConflict,
@@ -20,29 +19,22 @@ from orderengine.domain.errors import (
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.json_text import json_text
-from orderengine.domain.moves import (
-    Build,
-    Confirm,
-    Fail,
-    FailAttempt,
-    Move,
-    RecoveryDelays,
-    StartRouting,
-    Submit,
-)
-from orderengine.domain.order import SOURCES, TARGETS, MoveKind, NewOrder, Order
+from orderengine.domain.moves import Fail, Move, RecoveryDelays, Submit
+from orderengine.domain.order import NewOrder, Order, SignedTransaction
+from orderengine.execution.ports import PlannedMove
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.postgres.database import Row, Statement
-from orderengine.storage import lists, sql
+from orderengine.storage import lists, moves, sql
 from orderengine.storage.reader import Reader, ask
-from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
+from orderengine.storage.rows import (
+    RowReader,
+    moved_from,
+    readable_beginning,
+)
 
 KEY_WAIT_MS = 1000
 """How long a request waits for another request that is storing the same key."""
-_SOURCES: Mapping[MoveKind, list[str]] = {
-    kind: sorted(status.value for status in statuses) for kind, statuses in SOURCES.items()
-}
 
 
 class SqlOrders:
@@ -68,7 +60,7 @@ class SqlOrders:
         if not rows:
             values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
             raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
-        return Moved(order_from(rows[0]), event_from(rows[0]))
+        return moved_from(rows[0])
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
         """Store a new order under the client's key; None if the key is taken."""
@@ -83,7 +75,7 @@ class SqlOrders:
             if isinstance(error.orig, ForeignKeyViolation):
                 return None  # another request took the clientOrderId at the same time
             raise
-        return Moved(order_from(rows[0]), event_from(rows[0])) if rows else None
+        return moved_from(rows[0]) if rows else None
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
         """The order accepted under a client's key, or None."""
@@ -105,15 +97,41 @@ class SqlOrders:
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         """Make a move if the order is still at `version` and the move is allowed; else None."""
-        rows = self._move(order_id, version, move)
-        if not rows:
-            return None
-        written = move.transaction if isinstance(move, Submit) else None
-        return Moved(order_from(rows[0], written), event_from(rows[0]))
+        rows = self._move([PlannedMove(order_id, version, move)])
+        return moved_from(rows[0], _written(move)) if rows else None
+
+    def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
+        """Make moves of one kind, each as `move` does, in one statement.
+
+        None also for an order that moved, but whose row this release cannot read: it must not stop
+        the others. Raises ValueError for moves of several kinds, or for two moves of one order.
+        """
+        if not planned:
+            return []
+        if len(planned) == 1:
+            return [self.move(planned[0].order_id, planned[0].version, planned[0].move)]
+        rows = {row.id: row for row in self._move(planned)}
+        return [
+            self._reader.moved(rows[each.order_id], _written(each.move))
+            if each.order_id in rows
+            else None
+            for each in planned
+        ]
+
+    def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
+        """Start routing of a new order, and of up to `others` more that no worker has taken.
+
+        The order itself comes first, then the others, oldest first. Leaves out rows that this
+        release cannot read.
+        """
+        values = moves.claim_values(order_id, version, others, self._delays)
+        rows = self._run(moves.CLAIM_PENDING, values)
+        rows.sort(key=lambda row: (row.id != order_id, row.created_at, row.id))
+        return [moved for moved in map(self._reader.moved, rows) if moved is not None]
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it has ended or is not at `version`."""
-        return bool(self._move(order_id, version, failure))
+        return bool(self._move([PlannedMove(order_id, version, failure)]))
 
     def count_recovery(self, order_id: UUID, version: int) -> bool:
         """Count a recovery of a pending order before its move; False if it has moved."""
@@ -177,16 +195,9 @@ class SqlOrders:
         }
         return [self._reader.readable(row) for row in self._run(sql.CLAIM_DUE, values)]
 
-    def _move(self, order_id: UUID, version: int, move: Move) -> list[Row]:
-        values = {
-            "id": order_id,
-            "version": version,
-            "sources": _SOURCES[move.kind],
-            "target": TARGETS[move.kind].value,
-            "due_s": self._delays.after(move),
-            "data": json_text(dict(move.data)),
-        }
-        return self._run(sql.MOVES[type(move)], values | _values(move))
+    def _move(self, planned: Sequence[PlannedMove]) -> list[Row]:
+        values = moves.move_values(planned, self._delays)
+        return self._run(moves.MOVES[type(planned[0].move)], values)
 
     def _new_values(self, order: NewOrder) -> dict[str, Any]:
         return {
@@ -208,36 +219,5 @@ class SqlOrders:
         return ask(self._engine, statement, values)
 
 
-def _values(move: Move) -> dict[str, Any]:
-    match move:
-        case StartRouting():
-            return {"recovery": int(move.is_recovery)}
-        case Build(route=route, limit_amount=limit_amount):
-            return {
-                "route": json_text(route_document(route)),
-                "dex": route.venue,
-                "quoted_price": route.price,
-                "quote_amount": route.quote_amount,
-                "limit_amount": limit_amount,
-                "expires_at": route.expires_at,
-            }
-        case Submit(transaction=transaction):
-            return {
-                "signature": transaction.signature,
-                "payload": transaction.payload,
-                "last_valid_height": transaction.last_valid_height,
-            }
-        case Confirm(fill=fill, signature=signature, quoted_price=quoted_price):
-            return {
-                "signature": signature,
-                "quoted_price": quoted_price,
-                "fill": json_text(fill_document(fill)),
-                "executed_price": fill.executed_price,
-                "slippage_bps": fill.slippage_bps,
-                "base_amount": fill.base_amount,
-                "quote_amount": fill.quote_amount,
-                "fee": fill.fee,
-                "landed_at": fill.landed_at,
-            }
-        case FailAttempt(reason=reason, detail=detail) | Fail(reason=reason, detail=detail):
-            return {"reason": reason.value, "detail": detail}
+def _written(move: Move) -> SignedTransaction | None:
+    return move.transaction if isinstance(move, Submit) else None

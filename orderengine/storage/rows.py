@@ -9,7 +9,7 @@ import structlog
 
 from orderengine.domain.documents import failed_attempt_from, fill_from, route_from
 from orderengine.domain.errors import OrderUnreadable
-from orderengine.domain.events import OrderEvent
+from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction, known_status
 from orderengine.domain.side import Side
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
@@ -57,6 +57,14 @@ class RowReader:
             self._tell("event_unreadable", row.order_id, row.seq, error)
             return UnreadableEvent(row.order_id, row.seq)
 
+    def moved(self, row: Row, written: SignedTransaction | None = None) -> Moved | None:
+        """The row of a moved order; None for one that is unreadable."""
+        try:
+            return moved_from(row, written)
+        except _UNREADABLE as error:
+            self._tell("order_unreadable", row.id, row.version, error)
+            return None
+
     def _tell(self, what: str, order_id: UUID, number: int, error: Exception) -> None:
         told = (what, order_id, number)
         if told in self._told:
@@ -99,6 +107,11 @@ def order_from(row: Row, written: SignedTransaction | None = None) -> Order:
         fill=fill_from(row.fill) if row.fill else None,
         failed_attempts=tuple(failed_attempt_from(item) for item in row.failed_attempts),
     )
+
+
+def moved_from(row: Row, written: SignedTransaction | None = None) -> Moved:
+    """The row of a moved order with its event; `written` as in `order_from`."""
+    return Moved(order_from(row, written), event_from(row))
 
 
 def event_from(row: Row) -> OrderEvent:

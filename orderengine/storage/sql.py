@@ -1,13 +1,5 @@
-"""The engine's statements; each one is a transaction of its own.
+"""The statements that accept, read and claim orders; each one is a transaction of its own."""
 
-In a statement that moves an order, every write selects from `o`, the row just moved: any other
-write would happen even if the fence matched nothing. The fence uses columns of `orders` only,
-because PostgreSQL checks those again after it has waited for the row's lock.
-"""
-
-from collections.abc import Mapping
-
-from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, Move, StartRouting, Submit
 from orderengine.domain.order import OrderStatus
 from orderengine.postgres.database import BY_INDEX, Statement
 
@@ -87,67 +79,6 @@ WHERE k.client_id = old.client_id AND k.key = old.key
 RETURNING k.key"""
 )
 
-
-def _move(changes: str = "", *, fence: str = "", effects: str = "") -> Statement:
-    return Statement(
-        f"""
-WITH o AS (
-    UPDATE orders
-    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(),
-        due_at = now() + make_interval(secs => :due_s){changes}
-    WHERE id = :id AND version = :version AND status = ANY(:sources){fence}
-    RETURNING *
-), event AS ({WRITE_EVENT}){effects}
-{RETURN_MOVED}"""
-    )
-
-
-RETIRE_TRANSACTION = """, dead AS (
-    UPDATE transactions SET state = 'dead' FROM o
-    WHERE transactions.signature = o.tx_hash AND transactions.state = 'live'
-)"""
-
-REMEMBER_FAILURE = """,
-        failed_attempts = failed_attempts || jsonb_build_object(
-            'attempt', attempt, 'reason', CAST(:reason AS text), 'detail', CAST(:detail AS text))"""
-
-MOVES: Mapping[type[Move], Statement] = {
-    StartRouting: _move(
-        """, recoveries = recoveries + :recovery, route = NULL, dex = NULL, quoted_price = NULL,
-        quote_amount = NULL, limit_amount = NULL, tx_hash = NULL"""
-    ),
-    Build: _move(
-        """, route = CAST(:route AS jsonb), dex = :dex, quoted_price = :quoted_price,
-        quote_amount = :quote_amount, limit_amount = :limit_amount""",
-        fence=" AND now() < :expires_at",
-    ),
-    Submit: _move(
-        ", tx_hash = :signature",
-        effects=""", signed AS (
-    INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)
-    SELECT :signature, id, attempt, :payload, :last_valid_height, 'live' FROM o
-)""",
-    ),
-    Confirm: _move(
-        """, fill = CAST(:fill AS jsonb), executed_price = :executed_price,
-        slippage_bps = :slippage_bps""",
-        # Another release may round the last digit of the same price differently.
-        fence=""" AND tx_hash = :signature
-        AND abs(quoted_price - :quoted_price) <= greatest(1e-12, quoted_price * 1e-11)""",
-        effects=""", landed AS (
-    UPDATE transactions SET state = 'landed' FROM o WHERE transactions.signature = o.tx_hash
-), settled AS (
-    INSERT INTO settlements (signature, order_id, base_amount, quote_amount, fee, landed_at)
-    SELECT tx_hash, id, :base_amount, :quote_amount, :fee, :landed_at FROM o
-)""",
-    ),
-    FailAttempt: _move(
-        ", attempt = attempt + 1, recoveries = 0" + REMEMBER_FAILURE, effects=RETIRE_TRANSACTION
-    ),
-    Fail: _move(
-        ", failure_reason = CAST(:reason AS text)" + REMEMBER_FAILURE, effects=RETIRE_TRANSACTION
-    ),
-}
 
 GET = Statement(f"SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION} WHERE o.id = :id")
 

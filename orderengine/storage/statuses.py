@@ -13,6 +13,7 @@ def _names(names: Iterable[str]) -> str:
 _RECOVERIES = _names(cause for cause in RoutingCause if cause.is_recovery)
 
 IS_STATUS = f"status IN ({_names(OrderStatus)})"
+IS_NEW = f"status = '{OrderStatus.PENDING}' AND version = 1"
 IS_TERMINAL = f"status IN ({_names(TERMINAL_STATUSES)})"
 
 # An index has this condition, and statements repeat it to use the index.

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from orderengine.storage.statuses import IS_COUNTED, IS_STATUS, IS_TERMINAL
+from orderengine.storage.statuses import IS_COUNTED, IS_NEW, IS_STATUS, IS_TERMINAL
 
 metadata = MetaData(
     naming_convention={
@@ -91,6 +91,8 @@ orders = Table(
         name="worst_price_limit",
     ),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    # For claims of the oldest new orders: an order leaves at its first step.
+    Index("ix_orders_new", "created_at", "id", postgresql_where=text(IS_NEW)),
     Index(
         "ix_orders_client_order_id",
         "client_id",

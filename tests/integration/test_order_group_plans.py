@@ -1,0 +1,107 @@
+"""Statements for many orders find each row by an index, whatever a table held when planned."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from orderengine.domain.moves import Move
+from orderengine.execution.network import Reverted
+from orderengine.execution.ports import PlannedMove
+from orderengine.settlement import wire
+from orderengine.settlement.ledger import Ledger
+from orderengine.storage.orders import SqlOrders
+from tests.builders import all_moves
+from tests.plans import load, scratch_database, unbounded, unsought
+from tests.simulations import a_swap
+
+LARGE = 100_000
+SMALL = 50
+OFTEN = 8
+"""After five executions PostgreSQL chooses between a generic and a custom plan."""
+OLDEST_NEW = "Index Scan of orders"
+"""How a claim finds the oldest new orders: in the order of their index, without a key."""
+A_FEW = 10
+
+
+@pytest.fixture(scope="module", params=["empty", "small", "large"])
+def scratch(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engine]:
+    size = {"empty": 0, "small": SMALL, "large": LARGE}[request.param]
+    with scratch_database(database_url, size) as database:
+        yield database
+
+
+def moves_of(orders: SqlOrders, move: Move, count: int) -> Callable[[], object]:
+    planned = [PlannedMove(uuid4(), 3, move) for _ in range(count)]
+    return lambda: orders.move_all(planned)
+
+
+def calls_of(database: Engine) -> Mapping[str, Callable[[], object]]:
+    """Every statement for many rows, for one row and for several."""
+    orders, ledger = SqlOrders(database), Ledger(database, 400)
+    signed = [wire.read(wire.sign(a_swap(), 1, str(number))) for number in range(5)]
+    reverted = {each.signature: Reverted(slippage_exceeded=False, detail="") for each in signed}
+    calls: dict[str, Callable[[], object]] = {
+        f"{move.kind.value} of {count}": moves_of(orders, move, count)
+        for move in all_moves(datetime.now(UTC))
+        for count in (1, 5)
+    }
+    return calls | {
+        "store": lambda: ledger.store(dict.fromkeys(signed, 0)),
+        "find": lambda: ledger.find(list(reverted)),
+        "settle": lambda: ledger.settle(reverted),
+    }
+
+
+def without_keys(database: Engine, calls: Mapping[str, Callable[[], object]]) -> dict[str, object]:
+    """The statements that read a table without the keys of an index."""
+    found = {name: unsought(database, call) for name, call in calls.items()}
+    found = {
+        name: [each for each in tables if not each.endswith("of sim_switch")]
+        for name, tables in found.items()
+    }
+    return {name: tables for name, tables in found.items() if tables}
+
+
+def analyze(database: Engine) -> None:
+    with unbounded(), database.connect() as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def test_every_row_is_found_by_a_key(scratch: Engine) -> None:
+    calls = calls_of(scratch)
+    for _ in range(OFTEN):
+        for call in calls.values():
+            call()
+    assert without_keys(scratch, calls) == {}
+    analyze(scratch)
+    assert without_keys(scratch, calls) == {}
+
+
+def test_a_claim_follows_the_index_of_new_orders(scratch: Engine) -> None:
+    orders = SqlOrders(scratch)
+
+    def claim() -> object:
+        return orders.claim_pending(uuid4(), 1, 4)
+
+    for _ in range(OFTEN):
+        claim()
+    for _ in range(2):
+        assert unsought(scratch, claim) == [OLDEST_NEW]
+        analyze(scratch)
+
+
+def test_what_was_planned_for_empty_tables_suits_full_ones(database_url: str) -> None:
+    with scratch_database(database_url) as database:
+        calls = calls_of(database)
+        for _ in range(OFTEN):
+            for call in calls.values():
+                call()
+        orders = SqlOrders(database)
+        orders.claim_pending(uuid4(), 1, 4)
+        load(database, LARGE)
+        assert without_keys(database, calls) == {}
+        assert len(orders.claim_pending(uuid4(), 1, A_FEW)) == A_FEW
+        assert unsought(database, lambda: orders.claim_pending(uuid4(), 1, 4)) == [OLDEST_NEW]

@@ -164,7 +164,7 @@ class TrappedBoard(_Wrapped):
 
 
 class TrappedNetwork(_Wrapped):
-    """Implements `execution.ports.SettlementNetwork`: traps before signing and after sending."""
+    """Implements `execution.network.SettlementNetwork`: traps before signing and after sending."""
 
     @property
     def typical_confirmation_s(self) -> float:

@@ -19,6 +19,7 @@ from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.json_text import json_text
 from orderengine.domain.side import Side
 from orderengine.execution.network import Execution, NotFound, Reverted, Swap
+from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Row, Statement, outages_as, run
 from orderengine.settlement.wire import SignedSwap, legs_document, legs_from
 
@@ -28,10 +29,30 @@ WITH clock AS MATERIALIZED (
     FROM clock_timestamp() AS moment
 )"""
 
-_SWAP_COLUMNS = """signature, order_id, attempt, legs, symbol, side, base_amount,
-        limit_amount, last_valid_height"""
+_SWAP_TYPES: Mapping[str, str] = {
+    "signature": "text",
+    "order_id": "uuid",
+    "attempt": "integer",
+    "legs": "jsonb",
+    "symbol": "text",
+    "side": "text",
+    "base_amount": "numeric",
+    "limit_amount": "numeric",
+    "last_valid_height": "bigint",
+}
+_SWAP_COLUMNS = ", ".join(_SWAP_TYPES)
 _SWAP_VALUES = """:signature, :order_id, :attempt, CAST(:legs AS jsonb), :symbol, :side,
         :base_amount, :limit_amount, :last_valid_height"""
+_OUTCOME_TYPES: Mapping[str, str] = {
+    "outcome": "text",
+    "base_amount": "numeric",
+    "quote_amount": "numeric",
+    "fee": "numeric",
+    "market_impact_bps": "numeric",
+    "legs": "jsonb",
+    "slippage_exceeded": "boolean",
+    "error": "text",
+}
 
 
 def _height(moment: str) -> str:
@@ -42,21 +63,24 @@ _HEIGHT = Statement(f"{_CLOCK} SELECT network_up, {_height('moment')} AS height 
 
 _STORE = Statement(
     f"""{_CLOCK}, landing AS (
-    SELECT moment, moment + :delay_ms * interval '1 millisecond' AS lands_at
-    FROM clock WHERE network_up
+    SELECT m.*, moment, moment + m.delay_ms * interval '1 millisecond' AS lands_at
+    FROM clock, {unnest({**_SWAP_TYPES, "delay_ms": "integer"}, "m")}
+    WHERE network_up
 ), stored AS (
     INSERT INTO sim_transactions ({_SWAP_COLUMNS}, received_at, lands_at)
-    SELECT {_SWAP_VALUES}, moment, lands_at FROM landing
-    WHERE {_height("lands_at")} <= :last_valid_height
+    SELECT {_SWAP_COLUMNS}, moment, lands_at FROM landing
+    WHERE {_height("lands_at")} <= last_valid_height
     ON CONFLICT (signature) DO NOTHING
 )
-SELECT network_up FROM clock"""
+SELECT network_up FROM clock""",
+    BY_KEY,
 )
 
 _FIND = Statement(
     f"""{_CLOCK}
 SELECT clock.network_up, t.*, t.lands_at <= clock.moment AS landed
-FROM clock LEFT JOIN sim_transactions t ON t.signature = :signature"""
+FROM clock LEFT JOIN sim_transactions t ON t.signature = ANY(CAST(:signatures AS text[]))""",
+    BY_KEY,
 )
 
 # The unique key makes it a proof. A concurrent send that has inserted, but not committed, blocks
@@ -72,14 +96,23 @@ _PROVE_EXPIRY = Statement(
 SELECT network_up, EXISTS (SELECT FROM proof) AS proved FROM clock"""
 )
 
+# Concurrent looks lock the rows in the same order, that of the index, and so never deadlock.
 _SETTLE = Statement(
-    """
-UPDATE sim_transactions
-SET outcome = :outcome, executed_base_amount = :base_amount, executed_quote_amount = :quote_amount,
-    fee = :fee, market_impact_bps = :market_impact_bps, executed_legs = CAST(:legs AS jsonb),
-    slippage_exceeded = :slippage_exceeded, error = :error
-WHERE signature = :signature AND outcome IS NULL
-RETURNING signature"""
+    f"""
+WITH landed AS MATERIALIZED (
+    SELECT signature FROM sim_transactions
+    WHERE signature = ANY({array_parameter("signature", "text")}) AND outcome IS NULL
+    ORDER BY signature FOR NO KEY UPDATE
+)
+UPDATE sim_transactions t
+SET outcome = m.outcome, executed_base_amount = m.base_amount,
+    executed_quote_amount = m.quote_amount, fee = m.fee,
+    market_impact_bps = m.market_impact_bps, executed_legs = m.legs,
+    slippage_exceeded = m.slippage_exceeded, error = m.error
+FROM {unnest({"signature": "text", **_OUTCOME_TYPES}, "m")}
+WHERE t.signature = ANY(ARRAY(SELECT signature FROM landed)) AND t.signature = m.signature
+RETURNING t.signature""",
+    BY_KEY,
 )
 
 _SWITCH = Statement(
@@ -125,18 +158,28 @@ class Ledger:
         height: int = self._ask(_HEIGHT, {}).height
         return height
 
-    def store(self, signed: SignedSwap, delay_ms: int) -> None:
-        """Record a transaction once, to land `delay_ms` from now; drop it if that is too late."""
-        self._ask(_STORE, {**_swap_values(signed), "delay_ms": delay_ms})
+    def store(self, delays_ms: Mapping[SignedSwap, int]) -> None:
+        """Record each transaction once, to land after its delay; drop those that would be too late.
 
-    def find(self, signature: str) -> Entry | None:
-        """The current record of a signature."""
-        row = self._ask(_FIND, {"signature": signature})
-        return None if row.signature is None else _entry(row)
+        They are stored in the order of their signatures: two sessions that store the same ones in
+        different orders would wait for each other.
+        """
+        ordered = sorted(delays_ms, key=lambda signed: signed.signature)
+        values = columns_of([_swap_values(signed) for signed in ordered])
+        self._ask(_STORE, {**values, "delay_ms": array([delays_ms[each] for each in ordered])})
 
-    def settle(self, signature: str, outcome: Execution | Reverted) -> bool:
-        """Store the outcome of a landed swap; False if one was stored before."""
-        return bool(self._run(_SETTLE, {"signature": signature, **_outcome_values(outcome)}))
+    def find(self, signatures: Collection[str]) -> dict[str, Entry]:
+        """The current records of the known ones among these signatures."""
+        rows = self._ask_all(_FIND, {"signatures": list(signatures)})
+        return {row.signature: _entry(row) for row in rows if row.signature is not None}
+
+    def settle(self, outcomes: Mapping[str, Execution | Reverted]) -> set[str]:
+        """Store the outcomes of landed swaps; returns the signatures that had none before."""
+        rows = [
+            {"signature": signature, **_outcome_values(outcome)}
+            for signature, outcome in outcomes.items()
+        ]
+        return {row.signature for row in self._run(_SETTLE, columns_of(rows))}
 
     def prove_expiry(self, signed: SignedSwap) -> bool:
         """Take the place of a transaction that never arrived; True if it can never land now.
@@ -155,10 +198,14 @@ class Ledger:
         self._run(_SWITCH, {"up": up})
 
     def _ask(self, statement: Statement, values: Mapping[str, Any]) -> Row:
-        row = self._run(statement, {**values, "block_ms": self._block_ms})[0]
-        if not row.network_up:
+        return self._ask_all(statement, values)[0]
+
+    def _ask_all(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """At least one row."""
+        rows = self._run(statement, {**values, "block_ms": self._block_ms})
+        if not rows[0].network_up:
             raise NetworkUnavailable("the network gives no answer")
-        return row
+        return rows
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         with outages_as(NetworkUnavailable, "the network gives no answer"):

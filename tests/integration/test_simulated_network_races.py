@@ -13,6 +13,7 @@ from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import SignedTransaction
 from orderengine.execution.network import Execution, NotFound, Outcome
+from orderengine.postgres.arrays import columns_of
 from orderengine.settlement import ledger, wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from tests.simulations import a_simulation, a_swap, executions, expired, ledger_row, sent
@@ -45,8 +46,8 @@ def send_without_commit(database: Engine, transaction: SignedTransaction) -> Con
     """Send in a session that reads its clock in time, but sleeps before COMMIT."""
     connection = database.connect().execution_options(isolation_level="READ COMMITTED")
     in_time = replace(wire.read(transaction), last_valid_height=2**62)
-    values = {**ledger._swap_values(in_time), "delay_ms": 0, "block_ms": 400}
-    connection.exec_driver_sql(ledger._STORE.plain, values)
+    values = columns_of([{**ledger._swap_values(in_time), "delay_ms": 0}])
+    connection.exec_driver_sql(ledger._STORE.plain, {**values, "block_ms": 400})
     return connection
 
 
@@ -180,7 +181,7 @@ def test_who_settles_second_reads_what_the_first_one_stored(
     network: SimulatedNetwork, make_network: MakeNetwork
 ) -> None:
     signature = sent(network).signature
-    entry = network._ledger.find(signature)
+    found = network._ledger.find([signature])
     first = make_network(SIM_CHAIN_ERROR_RATE="1").look_up(signature)
-    assert entry is not None
-    assert network._outcome(entry) == first == network.look_up(signature)
+    assert network._concluded(found) == {signature: first}
+    assert network.look_up(signature) == first

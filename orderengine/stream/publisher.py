@@ -1,5 +1,6 @@
-"""The publisher: updates the streams and the cache for a step in one command."""
+"""The publisher: updates the streams and the cache for one step or for many in one command."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from orderengine.domain.events import Moved
@@ -21,14 +22,17 @@ from orderengine.stream.messages import (
 # subscribes at the primary: the script returns the replica's refusal.
 _STORE_AND_PUBLISH = Script(
     """
-local held = redis.call('GET', KEYS[1])
-if not held or tonumber(ARGV[1]) > (tonumber(string.match(held, '^%d+')) or 0) then
-  local stored = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  if stored.err and string.find(stored.err, 'READONLY', 1, true) then
-    return stored
+for number, key in ipairs(KEYS) do
+  local version, state, ttl, event = unpack(ARGV, 4 * number - 2, 4 * number + 1)
+  local held = redis.call('GET', key)
+  if not held or tonumber(version) > (tonumber(string.match(held, '^%d+')) or 0) then
+    local stored = redis.pcall('SET', key, state, 'PX', ttl)
+    if stored.err and string.find(stored.err, 'READONLY', 1, true) then
+      return stored
+    end
   end
+  redis.call('PUBLISH', ARGV[1], event)
 end
-return redis.call('PUBLISH', ARGV[4], ARGV[5])
 """
 )
 
@@ -51,25 +55,27 @@ class RedisEventPublisher:
 
     def publish(self, moved: Moved) -> None:
         """Cache the order's latest state and publish the event, bounded in time; never raises."""
-        if not self._breaker.allows():
-            self._metrics.count(CounterName.PUBLISH_FAILURES)
+        self.publish_all([moved])
+
+    def publish_all(self, moved: Sequence[Moved]) -> None:
+        """Cache and publish each as `publish` does, in this order, with one command."""
+        if not moved:
             return
-        order = moved.order
-        ttl_ms = cache_ttl(order) // timedelta(milliseconds=1)
+        if not self._breaker.allows():
+            self._metrics.count(CounterName.PUBLISH_FAILURES, by=len(moved))
+            return
+        keys = [order_key(each.order.order_id) for each in moved]
+        arguments = [EVENTS_CHANNEL, *(given for each in moved for given in _arguments(each))]
         try:
-            self._commands.run(
-                _STORE_AND_PUBLISH,
-                [order_key(order.order_id)],
-                [
-                    order.version,
-                    cached_text(order),
-                    ttl_ms,
-                    EVENTS_CHANNEL,
-                    published_text(moved),
-                ],
-            )
+            self._commands.run(_STORE_AND_PUBLISH, keys, arguments)
         except REDIS_ERRORS as error:
-            self._metrics.count(CounterName.PUBLISH_FAILURES)
+            self._metrics.count(CounterName.PUBLISH_FAILURES, by=len(moved))
             self._breaker.failed(error)
         else:
             self._breaker.succeeded()
+
+
+def _arguments(moved: Moved) -> tuple[int, str, int, str]:
+    order = moved.order
+    ttl_ms = cache_ttl(order) // timedelta(milliseconds=1)
+    return order.version, cached_text(order), ttl_ms, published_text(moved)

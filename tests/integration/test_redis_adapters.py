@@ -19,7 +19,7 @@ from orderengine.stream.messages import EVENTS_CHANNEL, order_key, published_tex
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.fakes import FakeOrders
 from tests.integration.streams import Stream, StreamFactory, frozen, wait_until
-from tests.steps import FAIL
+from tests.steps import FAIL, Walk
 
 
 @pytest.fixture
@@ -64,20 +64,21 @@ def test_what_the_cache_cannot_read_counts_as_not_cached(stream: Stream) -> None
     assert stream.cache.get(walk.order_id) == walk.order
 
 
+def calls(stream: Stream, command: str) -> int:
+    """How often the server has run a command."""
+    stats = stream.client.info("commandstats")
+    assert isinstance(stats, dict)
+    return int(stats.get(f"cmdstat_{command}", {}).get("calls", 0))
+
+
 def test_one_command_publishes_and_caches(stream: Stream) -> None:
     stream.walk()
     stream.client.script_flush()
-    before = stream.client.info("commandstats")
+    before = calls(stream, "evalsha"), calls(stream, "eval")
     stream.walk()
     stream.walk()
-    after = stream.client.info("commandstats")
-
-    def calls(stats: object, name: str) -> int:
-        assert isinstance(stats, dict)
-        return int(stats.get(f"cmdstat_{name}", {}).get("calls", 0))
-
-    assert calls(after, "evalsha") - calls(before, "evalsha") == 2
-    assert calls(after, "eval") - calls(before, "eval") == 1  # the first call loads the script
+    sent = calls(stream, "evalsha") - before[0], calls(stream, "eval") - before[1]
+    assert sent == (2, 1)  # the first call loads the script
 
 
 def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
@@ -173,3 +174,36 @@ def test_a_redis_without_memory_still_carries_events(stream: Stream) -> None:
     assert heard is not None
     assert heard["data"].decode() == published_text(walk.first)
     assert not stream.client.exists(order_key(walk.order_id))
+
+
+def test_many_steps_are_published_in_their_order_by_one_command(stream: Stream) -> None:
+    walks = [Walk(stream.orders) for _ in range(3)]
+    steps = [walk.first for walk in walks] + [walks[1].step(FAIL)]
+    listener = stream.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    listener.subscribe(EVENTS_CHANNEL)
+    listener.get_message(timeout=5)
+    before = calls(stream, "publish"), calls(stream, "evalsha")
+    stream.publisher.publish_all(steps)
+    heard: list[str] = []
+    while len(heard) < len(steps):
+        message = listener.get_message(timeout=5)
+        if message is not None:
+            heard.append(message["data"].decode())
+    assert heard == [published_text(each) for each in steps]
+    sent = calls(stream, "publish") - before[0], calls(stream, "evalsha") - before[1]
+    assert sent == (4, 1)
+    assert [stream.cache.get(walk.order_id) for walk in walks] == [walk.order for walk in walks]
+    assert 50_000 < stream.client.pttl(order_key(walks[1].order_id)) <= 60_000
+    listener.close()
+
+
+def test_what_many_lose_is_counted_for_each(
+    make_stream: StreamFactory, own_redis: EmbeddedRedis
+) -> None:
+    stream = make_stream(own_redis.url)
+    steps = [Walk(stream.orders).first for _ in range(3)]
+    stream.publisher.publish_all([])
+    own_redis.kill()
+    stream.publisher.publish_all(steps)
+    stream.publisher.publish_all(steps)
+    assert stream.tally.counts() == {Sample(CounterName.PUBLISH_FAILURES): 6}

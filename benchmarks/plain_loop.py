@@ -19,7 +19,9 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.chain import stages
+from orderengine.execution.chain.confirm import PollResult, confirm_orders
 from orderengine.execution.chain.engine import Engine
+from orderengine.execution.chain.groups import only
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.intake.accept import accept_order
 from orderengine.process.logs import configure_logging
@@ -80,7 +82,9 @@ def _execute(engine: Engine) -> None:
         slippage_tolerance_bps=SLIPPAGE_BPS,
     )
     accepted = accept_order(engine.orders, engine.publisher, engine.dispatcher, order).order
-    routed = stages.route_order(engine, accepted.order_id, accepted.version, RoutingCause.ORDER)
-    submitted = stages.submit_order(engine, stages.build_order(engine, routed))
-    while stages.confirm_order(engine, submitted) is not stages.PollResult.CONFIRMED:
+    new = (accepted.order_id, accepted.version, RoutingCause.ORDER)
+    routed = only(stages.route_orders(engine, [stages.start_routing(engine, *new)]))
+    built = only(stages.build_orders(engine, [routed]))
+    submitted = only(stages.submit_orders(engine, [built]))
+    while only(confirm_orders(engine, [submitted])) is not PollResult.CONFIRMED:
         pass

@@ -77,6 +77,7 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
         "no handover": [[order_id], {}, NOTHING],
         "half a handover": [[{"orderId": order_id}], {}, NOTHING],
         "a handover of something else": [[{"orderId": order_id, "version": []}], {}, NOTHING],
+        "half a group": [[[{"orderId": order_id}, {"version": 2}]], {}, NOTHING],
     }
     messages = {name: envelope(queue, body) for name, body in bodies.items()}
     messages |= {name: envelope(queue, body, "build_order") for name, body in handovers.items()}

@@ -119,6 +119,10 @@ class FakeNetwork:
             self._buried.add(signed.signature)
         return outcome
 
+    def swap(self, signature: str) -> Swap:
+        """The swap that was sent with this signature."""
+        return self._sent[signature].swap
+
     def land(self, signature: str, quote_amount: int | None = None) -> None:
         """Execute a sent swap, at its limit unless the test names another amount."""
         swap = self._flying(signature).swap

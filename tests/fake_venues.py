@@ -10,7 +10,7 @@ from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import effective_price, limit_amount
 from orderengine.domain.routing import MARGINAL_BITS, Quote
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Clock
+from orderengine.execution.ports import Clock, Quoted
 from tests.fake_orders import START
 
 
@@ -89,6 +89,9 @@ class FakeBoard:
     largest: dict[str, int] = field(default_factory=dict)
     asked: int = 0
     before_answer: Callable[[], None] = lambda: None
+
+    def collect_all(self, wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
+        return [self.collect(*each) for each in wanted]
 
     def collect(
         self, instrument: Instrument, side: Side

@@ -13,11 +13,9 @@ from orderengine.domain.order import TARGETS, Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Built, Routed, Submitted
-from orderengine.execution.chain.stages import build_order, route_order, submit_order
 from orderengine.execution.intake.accept import accept_order
 from orderengine.execution.operations.counters import Tally
 from orderengine.execution.ports import PlannedMove
-from orderengine.fastlane.memory import ThreadMemory
 from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork
 from tests.fakes import (
@@ -27,6 +25,7 @@ from tests.fakes import (
     FakeOrders,
     FakePublisher,
 )
+from tests.singles import build_order, route_order, submit_order
 
 
 class ForgetfulOrders(FakeOrders):
@@ -73,7 +72,6 @@ class World:
             metrics=self.tally,
             max_attempts=3,
             attempt_backoff_s=float,
-            last_moved=ThreadMemory(),
         )
 
     def accept(

@@ -1,7 +1,6 @@
 """Chooses between the fast lane and stock Celery and redis-py: `FAST_LANE=1|0`."""
 
 from orderengine.dispatch.app import EngineCelery, StockCelery, create_app
-from orderengine.execution.chain.engine import LastMoved, NothingKept
 from orderengine.redis.client import Client, create_client
 from orderengine.redis.commands import ClientCommands, Commands
 
@@ -27,12 +26,3 @@ def commands_of(client: Client, *, fast_lane: bool = True) -> Commands:
 
         return FastCommands(client.connection_pool)
     return ClientCommands(client)
-
-
-def last_moved(*, fast_lane: bool) -> LastMoved:
-    """What a worker's thread remembers of its last move."""
-    if fast_lane:
-        from orderengine.fastlane.memory import ThreadMemory
-
-        return ThreadMemory()
-    return NothingKept()

@@ -9,7 +9,7 @@ from orderengine.bootstrap.common import (
     quote_board,
     recovery_delays,
 )
-from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, commands_of, last_moved
+from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, commands_of
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
@@ -61,7 +61,6 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
-        last_moved=last_moved(fast_lane=settings.fast_lane),
     )
     if settings.fail_point:
         engine = _arm_worker(engine, settings.fail_point)

@@ -1,11 +1,11 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from celery import Celery, chain
+from celery import Celery, chain, signals
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis import RedisError
 
@@ -18,6 +18,19 @@ from orderengine.redis.queues import INTAKE, SETTLE
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 LOADER = "celery.loaders.app:AppLoader"
 NO_FIXUPS: tuple[str, ...] = ()
+
+
+class Room(Protocol):
+    """The orders that a worker may have in hand; see `execution.chain.slots`."""
+
+    def is_left(self) -> bool:
+        """True if another order could start at once; a hint."""
+
+    def leave(self) -> None:
+        """Forget the orders of this thread, which it has in hand no longer."""
+
+    def when_left(self, tell: Callable[[], None]) -> None:
+        """Call this when a thread that goes on gives back what it does not need."""
 
 
 class EngineCelery(Celery):
@@ -49,6 +62,10 @@ class EngineCelery(Celery):
         """Send the first stage of a chain, with the others in its message."""
         stages.apply_async(retry=False, **options)
 
+    def bound_orders(self, room: Room) -> None:
+        """Take orders while there is room, and leave it when a thread has ended its task."""
+        raise NotImplementedError
+
     def lists(self) -> Any:
         """A context with the broker's lists, to read waiting messages."""
         raise NotImplementedError
@@ -72,6 +89,10 @@ class StockCelery(EngineCelery):
     def __init__(self, *args: Any, commands: Commands, **options: Any) -> None:
         super().__init__(*args, **options)
         self._commands = commands
+
+    def bound_orders(self, room: Room) -> None:
+        """Leave the room after each task; a task without room waits in its thread."""
+        signals.task_postrun.connect(lambda **_: room.leave(), weak=False)
 
     @contextmanager
     def lists(self) -> Iterator[Lists]:

@@ -1,7 +1,8 @@
 """Looks for the messages of orders in the broker's queues, without taking any.
 
-The arguments shown to Flower start with order and version, and are found without parsing. Otherwise
-the message's body is parsed. A message that belongs to no order is skipped.
+The arguments shown to Flower start with order and version, for each order of a group, and are found
+without parsing. Otherwise the message's body is parsed. A message that belongs to no order is
+skipped.
 """
 
 import base64
@@ -21,7 +22,9 @@ SCAN_LIMIT_S = 2.5
 """Shorter than the time after which another reconciler may claim the same orders."""
 
 _SHOWN = re.compile(rb'"argsrepr": ?"')
-_SHOWN_CHARS = 120
+_OWN_FORM = b"(orderId="
+_CELERYS_FORM_OF_A_GROUP = b"(["
+"""Celery shows a list only in part."""
 _ORDER = re.compile(
     rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[^0-9a-f]\D{0,19}?(\d+)"
 )
@@ -49,12 +52,11 @@ def find_waiting(
     found: set[UUID] = set()
     for queue in queues:
         for message in _messages(lists, queue):
-            named = order_of(message)
-            if named in missing:
-                missing.discard(named)
-                found.add(UUID(named[0]))
-                if not missing:
-                    return found
+            named = missing.intersection(orders_of(message))
+            missing -= named
+            found.update(UUID(order_id) for order_id, _ in named)
+            if not missing:
+                return found
             if clock() > stops_at:
                 raise QueuesTooLong("too many messages are waiting to search them in time")
     return found
@@ -72,25 +74,29 @@ def _messages(lists: Lists, queue: str) -> Iterator[bytes]:
         start += len(read)
 
 
-def order_of(message: bytes) -> tuple[str, int] | None:
-    """The order ID and version that a message is about; None if it is about no order."""
+def orders_of(message: bytes) -> list[tuple[str, int]]:
+    """The ids and versions of the orders that a message is about; none if it is about no order."""
     shown = _SHOWN.search(message)
     if shown is not None:
-        named = _ORDER.search(message, shown.end(), shown.end() + _SHOWN_CHARS)
-        if named is not None:
-            return named[1].decode(), int(named[2])
-    return _order_in_body(message)
+        text = message[shown.end() : message.find(b'"', shown.end())]
+        if not text.startswith(_CELERYS_FORM_OF_A_GROUP):
+            named = _ORDER.findall(text)
+            if named:
+                told = named if text.startswith(_OWN_FORM) else named[:1]
+                return [(order_id.decode(), int(version)) for order_id, version in told]
+    return _orders_in_body(message)
 
 
-def _order_in_body(message: bytes) -> tuple[str, int] | None:
+def _orders_in_body(message: bytes) -> list[tuple[str, int]]:
     try:
         document = orjson.loads(message)
         body = document["body"]
         if document["properties"]["body_encoding"] == "base64":
             body = base64.b64decode(body)
         first, *rest = orjson.loads(body)[0]
-        if isinstance(first, Mapping):
-            first, *rest = first["orderId"], first["version"]
-        return str(UUID(first)), int(rest[0])
+        handed = first if isinstance(first, list) else [first]
+        if isinstance(handed[0], Mapping):
+            return [(str(UUID(each["orderId"])), int(each["version"])) for each in handed]
+        return [(str(UUID(first)), int(rest[0]))]
     except (AttributeError, LookupError, TypeError, ValueError):
-        return None
+        return []

@@ -171,13 +171,18 @@ class OrderCache(Protocol):
         """The cached order, or None if it is not cached or the cache gives no answer."""
 
 
+Quoted = tuple[Sequence[Offer], Mapping[str, Exception]]
+"""The offers for an instrument and a side, and the error of each venue without one."""
+
+
 class QuoteBoard(Protocol):
     """Asks all venues concurrently."""
 
-    def collect(
-        self, instrument: Instrument, side: Side
-    ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
+    def collect(self, instrument: Instrument, side: Side) -> Quoted:
         """The offers, and the error of each venue without one."""
+
+    def collect_all(self, wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
+        """The answers for many instruments and sides, all asked at the same time."""
 
 
 class Probes(Protocol):

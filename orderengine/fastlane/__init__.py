@@ -11,7 +11,6 @@ With `FAST_LANE=0` nothing of it is loaded, and the engine runs on these librari
 - ``held``: holds a message to the next stage for the thread that may run it.
 - ``messages``, ``encoding``: read and write messages with a faster JSON library.
 - ``commands``: redis-py's connections without its client.
-- ``memory``: what a thread remembers of its last move.
 
 `tests/unit/test_fastlane_names.py` lists each internal name of a library that these modules use.
 A library's upgrade that breaks the fast lane fails there.

@@ -9,7 +9,7 @@ from celery import chain
 from celery.utils import uuid
 from kombu.serialization import dumps
 
-from orderengine.dispatch.app import EngineCelery, create_app
+from orderengine.dispatch.app import EngineCelery, Room, create_app
 from orderengine.dispatch.waiting import Lists
 from orderengine.fastlane.encoding import use_for_messages
 from orderengine.fastlane.held import hold
@@ -45,6 +45,11 @@ class FastCelery(EngineCelery):
         super().__init__(*args, **options)
         self._channel: Any = None
         self._first_use = Lock()
+        self.room: Room | None = None
+
+    def bound_orders(self, room: Room) -> None:
+        """Take messages while there is room; a thread leaves it after its last stage in a row."""
+        self.room = room
 
     def send_task(  # type: ignore[override]  # its options are taken as they come
         self, name: str, args: Any = None, kwargs: Any = None, **options: Any

@@ -74,9 +74,10 @@ class _ThreadState(threading.local):
 class TaskPool(thread.TaskPool):
     """Celery's thread pool with threads that take their next message themselves.
 
-    The event loop takes messages for idle threads only. A thread that finishes a task runs the next
-    stage of its order, or takes another message. Delivery through the loop would cost as much again
-    as the stage itself. See `docs/decisions/0041-threads-feed.md`.
+    The event loop takes messages for idle threads only, and only while this process has room for
+    another order. A thread that finishes a task runs the next stage of its orders, or takes another
+    message. Delivery through the loop would cost as much again as the stage itself. See
+    `docs/decisions/0041-threads-feed.md`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -86,10 +87,12 @@ class TaskPool(thread.TaskPool):
         self._taken = 0
         self._waiting = 0
         self._thread = _ThreadState()
+        if self.app.room is not None:
+            self.app.room.when_left(_wake_loop)
 
     def has_free_slot(self) -> bool:
         """True if the next message that the loop takes would run at once; a lock-free hint."""
-        return self._taken < int(self.limit)
+        return self._taken < int(self.limit) and self._has_room()
 
     def on_apply(
         self,
@@ -122,6 +125,7 @@ class TaskPool(thread.TaskPool):
                     _run_task(job)
                 job = self._next(messages)
         finally:
+            self._leave_room()
             with self._lock:
                 self._taken -= 1
             _wake_loop()
@@ -129,7 +133,11 @@ class TaskPool(thread.TaskPool):
     def _next(self, messages: list[Message]) -> Job | None:
         """A thread's next job; None if there is none, or if another job waits for a thread."""
         try:
-            return self._handed_on(messages) or self._taken_next(messages)
+            job = self._handed_on(messages)
+            if job is not None:
+                return job
+            self._leave_room()
+            return self._taken_next(messages)
         except BROKER_ERRORS as error:
             # Perhaps the broker accepted them and its answer is lost: the orders' rows decide.
             told = [message["headers"]["argsrepr"] for message in messages]
@@ -139,7 +147,7 @@ class TaskPool(thread.TaskPool):
         return None
 
     def _handed_on(self, messages: list[Message]) -> Job | None:
-        """The next stage of the order in hand, unsent, if it may run here and now.
+        """The next stage of the orders in hand, unsent, if it may run here and now.
 
         It runs before any new message. Sent through the broker, it would come back to this thread
         at best.
@@ -154,7 +162,7 @@ class TaskPool(thread.TaskPool):
     def _taken_next(self, messages: list[Message]) -> Job | None:
         """Send the handovers, and take a message to run unless another job waits for a thread."""
         while True:
-            intake = None if self._waiting else self.intake
+            intake = self.intake if self._has_room() and not self._waiting else None
             if intake is None:
                 if messages:
                     self.app.exchange(messages)
@@ -166,6 +174,14 @@ class TaskPool(thread.TaskPool):
             job = self._delivered(intake, taken)
             if job is not None:
                 return job
+
+    def _has_room(self) -> bool:
+        room = self.app.room
+        return room is None or room.is_left()
+
+    def _leave_room(self) -> None:
+        if self.app.room is not None:
+            self.app.room.leave()
 
     def _delivered(self, intake: Intake, message: Message) -> Job | None:
         """The job of a message; None if it runs later, or never."""

@@ -254,11 +254,12 @@ HANDED_ON = ("orderId", "version", "attempt", "dex", "signature")
 def told_arguments(args: Sequence[Any]) -> str:
     """The arguments of a task as Flower and the logs show them, beginning with order and version.
 
-    A handover is shown as its order, version, attempt, venue and signature.
+    A handover is shown as its order, version, attempt, venue and signature, a group as its
+    handovers one after another.
     """
-    if args and isinstance(args[0], Mapping):
-        told = {name: args[0].get(name) for name in HANDED_ON}
+    handed = args[0] if args and isinstance(args[0], list) else args[:1]
+    if handed and all(isinstance(each, Mapping) for each in handed):
+        told = [(name, each.get(name)) for each in handed for name in HANDED_ON]
     else:
-        told = dict(zip(ROUTED, args, strict=False))
-    shown = [f"{name}={value}" for name, value in told.items() if value is not None]
-    return f"({', '.join(shown)})"
+        told = list(zip(ROUTED, args, strict=False))
+    return f"({', '.join(f'{name}={value}' for name, value in told if value is not None)})"

@@ -11,12 +11,18 @@ from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, Confirm, FailAttempt, Move, RoutingCause, StartRouting
 from orderengine.domain.moves import Submit as SubmitMove
 from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
-from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.network import SettlementNetwork, Swap
-from orderengine.execution.ports import Dispatcher, EventPublisher, Orders, PlannedMove, QuoteBoard
+from orderengine.execution.ports import (
+    Dispatcher,
+    EventPublisher,
+    Orders,
+    PlannedMove,
+    QuoteBoard,
+    Quoted,
+)
 from orderengine.execution.unreadable import Unreadable
 from orderengine.faults.points import FailPoint, Trap
 
@@ -154,13 +160,12 @@ class TrappedDispatcher(_Wrapped):
 class TrappedBoard(_Wrapped):
     """Implements `execution.ports.QuoteBoard`: a trap after the quotes arrived."""
 
-    def collect(
-        self, instrument: Instrument, side: Side
-    ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
-        """See `QuoteBoard.collect`."""
-        offers, errors = self._port.collect(instrument, side)
-        self._trap.passes(FailPoint.ROUTE_BEFORE_HANDOVER)
-        return offers, errors
+    def collect_all(self, wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
+        """See `QuoteBoard.collect_all`; the place is passed once for each instrument and side."""
+        quoted: list[Quoted] = self._port.collect_all(wanted)
+        for _ in wanted:
+            self._trap.passes(FailPoint.ROUTE_BEFORE_HANDOVER)
+        return quoted
 
 
 class TrappedNetwork(_Wrapped):

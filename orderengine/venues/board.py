@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
@@ -16,7 +16,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
-from orderengine.execution.ports import Venue
+from orderengine.execution.ports import Quoted, Venue
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 class ConcurrentQuoteBoard:
     """Implements `execution.ports.QuoteBoard` with threads.
 
-    `timeout_s` bounds each venue's answer. At most `max_workers` orders ask a venue at once; as
-    many again may queue within their timeout. Each venue has threads of its own, so that one that
-    hangs blocks no other.
+    `timeout_s` bounds each venue's answer. At most `max_workers` questions to a venue run at
+    once; as many again may queue within their timeout. Each venue has threads of its own, so that
+    one that hangs blocks no other.
     """
 
     def __init__(
@@ -35,15 +35,21 @@ class ConcurrentQuoteBoard:
         self._lines = [_Line(venue, max_workers) for venue in venues]
         self._timeout_s = timeout_s
 
-    def collect(
-        self, instrument: Instrument, side: Side
-    ) -> tuple[Sequence[Offer], Mapping[str, Exception]]:
+    def collect(self, instrument: Instrument, side: Side) -> Quoted:
         """The offers, in the order of the venues, and each other venue's error.
 
         Raises StorageUnavailable if PostgreSQL returns no time, which is not a venue's fault.
         """
+        (quoted,) = self.collect_all([(instrument, side)])
+        return quoted
+
+    def collect_all(self, wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
+        """The answers for many instruments and sides, each as `collect` gives it."""
         deadline = time.monotonic() + self._timeout_s
-        asked = [line.ask(instrument, side, deadline) for line in self._lines]
+        asked = [[line.ask(*each, deadline) for line in self._lines] for each in wanted]
+        return [self._quoted(answers, deadline) for answers in asked]
+
+    def _quoted(self, asked: "Sequence[Future[Offer]]", deadline: float) -> Quoted:
         offers: list[Offer] = []
         errors: dict[str, Exception] = {}
         for line, answer in zip(self._lines, asked, strict=True):

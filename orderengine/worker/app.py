@@ -19,6 +19,7 @@ from orderengine.config.settings import (
 )
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.improper import Reason, message_dropped
+from orderengine.execution.chain.slots import Slots
 from orderengine.execution.operations.counters import CounterName
 from orderengine.process import memory
 from orderengine.process.logs import configure_logging, tell_ignored
@@ -52,7 +53,9 @@ def create_worker_app(settings: Settings) -> Celery:
     app = create_celery(settings.redis_url, fast_lane=settings.fast_lane)
     runtime = Runtime(settings, app)
     request = checked(symbol_by_name(app.request_class))
-    register_tasks(app, lambda: runtime().engine, request)
+    slots = Slots(settings.order_concurrency)
+    app.bound_orders(slots)
+    register_tasks(app, lambda: runtime().engine, slots, request)
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))

@@ -9,13 +9,17 @@ from celery.exceptions import Ignore
 from orderengine.dispatch.improper import Reason, drop
 from orderengine.dispatch.names import CONFIRM_ORDER, ROUTE_ORDER
 from orderengine.domain.moves import RoutingCause
+from orderengine.execution.chain.handover import Document
 
 T = TypeVar("T")
-Document = Mapping[str, Any]
+Handed = Document | list[Document]
+"""What a message hands to a stage: one document, or a list of them for a group."""
 
 _CAUSES = frozenset(RoutingCause)
 _NAMED = {ROUTE_ORDER: frozenset({"again"}), CONFIRM_ORDER: frozenset({"once"})}
 _NONE: frozenset[str] = frozenset()
+MOST_ORDERS = 100
+"""More orders than any release puts into a group."""
 
 
 def fault_of_body(task: str, body: Any) -> str | None:
@@ -44,15 +48,24 @@ def _fault_of_route(args: list[Any]) -> str | None:
 
 
 def _fault_of_handover(args: list[Any]) -> str | None:
-    if len(args) != 1 or not isinstance(args[0], Mapping) or "orderId" not in args[0]:
+    if len(args) != 1:
+        return "its arguments are not a handover"
+    handed = args[0] if isinstance(args[0], list) else args
+    if not 0 < len(handed) <= MOST_ORDERS:
+        return f"it hands on {len(handed)} orders"
+    if not all(isinstance(each, Mapping) and "orderId" in each for each in handed):
         return "its arguments are not a handover"
     return None
 
 
-def read_handover(read: Callable[[Document], T], document: Document) -> T:
-    """Read a handover of the previous stage; drop an unreadable one and end its chain."""
+def read_handovers(read: Callable[[Mapping[str, Any]], T], handed: Handed) -> list[T]:
+    """Read the handovers of the previous stage, one for each order.
+
+    Drops a message with an unreadable one and ends its chain; recovery goes on with its orders.
+    """
+    documents = handed if isinstance(handed, list) else [handed]
     try:
-        return read(document)
+        return [read(document) for document in documents]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        drop(Reason.ARGUMENTS, f"{type(error).__name__}: {error}", document)
+        drop(Reason.ARGUMENTS, f"{type(error).__name__}: {error}", handed)
         raise Ignore("its message is malformed") from error

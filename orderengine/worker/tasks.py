@@ -1,31 +1,26 @@
-"""The Celery tasks: call the stage, turn its errors into a retry or the end of the chain."""
+"""The Celery tasks: call the stage for the orders of a message, and hand on those that go on."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import Ignore
 from celery.worker.request import Request
-from structlog.contextvars import bound_contextvars
 
-from orderengine.dispatch.names import (
-    BUILD_ORDER,
-    CONFIRM_ORDER,
-    ROUTE_ORDER,
-    SUBMIT_ORDER,
-    request_id_of,
-)
+from orderengine.dispatch.names import BUILD_ORDER, CONFIRM_ORDER, ROUTE_ORDER, SUBMIT_ORDER
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, TransientFault
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.chain import stages
-from orderengine.execution.chain.engine import ChainEnds, Engine, logging_as
-from orderengine.execution.chain.handover import Built, Routed, Submitted
-from orderengine.execution.chain.stages import PollResult
-from orderengine.worker.arguments import read_handover
+from orderengine.execution.chain.confirm import PollResult, confirm_orders
+from orderengine.execution.chain.engine import Engine, logging_of
+from orderengine.execution.chain.handover import Built, Routed, Submitted, handed_on
+from orderengine.execution.chain.slots import Slots
+from orderengine.worker.arguments import Handed, read_handovers
 from orderengine.worker.requests import CheckedRequest
+from orderengine.worker.running import RETRY_DELAY_MAX_S, STAGE_RETRIES, Message, tries_of
+from orderengine.worker.waking import Wake
 
 POLL_S = 0.3
 QUICK_POLLS = 2
@@ -39,25 +34,25 @@ log = structlog.get_logger(__name__)
 # Long enough for Flower to show order and version; showing a whole route costs time.
 SHOWN_RESULT_CHARS = 70
 
-# By default all tries of a stage end before recovery takes the order over.
-STAGE_RETRIES = 1
-RETRY_DELAY_MAX_S = 1
-
-Document = dict[str, Any]
-
 
 def register_tasks(
-    app: Celery, engine: Callable[[], Engine], request: type[Request] = CheckedRequest
+    app: Celery,
+    engine: Callable[[], Engine],
+    slots: Slots,
+    request: type[Request] = CheckedRequest,
 ) -> None:
     """Add the four stages to a Celery application; `engine` is called when a task runs.
 
-    A worker makes a `request` of each message before it runs the stage.
+    A worker makes a `request` of each message before it runs the stage, and has at most as many
+    orders in hand as it has `slots`.
     """
-    _register_stages(app, engine, request)
-    _register_confirmation(app, engine, request)
+    _register_stages(app, engine, slots, request)
+    _register_confirmation(app, engine, slots, request)
 
 
-def _register_stages(app: Celery, engine: Callable[[], Engine], request: type[Request]) -> None:
+def _register_stages(
+    app: Celery, engine: Callable[[], Engine], slots: Slots, request: type[Request]
+) -> None:
     transient: dict[str, Any] = {
         "bind": True,
         "shared": False,
@@ -74,31 +69,26 @@ def _register_stages(app: Celery, engine: Callable[[], Engine], request: type[Re
     @app.task(name=ROUTE_ORDER, **transient)
     def route_order(
         task: "Task[Any, Any]", order_id: str, version: int, cause: str, *, again: bool = False
-    ) -> Document:
-        with _ending_chain(task, "route", order_id):
-            routed = stages.route_order(
-                engine(), UUID(order_id), version, RoutingCause(cause), _tries(task), again=again
-            )
-        return routed.document()
+    ) -> Handed:
+        wake = Wake(task, UUID(order_id), version, RoutingCause(cause), again)
+        return handed_on(wake.route(engine(), slots))
 
     @app.task(name=BUILD_ORDER, **transient)
-    def build_order(task: "Task[Any, Any]", routed: Document) -> Document:
-        with _ending_chain(task, "build", **_known(routed)):
-            built = stages.build_order(engine(), read_handover(Routed.from_document, routed))
-        return built.document()
+    def build_order(task: "Task[Any, Any]", routed: Handed) -> Handed:
+        message = Message(task, "build", read_handovers(Routed.from_document, routed), _arguments)
+        return handed_on(message.run(slots, partial(stages.build_orders, engine())))
 
     @app.task(name=SUBMIT_ORDER, **transient)
-    def submit_order(task: "Task[Any, Any]", built: Document) -> Document:
-        with _ending_chain(task, "submit", **_known(built)):
-            submitted = stages.submit_order(
-                engine(), read_handover(Built.from_document, built), _tries(task)
-            )
+    def submit_order(task: "Task[Any, Any]", built: Handed) -> Handed:
+        message = Message(task, "submit", read_handovers(Built.from_document, built), _arguments)
+        work = partial(stages.submit_orders, engine(), tries=tries_of(task))
+        submitted = message.run(slots, work)
         _put_off_first_look(task, engine().network.typical_confirmation_s)
-        return submitted.document()
+        return handed_on(submitted)
 
 
 def _register_confirmation(
-    app: Celery, engine: Callable[[], Engine], request: type[Request]
+    app: Celery, engine: Callable[[], Engine], slots: Slots, request: type[Request]
 ) -> None:
     @app.task(
         name=CONFIRM_ORDER,
@@ -108,19 +98,27 @@ def _register_confirmation(
         max_retries=None,
         throws=(StorageUnavailable,),
     )
-    def confirm_order(task: "Task[Any, Any]", submitted: Document, *, once: bool = False) -> None:
+    def confirm_order(task: "Task[Any, Any]", submitted: Handed, *, once: bool = False) -> None:
         """`once`: recovery asks for a single poll of an order that has waited long enough."""
         typical_s = engine().network.typical_confirmation_s
-        with _ending_chain(task, "confirm", **_known(submitted)):
-            result = _poll(engine(), submitted)
-        if result is PollResult.CONFIRMED or (once and result is PollResult.IN_FLIGHT):
+        orders = read_handovers(Submitted.from_document, submitted)
+        polled = Message(task, "confirm", orders, _arguments).run(slots, partial(_poll, engine()))
+        enough = {PollResult.CONFIRMED, PollResult.IN_FLIGHT} if once else {PollResult.CONFIRMED}
+        waiting = [order for order, result in polled if result not in enough]
+        if not waiting:
             return
         waits = task.request.retries + (not once and typical_s > POLL_S)
         delay_s = poll_delay_s(waits, typical_s)
         if delay_s is not None:
             # An expired poll is dropped: under a backlog more polls would only add to it, and
             # recovery polls for the order anyway.
-            raise task.retry((submitted,), {}, countdown=delay_s, expires=delay_s + LATE_AFTER_S)
+            raise task.retry(
+                (handed_on(waiting),), {}, countdown=delay_s, expires=delay_s + LATE_AFTER_S
+            )
+
+
+def _arguments(orders: Sequence[Routed | Built | Submitted]) -> tuple[Handed]:
+    return (handed_on(orders),)
 
 
 def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
@@ -135,12 +133,25 @@ def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
             step["options"] |= {"countdown": delay_s, "expires": delay_s + LATE_AFTER_S}
 
 
-def _poll(engine: Engine, submitted: Document) -> PollResult:
+def _poll(
+    engine: Engine, submitted: Sequence[Submitted]
+) -> list[tuple[Submitted, PollResult] | Exception]:
+    """Poll for each order; an order without an answer counts as in flight."""
     try:
-        return stages.confirm_order(engine, read_handover(Submitted.from_document, submitted))
+        results = confirm_orders(engine, submitted)
     except NetworkUnavailable as error:
-        log.info("network_unavailable", error=str(error))
-        return PollResult.IN_FLIGHT
+        results = [error] * len(submitted)
+    return [_polled(*each) for each in zip(submitted, results, strict=True)]
+
+
+def _polled(
+    submitted: Submitted, result: PollResult | Exception
+) -> tuple[Submitted, PollResult] | Exception:
+    if isinstance(result, NetworkUnavailable):
+        with logging_of(submitted):
+            log.info("network_unavailable", error=str(result))
+        return submitted, PollResult.IN_FLIGHT
+    return result if isinstance(result, Exception) else (submitted, result)
 
 
 def poll_delay_s(waits_made: int, typical_confirmation_s: float) -> float | None:
@@ -159,36 +170,3 @@ def poll_delay_s(waits_made: int, typical_confirmation_s: float) -> float | None
         if sum(waits) > POLL_LIMIT_S:
             return None
     return waits[waits_made]
-
-
-def _tries(task: "Task[Any, Any]") -> stages.Tries:
-    made = task.request.retries
-    return stages.Tries(made=made, left=made < (task.max_retries or 0))
-
-
-def _known(handed: Document) -> dict[str, Any]:
-    return {"order_id": handed["orderId"], "attempt": handed.get("attempt")}
-
-
-@contextmanager
-def _ending_chain(
-    task: "Task[Any, Any]", stage: str, order_id: str, attempt: int | None = None
-) -> Iterator[None]:
-    """Turn the end of a chain into Ignore; a plain return would run the next stage.
-
-    Every log line meanwhile, including those of libraries, carries the order's id, attempt and
-    stage, and the id of the request that placed it.
-    """
-    with bound_contextvars(**_request_of(task)), logging_as(stage, order_id, attempt):
-        try:
-            yield
-        except ChainEnds as end:
-            raise Ignore(str(end)) from end
-        except (StorageUnavailable, TransientFault) as fault:
-            log.warning("stage_interrupted", fault=type(fault).__name__, error=str(fault))
-            raise
-
-
-def _request_of(task: "Task[Any, Any]") -> dict[str, str]:
-    request_id = request_id_of(task.request.root_id)
-    return {} if request_id is None else {"request_id": request_id}

@@ -15,13 +15,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
 from orderengine.domain.side import Side
-from orderengine.execution.chain.stages import (
-    PollResult,
-    build_order,
-    confirm_order,
-    route_order,
-    submit_order,
-)
+from orderengine.execution.chain.confirm import PollResult
 from orderengine.execution.intake.accept import accept_order
 from orderengine.postgres.database import DATABASE_ERRORS, create_database_engine
 from orderengine.storage.clock import DatabaseClock
@@ -30,6 +24,7 @@ from orderengine.storage.probe import database_fault
 from tests.builders import A_FAIL, TRANSACTION, a_build, a_failed_attempt
 from tests.conftest import a_new_order
 from tests.fakes import FakeBoard
+from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.statements import sent_statements
 from tests.world import World
 

@@ -11,7 +11,7 @@ from celery import Celery
 
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
-from orderengine.dispatch.waiting import READ_AT_ONCE, find_waiting, order_of
+from orderengine.dispatch.waiting import READ_AT_ONCE, find_waiting, orders_of
 from orderengine.domain.errors import QueuesTooLong
 from orderengine.domain.moves import RoutingCause
 from orderengine.redis.breaker import Breaker
@@ -39,7 +39,7 @@ def dispatcher(redis_client: redis.Redis, redis_url: str) -> CeleryDispatcher:
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_a_message_that_is_none_is_about_no_order(garbage: bytes) -> None:
-    assert order_of(garbage) is None
+    assert orders_of(garbage) == []
 
 
 def test_messages_are_found_among_others(
@@ -67,7 +67,7 @@ def test_messages_in_celerys_own_form_are_found(
     message = json.loads(raw)
     for told in ("", "..."):
         message["headers"]["argsrepr"] = told
-        assert order_of(json.dumps(message).encode()) == (str(order_id), 3)
+        assert orders_of(json.dumps(message).encode()) == [(str(order_id), 3)]
 
 
 class Growing:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.chain.stages import PollResult, confirm_order
+from orderengine.execution.chain.confirm import PollResult
+from tests.singles import confirm_order
 from tests.world import World
 
 

@@ -11,7 +11,6 @@ from orderengine.config.settings import ArmedPoint, ConfigurationError, Settings
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, RoutingCause, Submit
 from orderengine.domain.order import SignedTransaction
-from orderengine.execution.chain import stages
 from orderengine.execution.chain.engine import AttemptEnded, Engine
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.intake.accept import accept_order
@@ -20,6 +19,7 @@ from orderengine.faults.points import FailPoint, Trap
 from orderengine.faults.ports import TrappedOrders, trapped_engine, trapped_intake
 from tests.conftest import a_new_order
 from tests.simulations import a_swap
+from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.world import World
 
 URLS: Mapping[str, str] = {
@@ -51,12 +51,12 @@ def live(world: World, engine: Engine) -> None:
     Recovery(engine).run_once()
     for version, ending in ((1, world.network.revert), (5, world.network.land)):
         cause = RoutingCause.ORDER if version == 1 else RoutingCause.RETRY
-        routed = stages.route_order(engine, order_id, version, cause)
-        submitted = stages.submit_order(engine, stages.build_order(engine, routed))
+        routed = route_order(engine, order_id, version, cause)
+        submitted = submit_order(engine, build_order(engine, routed))
         assert engine.network.typical_confirmation_s > 0
         ending(submitted.signature)
         try:
-            stages.confirm_order(engine, submitted)
+            confirm_order(engine, submitted)
         except AttemptEnded:
             continue
 
@@ -82,11 +82,9 @@ def test_a_web_process_comes_to_each_of_its_places(world: World, point: FailPoin
 def test_bytes_are_committed_before_they_are_sent(world: World) -> None:
     order = world.accept()
     engine = trapped_engine(world.engine, armed(FailPoint.SUBMIT_BEFORE_SEND))
-    built = stages.build_order(
-        engine, stages.route_order(engine, order.order_id, 1, RoutingCause.ORDER)
-    )
+    built = build_order(engine, route_order(engine, order.order_id, 1, RoutingCause.ORDER))
     with pytest.raises(Died):
-        stages.submit_order(engine, built)
+        submit_order(engine, built)
     assert world.order(order.order_id).transaction is not None
     assert world.network.sends == []
 

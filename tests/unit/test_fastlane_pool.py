@@ -24,6 +24,24 @@ def a_message(name: str, queue: str = "settle", eta: str | None = None) -> Messa
     }
 
 
+class Room:
+    """Room for orders, unless a test takes it away; notes when a thread leaves it."""
+
+    def __init__(self) -> None:
+        self.left = True
+        self.leavings = 0
+        self.tell: Callable[[], None] = lambda: None
+
+    def is_left(self) -> bool:
+        return self.left
+
+    def leave(self) -> None:
+        self.leavings += 1
+
+    def when_left(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
+
+
 class Broker:
     """Two queues, and the messages sent to them."""
 
@@ -31,6 +49,7 @@ class Broker:
         self.waiting: list[Message] = []
         self.exchanges: list[tuple[list[str], list[str]]] = []
         self.error: Exception | None = None
+        self.room = Room()
 
     def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
         self.exchanges.append(([each["headers"]["id"] for each in messages], list(queues)))
@@ -234,6 +253,35 @@ def test_the_answer_to_a_question_is_read_though_no_slot_is_free(worker: Worker)
     go_on.set()
     worker.wait(1)
     feed.stop(consumer)
+
+
+def test_a_thread_keeps_its_room_for_what_it_hands_on_and_leaves_it_after_that(
+    worker: Worker,
+) -> None:
+    left: list[int] = []
+    worker.tasks["route"] = hand_on(a_message("build"))
+    worker.tasks["build"] = lambda: left.append(worker.broker.room.leavings)
+    worker.broker.waiting = [a_message("other")]
+    worker.tasks["other"] = lambda: left.append(worker.broker.room.leavings)
+    worker.apply("route")
+    assert worker.wait(3) == ["route", "build", "other"]
+    assert left == [0, 1]
+
+
+def test_without_room_no_message_is_taken_and_what_is_handed_on_is_sent(worker: Worker) -> None:
+    worker.broker.waiting = [a_message("other")]
+
+    def last() -> None:
+        hand_on(a_message("confirm", eta="2026-11-25T00:00:00+00:00"))()
+        worker.broker.room.left = False
+
+    worker.tasks["submit"] = last
+    worker.apply("submit")
+    assert worker.ended.acquire(timeout=TIMEOUT_S)
+    worker.pool.executor.shutdown(wait=True)
+    assert not worker.pool.has_free_slot()
+    assert worker.broker.exchanges == [(["confirm"], [])]
+    worker.broker.room.left = True
 
 
 def test_another_pool_is_left_alone() -> None:

@@ -6,9 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.chain.stages import confirm_order
 from orderengine.local.readable import readable
 from tests.builders import A_FAIL
+from tests.singles import confirm_order
 from tests.world import World
 
 STEP = {

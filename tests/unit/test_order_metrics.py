@@ -7,7 +7,6 @@ import pytest
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.chain.stages import confirm_order
 from orderengine.execution.operations.counters import MOST_ENDED, CounterName, Sample, Tally
 from orderengine.execution.operations.order_metrics import (
     BEYOND,
@@ -18,6 +17,7 @@ from orderengine.execution.operations.order_metrics import (
     record_ended,
 )
 from tests.fakes import unavailable
+from tests.singles import confirm_order
 from tests.world import World
 
 

@@ -1,19 +1,20 @@
 """Poison orders: one that kills a worker or raises each time fails, one that waits does not."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
 
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.moves import Build, Move, StartRouting, Submit
+from orderengine.domain.moves import Build, Fail, Move, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.engine import MAX_RECOVERIES, ChainEnds
 from orderengine.execution.chain.recovery import Recovery
-from orderengine.execution.chain.stages import build_order, confirm_order, route_order, submit_order
 from orderengine.execution.operations.counters import CounterName, Sample
+from orderengine.execution.ports import PlannedMove
 from tests.fakes import Dispatched
+from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.world import World
 
 
@@ -51,14 +52,14 @@ def recover(world: World, *, times: int, running: bool = True) -> None:
 
 def poison(world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Move], how: type) -> None:
     """Make every worker raise `how` when it is about to make a move of this kind."""
-    move = world.orders.move
+    move_all = world.orders.move_all
 
-    def poisoned(order_id: UUID, version: int, wanted: Move) -> object:
-        if isinstance(wanted, kind):
+    def poisoned(planned: Sequence[PlannedMove]) -> object:
+        if any(isinstance(each.move, kind) for each in planned):
             raise how
-        return move(order_id, version, wanted)
+        return move_all(planned)
 
-    monkeypatch.setattr(world.orders, "move", poisoned)
+    monkeypatch.setattr(world.orders, "move_all", poisoned)
 
 
 def assert_given_up(world: World, order: Order) -> None:
@@ -90,7 +91,7 @@ def test_an_order_that_makes_a_port_raise_is_given_up(
     def fail(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    method = {"board": "collect", "network": "sign"}[place]
+    method = {"board": "collect_all", "network": "sign_all"}[place]
     monkeypatch.setattr(getattr(world, place), method, fail)
     order = world.accept()
     recover(world, times=MAX_RECOVERIES + 2)
@@ -142,11 +143,11 @@ def test_a_submitted_order_is_never_given_up(
 ) -> None:
     submitted = world.submit()
 
-    def fail(_: str) -> None:
+    def fail(_: Sequence[str]) -> None:
         raise how
 
     with monkeypatch.context() as poisoned:
-        poisoned.setattr(world.network, "look_up", fail)
+        poisoned.setattr(world.network, "look_up_all", fail)
         recover(world, times=50)
     assert world.order(submitted.order_id).status is OrderStatus.SUBMITTED
     world.network.land(submitted.signature)
@@ -161,20 +162,19 @@ def test_a_row_that_stays_unreadable_is_given_up(
 ) -> None:
     order = world.stop_at(stage)
     world.orders.unreadable.add(order.order_id)
-    move = world.orders.move
+    move_all = world.orders.move_all
 
-    def unread(order_id: UUID, version: int, wanted: Move) -> None:
-        move(order_id, version, wanted)
+    def unread(planned: Sequence[PlannedMove]) -> None:
+        move_all(planned)
         raise RuntimeError("the row that came back can not be read")
 
-    monkeypatch.setattr(world.orders, "move", unread)
-    monkeypatch.setattr(world.orders, "give_up", _give_up(move))
+    def give_up(order_id: UUID, version: int, failure: Fail) -> bool:
+        return move_all([PlannedMove(order_id, version, failure)]) != [None]
+
+    monkeypatch.setattr(world.orders, "move_all", unread)
+    monkeypatch.setattr(world.orders, "give_up", give_up)
     recover(world, times=MAX_RECOVERIES + 2)
     assert_given_up(world, order)
-
-
-def _give_up(move: Callable[..., object]) -> Callable[..., bool]:
-    return lambda order_id, version, failure: move(order_id, version, failure) is not None
 
 
 def test_a_row_that_reads_again_goes_on(world: World) -> None:

@@ -11,8 +11,9 @@ from orderengine.domain.errors import DispatchUnavailable, FailureReason, Queues
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
+from orderengine.execution.chain.confirm import PollResult
 from orderengine.execution.chain.recovery import Recovery
-from orderengine.execution.chain.stages import PollResult, confirm_order, route_order
+from tests.singles import confirm_order, route_order
 from tests.world import World
 
 

@@ -15,17 +15,12 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.side import Side
+from orderengine.execution.chain.confirm import PollResult
 from orderengine.execution.chain.engine import AttemptEnded, Superseded
 from orderengine.execution.chain.handover import Built, Routed, Submitted
-from orderengine.execution.chain.stages import (
-    PollResult,
-    Tries,
-    build_order,
-    confirm_order,
-    route_order,
-    submit_order,
-)
+from orderengine.execution.chain.stages import Tries
 from tests.fakes import unavailable
+from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.world import World
 
 LAST_TRY = Tries(made=2, left=False)

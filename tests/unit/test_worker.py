@@ -14,13 +14,13 @@ from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RecoveryDelays, RoutingCause
 from orderengine.domain.order import OrderStatus
+from orderengine.execution.chain.slots import Slots
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.worker.reconciler import Reconciler
+from orderengine.worker.running import RETRY_DELAY_MAX_S, STAGE_RETRIES
 from orderengine.worker.tasks import (
     LATE_AFTER_S,
     POLL_LIMIT_S,
-    RETRY_DELAY_MAX_S,
-    STAGE_RETRIES,
     poll_delay_s,
     register_tasks,
 )
@@ -40,7 +40,7 @@ def world(instruments: Instruments) -> World:
 def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a task as a worker would, at its n-th retry; a retry is raised, not sent."""
     app = Celery("tests", broker="memory://", set_as_current=False)
-    register_tasks(app, lambda: world.engine)
+    register_tasks(app, lambda: world.engine, Slots(10))
 
     def run_task(name: str, *args: Any, retries: int = 0, chain: Any = None, **options: Any) -> Any:
         task = app.tasks[name]

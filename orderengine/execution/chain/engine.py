@@ -1,6 +1,6 @@
 """Shared by the stages: the ports, and the only way to move an order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,17 +16,41 @@ from orderengine.domain.errors import (
     OrderEngineError,
     OrderUnfillable,
 )
+from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.execution.chain.slots import Pace
 from orderengine.execution.network import SettlementNetwork
 from orderengine.execution.operations.counters import Metrics
 from orderengine.execution.operations.order_metrics import record_move
-from orderengine.execution.ports import Dispatcher, EventPublisher, Orders, QuoteBoard
+from orderengine.execution.ports import (
+    Dispatcher,
+    EventPublisher,
+    Orders,
+    PlannedMove,
+    QuoteBoard,
+)
 
 log = structlog.get_logger(__name__)
 
 MAX_RECOVERIES = 10
+
+
+class Named(Protocol):
+    """An order, or a handover of one; a handover of an older release has neither last value."""
+
+    @property
+    def order_id(self) -> UUID:
+        """The order's id."""
+
+    @property
+    def attempt(self) -> int | None:
+        """The attempt it is in."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The request that placed it."""
 
 
 @contextmanager
@@ -36,6 +60,14 @@ def logging_as(stage: str, order_id: UUID | str, attempt: int | None = None) -> 
     The attempt is null until the order is read.
     """
     with bound_contextvars(order_id=str(order_id), stage=stage, attempt=attempt):
+        yield
+
+
+@contextmanager
+def logging_of(order: Named) -> Iterator[None]:
+    """Bind one order of a group, its attempt and its request to every line logged meanwhile."""
+    request = {} if order.request_id is None else {"request_id": order.request_id}
+    with bound_contextvars(order_id=str(order.order_id), attempt=order.attempt, **request):
         yield
 
 
@@ -56,25 +88,6 @@ class AttemptEnded(ChainEnds):
     """The stage ended the attempt, or the order."""
 
 
-class LastMoved(Protocol):
-    """The order that this thread has moved last, if it is remembered."""
-
-    order: Order | None
-
-
-class NothingKept:
-    """Implements `LastMoved` without a memory: each stage reads its order."""
-
-    @property
-    def order(self) -> Order | None:
-        """None."""
-        return None
-
-    @order.setter
-    def order(self, order: Order | None) -> None:
-        """Forget it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The ports of a worker and the policy of its attempts.
@@ -93,26 +106,55 @@ class Engine:
     max_attempts: int
     attempt_backoff_s: Callable[[int], float]
     max_notional: int = 0
-    last_moved: LastMoved = field(default_factory=NothingKept, repr=False)
+    pace: Pace = field(default_factory=Pace, repr=False)
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
         """Move an order and publish the event; raises Superseded if it is not at `version`."""
-        moved = self.orders.move(order_id, version, move)
-        if moved is None:
-            raise Superseded(f"order {order_id} is not at version {version}, or may not move")
-        self.publisher.publish(moved)
-        order = self.last_moved.order = moved.order
+        (order,) = self.advance_all([PlannedMove(order_id, version, move)])
+        if isinstance(order, Superseded):
+            raise order
         note_attempt(order.attempt)
-        record_move(self.metrics, order)
-        log.info(
-            "order_moved",
-            order_id=str(order_id),
-            status=order.status.value,
-            version=order.version,
-            attempt=order.attempt,
-            **_end(order),
-        )
         return order
+
+    def advance_all(self, planned: Sequence[PlannedMove]) -> list[Order | Superseded]:
+        """Make moves of one kind, each as `advance` does; a result for each, in the same order."""
+        if not planned:
+            return []
+        moved = self.orders.move_all(planned)
+        self._tell([each for each in moved if each is not None])
+        return [
+            Superseded(f"order {plan.order_id} is not at version {plan.version}, or may not move")
+            if each is None
+            else each.order
+            for plan, each in zip(planned, moved, strict=True)
+        ]
+
+    def claim(self, order_id: UUID, version: int, others: int) -> list[Order]:
+        """Start routing of a new order, and of up to `others` more; see `Orders.claim_pending`.
+
+        Raises Superseded if there is none to route.
+        """
+        claimed = self.orders.claim_pending(order_id, version, others)
+        if not claimed:
+            raise Superseded(f"order {order_id} is not at version {version}")
+        self._tell(claimed)
+        return [each.order for each in claimed]
+
+    def _tell(self, moved: Sequence[Moved]) -> None:
+        """Publish, count and log moves that are stored."""
+        if moved:
+            self.publisher.publish_all(moved)
+        for order in (each.order for each in moved):
+            record_move(self.metrics, order)
+            with logging_of(order):
+                log.info(
+                    "order_moved",
+                    order_id=str(order.order_id),
+                    status=order.status.value,
+                    version=order.version,
+                    attempt=order.attempt,
+                    **_end(order),
+                )
 
     def count_recovery(self, order_id: UUID, version: int) -> None:
         """Count a recovery of a pending order; raises Superseded if it has moved."""
@@ -126,18 +168,6 @@ class Engine:
             raise Superseded(f"order {order_id} is not at version {version}")
         note_attempt(order.attempt)
         return order
-
-    def at_move(self, order_id: UUID, version: int) -> Order:
-        """The order right after its move to `version`; raises Superseded as `current` does.
-
-        If this thread made that move and remembers the row, the order is not read again. At one
-        version only the row's count of recoveries changes, and the fence of the next move detects
-        whether another one has moved the order since.
-        """
-        last, self.last_moved.order = self.last_moved.order, None
-        if last is not None and (last.order_id, last.version) == (order_id, version):
-            return last
-        return self.current(order_id, version)
 
     def end_attempt(self, order_id: UUID, version: int, failure: AttemptFailed) -> None:
         """Start the next attempt after a backoff, or fail the order if none is left.

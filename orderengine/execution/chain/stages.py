@@ -1,12 +1,16 @@
-"""The four stages of an order: route, build, submit, confirm.
+"""The stages of an order that a worker runs without waiting: route, build, submit.
 
-Each stage makes one fenced move. It raises Superseded if the order has moved on, AttemptEnded if it
-ended the attempt, and TransientFault to be run again. Any other error leaves the order unchanged,
-for recovery.
+Each stage takes a group of orders and makes one fenced move of each, all in one statement. It
+returns a result for each order: what it hands on, or the error that stopped the order. The error is
+Superseded if the order has moved on, AttemptEnded if the stage ended the attempt, and a
+TransientFault if the stage is to be run again. Any other error leaves the order unchanged, for
+recovery. An error that concerns all orders is raised.
 """
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -19,23 +23,23 @@ from orderengine.domain.errors import (
     OrderEngineError,
     VenueUnavailable,
 )
-from orderengine.domain.moves import Build, Confirm, RoutingCause, StartRouting, Submit
-from orderengine.domain.order import Fill, Order, OrderStatus, SignedTransaction
-from orderengine.domain.pricing import effective_price, slippage_bps
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.moves import Build, RoutingCause, StartRouting, Submit
+from orderengine.domain.order import Order, OrderStatus, SignedTransaction
 from orderengine.domain.routing import Route, RouteRequest
-from orderengine.execution.chain.engine import MAX_RECOVERIES, AttemptEnded, Engine, Superseded
-from orderengine.execution.chain.handover import Built, Routed, Submitted
-from orderengine.execution.chain.price_limit import failure_of, limit_of
-from orderengine.execution.network import (
-    Execution,
-    InFlight,
-    NotFound,
-    Outcome,
-    Reverted,
-    Swap,
-    SwapLeg,
+from orderengine.domain.side import Side
+from orderengine.execution.chain.engine import (
+    MAX_RECOVERIES,
+    AttemptEnded,
+    Engine,
+    Superseded,
 )
-from orderengine.execution.queries.find import find_route
+from orderengine.execution.chain.groups import among, each
+from orderengine.execution.chain.handover import Built, Routed, Submitted
+from orderengine.execution.chain.price_limit import limit_of
+from orderengine.execution.network import Swap, SwapLeg
+from orderengine.execution.ports import PlannedMove, Quoted
+from orderengine.execution.queries.find import route_from_answers
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +57,7 @@ REQUOTE_DELAY_S = 0.05
 REQUOTE_DELAY_MAX_S = 4.0
 
 
-def route_order(
+def start_routing(
     engine: Engine,
     order_id: UUID,
     version: int,
@@ -61,20 +65,51 @@ def route_order(
     tries: Tries = FIRST_TRY,
     *,
     again: bool = False,
-) -> Routed:
-    """Quote every venue and choose the best for the client's side.
+) -> Order:
+    """Move an order to `routing`; raises Superseded if it has moved on.
 
     A retry of the same message continues from the move that the first try made. A message that
     recovery sent `again` is counted before it moves a pending order, so that an order which crashes
     its worker before the first step is given up in the end.
-    Raises VenueUnavailable if no venue answers and a try is left.
     """
     if tries.made:
-        order = _resume_routing(engine, order_id, version)
-    else:
-        if again:
-            engine.count_recovery(order_id, version)
-        order = engine.advance(order_id, version, StartRouting(cause))
+        order = engine.current(order_id, version + 1)
+        if order.status is not OrderStatus.ROUTING:
+            raise Superseded(f"order {order_id} is {order.status}")
+        return order
+    if again:
+        engine.count_recovery(order_id, version)
+    return engine.advance(order_id, version, StartRouting(cause))
+
+
+def route_orders(
+    engine: Engine, orders: Sequence[Order], tries: Tries = FIRST_TRY
+) -> list[Routed | Exception]:
+    """Quote every venue and choose the best for each client's side.
+
+    Each venue is asked once for each instrument and side of the group. An order's result is
+    VenueUnavailable if no venue answers and a try is left.
+    """
+    answers = _ask(engine, orders)
+    return each(lambda order: _route(engine, order, answers, tries), orders)
+
+
+Pair = tuple[str, Side]
+
+
+def _ask(engine: Engine, orders: Sequence[Order]) -> Mapping[Pair, Quoted]:
+    pairs: dict[Pair, tuple[Instrument, Side]] = {}
+    for order in orders:
+        instrument = engine.instruments.find(order.symbol)
+        if instrument is not None:  # else the order fails when its turn comes
+            pairs[order.symbol, order.side] = instrument, order.side
+    began = time.monotonic()
+    answers = engine.board.collect_all(list(pairs.values()))
+    engine.pace.took(time.monotonic() - began)
+    return dict(zip(pairs, answers, strict=True))
+
+
+def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: Tries) -> Routed:
     try:
         instrument = engine.instruments.get(order.symbol)
         request = RouteRequest(
@@ -84,21 +119,14 @@ def route_order(
             order.slippage_tolerance_bps,
             order.max_legs,
         )
-        route = find_route(engine.board, request)
+        route = route_from_answers(request, *answers[order.symbol, order.side])
         limit = limit_of(order, route, engine.max_notional)
     except AttemptFailed as failure:
         if failure.reason is FailureReason.NO_QUOTE and tries.left:
             raise VenueUnavailable(failure.detail) from failure
-        raise _end_attempt(engine, order, failure) from failure
+        raise end_attempt(engine, order, failure) from failure
     _log_decision(order, route)
-    return Routed(order_id, order.version, route, limit, order.attempt)
-
-
-def _resume_routing(engine: Engine, order_id: UUID, version: int) -> Order:
-    order = engine.current(order_id, version + 1)
-    if order.status is not OrderStatus.ROUTING:
-        raise Superseded(f"order {order_id} is {order.status}")
-    return order
+    return Routed(order.order_id, order.version, route, limit, order.attempt, order.request_id)
 
 
 def _log_decision(order: Order, route: Route) -> None:
@@ -111,59 +139,117 @@ def _log_decision(order: Order, route: Route) -> None:
     )
 
 
-def build_order(engine: Engine, routed: Routed) -> Built:
-    """Store the route and the worst amount to settle at.
+def build_orders(engine: Engine, routed: Sequence[Routed]) -> list[Built | Exception]:
+    """Store the routes and the worst amounts to settle at.
 
     An expired quote starts a new quote in the same attempt, after a growing delay; after repeated
     expiry the attempt ends.
     """
-    build = Build(routed.route, routed.limit_amount)
-    try:
-        order = engine.advance(routed.order_id, routed.version, build)
-    except Superseded:
+    moved = engine.advance_all(
+        [
+            PlannedMove(one.order_id, one.version, Build(one.route, one.limit_amount))
+            for one in routed
+        ]
+    )
+    return each(partial(_built, engine), routed, moved)
+
+
+def _built(engine: Engine, routed: Routed, moved: Order | Superseded) -> Built:
+    if isinstance(moved, Superseded):
         _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
-        raise
-    return Built(order.order_id, order.version, order.attempt)
+        raise moved
+    try:
+        swap = swap_of(engine, moved)
+    except OrderEngineError:
+        swap = None  # the next stage reads the row, and fails for the same reason
+    return Built(moved.order_id, moved.version, moved.attempt, moved.request_id, swap)
 
 
 def _take_quotes_anew(engine: Engine, order: Order) -> None:
     log.info("quote_expired", order_id=str(order.order_id), recoveries=order.recoveries)
     if order.recoveries >= MAX_RECOVERIES:
         detail = f"quotes expired before they were built, {order.recoveries} times in a row"
-        raise _end_attempt(engine, order, AttemptFailed(FailureReason.QUOTE_EXPIRED, detail))
+        raise end_attempt(engine, order, AttemptFailed(FailureReason.QUOTE_EXPIRED, detail))
     delay_s = min(REQUOTE_DELAY_S * 2**order.recoveries, REQUOTE_DELAY_MAX_S)
     engine.route_again(order.order_id, order.version, RoutingCause.QUOTE_EXPIRED, delay_s)
 
 
-def submit_order(engine: Engine, built: Built, tries: Tries = FIRST_TRY) -> Submitted:
-    """Sign the swap in the row, commit the signed bytes, and only then send them.
+def submit_orders(
+    engine: Engine, built: Sequence[Built], tries: Tries = FIRST_TRY
+) -> list[Submitted | Exception]:
+    """Sign the swaps, commit the signed bytes, and only then send them.
 
     Raises NetworkUnavailable if the network cannot sign now and a try is left.
     """
-    order = engine.at_move(built.order_id, built.version)
-    transaction = _sign(engine, order, tries)
-    submitted = engine.advance(built.order_id, built.version, Submit(transaction))
-    try:
-        engine.network.send(transaction)
-    except NetworkUnavailable as error:
-        # The bytes may have arrived: only the network's word on the signature counts from here.
-        log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
-    return Submitted.of(submitted)
+    swaps = each(lambda one: (one, _swap(engine, one)), built)
+    signed = among(swaps, lambda wanted: _sign(engine, wanted, tries))
+    stored = among(signed, partial(_store, engine))
+    return among(stored, partial(_send, engine))
 
 
-def _sign(engine: Engine, order: Order, tries: Tries) -> SignedTransaction:
+def _swap(engine: Engine, built: Built) -> Swap:
+    if built.swap is not None:
+        return built.swap
+    order = engine.current(built.order_id, built.version)
     try:
-        return engine.network.sign(_swap(engine, order))
+        return swap_of(engine, order)
+    except AttemptFailed as failure:
+        raise end_attempt(engine, order, failure) from failure
+
+
+def _sign(
+    engine: Engine, wanted: Sequence[tuple[Built, Swap]], tries: Tries
+) -> Sequence[tuple[Built, SignedTransaction] | Exception]:
+    answers: Sequence[SignedTransaction | AttemptFailed]
+    try:
+        answers = engine.network.sign_all([swap for _, swap in wanted])
     except NetworkUnavailable as error:
         if tries.left:
             raise
         failure = AttemptFailed(FailureReason.NETWORK_UNAVAILABLE, str(error))
-        raise _end_attempt(engine, order, failure) from error
-    except AttemptFailed as failure:
-        raise _end_attempt(engine, order, failure) from failure
+        answers = [failure] * len(wanted)
+    return each(partial(_signed, engine), [built for built, _ in wanted], answers)
 
 
-def _swap(engine: Engine, order: Order) -> Swap:
+def _signed(
+    engine: Engine, built: Built, answer: SignedTransaction | AttemptFailed
+) -> tuple[Built, SignedTransaction]:
+    if isinstance(answer, AttemptFailed):
+        raise end_attempt(engine, built, answer) from answer
+    return built, answer
+
+
+def _store(
+    engine: Engine, signed: Sequence[tuple[Built, SignedTransaction]]
+) -> Sequence[tuple[Order, SignedTransaction] | Exception]:
+    moved = engine.advance_all(
+        [PlannedMove(built.order_id, built.version, Submit(bytes_)) for built, bytes_ in signed]
+    )
+    return [
+        order if isinstance(order, Superseded) else (order, transaction)
+        for order, (_, transaction) in zip(moved, signed, strict=True)
+    ]
+
+
+def _send(
+    engine: Engine, stored: Sequence[tuple[Order, SignedTransaction]]
+) -> Sequence[Submitted | Exception]:
+    errors = engine.network.send_all([transaction for _, transaction in stored])
+    return each(_submitted, [order for order, _ in stored], errors)
+
+
+def _submitted(order: Order, error: NetworkUnavailable | None) -> Submitted:
+    if error is not None:
+        # The bytes may have arrived: only the network's word on the signature counts from here.
+        log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
+    return Submitted.of(order)
+
+
+def swap_of(engine: Engine, order: Order) -> Swap:
+    """The swap to sign for an order that is built.
+
+    Raises OrderEngineError for a row that does not fit together.
+    """
     if order.route is None or order.limit_amount is None:
         raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
     instrument, route = engine.instruments.get(order.symbol), order.route
@@ -183,75 +269,9 @@ def _swap(engine: Engine, order: Order) -> Swap:
     )
 
 
-class PollResult(Enum):
-    """The result of one poll of the network."""
-
-    CONFIRMED = auto()
-    IN_FLIGHT = auto()
-    SENT_AGAIN = auto()
-
-
-def confirm_order(engine: Engine, submitted: Submitted) -> PollResult:
-    """Poll the network once, and send again if it does not know the signature.
-
-    Any result but CONFIRMED needs another poll. A transaction that landed with an error, or that
-    provably cannot land any more, ends the attempt.
-    """
-    outcome: Outcome | None = engine.network.look_up(submitted.signature)
-    if isinstance(outcome, NotFound):
-        outcome = _send_again_or_prove_expiry(engine, submitted)
-    if outcome is None:
-        return PollResult.SENT_AGAIN
-    if isinstance(outcome, InFlight):
-        return PollResult.IN_FLIGHT
-    if isinstance(outcome, Execution):
-        _confirm(engine, submitted, outcome)
-        return PollResult.CONFIRMED
-    raise _end_attempt(engine, submitted, _failure(engine, submitted, outcome))
-
-
-def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | NotFound) -> AttemptFailed:
-    if isinstance(outcome, NotFound):
-        detail = "the network proved that the transaction can not land any more"
-        return AttemptFailed(FailureReason.EXPIRED, detail)
-    return failure_of(engine.current(submitted.order_id, submitted.version), outcome)
-
-
-def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
-    """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
-
-    None after sending; NotFound only as that proof. The proof needs this order of requests: first
-    the height, then the signature.
-    """
-    order = engine.current(submitted.order_id, submitted.version)
-    transaction = order.transaction
-    if transaction is None or transaction.signature != submitted.signature:
-        raise Superseded(f"order {submitted.order_id} has another live signature")
-    if engine.network.final_height() > transaction.last_valid_height:
-        return engine.network.look_up_expired(transaction)
-    engine.network.send(transaction)
-    return None
-
-
-def _end_attempt(engine: Engine, order: Order | Submitted, failure: AttemptFailed) -> AttemptEnded:
+def end_attempt(
+    engine: Engine, order: Order | Built | Submitted, failure: AttemptFailed
+) -> AttemptEnded:
     """End the attempt, and return the error for the caller to raise."""
     engine.end_attempt(order.order_id, order.version, failure)
     return AttemptEnded(str(failure))
-
-
-def _confirm(engine: Engine, submitted: Submitted, execution: Execution) -> None:
-    price = effective_price(
-        execution.base_amount, execution.quote_amount, submitted.base_decimals, submitted.side
-    )
-    fill = Fill(
-        base_amount=execution.base_amount,
-        quote_amount=execution.quote_amount,
-        executed_price=price,
-        fee=execution.fee,
-        market_impact_bps=execution.market_impact_bps,
-        slippage_bps=slippage_bps(submitted.side, submitted.quoted_price, price),
-        landed_at=execution.landed_at,
-        legs=execution.legs,
-    )
-    move = Confirm(submitted.signature, submitted.venue, submitted.quoted_price, fill)
-    engine.advance(submitted.order_id, submitted.version, move)

@@ -1,0 +1,151 @@
+"""How many orders a process has in hand, and how many it takes along with another one."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+GROUP_MAX = 5
+"""The most orders in a group: half of the default slots, so that two groups overlap their waits."""
+QUICK_S = 0.01
+"""Quotes that take longer are worth waiting for side by side, one order to a thread."""
+RECENT = 9
+REMEMBERED = 4096
+"""More orders than are taken along while their own messages wait in a queue."""
+
+
+class Slots:
+    """The slots of a process: one for each order in hand, however the orders are grouped.
+
+    A thread holds the slots of the orders that it runs. Threads that wait get theirs in turn, those
+    of orders already routed first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._free = limit
+        self._lock = threading.Lock()
+        self._waiting: list[_Turn] = []
+        self._here = _Held()
+        self._enough = 1
+        self._taken_along: dict[UUID, None] = {}
+        self._tell: Callable[[], None] = lambda: None
+
+    def take(self, least: int, most: int | None = None, *, urgent: bool = False) -> int:
+        """Wait for `least` slots, and take up to `most` if they are free then; returns how many.
+
+        Gives back what this thread held before. Never more than all slots.
+        """
+        turn = _Turn(min(least, self.limit), min(most or least, self.limit), urgent)
+        with self._lock:
+            self._free += self._here.count
+            self._here.count = 0
+            at = sum(other.urgent >= urgent for other in self._waiting)
+            self._waiting.insert(at, turn)
+            self._grant()
+        turn.come.wait()
+        self._here.count = turn.got
+        return turn.got
+
+    def take_for_group(self, most: int) -> int:
+        """Wait for slots for new orders, at most `most`; returns how many.
+
+        One is enough, unless the last group was full, or had too little room: then there are more
+        orders than slots, and small groups would keep the slots in small parts.
+        """
+        return self.take(min(self._enough, most), most)
+
+    def note_group(self, size: int, room: int, order_ids: Sequence[UUID], own: UUID) -> None:
+        """Note the orders of a new group that had room for so many orders, and `size` at most.
+
+        The messages of those taken along with `own` need no statement.
+        """
+        with self._lock:
+            is_crowded = room < size or len(order_ids) >= size
+            self._enough = size if is_crowded else 1
+            self._taken_along.update(dict.fromkeys(each for each in order_ids if each != own))
+            while len(self._taken_along) > REMEMBERED:
+                del self._taken_along[next(iter(self._taken_along))]
+
+    def hold(self, count: int) -> None:
+        """Have `count` slots: keep as many of those held, or else wait for them in turn.
+
+        A thread that goes on with the same orders, or some of them, never waits.
+        """
+        if self._here.count < count:
+            self.take(count, urgent=True)
+        elif self._keep(count):
+            self._tell()
+
+    def when_left(self, tell: Callable[[], None]) -> None:
+        """Call this when a thread that goes on gives back slots that no other thread waits for."""
+        self._tell = tell
+
+    def leave(self) -> None:
+        """Give back all slots of this thread."""
+        if self._here.count:
+            self._keep(0)
+
+    def is_left(self) -> bool:
+        """True if another new order would get a slot at once; a lock-free hint."""
+        return self._free >= self._enough
+
+    def took_along(self, order_id: UUID) -> bool:
+        """Whether this process has taken this new order along, as far as it remembers."""
+        return order_id in self._taken_along
+
+    def _keep(self, count: int) -> bool:
+        """Give back all but `count`; True if there is room now and was none before."""
+        surplus = self._here.count - count
+        if not surplus:
+            return False
+        self._here.count = count
+        with self._lock:
+            had_none = not self.is_left()
+            self._free += surplus
+            self._grant()
+            return had_none and self.is_left()
+
+    def _grant(self) -> None:
+        while self._waiting and self._waiting[0].least <= self._free:
+            turn = self._waiting.pop(0)
+            turn.got = min(turn.most, self._free)
+            self._free -= turn.got
+            turn.come.set()
+
+
+class _Held(threading.local):
+    count = 0
+
+
+class _Turn:
+    """A thread that waits for slots."""
+
+    def __init__(self, least: int, most: int, urgent: bool) -> None:  # noqa: FBT001
+        self.least = least
+        self.most = most
+        self.urgent = urgent
+        self.got = 0
+        self.come = threading.Event()
+
+
+class Pace:
+    """How long the latest quotes took, which decides the size of the next group.
+
+    With slow venues each order waits for its quotes in a thread of its own: ten wait side by side,
+    and none waits for the slowest quotes of another one.
+    """
+
+    def __init__(self) -> None:
+        self._latest: deque[float] = deque(maxlen=RECENT)
+
+    def took(self, seconds: float) -> None:
+        """Note how long the quotes of one order or group took."""
+        self._latest.append(seconds)
+
+    @property
+    def group_size(self) -> int:
+        """How many orders may be routed together now."""
+        latest = sorted(self._latest)
+        is_quick = bool(latest) and latest[len(latest) // 2] <= QUICK_S
+        return GROUP_MAX if is_quick else 1

@@ -1,0 +1,102 @@
+"""The first stage's message: it wakes a worker, which then takes the new orders that wait."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Task
+from celery.exceptions import Ignore
+from structlog.contextvars import bound_contextvars
+
+from orderengine.domain.errors import StorageUnavailable, TransientFault
+from orderengine.domain.moves import RoutingCause
+from orderengine.domain.order import Order
+from orderengine.execution.chain import stages
+from orderengine.execution.chain.engine import ChainEnds, Engine, Superseded, logging_as
+from orderengine.execution.chain.handover import Routed
+from orderengine.execution.chain.slots import Slots
+from orderengine.worker.running import Message, request_of, tell_interrupted, tries_of
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Wake:
+    """A message to route an order; `again` as in `Dispatcher.route`."""
+
+    task: "Task[Any, Any]"
+    order_id: UUID
+    version: int
+    cause: RoutingCause
+    again: bool
+
+    def route(self, engine: Engine, slots: Slots) -> list[Routed]:
+        """Route this order, or a group of new ones; raises as `Message.run` does."""
+        with self._starting():
+            orders = self._take(engine, slots)
+        message = Message(
+            self.task,
+            "route",
+            orders,
+            lambda one: (str(one[0].order_id), self.version, self.cause.value),
+            one_by_one=True,
+            is_whole=[order.order_id for order in orders] == [self.order_id],
+        )
+        work = partial(stages.route_orders, engine, tries=tries_of(self.task))
+        return message.run(slots, work)
+
+    def _take(self, engine: Engine, slots: Slots) -> list[Order]:
+        """The orders that start routing: this one alone, or new ones.
+
+        Raises Superseded if there is none. An order that was tried or recovered is always alone.
+        """
+        is_new = (self.cause, self.version) == (RoutingCause.ORDER, 1)
+        if not is_new or self.again or self.task.request.retries:
+            slots.take(1, urgent=True)
+            return [self._alone(engine)]
+        self._refuse_taken_along(slots)
+        size = min(engine.pace.group_size, slots.limit)
+        room = slots.take_for_group(size)
+        self._refuse_taken_along(slots)  # another thread may have taken it meanwhile
+        orders = [self._alone(engine)] if room == 1 else self._together(engine, room - 1)
+        slots.note_group(size, room, [order.order_id for order in orders], self.order_id)
+        return orders
+
+    def _alone(self, engine: Engine) -> Order:
+        return stages.start_routing(
+            engine,
+            self.order_id,
+            self.version,
+            self.cause,
+            tries_of(self.task),
+            again=self.again,
+        )
+
+    def _together(self, engine: Engine, others: int) -> list[Order]:
+        try:
+            return engine.claim(self.order_id, self.version, others)
+        except (ChainEnds, StorageUnavailable):
+            raise
+        except Exception:
+            log.exception("group_falls_apart")
+        return [self._alone(engine)]
+
+    def _refuse_taken_along(self, slots: Slots) -> None:
+        if slots.took_along(self.order_id):
+            raise Superseded(f"order {self.order_id} was taken along with another one")
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Turn the end of a chain into Ignore, while only the message's order is known."""
+        with bound_contextvars(**request_of(self.task)), logging_as("route", self.order_id):
+            try:
+                yield
+            except ChainEnds as end:
+                raise Ignore(str(end)) from end
+            except (StorageUnavailable, TransientFault) as fault:
+                tell_interrupted(fault)
+                raise

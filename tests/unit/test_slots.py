@@ -1,0 +1,183 @@
+"""A process has at most as many orders in hand as slots, however its threads group them."""
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+
+from orderengine.execution.chain.slots import GROUP_MAX, QUICK_S, REMEMBERED, Pace, Slots
+
+TIMEOUT_S = 10.0
+
+
+class Counter:
+    """The orders in hand of all threads, and the most that there ever were."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.now = 0
+        self.most = 0
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self.now += count
+            self.most = max(self.most, self.now)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 10])
+def test_never_more_orders_than_slots_are_in_hand(limit: int) -> None:
+    slots, counter = Slots(limit), Counter()
+
+    def run_stages(seed: int) -> None:
+        rng = random.Random(seed)  # noqa: S311
+        for _ in range(30):
+            held = slots.take(1, rng.choice([1, GROUP_MAX]))
+            assert 1 <= held <= limit
+            counter.add(held)
+            for stay in sorted((rng.randint(0, held) for _ in range(3)), reverse=True):
+                counter.add(stay - held)
+                held = stay
+                slots.hold(held)
+                time.sleep(0.0001)
+            counter.add(-held)
+            slots.leave()
+
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(run_stages, range(10), timeout=TIMEOUT_S))
+    assert counter.now == 0
+    assert counter.most == limit
+    assert slots.take(limit) == limit
+
+
+def in_a_thread(
+    slots: Slots, least: int, most: int | None = None, *, urgent: bool = False
+) -> list[int]:
+    """Take slots in another thread; the list gets how many, as soon as it has them."""
+    got: list[int] = []
+    before = len(slots._waiting)
+
+    def take() -> None:
+        got.append(slots.take(least, most, urgent=urgent))
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    ends_at = time.monotonic() + TIMEOUT_S
+    while not got and len(slots._waiting) == before and time.monotonic() < ends_at:
+        time.sleep(0.001)
+    return got
+
+
+def wait_for(got: list[int]) -> int:
+    ends_at = time.monotonic() + TIMEOUT_S
+    while not got and time.monotonic() < ends_at:
+        time.sleep(0.001)
+    return got[0]
+
+
+def test_a_thread_takes_what_is_free_up_to_a_group() -> None:
+    slots = Slots(7)
+    assert slots.take(1, 5) == 5
+    assert wait_for(in_a_thread(slots, 1, 5)) == 2
+    assert not slots.is_left()
+    waiting = in_a_thread(slots, 1, 5)
+    assert waiting == []
+    slots.hold(3)
+    assert wait_for(waiting) == 2
+    slots.leave()
+    assert slots.is_left()
+
+
+def test_those_who_wait_get_their_slots_in_turn_urgent_ones_first() -> None:
+    slots = Slots(4)
+    slots.take(4)
+    first = in_a_thread(slots, 1, 2)
+    second = in_a_thread(slots, 1, 1)
+    urgent = in_a_thread(slots, 3, urgent=True)
+    slots.hold(2)
+    assert (first, second, urgent) == ([], [], []), "the large one is not overtaken"
+    slots.hold(1)
+    assert wait_for(urgent) == 3
+    assert (first, second) == ([], [])
+    slots.leave()
+    assert wait_for(first) == 1
+    assert second == []
+
+
+def test_more_than_all_slots_are_never_waited_for() -> None:
+    slots = Slots(3)
+    assert slots.take(5) == 3
+    assert slots.take(1, 5) == 3, "a thread gives back what it held"
+
+
+def test_a_thread_that_goes_on_with_its_orders_does_not_wait() -> None:
+    slots = Slots(5)
+    assert slots.take(1, 5) == 5
+    urgent = in_a_thread(slots, 1, urgent=True)
+    slots.hold(5)
+    assert urgent == []
+    slots.hold(4)
+    assert wait_for(urgent) == 1
+
+
+def test_it_tells_when_a_thread_that_goes_on_leaves_slots_to_nobody() -> None:
+    slots, told = Slots(5), []
+    slots.when_left(lambda: told.append(slots.is_left()))
+    slots.take(1, 5)
+    slots.hold(5)
+    assert told == []
+    slots.hold(2)
+    assert told == [True]
+    slots.hold(1)
+    slots.leave()
+    assert told == [True], "a thread that leaves takes the next message itself"
+
+
+def test_what_was_taken_along_is_remembered_for_a_while() -> None:
+    slots, own, other = Slots(10), uuid4(), uuid4()
+    slots.note_group(5, 5, [own, other], own)
+    assert slots.took_along(other)
+    assert not slots.took_along(own)
+    slots.note_group(5, 5, [UUID(int=number) for number in range(REMEMBERED)], own)
+    assert not slots.took_along(other)
+    assert slots.took_along(UUID(int=0))
+
+
+def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_not() -> None:
+    slots, ids = Slots(10), [uuid4() for _ in range(5)]
+    assert slots.take_for_group(5) == 5
+    slots.hold(2)
+    assert wait_for(in_a_thread(slots, 6)) == 6
+    slots.note_group(5, 5, ids, ids[0])
+    assert not slots.is_left()
+    slots.note_group(5, 5, ids[:4], ids[0])
+    assert slots.is_left()
+    slots.note_group(5, 2, ids[:2], ids[0])
+    slots.leave()
+    assert not slots.is_left(), "the group had too little room"
+    assert slots.take_for_group(1) == 1, "slow quotes need no company"
+
+
+def test_a_process_with_few_slots_fills_them_with_one_group() -> None:
+    slots, ids = Slots(3), [uuid4() for _ in range(3)]
+    assert slots.take_for_group(GROUP_MAX) == 3
+    slots.note_group(3, 3, ids, ids[0])
+    slots.leave()
+    assert slots.is_left()
+    assert slots.take_for_group(3) == 3
+
+
+def test_a_group_has_one_order_until_quotes_come_at_once_and_while_they_do_not() -> None:
+    pace = Pace()
+    assert pace.group_size == 1
+    pace.took(QUICK_S / 2)
+    assert pace.group_size == GROUP_MAX
+    for _ in range(4):
+        pace.took(QUICK_S / 2)
+    pace.took(1.0)
+    assert pace.group_size == GROUP_MAX, "one late answer says little"
+    for _ in range(5):
+        pace.took(1.0)
+    assert pace.group_size == 1

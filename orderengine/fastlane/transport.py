@@ -17,10 +17,11 @@ from kombu.utils.scheduling import priority_cycle
 from redis import RedisError
 
 from orderengine.dispatch.improper import Reason, drop
+from orderengine.dispatch.messages import Message
 from orderengine.fastlane.commands import FastCommands
 from orderengine.fastlane.encoding import encoded
 from orderengine.fastlane.held import handing_on
-from orderengine.fastlane.messages import Message, queue_of, read_message
+from orderengine.fastlane.messages import queue_of, read_message
 from orderengine.redis.commands import Script
 from orderengine.redis.probe import probe
 from orderengine.redis.queues import INTAKE, SETTLE

@@ -24,6 +24,7 @@ from benchmarks.accounting import Neighbors
 from benchmarks.stack import ROOT
 
 PAIRS = 7
+TRIES = 2
 WIDTH = 46
 
 Run = Mapping[str, float]
@@ -86,15 +87,14 @@ def _measure(old: Path, settings: Sequence[str], pairs: int) -> tuple[list[Run],
 def _run(checkout: Path, settings: Sequence[str]) -> Run:
     # -P: the folder of the script is no place to import from, its modules are this checkout's.
     script = Path(__file__).with_name("one_side.py")
-    done = subprocess.run(
-        [sys.executable, "-P", str(script), *settings],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    figures: Run = json.loads(done.stdout)
-    return figures
+    command = [sys.executable, "-P", str(script), *settings]
+    environ = {**os.environ, "PYTHONPATH": str(checkout)}
+    for _ in range(TRIES):
+        done = subprocess.run(command, cwd=checkout, env=environ, stdout=subprocess.PIPE)
+        if done.returncode == 0:
+            figures: Run = json.loads(done.stdout)
+            return figures
+    raise SystemExit(f"no figures: {checkout} could not be measured")
 
 
 def _git(*arguments: str) -> None:

@@ -90,7 +90,9 @@ def _run(checkout: Path, settings: Sequence[str]) -> Run:
     command = [sys.executable, "-P", str(script), *settings]
     environ = {**os.environ, "PYTHONPATH": str(checkout)}
     for _ in range(TRIES):
-        done = subprocess.run(command, cwd=checkout, env=environ, stdout=subprocess.PIPE)
+        done = subprocess.run(
+            command, check=False, cwd=checkout, env=environ, stdout=subprocess.PIPE
+        )
         if done.returncode == 0:
             figures: Run = json.loads(done.stdout)
             return figures

@@ -222,9 +222,9 @@ class FakeOrders:
         with self._guarded():
             now = self.clock.now()
             due = sorted((at, key, n) for key, (at, n) in self._due.items() if at <= now)[:limit]
-            for _, key, redispatched in due:
-                delay = DELAYS.again(self._orders[key].status, redispatched)
-                self._due[key] = (now + timedelta(seconds=delay), redispatched + 1)
+            for _, key, claims in due:
+                delay = DELAYS.after_claim(self._orders[key].status, claims)
+                self._due[key] = (now + timedelta(seconds=delay), claims + 1)
             claimed = sorted((self._orders[key].created_at, key) for _, key, _ in due)
             return [self._claimed(self._orders[key]) for _, key in claimed]
 

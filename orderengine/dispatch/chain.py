@@ -1,7 +1,7 @@
 """The stages of an order as a Celery chain: the only place that puts them in order.
 
-`worker/tasks.py` has the tasks themselves. Here they are known by name, because a web process sends
-the chain and must not load the worker's code.
+`worker/tasks.py` has the tasks themselves. Here they are known by name: web processes send the
+chain without the worker's code, and workers send it the same way.
 """
 
 from celery import Celery, chain
@@ -13,7 +13,7 @@ from orderengine.redis.queues import INTAKE, SETTLE
 
 
 class Stage:
-    """A task of another process; `s` makes a signature, as a registered task's `s` does."""
+    """A task by its name; `s` makes a signature, as a registered task's `s` does."""
 
     def __init__(self, app: Celery, name: str, queue: str = SETTLE) -> None:
         self._app = app
@@ -48,5 +48,5 @@ def order_chain(
 
 
 def confirmation(app: Celery, submitted: object) -> Signature:
-    """The last stage alone, for a single poll of the network."""
+    """The last stage alone: one poll of the network, and more only if it sends the bytes again."""
     return Stage(app, CONFIRM_ORDER).s(submitted, once=True)

@@ -25,7 +25,7 @@ class RoutingCause(StrEnum):
     QUOTE_EXPIRED = "quoteExpired"
 
     @property
-    def is_recovery(self) -> bool:
+    def restarts_attempt(self) -> bool:
         """True when routing starts over in the same attempt."""
         return self in {RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED}
 
@@ -38,13 +38,13 @@ class StartRouting:
 
     @property
     def kind(self) -> MoveKind:
-        """The kind of this move: a recovery starts elsewhere than a first routing."""
-        return MoveKind.REROUTE if self.is_recovery else MoveKind.ROUTE
+        """The kind of this move: a restart begins in other statuses than a first routing."""
+        return MoveKind.REROUTE if self.restarts_attempt else MoveKind.ROUTE
 
     @property
-    def is_recovery(self) -> bool:
-        """True when the move restarts routing, and so counts towards the cap on recoveries."""
-        return self.cause.is_recovery
+    def restarts_attempt(self) -> bool:
+        """True when routing starts over in the same attempt, which counts as a recovery."""
+        return self.cause.restarts_attempt
 
     @property
     def data(self) -> JsonObject:
@@ -152,12 +152,12 @@ class RecoveryDelays:
 
     @property
     def intake_s(self) -> float:
-        """The longest that a new order may wait for a worker."""
+        """The delay from acceptance until recovery looks at the order."""
         return 2 * self.stage_s
 
     @property
     def submitted_s(self) -> float:
-        """The longest that the network may take, and the longest delay between two polls."""
+        """The delay from submission until recovery's first poll, and between its polls."""
         return 3 * self.stage_s
 
     def after(self, move: Move) -> float | None:
@@ -172,8 +172,12 @@ class RecoveryDelays:
             case _:
                 return self.stage_s
 
-    def again(self, status: OrderStatus, redispatched: int) -> float:
-        """The delay after the `redispatched`-th message of recovery for an order."""
+    def after_claim(self, status: OrderStatus, claims_before: int) -> float:
+        """The delay after recovery has claimed an order that it claimed `claims_before` times.
+
+        Claims count from the order's last move. The statement `CLAIM_DUE` in `storage/sql.py`
+        computes the same; the contract tests of the store hold it to these figures.
+        """
         if status is OrderStatus.SUBMITTED:
             return self.submitted_s
-        return min(self.submitted_s, self.stage_s * (1 << min(redispatched, 8)))
+        return min(self.submitted_s, self.stage_s * (1 << min(claims_before, 8)))

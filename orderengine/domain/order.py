@@ -181,8 +181,8 @@ class FailedAttempt:
 class Order:
     """A stored order: `version` is its fencing token and counts its events from 1.
 
-    `route` and `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets)
-    belong to the current attempt; `transaction` is the latest signed one.
+    `route`, `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets) and
+    `transaction` are the latest ones. Routing clears them; a failed attempt keeps them until then.
     """
 
     order_id: UUID

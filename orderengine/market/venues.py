@@ -57,4 +57,4 @@ METEORA = VenueRecord(
 )
 
 VENUES: Mapping[str, VenueRecord] = {each.name: each for each in (RAYDIUM, METEORA)}
-"""All simulated venues by name, in the order in which they are asked and shown."""
+"""All simulated venues by name, in the order in which they are asked; the page has its own."""

@@ -72,9 +72,10 @@ SELECT coalesce(sum(total), 0) AS total FROM counted"""  # noqa: S608 - composed
 
 
 class SqlFigures:
-    """Implements `operations.figures.OrderFigures`; reads only open orders and recent events.
+    """Implements `execution.operations.figures.OrderFigures`.
 
-    `stuck_after_s` is how long an order may be submitted before it counts as stuck.
+    Reads only open orders and recent events. `stuck_after_s` is how long an order may be submitted
+    before it counts as stuck.
     """
 
     def __init__(self, engine: Engine, stuck_after_s: float) -> None:

@@ -72,7 +72,7 @@ WHERE taken.expires_at > now() AND k.revoked_at IS NULL"""
 
 
 class SqlKeys:
-    """Implements `intake.access.Keys`; one method is one statement and one transaction."""
+    """Implements `execution.intake.access.Keys`; each change is one statement, one transaction."""
 
     def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
         self._engine = engine

@@ -46,7 +46,7 @@ _SOURCES: Mapping[MoveKind, list[str]] = {
 
 
 class SqlOrders:
-    """Implements `execution.ports.Orders`; one method is one statement and one transaction.
+    """Implements `execution.ports.Orders`; each write is one statement and one transaction.
 
     While no server takes writes, orders and events are read from `elsewhere`, if given.
     """
@@ -211,7 +211,7 @@ class SqlOrders:
 def _values(move: Move) -> dict[str, Any]:
     match move:
         case StartRouting():
-            return {"recovery": int(move.is_recovery)}
+            return {"recovery": int(move.restarts_attempt)}
         case Build(route=route, limit_amount=limit_amount):
             return {
                 "route": json_text(route_document(route)),

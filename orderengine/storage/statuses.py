@@ -10,7 +10,7 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-_RECOVERIES = _names(cause for cause in RoutingCause if cause.is_recovery)
+_RECOVERIES = _names(cause for cause in RoutingCause if cause.restarts_attempt)
 
 IS_STATUS = f"status IN ({_names(OrderStatus)})"
 IS_TERMINAL = f"status IN ({_names(TERMINAL_STATUSES)})"

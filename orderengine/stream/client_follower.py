@@ -40,7 +40,7 @@ class ClientFollower:
     further events are read when there is room. `next` also returns cursors, from the beginning on:
     a stream that resumes at one misses nothing.
 
-    Any thread may call `offer` and `next`; all snapshots and reads are for one thread.
+    Any thread may call `deliver` and `next`; all snapshots and reads are for one thread.
     """
 
     ended = False

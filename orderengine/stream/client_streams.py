@@ -20,7 +20,7 @@ class ClientStreams:
     """The followers of clients, at the cost of two queries for any number of them.
 
     One query finds the latest steps of all their orders, the other reads the missing events. Any
-    thread may call `add`, `discard` and `offer`; only one may call `read`.
+    thread may call `add`, `discard` and `deliver`; only one may call `read`.
     """
 
     def __init__(self, orders: Orders, clients: ClientOrders, bounds: Bounds) -> None:

@@ -16,7 +16,7 @@ class Delivery(Enum):
 
     KEPT = auto()
     GAP = auto()
-    """Kept, but an event before it is missing."""
+    """An event before it is missing: a `Follower` keeps it nonetheless, a `ClientFollower` not."""
     OVERFLOW = auto()
     """The queue is full: the last event in order was dropped."""
 

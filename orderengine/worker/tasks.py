@@ -109,7 +109,7 @@ def _register_confirmation(
         throws=(StorageUnavailable,),
     )
     def confirm_order(task: "Task[Any, Any]", submitted: Document, *, once: bool = False) -> None:
-        """`once`: recovery asks for a single poll of an order that has waited long enough."""
+        """`once`: recovery asks for one poll; after sending the bytes again the task polls on."""
         typical_s = engine().network.typical_confirmation_s
         with _ending_chain(task, "confirm", **_known(submitted)):
             result = _poll(engine(), submitted)

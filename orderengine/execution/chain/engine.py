@@ -1,4 +1,4 @@
-"""Shared by the stages: the ports, and the only way to move an order."""
+"""Shared by the stages and recovery: the ports, and moving an order with all that follows."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +54,7 @@ class ChainEnds(OrderEngineError):
 
 
 class Superseded(ChainEnds):
-    """The order has moved on: the message is a duplicate, or too late."""
+    """The order was not moved: it has moved on, or may not move, as with an expired quote."""
 
 
 class AttemptEnded(ChainEnds):

@@ -1,7 +1,8 @@
 """The four stages of an order: route, build, submit, confirm.
 
-Each stage makes one fenced move. It raises Superseded if the order has moved on, AttemptEnded if it
-ended the attempt, and TransientFault to be run again. Any other error leaves the order unchanged,
+Each stage has one fenced move. A poll that finds nothing final makes none; to end an attempt, a
+stage makes another one. A stage raises Superseded if the order has moved on, AttemptEnded if it
+ended the attempt, and TransientFault to be run again. Any other error leaves the order where it is,
 for recovery.
 """
 

@@ -20,7 +20,7 @@ from orderengine.domain.pricing import (
 from orderengine.domain.side import Side
 
 MAX_LEGS = 2
-"""The number of venues."""
+"""The most legs of an order; equals the number of venues, which this package cannot import."""
 
 MARGINAL_BITS = 96
 

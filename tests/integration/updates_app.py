@@ -36,7 +36,7 @@ BIG: tuple[Move, ...] = (
 )
 
 _BUILD = a_build(START)
-WORDY = Build(replace(_BUILD.route, refusals={"orca": "x" * 20_000}), _BUILD.limit_amount)
+WORDY = Build(replace(_BUILD.route, refusals={"nowhere": "x" * 20_000}), _BUILD.limit_amount)
 
 PATHS: dict[str, tuple[Move, ...]] = {
     "start": CONFIRMED[:1],

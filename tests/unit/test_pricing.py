@@ -123,7 +123,7 @@ def test_documents_lose_nothing() -> None:
     quotes = [a_quote("raydium"), a_quote("meteora", Side.SELL, quote_amount=1)]
     for quote in quotes:
         assert quote_from(quote_document(quote)) == quote
-    route = a_route(*quotes, refusals={"orca": "unknown"})
+    route = a_route(*quotes, refusals={"nowhere": "unknown"})
     assert route_from(route_document(route)) == route
 
 

@@ -31,7 +31,7 @@ def order_chain(
 ) -> chain:
     """All stages of an order at this version; only new orders start in the intake queue.
 
-    `again` is sent only if true: an earlier message of the same kind had no effect.
+    Recovery sets `again` for a pending order; the stage then counts the message in `recoveries`.
     """
     route_order = Stage(app, ROUTE_ORDER, INTAKE if cause is RoutingCause.ORDER else SETTLE)
     build_order = Stage(app, BUILD_ORDER)

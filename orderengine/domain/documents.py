@@ -170,8 +170,8 @@ def failed_attempt_from(document: Mapping[str, Any]) -> FailedAttempt:
 def event_document(event: OrderEvent) -> Document:
     """An event as a document, for streams and for the list of events.
 
-    Venue, price (quoted, then executed) and transaction appear at the top level and in the data of
-    the step that brings them: clients of the first service read them at the top level.
+    Venue, price (quoted, then executed) and transaction appear in the data of the step that brings
+    them, and also at the top level: older clients read them there.
     """
     data = event.data
     price = data.get("executedPrice", data.get("quotedPrice"))

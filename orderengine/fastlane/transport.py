@@ -229,7 +229,7 @@ class LeanAMQP(AMQP):
     Consumer = _UnacknowledgedConsumer
 
     def _retry_publish(self, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        # Celery's hook around messages sent at the end of a task: here only the chain's next stage.
+        # Celery calls this to send the next stage: a handover, which the pool may keep.
         step = getattr(publish, "__self__", None)
         with handing_on():
             if type(step) is not Signature or step.immutable:

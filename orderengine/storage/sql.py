@@ -2,7 +2,8 @@
 
 In a statement that moves an order, every write selects from `o`, the row just moved: any other
 write would happen even if the fence matched nothing. The fence uses columns of `orders` only,
-because PostgreSQL checks those again after it has waited for the row's lock.
+because PostgreSQL checks those again after it has waited for the row's lock. It would check a
+condition on another table on an old snapshot.
 """
 
 from collections.abc import Mapping

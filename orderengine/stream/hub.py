@@ -28,7 +28,10 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class _Work(NamedTuple):
-    """The next read: these orders; of the clients' streams missing events, or everything."""
+    """What to read next: `orders`; with `clients` also what the clients' streams miss.
+
+    With `everything` the followed orders and the clients' streams are compared in full.
+    """
 
     orders: set[UUID]
     clients: bool

@@ -1,7 +1,8 @@
 """Forms and names of everything stored in or sent through Redis; no other module knows them.
 
 An event has one wire form: a publisher sends, a stream replays from PostgreSQL and a client's
-socket gets the same text, byte for byte. Only for the hub, a published text ends with the client.
+socket gets the same text, byte for byte. The published text also has `clientId`, as its last
+member, which only the hub reads.
 """
 
 from collections.abc import Mapping

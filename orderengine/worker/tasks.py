@@ -115,6 +115,7 @@ def _register_confirmation(
             result = _poll(engine(), submitted)
         if result is PollResult.CONFIRMED or (once and result is PollResult.IN_FLIGHT):
             return
+        # The delay before the chain's first poll counts as one wait.
         waits = task.request.retries + (not once and typical_s > POLL_S)
         delay_s = poll_delay_s(waits, typical_s)
         if delay_s is not None:
@@ -126,7 +127,7 @@ def _register_confirmation(
 def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
     """Delay the chain's next stage until the transaction may have landed.
 
-    A stage started at once would only reschedule itself, at the cost of a message.
+    A look before that would find nothing, and cost a message for the next look.
     """
     delay_s = poll_delay_s(0, typical_s)
     if typical_s > POLL_S and delay_s is not None:

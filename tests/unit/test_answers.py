@@ -91,7 +91,7 @@ def test_what_is_not_known_yet_is_absent() -> None:
 def test_every_other_answer_and_its_schema_have_the_same_fields() -> None:
     walk = a_confirmed_order()
     aapl = INSTRUMENTS.get("AAPL")
-    assert_shown_whole(OrderSchema(), accepted_document(Accepted.first(walk.first), a_new_order()))
+    assert_shown_whole(OrderSchema(), accepted_document(Accepted.new(walk.first), a_new_order()))
     assert_shown_whole(
         OrderPageSchema(),
         page_document([walk.order], "local", Position(walk.order.created_at, uuid4())),

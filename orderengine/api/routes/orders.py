@@ -60,7 +60,7 @@ blueprint = ApiBlueprint(
 
 
 class OrderConverter(BaseConverter):
-    """The order's id in a path: any segment but `execute`, which has its own view and method."""
+    """The order's id in a path: any segment but `execute`, so that GET of that is 405, not 404."""
 
     regex = r"(?!execute\Z)[^/]+"
     part_isolating = True
@@ -199,7 +199,7 @@ def get_orders() -> Response:
 def get_order(order_id: str) -> Document:
     """Show an order.
 
-    Fields that are not known yet are absent: `dex` before routing, `txHash` before signing.
+    Fields that are not known yet are absent: `dex` until `building`, `txHash` until `submitted`.
     """
     ports = current_ports()
     client_id = current_caller().client_id
@@ -257,11 +257,11 @@ def _count_refusals(answer: Response) -> Response:
 
 
 def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
-    takers = (ports.orders, ports.publisher, ports.dispatcher)
+    intake_ports = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
-        Accepted.first(accept_order(*takers, order))
+        Accepted.new(accept_order(*intake_ports, order))
         if key is None
-        else accept_order_once(*takers, order, key)
+        else accept_order_once(*intake_ports, order, key)
     )
     if not accepted.replayed:
         ports.metrics.count(CounterName.ACCEPTED)

@@ -122,6 +122,7 @@ def build_order(engine: Engine, routed: Routed) -> Built:
     try:
         order = engine.advance(routed.order_id, routed.version, build)
     except Superseded:
+        # Still at this version, so the quote has expired; otherwise `current` raises.
         _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
         raise
     return Built(order.order_id, order.version, order.attempt)

@@ -61,7 +61,7 @@ def route_from_answers(
         try:
             return choose_route(request, offers, texts)
         except OrderUnfillable as refusal:
-            said["the others"] = refusal
+            said["the others"] = refusal  # no venue that answered can fill it
     refusals = [error for error in said.values() if isinstance(error, OrderUnfillable)]
     if refusals and len(refusals) == len(said):
         raise refusals[-1]

@@ -21,7 +21,7 @@ from benchmarks.figures import percentile
 from benchmarks.stack import ROOT, Processes, Servers, base_environ, temporary_folder, wait_until
 from orderengine.bootstrap.operator import build_keys
 from orderengine.config.settings import sqlalchemy_url
-from orderengine.execution.intake.access import create_key
+from orderengine.execution.intake.keys import create_key
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.procfile import parse_procfile, shell_line
 

@@ -42,8 +42,8 @@ Importing a module has no effect, with one exception that must precede the impor
 `process.interpreter` ends a process whose PYTHONPATH hides an installed module.
 """
 
-from orderengine.process.interpreter import settle
+from orderengine.process.interpreter import guard_interpreter
 
-settle()
+guard_interpreter()
 
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from orderengine.domain.order import OrderStatus, known_status
-from orderengine.execution.operations.figures import OpenOrders, Step, Steps
+from orderengine.execution.operations.figures import OpenOrders, StepKind, Steps
 from orderengine.postgres.database import BY_INDEX, Row, Statement
 from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_COUNTED
@@ -101,7 +101,7 @@ class SqlFigures:
         """Totals of ended orders, failed attempts and recoveries since the beginning."""
         rows = self._run(_STEPS, {"max_recent": MAX_RECENT})
         known = ((known_status(row.status), row) for row in rows)
-        return {Step(status, row.cause): int(row.total) for status, row in known if status}
+        return {StepKind(status, row.cause): int(row.total) for status, row in known if status}
 
     def sum_up(self, limit: int) -> int:
         """Add about `limit` steps older than `SETTLED_S` to the running totals; returns how many.

@@ -48,18 +48,18 @@ _SOURCES: Mapping[MoveKind, list[str]] = {
 class SqlOrders:
     """Implements `execution.ports.Orders`; each write is one statement and one transaction.
 
-    While no server takes writes, orders and events are read from `elsewhere`, if given.
+    While no server takes writes, orders and events are read from `read_engine`, if given.
     """
 
     def __init__(
         self,
         engine: Engine,
-        elsewhere: Engine | None = None,
+        read_engine: Engine | None = None,
         delays: RecoveryDelays = RecoveryDelays(),  # noqa: B008 - immutable
     ) -> None:
         self._engine = engine
         self._delays = delays
-        self._reading = Reader(engine, elsewhere)
+        self._reading = Reader(engine, read_engine)
         self._reader = RowReader()
 
     def accept(self, order: NewOrder) -> Moved:

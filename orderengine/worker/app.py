@@ -89,7 +89,7 @@ def _setup_logging(settings: Settings) -> Callable[..., None]:
 
 
 def _set_heap_aside(**_: Any) -> None:
-    memory.set_aside()
+    memory.freeze_loaded_objects()
 
 
 def _bound_waits_of_loop(sender: Any, **_: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Self
 
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
@@ -35,8 +35,8 @@ class Stream:
         self.orders = orders
         self.client = create_client(url, timeout_s)
         self.breaker = Breaker(skip_s=0.05)
-        self.tally = Tally()
-        self.publisher = RedisEventPublisher(commands_of(self.client), self.breaker, self.tally)
+        self.metrics = ProcessMetrics()
+        self.publisher = RedisEventPublisher(commands_of(self.client), self.breaker, self.metrics)
         self.cache = RedisOrderCache(self.client, self.breaker)
         self.hub = Hub(
             url,

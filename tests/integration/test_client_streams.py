@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
 from orderengine.storage.clients import SqlClientOrders
@@ -35,7 +35,9 @@ class Desk:
     def __init__(self, url: str, database: Engine, poll_s: float, bounds: Bounds) -> None:
         self.orders = SqlOrders(database)
         self.redis = create_client(url, 0.5)
-        self.publisher = RedisEventPublisher(commands_of(self.redis), Breaker(skip_s=0.05), Tally())
+        self.publisher = RedisEventPublisher(
+            commands_of(self.redis), Breaker(skip_s=0.05), ProcessMetrics()
+        )
         clients = SqlClientOrders(database)
         self.hub = Hub(url, self.orders, clients, poll_s=poll_s, client_bounds=bounds)
 

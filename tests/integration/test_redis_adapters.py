@@ -87,7 +87,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
     walk = stream.walk()
     own_redis.kill()
     stream.breaker = Breaker(skip_s=60)
-    publisher = RedisEventPublisher(commands_of(stream.client), stream.breaker, stream.tally)
+    publisher = RedisEventPublisher(commands_of(stream.client), stream.breaker, stream.metrics)
     cache = RedisOrderCache(stream.client, stream.breaker)
     began = time.monotonic()
     with structlog.testing.capture_logs() as lines:
@@ -96,7 +96,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
             assert cache.get(walk.order_id) is None
     assert time.monotonic() - began < 2
     assert [line["event"] for line in lines] == ["redis_unavailable"]
-    assert stream.tally.counts() == {Sample(CounterName.PUBLISH_FAILURES): 1_000}
+    assert stream.metrics.counts() == {Sample(CounterName.PUBLISH_FAILURES): 1_000}
 
 
 def test_a_frozen_redis_is_given_up_in_time(

@@ -7,7 +7,7 @@ from http.client import HTTPResponse
 
 import pytest
 
-from orderengine.webserver.reading_worker import DECISIVE_HEADERS
+from orderengine.webserver.head_reading_worker import DECISIVE_HEADERS
 from tests.integration.test_refusals import ORDER, POST, WholeWeb
 from tests.integration.web_process import TIMEOUT_S
 

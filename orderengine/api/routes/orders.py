@@ -21,7 +21,7 @@ from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.gate.access import current_caller
-from orderengine.api.gate.turns import giving_way, in_turn, placing_an_order
+from orderengine.api.gate.turns import giving_way, in_turn, lists_give_way
 from orderengine.api.routes.repeated_orders import find_repeated, new_order
 from orderengine.api.updates.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.api.validation.cursors import place_of
@@ -138,12 +138,12 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     stored: repeat the request with the same Idempotency-Key, which never orders twice.
     """
     key, wait_s = read_key(request), read_wait(request)
-    with placing_an_order():
+    with lists_give_way():
         order, accepted = _place(current_ports(), key)
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
-    ended = wait_s is not None and current_waits().ended(accepted.order_id, wait_s)
+    ended = wait_s is not None and current_waits().wait_for_end(accepted.order_id, wait_s)
     if not ended:
         return accepted_document(accepted, order), 202, headers
     headers[APPLIED] = f"wait={wait_s}"

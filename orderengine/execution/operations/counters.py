@@ -86,7 +86,7 @@ class SharedTable(Protocol):
         """The sums over all processes."""
 
 
-class Tally:
+class ProcessMetrics:
     """Implements `Metrics` in memory; safe for any number of threads."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.accounting import Neighbors
-from benchmarks.stack import ROOT
+from harness.processes import ROOT
 
 PAIRS = 7
 TRIES = 2

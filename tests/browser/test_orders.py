@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Route, expect
 
+from harness.waiting import wait_until
 from tests.browser.conftest import OpenDesk, Shoot
 from tests.browser.desk import PHONE_OPTIONS, Desk
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
 REFUSAL = "status of 4"

@@ -1,13 +1,12 @@
 """A publisher and a hub on one server, with helpers for the tests of both."""
 
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.execution.operations.counters import ProcessMetrics
@@ -125,16 +124,6 @@ class StreamFactory:
     ) -> None:
         for stream in self._made:
             stream.close()
-
-
-def wait_until(
-    condition: Callable[[], bool], timeout_s: float = 15.0, pause_s: float = 0.005
-) -> None:
-    deadline = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        pause.wait(pause_s)
 
 
 def take(follower: Follower, count: int, timeout_s: float = 15.0) -> list[int]:

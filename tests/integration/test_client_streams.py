@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.execution.operations.counters import ProcessMetrics
@@ -21,7 +22,7 @@ from orderengine.stream.hub import Hub
 from orderengine.stream.messages import EVENTS_CHANNEL, event_text
 from orderengine.stream.publisher import RedisEventPublisher
 from orderengine.stream.replay import Cursor
-from tests.integration.streams import NEVER_S, wait_until
+from tests.integration.streams import NEVER_S
 from tests.statements import sent_statements
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
+from harness.waiting import wait_until
 from orderengine.cli.common import Surroundings
 from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import OrderEvent
@@ -30,7 +31,7 @@ from orderengine.stream.replay import Cursor
 from tests.builders import A_FAIL
 from tests.cli_desk import call
 from tests.integration.operators import run, surroundings_of
-from tests.integration.streams import take, wait_until
+from tests.integration.streams import take
 from tests.steps import CONFIRMED, Walk
 from tests.web import NOWHERE, Web
 from tests.world import World

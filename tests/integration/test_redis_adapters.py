@@ -8,6 +8,7 @@ import pytest
 import redis
 import structlog.testing
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
@@ -18,7 +19,7 @@ from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.messages import EVENTS_CHANNEL, order_key, published_text
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.fakes import FakeOrders
-from tests.integration.streams import Stream, StreamFactory, frozen, wait_until
+from tests.integration.streams import Stream, StreamFactory, frozen
 from tests.steps import FAIL
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.dispatch.dispatcher import CeleryDispatcher
@@ -26,7 +27,7 @@ from orderengine.stream.messages import order_key, rate_key
 from orderengine.stream.rates import RedisRates
 from tests.fakes import FakeOrders
 from tests.integration.failovers import Moving, moving_redis
-from tests.integration.streams import NEVER_S, StreamFactory, take, wait_until
+from tests.integration.streams import NEVER_S, StreamFactory, take
 from tests.steps import CONFIRMED
 
 PATIENT_S = 5.0

@@ -58,7 +58,7 @@ def test_no_variable_of_flask_or_django_changes_a_web_process() -> None:
         ({"HOST": "127.0.0.1"}, None),
     ],
 )
-def test_an_application_that_others_can_reach_is_made_only_when_it_was_decided_who_may(
+def test_a_web_process_that_others_can_reach_starts_only_when_it_was_decided_who_may(
     environ: dict[str, str], told: str | None
 ) -> None:
     settings = Settings.from_env(NOWHERE | environ)

@@ -66,24 +66,7 @@ class FakeOrders:
             if name and (other := self.named(order.client_id, name)):
                 raise ClientOrderIdTaken(other.order_id)
             now = self.clock.now()
-            stored = Order(
-                order_id=order.order_id,
-                client_id=order.client_id,
-                symbol=order.symbol,
-                side=order.side,
-                quantity=order.quantity,
-                slippage_tolerance_bps=order.slippage_tolerance_bps,
-                worst_price=order.worst_price,
-                max_legs=order.max_legs,
-                client_order_id=order.client_order_id,
-                request_id=order.request_id,
-                status=OrderStatus.PENDING,
-                version=1,
-                attempt=1,
-                recoveries=0,
-                created_at=now,
-                updated_at=now,
-            )
+            stored = Order.accepted(order, now)
             event = OrderEvent(order.order_id, 1, OrderStatus.PENDING, 1, now, order.data)
             self._keep(Moved(stored, event), DELAYS.intake_s)
             return Moved(stored, event)

@@ -41,7 +41,9 @@ def choose_route(
     else:
         raise _refusal(request, offers, refused)
     all_refusals = {**refusals, **{venue: str(error) for venue, error in refused.items()}}
-    return Route(chosen, tuple(quotes), all_refusals, reason, detail)
+    return Route(
+        reason=reason, detail=detail, legs=chosen, quotes=tuple(quotes), refusals=all_refusals
+    )
 
 
 def _quotes(

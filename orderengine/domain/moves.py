@@ -7,13 +7,14 @@ Storage executes a move as one fenced statement.
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from orderengine.domain.documents import decimal_text, fill_document, route_document
+from orderengine.domain.codec import document_of
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import JsonObject
+from orderengine.domain.fields import FLAT, Part, Seen, Told
 from orderengine.domain.order import Fill, MoveKind, OrderStatus, SignedTransaction
-from orderengine.domain.routing import Route
+from orderengine.domain.routing import LimitAmount, Route
 
 
 class RoutingCause(StrEnum):
@@ -30,8 +31,19 @@ class RoutingCause(StrEnum):
         return self in {RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED}
 
 
+class _Told:
+    """A move whose members are the data of its event."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        return document_of(type(self))(self)
+
+
 @dataclass(frozen=True, slots=True)
-class StartRouting:
+class StartRouting(_Told):
     """Start collecting quotes; a recovery or an expired quote restarts in the same attempt."""
 
     cause: RoutingCause
@@ -46,95 +58,60 @@ class StartRouting:
         """True when routing starts over in the same attempt, which counts as a recovery."""
         return self.cause.restarts_attempt
 
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {"cause": self.cause.value}
 
-
-@dataclass(frozen=True, slots=True)
-class Build:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build(_Told):
     """Store the route and the worst amount to settle the order at."""
 
-    route: Route
-    limit_amount: int
     kind: ClassVar[MoveKind] = MoveKind.BUILD
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {
-            "quotedPrice": decimal_text(self.route.price),
-            "limitAmount": str(self.limit_amount),
-            **route_document(self.route),
-        }
+    dex: ClassVar[Part] = Part("route.venue", "The venue, or several, joined by `+`.")
+    quoted_price: ClassVar[Part] = Part("route.price", "The price over all legs.")
+    limit_amount: LimitAmount
+    route: Annotated[Route, FLAT]
 
 
 @dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(_Told):
     """Store the signed bytes before they are sent."""
 
-    transaction: SignedTransaction
+    transaction: Annotated[SignedTransaction, FLAT]
     kind: ClassVar[MoveKind] = MoveKind.SUBMIT
 
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {
-            "txHash": self.transaction.signature,
-            "lastValidHeight": self.transaction.last_valid_height,
-        }
 
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm(_Told):
     """Record the network's execution of the live signature."""
 
-    signature: str
-    venue: str
-    quoted_price: Decimal
-    fill: Fill
     kind: ClassVar[MoveKind] = MoveKind.CONFIRM
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {
-            "dex": self.venue,
-            "quotedPrice": decimal_text(self.quoted_price),
-            "txHash": self.signature,
-            **fill_document(self.fill),
-        }
+    venue: Annotated[str, Told("The venue, or several, joined by `+`.", name="dex")]
+    quoted_price: Annotated[Decimal, Told("The price over all legs when it was routed.")]
+    signature: Annotated[str, Told("The transaction's signature.", name="txHash")]
+    fill: Annotated[Fill, FLAT]
 
 
 @dataclass(frozen=True, slots=True)
-class FailAttempt:
+class FailAttempt(_Told):
     """End one attempt; the next one starts after `backoff_s` seconds."""
 
     reason: FailureReason
-    detail: str
-    backoff_s: float
+    detail: Annotated[str, Told("Why the attempt failed, in words.")]
+    backoff_s: Annotated[float, Told(seen=Seen.ENGINE)]
+    retry_in_ms: ClassVar[Part] = Part("backoff_ms", "Milliseconds until the next attempt begins.")
     kind: ClassVar[MoveKind] = MoveKind.FAIL_ATTEMPT
 
     @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        delay_ms = round(self.backoff_s * 1000)
-        return {"reason": self.reason.value, "detail": self.detail, "retryInMs": delay_ms}
+    def backoff_ms(self) -> int:
+        """The delay of the next attempt in milliseconds."""
+        return round(self.backoff_s * 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(_Told):
     """End the order without a fill."""
 
     reason: FailureReason
-    detail: str
+    detail: Annotated[str, Told("Why the order failed, in words.")]
     kind: ClassVar[MoveKind] = MoveKind.FAIL
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {"reason": self.reason.value, "detail": self.detail}
 
 
 Move = StartRouting | Build | Submit | Confirm | FailAttempt | Fail

@@ -35,11 +35,13 @@ from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import lists, sql
+from orderengine.storage.columns import row_values
 from orderengine.storage.reader import Reader, ask
-from orderengine.storage.rows import RowReader, event_from, order_from, readable_beginning
+from orderengine.storage.rows import RowReader, moved_event_from, order_from, readable_beginning
 
 KEY_WAIT_MS = 1000
 """How long a request waits for another request that is storing the same key."""
+_new_row = row_values(NewOrder)
 _SOURCES: Mapping[MoveKind, list[str]] = {
     kind: sorted(status.value for status in statuses) for kind, statuses in SOURCES.items()
 }
@@ -68,7 +70,7 @@ class SqlOrders:
         if not rows:
             values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
             raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
-        return Moved(order_from(rows[0]), event_from(rows[0]))
+        return Moved(order_from(rows[0]), moved_event_from(rows[0]))
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
         """Store a new order under the client's key; None if the key is taken."""
@@ -83,7 +85,7 @@ class SqlOrders:
             if isinstance(error.orig, ForeignKeyViolation):
                 return None  # another request took the clientOrderId at the same time
             raise
-        return Moved(order_from(rows[0]), event_from(rows[0])) if rows else None
+        return Moved(order_from(rows[0]), moved_event_from(rows[0])) if rows else None
 
     def accepted_before(self, client_id: str, key: str) -> AcceptedBefore | None:
         """The order accepted under a client's key, or None."""
@@ -109,7 +111,7 @@ class SqlOrders:
         if not rows:
             return None
         written = move.transaction if isinstance(move, Submit) else None
-        return Moved(order_from(rows[0], written), event_from(rows[0]))
+        return Moved(order_from(rows[0], written), moved_event_from(rows[0]))
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it has ended or is not at `version`."""
@@ -190,16 +192,7 @@ class SqlOrders:
 
     def _new_values(self, order: NewOrder) -> dict[str, Any]:
         return {
-            "id": order.order_id,
-            "client_id": order.client_id,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "quantity": order.quantity,
-            "slippage_tolerance_bps": order.slippage_tolerance_bps,
-            "worst_price": order.worst_price,
-            "max_legs": order.max_legs,
-            "client_order_id": order.client_order_id,
-            "request_id": order.request_id,
+            **_new_row(order),
             "due_s": self._delays.intake_s,
             "data": json_text(dict(order.data)),
         }

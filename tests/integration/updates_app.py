@@ -16,7 +16,7 @@ from orderengine.api.updates.websockets import Caps, Updates, register_updates
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.moves import Build, FailAttempt, Move, RoutingCause, StartRouting
+from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
 from orderengine.execution.intake.keys import (
     Authenticator,
     KeyAuthenticator,
@@ -41,7 +41,7 @@ BIG: tuple[Move, ...] = (
 )
 
 _BUILD = a_build(START)
-WORDY = Build(replace(_BUILD.route, refusals={"nowhere": "x" * 20_000}), _BUILD.limit_amount)
+WORDY = replace(_BUILD, route=replace(_BUILD.route, refusals={"nowhere": "x" * 20_000}))
 
 PATHS: dict[str, tuple[Move, ...]] = {
     "start": CONFIRMED[:1],

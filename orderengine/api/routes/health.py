@@ -8,7 +8,7 @@ from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import ApiBlueprint
 from orderengine.config.settings import libpq_note
-from orderengine.domain.documents import Document
+from orderengine.domain.fields import Document
 from orderengine.execution.ports import Probes
 
 log = structlog.get_logger(__name__)

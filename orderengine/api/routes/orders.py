@@ -11,7 +11,6 @@ from werkzeug.routing import BaseConverter
 from orderengine.api.answers.documents import (
     accepted_document,
     links_document,
-    order_document,
     order_path,
     page_document,
 )
@@ -42,7 +41,8 @@ from orderengine.api.validation.schemas import (
 )
 from orderengine.api.validation.strict_json import read_object
 from orderengine.domain.access import LOCAL_CLIENT
-from orderengine.domain.documents import Document, event_document
+from orderengine.domain.documents import event_document, order_document
+from orderengine.domain.fields import Document
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
@@ -70,7 +70,14 @@ ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps":
 _EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
 ACCEPTED_EXAMPLE = accepted_document(
     Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False),
-    NewOrder(_EXAMPLE_ID, LOCAL_CLIENT, "AAPL", Side.BUY, Decimal(10), 100),
+    NewOrder(
+        order_id=_EXAMPLE_ID,
+        client_id=LOCAL_CLIENT,
+        symbol="AAPL",
+        side=Side.BUY,
+        quantity=Decimal(10),
+        slippage_tolerance_bps=100,
+    ),
 )
 
 _ANSWERED = {

@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from orderengine.domain.documents import decimal_text
 from orderengine.domain.errors import (
     AttemptFailed,
     DispatchUnavailable,
@@ -19,6 +18,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.domain.texts import decimal_text
 from orderengine.execution.operations.counters import Metrics
 from orderengine.execution.operations.order_metrics import record_move
 from orderengine.execution.ports import (

@@ -7,71 +7,58 @@ serves log lines only; a message of an older release has none.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from orderengine.domain.documents import decimal_text, route_document, route_from
+from orderengine.domain.codec import record_of, value_from
+from orderengine.domain.fields import BaseUnits, Document, Told
 from orderengine.domain.order import Order
 from orderengine.domain.routing import Route
 from orderengine.domain.side import Side
 
 
+def _attempt(message: Mapping[str, Any]) -> int | None:
+    return message.get("attempt")
+
+
+Attempt = Annotated[int | None, Told(read=_attempt)]
+
+
+class _Handover:
+    __slots__ = ()
+
+    def document(self) -> Document:
+        """The JSON form."""
+        return record_of(type(self))(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        return value_from(cls)(document)
+
+
 @dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(_Handover):
     """An order at `version`, `routing`, with the route to build and its limit in USDC."""
 
     order_id: UUID
     version: int
     route: Route
-    limit_amount: int
-    attempt: int | None = field(default=None, compare=False)
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            "orderId": str(self.order_id),
-            "version": self.version,
-            "route": route_document(self.route),
-            "limitAmount": str(self.limit_amount),
-            "attempt": self.attempt,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Routed":
-        """Read the JSON form."""
-        return cls(
-            UUID(document["orderId"]),
-            document["version"],
-            route_from(document["route"]),
-            int(document["limitAmount"]),
-            document.get("attempt"),
-        )
+    limit_amount: BaseUnits
+    attempt: Attempt = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class Built(_Handover):
     """An order at `version`, `building`; its row holds everything else."""
 
     order_id: UUID
     version: int
-    attempt: int | None = field(default=None, compare=False)
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            "orderId": str(self.order_id),
-            "version": self.version,
-            "attempt": self.attempt,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Built":
-        """Read the JSON form."""
-        return cls(UUID(document["orderId"]), document["version"], document.get("attempt"))
+    attempt: Attempt = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(_Handover):
     """An order at `version`, `submitted`, with the values needed to look it up and report it.
 
     The row never changes these values at one version, so the copy saves a read per poll.
@@ -82,9 +69,9 @@ class Submitted:
     signature: str
     side: Side
     base_decimals: int
-    venue: str
+    venue: Annotated[str, Told(name="dex")]
     quoted_price: Decimal
-    attempt: int | None = field(default=None, compare=False)
+    attempt: Attempt = field(default=None, compare=False)
 
     @classmethod
     def of(cls, order: Order) -> "Submitted":
@@ -101,31 +88,4 @@ class Submitted:
             venue=order.route.venue,
             quoted_price=order.route.price,
             attempt=order.attempt,
-        )
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            "orderId": str(self.order_id),
-            "version": self.version,
-            "signature": self.signature,
-            "side": self.side.value,
-            "baseDecimals": self.base_decimals,
-            "dex": self.venue,
-            "quotedPrice": decimal_text(self.quoted_price),
-            "attempt": self.attempt,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Submitted":
-        """Read the JSON form."""
-        return cls(
-            order_id=UUID(document["orderId"]),
-            version=document["version"],
-            signature=document["signature"],
-            side=Side(document["side"]),
-            base_decimals=document["baseDecimals"],
-            venue=document["dex"],
-            quoted_price=Decimal(document["quotedPrice"]),
-            attempt=document.get("attempt"),
         )

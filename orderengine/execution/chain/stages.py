@@ -118,7 +118,7 @@ def build_order(engine: Engine, routed: Routed) -> Built:
     An expired quote starts a new quote in the same attempt, after a growing delay; after repeated
     expiry the attempt ends.
     """
-    build = Build(routed.route, routed.limit_amount)
+    build = Build(route=routed.route, limit_amount=routed.limit_amount)
     try:
         order = engine.advance(routed.order_id, routed.version, build)
     except Superseded:
@@ -255,5 +255,10 @@ def _confirm(engine: Engine, submitted: Submitted, execution: Execution) -> None
         landed_at=execution.landed_at,
         legs=execution.legs,
     )
-    move = Confirm(submitted.signature, submitted.venue, submitted.quoted_price, fill)
+    move = Confirm(
+        venue=submitted.venue,
+        quoted_price=submitted.quoted_price,
+        signature=submitted.signature,
+        fill=fill,
+    )
     engine.advance(submitted.order_id, submitted.version, move)

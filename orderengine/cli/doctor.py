@@ -125,13 +125,13 @@ def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
     limit = ports.connection_limit()
     if limit is None or limit.is_pooled:
         return
-    wanted = ports.connections_wanted
-    detail = f"{limit.allowed} are allowed; one web service and one worker need up to {wanted}"
+    needed = ports.connections_wanted
+    detail = f"{limit.allowed} are allowed; one web service and one worker need up to {needed}"
     advice = (
         "raise max_connections (or the limit of the role or the database), lower"
         " ORDER_CONCURRENCY, or put a pooler in between"
     )
-    yield Finding("connections", detail, "" if limit.allowed >= wanted else advice)
+    yield Finding("connections", detail, "" if limit.allowed >= needed else advice)
 
 
 def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:

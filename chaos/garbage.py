@@ -85,6 +85,8 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
         "too many arguments": [[order_id, 1, "order", 4], {}, NOTHING],
         "a name that it does not know": [[order_id, 1, "order"], {"never": 1}, NOTHING],
         "arguments that are no list": [{"orderId": order_id}, {}, NOTHING],
+        "headers in its body": [[order_id, 1, "order"], {}, {"retries": [1]}],
+        "a chain of numbers": [[order_id, 1, "order"], {}, {**NOTHING, "chain": [7]}],
     }
     handovers = {
         "no handover": [[order_id], {}, NOTHING],

@@ -72,7 +72,7 @@ demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --
 test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
 	@exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-STOCK_TESTS := $(addprefix tests/e2e/test_,chain.py crashes.py scale_out.py)
+STOCK_TESTS := $(addprefix tests/e2e/test_,chain.py crashes.py garbage.py scale_out.py)
 
 test-stock: $(STAMP_DEV) ## Test running stacks with FAST_LANE=0: ARGS="tests/e2e" runs all of them
 	@TEST_FAST_LANE=0 exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(or $(ARGS),$(STOCK_TESTS))

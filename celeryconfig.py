@@ -26,8 +26,9 @@ accept_content = ["json"]
 task_ignore_result = True
 task_store_errors_even_if_ignored = False
 
-# Acknowledged before the task runs: a task that crashes its worker must not come back at once and
-# forever. Recovery restores the order from its row, after a delay and a limited number of times.
+# Taken from the broker before the task runs: a task that crashes its worker must not come back at
+# once and forever. Recovery restores the order from its row, after a delay and a limited number of
+# times.
 task_acks_late = False
 task_publish_retry = False
 worker_pool = "threads"

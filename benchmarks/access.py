@@ -18,12 +18,14 @@ from benchmarks import client
 from benchmarks.accounting import Neighbors, read_processes, tree_ticks
 from benchmarks.bench import PACED_CONNECTIONS, WARM_UP, call, one_process
 from benchmarks.figures import percentile
-from benchmarks.stack import ROOT, Processes, Servers, base_environ, temporary_folder, wait_until
+from benchmarks.stack import Servers, temporary_folder
+from harness.processes import Processes, base_environ
+from harness.stack import procfile_lines
+from harness.waiting import wait_until
 from orderengine.bootstrap.operator import build_keys
 from orderengine.config.settings import sqlalchemy_url
-from orderengine.execution.intake.access import create_key
+from orderengine.execution.intake.keys import create_key
 from orderengine.local.ports import LOOPBACK, free_port
-from orderengine.local.procfile import parse_procfile, shell_line
 
 RATE_PER_S = 200
 START_TIMEOUT_S = 30.0
@@ -74,7 +76,7 @@ def main() -> int:
 @contextmanager
 def _webs() -> Iterator[list[Web]]:
     """Both processes, listening, on servers of their own."""
-    lines = parse_procfile((ROOT / "Procfile").read_text("utf-8"))
+    lines = procfile_lines()
     with temporary_folder() as folder, Servers(folder) as servers, Processes(folder) as programs:
         environ = {
             **base_environ(folder),
@@ -82,7 +84,7 @@ def _webs() -> Iterator[list[Web]]:
             "REDIS_URL": servers.redis_url(0),
             "HOST": LOOPBACK,
         }
-        programs.run("release", ["/bin/sh", "-c", shell_line(lines["release"])], environ)
+        programs.run("release", lines["release"], environ)
         key = create_key(build_keys(sqlalchemy_url(servers.postgres.url)), "bench")[1]
         kinds: tuple[tuple[str, str, Mapping[str, str]], ...] = (
             ("AUTH=off", "", {"AUTH": "off"}),
@@ -91,8 +93,7 @@ def _webs() -> Iterator[list[Web]]:
         webs = []
         for name, used, settings in kinds:
             port = free_port()
-            command = ["/bin/sh", "-c", shell_line(lines["web"])]
-            programs.start(name, command, {**environ, **settings, "PORT": str(port)})
+            programs.start(name, lines["web"], {**environ, **settings, "PORT": str(port)})
             webs.append(Web(name, port, programs.pid(name), used))
         for web in webs:
             _wait_for(web, programs)

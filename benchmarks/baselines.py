@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Mapping
 from typing import Self
@@ -11,7 +12,9 @@ from sqlalchemy import text
 from benchmarks import naive_load, plain_loop
 from benchmarks.bench import CONNECTIONS, WARM_UP, Bench, call, one_process
 from benchmarks.checks import Lost
-from benchmarks.stack import Processes, Stack, base_environ, wait_until
+from benchmarks.stack import Stack
+from harness.processes import Processes, base_environ
+from harness.waiting import wait_until
 
 CHAIN_TIMEOUT_S = 120.0
 POOLS = ("prefork", "threads")
@@ -44,10 +47,11 @@ class NaiveChain(Processes):
         self.orders_per_s(WARM_UP)
         return self
 
-    def stop(self) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> list[str]:
         """End the worker and the process that feeds it."""
-        super().stop()
+        late = super().stop(number)
         self._feeder.close()
+        return late
 
     @property
     def pids(self) -> Mapping[str, int]:

@@ -17,7 +17,8 @@ from sqlalchemy import Engine, text
 
 from benchmarks import client
 from benchmarks.checks import Lost, read_tally, require_none_lost
-from benchmarks.stack import Servers, Stack, wait_until
+from benchmarks.stack import Servers, Stack
+from harness.waiting import wait_until
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.postgres_server import USER
 from orderengine.postgres.database import create_database_engine

@@ -87,12 +87,16 @@ class Line:
         if key:
             headers["Authorization"] = f"Bearer {key}"
         self._requests = [_request(headers, body) for body in BODIES]
-        self._socket = socket.create_connection((LOOPBACK, port), TIMEOUT_S)
+        self._port = port
+        self._socket = self._connected()
 
     def place(self, number: int) -> str:
         """Place one of the orders and return its id; raises Refused for any answer but 202."""
         self._socket.sendall(self._requests[number % len(self._requests)])
         head, body = self._answer()
+        if _CLOSES.search(head):
+            self._socket.close()
+            self._socket = self._connected()
         if not head.startswith(_ACCEPTED):
             raise Refused(f"POST was answered with {head.splitlines()[0]!r}: {body[:200]!r}")
         return str(json.loads(body)["orderId"])
@@ -100,6 +104,9 @@ class Line:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    def _connected(self) -> socket.socket:
+        return socket.create_connection((LOOPBACK, self._port), TIMEOUT_S)
 
     def _answer(self) -> tuple[bytes, bytes]:
         head, end, body = b"", b"", self._read()
@@ -126,6 +133,7 @@ def _request(headers: Mapping[str, str], body: str) -> bytes:
 
 
 _ACCEPTED = f"HTTP/1.1 {ACCEPTED} ".encode()
+_CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from benchmarks.bench import Bench, Figures
-from benchmarks.stack import ROOT
+from harness.processes import ROOT
 
 WIDTH = 46
 SYNCS = 50

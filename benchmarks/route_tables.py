@@ -6,24 +6,26 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from benchmarks.figures import percentile
-from orderengine.domain.routing import Route, RouteReason
+from orderengine.domain.routing import MAX_LEGS, Route, RouteReason
+from orderengine.market.venues import VENUES
 
 SHARES = [Decimal(n).scaleb(-3) for n in ("0.01", 1, 5, 10, 20, 50, 100, 150, 200, 300, 400, 500)]
 EDGES = (0.0, 0.001, 0.01, 0.05, 0.15, 0.5)
 
 
 def curve(heading: str, prices: Mapping[Decimal, Mapping[str, Decimal]]) -> str:
-    """The price of each size at both venues and as a split."""
+    """The price of each size at each venue and as a split."""
+    venues = " | ".join(name.title() for name in VENUES)
     lines = [
         f"{heading}:",
         "",
-        "| size, % of the depth | Raydium | Meteora | `maxLegs` 2 | gain over the best venue |",
-        "|--:|--:|--:|--:|--:|",
+        f"| size, % of the depth | {venues} | `maxLegs` {MAX_LEGS} | gain over the best venue |",
+        f"|--:|{'--:|' * len(VENUES)}--:|--:|",
     ]
     for share, each in prices.items():
         best = min(price for name, price in each.items() if name != "split")
         gain = (best - each["split"]) / best * 10_000
-        cells = [_price(each.get(name)) for name in ("raydium", "meteora", "split")]
+        cells = [_price(each.get(name)) for name in (*VENUES, "split")]
         size = f"{(share * 100).normalize():f}"
         lines.append(f"| {size} | {' | '.join(cells)} | {gain:.1f} bps |")
     return "\n".join(lines)
@@ -36,7 +38,7 @@ def _price(price: Decimal | None) -> str:
 def gains(orders: Sequence[tuple[float, Route, float]]) -> str:
     """The gain of the split over the best single venue, by size."""
     lines = [
-        f"The gain of `maxLegs` 2 over the best venue alone, {len(orders):,} random orders:",
+        f"The gain of `maxLegs` {MAX_LEGS} over the best venue, {len(orders):,} random orders:",
         "",
         "| size, % of the depth | orders | split | mean gain | median | largest |",
         "|--:|--:|--:|--:|--:|--:|",

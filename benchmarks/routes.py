@@ -1,6 +1,6 @@
 """The gain of routes: `python -m benchmarks.routes` writes docs/routing.svg and the figures.
 
-It computes prices by size at both venues and as a split, the split's gain over 1,000 random orders,
+It computes prices by size at each venue and as a split, the split's gain over 1,000 random orders,
 and the time of the choice. Everything except the times is repeatable: it depends on the seed only.
 """
 
@@ -8,10 +8,11 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import TypeVar
 
 from benchmarks import route_tables
@@ -37,8 +38,6 @@ SIMULATION = Settings.from_env(
     }
 ).simulation
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-CHEAPER = {"raydium": NOON + timedelta(minutes=1), "meteora": NOON}
-"""A moment at which each venue has the lower price for a small buy of the shown instruments."""
 TOLERANCE_BPS = 100
 ORDERS = 1_000
 SHOWN = "SOL"
@@ -81,20 +80,21 @@ def main() -> int:
     instruments = list(parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8")))
     shown = next(each for each in instruments if each.symbol == SHOWN)
     measured = list(random_orders(instruments))
+    cheapest_at = cheapest_moments(shown)
     figures = "\n\n".join(
         [
-            *(_curve_table(shown, venue, at) for venue, at in CHEAPER.items()),
+            *(_curve_table(shown, venue, at) for venue, at in cheapest_at.items()),
             route_tables.gains([(each.share, each.split, each.gain_bps) for each in measured]),
             route_tables.times(
                 {
-                    "both venues' pools": [each.offers_ms for each in measured],
+                    "all venues' pools": [each.offers_ms for each in measured],
                     "`choose_route`, `maxLegs` 1": [each.alone_ms for each in measured],
-                    "`choose_route`, `maxLegs` 2": [each.split_ms for each in measured],
+                    f"`choose_route`, `maxLegs` {MAX_LEGS}": [each.split_ms for each in measured],
                 }
             ),
         ]
     )
-    PLOT.write_text(_plot(shown), "utf-8")
+    PLOT.write_text(_plot(shown, next(iter(cheapest_at.values()))), "utf-8")
     page = PAGE.read_text("utf-8")
     written = FIGURES.sub(lambda found: f"{found[1]}\n{figures}\n\n{found[2]}", page)
     PAGE.write_text(written, "utf-8")
@@ -117,11 +117,23 @@ def prices(instrument: Instrument, share: Decimal, at: datetime) -> dict[str, De
     return {**{quote.venue: quote.price for quote in route.quotes}, "split": route.price}
 
 
-def random_orders(instruments: Sequence[Instrument], count: int = ORDERS) -> Iterator[Measured]:
+def cheapest_moments(instrument: Instrument) -> Mapping[str, datetime]:
+    """For each venue the first minute from noon at which it is cheapest for a small buy."""
+    found: dict[str, datetime] = {}
+    for minute in count():
+        at = NOON + timedelta(minutes=minute)
+        by_venue = prices(instrument, route_tables.SHARES[0], at)
+        found.setdefault(min(VENUES, key=by_venue.__getitem__), at)
+        if len(found) == len(VENUES):
+            break
+    return {venue: found[venue] for venue in VENUES}
+
+
+def random_orders(instruments: Sequence[Instrument], number: int = ORDERS) -> Iterator[Measured]:
     """Random orders: instrument, side, time of day, and as many sizes from each range."""
     rng = random.Random(1)  # noqa: S311 - the same orders each time
-    for number in range(count):
-        low, high = BUCKETS[number % len(BUCKETS)]
+    for index in range(number):
+        low, high = BUCKETS[index % len(BUCKETS)]
         share = low * (high / low) ** rng.random()
         at = NOON + timedelta(seconds=rng.randrange(86_400))
         instrument, side = rng.choice(instruments), rng.choice(list(Side))
@@ -136,8 +148,8 @@ def measure(instrument: Instrument, side: Side, at: datetime, share: float) -> M
     alone, alone_ms = _timed(lambda: choose_route(one, offers, {}))
     # Fresh offers, so that the second choice cannot reuse values computed for the first.
     fresh = offers_at(instrument, side, at)
-    two = RouteRequest(instrument, side, amount, TOLERANCE_BPS, MAX_LEGS)
-    split, split_ms = _timed(lambda: choose_route(two, fresh, {}))
+    many = RouteRequest(instrument, side, amount, TOLERANCE_BPS, MAX_LEGS)
+    split, split_ms = _timed(lambda: choose_route(many, fresh, {}))
     return Measured(share, alone, split, offers_ms, alone_ms, split_ms)
 
 
@@ -154,17 +166,16 @@ def _base_amount(instrument: Instrument, share: Decimal, at: datetime) -> int:
 
 def _curve_table(instrument: Instrument, venue: str, at: datetime) -> str:
     heading = (
-        f"Buying {instrument.symbol} while {venue} is the cheaper one: USDC for one token, fees and"
+        f"Buying {instrument.symbol} while {venue} is the cheapest: USDC for one token, fees and"
         " impact included"
     )
     rows = {share: prices(instrument, share, at) for share in route_tables.SHARES}
     return route_tables.curve(heading, rows)
 
 
-def _plot(instrument: Instrument) -> str:
-    at = CHEAPER["raydium"]
+def _plot(instrument: Instrument, at: datetime) -> str:
     reference = reference_price(SIMULATION.seed, instrument, at)
-    points: dict[str, list[tuple[float, float]]] = {"raydium": [], "meteora": [], "split": []}
+    points: dict[str, list[tuple[float, float]]] = {name: [] for name in (*VENUES, "split")}
     for step in range(1, 201):
         share = Decimal(step) / 400
         for name, price in prices(instrument, share, at).items():

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from benchmarks.stack import START_TIMEOUT_S, wait_until
 from chaos.evidence import read_patiently
 from chaos.invariants import POSTGRES, REDIS
 from chaos.messages import Copier, take_away, workers_held
 from chaos.process_tree import EXIT_LIMIT_S
 from chaos.rig import WEB, WORKER_IS_READY, Rig
+from harness.processes import START_TIMEOUT_S
+from harness.waiting import wait_until
 from orderengine.storage import moves, sql
 
 Act = Callable[[Rig], int]

@@ -5,6 +5,18 @@ from typing import Any
 from uuid import uuid4
 
 NOTHING: dict[str, Any] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+DEEP = b"[" * 100_000 + b"]" * 100_000
+"""JSON that no recursive reader can read."""
+HEADERS: dict[str, Any] = {
+    "shadow": [1],
+    "retries": "many",
+    "callbacks": "x",
+    "eta": "soon",
+    "expires": "soon",
+    "timelimit": [1],
+    "stamped_headers": [[1]],
+}
+"""Invalid values of headers. Celery checks some of them after it has reserved a slot."""
 
 
 def envelope(queue: str, body: object, task: str = "route_order", **more: Any) -> dict[str, Any]:
@@ -43,6 +55,8 @@ def unreadable(queue: str) -> dict[str, bytes]:
         "headers that are none": {**whole, "headers": [1]},
         "no properties": {**whole, "properties": None},
         "no delivery tag": {**whole, "properties": {"delivery_info": {"routing_key": queue}}},
+        "a delivery tag that is none": {**whole, "properties": {**properties, "delivery_tag": [1]}},
+        "a time that is none": {**whole, "eta": {"__type__": "datetime", "__value__": 7}},
         "no body": {**whole, "body": None},
         "a task that is no name": {**whole, "headers": {**headers, "task": ["route_order"]}},
         "no task": {**whole, "headers": {}},
@@ -58,8 +72,7 @@ def unreadable(queue: str) -> dict[str, bytes]:
         "a body that is a number": envelope(queue, 7),
     }
     texts = {name: json.dumps(value).encode() for name, value in values.items()}
-    deep = b"[" * 100_000 + b"]" * 100_000
-    return {**texts, "no text": b"\xff\xfe\x00", "nothing": b"", "nested deeply": deep}
+    return {**texts, "no text": b"\xff\xfe\x00", "nothing": b"", "nested deeply": DEEP}
 
 
 def unfit(queue: str, order_id: str) -> dict[str, bytes]:
@@ -72,6 +85,8 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
         "too many arguments": [[order_id, 1, "order", 4], {}, NOTHING],
         "a name that it does not know": [[order_id, 1, "order"], {"never": 1}, NOTHING],
         "arguments that are no list": [{"orderId": order_id}, {}, NOTHING],
+        "headers in its body": [[order_id, 1, "order"], {}, {"retries": [1]}],
+        "a chain of numbers": [[order_id, 1, "order"], {}, {**NOTHING, "chain": [7]}],
     }
     handovers = {
         "no handover": [[order_id], {}, NOTHING],
@@ -83,7 +98,7 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
     messages |= {name: envelope(queue, body, "build_order") for name, body in handovers.items()}
     messages["an unknown task"] = envelope(queue, [[order_id], {}, NOTHING], "sell_everything")
     messages["a task of Celery's own"] = envelope(queue, [[order_id], {}, NOTHING], "celery.group")
-    for header, value in {"shadow": [1], "retries": "many", "callbacks": "x"}.items():
+    for header, value in HEADERS.items():
         whole = envelope(queue, [[order_id, 1, "order"], {}, NOTHING])
         whole["headers"][header] = value
         messages[f"a wrong {header}"] = whole
@@ -106,6 +121,7 @@ def commands() -> dict[str, bytes]:
     return {
         **texts,
         "no text": b"\xff",
+        "nested deeply": DEEP,
         "no command": json.dumps(envelope("celery.pidbox", [1])).encode(),
         "arguments that are none": json.dumps(body).encode(),
     }

@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import redis
 
-from benchmarks.stack import wait_until
 from chaos.rig import QUEUES, Rig
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK
 
 COPIES = 5

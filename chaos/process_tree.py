@@ -3,7 +3,7 @@
 import signal
 
 from benchmarks.accounting import read_processes
-from benchmarks.stack import wait_until
+from harness.waiting import wait_until
 from orderengine.local.processes import ProcessRef
 
 EXIT_LIMIT_S = 20.0

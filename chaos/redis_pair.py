@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import redis
 
-from benchmarks.stack import wait_until
+from harness.waiting import wait_until
 from orderengine.local.files import make_folder, write_private
 from orderengine.local.ports import LOOPBACK
 from orderengine.local.redis_server import EmbeddedRedis

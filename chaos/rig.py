@@ -16,10 +16,12 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from sqlalchemy import Engine, text
 
-from benchmarks.stack import START_TIMEOUT_S, Servers, Stack, wait_until
+from benchmarks.stack import Servers, Stack
 from chaos.evidence import Backlog, Outage, QueueSample
 from chaos.process_tree import EXIT_LIMIT_S, kill_tree
 from chaos.proxy import Proxy
+from harness.processes import START_TIMEOUT_S
+from harness.waiting import wait_until
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.domain.order import OrderStatus
 from orderengine.local.ports import LOOPBACK
@@ -52,7 +54,6 @@ class Rig(Stack):
         direct: bool = False,
     ) -> None:
         self.servers = servers
-        self.folder = servers.folder
         self.rng = rng
         # Separate generators: threads sharing one would draw in an unrepeatable order.
         dice = [random.Random(rng.random()) for _ in range(2)]
@@ -129,10 +130,6 @@ class Rig(Stack):
             self._may_end.add(name)
             self._ended.append(f"{name} ended by itself with {code}")
 
-    def is_running(self, name: str) -> bool:
-        """Whether a program has not ended."""
-        return self._running[name].poll() is None
-
     def wait_end(self, name: str, limit_s: float = EXIT_LIMIT_S) -> int | None:
         """The return code of a program that is ending; None if it does not end in time."""
         try:
@@ -173,8 +170,7 @@ class Rig(Stack):
 
     def count_in_log(self, name: str, words: str) -> int:
         """How often a program's log contains these words, over all its restarts."""
-        path = self.folder / f"{name}.log"
-        return path.read_text("utf-8", "replace").count(words) if path.exists() else 0
+        return self.logs(name).count(words)
 
     def kill_postgres(self) -> None:
         """SIGKILL PostgreSQL with all its backends, as a power cut does."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stack import ROOT
 from chaos import results, trial
 from chaos.fault import Scale
 from chaos.faults import FAULTS
 from chaos.invariants import Violation
+from harness.processes import ROOT
 
 POLL_S = 0.2
 LONGEST = ("soak", "fail_points", "redis_refuses_writes", "long_backlog", "network_unreliable")

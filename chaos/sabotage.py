@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.stack import ROOT, base_environ
 from chaos import results, runner
+from harness.processes import ROOT, base_environ
 
 PATCHES = Path(__file__).with_name("patches")
 COPIED = ("orderengine", "benchmarks", "chaos", "alembic")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, NullPool, TextClause, create_engine, text
 
-from benchmarks.stack import wait_until
+from harness.waiting import wait_until
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.errors import ServerError
 from orderengine.local.files import write_private

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stack import Servers, wait_until
+from benchmarks.stack import Servers
 from chaos import evidence as outside
 from chaos import invariants, resources
 from chaos.evidence import Evidence
@@ -22,6 +22,7 @@ from chaos.invariants import Violation
 from chaos.load import Answer, Load, place
 from chaos.rig import Rig
 from chaos.watch import OrderWatcher, cut_without_a_word
+from harness.waiting import wait_until
 from orderengine.domain.order import OrderStatus
 
 END_LIMIT_S = 120.0

@@ -29,22 +29,21 @@ The packages and their rooms, from the outer layers to the core; imports point d
       intake       who may order, within which limits; accepting an order
       chain        the four stages, what they hand over, recovery
       queries      reading orders, events, lists and quotes
-      operations   for operators: figures, exports, pruning, housekeeping
+      operations   counts and figures, exports, pruning, housekeeping
     market         the simulated market: pure
     amm            the pool maths of the venues: pure
     domain         orders, the state machine, routing, prices: pure
     process        what every process sets up: interpreter, memory, log
     local          the development stack: servers and supervisor of `make run`
 
-`local` is beside the layers: it is the development stack, and no package imports it. The adapters
-never import each other.
+`local` is the top layer: no package imports it. The adapters never import each other.
 
 Importing a module has no effect, with one exception that must precede the import of any library:
 `process.interpreter` ends a process whose PYTHONPATH hides an installed module.
 """
 
-from orderengine.process.interpreter import settle
+from orderengine.process.interpreter import guard_interpreter
 
-settle()
+guard_interpreter()
 
 __version__ = "0.1.0"

@@ -1,8 +1,10 @@
 """Moves and values that the tests of the core share."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from uuid import uuid4
 
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import (
@@ -15,10 +17,18 @@ from orderengine.domain.moves import (
     StartRouting,
     Submit,
 )
-from orderengine.domain.order import Fill, FillLeg, SignedTransaction
+from orderengine.domain.order import (
+    FailedAttempt,
+    Fill,
+    FillLeg,
+    NewOrder,
+    Order,
+    OrderStatus,
+    SignedTransaction,
+)
 from orderengine.domain.routing import Quote, Route, RouteReason
 from orderengine.domain.side import Side
-from tests.fakes import a_quote
+from tests.fakes import START, a_quote
 
 TRANSACTION = SignedTransaction("5sig", b'{"swap":1}', 123_456)
 
@@ -35,13 +45,18 @@ def a_build(at: datetime, side: Side = Side.BUY, valid_s: float = 60.0) -> Build
         a_quote("meteora", side, quote_amount=2_370_000_000, at=at, valid_s=valid_s),
     )
     limit = 2_323_000_000 if side is Side.BUY else 2_277_000_000
-    return Build(a_route(*quotes), limit)
+    return Build(route=a_route(*quotes), limit_amount=limit)
 
 
 def a_route(*quotes: Quote, refusals: Mapping[str, str] | None = None) -> Route:
     """The route that takes the first of these quotes."""
-    reason, detail = RouteReason.BEST_PRICE, "it costs less"
-    return Route(quotes[:1], quotes, refusals or {}, reason, detail)
+    return Route(
+        reason=RouteReason.BEST_PRICE,
+        detail="it costs less",
+        legs=quotes[:1],
+        quotes=quotes,
+        refusals=refusals or {},
+    )
 
 
 def a_split(at: datetime, valid_s: float = 60.0) -> Build:
@@ -50,7 +65,10 @@ def a_split(at: datetime, valid_s: float = 60.0) -> Build:
         a_quote(venue, base_amount=5_000_000, quote_amount=1_150_000_000, at=at, valid_s=valid_s)
         for venue in ("raydium", "meteora")
     )
-    return Build(Route(legs, (), {}, RouteReason.ONLY_SPLIT, "too large"), 2_323_000_000)
+    route = Route(
+        reason=RouteReason.ONLY_SPLIT, detail="too large", legs=legs, quotes=(), refusals={}
+    )
+    return Build(route=route, limit_amount=2_323_000_000)
 
 
 def a_fill(at: datetime) -> Fill:
@@ -69,7 +87,12 @@ def a_fill(at: datetime) -> Fill:
 
 def a_confirm(at: datetime) -> Confirm:
     """The move to `confirmed` for TRANSACTION."""
-    return Confirm(TRANSACTION.signature, "raydium", Decimal(230), a_fill(at))
+    return Confirm(
+        venue="raydium",
+        quoted_price=Decimal(230),
+        signature=TRANSACTION.signature,
+        fill=a_fill(at),
+    )
 
 
 def a_failed_attempt(backoff_s: float = 1.5) -> FailAttempt:
@@ -91,3 +114,29 @@ def all_moves(at: datetime) -> list[Move]:
         a_failed_attempt(),
         A_FAIL,
     ]
+
+
+def a_full_order() -> Order:
+    """A failed order with a value, other than the default, in every field."""
+    asked = NewOrder(
+        order_id=uuid4(),
+        client_id="local",
+        symbol="AAPL",
+        side=Side.BUY,
+        quantity=Decimal(10),
+        slippage_tolerance_bps=100,
+        client_order_id="mine",
+        worst_price=Decimal(240),
+        max_legs=2,
+        request_id="r",
+    )
+    built = a_build(START)
+    return replace(
+        Order.accepted(asked, START),
+        status=OrderStatus.FAILED,
+        limit_amount=built.limit_amount,
+        route=built.route,
+        transaction=TRANSACTION,
+        fill=a_fill(START),
+        failed_attempts=(FailedAttempt(1, FailureReason.EXPIRED, "too late"),),
+    )

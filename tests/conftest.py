@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import alembic.command
@@ -19,10 +20,12 @@ from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.local import ports
 from orderengine.postgres.database import create_database_engine
+from tests.e2e.shared import name_of_shared
 from tests.fakes import FakeClock, FakeOrders
 from tests.servers import Servers, test_servers
 
 ROOT = Path(__file__).parent.parent
+FIRST = {"e2e": 0, "integration": 1}
 
 # The same examples in each run, without a deadline for a busy machine; `pytest
 # --hypothesis-profile explore` tries others.
@@ -36,6 +39,24 @@ def pytest_configure() -> None:
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     ports._CANDIDATES = ports._CANDIDATES[worker::workers]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run the tests of a file, or of all files that share a stack, in one process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByStack(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = str(super()._split_scope(nodeid))
+            return name_of_shared(path) or path
+
+    return ByStack(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run tests of running stacks first: they mostly wait, and the others fill the gaps."""
+    items.sort(key=lambda item: FIRST.get(item.path.parent.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")

@@ -68,24 +68,7 @@ class FakeOrders:
             if name and (other := self.named(order.client_id, name)):
                 raise ClientOrderIdTaken(other.order_id)
             now = self.clock.now()
-            stored = Order(
-                order_id=order.order_id,
-                client_id=order.client_id,
-                symbol=order.symbol,
-                side=order.side,
-                quantity=order.quantity,
-                slippage_tolerance_bps=order.slippage_tolerance_bps,
-                worst_price=order.worst_price,
-                max_legs=order.max_legs,
-                client_order_id=order.client_order_id,
-                request_id=order.request_id,
-                status=OrderStatus.PENDING,
-                version=1,
-                attempt=1,
-                recoveries=0,
-                created_at=now,
-                updated_at=now,
-            )
+            stored = Order.accepted(order, now)
             event = OrderEvent(order.order_id, 1, OrderStatus.PENDING, 1, now, order.data)
             self._keep(Moved(stored, event), DELAYS.intake_s)
             return Moved(stored, event)
@@ -248,9 +231,9 @@ class FakeOrders:
         with self._guarded():
             now = self.clock.now()
             due = sorted((at, key, n) for key, (at, n) in self._due.items() if at <= now)[:limit]
-            for _, key, redispatched in due:
-                delay = DELAYS.again(self._orders[key].status, redispatched)
-                self._due[key] = (now + timedelta(seconds=delay), redispatched + 1)
+            for _, key, claims in due:
+                delay = DELAYS.after_claim(self._orders[key].status, claims)
+                self._due[key] = (now + timedelta(seconds=delay), claims + 1)
             claimed = sorted((self._orders[key].created_at, key) for _, key, _ in due)
             return [self._claimed(self._orders[key]) for _, key in claimed]
 

@@ -51,7 +51,7 @@ def _changed(order: Order, move: Move) -> Order:
         case StartRouting():
             return replace(
                 order,
-                recoveries=order.recoveries + move.is_recovery,
+                recoveries=order.recoveries + move.restarts_attempt,
                 route=None,
                 limit_amount=None,
                 transaction=None,

@@ -21,8 +21,9 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from tests.e2e.stack import ROOT, Stack
-from tests.integration.streams import wait_until
+from harness.processes import ROOT
+from harness.waiting import wait_until
+from tests.e2e.stack import Stack
 from tests.servers import test_servers
 
 IMAGES = ROOT / "docs" / "images"

@@ -26,7 +26,14 @@ class Walk:
 
     def __init__(self, orders: Orders, client_id: str = "local") -> None:
         self._orders = orders
-        new = NewOrder(uuid4(), client_id, "AAPL", Side.BUY, Decimal(10), 100)
+        new = NewOrder(
+            order_id=uuid4(),
+            client_id=client_id,
+            symbol="AAPL",
+            side=Side.BUY,
+            quantity=Decimal(10),
+            slippage_tolerance_bps=100,
+        )
         self.first = orders.accept(new)
         self.moved = self.first
 

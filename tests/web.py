@@ -16,10 +16,10 @@ from orderengine.api.validation.inputs import load
 from orderengine.bootstrap.web import WebPorts
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
-from orderengine.execution.intake.access import KeyGate, OpenGate, create_key
+from orderengine.execution.intake.keys import KeyAuthenticator, OpenAuthenticator, create_key
 from orderengine.execution.intake.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
 from orderengine.execution.intake.notional import NotionalLimit
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
 from orderengine.stream.hub import Hub
 from tests.fakes import (
@@ -51,7 +51,7 @@ class Web:
     dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
     probes: FakeProbes = field(default_factory=FakeProbes)
     watched: FakeWatched = field(default_factory=FakeWatched)
-    tally: Tally = field(default_factory=Tally)
+    metrics: ProcessMetrics = field(default_factory=ProcessMetrics)
     asks_for_keys: bool = False
     limits: Limits = field(default_factory=Limits)
     max_notional: int = 0
@@ -90,8 +90,8 @@ class Web:
                 board=self.board,
                 hub=self.hub,
                 probes=self.probes,
-                monitor=Monitor(self.watched, self.watched, self.probes, self.tally, fresh_s=0.0),
-                metrics=self.tally,
+                monitor=Monitor(self.watched, self.watched, self.probes, self.metrics, fresh_s=0.0),
+                metrics=self.metrics,
                 max_sockets=2,
                 keys=self.keys,
                 limits=self.limits,
@@ -106,9 +106,9 @@ class Web:
                 allowed_origins=self.allowed_origins,
                 known_hosts=self.known_hosts,
                 proxy_hops=self.proxy_hops,
-                gate=KeyGate(self.keys, lambda: self.clock.seconds)
+                authenticator=KeyAuthenticator(self.keys, lambda: self.clock.seconds)
                 if self.asks_for_keys
-                else OpenGate(),
+                else OpenAuthenticator(),
             )
         )
 

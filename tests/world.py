@@ -14,7 +14,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Built, Routed, Submitted
 from orderengine.execution.intake.accept import accept_order
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.ports import PlannedMove
 from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork
@@ -60,7 +60,7 @@ class World:
         self.network = FakeNetwork()
         self.publisher = FakePublisher()
         self.dispatcher = FakeDispatcher()
-        self.tally = Tally()
+        self.metrics = ProcessMetrics()
         self.request_id: str | None = None
         self.engine = Engine(
             orders=self.orders,
@@ -69,7 +69,7 @@ class World:
             publisher=self.publisher,
             dispatcher=self.dispatcher,
             instruments=instruments,
-            metrics=self.tally,
+            metrics=self.metrics,
             max_attempts=3,
             attempt_backoff_s=float,
         )

@@ -2,12 +2,12 @@
 
 import time
 
-from benchmarks.stack import wait_until
 from chaos.evidence import Backlog
 from chaos.fault import Fault, Scale
 from chaos.load import Load, place
 from chaos.queues import QueueWatch
 from chaos.rig import Rig
+from harness.waiting import wait_until
 
 USUAL_S = 5.0
 BEHIND = 5

@@ -2,13 +2,13 @@
 
 from uuid import uuid4
 
-from benchmarks.stack import wait_until
 from chaos.fault import Fault, Scale
 from chaos.garbage import commands, unfit, unreadable
 from chaos.invariants import REDIS
 from chaos.load import Load
 from chaos.refusals import REFUSALS, Administrator
 from chaos.rig import QUEUES, Rig
+from harness.waiting import wait_until
 
 BACK_LIMIT_S = 10.0
 DROP_LIMIT_S = 60.0

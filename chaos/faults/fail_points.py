@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from benchmarks.stack import wait_until
 from chaos.fault import Fault, Scale
 from chaos.load import Load
 from chaos.rig import QUEUES, WEB, Rig
+from harness.waiting import wait_until
 from orderengine.faults.points import STRUCK, FailPoint
 
 SLOTS = ("armed-1", "armed-2")

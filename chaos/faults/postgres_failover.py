@@ -5,13 +5,13 @@ At each commit the primary waits for its standby, so that accepted orders are on
 
 import time
 
-from benchmarks.stack import wait_until
 from chaos.acts import Act
 from chaos.fault import Fault, Injection, Scale, repeatedly
 from chaos.invariants import POSTGRES
 from chaos.load import Load
 from chaos.rig import Rig
 from chaos.standby import StandbyPostgres, forget_standby, promote, tell, wait_for_standby
+from harness.waiting import wait_until
 from orderengine.local.postgres_server import EmbeddedPostgres
 
 WORKS_AGAIN_S = 10.0

@@ -2,12 +2,12 @@
 
 import time
 
-from benchmarks.stack import wait_until
 from chaos.fault import Fault, Scale
 from chaos.invariants import REDIS
 from chaos.load import Load
 from chaos.redis_pair import RedisPair
 from chaos.rig import Rig
+from harness.waiting import wait_until
 
 WORKS_AGAIN_S = 10.0
 

@@ -5,7 +5,7 @@ from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.moves import RecoveryDelays
-from orderengine.execution.operations.counters import CountingDispatcher, Tally
+from orderengine.execution.operations.counters import CountingDispatcher, ProcessMetrics
 from orderengine.execution.ports import Clock, QuoteBoard
 from orderengine.market.simulation import Simulation
 from orderengine.market.venues import VENUES
@@ -31,9 +31,11 @@ def recovery_delays(settings: Settings) -> RecoveryDelays:
     return RecoveryDelays(stage_s=settings.recovery_after_ms / 1000)
 
 
-def metered_dispatcher(celery: EngineCelery, breaker: Breaker, tally: Tally) -> CountingDispatcher:
+def metered_dispatcher(
+    celery: EngineCelery, breaker: Breaker, metrics: ProcessMetrics
+) -> CountingDispatcher:
     """The dispatcher of a process, with a count of refused messages."""
-    return CountingDispatcher(CeleryDispatcher(celery, breaker), tally)
+    return CountingDispatcher(CeleryDispatcher(celery, breaker), metrics)
 
 
 def quote_board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:

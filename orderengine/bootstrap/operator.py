@@ -13,7 +13,7 @@ from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import Settings
 from orderengine.dispatch.dispatcher import CeleryDispatcher
-from orderengine.execution.intake.access import Keys
+from orderengine.execution.intake.keys import Keys
 from orderengine.execution.operations.archive import Archive, Witness
 from orderengine.execution.ports import Orders, Probes
 from orderengine.postgres.database import create_database_engine
@@ -26,7 +26,7 @@ from orderengine.settlement.ledger import Ledger
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
-from orderengine.storage.probe import Room, connection_room
+from orderengine.storage.probe import ConnectionLimit, connection_limit
 from orderengine.stream.heartbeat import Heartbeat
 
 
@@ -43,7 +43,7 @@ class OperatorPorts:
     probes: Probes
     redis_trouble: Callable[[], Trouble | None]
     redis_facts: Callable[[], RedisFacts | RedisCause]
-    connection_room: Callable[[], Room | None]
+    connection_limit: Callable[[], ConnectionLimit | None]
     connections_wanted: int
     stuck_after_s: int
 
@@ -66,7 +66,7 @@ def build_operator(settings: Settings) -> OperatorPorts:
         probes=SystemProbes(database, dispatcher, Heartbeat(client), trouble),
         redis_trouble=trouble,
         redis_facts=lambda: redis_facts(client),
-        connection_room=lambda: connection_room(database),
+        connection_limit=lambda: connection_limit(database),
         connections_wanted=_connections_wanted(settings),
         stuck_after_s=settings.stuck_after_s,
     )

@@ -6,7 +6,7 @@ from sqlalchemy import Engine as DatabaseEngine
 
 from orderengine.domain.errors import DispatchUnavailable, StorageFault
 from orderengine.execution.ports import Dispatcher
-from orderengine.postgres.database import condition_of
+from orderengine.postgres.database import health_of
 from orderengine.redis.check import Trouble
 from orderengine.redis.errors import RedisCause
 from orderengine.storage.probe import database_fault
@@ -35,7 +35,7 @@ class SystemProbes:
 
     def lacks_connections(self) -> bool:
         """Whether a statement got no connection to PostgreSQL within the last minute."""
-        return condition_of(self._database).lacked_connections()
+        return health_of(self._database).lacked_connections()
 
     def redis_trouble(self) -> tuple[str, str] | None:
         """Cause and explanation if Redis is unusable; takes seconds to find out."""

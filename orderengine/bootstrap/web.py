@@ -21,7 +21,12 @@ from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.intake.access import Gate, KeyGate, Keys, OpenGate
+from orderengine.execution.intake.keys import (
+    Authenticator,
+    KeyAuthenticator,
+    Keys,
+    OpenAuthenticator,
+)
 from orderengine.execution.intake.limits import (
     Limits,
     MemoryRates,
@@ -30,7 +35,7 @@ from orderengine.execution.intake.limits import (
     Rates,
 )
 from orderengine.execution.intake.notional import NotionalLimit
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
 from orderengine.execution.ports import (
     Dispatcher,
@@ -79,10 +84,10 @@ class WebPorts:
     hub: Hub
     probes: Probes
     monitor: Monitor
-    metrics: Tally
+    metrics: ProcessMetrics
     max_sockets: int
     keys: Keys
-    gate: Gate
+    authenticator: Authenticator
     limits: Limits
     open_orders: OpenOrderLimit
     queue_limit: QueueLimit
@@ -100,10 +105,10 @@ def build_web(settings: Settings) -> WebPorts:
     orders = SqlOrders(database, read_engine, recovery_delays(settings))
     keys = SqlKeys(database, read_engine)
     limits = _limits(settings)
-    breaker, tally = Breaker(SKIP_REDIS_S), Tally()
+    breaker, metrics = Breaker(SKIP_REDIS_S), ProcessMetrics()
     celery, client, commands = _redis_clients(settings)
-    dispatcher = metered_dispatcher(celery, breaker, tally)
-    publisher = RedisEventPublisher(commands, breaker, tally)
+    dispatcher = metered_dispatcher(celery, breaker, metrics)
+    publisher = RedisEventPublisher(commands, breaker, metrics)
     looking = partial(look, settings.redis_url)
     probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
@@ -117,13 +122,13 @@ def build_web(settings: Settings) -> WebPorts:
         publisher=publisher,
         dispatcher=dispatcher,
         board=quote_board(settings.simulation, clock, WEB_QUOTERS),
-        hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), tally),
+        hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), metrics),
         probes=probes,
-        monitor=Monitor(SqlFigures(read_engine, settings.stuck_after_s), shared, probes, tally),
-        metrics=tally,
+        monitor=Monitor(SqlFigures(read_engine, settings.stuck_after_s), shared, probes, metrics),
+        metrics=metrics,
         max_sockets=settings.ws_max_sockets,
         keys=keys,
-        gate=KeyGate(keys) if settings.asks_for_keys else OpenGate(),
+        authenticator=KeyAuthenticator(keys) if settings.asks_for_keys else OpenAuthenticator(),
         limits=limits,
         open_orders=OpenOrderLimit(orders, limits.max_open_orders),
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
@@ -193,7 +198,7 @@ def _hub(
     orders: Orders,
     database: DatabaseEngine,
     clients: Sequence[_Demotable],
-    tally: Tally,
+    metrics: ProcessMetrics,
 ) -> Hub:
     """The hub, which leaves its server when another Redis client met a former primary."""
     return Hub(
@@ -201,7 +206,7 @@ def _hub(
         orders,
         SqlClientOrders(database),
         demotions=lambda: sum(each.demotions for each in clients),
-        metrics=tally,
+        metrics=metrics,
     )
 
 

@@ -14,7 +14,7 @@ from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
 from orderengine.execution.chain.engine import Engine
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import OrderFigures
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
@@ -47,17 +47,17 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
     instruments = load_instruments(settings)
-    tally = Tally()
+    metrics = ProcessMetrics()
     engine = Engine(
         orders=SqlOrders(database, delays=recovery_delays(settings)),
         board=quote_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
         publisher=RedisEventPublisher(
-            commands_of(client, fast_lane=settings.fast_lane), breaker, tally
+            commands_of(client, fast_lane=settings.fast_lane), breaker, metrics
         ),
-        dispatcher=metered_dispatcher(celery, breaker, tally),
+        dispatcher=metered_dispatcher(celery, breaker, metrics),
         instruments=instruments,
-        metrics=tally,
+        metrics=metrics,
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
@@ -67,7 +67,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     return WorkerPorts(
         engine=engine,
         heartbeat=Heartbeat(client),
-        counts=CountsFlusher(client, tally),
+        counts=CountsFlusher(client, metrics),
         figures=SqlFigures(database, settings.stuck_after_s),
     )
 

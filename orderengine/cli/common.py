@@ -147,18 +147,18 @@ def _missing_tables_told(ctx: click.Context) -> Iterator[None]:
 
         if not lacks_migrations(error):
             raise
-        told = f"{WORDS[StorageCause.MIGRATIONS]}: run make migrate"
-        raise Refusal(f"{told} ({_database(ctx)}{libpq_note()})") from error
+        message = f"{WORDS[StorageCause.MIGRATIONS]}: run make migrate"
+        raise Refusal(f"{message} ({_database(ctx)}{libpq_note()})") from error
 
 
 def reason(error: StorageUnavailable, then: str = "") -> str:
     """The error, in the driver's words if the cause is unknown, then `then` and the database."""
     from orderengine.postgres.outages import WORDS, driver_words
 
-    told = str(error)
+    message = str(error)
     if error.cause in {StorageCause.NO_ANSWER, StorageCause.TLS} and error.__cause__ is not None:
-        told = f"{WORDS[error.cause]}: {driver_words(error.__cause__)}"
-    return f"{told}{then} ({_database(click.get_current_context())}{libpq_note()})"
+        message = f"{WORDS[error.cause]}: {driver_words(error.__cause__)}"
+    return f"{message}{then} ({_database(click.get_current_context())}{libpq_note()})"
 
 
 def _database(ctx: click.Context) -> str:

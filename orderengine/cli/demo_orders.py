@@ -52,8 +52,8 @@ def choose_orders(instruments: Sequence[Mapping[str, Any]], count: int) -> list[
 
 
 def _quantity(instrument: Mapping[str, Any], parts_per_million: int) -> str:
-    wanted = Decimal(instrument["maxQuantity"]) * parts_per_million / 1_000_000
+    share = Decimal(instrument["maxQuantity"]) * parts_per_million / 1_000_000
     step = Decimal(instrument["quantityStep"])
-    stepped = (wanted / step).to_integral_value(ROUND_DOWN) * step
+    stepped = (share / step).to_integral_value(ROUND_DOWN) * step
     quantity = max(stepped, Decimal(instrument["minQuantity"]))
     return f"{quantity.normalize():f}"

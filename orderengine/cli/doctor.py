@@ -122,16 +122,16 @@ def _database(ports: "OperatorPorts", place: str) -> Finding:
 
 def _connections(ports: "OperatorPorts") -> Iterator[Finding]:
     """Whether the server allows enough; skips a pooler, which shares its own connections."""
-    room = ports.connection_room()
-    if room is None or room.is_pooled:
+    limit = ports.connection_limit()
+    if limit is None or limit.is_pooled:
         return
-    wanted = ports.connections_wanted
-    detail = f"{room.allowed} are allowed; one web service and one worker need up to {wanted}"
+    needed = ports.connections_wanted
+    detail = f"{limit.allowed} are allowed; one web service and one worker need up to {needed}"
     advice = (
         "raise max_connections (or the limit of the role or the database), lower"
         " ORDER_CONCURRENCY, or put a pooler in between"
     )
-    yield Finding("connections", detail, "" if room.allowed >= wanted else advice)
+    yield Finding("connections", detail, "" if limit.allowed >= needed else advice)
 
 
 def _redis(ports: "OperatorPorts", place: str, cause: str | None) -> Finding:
@@ -194,11 +194,11 @@ def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("api", f"no answer from {service.shown}", _what_starts_web(environ))
         return
     causes = document.get("causes", {})
-    told = [
+    degraded = [
         f"{name} ({causes[name]})" if name in causes else name
         for name in document.get("degraded", ())
     ]
-    missing = ", ".join(told)
+    missing = ", ".join(degraded)
     if status != http.client.OK:
         detail = f"{service.shown} takes no orders: {document.get('detail', status)}"
         yield Finding("api", detail, "fix the named cause, as the web process sees it")

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from orderengine.cli.common import Refusal, reason, stopped_as
 from orderengine.cli.operate import operator_ports
 from orderengine.cli.target import STDOUT, Target
-from orderengine.domain.documents import decimal_text, time_text
 from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.texts import decimal_text, time_text
 from orderengine.execution.operations.archive import (
     EVENT_COLUMNS,
     ORDER_COLUMNS,

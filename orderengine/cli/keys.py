@@ -8,8 +8,8 @@ import click
 from orderengine.cli.common import Refusal, Surroundings, json_option, tell_json, tell_table
 from orderengine.config.settings import database_url, libpq_note
 from orderengine.domain.access import CLIENT_NAME, KeyRecord
-from orderengine.domain.documents import time_text
-from orderengine.execution.intake.access import Keys, create_key
+from orderengine.domain.texts import time_text
+from orderengine.execution.intake.keys import Keys, create_key
 
 COLUMNS = ("keyId", "client", "createdAt", "lastUsedAt", "revokedAt")
 

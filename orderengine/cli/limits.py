@@ -76,11 +76,11 @@ class Pace:
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The seconds of the Retry-After header, within bounds; None if there is none."""
-    told = headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return _bounded(float(told))
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return _bounded(float(value))
     try:
-        moment = parsedate_to_datetime(told)
+        moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:

@@ -186,9 +186,9 @@ class Service:
             in_doubt = answer.status >= http.client.INTERNAL_SERVER_ERROR
             in_doubt |= answer.status == http.client.ACCEPTED
             raise NoAnswer(message, may_have_arrived=in_doubt)
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        self._pace.learn(told)
-        return Answer(answer.status, document, told)
+        answer_headers = {name.lower(): value for name, value in answer.getheaders()}
+        self._pace.learn(answer_headers)
+        return Answer(answer.status, document, answer_headers)
 
 
 def refused(answer: Answer) -> RequestRefused:

@@ -25,15 +25,9 @@ from orderengine.cli.events import Event, code_of, telling
 from orderengine.cli.placing import may_be_stored, new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
 from orderengine.cli.service import CannotGoOn, Service, follow
+from orderengine.domain.fields import camel_case
 
 MOST_WATCHED = 50
-
-NAMES = {
-    "slippage_bps": "slippageBps",
-    "worst_price": "worstPrice",
-    "max_legs": "maxLegs",
-    "client_order_id": "clientOrderId",
-}
 
 Tell = Callable[[Event], None]
 
@@ -89,7 +83,7 @@ def submit(
     if plain and not watched:
         raise click.UsageError("--plain needs --watch")
     order = {"symbol": symbol, "side": side, "quantity": quantity}
-    order |= {NAMES[name]: value for name, value in others.items() if value is not None}
+    order |= {camel_case(name): value for name, value in others.items() if value is not None}
     with stopped_as(may_be_stored(key)):
         accepted = place(service, order, key)
     order_id = str(accepted["orderId"])

@@ -120,7 +120,7 @@ class StockCelery(EngineCelery):
 
 
 class _ListsOf:
-    """Implements `waiting.Lists`."""
+    """Implements `dispatch.waiting.Lists`."""
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands

@@ -1,7 +1,7 @@
 """The stages of an order as a Celery chain: the only place that puts them in order.
 
-`worker/tasks.py` has the tasks themselves. Here they are known by name, because a web process sends
-the chain and must not load the worker's code.
+`worker/tasks.py` has the tasks themselves. Here they are known by name: web processes send the
+chain without the worker's code, and workers send it the same way.
 """
 
 from celery import Celery, chain
@@ -13,7 +13,7 @@ from orderengine.redis.queues import INTAKE, SETTLE
 
 
 class Stage:
-    """A task of another process; `s` makes a signature, as a registered task's `s` does."""
+    """A task by its name; `s` makes a signature, as a registered task's `s` does."""
 
     def __init__(self, app: Celery, name: str, queue: str = SETTLE) -> None:
         self._app = app
@@ -31,7 +31,7 @@ def order_chain(
 ) -> chain:
     """All stages of an order at this version; only new orders start in the intake queue.
 
-    `again` is sent only if true: an earlier message of the same kind had no effect.
+    Recovery sets `again` for a pending order; the stage then counts the message in `recoveries`.
     """
     route_order = Stage(app, ROUTE_ORDER, INTAKE if cause is RoutingCause.ORDER else SETTLE)
     build_order = Stage(app, BUILD_ORDER)
@@ -48,5 +48,5 @@ def order_chain(
 
 
 def confirmation(app: Celery, submitted: object) -> Signature:
-    """The last stage alone, for a single poll of the network."""
+    """The last stage alone: one poll of the network, and more only if it sends the bytes again."""
     return Stage(app, CONFIRM_ORDER).s(submitted, once=True)

@@ -46,7 +46,7 @@ class CeleryDispatcher:
         self._bounded(lambda: self._app.send_chain(stages, **options))
 
     def confirm(self, submitted: Submitted) -> None:
-        """Start the last stage alone, for a single poll of the network."""
+        """Start the last stage alone, as recovery does for a submitted order."""
         stage = confirmation(self._app, submitted.document())
         self._bounded(lambda: stage.apply_async(retry=False, **_request_options()))
 

@@ -14,7 +14,7 @@ def root_id_for(request_id: str) -> str:
 
 
 def request_id_of(root_id: str | None) -> str | None:
-    """The ID of the request that started a chain; None if recovery started it."""
+    """The ID of the request that placed the order; None if it had none."""
     if root_id is None or not root_id.startswith(_REQUEST):
         return None
     return root_id.removeprefix(_REQUEST)

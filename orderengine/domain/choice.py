@@ -40,8 +40,10 @@ def choose_route(
         chosen = legs
     else:
         raise _refusal(request, offers, refused)
-    said = {**refusals, **{venue: str(error) for venue, error in refused.items()}}
-    return Route(chosen, tuple(quotes), said, reason, detail)
+    all_refusals = {**refusals, **{venue: str(error) for venue, error in refused.items()}}
+    return Route(
+        reason=reason, detail=detail, legs=chosen, quotes=tuple(quotes), refusals=all_refusals
+    )
 
 
 def _quotes(

@@ -84,7 +84,7 @@ class AttemptFailed(OrderEngineError):
 
 
 class OrderUnfillable(AttemptFailed):
-    """No further attempt can succeed; the order fails at once."""
+    """Trying again cannot fill this order here; if no venue is left, it fails at once."""
 
 
 class StorageCause(StrEnum):
@@ -112,7 +112,7 @@ class StorageFault:
 
 
 class StorageUnavailable(OrderEngineError):
-    """PostgreSQL executed nothing, or gave no answer.
+    """PostgreSQL did not run the statement, or did not say whether it ran.
 
     The caller must read, not guess, whether a statement took effect.
     """

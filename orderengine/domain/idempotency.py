@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from orderengine.domain.documents import decimal_text
+from orderengine.domain.fields import shown
 from orderengine.domain.order import NewOrder
+
+_DEFAULTS = {each.name: each.default for each in fields(NewOrder)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,10 @@ def fingerprint(request: NewOrder) -> bytes:
     Fields at their defaults are left out, so that a field added by a later release does not change
     the fingerprint of an old request.
     """
-    wanted = {**request.data, "quantity": decimal_text(request.quantity)}
-    if request.max_legs == 1:
-        del wanted["maxLegs"]
-    if request.worst_price is not None:
-        wanted["worstPrice"] = decimal_text(request.worst_price)
+    data = request.data
+    wanted = {
+        each.name: data[each.name]
+        for each in shown(NewOrder)
+        if each.name in data and getattr(request, each.path) != _DEFAULTS[each.path]
+    }
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).digest()

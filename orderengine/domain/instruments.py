@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
 from orderengine.domain.errors import FailureReason, OrderUnfillable, Violation
+from orderengine.domain.fields import Seen, Told
 
 SYMBOL = "[!-~]{1,64}"
 """The form of every symbol, as a regular expression: visible ASCII characters."""
@@ -23,13 +25,13 @@ class Instrument:
 
     symbol: str
     name: str
-    decimals: int
-    quantity_step: Decimal
-    min_quantity: Decimal
-    max_quantity: Decimal
-    reference_price: Decimal
-    depth: Decimal
-    former_decimals: int | None = None
+    decimals: Annotated[int, Told("The token's decimals: a token has 10^decimals base units.")]
+    quantity_step: Annotated[Decimal, Told("A quantity must be a multiple of this step.")]
+    min_quantity: Annotated[Decimal, Told("The smallest quantity.")]
+    max_quantity: Annotated[Decimal, Told("The largest quantity.")]
+    reference_price: Annotated[Decimal, Told(seen=Seen.ENGINE)]
+    depth: Annotated[Decimal, Told(seen=Seen.ENGINE)]
+    former_decimals: Annotated[int | None, Told(seen=Seen.ENGINE)] = None
 
     @property
     def unstated_decimals(self) -> int:

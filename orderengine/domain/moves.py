@@ -7,13 +7,14 @@ Storage executes a move as one fenced statement.
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from orderengine.domain.documents import decimal_text, fill_document, route_document
+from orderengine.domain.codec import document_of
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import JsonObject
+from orderengine.domain.fields import FLAT, Part, Seen, Told
 from orderengine.domain.order import Fill, MoveKind, OrderStatus, SignedTransaction
-from orderengine.domain.routing import Route
+from orderengine.domain.routing import LimitAmount, Route
 
 
 class RoutingCause(StrEnum):
@@ -25,116 +26,92 @@ class RoutingCause(StrEnum):
     QUOTE_EXPIRED = "quoteExpired"
 
     @property
-    def is_recovery(self) -> bool:
+    def restarts_attempt(self) -> bool:
         """True when routing starts over in the same attempt."""
         return self in {RoutingCause.RECOVERY, RoutingCause.QUOTE_EXPIRED}
 
 
+class _Told:
+    """A move whose members are the data of its event."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> JsonObject:
+        """The event's data."""
+        return document_of(type(self))(self)
+
+
 @dataclass(frozen=True, slots=True)
-class StartRouting:
+class StartRouting(_Told):
     """Start collecting quotes; a recovery or an expired quote restarts in the same attempt."""
 
     cause: RoutingCause
 
     @property
     def kind(self) -> MoveKind:
-        """The kind of this move: a recovery starts elsewhere than a first routing."""
-        return MoveKind.REROUTE if self.is_recovery else MoveKind.ROUTE
+        """The kind of this move: a restart begins in other statuses than a first routing."""
+        return MoveKind.REROUTE if self.restarts_attempt else MoveKind.ROUTE
 
     @property
-    def is_recovery(self) -> bool:
-        """True when the move restarts routing, and so counts towards the cap on recoveries."""
-        return self.cause.is_recovery
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {"cause": self.cause.value}
+    def restarts_attempt(self) -> bool:
+        """True when routing starts over in the same attempt, which counts as a recovery."""
+        return self.cause.restarts_attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build(_Told):
     """Store the route and the worst amount to settle the order at."""
 
-    route: Route
-    limit_amount: int
     kind: ClassVar[MoveKind] = MoveKind.BUILD
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {
-            "quotedPrice": decimal_text(self.route.price),
-            "limitAmount": str(self.limit_amount),
-            **route_document(self.route),
-        }
+    dex: ClassVar[Part] = Part("route.venue", "The venue, or several, joined by `+`.")
+    quoted_price: ClassVar[Part] = Part("route.price", "The price over all legs.")
+    limit_amount: LimitAmount
+    route: Annotated[Route, FLAT]
 
 
 @dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(_Told):
     """Store the signed bytes before they are sent."""
 
-    transaction: SignedTransaction
+    transaction: Annotated[SignedTransaction, FLAT]
     kind: ClassVar[MoveKind] = MoveKind.SUBMIT
 
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {
-            "txHash": self.transaction.signature,
-            "lastValidHeight": self.transaction.last_valid_height,
-        }
 
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm(_Told):
     """Record the network's execution of the live signature."""
 
-    signature: str
-    venue: str
-    quoted_price: Decimal
-    fill: Fill
     kind: ClassVar[MoveKind] = MoveKind.CONFIRM
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {
-            "dex": self.venue,
-            "quotedPrice": decimal_text(self.quoted_price),
-            "txHash": self.signature,
-            **fill_document(self.fill),
-        }
+    venue: Annotated[str, Told("The venue, or several, joined by `+`.", name="dex")]
+    quoted_price: Annotated[Decimal, Told("The price over all legs when it was routed.")]
+    signature: Annotated[str, Told("The transaction's signature.", name="txHash")]
+    fill: Annotated[Fill, FLAT]
 
 
 @dataclass(frozen=True, slots=True)
-class FailAttempt:
+class FailAttempt(_Told):
     """End one attempt; the next one starts after `backoff_s` seconds."""
 
     reason: FailureReason
-    detail: str
-    backoff_s: float
+    detail: Annotated[str, Told("Why the attempt failed, in words.")]
+    backoff_s: Annotated[float, Told(seen=Seen.ENGINE)]
+    retry_in_ms: ClassVar[Part] = Part("backoff_ms", "Milliseconds until the next attempt begins.")
     kind: ClassVar[MoveKind] = MoveKind.FAIL_ATTEMPT
 
     @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        delay_ms = round(self.backoff_s * 1000)
-        return {"reason": self.reason.value, "detail": self.detail, "retryInMs": delay_ms}
+    def backoff_ms(self) -> int:
+        """The delay of the next attempt in milliseconds."""
+        return round(self.backoff_s * 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(_Told):
     """End the order without a fill."""
 
     reason: FailureReason
-    detail: str
+    detail: Annotated[str, Told("Why the order failed, in words.")]
     kind: ClassVar[MoveKind] = MoveKind.FAIL
-
-    @property
-    def data(self) -> JsonObject:
-        """The event's data."""
-        return {"reason": self.reason.value, "detail": self.detail}
 
 
 Move = StartRouting | Build | Submit | Confirm | FailAttempt | Fail
@@ -152,12 +129,12 @@ class RecoveryDelays:
 
     @property
     def intake_s(self) -> float:
-        """The longest that a new order may wait for a worker."""
+        """The delay from acceptance until recovery looks at the order."""
         return 2 * self.stage_s
 
     @property
     def submitted_s(self) -> float:
-        """The longest that the network may take, and the longest delay between two polls."""
+        """The delay from submission until recovery's first poll, and between its polls."""
         return 3 * self.stage_s
 
     def after(self, move: Move) -> float | None:
@@ -172,8 +149,12 @@ class RecoveryDelays:
             case _:
                 return self.stage_s
 
-    def again(self, status: OrderStatus, redispatched: int) -> float:
-        """The delay after the `redispatched`-th message of recovery for an order."""
+    def after_claim(self, status: OrderStatus, claims_before: int) -> float:
+        """The delay after recovery has claimed an order that it claimed `claims_before` times.
+
+        Claims count from the order's last move. The statement `CLAIM_DUE` in `storage/sql.py`
+        computes the same; the contract tests of the store hold it to these figures.
+        """
         if status is OrderStatus.SUBMITTED:
             return self.submitted_s
-        return min(self.submitted_s, self.stage_s * (1 << min(redispatched, 8)))
+        return min(self.submitted_s, self.stage_s * (1 << min(claims_before, 8)))

@@ -1,14 +1,17 @@
 """The order and its state machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
+from orderengine.domain.codec import document_of
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.routing import Route
+from orderengine.domain.fields import FLAT, BaseUnits, BpsAsPercent, Part, Seen, Told
+from orderengine.domain.routing import LimitAmount, Route
 from orderengine.domain.side import Side
 
 
@@ -92,7 +95,7 @@ OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if not s.i
 TERMINAL_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if s.is_terminal)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
     """A client's order request, already validated against the instrument.
 
@@ -102,55 +105,60 @@ class NewOrder:
     request in the logs.
     """
 
-    order_id: UUID
-    client_id: str
+    order_id: Annotated[UUID, Told(column="id")]
+    client_id: Annotated[str, Told(seen=Seen.OPERATORS)]
     symbol: str
     side: Side
-    quantity: Decimal
-    slippage_tolerance_bps: int
-    worst_price: Decimal | None = None
-    max_legs: int = 1
-    client_order_id: str | None = None
-    request_id: str | None = None
+    quantity: Annotated[Decimal, Told("Whole tokens of the base asset.")]
+    slippage_tolerance_bps: Annotated[int, Told(name="slippageBps")]
+    client_order_id: Annotated[str | None, Told("The client's own name for the order.")] = None
+    worst_price: Annotated[
+        Decimal | None,
+        Told("The worst acceptable price of every attempt, in USDC for one whole token."),
+    ] = None
+    max_legs: Annotated[int, Told("The maximum number of venues for the order.")] = 1
+    request_id: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
 
     @property
-    def data(self) -> Mapping[str, str | int]:
+    def data(self) -> Mapping[str, Any]:
         """The data of the order's first event."""
-        bound = {} if self.worst_price is None else {"worstPrice": f"{self.worst_price:f}"}
-        named = {} if self.client_order_id is None else {"clientOrderId": self.client_order_id}
-        return {
-            "symbol": self.symbol,
-            "side": self.side.value,
-            "quantity": f"{self.quantity:f}",
-            "slippageBps": self.slippage_tolerance_bps,
-            "maxLegs": self.max_legs,
-            **bound,
-            **named,
-        }
+        return _requested(self)
+
+
+_requested = document_of(NewOrder, without="orderId")  # each event has it beside its data
+
+
+def _no_payload(_: Mapping[str, Any]) -> bytes:
+    """The payload in a document: only the row has the signed bytes."""
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
     """A signed swap: `payload` can land once, and only up to block `last_valid_height`."""
 
-    signature: str
-    payload: bytes
-    last_valid_height: int
+    signature: Annotated[str, Told("The transaction's signature.", name="txHash")]
+    payload: Annotated[bytes, Told(seen=Seen.ENGINE, read=_no_payload)]
+    last_valid_height: Annotated[
+        int, Told("The last block height at which the transaction can land.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class FillLeg:
     """One executed swap: amounts in base units, the fee in USDC."""
 
-    venue: str
-    pool: str
-    base_amount: int
-    quote_amount: int
-    fee: Decimal
-    market_impact_bps: Decimal
+    venue: Annotated[str, Told("The venue.", name="dex")]
+    pool: Annotated[str, Told("The venue's pool.")]
+    base_amount: Annotated[BaseUnits, Told("The executed amount of the base asset")]
+    quote_amount: Annotated[BaseUnits, Told("The executed amount of USDC")]
+    fee: Annotated[Decimal, Told("USDC.")]
+    market_impact_bps: Annotated[
+        Decimal, Told("How far the swap itself moved this pool's price, in bps.")
+    ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """The executed swap over all `legs`: amounts in base units, prices and fee in USDC.
 
@@ -158,14 +166,16 @@ class Fill:
     swap itself moved its price away from the mid price.
     """
 
-    base_amount: int
-    quote_amount: int
-    executed_price: Decimal
-    fee: Decimal
-    market_impact_bps: Decimal
-    slippage_bps: Decimal
-    landed_at: datetime
-    legs: tuple[FillLeg, ...]
+    executed_price: Annotated[Decimal, Told("USDC for one whole token, fees and impact included.")]
+    slippage_bps: Annotated[
+        BpsAsPercent, Told("Against the quoted price; positive is worse.", name="slippagePct")
+    ]
+    market_impact_bps: Annotated[Decimal, Told("How far the swap itself moved the price, in bps.")]
+    fee: Annotated[Decimal, Told("USDC.")]
+    base_amount: Annotated[BaseUnits, Told("The executed amount of the base asset")]
+    quote_amount: Annotated[BaseUnits, Told("The executed amount of USDC")]
+    landed_at: Annotated[datetime, Told("When the network executed the swap.")]
+    legs: Annotated[tuple[FillLeg, ...], Told(name="executedLegs")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,37 +187,56 @@ class FailedAttempt:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(NewOrder):
     """A stored order: `version` is its fencing token and counts its events from 1.
 
-    `route` and `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets)
-    belong to the current attempt; `transaction` is the latest signed one.
+    `route`, `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets) and
+    `transaction` are the latest ones. Routing clears them; a failed attempt keeps them until then.
     """
 
-    order_id: UUID
-    client_id: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    slippage_tolerance_bps: int
     status: OrderStatus
-    version: int
     attempt: int
-    recoveries: int
-    created_at: datetime
-    updated_at: datetime
-    worst_price: Decimal | None = None
-    max_legs: int = 1
-    client_order_id: str | None = None
-    request_id: str | None = None
-    route: Route | None = None
-    limit_amount: int | None = None
-    transaction: SignedTransaction | None = None
-    fill: Fill | None = None
+    version: Annotated[int, Told("The `seq` of the order's latest event.")]
+    recoveries: Annotated[int, Told(seen=Seen.OPERATORS)]
+    created_at: Annotated[datetime, Told("When the order was accepted.")]
+    updated_at: Annotated[datetime, Told("When its status last changed.")]
+    dex: ClassVar[Part] = Part(
+        "route.venue",
+        "The venue that the order was routed to; several, joined by `+`, if it was split.",
+    )
+    quoted_price: ClassVar[Part] = Part(
+        "route.price", "The price over all legs when it was routed."
+    )
+    limit_amount: LimitAmount | None = None
+    route: Annotated[Route | None, FLAT] = None
+    tx_hash: ClassVar[Part] = Part(
+        "transaction.signature", "The signature of the latest transaction."
+    )
+    transaction: Annotated[SignedTransaction | None, Told(seen=Seen.OPERATORS, column=None)] = None
+    fill: Annotated[Fill | None, FLAT] = None
+    reason: ClassVar[Part] = Part("failure.reason")
+    detail: ClassVar[Part] = Part("failure.detail", "Why the order failed, in words.")
     failed_attempts: tuple[FailedAttempt, ...] = ()
+
+    @classmethod
+    def accepted(cls, request: NewOrder, at: datetime) -> "Order":
+        """The order of a request when it is accepted."""
+        asked: dict[str, Any] = {name: getattr(request, name) for name in _ASKED}
+        return cls(
+            **asked,
+            status=OrderStatus.PENDING,
+            attempt=1,
+            version=1,
+            recoveries=0,
+            created_at=at,
+            updated_at=at,
+        )
 
     @property
     def failure(self) -> FailedAttempt | None:
         """Why the order failed; None if it did not."""
         return self.failed_attempts[-1] if self.status is OrderStatus.FAILED else None
+
+
+_ASKED = tuple(each.name for each in fields(NewOrder))

@@ -6,9 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from orderengine.domain.errors import FailureReason, OrderUnfillable
+from orderengine.domain.fields import BaseUnits, Document, Part, Seen, Told
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import (
     BPS,
@@ -20,12 +21,20 @@ from orderengine.domain.pricing import (
 from orderengine.domain.side import Side
 
 MAX_LEGS = 2
-"""The number of venues."""
+"""The most legs of an order; equals the number of venues, which this package cannot import."""
 
 MARGINAL_BITS = 96
 
 REPEAT_BPS = 50
 """How far the market may move before a client orders the amount named in a refusal."""
+
+
+# The limit of a swap: the most that a buy pays in, the least that a sell gets out.
+_LIMITS = {Side.BUY.value: "maxIn", Side.SELL.value: "minOut"}
+
+
+def _told_limit(quote: Document) -> int:
+    return int(quote[_LIMITS[quote["side"]]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +48,36 @@ class Quote:
     (`expires_at`) is never built.
     """
 
-    venue: str
-    pool: str
-    pool_kind: str
+    venue: Annotated[str, Told("The venue.", name="dex")]
+    pool: Annotated[str, Told("The venue's pool.")]
+    pool_kind: Annotated[
+        str, Told("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
+    ]
     side: Side
-    base_amount: int
-    base_decimals: int
-    quote_amount: int
-    limit_amount: int
-    price: Decimal
-    mid_price: Decimal
-    fee: Decimal
-    market_impact_bps: Decimal
-    quoted_at: datetime
-    expires_at: datetime
+    base_amount: Annotated[BaseUnits, Told("The base asset that a buy receives or a sell pays")]
+    base_decimals: Annotated[int, Told("Decimals of `baseAmount`.")]
+    quote_amount: Annotated[BaseUnits, Told("The USDC that a buy pays or a sell receives")]
+    limit_amount: Annotated[BaseUnits, Told(seen=Seen.ENGINE, read=_told_limit)]
+    max_in: ClassVar[Part] = Part("most_paid", "Buys only: the maximum USDC within the tolerance")
+    min_out: ClassVar[Part] = Part("least_got", "Sells only: the minimum USDC within the tolerance")
+    price: Annotated[Decimal, Told("USDC for one whole token, fees and impact included.")]
+    mid_price: Annotated[Decimal, Told("The pool's price before the swap.")]
+    fee: Annotated[Decimal, Told("USDC.")]
+    market_impact_bps: Annotated[
+        Decimal, Told("How far the swap's own size moves the price, in bps.")
+    ]
+    quoted_at: Annotated[datetime, Told("When the venue gave the quote.")]
+    expires_at: Annotated[datetime, Told("When the quote expires; it is not built afterwards.")]
+
+    @property
+    def most_paid(self) -> BaseUnits | None:
+        """The most USDC that a buy pays; None for a sell."""
+        return self.limit_amount if self.side is Side.BUY else None
+
+    @property
+    def least_got(self) -> BaseUnits | None:
+        """The least USDC that a sell gets; None for a buy."""
+        return self.limit_amount if self.side is Side.SELL else None
 
 
 class Offer(Protocol):
@@ -100,7 +125,12 @@ class RouteReason(StrEnum):
     NO_BETTER_SPLIT = "NO_BETTER_SPLIT"  # the best venue, because no split is better
 
 
-@dataclass(frozen=True)
+LimitAmount = Annotated[
+    BaseUnits, Told("The most USDC that a buy pays, or the least that a sell accepts")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """The swaps to make, and the quotes that they were compared with.
 
@@ -108,11 +138,14 @@ class Route:
     has the reason of each venue without a quote.
     """
 
-    legs: tuple[Quote, ...]
-    quotes: tuple[Quote, ...]
-    refusals: Mapping[str, str]
-    reason: RouteReason
-    detail: str
+    dex: ClassVar[Part] = Part("venue", "The venue, or several, joined by `+`.")
+    reason: Annotated[RouteReason, Told(name="routeReason")]
+    detail: Annotated[str, Told("Why this route was chosen, in words.", name="routeDetail")]
+    legs: Annotated[
+        tuple[Quote, ...], Told("The swaps of the chosen route: one, or the parts of a split.")
+    ]
+    quotes: Annotated[tuple[Quote, ...], Told("Each venue's quote for the whole amount.")]
+    refusals: Annotated[Mapping[str, str], Told("Why a venue gave no quote, by venue.")]
 
     @cached_property
     def venue(self) -> str:

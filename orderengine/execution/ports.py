@@ -102,7 +102,7 @@ class Orders(OrderLists, Protocol):
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Claim orders that are due for recovery, and postpone their next recovery.
 
-        Claims those that have been due for longest; returns them oldest order first.
+        Picks by `due_at`, the earliest first; sorts the result by `created_at`.
         """
 
 
@@ -144,11 +144,15 @@ class Dispatcher(Protocol):
     ) -> None:
         """Start the chain, after a delay.
 
-        `again`: an earlier message of the same kind had no effect, and this one is counted.
+        Recovery sets `again` for a pending order. The stage then counts the message in `recoveries`
+        before its first move.
         """
 
     def confirm(self, submitted: Submitted) -> None:
-        """Start the last stage alone, for a single poll of the network."""
+        """Start the last stage alone: it polls the network once.
+
+        It polls on only if it has to send the bytes again.
+        """
 
     def waiting(self, wanted: Mapping[UUID, int]) -> set[UUID]:
         """Those of these orders that have a message of the given version in a queue."""

@@ -10,10 +10,10 @@ from celery.utils import uuid
 from kombu.serialization import dumps
 
 from orderengine.dispatch.app import EngineCelery, Room, create_app
+from orderengine.dispatch.messages import Message
 from orderengine.dispatch.waiting import Lists
 from orderengine.fastlane.encoding import use_for_messages
 from orderengine.fastlane.held import hold
-from orderengine.fastlane.messages import Message
 from orderengine.redis.queues import INTAKE, SETTLE
 
 TRANSPORT = "orderengine.fastlane.transport:Transport"

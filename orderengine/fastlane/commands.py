@@ -14,7 +14,7 @@ from orderengine.redis.errors import is_from_replica, is_to_be_left
 
 
 class FastCommands:
-    """Implements `redis_commands.Commands` over connections that a pool of redis-py makes.
+    """Implements `redis.commands.Commands` over connections that a pool of redis-py makes.
 
     redis-py's client counts and measures each command and prepares its retries, which takes as long
     as the exchange with the server; see docs/decisions/0042-fewer-layers.md. Safe for any thread.

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orderengine.fastlane.messages import Message
+from orderengine.dispatch.messages import Message
 
 
 class _ThreadState(threading.local):

@@ -11,8 +11,9 @@ from celery.worker.consumer.tasks import Tasks
 from kombu.asynchronous import get_event_loop
 
 from orderengine.dispatch.app import BROKER_ERRORS
+from orderengine.dispatch.messages import Message
 from orderengine.fastlane.held import holding
-from orderengine.fastlane.messages import Message, is_put_off, queue_of
+from orderengine.fastlane.messages import is_put_off, queue_of
 
 log = structlog.get_logger(__name__)
 

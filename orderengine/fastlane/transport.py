@@ -17,10 +17,11 @@ from kombu.utils.scheduling import priority_cycle
 from redis import RedisError
 
 from orderengine.dispatch.improper import Reason, drop
+from orderengine.dispatch.messages import Message
 from orderengine.fastlane.commands import FastCommands
 from orderengine.fastlane.encoding import encoded
 from orderengine.fastlane.held import handing_on
-from orderengine.fastlane.messages import Message, queue_of, read_message
+from orderengine.fastlane.messages import queue_of, read_message
 from orderengine.redis.commands import Script
 from orderengine.redis.probe import probe
 from orderengine.redis.queues import INTAKE, SETTLE
@@ -228,7 +229,7 @@ class LeanAMQP(AMQP):
     Consumer = _UnacknowledgedConsumer
 
     def _retry_publish(self, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        # Celery's hook around messages sent at the end of a task: here only the chain's next stage.
+        # Celery calls this to send the next stage: a handover, which the pool may keep.
         step = getattr(publish, "__self__", None)
         with handing_on():
             if type(step) is not Signature or step.immutable:

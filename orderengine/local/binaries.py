@@ -108,9 +108,11 @@ def _installed_postgres(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(on_path).absolute().parent
     pg_config = shutil.which("pg_config", path=environ.get("PATH"))
     if pg_config:
-        told = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
-        if told.returncode == 0:
-            yield Path(told.stdout.strip())
+        answer = subprocess.run(
+            [pg_config, "--bindir"], capture_output=True, text=True, check=False
+        )
+        if answer.returncode == 0:
+            yield Path(answer.stdout.strip())
     for pattern in _POSTGRES_FOLDERS:
         yield from sorted(Path("/").glob(pattern[1:]), key=_version, reverse=True)
 

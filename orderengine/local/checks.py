@@ -49,8 +49,8 @@ def _naming(variable: str) -> Iterator[None]:
     try:
         yield
     except LocalError as error:
-        told = str(error).rstrip("?")
-        raise LocalError(f"{told}: is {variable} right, and the server up?") from error
+        message = str(error).rstrip("?")
+        raise LocalError(f"{message}: is {variable} right, and the server up?") from error
 
 
 def check_db(root: Path, env: Mapping[str, str]) -> str:

@@ -34,15 +34,15 @@ class Liquidity(Protocol):
 
     kind: ClassVar[str]
 
-    def largest(self, risen_bps: int = 0) -> int:
+    def largest(self, price_rise_bps: int = 0) -> int:
         """The most of the base asset, in base units, that one swap may trade.
 
-        With `risen_bps`, which is at most a doubling, the most that it may still trade after the
-        price fell, or rose by up to that much.
+        With `price_rise_bps`, which is at most a doubling, the most that it may still trade after
+        the price fell, or rose by up to that much.
         """
 
-    def suffices(self, base_amount: int, risen_bps: int) -> bool:
-        """Whether `base_amount` is at most `largest(risen_bps)`; fast for small amounts."""
+    def suffices(self, base_amount: int, price_rise_bps: int) -> bool:
+        """Whether `base_amount` is at most `largest(price_rise_bps)`; fast for small amounts."""
 
     def price(self, base_amount: int) -> PricedSwap:
         """Price a swap of exactly this many base units; raises AmmError if it cannot be made."""
@@ -52,16 +52,16 @@ class Liquidity(Protocol):
 
 
 @lru_cache(maxsize=1_024)
-def _price_after(risen_bps: int, bin_step: int) -> int:
+def _price_after(price_rise_bps: int, bin_step: int) -> int:
     """The price (Q64.64) of the highest bin that may be active after a rise from the price 1.
 
     A price lies anywhere in its bin, which adds one bin; rounding of prices adds another one.
     """
-    risen = ONE * (BASIS_POINTS + risen_bps) // BASIS_POINTS
+    risen = ONE * (BASIS_POINTS + price_rise_bps) // BASIS_POINTS
     most = bisect_left(
         range(max_bin_id(bin_step)), risen, key=partial(bin_price, bin_step=bin_step)
     )
-    return bin_price(most + 2, bin_step) if risen_bps else ONE
+    return bin_price(most + 2, bin_step) if price_rise_bps else ONE
 
 
 class CpmmLiquidity:
@@ -74,14 +74,14 @@ class CpmmLiquidity:
         self._side = side
         self._decimals = base_decimals
 
-    def largest(self, risen_bps: int = 0) -> int:  # noqa: ARG002 - the pool then holds half or more
+    def largest(self, price_rise_bps: int = 0) -> int:  # noqa: ARG002 - half or more then stays
         """The largest sane swap: one of this size has an impact of 50 %."""
         most = self.pool.reserve_x // 3 if self._side is Side.BUY else self.pool.reserve_x
         return min(most, U64_MAX)
 
-    def suffices(self, base_amount: int, risen_bps: int) -> bool:
+    def suffices(self, base_amount: int, price_rise_bps: int) -> bool:
         """Whether a swap is small enough."""
-        return base_amount <= self.largest(risen_bps)
+        return base_amount <= self.largest(price_rise_bps)
 
     def price(self, base_amount: int) -> PricedSwap:
         """Price a buy of exactly, or a sale of exactly, `base_amount` base units."""
@@ -117,21 +117,23 @@ class DlmmLiquidity:
         self._now_s = now_s
         self._largest: dict[int, int] = {}
 
-    def largest(self, risen_bps: int = 0) -> int:
+    def largest(self, price_rise_bps: int = 0) -> int:
         """The most that the bins ahead can trade, without the maybe empty active bin.
 
         A pool around a higher price holds the same USDC in its bins, and so fewer base units.
         """
-        if risen_bps not in self._largest:
-            scale = _price_after(risen_bps, self.pool.bin_step)
+        if price_rise_bps not in self._largest:
+            scale = _price_after(price_rise_bps, self.pool.bin_step)
             beside = [terms for terms in self._terms if terms.price != self._active_price]
-            most = sum(self._takes(terms, scale) for terms in beside)
-            self._largest[risen_bps] = min(most, U64_MAX)
-        return self._largest[risen_bps]
+            most = sum(self._base_capacity(terms, scale) for terms in beside)
+            self._largest[price_rise_bps] = min(most, U64_MAX)
+        return self._largest[price_rise_bps]
 
-    def suffices(self, base_amount: int, risen_bps: int) -> bool:
+    def suffices(self, base_amount: int, price_rise_bps: int) -> bool:
         """Whether the last bin alone, or all bins together, are large enough."""
-        return base_amount <= self._surely or base_amount <= self.largest(risen_bps)
+        if base_amount <= self._certainly_tradable:
+            return True
+        return base_amount <= self.largest(price_rise_bps)
 
     def used_up_cost(self, base_amount: int) -> int:
         """The cost of the bins that a buy of `base_amount` uses up completely, with fees."""
@@ -161,7 +163,7 @@ class DlmmLiquidity:
         return self._margins[min(reached, len(self._margins) - 1)]
 
     @cached_property
-    def _surely(self) -> int:
+    def _certainly_tradable(self) -> int:
         """A third of the last bin: the bin trades this much at up to three times its price."""
         bins, buys = self.pool.bins, self._side is Side.BUY
         if not bins:
@@ -185,13 +187,13 @@ class DlmmLiquidity:
     @cached_property
     def _filled(self) -> list[int]:
         """The base asset traded by the time each bin is used up; 0 before the first."""
-        return list(accumulate(map(self._takes, self._terms), initial=0))
+        return list(accumulate(map(self._base_capacity, self._terms), initial=0))
 
     @cached_property
     def _margins(self) -> list[int]:
         return [self._margin(terms) for terms in self._terms] or [0]
 
-    def _takes(self, terms: BinTerms, scale: int = ONE) -> int:
+    def _base_capacity(self, terms: BinTerms, scale: int = ONE) -> int:
         """How much of the base asset a bin trades at `scale` (Q64.64) times its price."""
         if self._side is Side.BUY:
             return (terms.reserve_out << PRICE_BITS) // scale

@@ -96,7 +96,7 @@ def _phase_us(seed: int, symbol: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fraction:
-    """A pool's mid price divided by the reference, which is the average of lower and higher."""
+    """A pool's price ÷ the reference price; that is the mean of the two price levels."""
     match = _POOL_ID.fullmatch(pool_id)
     if match is None or match["symbol"] != symbol or venue not in VENUES:
         message = f"{venue} has no pool {pool_id} of {symbol}"

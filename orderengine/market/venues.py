@@ -10,7 +10,7 @@ from orderengine.market.bins import pool_around
 
 # 25 bps, of which 12 % go to the protocol and 4 % to the fund, as on Raydium's CPMM pools.
 # Source: the lowest fee tier among the `AmmConfig` accounts of raydium-io/raydium-cp-swap.
-FEES = CpmmFees(trade=2_500, protocol=120_000, fund=40_000)
+CPMM_FEES = CpmmFees(trade=2_500, protocol=120_000, fund=40_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class VenueRecord:
 
 
 def _constant_product(price: Fraction, depth: int) -> CpmmPool:
-    return CpmmPool(reserve_x=int(depth / price), reserve_y=depth, fees=FEES)
+    return CpmmPool(reserve_x=int(depth / price), reserve_y=depth, fees=CPMM_FEES)
 
 
 # Sources of the errors: raydium-io/raydium-cp-swap `ErrorCode`, MeteoraAg/dlmm-sdk `LBError`;
@@ -57,4 +57,4 @@ METEORA = VenueRecord(
 )
 
 VENUES: Mapping[str, VenueRecord] = {each.name: each for each in (RAYDIUM, METEORA)}
-"""All simulated venues by name, in the order in which they are asked and shown."""
+"""All simulated venues by name, in the order in which they are asked; the page has its own."""

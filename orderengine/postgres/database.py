@@ -26,7 +26,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.domain.json_text import json_value
-from orderengine.postgres.outages import WORDS, Condition, cause_of
+from orderengine.postgres.outages import WORDS, PoolHealth, cause_of
 from orderengine.postgres.sessions import Connector, end_pooled, wait_bounded
 
 Row = Any
@@ -76,7 +76,7 @@ def create_database_engine(
     `writes`, connections go to a server that takes writes, else to any server.
     """
     psycopg2.extensions.set_wait_callback(wait_bounded)
-    condition = Condition()
+    health = PoolHealth()
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
@@ -92,25 +92,25 @@ def create_database_engine(
         },
         json_deserializer=json_value,
         pool_reset_on_return=None,  # no transaction is ever left open
-        execution_options={_CONDITION: condition},
+        execution_options={_HEALTH: health},
     )
     event.listen(engine, "do_connect", Connector())
-    event.listen(engine, "connect", _Opened(condition))
+    event.listen(engine, "connect", _Opened(health))
     event.listen(engine, "checkout", _refuse_suspect)
     return engine
 
 
-def condition_of(engine: Engine) -> Condition:
+def health_of(engine: Engine) -> PoolHealth:
     """The recent results of an engine's statements."""
-    condition: Condition = engine.get_execution_options()[_CONDITION]
-    return condition
+    health: PoolHealth = engine.get_execution_options()[_HEALTH]
+    return health
 
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _PREPARED = "orderengine.prepared"
 _PLAIN_ONLY = "orderengine.plain_only"
 _USED_BEFORE = "orderengine.used_before"
-_CONDITION = "orderengine.condition"
+_HEALTH = "orderengine.health"
 _OPENED_AT = "orderengine.opened_at"
 _WRITES = re.compile(r"\b(INSERT INTO|UPDATE \w|DELETE FROM)")
 
@@ -153,7 +153,7 @@ class Statement:
 
 
 @contextmanager
-def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
+def outages_as(unavailable: type[Exception], no_answer: str) -> Iterator[None]:
     """Turn a missing answer into `unavailable`; an error of ours stays as it is."""
     try:
         yield
@@ -161,15 +161,17 @@ def outages_as(unavailable: type[Exception], said: str) -> Iterator[None]:
         cause = cause_of(error)
         if cause is None:
             raise
-        outage = unavailable(_told(said, error, cause))
+        outage = unavailable(_outage_text(no_answer, error, cause))
         if isinstance(outage, StorageUnavailable):
             outage.cause = cause
         raise outage from error
 
 
-def _told(said: str, error: Exception, cause: StorageCause) -> str:
+def _outage_text(no_answer: str, error: Exception, cause: StorageCause) -> str:
     # A server that refuses has answered, so its cause says enough.
-    return f"{said}: {type(error).__name__}" if cause is StorageCause.NO_ANSWER else WORDS[cause]
+    return (
+        f"{no_answer}: {type(error).__name__}" if cause is StorageCause.NO_ANSWER else WORDS[cause]
+    )
 
 
 def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
@@ -178,34 +180,36 @@ def run(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> list
     The pool is SQLAlchemy's, but the cursor is the driver's: a result of SQLAlchemy's own costs as
     much time as the whole exchange with the server (docs/decisions/0035-lean-processes.md).
     """
-    condition = condition_of(engine)
+    health = health_of(engine)
     try:
         connection = engine.raw_connection()
         try:
             rows = _run(connection, statement, values)
         except psycopg2.Error as error:
-            _doubt(connection, condition, error)
+            _suspect_connections(connection, health, error)
             raise
         finally:
             _give_back(connection)
     except (psycopg2.Error, DBAPIError, PoolTimeoutError) as error:
-        _note(condition, statement, error)
+        _note(health, statement, error)
         if not isinstance(error, psycopg2.Error):
             raise
         raise DBAPIError.instance(
             statement.sql, None, error, psycopg2.Error, hide_parameters=True, dialect=engine.dialect
         ) from error
-    condition.succeeded(writing=statement.writes)
+    health.succeeded(writing=statement.writes)
     return rows
 
 
-def _note(condition: Condition, statement: Statement, error: Exception) -> None:
+def _note(health: PoolHealth, statement: Statement, error: Exception) -> None:
     cause = cause_of(error)
     if cause is not None and not isinstance(error, psycopg2.errors.LockNotAvailable):
-        condition.failed(cause, writing=statement.writes)
+        health.failed(cause, writing=statement.writes)
 
 
-def _doubt(connection: PoolProxiedConnection, condition: Condition, error: Exception) -> None:
+def _suspect_connections(
+    connection: PoolProxiedConnection, health: PoolHealth, error: Exception
+) -> None:
     """Replace a connection that leads to the wrong server or to none.
 
     Connections that were opened earlier are replaced as well, when they are used next.
@@ -214,7 +218,7 @@ def _doubt(connection: PoolProxiedConnection, condition: Condition, error: Excep
     is_lost = lent is None or bool(lent.closed)
     cause = cause_of(error)
     if is_lost or cause in {StorageCause.READ_ONLY, StorageCause.STARTING}:
-        condition.doubt(connection.info.get(_OPENED_AT, condition.doubts))
+        health.doubt(connection.info.get(_OPENED_AT, health.doubts))
         if not is_lost:
             if cause is StorageCause.READ_ONLY:
                 end_pooled(lent)
@@ -263,12 +267,12 @@ def _prepare(connection: PoolProxiedConnection, cursor: DBAPICursor, statement: 
 class _Opened:
     """Notes on each new connection the number of doubts so far."""
 
-    def __init__(self, condition: Condition) -> None:
-        self._condition = condition
+    def __init__(self, health: PoolHealth) -> None:
+        self._health = health
 
     def __call__(self, _dbapi_connection: Any, record: Any) -> None:
-        record.info[_CONDITION] = self._condition
-        record.info[_OPENED_AT] = self._condition.doubts
+        record.info[_HEALTH] = self._health
+        record.info[_OPENED_AT] = self._health.doubts
 
 
 def _refuse_suspect(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
@@ -281,7 +285,7 @@ def _refuse_suspect(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
     if not record.info.setdefault(_USED_BEFORE, False):
         record.info[_USED_BEFORE] = True
         return
-    if record.info[_OPENED_AT] != record.info[_CONDITION].doubts:
+    if record.info[_OPENED_AT] != record.info[_HEALTH].doubts:
         raise DisconnectionError("the connection may lead to a server that takes no writes")
     poller = select.poll()
     poller.register(dbapi_connection.fileno(), select.POLLIN)

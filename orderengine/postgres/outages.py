@@ -114,7 +114,7 @@ def driver_words(error: BaseException) -> str:
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
-class Condition:
+class PoolHealth:
     """The recent results of one connection pool's statements; shared by all threads.
 
     `doubts` counts the moments after which earlier connections may lead to a server that is
@@ -151,8 +151,8 @@ class Condition:
             if began:
                 self._logged_at[cause] = now
         if began:
-            told = WORDS[cause] + libpq_note()
-            log.warning("postgresql_unavailable", cause=cause.value, error=told)
+            text = WORDS[cause] + libpq_note()
+            log.warning("postgresql_unavailable", cause=cause.value, error=text)
 
     def succeeded(self, *, writing: bool) -> None:
         """Record a statement with an answer."""

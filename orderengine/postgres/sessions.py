@@ -30,22 +30,22 @@ class Connector:
     """
 
     def __init__(self) -> None:
-        self._right: str | None = None
+        self._last_good_host: str | None = None
 
     def __call__(
-        self, _dialect: object, _record: object, _arguments: object, wanted: Parameters
+        self, _dialect: object, _record: object, _arguments: object, parameters: Parameters
     ) -> Any:
         """Open a connection; raises the driver's most telling error."""
         refusals: list[psycopg2.OperationalError] = []
-        hosts = _hosts(wanted)
-        hosts.sort(key=lambda each: str(each) != self._right)
+        hosts = _hosts(parameters)
+        hosts.sort(key=lambda each: str(each) != self._last_good_host)
         for host in hosts:
             try:
-                opened = _open({**wanted, **host})
+                opened = _open({**parameters, **host})
             except psycopg2.OperationalError as refusal:
                 refusals.append(refusal)
             else:
-                self._right = str(host)
+                self._last_good_host = str(host)
                 return opened
         raise min(refusals, key=lambda each: cause_of(each) is not StorageCause.READ_ONLY)
 
@@ -79,12 +79,12 @@ def wait_bounded(connection: Any) -> None:
             raise psycopg2.OperationalError("no answer from PostgreSQL in time")
 
 
-def _hosts(wanted: Parameters) -> list[dict[str, str]]:
+def _hosts(parameters: Parameters) -> list[dict[str, str]]:
     """The hosts of a list, each with its port, paired as libpq does it."""
-    hosts = str(wanted.get("host", "")).split(",")
+    hosts = str(parameters.get("host", "")).split(",")
     if len(hosts) == 1:
         return [{}]
-    ports = str(wanted.get("port", "")).split(",")
+    ports = str(parameters.get("port", "")).split(",")
     paired: Sequence[str] = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
     return [
         {"host": host, **({"port": port} if port else {})}
@@ -92,24 +92,24 @@ def _hosts(wanted: Parameters) -> list[dict[str, str]]:
     ]
 
 
-def _open(wanted: Parameters) -> Any:
+def _open(parameters: Parameters) -> Any:
     try:
-        return psycopg2.connect(**wanted)
+        return psycopg2.connect(**parameters)
     except psycopg2.OperationalError as refusal:
         if cause_of(refusal) is not StorageCause.READ_ONLY:
             raise
-        opened = _open_pooled(wanted)
+        opened = _open_pooled(parameters)
         if opened is None:
             raise
         return opened
 
 
-def _open_pooled(wanted: Parameters) -> Any:
+def _open_pooled(parameters: Parameters) -> Any:
     """A connection through a pooler that wrongly reported a read-only server, or None.
 
     A pooler repeats the first report of a server to new clients for as long as it runs.
     """
-    session = psycopg2.connect(**{**wanted, "target_session_attrs": "any"})
+    session = psycopg2.connect(**{**parameters, "target_session_attrs": "any"})
     try:
         session.autocommit = True
         cursor = session.cursor()

@@ -11,7 +11,7 @@ _QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, Resource
 _INSTALLERS = frozenset({"pip", "setuptools", "wheel", "pkg_resources", "_distutils_hack"})
 
 
-def settle() -> None:
+def guard_interpreter() -> None:
     """Refuse a PYTHONPATH that hides an installed module, and keep warnings from being errors."""
     refuse_hidden_modules()
     if os.environ.get("PYTHONWARNINGS"):

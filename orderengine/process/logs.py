@@ -60,7 +60,7 @@ def configure_logging(level: str) -> None:
     """
     handler = logging.StreamHandler(log_output(sys.stderr, _dropped))
     is_terminal = sys.stderr.isatty()
-    said: list[Processor] = [
+    common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -68,14 +68,14 @@ def configure_logging(level: str) -> None:
     ]
     written = [*_renderers(is_terminal=is_terminal), withhold_secrets]
     structlog.configure(
-        processors=[*said, *written],
+        processors=[*common, *written],
         logger_factory=lambda name: _Lines(name, handler),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=said,
+            foreign_pre_chain=common,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
         )
     )
@@ -107,8 +107,8 @@ class _Unbroken:
             return self._render(logger, method, event)
         except Exception as error:  # noqa: BLE001 - see above
             event["unwritable"] = type(error).__name__
-            told = structlog.processors.format_exc_info(logger, method, event)
-            return _encode({name: _shown(value) for name, value in told.items()})
+            formatted = structlog.processors.format_exc_info(logger, method, event)
+            return _encode({name: _shown(value) for name, value in formatted.items()})
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 import gc
 
 
-def set_aside() -> None:
+def freeze_loaded_objects() -> None:
     """Exclude loaded objects from garbage collection (gc.freeze).
 
     A full collection of a web process visited 300,000 objects of libraries and delayed every

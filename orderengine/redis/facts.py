@@ -17,9 +17,9 @@ class RedisFacts(NamedTuple):
 def redis_facts(client: Client) -> RedisFacts | RedisCause:
     """Ask the server; returns the cause if it refuses. `INFO` is allowed where `CONFIG` is not."""
     try:
-        told = {**client.info("server"), **client.info("memory")}
+        info = {**client.info("server"), **client.info("memory")}
     except REDIS_ERRORS as error:
         return cause_of(error)
-    kind = "Valkey" if "valkey_version" in told else "Redis"
-    version = str(told.get("valkey_version") or told.get("redis_version", "unknown"))
-    return RedisFacts(kind, version, str(told.get("maxmemory_policy", "unknown")))
+    kind = "Valkey" if "valkey_version" in info else "Redis"
+    version = str(info.get("valkey_version") or info.get("redis_version", "unknown"))
+    return RedisFacts(kind, version, str(info.get("maxmemory_policy", "unknown")))

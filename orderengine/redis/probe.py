@@ -41,9 +41,9 @@ ALL = (
 """One command of each kind that web processes and workers send."""
 
 
-def probe(commands: Commands, queues: Sequence[str], wanted: Sequence[str] = PUBLISHING) -> None:
+def probe(commands: Commands, queues: Sequence[str], required: Sequence[str] = PUBLISHING) -> None:
     """Check that these queues accept and return messages; raises the server's refusal.
 
-    The user also needs the right to the `wanted` commands, none of which is executed.
+    The user also needs the right to the `required` commands, none of which is executed.
     """
-    commands.run(_PROBE, [_PROBE_KEY, *queues], wanted)
+    commands.run(_PROBE, [_PROBE_KEY, *queues], required)

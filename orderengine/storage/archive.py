@@ -6,10 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from orderengine.domain.order import OrderStatus
-from orderengine.execution.operations.archive import Lag, OpenOrder, Prunable, Row
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.execution.operations.archive import ORDER_COLUMNS, Lag, OpenOrder, Prunable, Row
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.postgres.database import Row as SqlRow
+from orderengine.storage.columns import stored
 from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_TERMINAL
 
@@ -41,20 +43,33 @@ RETURNING {_OPEN_ORDER_COLUMNS}"""  # noqa: S608 - composed of constants
 )
 
 
+_COLUMNS = {each.name: f"o.{each.column}" for each in stored(Order)}
+_ELSEWHERE = {
+    "dex": "o.dex",
+    "quotedPrice": "o.quoted_price",
+    "executedPrice": "o.executed_price",
+    "slippagePct": "o.slippage_bps / 100",
+    "fee": "s.fee",
+    "baseAmount": "s.base_amount",
+    "quoteAmount": "s.quote_amount",
+    "txHash": "o.tx_hash",
+    "landedAt": "s.landed_at",
+    "reason": "o.failure_reason",
+    "detail": f"CASE o.status WHEN '{OrderStatus.FAILED}'"
+    " THEN o.failed_attempts -> -1 ->> 'detail' END",
+}
+"""What an export reads beside the columns of an order's own fields; `s` is its settlement."""
+_EXPORTED_ORDER = ", ".join(
+    f'{(_COLUMNS | _ELSEWHERE)[name]} AS "{name}"' for name in ORDER_COLUMNS
+)
+_EXPORTED_EVENT = ", ".join(f'{each.column} AS "{each.name}"' for each in stored(OrderEvent))
+
+
 def _order_rows(where: str = "") -> Statement:
     # LATERAL looks up one settlement per order: with an unknown limit a join may read them all.
     return Statement(
         f"""
-SELECT o.id AS "orderId", o.client_id AS "clientId", o.client_order_id AS "clientOrderId",
-       o.symbol, o.side, o.quantity, o.slippage_tolerance_bps AS "slippageBps",
-       o.worst_price AS "worstPrice", o.max_legs AS "maxLegs", o.status, o.attempt, o.version,
-       o.recoveries, o.dex, o.quoted_price AS "quotedPrice", o.limit_amount AS "limitAmount",
-       o.executed_price AS "executedPrice", o.slippage_bps / 100 AS "slippagePct", s.fee,
-       s.base_amount AS "baseAmount", s.quote_amount AS "quoteAmount", o.tx_hash AS "txHash",
-       s.landed_at AS "landedAt", o.failure_reason AS "reason",
-       CASE o.status WHEN '{OrderStatus.FAILED}' THEN o.failed_attempts -> -1 ->> 'detail' END
-           AS "detail",
-       o.created_at AS "createdAt", o.updated_at AS "updatedAt"
+SELECT {_EXPORTED_ORDER}
 FROM orders o LEFT JOIN LATERAL (
     SELECT * FROM settlements WHERE order_id = o.id LIMIT 1
 ) AS s ON true
@@ -66,7 +81,7 @@ FROM orders o LEFT JOIN LATERAL (
 def _event_rows(where: str = "") -> Statement:
     return Statement(
         f"""
-SELECT order_id AS "orderId", seq, status, attempt, occurred_at AS "at", data FROM order_events
+SELECT {_EXPORTED_EVENT} FROM order_events
 {where}ORDER BY order_id, seq LIMIT :limit""",  # noqa: S608 - composed of constants
         BY_INDEX,
     )

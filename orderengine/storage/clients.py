@@ -42,7 +42,7 @@ LEFT JOIN LATERAL (
 
 
 class SqlClientOrders:
-    """Implements `queries.latest_steps.ClientOrders` with one statement for all clients."""
+    """Implements `execution.queries.latest_steps.ClientOrders`: one statement for all clients."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

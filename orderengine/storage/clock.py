@@ -28,7 +28,7 @@ class DatabaseClock:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reading = threading.Lock()
+        self._read_lock = threading.Lock()
         self._due_at = float("-inf")
         self._known = datetime.fromtimestamp(0, UTC), 0.0
 
@@ -42,13 +42,13 @@ class DatabaseClock:
     def _resync(self) -> None:
         """Read the time again; a thread does not wait while another one reads, except at first."""
         is_first = self._due_at == float("-inf")
-        if not self._reading.acquire(blocking=is_first):
+        if not self._read_lock.acquire(blocking=is_first):
             return
         try:
             if _steady_s() >= self._due_at:
                 self._read(is_first=self._due_at == float("-inf"))
         finally:
-            self._reading.release()
+            self._read_lock.release()
 
     def _read(self, *, is_first: bool) -> None:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from orderengine.domain.order import OrderStatus, known_status
-from orderengine.execution.operations.figures import OpenOrders, Step, Steps
+from orderengine.execution.operations.figures import OpenOrders, StepKind, Steps
 from orderengine.postgres.database import BY_INDEX, Row, Statement
 from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_COUNTED
@@ -72,9 +72,10 @@ SELECT coalesce(sum(total), 0) AS total FROM counted"""  # noqa: S608 - composed
 
 
 class SqlFigures:
-    """Implements `operations.figures.OrderFigures`; reads only open orders and recent events.
+    """Implements `execution.operations.figures.OrderFigures`.
 
-    `stuck_after_s` is how long an order may be submitted before it counts as stuck.
+    Reads only open orders and recent events. `stuck_after_s` is how long an order may be submitted
+    before it counts as stuck.
     """
 
     def __init__(self, engine: Engine, stuck_after_s: float) -> None:
@@ -100,7 +101,7 @@ class SqlFigures:
         """Totals of ended orders, failed attempts and recoveries since the beginning."""
         rows = self._run(_STEPS, {"max_recent": MAX_RECENT})
         known = ((known_status(row.status), row) for row in rows)
-        return {Step(status, row.cause): int(row.total) for status, row in known if status}
+        return {StepKind(status, row.cause): int(row.total) for status, row in known if status}
 
     def sum_up(self, limit: int) -> int:
         """Add about `limit` steps older than `SETTLED_S` to the running totals; returns how many.

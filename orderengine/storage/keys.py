@@ -72,11 +72,11 @@ WHERE taken.expires_at > now() AND k.revoked_at IS NULL"""
 
 
 class SqlKeys:
-    """Implements `intake.access.Keys`; one method is one statement and one transaction."""
+    """Implements `execution.intake.keys.Keys`; each change is one statement, one transaction."""
 
-    def __init__(self, engine: Engine, elsewhere: Engine | None = None) -> None:
+    def __init__(self, engine: Engine, read_engine: Engine | None = None) -> None:
         self._engine = engine
-        self._reading = Reader(engine, elsewhere)
+        self._reading = Reader(engine, read_engine)
 
     def add(self, key: ApiKey) -> None:
         """Store a new key."""
@@ -86,8 +86,8 @@ class SqlKeys:
     def use(self, key_id: str, digest: bytes) -> ApiKey | None:
         """The key with this id, unless it is revoked; notes its use at most once a minute.
 
-        While no server takes writes, it reads from `elsewhere`, if given, and notes nothing. A key
-        missing there may have been made a moment ago.
+        While no server takes writes, it reads from `read_engine`, if given, and notes nothing. A
+        key missing there may have been made a moment ago.
         """
         values = {"id": key_id, "digest": digest}
         rows = self._reading.rows(_USE, values, instead=_KNOWN)

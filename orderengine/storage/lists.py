@@ -20,19 +20,19 @@ POSITION = Statement(
 )
 
 
-def page(wanted: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
+def page(order_filter: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
     """The statement and its values for one page of orders, newest first."""
-    values: dict[str, Any] = {"client_id": wanted.client_id, "limit": wanted.limit}
-    if wanted.status is not None:
-        values["status"] = wanted.status.value
-    if wanted.symbol is not None:
-        values["symbol"] = wanted.symbol
-    if wanted.before is not None:
-        values |= {"created_at": wanted.before.created_at, "id": wanted.before.order_id}
+    values: dict[str, Any] = {"client_id": order_filter.client_id, "limit": order_filter.limit}
+    if order_filter.status is not None:
+        values["status"] = order_filter.status.value
+    if order_filter.symbol is not None:
+        values["symbol"] = order_filter.symbol
+    if order_filter.before is not None:
+        values |= {"created_at": order_filter.before.created_at, "id": order_filter.before.order_id}
     chosen = statement(
-        is_open=None if wanted.status is None else not wanted.status.is_terminal,
-        by_symbol=wanted.symbol is not None,
-        beyond=wanted.before is not None,
+        is_open=None if order_filter.status is None else not order_filter.status.is_terminal,
+        by_symbol=order_filter.symbol is not None,
+        beyond=order_filter.before is not None,
     )
     return chosen, values
 

@@ -226,7 +226,7 @@ def claim_values(
 def _values(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
     match move:
         case StartRouting():
-            return {"due_s": delays.after(move), "recovery": int(move.is_recovery)}
+            return {"due_s": delays.after(move), "recovery": int(move.restarts_attempt)}
         case Build(route=route, limit_amount=limit_amount):
             return {
                 "due_s": delays.after(move),

@@ -26,32 +26,30 @@ from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import lists, moves, sql
+from orderengine.storage.columns import row_values
 from orderengine.storage.reader import Reader, ask
-from orderengine.storage.rows import (
-    RowReader,
-    moved_from,
-    readable_beginning,
-)
+from orderengine.storage.rows import RowReader, moved_from, readable_beginning
 
 KEY_WAIT_MS = 1000
 """How long a request waits for another request that is storing the same key."""
+_new_row = row_values(NewOrder)
 
 
 class SqlOrders:
-    """Implements `execution.ports.Orders`; one method is one statement and one transaction.
+    """Implements `execution.ports.Orders`; each write is one statement and one transaction.
 
-    While no server takes writes, orders and events are read from `elsewhere`, if given.
+    While no server takes writes, orders and events are read from `read_engine`, if given.
     """
 
     def __init__(
         self,
         engine: Engine,
-        elsewhere: Engine | None = None,
+        read_engine: Engine | None = None,
         delays: RecoveryDelays = RecoveryDelays(),  # noqa: B008 - immutable
     ) -> None:
         self._engine = engine
         self._delays = delays
-        self._reading = Reader(engine, elsewhere)
+        self._reading = Reader(engine, read_engine)
         self._reader = RowReader()
 
     def accept(self, order: NewOrder) -> Moved:
@@ -201,16 +199,7 @@ class SqlOrders:
 
     def _new_values(self, order: NewOrder) -> dict[str, Any]:
         return {
-            "id": order.order_id,
-            "client_id": order.client_id,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "quantity": order.quantity,
-            "slippage_tolerance_bps": order.slippage_tolerance_bps,
-            "worst_price": order.worst_price,
-            "max_legs": order.max_legs,
-            "client_order_id": order.client_order_id,
-            "request_id": order.request_id,
+            **_new_row(order),
             "due_s": self._delays.intake_s,
             "data": json_text(dict(order.data)),
         }

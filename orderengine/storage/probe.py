@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavailable
-from orderengine.postgres.database import DATABASE_ERRORS, Statement, condition_of, outages_as, run
+from orderengine.postgres.database import DATABASE_ERRORS, Statement, health_of, outages_as, run
 from orderengine.postgres.outages import WORDS
 
 SCHEMA_REVISION = "0011"
@@ -35,7 +35,7 @@ _ONLY_WRITES_TELL = {
     StorageCause.NO_CONNECTION_LEFT,
 }
 
-_ROOM = text(
+_CONNECTION_LIMIT = text(
     """
 SELECT least(
     CAST(current_setting('max_connections') AS integer)
@@ -49,7 +49,7 @@ WHERE r.rolname = current_user AND d.datname = current_database()"""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ConnectionLimit:
     """How many connections the server allows the engine's user, and whether through a pooler."""
 
     allowed: int
@@ -77,19 +77,19 @@ def database_fault(engine: Engine) -> StorageFault | None:
     if row.revision is None or row.revision < SCHEMA_REVISION:
         detail = f"migrations are behind: {row.revision or 'none'} instead of {SCHEMA_REVISION}"
         return StorageFault(StorageCause.MIGRATIONS, detail)
-    cause = condition_of(engine).write_fault()
+    cause = health_of(engine).write_fault()
     if cause in _ONLY_WRITES_TELL:
         return StorageFault(cause, f"the last order could not be written: {WORDS[cause]}")
     return None
 
 
-def connection_room(engine: Engine) -> Room | None:
+def connection_limit(engine: Engine) -> ConnectionLimit | None:
     """How many connections are allowed; None without an answer."""
     try:
         with engine.connect() as connection:
-            row = connection.execute(_ROOM).one()
+            row = connection.execute(_CONNECTION_LIMIT).one()
             driver = connection.connection.dbapi_connection
-            return Room(row.allowed, is_pooled=_known_pid(driver) != row.pid)
+            return ConnectionLimit(row.allowed, is_pooled=_known_pid(driver) != row.pid)
     except DATABASE_ERRORS:
         return None
 

@@ -10,15 +10,15 @@ from orderengine.postgres.database import Row, Statement, outages_as, run
 
 
 class Reader:
-    """Reads over the writing connections; while PostgreSQL is read-only, over `elsewhere`.
+    """Reads over the writing connections; while PostgreSQL is read-only, over `read_engine`.
 
-    `elsewhere` may be a standby that lags. Missing rows prove nothing there: if they are `needed`,
-    StorageUnavailable is raised.
+    `read_engine` may lead to a standby that lags. Missing rows prove nothing there: if they are
+    `needed`, StorageUnavailable is raised.
     """
 
-    def __init__(self, engine: Engine, elsewhere: Engine | None) -> None:
+    def __init__(self, engine: Engine, read_engine: Engine | None) -> None:
         self._engine = engine
-        self._elsewhere = elsewhere
+        self._read_engine = read_engine
 
     def rows(
         self,
@@ -30,14 +30,14 @@ class Reader:
     ) -> list[Row]:
         """The rows; raises StorageUnavailable.
 
-        Over `elsewhere`, `instead` replaces a statement that writes.
+        Over `read_engine`, `instead` replaces a statement that writes.
         """
         try:
             return ask(self._engine, statement, values)
         except StorageUnavailable as error:
-            if self._elsewhere is None or error.cause is not StorageCause.READ_ONLY:
+            if self._read_engine is None or error.cause is not StorageCause.READ_ONLY:
                 raise
-            found = ask(self._elsewhere, instead or statement, values)
+            found = ask(self._read_engine, instead or statement, values)
             if needed and not found:
                 raise
             return found

@@ -2,18 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import UTC
 from uuid import UUID
 
 import structlog
 
-from orderengine.domain.documents import failed_attempt_from, fill_from, route_from
 from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction, known_status
-from orderengine.domain.side import Side
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.postgres.database import Row
+from orderengine.storage.columns import row_reader
 
 log = structlog.get_logger(__name__)
 
@@ -82,48 +80,22 @@ def order_from(row: Row, written: SignedTransaction | None = None) -> Order:
         if row.payload is not None
         else None
     )
-    if row.status == OrderStatus.FAILED and not row.failed_attempts:
+    order = _order_from(row, written or stored)
+    if order.status is OrderStatus.FAILED and not order.failed_attempts:
         raise ValueError("a failed order without a failed attempt")
-    return Order(
-        order_id=row.id,
-        client_id=row.client_id,
-        symbol=row.symbol,
-        side=Side(row.side),
-        quantity=row.quantity.normalize(),
-        slippage_tolerance_bps=row.slippage_tolerance_bps,
-        status=OrderStatus(row.status),
-        version=row.version,
-        attempt=row.attempt,
-        recoveries=row.recoveries,
-        created_at=row.created_at.astimezone(UTC),
-        updated_at=row.updated_at.astimezone(UTC),
-        worst_price=row.worst_price.normalize() if row.worst_price is not None else None,
-        max_legs=row.max_legs,
-        client_order_id=row.client_order_id,
-        request_id=row.request_id,
-        route=route_from(row.route) if row.route else None,
-        limit_amount=int(row.limit_amount) if row.limit_amount is not None else None,
-        transaction=written or stored,
-        fill=fill_from(row.fill) if row.fill else None,
-        failed_attempts=tuple(failed_attempt_from(item) for item in row.failed_attempts),
-    )
+    return order
+
+
+_order_from = row_reader(Order, given=["transaction"])
+event_from = row_reader(OrderEvent)
+"""The row of an event as the event."""
+moved_event_from = row_reader(OrderEvent, {"order_id": "id"})
+"""The row of an order that has just moved as the event of its move."""
 
 
 def moved_from(row: Row, written: SignedTransaction | None = None) -> Moved:
     """The row of a moved order with its event; `written` as in `order_from`."""
-    return Moved(order_from(row, written), event_from(row))
-
-
-def event_from(row: Row) -> OrderEvent:
-    """The row as an event."""
-    return OrderEvent(
-        order_id=row.order_id if "order_id" in row._fields else row.id,
-        seq=row.seq,
-        status=OrderStatus(row.status),
-        attempt=row.attempt,
-        occurred_at=row.occurred_at.astimezone(UTC),
-        data=row.data,
-    )
+    return Moved(order_from(row, written), moved_event_from(row))
 
 
 def readable_beginning(events: Iterable[OrderEvent | UnreadableEvent]) -> list[OrderEvent]:

@@ -1,18 +1,16 @@
 """The statements that accept, read and claim orders; each one is a transaction of its own."""
 
-from orderengine.domain.order import OrderStatus
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.postgres.database import BY_INDEX, Statement
+from orderengine.storage.columns import column_list, parameter_list
 
-ORDER_COLUMNS = """
-    o.id, o.client_id, o.symbol, o.side, o.quantity, o.slippage_tolerance_bps, o.status,
-    o.version, o.attempt, o.recoveries, o.created_at, o.updated_at, o.route, o.limit_amount,
-    o.tx_hash, o.fill, o.failed_attempts, o.worst_price, o.max_legs, o.client_order_id,
-    o.request_id, t.payload, t.last_valid_height"""
+ORDER_COLUMNS = f"{column_list(Order, 'o.')}, o.tx_hash, t.payload, t.last_valid_height"
 
 # `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
 
-EVENT_COLUMNS = "order_id, seq, status, attempt, occurred_at, data"
+EVENT_COLUMNS = column_list(OrderEvent)
 
 WRITE_EVENT = f"""
     INSERT INTO order_events ({EVENT_COLUMNS})
@@ -28,11 +26,8 @@ def _accept(before: str = "", source: str = "") -> Statement:
     return Statement(
         f"""
 WITH {before}o AS (
-    INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
-                        worst_price, max_legs, client_order_id, request_id,
-                        status, version, attempt, due_at)
-    SELECT :id, :client_id, :symbol, :side, :quantity, :slippage_tolerance_bps,
-           :worst_price, :max_legs, CAST(:client_order_id AS text), CAST(:request_id AS text),
+    INSERT INTO orders ({column_list(NewOrder)}, status, version, attempt, due_at)
+    SELECT {parameter_list(NewOrder)},
            '{OrderStatus.PENDING}', 1, 1, now() + make_interval(secs => :due_s){source}
     ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
@@ -105,8 +100,8 @@ WHERE order_id = :id AND seq > :after ORDER BY seq"""
 )
 
 EVENTS_AFTER = Statement(
-    """
-SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.data
+    f"""
+SELECT {column_list(OrderEvent, "e.")}
 FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
 ORDER BY e.order_id, e.seq""",

@@ -13,7 +13,7 @@ from uuid import UUID
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.queries.latest_steps import ClientSnapshot
 from orderengine.stream.follower import Delivery
-from orderengine.stream.known import Known
+from orderengine.stream.order_progress import OrderProgress
 from orderengine.stream.replay import Cursor, Replay, Sent, safe_time
 
 BATCH = 100
@@ -40,7 +40,7 @@ class ClientFollower:
     further events are read when there is room. `next` also returns cursors, from the beginning on:
     a stream that resumes at one misses nothing.
 
-    Any thread may call `offer` and `next`; all snapshots and reads are for one thread.
+    Any thread may call `deliver` and `next`; all snapshots and reads are for one thread.
     """
 
     ended = False
@@ -61,21 +61,21 @@ class ClientFollower:
         self._leave = leave
         self._changed = threading.Condition()
         self._queue: deque[OrderEvent | Cursor] = deque()
-        self._known: dict[UUID, Known] = {}
-        self._behind: OrderedDict[UUID, None] = OrderedDict()
+        self._known: dict[UUID, OrderProgress] = {}
+        self._orders_to_read: OrderedDict[UUID, None] = OrderedDict()
         self._since = since
-        self._is_hinted = True
+        self._needs_snapshot = True
         self._has_asked = False
         self._cursor: datetime | None = None
         self._cursor_waits: dict[UUID, int | None] = {}
-        self._cursor_told: datetime | None = None
+        self._last_cursor: datetime | None = None
         self._has_news = True
         self._replay: Replay | None = Replay(first)
         self._replayed = None if sent is None else sent.before
         with self._changed:
             self._leave_out(first, sent)
             self._compare(first)
-            self._tell_replayed()
+            self._queue_replay_cursor()
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +97,11 @@ class ClientFollower:
         with self._changed:
             if not self._changed.wait_for(lambda: self._queue, timeout_s):
                 return None
-            told = self._queue.popleft()
+            item = self._queue.popleft()
             asks = self._asks_for_more()
         if asks:
             self._ask()
-        return told
+        return item
 
     @property
     def overrun(self) -> bool:
@@ -113,28 +113,28 @@ class ClientFollower:
     def needs_snapshot(self) -> bool:
         """True for a new follower, and after an event of an order that it does not know."""
         with self._changed:
-            return self._is_hinted
+            return self._needs_snapshot
 
     def deliver(self, event: OrderEvent) -> bool:
         """Take a live event without blocking; True if missing events must be read."""
         with self._changed:
             if event.order_id not in self._known and not self._meet(event):
-                return self._is_hinted and self._has_room()
+                return self._needs_snapshot and self._has_room()
             if self._take(event) is not Delivery.KEPT:
-                self._behind[event.order_id] = None
+                self._orders_to_read[event.order_id] = None
             return self._asks_for_more()
 
-    def offer_stored(self, event: OrderEvent) -> None:
+    def deliver_stored(self, event: OrderEvent) -> None:
         """Take an event that was read from the store."""
         with self._changed:
             if self._take(event) is Delivery.OVERFLOW:
-                self._behind[event.order_id] = None
-                self._behind.move_to_end(event.order_id, last=False)
+                self._orders_to_read[event.order_id] = None
+                self._orders_to_read.move_to_end(event.order_id, last=False)
 
     def begin_snapshot(self) -> datetime:
-        """The time from which ended orders matter; later hints need another snapshot."""
+        """The time from which ended orders matter; an unknown order later needs another one."""
         with self._changed:
-            self._is_hinted = False
+            self._needs_snapshot = False
             return self._since
 
     def learn(self, snapshot: ClientSnapshot) -> None:
@@ -152,12 +152,12 @@ class ClientFollower:
             if not self._has_room():
                 return {}
             room = self._bounds.events - len(self._queue)
-            orders = list(islice(self._behind, min(most, max(1, room // ROOM_FOR_ORDER))))
+            orders = list(islice(self._orders_to_read, min(most, max(1, room // ROOM_FOR_ORDER))))
             for order_id in orders:
-                del self._behind[order_id]
+                del self._orders_to_read[order_id]
             return {order_id: self._known[order_id].seen for order_id in orders}
 
-    def settle(self, due: Collection[UUID], found: Collection[UUID]) -> bool:
+    def finish_read(self, due: Collection[UUID], found: Collection[UUID]) -> bool:
         """Finish the reading of due orders; True if more must be read at once.
 
         An ended order with no events left in the store is not waited for.
@@ -166,10 +166,10 @@ class ClientFollower:
             for order_id in due:
                 state = self._known[order_id].state
                 if order_id not in found and state is not None and state.has_ended:
-                    self._known[order_id] = Known.in_full(state)
+                    self._known[order_id] = OrderProgress.in_full(state)
                     self._cursor_waits.pop(order_id, None)
-            self._tell_cursor()
-            self._tell_replayed()
+            self._queue_cursor_when_complete()
+            self._queue_replay_cursor()
             return self._asks_for_more()
 
     def _meet(self, event: OrderEvent) -> bool:
@@ -180,9 +180,9 @@ class ClientFollower:
         if len(self._known) > self._bounds.orders:
             return False
         if event.occurred_at < self._since:
-            self._is_hinted = True
+            self._needs_snapshot = True
             return False
-        self._known[event.order_id] = Known()
+        self._known[event.order_id] = OrderProgress()
         return True
 
     def _take(self, event: OrderEvent) -> Delivery:
@@ -203,7 +203,7 @@ class ClientFollower:
             awaited = self._cursor_waits[event.order_id]
             if event.status.is_terminal or (awaited is not None and event.seq >= awaited):
                 del self._cursor_waits[event.order_id]
-                self._tell_cursor()
+                self._queue_cursor_when_complete()
         return Delivery.KEPT
 
     def _has_room(self) -> bool:
@@ -211,7 +211,7 @@ class ClientFollower:
 
     def _asks_for_more(self) -> bool:
         """True if events are missing and there is room, once until the request is answered."""
-        if not self._behind or self._has_asked or not self._has_room():
+        if not self._orders_to_read or self._has_asked or not self._has_room():
             return False
         self._has_asked = True
         return True
@@ -220,7 +220,7 @@ class ClientFollower:
         """Mark the orders that were already sent as known."""
         for order_id, state in first.orders.items():
             if sent and sent.includes(state):
-                self._known[order_id] = Known.in_full(state)
+                self._known[order_id] = OrderProgress.in_full(state)
 
     def _compare(self, snapshot: ClientSnapshot) -> None:
         lacking: list[tuple[datetime, UUID]] = []
@@ -229,13 +229,13 @@ class ClientFollower:
             if known is None:
                 if state.has_ended and state.moved_at < self._since:
                     continue  # found only because another stream of this client asked for it
-                known = self._known[order_id] = Known()
+                known = self._known[order_id] = OrderProgress()
             known.state = state
             if known.seen < state.seq:
                 lacking.append((state.moved_at, order_id))
-        self._behind.update((order_id, None) for _, order_id in sorted(lacking))
+        self._orders_to_read.update((order_id, None) for _, order_id in sorted(lacking))
         for order_id in self._open_but_not_in(snapshot):
-            self._behind[order_id] = None  # it has ended, by a step that began long before
+            self._orders_to_read[order_id] = None  # it has ended, by a step that began long before
 
     def _open_but_not_in(self, snapshot: ClientSnapshot) -> list[UUID]:
         """Open orders of an earlier snapshot; one known only from live events may be newer."""
@@ -252,7 +252,7 @@ class ClientFollower:
         for order_id, known in list(self._known.items()):
             if known.ended_at is not None and known.ended_at < self._since:
                 del self._known[order_id]
-                self._behind.pop(order_id, None)
+                self._orders_to_read.pop(order_id, None)
 
     def _make_cursor(self, snapshot: ClientSnapshot) -> None:
         """Prepare the cursor to send once everything that the snapshot has is queued."""
@@ -263,27 +263,27 @@ class ClientFollower:
         for order_id, state in snapshot.orders.items():
             if not self._has_queued(order_id, state.seq):
                 self._cursor_waits[order_id] = state.seq
-        self._tell_cursor()
+        self._queue_cursor_when_complete()
 
     def _has_queued(self, order_id: UUID, seq: int) -> bool:
         """True if this event was queued, on this stream or an earlier one."""
         known = self._known.get(order_id)
         return known is None or known.seen >= seq
 
-    def _tell_cursor(self) -> None:
+    def _queue_cursor_when_complete(self) -> None:
         """Queue the prepared cursor when nothing before it is missing, if it brings news."""
         cursor = self._cursor
         if cursor is None or self._cursor_waits:
             return
         self._cursor = None
-        told = self._cursor_told
+        last = self._last_cursor
         # The end of the replay is sent even if no order has moved since the last cursor.
-        if self._has_news and (told is None or cursor > told or self._replay):
+        if self._has_news and (last is None or cursor > last or self._replay):
             self._has_news = False
             self._replay = None
-            self._queue_cursor(Cursor(cursor if told is None else max(cursor, told)))
+            self._queue_cursor(Cursor(cursor if last is None else max(cursor, last)))
 
-    def _tell_replayed(self) -> None:
+    def _queue_replay_cursor(self) -> None:
         """Queue the position of the replay if it has advanced."""
         reached = None if self._replay is None else self._replay.reached(self._has_queued)
         if reached is None:
@@ -293,6 +293,6 @@ class ClientFollower:
             self._queue_cursor(reached)
 
     def _queue_cursor(self, cursor: Cursor) -> None:
-        self._cursor_told = cursor.at
+        self._last_cursor = cursor.at
         self._queue.append(cursor)
         self._changed.notify()

@@ -20,7 +20,7 @@ class ClientStreams:
     """The followers of clients, at the cost of two queries for any number of them.
 
     One query finds the latest steps of all their orders, the other reads the missing events. Any
-    thread may call `add`, `discard` and `offer`; only one may call `read`.
+    thread may call `add`, `discard` and `deliver`; only one may call `read`.
     """
 
     def __init__(self, orders: Orders, clients: ClientOrders, bounds: Bounds) -> None:
@@ -76,16 +76,16 @@ class ClientStreams:
             for order_id in orders:
                 for event in found.get(order_id, ()):
                     if isinstance(event, OrderEvent):
-                        follower.offer_stored(event)
-        more = [follower.settle(orders, found) for follower, orders in due.items()]
+                        follower.deliver_stored(event)
+        more = [follower.finish_read(orders, found) for follower, orders in due.items()]
         return any(more) or any(follower.needs_snapshot for follower in followers)
 
     def _take_snapshots(self, followers: Sequence[ClientFollower]) -> None:
         since: dict[str, datetime | None] = {}
         for follower in followers:
-            wanted = follower.begin_snapshot()
-            before = since.get(follower.client_id)
-            since[follower.client_id] = wanted if before is None else min(before, wanted)
+            own = follower.begin_snapshot()
+            others = since.get(follower.client_id)
+            since[follower.client_id] = own if others is None else min(others, own)
         if not since:
             return
         snapshots = self._clients.snapshot(since, self.bounds.orders + 1)

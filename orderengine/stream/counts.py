@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from orderengine.execution.operations.counters import CounterName, Counts, Sample, Tally
+from orderengine.execution.operations.counters import CounterName, Counts, ProcessMetrics, Sample
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import COUNTS_KEY
@@ -18,16 +18,16 @@ class CountsFlusher:
     An addition whose answer was lost is repeated, and may count twice.
     """
 
-    def __init__(self, client: Client, tally: Tally) -> None:
+    def __init__(self, client: Client, metrics: ProcessMetrics) -> None:
         self._client = client
-        self._tally = tally
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._flushed: dict[Sample, int] = {}
 
     def flush(self) -> None:
         """Add the counts since the last successful flush; never raises."""
         with self._lock:
-            counts = self._tally.counts()
+            counts = self._metrics.counts()
             new = {key: n - self._flushed.get(key, 0) for key, n in counts.items()}
             new = {key: n for key, n in new.items() if n}
             if new and self._add(new):

@@ -16,7 +16,7 @@ class Delivery(Enum):
 
     KEPT = auto()
     GAP = auto()
-    """Kept, but an event before it is missing."""
+    """An event before it is missing: a `Follower` keeps it nonetheless, a `ClientFollower` not."""
     OVERFLOW = auto()
     """The queue is full: the last event in order was dropped."""
 
@@ -92,7 +92,7 @@ class Follower:
 
     @property
     def has_room(self) -> bool:
-        """False if the queue is full and its next event is there: it would drop an offered one."""
+        """False if reading stored events could bring nothing that the full queue would keep."""
         with self._changed:
             return len(self._waiting) < self._limit or self._last + 1 not in self._waiting
 

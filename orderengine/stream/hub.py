@@ -11,7 +11,7 @@ import structlog
 
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.operations.counters import CounterName, Metrics, Tally
+from orderengine.execution.operations.counters import CounterName, Metrics, ProcessMetrics
 from orderengine.execution.ports import Orders
 from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
@@ -28,7 +28,10 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class _Work(NamedTuple):
-    """The next read: these orders; of the clients' streams missing events, or everything."""
+    """What to read next: `orders`; with `clients` also what the clients' streams miss.
+
+    With `everything` the followed orders and the clients' streams are compared in full.
+    """
 
     orders: set[UUID]
     clients: bool
@@ -64,7 +67,7 @@ class Hub:
         metrics: Metrics | None = None,
     ) -> None:
         self.heard = 0
-        self._metrics = Tally() if metrics is None else metrics
+        self._metrics = ProcessMetrics() if metrics is None else metrics
         self.rereads = 0
         self._orders = orders
         self._queue_limit = queue_limit
@@ -75,8 +78,8 @@ class Hub:
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._poll_at = 0.0
-        self._wanted: set[UUID] = set()
-        self._clients_wanted = False
+        self._orders_to_read: set[UUID] = set()
+        self._reads_clients = False
         self._followers: dict[UUID, set[Follower]] = defaultdict(set)
         self._clients = ClientStreams(orders, clients, client_bounds or Bounds())
         self._threads: list[threading.Thread] = []
@@ -178,12 +181,12 @@ class Hub:
 
     def _ask_for_clients(self) -> None:
         with self._changed:
-            self._clients_wanted = True
+            self._reads_clients = True
             self._changed.notify_all()
 
     def _ask(self, order_id: UUID) -> None:
         with self._changed:
-            self._wanted.add(order_id)
+            self._orders_to_read.add(order_id)
             self._changed.notify_all()
 
     def _ask_again(self, order_id: UUID) -> None:
@@ -245,24 +248,24 @@ class Hub:
             is_used = bool(self._followers) or len(self._clients) > 0
             self._changed.wait_for(
                 lambda: (
-                    self._wanted
-                    or self._clients_wanted
+                    self._orders_to_read
+                    or self._reads_clients
                     or self._stopping.is_set()
                     or self._poll_at <= time.monotonic()
                 ),
                 timeout=max(self._poll_at - time.monotonic(), 0.0) if is_used else None,
             )
-            wanted, self._wanted = self._wanted, set()
-            clients, self._clients_wanted = self._clients_wanted, False
+            orders, self._orders_to_read = self._orders_to_read, set()
+            clients, self._reads_clients = self._reads_clients, False
             everything = self._poll_at <= time.monotonic()
             if everything:
                 self._poll_at = time.monotonic() + self._poll_s
-                wanted = set(self._followers)
-            return _Work(wanted, clients or everything, everything)
+                orders = set(self._followers)
+            return _Work(orders, clients or everything, everything)
 
-    def _read(self, wanted: set[UUID]) -> None:
+    def _read(self, orders: set[UUID]) -> None:
         with self._changed:
-            following = [list(self._followers[key]) for key in wanted if key in self._followers]
+            following = [list(self._followers[key]) for key in orders if key in self._followers]
         ready = [follower for local in following for follower in local if follower.has_room]
         seen: dict[UUID, int] = {}
         for follower in ready:

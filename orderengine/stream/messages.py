@@ -1,31 +1,21 @@
 """Forms and names of everything stored in or sent through Redis; no other module knows them.
 
 An event has one wire form: a publisher sends, a stream replays from PostgreSQL and a client's
-socket gets the same text, byte for byte. Only for the hub, a published text ends with the client.
+socket gets the same text, byte for byte. The published text also has `clientId`, as its last
+member, which only the hub reads.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from orderengine.domain.documents import (
-    decimal_text,
-    event_document,
-    failed_attempt_document,
-    failed_attempt_from,
-    fill_document,
-    fill_from,
-    route_document,
-    route_from,
-    time_from,
-    time_text,
-)
+from orderengine.domain import documents
+from orderengine.domain.documents import event_document, order_from, order_record
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.json_text import json_text, json_value
-from orderengine.domain.order import Order, OrderStatus, SignedTransaction
-from orderengine.domain.side import Side
+from orderengine.domain.order import Order
+from orderengine.domain.texts import time_from, time_text
 from orderengine.stream.replay import Cursor, Sent
 
 EVENTS_CHANNEL = "orderengine:events"
@@ -73,7 +63,7 @@ def published_text(moved: Moved) -> str:
 def published_from(text: str | bytes) -> tuple[OrderEvent, str | None]:
     """The event, and its client, or None from an older release; raises like `event_from`."""
     document = json_value(text)
-    return _event_from(document), document.get("clientId")
+    return documents.event_from(document), document.get("clientId")
 
 
 def cursor_message(cursor: Cursor) -> str:
@@ -101,18 +91,7 @@ def cursor_from(text: str) -> Cursor:
 
 def event_from(text: str | bytes) -> OrderEvent:
     """Read `event_text`'s form; raises one of `UNREADABLE` for anything else."""
-    return _event_from(json_value(text))
-
-
-def _event_from(document: Mapping[str, Any]) -> OrderEvent:
-    return OrderEvent(
-        order_id=UUID(document["orderId"]),
-        seq=int(document["seq"]),
-        status=OrderStatus(document["status"]),
-        attempt=int(document["attempt"]),
-        occurred_at=time_from(document["at"]),
-        data=document["data"],
-    )
+    return documents.event_from(json_value(text))
 
 
 def cached_text(order: Order) -> str:
@@ -121,33 +100,7 @@ def cached_text(order: Order) -> str:
     The publisher's script compares versions without parsing JSON: it needs the version in decimal
     digits at the start, and the space after it.
     """
-    signed = order.transaction
-    document = _text(
-        {
-            "orderId": str(order.order_id),
-            "clientId": order.client_id,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "quantity": decimal_text(order.quantity),
-            "slippageBps": order.slippage_tolerance_bps,
-            "worstPrice": None if order.worst_price is None else decimal_text(order.worst_price),
-            "maxLegs": order.max_legs,
-            "clientOrderId": order.client_order_id,
-            "status": order.status.value,
-            "version": order.version,
-            "attempt": order.attempt,
-            "recoveries": order.recoveries,
-            "createdAt": time_text(order.created_at),
-            "updatedAt": time_text(order.updated_at),
-            "route": None if order.route is None else route_document(order.route),
-            "limitAmount": None if order.limit_amount is None else str(order.limit_amount),
-            "txHash": None if signed is None else signed.signature,
-            "lastValidHeight": None if signed is None else signed.last_valid_height,
-            "fill": None if order.fill is None else fill_document(order.fill),
-            "failedAttempts": [failed_attempt_document(each) for each in order.failed_attempts],
-        }
-    )
-    return f"{order.version} {document}"
+    return f"{order.version} {_text(order_record(order))}"
 
 
 def cached_order(text: bytes) -> Order:
@@ -156,39 +109,7 @@ def cached_order(text: bytes) -> Order:
     A transaction comes back with an empty `payload`, and the order without `request_id`: only the
     row has the signed bytes and that id.
     """
-    document: dict[str, Any] = json_value(text.partition(b" ")[2])
-    return Order(
-        order_id=UUID(document["orderId"]),
-        client_id=document["clientId"],
-        symbol=document["symbol"],
-        side=Side(document["side"]),
-        quantity=Decimal(document["quantity"]),
-        slippage_tolerance_bps=int(document["slippageBps"]),
-        status=OrderStatus(document["status"]),
-        version=int(document["version"]),
-        attempt=int(document["attempt"]),
-        recoveries=int(document["recoveries"]),
-        created_at=time_from(document["createdAt"]),
-        updated_at=time_from(document["updatedAt"]),
-        worst_price=None if document["worstPrice"] is None else Decimal(document["worstPrice"]),
-        max_legs=int(document["maxLegs"]),
-        client_order_id=document["clientOrderId"],
-        route=None if document["route"] is None else route_from(document["route"]),
-        limit_amount=None if document["limitAmount"] is None else int(document["limitAmount"]),
-        transaction=_transaction_from(document),
-        fill=None if document["fill"] is None else fill_from(document["fill"]),
-        failed_attempts=tuple(failed_attempt_from(each) for each in document["failedAttempts"]),
-    )
-
-
-def _transaction_from(document: Mapping[str, Any]) -> SignedTransaction | None:
-    if document["txHash"] is None:
-        return None
-    return SignedTransaction(
-        signature=document["txHash"],
-        payload=b"",
-        last_valid_height=int(document["lastValidHeight"]),
-    )
+    return order_from(json_value(text.partition(b" ")[2]))
 
 
 def _text(document: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import structlog
 from redis.client import PubSub
 
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.operations.counters import CounterName, Metrics, Tally
+from orderengine.execution.operations.counters import CounterName, Metrics, ProcessMetrics
 from orderengine.redis.client import create_client
 from orderengine.stream.echo import Echo
 from orderengine.stream.messages import EVENTS_CHANNEL, UNREADABLE, published_from
@@ -46,7 +46,7 @@ class Subscription:
         metrics: Metrics | None = None,
     ) -> None:
         self.losses = 0
-        self._metrics = Tally() if metrics is None else metrics
+        self._metrics = ProcessMetrics() if metrics is None else metrics
         self.is_live = False
         self._client = create_client(redis_url, TIMEOUT_S)
         self._on_event = on_event

@@ -32,7 +32,7 @@ class ConcurrentQuoteBoard:
     def __init__(
         self, venues: Sequence[Venue], *, timeout_s: float = 1.0, max_workers: int = 10
     ) -> None:
-        self._lines = [_Line(venue, max_workers) for venue in venues]
+        self._venue_threads = [_VenueThreads(venue, max_workers) for venue in venues]
         self._timeout_s = timeout_s
 
     def collect(self, instrument: Instrument, side: Side) -> Quoted:
@@ -46,36 +46,38 @@ class ConcurrentQuoteBoard:
     def collect_all(self, wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
         """The answers for many instruments and sides, each as `collect` gives it."""
         deadline = time.monotonic() + self._timeout_s
-        asked = [[line.ask(*each, deadline) for line in self._lines] for each in wanted]
+        asked = [
+            [threads.ask(*each, deadline) for threads in self._venue_threads] for each in wanted
+        ]
         return [self._quoted(answers, deadline) for answers in asked]
 
     def _quoted(self, asked: "Sequence[Future[Offer]]", deadline: float) -> Quoted:
         offers: list[Offer] = []
         errors: dict[str, Exception] = {}
-        for line, answer in zip(self._lines, asked, strict=True):
-            result = _result(line.venue.name, answer, deadline)
+        for threads, answer in zip(self._venue_threads, asked, strict=True):
+            result = _result(threads.venue.name, answer, deadline)
             if isinstance(result, Exception):
-                errors[line.venue.name] = result
+                errors[threads.venue.name] = result
             else:
                 offers.append(result)
         return offers, errors
 
     def close(self) -> None:
         """Let running requests end, and cancel those that still wait."""
-        for line in self._lines:
-            line.close()
+        for threads in self._venue_threads:
+            threads.close()
 
 
-class _Line:
+class _VenueThreads:
     """The threads that ask one venue, and a bounded queue for them."""
 
     def __init__(self, venue: Venue, max_workers: int) -> None:
         self.venue = venue
         self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix=f"quote-{venue.name}")
-        self._places = threading.BoundedSemaphore(2 * max_workers)
+        self._queue_slots = threading.BoundedSemaphore(2 * max_workers)
 
     def ask(self, instrument: Instrument, side: Side, deadline: float) -> "Future[Offer]":
-        if not self._places.acquire(blocking=False):
+        if not self._queue_slots.acquire(blocking=False):
             refused: Future[Offer] = Future()
             message = f"{self.venue.name} still owes too many answers"
             refused.set_exception(VenueUnavailable(message))
@@ -92,7 +94,7 @@ class _Line:
                 raise TimeoutError
             return self.venue.offer(instrument, side)
         finally:
-            self._places.release()
+            self._queue_slots.release()
 
 
 def _result(name: str, answer: "Future[Offer]", deadline: float) -> Offer | Exception:

@@ -8,7 +8,7 @@ from orderengine.market.reference import reference_price
 
 
 class SimulatedPrices:
-    """Implements `intake.notional.ReferencePrices` with the price at the pools' center."""
+    """Implements `execution.intake.notional.ReferencePrices`: the price at the pools' center."""
 
     def __init__(self, seed: int, clock: Clock) -> None:
         self._seed = seed

@@ -4,7 +4,7 @@ import errno
 import time
 from typing import Any
 
-from orderengine.webserver.reading_worker import ReadingWorker
+from orderengine.webserver.head_reading_worker import HeadReadingWorker
 
 HTTP_THREADS = 24
 """Threads kept free of sockets and of requests that wait for their order."""
@@ -26,7 +26,7 @@ _LOST = {
 }
 
 
-class CapacityWorker(ReadingWorker):
+class CapacityWorker(HeadReadingWorker):
     """Closes the longest idle connections; new ones wait in the listener's backlog."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -72,8 +72,8 @@ class CapacityWorker(ReadingWorker):
     def _make_room(self) -> None:
         heard_before = time.monotonic() - FAIR_S
         while self.nr_conns >= self.worker_connections:
-            longest = self.waiting()
+            longest = self.longest_idle()
             silent = min(longest, key=longest.__getitem__, default=None)
             if silent is None or longest[silent] > heard_before:
                 return
-            self.let_go(silent)
+            self.close_now(silent)

@@ -19,17 +19,17 @@ from orderengine.config.addresses import obstacle_to_listen
 from orderengine.config.settings import WEB_OPTIONS, ConfigurationError, Settings, refuse_overruling
 from orderengine.process import memory
 from orderengine.process.logs import tell_ignored
-from orderengine.webserver import reading_worker
+from orderengine.webserver import head_reading_worker
 from orderengine.webserver.capacity_worker import HTTP_THREADS
 from orderengine.webserver.descriptors import connections_within_limit
 from orderengine.webserver.logger import StructuredLogger
+from orderengine.webserver.metrics_table import GAUGES, PROCESSES, SAMPLES, MetricsTable
 from orderengine.webserver.problem_worker import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
     ProblemWorker,
     refuse_body,
 )
-from orderengine.webserver.process_counts import GAUGES, PROCESSES, SAMPLES, ProcessCounts
 
 IDLE_CONNECTIONS = 1000
 
@@ -59,19 +59,19 @@ def post_worker_init(worker: Any) -> None:
     sys.setswitchinterval(SWITCH_S)
     for listener in worker.sockets:
         # Otherwise a slow client holds the thread that reads its body or writes its answer.
-        wait_s = reading_worker.REQUEST_TIMEOUT_S
+        wait_s = head_reading_worker.REQUEST_TIMEOUT_S
         limit_waits(listener, receive_s=wait_s, send_s=wait_s)
     app = worker.app.wsgi()
     app.register_error_handler(ParseException, refuse_body)
     updates = app.extensions[EXTENSION]
     updates.draining = lambda: not worker.alive
     if worker.counts is not None:
-        updates.tally.share(worker.counts)
+        updates.metrics.share(worker.counts)
     ports = ports_of(app)
     if ports is not None:
         # In a thread: a probe of a server that is down may take seconds.
         threading.Thread(target=tell_what_is_missing, args=[ports.probes], daemon=True).start()
-    memory.set_aside()
+    memory.freeze_loaded_objects()
 
 
 def on_exit(_server: Any) -> None:
@@ -97,7 +97,7 @@ def _require_host(host: str) -> None:
 refuse_overruling(WEB_OPTIONS)
 _settings = Settings.from_env()
 _require_host(_settings.host)
-_counts = ProcessCounts(SAMPLES, PROCESSES, GAUGES)
+_counts = MetricsTable(SAMPLES, PROCESSES, GAUGES)
 
 # Raises ConfigurationError, before anything listens, if AUTH must be decided and is not.
 asks_for_keys = _settings.asks_for_keys
@@ -116,7 +116,7 @@ control_socket_disable = True
 forwarded_allow_ips = "127.0.0.1,::1"
 # Python's sendfile waits without limit for a slow peer, whatever the socket's timeout.
 sendfile = False
-limit_request_line = reading_worker.MAX_LINE_BYTES
+limit_request_line = head_reading_worker.MAX_LINE_BYTES
 limit_request_fields = MAX_HEADERS
 limit_request_field_size = MAX_HEADER_BYTES
 loglevel = _settings.log_level.lower()

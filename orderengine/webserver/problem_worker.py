@@ -34,7 +34,7 @@ from orderengine.api.answers.problems import ErrorCode, problem
 from orderengine.api.gate.protection import SECURE_HEADERS
 from orderengine.api.gate.request_ids import HEADER as REQUEST_ID
 from orderengine.webserver.capacity_worker import CapacityWorker
-from orderengine.webserver.reading_worker import (
+from orderengine.webserver.head_reading_worker import (
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     REQUEST_TIMEOUT_S,

@@ -24,6 +24,7 @@ from orderengine.execution.operations.counters import CounterName
 from orderengine.process import memory
 from orderengine.process.logs import configure_logging, tell_ignored
 from orderengine.worker.control import register_commands
+from orderengine.worker.reading import CheckedReading
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.requests import checked
 from orderengine.worker.tasks import register_tasks
@@ -59,6 +60,8 @@ def create_worker_app(settings: Settings) -> Celery:
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
+    if not settings.fast_lane:
+        app.steps["consumer"].add(CheckedReading)
     message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
@@ -89,7 +92,7 @@ def _setup_logging(settings: Settings) -> Callable[..., None]:
 
 
 def _set_heap_aside(**_: Any) -> None:
-    memory.set_aside()
+    memory.freeze_loaded_objects()
 
 
 def _bound_waits_of_loop(sender: Any, **_: Any) -> None:

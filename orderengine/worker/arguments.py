@@ -8,8 +8,8 @@ from celery.exceptions import Ignore
 
 from orderengine.dispatch.improper import Reason, drop
 from orderengine.dispatch.names import CONFIRM_ORDER, ROUTE_ORDER
+from orderengine.domain.fields import Document
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.chain.handover import Document
 
 T = TypeVar("T")
 Handed = Document | list[Document]
@@ -17,6 +17,8 @@ Handed = Document | list[Document]
 
 _CAUSES = frozenset(RoutingCause)
 _NAMED = {ROUTE_ORDER: frozenset({"again"}), CONFIRM_ORDER: frozenset({"once"})}
+_LINKS = frozenset({"callbacks", "errbacks", "chain", "chord"})
+"""What the last item of a body may hold: signatures of other tasks."""
 _NONE: frozenset[str] = frozenset()
 MOST_ORDERS = 100
 """More orders than any release puts into a group."""
@@ -29,11 +31,22 @@ def fault_of_body(task: str, body: Any) -> str | None:
     args, named, more = body
     if not isinstance(args, list) or not isinstance(named, dict):
         return "its arguments are not a list and an object"
-    if not isinstance(more, dict | None):
-        return "the last item of its body is not an object"
+    if fault := _fault_of_links(more):
+        return fault
     if not named.keys() <= _NAMED.get(task, _NONE):
         return f"{task} has no argument {', '.join(sorted(named))}"
     return _fault_of_route(args) if task == ROUTE_ORDER else _fault_of_handover(args)
+
+
+def _fault_of_links(more: Any) -> str | None:
+    """The fault in the last item of a body; Celery adds it to the headers without a check."""
+    if not isinstance(more, dict | None):
+        return "the last item of its body is not an object"
+    for name, value in (more or {}).items():
+        links = value if isinstance(value, list) else [value]
+        if name not in _LINKS or not all(isinstance(link, dict | None) for link in links):
+            return f"the last item of its body has a wrong {name}"
+    return None
 
 
 def _fault_of_route(args: list[Any]) -> str | None:

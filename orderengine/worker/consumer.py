@@ -5,16 +5,18 @@ See `docs/decisions/0046-broker-refusals.md`.
 """
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from celery.worker.consumer import Consumer
 from celery.worker.loops import asynloop, synloop
-from celery.worker.state import maybe_shutdown
+from celery.worker.state import maybe_shutdown, task_ready
 from kombu.common import ignore_errors
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+from orderengine.dispatch.app import BROKER_ERRORS
 from orderengine.dispatch.improper import Reason, drop
 from orderengine.redis.check import explained
 from orderengine.worker.outage import Outage
@@ -28,8 +30,10 @@ TASK_EVENTS_S = 30.0
 """How long tasks send events after a request for them; Flower repeats its request every 5 s."""
 
 
-_BY_MESSAGES = (ValueError, TypeError, LookupError, AttributeError)
+_BY_MESSAGES = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """Errors of kombu's and Celery's code when it reads a malformed message."""
+
+Handler = Callable[[Any], object]
 
 
 class BrokenMessage(OperationalError):
@@ -44,29 +48,66 @@ class BrokerConsumer(Consumer):
     connection_errors: Any
     hub: Any
     event_dispatcher: Any
+    task_consumer: Any
+    qos: Any
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, on_task_request: Handler, *args: Any, **options: Any) -> None:
         self._outage = Outage(explain=self._explained)
         self._has_worked = False
         self._working: Any = None
         self._task_events: Any = None
-        super().__init__(*args, **options)
+        super().__init__(_freeing(on_task_request), *args, **options)
         # kombu's own transport takes most error answers of Redis for errors that end a worker.
         self.connection_errors = (*self.connection_errors, RedisError, OperationalError)
 
     def loop(self, *args: Any) -> None:
-        """Run Celery's event loop; a message that breaks it is dropped, and the loop starts again.
+        """Run Celery's event loop; a command that breaks it is dropped, and the loop starts again.
 
-        The fast lane's transport drops such messages before they get here.
+        Messages of the queues do not get here: the fast lane's transport or `worker.reading` drops
+        those that cannot be read, and `create_task_handler` those that cannot be handled.
         """
         try:
             (asynloop if self.hub else synloop)(*args)
-        except self.connection_errors:
-            raise
-        except _BY_MESSAGES as error:
+        except Exception as error:
+            if not self._is_of_message(error):
+                raise
             text = getattr(error, "doc", None) or getattr(error, "object", "")
-            drop(Reason.UNREADABLE, f"{type(error).__name__}: {error}", text)
+            drop(Reason.CONTROL, _named(error), text)
             raise BrokenMessage(str(error)) from error
+
+    def _is_of_message(self, error: Exception) -> bool:
+        """Whether a malformed message caused an error.
+
+        kombu counts KeyError as a lost connection, because of sockets that it knows no more, which
+        are numbers. A missing part of a message is a name.
+        """
+        if isinstance(error, KeyError):
+            return isinstance(next(iter(error.args), None), str)
+        return isinstance(error, _BY_MESSAGES) and not isinstance(error, self.connection_errors)
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Handler:
+        """Handle messages as Celery does; one that breaks Celery's code is dropped."""
+        handle: Handler = super().create_task_handler(*args, **options)
+
+        def handled(message: Any) -> None:
+            try:
+                handle(message)
+            except BROKER_ERRORS:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it holds, it must not end a worker
+                self._drop(Reason.UNREADABLE, _named(error), message)
+
+        return handled
+
+    def apply_eta_task(self, task: Any) -> None:
+        """Run a task that was put off; a message that breaks Celery's code is dropped."""
+        try:
+            super().apply_eta_task(task)
+        except BROKER_ERRORS:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it holds, it must not end a worker
+            self.qos.decrement_eventually()
+            self._drop(Reason.UNREADABLE, _named(error), task.message)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect as soon as the broker accepts messages; stops waiting when the worker stops."""
@@ -105,19 +146,27 @@ class BrokerConsumer(Consumer):
 
     def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 - Celery's
         """Drop a message that names no task."""
-        drop(Reason.UNREADABLE, "it names no task", _told(message))
+        self._drop(Reason.UNREADABLE, "it names no task", message)
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
         """Drop a message for a task that this release does not have."""
-        drop(Reason.UNKNOWN_TASK, exc, _told(message))
+        self._drop(Reason.UNKNOWN_TASK, exc, message)
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
         """Drop a message whose arguments its task does not take."""
-        drop(Reason.ARGUMENTS, exc, _told(message))
+        self._drop(Reason.ARGUMENTS, exc, message)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Drop a message that cannot be read."""
-        drop(Reason.UNREADABLE, exc, _told(message))
+        self._drop(Reason.UNREADABLE, exc, message)
+
+    def _drop(self, reason: Reason, error: object, message: Any) -> None:
+        drop(reason, error, _told(message), message.delivery_info.get("routing_key"))
+        # An unacknowledged message would take up one of the worker's slots for good, and come back
+        # when the connection is closed.
+        consumer = self.task_consumer
+        if consumer is not None and not consumer.no_ack and not message.acknowledged:
+            message.ack()
 
     def _works(self) -> None:
         self._has_worked = True
@@ -138,6 +187,26 @@ class BrokerConsumer(Consumer):
         if dispatcher is not None and "task" in dispatcher.groups:
             dispatcher.groups.discard("task")
             log.info("task_events_off")
+
+
+def _freeing(handle: Handler) -> Handler:
+    """Free the slot of a request that could not be handed to the pool.
+
+    Celery counts a request as running before it does so, and without this for ever.
+    """
+
+    def handled(request: Any) -> None:
+        try:
+            handle(request)
+        except Exception:
+            task_ready(request)
+            raise
+
+    return handled
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _told(message: Any) -> str:

@@ -99,7 +99,7 @@ def _register_confirmation(
         throws=(StorageUnavailable,),
     )
     def confirm_order(task: "Task[Any, Any]", submitted: Handed, *, once: bool = False) -> None:
-        """`once`: recovery asks for a single poll of an order that has waited long enough."""
+        """`once`: recovery asks for one poll; after sending the bytes again the task polls on."""
         typical_s = engine().network.typical_confirmation_s
         orders = read_handovers(Submitted.from_document, submitted)
         polled = Message(task, "confirm", orders, _arguments).run(slots, partial(_poll, engine()))
@@ -107,6 +107,7 @@ def _register_confirmation(
         waiting = [order for order, result in polled if result not in enough]
         if not waiting:
             return
+        # The delay before the chain's first poll counts as one wait.
         waits = task.request.retries + (not once and typical_s > POLL_S)
         delay_s = poll_delay_s(waits, typical_s)
         if delay_s is not None:
@@ -124,7 +125,7 @@ def _arguments(orders: Sequence[Routed | Built | Submitted]) -> tuple[Handed]:
 def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
     """Delay the chain's next stage until the transaction may have landed.
 
-    A stage started at once would only reschedule itself, at the cost of a message.
+    A look before that would find nothing, and cost a message for the next look.
     """
     delay_s = poll_delay_s(0, typical_s)
     if typical_s > POLL_S and delay_s is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from harness.processes import ROOT
 from tests.browser.chromium import FLAGS, require_chromium
 from tests.browser.desk import TIMEOUT_MS, Desk
 from tests.e2e.conftest import (
@@ -18,7 +19,7 @@ from tests.e2e.conftest import (
     stack_redis_url,
     template,
 )
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.stack import Stack
 
 __all__ = [
     "pytest_runtest_makereport",

@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from chaos.proxy import Proxy
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK
 from tests.browser.conftest import OpenDesk
 from tests.browser.contrast import LEAST, contrasts
 from tests.browser.desk import PHONE, Desk
 from tests.e2e.clients import enter, keys
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
 REFUSAL = "status of 401"

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Route, expect
 
+from harness.waiting import wait_until
 from tests.browser.conftest import OpenDesk, Shoot
 from tests.browser.desk import PHONE_OPTIONS, Desk
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 STEPS = list(enumerate(["pending", "routing", "building", "submitted", "confirmed"], start=1))
 REFUSAL = "status of 4"
@@ -243,16 +243,16 @@ def test_a_third_venue_needs_no_change_of_the_page(desk: Desk) -> None:
     def add_a_venue(route: Route) -> None:
         answer = route.fetch()
         document = answer.json()
-        document["quotes"].append({**document["quotes"][0], "dex": "orca"})
+        document["quotes"].append({**document["quotes"][0], "dex": "nowhere"})
         document["refusals"]["lifinity"] = "gave no quote in time"
         route.fulfill(response=answer, json=document)
 
     desk.page.route("**/api/quotes?*", add_a_venue)
     cards = desk.page.locator(".venue h3")
-    expect(cards).to_have_text(["Raydium", "Meteora", "Lifinity", "Orca"])
+    expect(cards).to_have_text(["Raydium", "Meteora", "Lifinity", "Nowhere"])
     expect(desk.page.locator('.venue[data-dex="lifinity"]')).to_contain_text("in time")
     for chart in ("#curve", "#prices"):
-        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("orca")
+        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("nowhere")
     expect(desk.page.locator("#maxLegs option")).to_have_text(
         ["one venue", "up to 2", "up to 3", "up to 4"]
     )

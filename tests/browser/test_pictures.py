@@ -6,11 +6,11 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Browser, Error, ViewportSize, expect
 
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
 from tests.browser.conftest import IMAGES, OpenDesk, Shoot
 from tests.browser.desk import PHONE_OPTIONS
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 MIXED = [("BTC", "buy", "0.05"), ("ETH", "sell", "1.25"), ("RAY", "sell", "100")]
 FLOWER_WINDOW = ViewportSize(width=1700, height=1000)
@@ -41,7 +41,7 @@ def test_the_page_in_the_dark_and_on_a_phone(
 def test_flower_shows_the_tasks_of_orders_one_of_which_failed(
     browser: Browser, stack: Stack, flower_port: int, request: pytest.FixtureRequest
 ) -> None:
-    stack.start("flower")
+    stack.start_line("flower")
     url = f"http://{LOOPBACK}:{flower_port}"
     with closing(browser.new_page(viewport=FLOWER_WINDOW)) as page:
 

@@ -2,12 +2,13 @@
 
 import json
 import sys
-import time
+from http import HTTPStatus
 from typing import Any
 
 from generated_client import AuthenticatedClient
 from generated_client.api.orders import execute_order, list_events
-from generated_client.models import Order, OrderRequest, OrderRequestSide, Problem
+from generated_client.api.stream import stream_events
+from generated_client.models import Events, Order, OrderRequest, OrderRequestSide
 
 base_url, key = sys.argv[1:]
 client = AuthenticatedClient(base_url=base_url, token=key, raise_on_unexpected_status=True)
@@ -26,11 +27,9 @@ def read(value: Any) -> Any:
 request = OrderRequest(symbol="AAPL", side=OrderRequestSide.BUY, quantity=1)
 placed = execute_order.sync(client=client, body=request)
 assert isinstance(placed, Order), placed
-while True:
-    listed = list_events.sync(placed.order_id, client=client)
-    assert listed is not None
-    assert not isinstance(listed, Problem), listed
-    if listed.events[-1].status.value in {"confirmed", "failed"}:
-        break
-    time.sleep(0.1)
+# The stream ends when the order does.
+told = stream_events.sync_detailed(placed.order_id, client=client)
+assert told.status_code == HTTPStatus.OK, told
+listed = list_events.sync(placed.order_id, client=client)
+assert isinstance(listed, Events), listed
 print(json.dumps({"placed": placed.to_dict(), "events": [read(each) for each in listed.events]}))

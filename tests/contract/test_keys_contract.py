@@ -8,7 +8,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.access import ApiKey, Caller, digest, key_id_of
-from orderengine.execution.intake.access import KEY_FRESH_S, KeyGate, Keys, create_key, issue_ticket
+from orderengine.execution.intake.keys import (
+    KEY_FRESH_S,
+    KeyAuthenticator,
+    Keys,
+    create_key,
+    issue_ticket,
+)
 from orderengine.storage.keys import SqlKeys
 from tests.fakes import FakeClock, FakeKeys
 
@@ -142,31 +148,31 @@ def test_of_two_who_take_a_ticket_at_once_one_gets_it(database: Engine) -> None:
 def test_a_gate_lets_in_by_the_very_key_and_forgets_a_revoked_one_within_seconds() -> None:
     clock = FakeClock()
     keys = FakeKeys(clock)
-    gate = KeyGate(keys, lambda: clock.seconds)
+    authenticator = KeyAuthenticator(keys, lambda: clock.seconds)
     key_id, key = create_key(keys, "alice")
     caller = Caller("alice", key_id)
-    assert [gate.enter(key) for _ in range(100)] == [caller] * 100
+    assert [authenticator.authenticate(key) for _ in range(100)] == [caller] * 100
     assert keys.look_ups == 1
-    assert gate.enter(key[:-1] + ("A" if key[-1] != "A" else "B")) is None
+    assert authenticator.authenticate(key[:-1] + ("A" if key[-1] != "A" else "B")) is None
     keys.revoke(key_id)
     clock.advance(KEY_FRESH_S + timedelta.resolution.total_seconds())
-    assert gate.enter(key) is None
-    assert gate.is_closed_to(caller)
-    assert not gate.is_closed_to(Caller("local"))
+    assert authenticator.authenticate(key) is None
+    assert authenticator.is_revoked(caller)
+    assert not authenticator.is_revoked(Caller("local"))
 
 
 def test_a_gate_asks_once_for_all_that_are_inside() -> None:
     clock = FakeClock()
     keys = FakeKeys(clock)
-    gate = KeyGate(keys, lambda: clock.seconds)
+    authenticator = KeyAuthenticator(keys, lambda: clock.seconds)
     callers = [Caller("alice", create_key(keys, "alice")[0]) for _ in range(50)]
     for _ in range(10):
         clock.advance(0.5)
-        assert not any(gate.is_closed_to(caller) for caller in callers)
+        assert not any(authenticator.is_revoked(caller) for caller in callers)
     assert keys.look_ups == 3
     keys.down = True
     clock.advance(3)
-    assert not gate.is_closed_to(callers[0])
+    assert not authenticator.is_revoked(callers[0])
 
 
 @pytest.mark.parametrize(
@@ -175,6 +181,6 @@ def test_a_gate_asks_once_for_all_that_are_inside() -> None:
 )
 def test_what_has_not_the_form_of_a_key_is_not_looked_up(text: str | None) -> None:
     keys = FakeKeys()
-    assert KeyGate(keys).enter(text) is None
-    assert KeyGate(keys).redeem(text or "") is None
+    assert KeyAuthenticator(keys).authenticate(text) is None
+    assert KeyAuthenticator(keys).redeem(text or "") is None
     assert keys.look_ups == 0

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from orderengine.bootstrap.lanes import commands_of
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.ports import EventPublisher, OrderCache
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
@@ -44,7 +44,7 @@ def make_stream(request: pytest.FixtureRequest) -> Iterator[MakeStream]:
         clients.append(create_client(url, 0.5))
         breaker = Breaker()
         return Stream(
-            RedisEventPublisher(commands_of(clients[-1]), breaker, Tally()),
+            RedisEventPublisher(commands_of(clients[-1]), breaker, ProcessMetrics()),
             RedisOrderCache(clients[-1], breaker),
         )
 

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from tests.e2e.stack import ROOT, Stack
+from harness.processes import ROOT
+from tests.e2e.stack import Stack
 
 
 def keys(stack: Stack, *arguments: str) -> dict[str, str]:

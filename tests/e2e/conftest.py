@@ -1,8 +1,8 @@
-"""One running stack for each module, on its own database."""
+"""The stacks of the modules, each on a database of its own."""
 
 import itertools
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from secrets import token_hex
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,10 +12,14 @@ from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from orderengine.config.settings import sqlalchemy_url
+from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.postgres.database import create_database_engine
 from tests.conftest import migrate
+from tests.e2e.shared import SHARED, name_of_shared
 from tests.e2e.stack import Stack
 from tests.servers import Servers
+
+SharedStack = Callable[[str], Stack]
 
 _redis_numbers = itertools.cycle(range(1, 16))
 
@@ -28,8 +32,15 @@ class MigratedStack(Stack):
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    """The settings of this module's stack, in addition to the defaults."""
+    """The settings of this module's own stack, in addition to the defaults."""
     return {}
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A server that the module's tests may stop and empty, where `stack_redis_url` is its URL."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis"), durable=False) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +88,49 @@ def scratch_database(servers: Servers, template: str = "template1") -> Iterator[
         _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="session")
+def shared_stack(
+    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedStack]:
+    """Starts a stack of `SHARED` when its first module asks for it."""
+    running: dict[str, Stack] = {}
+    with ExitStack() as open_until_the_end:
+
+        def shared_stack(name: str) -> Stack:
+            if name not in running:
+                url = open_until_the_end.enter_context(scratch_database(servers, template))
+                folder = tmp_path_factory.mktemp("stack")
+                settings = SHARED[name].settings
+                started = MigratedStack(url, next_redis_url(servers), folder, **settings)
+                running[name] = open_until_the_end.enter_context(started)
+            return running[name]
+
+        yield shared_stack
+
+
 @pytest.fixture(scope="module")
 def stack(
-    stack_database_url: str,
-    stack_redis_url: str,
-    stack_environ: Mapping[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("stack")
-    with MigratedStack(stack_database_url, stack_redis_url, folder, **stack_environ) as running:
+    """The stack that this module shares with others, or one of its own."""
+    if name := name_of_shared(request.path.as_posix()):
+        shared: SharedStack = request.getfixturevalue("shared_stack")
+        running = shared(name)
+        running.headers = {}
         yield running
+        return
+    database_url: str = request.getfixturevalue("stack_database_url")
+    redis_url: str = request.getfixturevalue("stack_redis_url")
+    settings: Mapping[str, str] = request.getfixturevalue("stack_environ")
+    folder = tmp_path_factory.mktemp("stack")
+    with MigratedStack(database_url, redis_url, folder, **settings) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")
-def stack_database(stack_database_url: str) -> Iterator[Engine]:
+def stack_database(stack: Stack) -> Iterator[Engine]:
     """A connection to the stack's tables from outside."""
-    with _engine(stack_database_url) as engine:
+    with _engine(stack.database_url) as engine:
         yield engine
 
 
@@ -104,8 +142,7 @@ def pytest_runtest_makereport(
     report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(stack, Stack):
-        for name, tail in stack.tails().items():
-            report.sections.append((f"the end of the log of {name}", tail))
+        report.sections.append(("the ends of the logs", stack.tails()))
     return report
 
 

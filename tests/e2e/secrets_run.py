@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from harness.processes import ROOT
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import kill_group, spawn
-from orderengine.local.procfile import shell_line
-from tests.e2e.stack import ASK_PAUSE_S, LOGS, ROOT, Stack
-from tests.integration.streams import wait_until
+from tests.e2e.stack import ASK_PAUSE_S, LOGS, Stack
 
 TIMEOUT_S = 40.0
 COMPLAINT = re.compile(r"(?i)cannot connect|refused|wrongpass|error")
@@ -67,7 +67,7 @@ class Run:
             [sys.executable, "-m", "orderengine", *arguments],
             cwd=ROOT,
             env={
-                "PATH": self.stack.path,
+                "PATH": self.stack.environ["PATH"],
                 "DATABASE_URL": database_url or self.stack.database_url,
                 "REDIS_URL": self.stack.redis_url,
                 "PORT": str(self.stack.port),
@@ -108,11 +108,10 @@ class Attempt:
         self._name = name
         self._log = log
         self._port = str(free_port())
-        line = ["/bin/sh", "-c", shell_line(run.stack.command(name))]
         ports = {"PORT": self._port, "FLOWER_PORT": str(free_port())}
         env = {**run.stack.environ, **environ, **ports}
         with log.open("wb") as output:
-            self._process = spawn(line, env=env, cwd=ROOT, output=output)
+            self._process = spawn(run.stack.lines[name], env=env, cwd=ROOT, output=output)
 
     @property
     def said(self) -> str:
@@ -167,7 +166,9 @@ def start_with_what_can_not_work(run: Run, password: str, folder: Path) -> None:
 
 
 def wait_for(attempts: Iterable[Attempt]) -> None:
-    wait_until(lambda: all(attempt.is_over() for attempt in attempts), TIMEOUT_S, ASK_PAUSE_S)
+    wait_until(
+        lambda: all(attempt.is_over() for attempt in attempts), TIMEOUT_S, pause_s=ASK_PAUSE_S
+    )
 
 
 def send_raw(port: int, lines: str) -> bytes:

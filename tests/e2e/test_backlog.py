@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import Engine
 
+from harness.waiting import wait_until
 from tests.e2e.ledger import open_orders, switch_network
 from tests.e2e.stack import Stack
 from tests.e2e.timing import seconds_between
-from tests.integration.streams import wait_until
 
 WAITING = 200
 PROMPT_S = 2.0

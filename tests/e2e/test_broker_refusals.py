@@ -2,14 +2,13 @@
 
 import signal
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
 from chaos.refusals import REFUSALS, Administrator
+from harness.waiting import wait_until
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 LIMIT_S = 60.0
 # One for each way in which a worker meets the error; `make chaos-quick` tries all of them.
@@ -26,14 +25,6 @@ def stack_environ() -> Mapping[str, str]:
         "SIM_SETTLEMENT_MS": "100-200",
         "RECOVERY_AFTER_MS": "1500",
     }
-
-
-@pytest.fixture(scope="module")
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    """A server that the tests may make refuse commands."""
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with EmbeddedRedis(folder, durable=False) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +45,7 @@ def causes(stack: Stack) -> list[str]:
 
 
 def tells(stack: Stack, cause: str, before: int) -> bool:
-    assert stack.is_running("worker"), stack.tails()["worker"]
+    assert stack.is_running("worker"), stack.tail("worker")
     return cause in causes(stack)[before:]
 
 
@@ -81,7 +72,7 @@ def test_a_worker_that_starts_waits_too(stack: Stack, admin: Administrator, name
     stack.wait("worker")
     before = len(causes(stack))
     with refusal.by(admin):
-        stack.start("worker")
+        stack.start_line("worker")
         wait_until(lambda: tells(stack, refusal.cause, before), LIMIT_S)
         order_id = stack.post("AAPL", "buy", "1")
     assert stack.follow(order_id).statuses[-1] == "confirmed"

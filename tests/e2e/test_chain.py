@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from harness.waiting import wait_until
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 CHAIN_LIMIT_S = 15.0
 MOVED_BY = {

@@ -8,20 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 
 import pytest
 
-from tests.e2e.stack import ROOT, TIMEOUT_S, Document, Stack
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {
-        "SIM_SETTLEMENT_MS": "300-500",
-        "SIM_DRIFT_BPS": "20-20",
-        "RECOVERY_AFTER_MS": "1500",
-    }
+from harness.processes import ROOT
+from tests.e2e.stack import TIMEOUT_S, Document, Stack
 
 
 class Shell:

@@ -3,7 +3,7 @@
 import json
 import signal
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import pytest
@@ -15,17 +15,6 @@ from tests.e2e.clients import bought_ticket, enter, keys
 from tests.e2e.stack import TIMEOUT_S, Stack
 
 ORDERS = 20
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {
-        "AUTH": "required",
-        "SIM_SETTLEMENT_MS": "300-500",
-        "RECOVERY_AFTER_MS": "1500",
-        "RATE_PER_KEY": "0",
-        "RATE_PER_ADDRESS": "0",
-    }
 
 
 class Reader:

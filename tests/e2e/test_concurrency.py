@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from harness.waiting import wait_until
 from tests.e2e.stack import Following, Stack
 from tests.e2e.timing import Span, at, logged_at, most_at_once
-from tests.integration.streams import wait_until
 
 SLOTS = 10
 ORDERS = 40

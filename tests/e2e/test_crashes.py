@@ -2,27 +2,21 @@
 
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import pytest
 import redis
 from sqlalchemy import Engine
 
+from harness.waiting import wait_until
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.ledger import executions, open_orders, switch_network
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Following, Stack, next_event, rest
-from tests.integration.streams import frozen, wait_until
+from tests.integration.streams import frozen
 
 STAGES = {"pending", "routing", "building", "submitted"}
-
-
-@pytest.fixture(scope="module")
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    """A server that the tests may stop and empty."""
-    with EmbeddedRedis(tmp_path_factory.mktemp("redis"), durable=False) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 import websocket
 from alembic.config import Config
 
+from harness.waiting import wait_until
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.postgres.database import create_database_engine
@@ -21,7 +22,6 @@ from tests.conftest import migrate
 from tests.e2e.ledger import switch_network
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 ANSWERS_WITHIN_S = 10.0
 ORDER = b'{"symbol":"AAPL","side":"buy","quantity":1}'

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.processes import ROOT
 from orderengine.local.runfile import load_run, state_folder
 from tests.e2e.foreign import FOREIGN_TO_ALL, FOREIGN_TO_LINES
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.stack import Stack
 
 DEMO_TIMEOUT_S = 90.0
 OF_A_CHECKOUT = ("Procfile", "alembic", "alembic.ini", "celeryconfig.py", "orderengine")

@@ -1,7 +1,6 @@
 """Orders that can not be filled: their attempts, their messages, and their stored reasons."""
 
 import re
-from collections.abc import Mapping
 
 import pytest
 from sqlalchemy import Engine, text
@@ -11,15 +10,6 @@ from tests.e2e.stack import Document, Following, Stack
 from tests.e2e.timing import seconds_between
 
 ATTEMPT = ["pending", "routing", "building", "submitted"]
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {
-        "SIM_QUOTE_LATENCY_MS": "50-50",
-        "SIM_SETTLEMENT_MS": "100-100",
-        "SIM_DRIFT_BPS": "20-20",
-    }
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +74,11 @@ def test_a_failed_order_was_never_executed(shown: Document, stack_database: Engi
 
 def test_an_order_that_no_venue_quotes_is_routed_again_then_fails(stack: Stack) -> None:
     stack.restart("worker", SIM_QUOTE_FAIL_RATE="1", MAX_ATTEMPTS="1")
-    order_id = stack.post("AAPL", "sell", "1")
-    stream = stack.follow(order_id)
+    try:
+        order_id = stack.post("AAPL", "sell", "1")
+        stream = stack.follow(order_id)
+    finally:
+        stack.restart("worker", SIM_QUOTE_FAIL_RATE="0", MAX_ATTEMPTS="3")
     assert (stream.statuses, stream.code) == (["pending", "routing", "failed"], 1000)
     shown = stack.order(order_id)
     assert shown["reason"] == "NO_QUOTE"

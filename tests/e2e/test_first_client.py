@@ -1,6 +1,5 @@
 """A client of the first service, which reads `dex`, `price` and `txHash` at the message's top."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
@@ -14,11 +13,6 @@ REQUESTS = [
     ("ETH", "buy", "2"),
     ("SOL", "sell", "8"),
 ]
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {"SIM_SETTLEMENT_MS": "100-200"}
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: each[0])

@@ -1,12 +1,11 @@
 """Following all orders without keys, while several post and one commit comes late."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from uuid import uuid4
 
-import pytest
 import websocket
 from sqlalchemy import Connection, Engine, text
 
@@ -15,11 +14,6 @@ from tests.e2e.stack import TIMEOUT_S, Stack
 
 POSTERS = 8
 PAGE = 5
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {"AUTH": "off", "SIM_SETTLEMENT_MS": "100-200", "RATE_PER_ADDRESS": "0"}
 
 
 class ListFollower:

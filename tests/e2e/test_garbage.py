@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from chaos.garbage import commands, unfit, unreadable
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import create_celery
 from tests.e2e.stack import Document, Stack
-from tests.integration.streams import wait_until
 
 LIMIT_S = 60.0
 DROPPED = re.compile(r"^orderengine_messages_dropped_total\{.*\} (\S+)$", re.MULTILINE)
@@ -50,14 +50,14 @@ def assert_dropped(stack: Stack, before: Sequence[Document], count: int) -> None
     """Assert that `count` more were dropped, logged once and counted, and the worker works."""
 
     def is_done() -> bool:
-        assert stack.is_running("worker"), stack.tails()["worker"]
+        assert stack.is_running("worker"), stack.tail("worker")
         return len(dropped(stack)) >= len(before) + count
 
     wait_until(is_done, LIMIT_S)
     order_id = stack.post("AAPL", "buy", "1")
     assert stack.follow(order_id).statuses[-1] == "confirmed"
     assert len(dropped(stack)) == len(before) + count
-    wait_until(lambda: counted(stack) == len(dropped(stack)), LIMIT_S, 0.2)
+    wait_until(lambda: counted(stack) == len(dropped(stack)), LIMIT_S, pause_s=0.2)
     assert "Unrecoverable" not in stack.logs("worker")
 
 

@@ -7,23 +7,19 @@ import subprocess
 import sys
 import time
 import urllib.error
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import websocket
 
+from harness.processes import ROOT
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
 from tests.e2e.clients import bought_ticket, enter, keys
-from tests.e2e.stack import ASK_PAUSE_S, ROOT, Stack, next_event, rest
-from tests.integration.streams import wait_until
+from tests.e2e.stack import ASK_PAUSE_S, Stack, next_event, rest
 
 REVOKED_WITHIN_S = 5.0
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {"AUTH": "required", "SIM_SETTLEMENT_MS": "300-500", "LOG_LEVEL": "DEBUG"}
 
 
 @pytest.fixture
@@ -133,10 +129,10 @@ def test_prometheus_is_let_in_by_the_key_that_the_page_has_it_make(
 
 def test_a_web_process_refuses_to_be_open_to_the_world_by_accident(stack: Stack) -> None:
     done = subprocess.run(
-        ["sh", "-c", stack.command("web")],
+        stack.lines["web"],
         cwd=ROOT,
         env={
-            "PATH": stack.path,
+            "PATH": stack.environ["PATH"],
             "DATABASE_URL": stack.database_url,
             "REDIS_URL": stack.redis_url,
             "HOST": "0.0.0.0",

@@ -4,17 +4,17 @@ import functools
 import json
 import signal
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from secrets import token_hex
 
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.stack import Document, Stack, next_event
-from tests.integration.streams import wait_until
 
 STAGES = {"route", "build", "submit", "confirm"}
 
@@ -23,12 +23,6 @@ STAGES = {"route", "build", "submit", "confirm"}
 def flower_port() -> int:
     """Found at the first use, because another process may take it until Flower listens."""
     return free_port()
-
-
-@pytest.fixture(scope="module")
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(tmp_path_factory.mktemp("redis"), durable=False) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +137,7 @@ def watched_by_flower(stack: Stack) -> list[Document]:
 def test_flower_shows_tasks_by_their_orders_and_outlives_worker_and_broker(
     stack: Stack, own_redis: EmbeddedRedis
 ) -> None:
-    stack.start("flower")
+    stack.start_line("flower")
     tasks = watched_by_flower(stack)
     assert {task["name"] for task in tasks} == {
         "route_order",

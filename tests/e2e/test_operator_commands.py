@@ -1,28 +1,22 @@
 """An operator's commands to a running worker, which must not harm orders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import create_celery
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 LIMIT_S = 60.0
 QUESTION = "BRPOP settle intake 1"
 
 
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {"SIM_QUOTE_LATENCY_MS": "20-30", "SIM_SETTLEMENT_MS": "100-200"}
-
-
 @pytest.fixture
-def control(stack: Stack, stack_redis_url: str) -> Iterator[Any]:
-    del stack
-    app = create_celery(stack_redis_url)
+def control(stack: Stack) -> Iterator[Any]:
+    app = create_celery(stack.redis_url)
     yield app.control
     app.close()
 
@@ -39,23 +33,19 @@ def answer(control: Any, command: str, **arguments: object) -> Any:
     return next(iter(answers[0].values()))
 
 
-def test_a_limit_of_a_rate_is_refused_and_orders_go_on(
-    stack: Stack, control: Any, stack_redis_url: str
-) -> None:
+def test_a_limit_of_a_rate_is_refused_and_orders_go_on(stack: Stack, control: Any) -> None:
     assert "error" in answer(control, "rate_limit", task_name="route_order", rate_limit="1/h")
     order_ids = stack.post_many(6)
     assert {each.statuses[-1] for each in stack.follow_many(order_ids)} == {"confirmed"}
-    with redis.Redis.from_url(stack_redis_url) as client:
+    with redis.Redis.from_url(stack.redis_url) as client:
         assert not client.exists("intake", "settle")
 
 
-def test_a_queue_that_was_left_and_taken_again_keeps_its_place(
-    stack: Stack, control: Any, stack_redis_url: str
-) -> None:
+def test_a_queue_that_was_left_and_taken_again_keeps_its_place(stack: Stack, control: Any) -> None:
     asked: dict[str, set[str]] = {}
     for command in ("cancel_consumer", "add_consumer"):
         assert "ok" in answer(control, command, queue="settle")
-        asked[command] = next_question(stack_redis_url, "settle" if command[0] == "a" else "intake")
+        asked[command] = next_question(stack.redis_url, "settle" if command[0] == "a" else "intake")
     assert asked == {"cancel_consumer": {"BRPOP intake 1"}, "add_consumer": {QUESTION}}
     assert stack.is_running("worker")
 
@@ -72,15 +62,15 @@ def next_question(url: str, queue: str) -> set[str]:
 
 
 def test_the_events_of_tasks_end_when_nobody_asks_for_them_any_more(
-    stack: Stack, control: Any, stack_redis_url: str
+    stack: Stack, control: Any
 ) -> None:
-    number = stack_redis_url.rpartition("/")[2]
-    with redis.Redis.from_url(stack_redis_url) as client, client.pubsub() as events:
+    number = stack.redis_url.rpartition("/")[2]
+    with redis.Redis.from_url(stack.redis_url) as client, client.pubsub() as events:
         events.psubscribe(f"/{number}.celeryev/task*")
         assert "ok" in answer(control, "enable_events")
         stack.follow(stack.post("AAPL", "buy", "1"))
         wait_until(lambda: is_told(events), LIMIT_S)
-        wait_until(lambda: "task_events_off" in stack.logs("worker"), 2 * LIMIT_S, 0.1)
+        wait_until(lambda: "task_events_off" in stack.logs("worker"), 2 * LIMIT_S, pause_s=0.1)
         while is_told(events):
             pass
         stack.follow(stack.post("AAPL", "buy", "1"))

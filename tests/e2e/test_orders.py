@@ -12,7 +12,8 @@ from threading import Barrier
 
 import pytest
 
-from tests.e2e.stack import ROOT, TIMEOUT_S, Document, Following, Stack, next_event, rest
+from harness.processes import ROOT
+from tests.e2e.stack import TIMEOUT_S, Document, Following, Stack, next_event, rest
 from tests.e2e.timing import at
 
 STATUSES = ["pending", "routing", "building", "submitted", "confirmed"]

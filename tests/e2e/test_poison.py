@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.processes import ROOT
+from harness.waiting import wait_until
 from tests.e2e.ledger import executions
 from tests.e2e.metrics import told_by
-from tests.e2e.stack import ROOT, Document, Stack
-from tests.integration.streams import wait_until
+from tests.e2e.stack import Document, Stack
 
 RECOVERIES = 10
 DEATHS = 3
@@ -120,14 +121,14 @@ def test_an_order_that_kills_its_worker_each_time_fails(
         for _ in range(DEATHS):
             wait_until(has_struck, ENDS_WITHIN_S)
             assert stack.wait("worker") == "signal SIGKILL"
-            stack.start("worker")  # it may die before it is ready
+            stack.start_line("worker")  # it may die before it is ready
         assert stack_recoveries(stack_database, poison) >= DEATHS - 1
         skip_recoveries(stack_database, poison)
         ended = has_ended(stack, stack_database, poison)
         while not ended():
             if has_struck():
                 stack.wait("worker")
-                stack.start("worker")
+                stack.start_line("worker")
     finally:
         stack.restart("worker", FAIL_POINT="")
     assert_given_up(stack, stack_database, poison)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.processes import ROOT, STOP_TIMEOUT_S
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
-from orderengine.local.processes import command_line, spawn
+from orderengine.local.processes import command_line
+from orderengine.local.procfile import parse_procfile
 from tests.e2e.conftest import next_redis_url, scratch_database
 from tests.e2e.foreign import FOREIGN_TO_ALL
-from tests.e2e.stack import ROOT, STOP_TIMEOUT_S, Stack
-from tests.integration.streams import wait_until
+from tests.e2e.stack import Stack
 from tests.servers import Servers
 
 FLOWER_TIMEOUT_S = 15.0
@@ -32,11 +34,13 @@ class Deployment(Stack):
         self.flower_port = free_port()
         flower_port = str(self.flower_port)
         super().__init__(database_url, redis_url, folder, FLOWER_PORT=flower_port, **environ)
+        lines = parse_procfile((ROOT / "Procfile").read_text("utf-8"))
+        self.lines = {name: ["/bin/sh", "-c", line] for name, line in lines.items()}
 
     def start_flower(self, **environ: str) -> None:
         """Start Flower and wait until it listens."""
-        self._environ |= environ
-        self._start("flower")
+        self.environ |= environ
+        self.start_line("flower")
         wait_until(lambda: self.flower("/healthcheck") is not None, FLOWER_TIMEOUT_S)
 
     def flower(self, path: str, credentials: str = "") -> tuple[int, str] | None:
@@ -57,9 +61,9 @@ class Deployment(Stack):
     def line(self, name: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Run a line that ends by itself."""
         return subprocess.run(
-            ["/bin/sh", "-c", self._lines[name]],
+            self.lines[name],
             cwd=ROOT,
-            env={**self._environ, **environ},
+            env={**self.environ, **environ},
             capture_output=True,
             text=True,
             timeout=FLOWER_TIMEOUT_S,
@@ -71,7 +75,7 @@ class Deployment(Stack):
         return subprocess.run(
             [sys.executable, "-m", "orderengine", *arguments],
             cwd=ROOT,
-            env=self._environ,
+            env=self.environ,
             capture_output=True,
             text=True,
             timeout=COMMAND_TIMEOUT_S,
@@ -79,20 +83,14 @@ class Deployment(Stack):
         )
 
     def command_line(self, name: str) -> str:
-        return command_line(self._processes[name].pid)
+        return command_line(self.pid(name))
 
     def end_repeatedly(self, *names: str) -> bool:
         """Send SIGTERM to those that still run; returns True if none does."""
-        running = [name for name in names if self._processes[name].poll() is None]
+        running = [name for name in names if self.is_running(name)]
         for name in running:
             self.kill(name, signal.SIGTERM)
         return not running
-
-    def _start(self, name: str) -> None:
-        with self._log(name).open("ab") as log:
-            self._processes[name] = spawn(
-                ["/bin/sh", "-c", self._lines[name]], env=self._environ, cwd=ROOT, output=log
-            )
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +188,9 @@ def test_everything_drains_however_often_it_is_told_to(
         busy.start_flower()
         with busy.following(busy.post_many(20)) as following:
             # All sockets must be open: a handshake that the stop interrupts has no close code.
-            wait_until(lambda: "orderengine_open_sockets 20.0" in busy.text("/metrics"), 60.0, 0.1)
+            wait_until(
+                lambda: "orderengine_open_sockets 20.0" in busy.text("/metrics"), 60.0, pause_s=0.1
+            )
             wait_until(lambda: busy.logs("worker").count('"submitted"') > 2, timeout_s=60.0)
             wait_until(lambda: busy.end_repeatedly(*names), STOP_TIMEOUT_S)
         assert {each.result().code for each in following} <= {1000, 1012}

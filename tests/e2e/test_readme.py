@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.e2e.stack import ROOT, Stack
+from harness.processes import ROOT
+from tests.e2e.stack import Stack
 
 README = (ROOT / "README.md").read_text("utf-8")
 TOLD_URL = "127.0.0.1:3000"

@@ -12,11 +12,12 @@ import pytest
 import redis
 from sqlalchemy import text
 
+from harness.processes import ROOT
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.binaries import find_postgres
 from orderengine.postgres.database import create_database_engine
 from tests.e2e.ledger import executions
-from tests.e2e.stack import ROOT, Stack, next_event
+from tests.e2e.stack import Stack, next_event
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
@@ -52,7 +53,7 @@ def lines(beginning: str) -> str:
 
 
 def run(script: str, stack: Stack, dump: Path, database_url: str) -> str:
-    path = os.pathsep.join([str(find_postgres()), stack.path])
+    path = os.pathsep.join([str(find_postgres()), stack.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-ec", script.replace("orderengine.dump", str(dump))],
         cwd=ROOT,
@@ -91,7 +92,7 @@ def test_a_restored_database_executes_nothing_twice_and_every_order_ends(
     assert not {ended, submitted, unknown} & set(listed.split())
     empty_redis(stack)
 
-    stack.start("web")
+    stack.start_line("web")
     stack.restart("worker", DATABASE_URL=restored_url)
     stack.restart("web")
     assert stack.follow(ended).texts == told_before

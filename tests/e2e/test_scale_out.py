@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from harness.waiting import wait_until
 from tests.e2e.ledger import executions
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import WORKER_IS_READY, Stack
-from tests.integration.streams import wait_until
 
 ORDERS = 60
 WORKERS = 3
@@ -41,8 +41,8 @@ class Fleet:
             for stack, name in ((self.web[1], "web"), *((each, "worker") for each in self.more)):
                 stack.folder.mkdir()
                 stops.callback(stack.stop)
-                stack.start(name)
-            wait_until(self.web[1].answers_ready, 30.0)
+                stack.start_line(name)
+            wait_until(self.web[1].is_ready, 30.0)
             wait_until(self._workers_are_ready, 30.0)
             yield self
 

@@ -7,7 +7,7 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from urllib.parse import quote, urlsplit
@@ -16,12 +16,12 @@ import pytest
 import websocket
 from sqlalchemy import Engine, text
 
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import command_line
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.secrets_run import TIMEOUT_S, Run, fetch, send_raw, start_with_what_can_not_work
 from tests.e2e.stack import ASK_PAUSE_S, LOGS, Stack, rest
-from tests.integration.streams import wait_until
 
 FLOWER_PASSWORD = f"flower-{token_hex(8)}"
 WRONG_PASSWORD = f"p@ss/{token_hex(8)}"  # must be quoted in a URL
@@ -44,12 +44,6 @@ def flower(path: str, password: str = FLOWER_PASSWORD) -> tuple[int, str]:
 def flower_port() -> int:
     """Found at the first use, because another process may take it until Flower listens."""
     return free_port()
-
-
-@pytest.fixture(scope="module")
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(tmp_path_factory.mktemp("redis"), durable=False) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +79,7 @@ def run(stack: Stack) -> Run:
 def test_no_secret_of_a_run_is_written_or_shown(
     run: Run, stack_database: Engine, own_redis: EmbeddedRedis
 ) -> None:
-    run.stack.start("flower")
+    run.stack.start_line("flower")
     key = use_the_api(run)
     lose_redis(run, own_redis, key)
     look_at_flower(run)
@@ -177,13 +171,13 @@ def lose_redis(run: Run, redis: EmbeddedRedis, key: str) -> None:
 
     wait_until(all_complain, TIMEOUT_S)
     redis.start()
-    wait_until(run.stack.answers_ready, TIMEOUT_S, ASK_PAUSE_S)
+    wait_until(run.stack.is_ready, TIMEOUT_S, pause_s=ASK_PAUSE_S)
     order_id = json.loads(run.ask("/api/orders/execute", key, ORDER)[1])["orderId"]
 
     def has_ended() -> bool:
         return '"confirmed"' in run.ask(f"/api/orders/{order_id}", key)[1]
 
-    wait_until(has_ended, TIMEOUT_S, ASK_PAUSE_S)
+    wait_until(has_ended, TIMEOUT_S, pause_s=ASK_PAUSE_S)
 
 
 def look_at_flower(run: Run) -> None:

@@ -1,9 +1,7 @@
 """Splits, worst prices and orders that are too large, on the stack as it is started."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
-import pytest
 from sqlalchemy import Engine, text
 
 from tests.e2e.ledger import executions
@@ -11,11 +9,6 @@ from tests.e2e.stack import Stack
 
 STATUSES = ["pending", "routing", "building", "submitted", "confirmed"]
 LARGE = "40000"  # SOL: a third of the depth
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {"SIM_QUOTE_LATENCY_MS": "0-0", "SIM_SETTLEMENT_MS": "100-100", "SIM_SPREAD_BPS": "0-0"}
 
 
 def test_a_split_is_executed_as_one_transaction_and_told_by_its_legs(

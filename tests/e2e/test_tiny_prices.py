@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 
 import pytest
 
-from tests.e2e.stack import ROOT, TIMEOUT_S, Stack
+from harness.processes import ROOT
+from tests.e2e.stack import TIMEOUT_S, Stack
 
 TINY = (
     "NANO,At 1e-9,6,0.000001,1,1000000000000,0.000000001,4000000,",

@@ -16,18 +16,14 @@ from uuid import uuid4
 import pytest
 
 from generators.postman import NAME_ORDER, NAMED, REMEMBER_ORDER
+from harness.processes import ROOT
 from orderengine.domain.order import OPEN_STATUSES
 from tests.e2e.clients import keys
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.stack import Stack
 
 COLLECTION = json.loads((ROOT / "docs" / "postman_collection.json").read_text("utf-8"))
 TOLD_URL = "http://127.0.0.1:3000"
 CONFIRMED_WITHIN_S = 15.0
-
-
-@pytest.fixture(scope="module")
-def stack_environ() -> Mapping[str, str]:
-    return {"AUTH": "required"}
 
 
 @pytest.fixture(scope="module")

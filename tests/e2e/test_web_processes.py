@@ -8,10 +8,10 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.common import WEB_CONNECTIONS
 from tests.e2e.metrics import told_by
 from tests.e2e.stack import Stack
-from tests.integration.streams import wait_until
 
 PROCESSES = 2
 ORDERS = 20
@@ -49,7 +49,7 @@ def test_a_process_that_is_killed_takes_no_count_with_it(stack: Stack) -> None:
 
     def is_replaced() -> bool:
         running = web_processes(stack)
-        return victim not in running and len(running) == PROCESSES and stack.answers_ready()
+        return victim not in running and len(running) == PROCESSES and stack.is_ready()
 
     wait_until(is_replaced, 30.0)
     stack.post_many(1)

@@ -1,10 +1,7 @@
 """Helpers of the tests of embedded servers."""
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
-from threading import Event
-from time import monotonic
 
 import psycopg2
 import redis
@@ -12,13 +9,6 @@ import redis
 from orderengine.local.processes import command_line
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.server import EmbeddedServer
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = monotonic() + timeout_s
-    while not condition():
-        assert monotonic() < deadline, "the condition did not come true"
-        Event().wait(0.01)
 
 
 def query(server: EmbeddedServer, statement: str) -> object:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -204,13 +204,6 @@ def a_stack(database_url: str) -> Iterator[Stack]:
                 stack.clean_up()
     finally:
         shutil.rmtree(root)
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = monotonic() + timeout_s
-    while not condition():
-        assert monotonic() < deadline, "the condition did not come true"
-        threading.Event().wait(0.01)
 
 
 def edit_procfile(stack: Stack, old: str, new: str) -> None:

@@ -1,16 +1,15 @@
 """A publisher and a hub on one server, with helpers for the tests of both."""
 
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
@@ -35,8 +34,8 @@ class Stream:
         self.orders = orders
         self.client = create_client(url, timeout_s)
         self.breaker = Breaker(skip_s=0.05)
-        self.tally = Tally()
-        self.publisher = RedisEventPublisher(commands_of(self.client), self.breaker, self.tally)
+        self.metrics = ProcessMetrics()
+        self.publisher = RedisEventPublisher(commands_of(self.client), self.breaker, self.metrics)
         self.cache = RedisOrderCache(self.client, self.breaker)
         self.hub = Hub(
             url,
@@ -125,16 +124,6 @@ class StreamFactory:
     ) -> None:
         for stream in self._made:
             stream.close()
-
-
-def wait_until(
-    condition: Callable[[], bool], timeout_s: float = 15.0, pause_s: float = 0.005
-) -> None:
-    deadline = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        pause.wait(pause_s)
 
 
 def take(follower: Follower, count: int, timeout_s: float = 15.0) -> list[int]:

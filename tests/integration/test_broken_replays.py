@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import Engine, text
 from websocket import WebSocketException
 
+from harness.waiting import wait_until
 from tests.integration.operators import run
-from tests.integration.streams import wait_until
-from tests.integration.web_process import AllOrders, Web
+from tests.integration.web_process import AllOrders, WholeWeb
 
 ENDED = 800
 STEPS = 5
@@ -55,16 +55,10 @@ INSERT INTO order_events (order_id, seq, status, attempt, data)
 SELECT id, version, status, attempt, '{}' FROM moved"""
 
 
-class WholeWeb(Web):
-    """A web process with the whole application."""
-
-    application = "orderengine.api.app:create_app()"
-    ready_path = "/livez"
-
-    def has_cut_off(self) -> bool:
-        """True once a socket was closed because its client read too little."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
-            return b'sockets_closed_total{reason="slow"} 1' in answer.read()
+def has_cut_off(web: WholeWeb) -> bool:
+    """True once a socket was closed because its client read too little."""
+    with urllib.request.urlopen(f"{web.url}/metrics") as answer:  # noqa: S310
+        return b'sockets_closed_total{reason="slow"} 1' in answer.read()
 
 
 @pytest.fixture
@@ -72,7 +66,7 @@ def web(redis_url: str, database_url: str, database: Engine, tmp_path: Path) -> 
     run(database, _ORDERS)
     run(database, _EVENTS)
     url = database_url.replace("postgresql+psycopg2://", "postgresql://")
-    with WholeWeb(redis_url, tmp_path / "web.log", DATABASE_URL=url, AUTH="off") as running:
+    with WholeWeb(redis_url, tmp_path, DATABASE_URL=url, AUTH="off") as running:
         yield running
 
 
@@ -104,7 +98,7 @@ def test_a_client_that_comes_back_misses_nothing_and_is_told_little_again(
         run(database, late)
     with web.follow_all(query=f"?cursor={leaving.cursor}", sockopt=SMALL) as stopping:
         take_until_broken_off(stopping)
-        wait_until(web.has_cut_off, 30.0, 0.1)
+        wait_until(lambda: has_cut_off(web), 30.0, pause_s=0.1)
         take_what_is_left(stopping)
     with web.follow_all(query=f"?cursor={stopping.cursor}") as staying:
         staying.catch_up()

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.config.settings import BROKER_VARIABLES, Settings
 from orderengine.dispatch.dispatcher import CeleryDispatcher
@@ -15,7 +16,6 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.errors import RedisCause
-from tests.integration.streams import wait_until
 
 PATIENT_S = 5.0
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -12,13 +12,13 @@ import redis
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from harness.waiting import wait_until
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.moves import RoutingCause
 from orderengine.fastlane.app import create_fast_celery
 from orderengine.fastlane.messages import queue_of
 from orderengine.fastlane.transport import Channel
 from orderengine.redis.breaker import Breaker
-from tests.integration.streams import wait_until
 from tests.servers import Servers
 
 

@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 
 from chaos.proxy import Link, Proxy
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK
-from tests.integration.streams import wait_until
 from tests.servers import Servers
 
 PATIENCE_S = 0.2

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.proxy import Proxy
 from chaos.watch import OrderWatcher, cut_without_a_word
-from tests.integration.streams import wait_until
+from harness.waiting import wait_until
 from tests.integration.web_process import Web
 
 TIMEOUT_S = 15.0
@@ -17,7 +17,7 @@ PATH = ["pending", "routing", "building", "submitted", "confirmed"]
 
 @pytest.fixture(scope="module")
 def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    with Web(redis_url, tmp_path_factory.mktemp("web") / "web.log") as running:
+    with Web(redis_url, tmp_path_factory.mktemp("web")) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.cli.common import Surroundings
 from orderengine.cli.main import main
-from orderengine.execution.intake.access import KeyGate
+from orderengine.execution.intake.keys import KeyAuthenticator
 from orderengine.storage.keys import SqlKeys
 
 Call = Callable[..., Result]
@@ -34,7 +34,7 @@ def test_a_key_is_printed_alone_and_once(run: Call, database: Engine) -> None:
     made = keys(run, "create", "alice")
     assert made.exit_code == 0
     key = made.stdout.strip()
-    caller = KeyGate(SqlKeys(database)).enter(key)
+    caller = KeyAuthenticator(SqlKeys(database)).authenticate(key)
     assert caller is not None
     assert caller.client_id == "alice"
     listed = keys(run, "list")

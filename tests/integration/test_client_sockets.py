@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.streams import wait_until
+from harness.waiting import wait_until
 from tests.integration.web_process import AllOrders, Web, refusal, rest
 
 REVOKED_WITHIN_S = 5.0
@@ -19,8 +19,7 @@ FAR = "2100-01-01T00:00:00.000000Z"
 
 @pytest.fixture(scope="module")
 def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    log = tmp_path_factory.mktemp("web") / "web.log"
-    with Web(redis_url, log, AUTH="required") as running:
+    with Web(redis_url, tmp_path_factory.mktemp("web"), AUTH="required") as running:
         yield running
 
 
@@ -28,7 +27,7 @@ def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
 def own_web(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Web]]:
     with contextlib.ExitStack() as stack:
         yield lambda **environ: stack.enter_context(
-            Web(redis_url, tmp_path / "web.log", AUTH="required", **environ)
+            Web(redis_url, tmp_path, AUTH="required", **environ)
         )
 
 

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.execution.operations.counters import Tally
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
 from orderengine.storage.clients import SqlClientOrders
@@ -21,7 +22,7 @@ from orderengine.stream.hub import Hub
 from orderengine.stream.messages import EVENTS_CHANNEL, event_text
 from orderengine.stream.publisher import RedisEventPublisher
 from orderengine.stream.replay import Cursor
-from tests.integration.streams import NEVER_S, wait_until
+from tests.integration.streams import NEVER_S
 from tests.statements import sent_statements
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 
@@ -35,7 +36,9 @@ class Desk:
     def __init__(self, url: str, database: Engine, poll_s: float, bounds: Bounds) -> None:
         self.orders = SqlOrders(database)
         self.redis = create_client(url, 0.5)
-        self.publisher = RedisEventPublisher(commands_of(self.redis), Breaker(skip_s=0.05), Tally())
+        self.publisher = RedisEventPublisher(
+            commands_of(self.redis), Breaker(skip_s=0.05), ProcessMetrics()
+        )
         clients = SqlClientOrders(database)
         self.hub = Hub(url, self.orders, clients, poll_s=poll_s, client_bounds=bounds)
 

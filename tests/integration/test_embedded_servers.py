@@ -10,13 +10,14 @@ import psycopg2
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.local.errors import ServerError
 from orderengine.local.ports import is_free
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.local.processes import ProcessRef
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.server import EmbeddedServer
-from tests.integration.embedded import eventually, pid_of, query, read, running_with, write
+from tests.integration.embedded import pid_of, query, read, running_with, write
 
 SERVERS: list[type[EmbeddedServer]] = [EmbeddedRedis, EmbeddedPostgres]
 
@@ -106,7 +107,7 @@ def test_a_server_dies_with_its_supervisor(kind: type[EmbeddedServer], folder: P
         server = ProcessRef.of(int(supervisor.stdout.readline()))
         supervisor.kill()
     assert server is not None
-    eventually(lambda: not server.is_running())
+    wait_until(lambda: not server.is_running())
 
 
 @both

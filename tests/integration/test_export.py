@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from orderengine.api.answers.documents import order_document
 from orderengine.cli.common import Surroundings
+from orderengine.domain.documents import order_document
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.operations.archive import (
     EVENT_COLUMNS,

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import Submit
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.operations.counters import CounterName, Sample, Tally
-from orderengine.execution.operations.figures import Step
+from orderengine.execution.operations.counters import CounterName, ProcessMetrics, Sample
+from orderengine.execution.operations.figures import StepKind
 from orderengine.execution.operations.housekeeping import run_housekeeping
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
@@ -89,7 +89,7 @@ def test_open_orders_are_counted_with_their_ages(
     assert found.stuck == 1
 
 
-def rare_steps(orders: SqlOrders) -> dict[Step, int]:
+def rare_steps(orders: SqlOrders) -> dict[StepKind, int]:
     """Make one of each rare step; a straight path only counts its end."""
     Walk(orders).steps(CONFIRMED[0], RECOVER, a_failed_attempt())
     Walk(orders).step(A_FAIL)
@@ -97,10 +97,10 @@ def rare_steps(orders: SqlOrders) -> dict[Step, int]:
     now = confirmed.order.created_at
     confirmed.steps(CONFIRMED[0], a_build(now), CONFIRMED[2], a_confirm(now))
     return {
-        Step(OrderStatus.ROUTING, "recovery"): 1,
-        Step(OrderStatus.PENDING, "SLIPPAGE_EXCEEDED"): 1,
-        Step(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY"): 1,
-        Step(OrderStatus.CONFIRMED, ""): 1,
+        StepKind(OrderStatus.ROUTING, "recovery"): 1,
+        StepKind(OrderStatus.PENDING, "SLIPPAGE_EXCEEDED"): 1,
+        StepKind(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY"): 1,
+        StepKind(OrderStatus.CONFIRMED, ""): 1,
     }
 
 
@@ -115,7 +115,7 @@ def test_steps_count_the_same_before_and_after_they_are_summed_up(
     assert figures.steps() == expected
     assert figures.sum_up(1000) == 0
     Walk(orders).step(A_FAIL)
-    expected[Step(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY")] += 1
+    expected[StepKind(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY")] += 1
     assert figures.steps() == expected
 
 
@@ -139,7 +139,7 @@ def test_any_number_that_sum_up_at_once_count_each_step_once(
         summed = sum(pool.map(lambda _: figures.sum_up(3), range(60)))
     rest = figures.sum_up(1000)
     assert summed + rest == 60
-    assert figures.steps() == {Step(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY"): 60}
+    assert figures.steps() == {StepKind(OrderStatus.FAILED, "INSUFFICIENT_LIQUIDITY"): 60}
 
 
 def test_the_figures_are_looked_up_in_an_index(orders: SqlOrders, database: Engine) -> None:
@@ -186,16 +186,16 @@ def test_housekeeping_says_whether_more_may_be_waiting(
 def test_counts_of_many_workers_add_up(redis_url: str, redis_client: "redis.Redis") -> None:
     redis_client.flushall()
     client = create_client(redis_url, 1.0)
-    tallies = [Tally(), Tally()]
-    flushers = [CountsFlusher(client, tally) for tally in tallies]
+    all_metrics = [ProcessMetrics(), ProcessMetrics()]
+    flushers = [CountsFlusher(client, metrics) for metrics in all_metrics]
     counts = RedisCounts(client, Breaker())
     assert counts.read() == {}
-    for tally, flusher in zip(tallies, flushers, strict=True):
-        tally.count(CounterName.REDISPATCHES, "submitted")
-        tally.count(CounterName.PUBLISH_FAILURES)
+    for metrics, flusher in zip(all_metrics, flushers, strict=True):
+        metrics.count(CounterName.REDISPATCHES, "submitted")
+        metrics.count(CounterName.PUBLISH_FAILURES)
         flusher.flush()
         flusher.flush()
-    tallies[0].count(CounterName.REDISPATCHES, "submitted")
+    all_metrics[0].count(CounterName.REDISPATCHES, "submitted")
     flushers[0].flush()
     redis_client.hset("orderengine:counts", "counterOfAnotherRelease:x", 7)
     assert counts.read() == {REDISPATCHED: 3, Sample(CounterName.PUBLISH_FAILURES): 2}
@@ -204,13 +204,13 @@ def test_counts_of_many_workers_add_up(redis_url: str, redis_client: "redis.Redi
 
 def test_counts_wait_for_a_redis_that_is_away(own_redis: EmbeddedRedis) -> None:
     client = create_client(own_redis.url, 0.5)
-    tally = Tally()
-    flusher, counts = CountsFlusher(client, tally), RedisCounts(client, Breaker(0.0))
+    metrics = ProcessMetrics()
+    flusher, counts = CountsFlusher(client, metrics), RedisCounts(client, Breaker(0.0))
     own_redis.kill()
-    tally.count(CounterName.REDISPATCHES, "submitted")
+    metrics.count(CounterName.REDISPATCHES, "submitted")
     flusher.flush()
     assert counts.read() is None
-    tally.count(CounterName.REDISPATCHES, "submitted")
+    metrics.count(CounterName.REDISPATCHES, "submitted")
     own_redis.start()
     flusher.flush()
     assert counts.read() == {REDISPATCHED: 2}

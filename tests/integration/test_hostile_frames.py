@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.waiting import wait_until
 from tests.frames import CLOSE, PING, HostileFrames, frame, frame_corpus
-from tests.integration.streams import wait_until
 from tests.integration.web_process import KEY, TIMEOUT_S, Web, raw_handshake
 
 CASES = frame_corpus()
@@ -19,7 +19,7 @@ STALLED_S = 10.0
 
 @pytest.fixture(scope="module")
 def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    with Web(redis_url, tmp_path_factory.mktemp("web") / "web.log") as running:
+    with Web(redis_url, tmp_path_factory.mktemp("web")) as running:
         yield running
 
 

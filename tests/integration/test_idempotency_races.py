@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.waiting import wait_until
 from orderengine.domain.errors import IdempotencyConflict, IdempotencyKeyReused, StorageUnavailable
 from orderengine.execution.intake.accept import Accepted, accept_order_once
 from orderengine.execution.queries.lists import OrderFilter
@@ -13,7 +14,6 @@ from orderengine.postgres.database import create_database_engine
 from orderengine.storage.orders import SqlOrders
 from tests.conftest import a_new_order
 from tests.fakes import FakeDispatcher, FakePublisher
-from tests.integration.streams import wait_until
 
 THREADS = 50
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
+from harness.waiting import wait_until
 from orderengine.cli.common import Surroundings
 from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import OrderEvent
@@ -17,7 +18,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.chain.recovery import CLAIM_LIMIT, Recovery
 from orderengine.execution.operations.archive import export_events, export_orders
-from orderengine.execution.operations.figures import Step
+from orderengine.execution.operations.figures import StepKind
 from orderengine.execution.queries.lists import OrderFilter
 from orderengine.execution.unreadable import Unreadable
 from orderengine.storage.archive import SqlArchive
@@ -30,7 +31,7 @@ from orderengine.stream.replay import Cursor
 from tests.builders import A_FAIL
 from tests.cli_desk import call
 from tests.integration.operators import run, surroundings_of
-from tests.integration.streams import take, wait_until
+from tests.integration.streams import take
 from tests.steps import CONFIRMED, Walk
 from tests.web import NOWHERE, Web
 from tests.world import World
@@ -212,7 +213,7 @@ def test_figures_leave_out_what_they_have_no_name_for(rows: Rows, later: Engine)
     found = figures.open_orders()
     assert found.by_status == {OrderStatus.PENDING: 2}
     assert found.oldest_s > 0
-    assert figures.steps() == {Step(OrderStatus.FAILED, A_FAIL.reason.value): 1}
+    assert figures.steps() == {StepKind(OrderStatus.FAILED, A_FAIL.reason.value): 1}
     assert figures.sum_up(10) == 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from harness.waiting import wait_until
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
@@ -18,7 +19,6 @@ from orderengine.execution.ports import PlannedMove
 from orderengine.storage.orders import SqlOrders
 from tests.builders import TRANSACTION, a_build, a_failed_attempt
 from tests.conftest import a_new_order
-from tests.integration.streams import wait_until
 from tests.statements import sent_statements
 
 START = StartRouting(RoutingCause.ORDER)

@@ -17,8 +17,8 @@ from orderengine.domain.errors import NetworkUnavailable, StorageCause, StorageU
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.postgres.database import (
     Statement,
-    condition_of,
     create_database_engine,
+    health_of,
     outages_as,
     run,
 )
@@ -137,10 +137,10 @@ def test_one_refusal_puts_all_older_connections_in_doubt(
     until_refused(engine)
     as_owner(server, *PHASES["server"][1])
     until_written(engine)
-    assert condition_of(engine).doubts == 1
+    assert health_of(engine).doubts == 1
     fill_pool(engine)
     fill_pool(engine)
-    assert condition_of(engine).doubts == 1
+    assert health_of(engine).doubts == 1
 
 
 def test_connections_that_only_read_go_to_a_server_that_is_read_only(

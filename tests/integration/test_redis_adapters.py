@@ -8,6 +8,7 @@ import pytest
 import redis
 import structlog.testing
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
@@ -18,7 +19,7 @@ from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.messages import EVENTS_CHANNEL, order_key, published_text
 from orderengine.stream.publisher import RedisEventPublisher
 from tests.fakes import FakeOrders
-from tests.integration.streams import Stream, StreamFactory, frozen, wait_until
+from tests.integration.streams import Stream, StreamFactory, frozen
 from tests.steps import FAIL, Walk
 
 
@@ -88,7 +89,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
     walk = stream.walk()
     own_redis.kill()
     stream.breaker = Breaker(skip_s=60)
-    publisher = RedisEventPublisher(commands_of(stream.client), stream.breaker, stream.tally)
+    publisher = RedisEventPublisher(commands_of(stream.client), stream.breaker, stream.metrics)
     cache = RedisOrderCache(stream.client, stream.breaker)
     began = time.monotonic()
     with structlog.testing.capture_logs() as lines:
@@ -97,7 +98,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
             assert cache.get(walk.order_id) is None
     assert time.monotonic() - began < 2
     assert [line["event"] for line in lines] == ["redis_unavailable"]
-    assert stream.tally.counts() == {Sample(CounterName.PUBLISH_FAILURES): 1_000}
+    assert stream.metrics.counts() == {Sample(CounterName.PUBLISH_FAILURES): 1_000}
 
 
 def test_a_frozen_redis_is_given_up_in_time(
@@ -206,4 +207,4 @@ def test_what_many_lose_is_counted_for_each(
     own_redis.kill()
     stream.publisher.publish_all(steps)
     stream.publisher.publish_all(steps)
-    assert stream.tally.counts() == {Sample(CounterName.PUBLISH_FAILURES): 6}
+    assert stream.metrics.counts() == {Sample(CounterName.PUBLISH_FAILURES): 6}

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.fastlane.commands import FastCommands
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.client import create_client
 from orderengine.redis.commands import Script
-from tests.integration.streams import frozen, wait_until
+from tests.integration.streams import frozen
 
 ECHO = Script("return ARGV[1]")
 

@@ -7,13 +7,14 @@ from uuid import uuid4
 import pytest
 import redis
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.intake.limits import MemoryRates
-from orderengine.execution.operations.counters import CounterName, Sample, Tally
+from orderengine.execution.operations.counters import CounterName, ProcessMetrics, Sample
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
@@ -26,7 +27,7 @@ from orderengine.stream.messages import order_key, rate_key
 from orderengine.stream.rates import RedisRates
 from tests.fakes import FakeOrders
 from tests.integration.failovers import Moving, moving_redis
-from tests.integration.streams import NEVER_S, StreamFactory, take, wait_until
+from tests.integration.streams import NEVER_S, StreamFactory, take
 from tests.steps import CONFIRMED
 
 PATIENT_S = 5.0
@@ -151,9 +152,9 @@ def test_a_heart_beats_on(
 def test_counts_go_on(
     moving: Moving, client: Client, primary: Callable[[], redis.Redis], fail_over: FailOver
 ) -> None:
-    tally = Tally()
-    flusher, counts = CountsFlusher(client, tally), RedisCounts(client, Breaker(0.0))
-    tally.count(CounterName.ACCEPTED)
+    metrics = ProcessMetrics()
+    flusher, counts = CountsFlusher(client, metrics), RedisCounts(client, Breaker(0.0))
+    metrics.count(CounterName.ACCEPTED)
     flusher.flush()
     assert counts.read() == {Sample(CounterName.ACCEPTED): 1}
     fail_over(moving)
@@ -163,7 +164,7 @@ def test_counts_go_on(
         return len(primary().hgetall("orderengine:counts"))
 
     primary().flushall()
-    tally.count(CounterName.ACCEPTED)
+    metrics.count(CounterName.ACCEPTED)
     wait_until(lambda: counted() == 1)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.api.answers.problems import TITLES, ErrorCode
 from orderengine.api.description.problem_examples import EXAMPLES, problem_example
 from orderengine.api.gate.protection import SECURE_HEADERS
-from tests.integration.streams import wait_until
-from tests.integration.web_process import TIMEOUT_S, Web
+from tests.integration.web_process import TIMEOUT_S, Web, WholeWeb
 
 SECRET = b"<script>oe_0123456789ab_secret"
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
@@ -23,13 +23,6 @@ POST = b"POST /api/orders/execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: a
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 ORDER = b'{"symbol":"AAPL","side":"buy","quantity":1}'
 CHUNK = b"%x\r\n%s\r\n" % (len(ORDER), ORDER)
-
-
-class WholeWeb(Web):
-    """The application itself, without its servers: malformed HTTP needs none of them."""
-
-    application = "orderengine.api.app:create_app()"
-    ready_path = "/livez"
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ BODIES = [
 
 @pytest.fixture(scope="module")
 def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeWeb]:
-    with WholeWeb(redis_url, tmp_path_factory.mktemp("web") / "web.log") as running:
+    with WholeWeb(redis_url, tmp_path_factory.mktemp("web")) as running:
         yield running
 
 

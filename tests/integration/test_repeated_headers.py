@@ -7,16 +7,16 @@ from http.client import HTTPResponse
 
 import pytest
 
-from orderengine.webserver.reading_worker import DECISIVE_HEADERS
-from tests.integration.test_refusals import ORDER, POST, WholeWeb
-from tests.integration.web_process import TIMEOUT_S
+from orderengine.webserver.head_reading_worker import DECISIVE_HEADERS
+from tests.integration.test_refusals import ORDER, POST
+from tests.integration.web_process import TIMEOUT_S, WholeWeb
 
 OF_THE_SERVER = ("Content-Length", "Content-Type", "Host")
 
 
 @pytest.fixture(scope="module")
 def whole_web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeWeb]:
-    with WholeWeb(redis_url, tmp_path_factory.mktemp("web") / "web.log") as running:
+    with WholeWeb(redis_url, tmp_path_factory.mktemp("web")) as running:
         yield running
 
 

@@ -182,7 +182,7 @@ def test_errors_on_chain_come_at_their_rate_and_stay(make_network: MakeNetwork) 
     "swap",
     [
         replace(a_swap(), symbol="GONE"),
-        a_swap(venue="orca"),
+        a_swap(venue="nowhere"),
         a_swap(pool="TSLA-USDC-1"),
     ],
     ids=["symbol", "venue", "pool"],

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.api.updates.waiting import MAX_WAITING
 from orderengine.webserver.capacity_worker import HTTP_THREADS
-from tests.integration.streams import wait_until
 from tests.integration.web_process import TIMEOUT_S, Web
 
 THREADS = 1 + MAX_WAITING + HTTP_THREADS
@@ -21,25 +21,21 @@ BODY = b"some text"
 HEAD_OF_BODY = HEAD + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
 
 
-def limited(files: int) -> tuple[str, ...]:
-    return ("sh", "-c", f'ulimit -n {files}; exec "$@"', "sh")
-
-
 class NarrowWeb(Web):
     """A process with room for one connection more than it has threads."""
 
-    wrapped_in = limited(THREADS + 40)
+    files = THREADS + 40
 
 
 class NarrowerWeb(Web):
     """A process without enough descriptors for its connections."""
 
-    wrapped_in = limited(THREADS + 8)
+    files = THREADS + 8
 
 
 @pytest.fixture
 def web(redis_url: str, tmp_path: Path) -> Iterator[Web]:
-    with Web(redis_url, tmp_path / "web.log", **SETTINGS) as running:
+    with Web(redis_url, tmp_path, **SETTINGS) as running:
         yield running
 
 
@@ -58,7 +54,7 @@ def test_who_has_not_sent_a_head_takes_no_thread(
     redis_url: str, tmp_path: Path, sent: bytes
 ) -> None:
     """There are more such clients than threads."""
-    with Web(redis_url, tmp_path / "web.log", **PATIENT) as web, ExitStack() as open_clients:
+    with Web(redis_url, tmp_path, **PATIENT) as web, ExitStack() as open_clients:
         for _ in range(2 * THREADS):
             open_clients.enter_context(connected(web)).sendall(sent)
         assert web.state()["open"] == 0
@@ -117,7 +113,7 @@ def connection_after(client: socket.socket) -> str:
 def test_newcomers_wait_where_all_threads_and_connections_are_taken(
     redis_url: str, tmp_path: Path
 ) -> None:
-    with NarrowWeb(redis_url, tmp_path / "web.log", **PATIENT) as web, ExitStack() as open_clients:
+    with NarrowWeb(redis_url, tmp_path, **PATIENT) as web, ExitStack() as open_clients:
         busy = [open_clients.enter_context(connected(web)) for _ in range(THREADS)]
         for client in busy:
             client.sendall(HEAD_OF_BODY)
@@ -134,7 +130,7 @@ def test_more_silent_clients_than_there_are_descriptors_keep_nobody_out(
     redis_url: str, tmp_path: Path
 ) -> None:
     with (
-        NarrowerWeb(redis_url, tmp_path / "web.log", **SETTINGS) as web,
+        NarrowerWeb(redis_url, tmp_path, **SETTINGS) as web,
         ExitStack() as open_clients,
     ):
         for _ in range(150):

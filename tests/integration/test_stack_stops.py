@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import stack
-from benchmarks.stack import STOP_TIMEOUT_S, Processes, base_environ, wait_until
+from harness import processes as module
+from harness.processes import STOP_TIMEOUT_S, Processes, base_environ
+from harness.waiting import wait_until
 from orderengine.local.processes import ProcessRef
 
 START_LIMIT_S = 60.0
@@ -24,7 +25,7 @@ def test_a_program_that_leaves_at_once_is_not_waited_for(tmp_path: Path) -> None
 def test_a_program_that_does_not_leave_is_killed_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack, "STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(module, "STOP_TIMEOUT_S", 0.1)
     processes = Processes(tmp_path)
     processes.start("stubborn", ["/bin/sh", "-c", STUBBORN], base_environ(tmp_path))
     log = tmp_path / "stubborn.log"

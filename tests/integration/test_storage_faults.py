@@ -12,14 +12,14 @@ from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.domain.order import NewOrder
 from orderengine.postgres.database import (
     Statement,
-    condition_of,
     create_database_engine,
+    health_of,
     outages_as,
     run,
 )
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
-from orderengine.storage.probe import connection_room, database_fault
+from orderengine.storage.probe import connection_limit, database_fault
 
 ROLE = "orderengine_tests_limited"
 ANYTHING = Statement("SELECT 1 AS one")
@@ -128,10 +128,10 @@ def test_a_wrong_password_and_a_server_without_connections_are_named(
 ) -> None:
     tell(database, f"GRANT pg_write_all_data TO {ROLE}", f"ALTER ROLE {ROLE} CONNECTION LIMIT 0")
     assert cause_found(limited) is StorageCause.NO_CONNECTION_LEFT
-    assert condition_of(limited).lacked_connections()
+    assert health_of(limited).lacked_connections()
     tell(database, f"ALTER ROLE {ROLE} CONNECTION LIMIT 7")
     assert cause_found(limited) is None
-    room = connection_room(limited)
+    room = connection_limit(limited)
     assert room is not None
     assert (room.allowed, room.is_pooled) == (7, False)
     tell(database, f"ALTER ROLE {ROLE} PASSWORD 'y'")
@@ -147,7 +147,7 @@ def test_a_pool_in_use_is_named(database: Engine, database_url: str) -> None:
     with pytest.raises(StorageUnavailable, match="in use"), outages_as(StorageUnavailable, "none"):
         run(engine, ANYTHING, {})
     lent.close()
-    assert condition_of(engine).lacked_connections()
+    assert health_of(engine).lacked_connections()
     assert database_fault(engine) is None
     engine.dispose()
 

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import EVENTS_CHANNEL, event_text
 from tests.fakes import FakeOrders
-from tests.integration.streams import NEVER_S, Stream, StreamFactory, take, take_events, wait_until
+from tests.integration.streams import NEVER_S, Stream, StreamFactory, take, take_events
 from tests.steps import CONFIRMED, FAIL, RECOVER
 
 

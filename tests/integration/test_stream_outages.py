@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from redis.client import PubSub
 
+from harness.waiting import wait_until
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.stream import subscription
 from tests.fakes import FakeOrders
-from tests.integration.streams import NEVER_S, Stream, StreamFactory, frozen, take, wait_until
+from tests.integration.streams import NEVER_S, Stream, StreamFactory, frozen, take
 from tests.steps import CONFIRMED, FAIL, RECOVER
 
 

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.local.environment import Address
 from orderengine.local.ports import LOOPBACK, is_free
 from orderengine.local.readiness import http_get
 from orderengine.local.runfile import live_run, load_run
-from tests.integration.local_stack import READY, Stack, a_stack, edit_procfile, eventually
+from tests.integration.local_stack import READY, Stack, a_stack, edit_procfile
 from tests.servers import Servers
 
 
@@ -109,7 +110,7 @@ def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
     os.killpg(stack.process.pid, signal.SIGINT)
     stack.wait_for("stopping")
     # The first half second counts as the same keystroke.
-    eventually(lambda: monotonic() - began > 0.6)
+    wait_until(lambda: monotonic() - began > 0.6)
     os.killpg(stack.process.pid, signal.SIGINT)
     assert stack.process.wait(10) == 0
     assert monotonic() - began < 6.0
@@ -184,7 +185,7 @@ def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
         assert http_get(address, "/talk", timeout_s=30.0) is not None
         return any("log_lines_dropped" in line for line in stack.lines)
 
-    eventually(is_told, timeout_s=30.0)
+    wait_until(is_told, 30.0)
 
 
 def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Stack) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import websocket
 
+from harness.waiting import wait_until
 from orderengine.api.updates.guarded_socket import BUDGET_FRAMES
-from tests.integration.streams import wait_until
 from tests.integration.web_process import (
     KEY,
     TIMEOUT_S,
@@ -29,7 +29,7 @@ from tests.integration.web_process import (
 
 @pytest.fixture(scope="module")
 def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    with Web(redis_url, tmp_path_factory.mktemp("web") / "web.log") as running:
+    with Web(redis_url, tmp_path_factory.mktemp("web")) as running:
         yield running
 
 
@@ -37,7 +37,7 @@ def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
 def own_web(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Web]]:
     """Starts a web process for one test, which may set it up and end it."""
     with contextlib.ExitStack() as stack:
-        yield lambda **environ: stack.enter_context(Web(redis_url, tmp_path / "web.log", **environ))
+        yield lambda **environ: stack.enter_context(Web(redis_url, tmp_path, **environ))
 
 
 def test_a_client_that_leaves_frees_everything_it_held(web: Web) -> None:
@@ -137,7 +137,7 @@ def test_beyond_the_limit_sockets_are_refused_and_http_goes_on(
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(web.follow(order_id)) for _ in range(3)]
         for _ in range(30):
-            status, headers, problem = refusal(web.url(order_id))
+            status, headers, problem = refusal(web.updates_url(order_id))
             assert (status, problem["code"]) == (503, "TOO_MANY_SOCKETS")
             assert int(headers["retry-after"]) > 0
         clients[0].close()
@@ -267,4 +267,4 @@ def test_the_log_is_structured_and_shows_no_failure(own_web: Callable[..., Web])
     lines = [json.loads(line) for line in web.log().splitlines()]
     assert any("Booting worker" in line["event"] for line in lines)
     assert {line["level"] for line in lines} <= {"info", "debug"}
-    assert not list(web.home.rglob("*.ctl"))
+    assert not list(web.folder.rglob("*.ctl"))

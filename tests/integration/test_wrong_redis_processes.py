@@ -1,77 +1,46 @@
 """A wrong `REDIS_URL`: each process and command says in one line the fault and the remedy."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness.processes import ROOT
+from harness.stack import Stack, procfile_lines
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
-from orderengine.local.procfile import parse_procfile, shell_line
-from tests.integration.wrong_redis import FAULTS, PASSWORD, ROOT, Places, places
+from tests.integration.wrong_redis import FAULTS, PASSWORD, Places, places
 from tests.servers import Servers
 
 __all__ = ["places"]
 
 LIMIT_S = 120.0
-
-
-def line_of(name: str) -> list[str]:
-    commands = parse_procfile((ROOT / "Procfile").read_text("utf-8"))
-    return ["/bin/sh", "-c", shell_line(commands[name])]
-
-
+LINES = ("web", "worker", "flower")
 COMMANDS: dict[str, list[str]] = {
-    "web": line_of("web"),
-    "worker": line_of("worker"),
-    "flower": line_of("flower"),
+    **{name: line for name, line in procfile_lines().items() if name in LINES},
     "check-redis": [sys.executable, "-m", "orderengine.local", "check-redis"],
     "run": [sys.executable, "-m", "orderengine.local", "run"],
     "stuck": [sys.executable, "-m", "orderengine", "orders", "stuck"],
 }
 
 
-def started(
-    command: str, servers: Servers, redis_url: str, *arguments: str
-) -> "subprocess.Popen[str]":
-    env = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "DATABASE_URL": servers.database_url,
-        "REDIS_URL": redis_url,
-        "HOST": LOOPBACK,
-        "PORT": str(free_port()),
-        "FLOWER_PORT": str(free_port()),
-    }
-    return subprocess.Popen(
-        [*COMMANDS[command], *arguments],
-        cwd=ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def on(redis_url: str, servers: Servers, folder: Path) -> Stack:
+    """A stack with this broker, of which nothing runs."""
+    return Stack(servers.database_url, redis_url, folder, FLOWER_PORT=str(free_port()))
 
 
 def test_each_command_ends_with_one_line_about_an_option_that_does_not_exist(
     servers: Servers, tmp_path: Path
 ) -> None:
-    url = f"redis://:{PASSWORD}@{LOOPBACK}:6379/0?family=0"
-
-    def told(command: str) -> tuple[str, int]:
-        more = ["--root", str(checkout(tmp_path))] if command == "run" else []
-        process = started(command, servers, url, *more)
-        return process.communicate(timeout=LIMIT_S)[0], process.returncode
-
-    with ThreadPoolExecutor(3) as threads:
-        for command, (output, status) in zip(COMMANDS, threads.map(told, COMMANDS), strict=True):
-            (line,) = [line for line in output.splitlines() if line.strip()]
-            assert "REDIS_URL has ?family=, which is not supported: remove it" in line, command
-            assert PASSWORD not in line
-            assert status != 0
+    stack = on(f"redis://:{PASSWORD}@{LOOPBACK}:6379/0?family=0", servers, tmp_path)
+    for name, command in COMMANDS.items():
+        more = ["--root", str(checkout(tmp_path))] if name == "run" else []
+        stack.start(name, [*command, *more], stack.environ)
+    for name in COMMANDS:
+        assert stack.wait(name, LIMIT_S) != "exit code 0"
+        (line,) = [line for line in stack.logs(name).splitlines() if line.strip()]
+        assert "REDIS_URL has ?family=, which is not supported: remove it" in line, name
+        assert PASSWORD not in line
 
 
 def checkout(folder: Path) -> Path:
@@ -83,37 +52,37 @@ def checkout(folder: Path) -> Path:
 def test_run_ends_with_one_line_before_it_starts_anything(
     places: Places, servers: Servers, tmp_path: Path
 ) -> None:
-    root = str(checkout(tmp_path))
-    url = FAULTS["TLS asked of a server without"][0](places)
-    process = started("run", servers, url, "--root", root)
-    (line,) = process.communicate(timeout=LIMIT_S)[0].splitlines()
+    stack = on(FAULTS["TLS asked of a server without"][0](places), servers, tmp_path)
+    stack.start("run", [*COMMANDS["run"], "--root", str(checkout(tmp_path))], stack.environ)
+    assert stack.wait("run", LIMIT_S) == "exit code 1"
+    (line,) = stack.logs("run").splitlines()
     assert "speaks no TLS" in line
     assert "write redis:// instead of rediss:// in REDIS_URL" in line
-    assert process.returncode == 1
+
+
+def told_of_redis(stack: Stack, name: str) -> dict[str, str] | None:
+    """The line in which a program names REDIS_URL."""
+    for line in stack.logs(name).splitlines():
+        if '"setting":"REDIS_URL"' in line.replace(" ", ""):
+            told: dict[str, str] = json.loads(line)
+            return told
+    return None
 
 
 def test_each_process_that_goes_on_logs_what_is_wrong_at_its_start(
-    places: Places, servers: Servers
+    places: Places, servers: Servers, tmp_path: Path
 ) -> None:
     url, cause, found, advice = FAULTS["no password"]
-
-    def logged(command: str) -> dict[str, str]:
-        """The line that names REDIS_URL; without one, it reads on to the time limit."""
-        with started(command, servers, url(places)) as process:
-            limit = threading.Timer(LIMIT_S, os.killpg, (process.pid, signal.SIGKILL))
-            limit.start()
-            try:
-                for line in process.stdout or ():
-                    if '"setting":"REDIS_URL"' in line.replace(" ", ""):
-                        told: dict[str, str] = json.loads(line)
-                        return told
-            finally:
-                limit.cancel()
-                os.killpg(process.pid, signal.SIGKILL)
-        raise AssertionError(f"{command} says nothing of REDIS_URL")
-
-    with ThreadPoolExecutor(3) as threads:
-        for line in threads.map(logged, ("web", "worker", "flower")):
+    stack = on(url(places), servers, tmp_path)
+    try:
+        for name in LINES:
+            stack.start_line(name)
+        for name in LINES:
+            wait_until(lambda name=name: told_of_redis(stack, name) is not None, LIMIT_S)  # type: ignore[misc]
+            line = told_of_redis(stack, name)
+            assert line is not None
             assert line["cause"] == cause
             assert found in line["error"]
             assert advice in line["error"]
+    finally:
+        stack.stop(signal.SIGKILL)

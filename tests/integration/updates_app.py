@@ -16,16 +16,21 @@ from orderengine.api.updates.websockets import Caps, Updates, register_updates
 from orderengine.bootstrap.lanes import commands_of
 from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.moves import Build, FailAttempt, Move, RoutingCause, StartRouting
-from orderengine.execution.intake.access import Gate, KeyGate, OpenGate, create_key
-from orderengine.execution.operations.counters import Tally
+from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
+from orderengine.execution.intake.keys import (
+    Authenticator,
+    KeyAuthenticator,
+    OpenAuthenticator,
+    create_key,
+)
+from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.ports import EventPublisher
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
 from orderengine.stream.client_follower import Bounds
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
-from orderengine.webserver import gunicorn_conf, reading_worker
+from orderengine.webserver import gunicorn_conf, head_reading_worker
 from tests.builders import a_build
 from tests.fakes import START, FakeClock, FakeKeys, FakeOrders
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
@@ -36,7 +41,7 @@ BIG: tuple[Move, ...] = (
 )
 
 _BUILD = a_build(START)
-WORDY = Build(replace(_BUILD.route, refusals={"orca": "x" * 20_000}), _BUILD.limit_amount)
+WORDY = replace(_BUILD, route=replace(_BUILD.route, refusals={"nowhere": "x" * 20_000}))
 
 PATHS: dict[str, tuple[Move, ...]] = {
     "start": CONFIRMED[:1],
@@ -53,18 +58,20 @@ def create_app() -> Flask:
     orders = FakeOrders(TickingClock())
     keys = FakeKeys(orders.clock)
     publisher = RedisEventPublisher(
-        commands_of(create_client(settings.redis_url, 1.0)), Breaker(), Tally()
+        commands_of(create_client(settings.redis_url, 1.0)), Breaker(), ProcessMetrics()
     )
     bounds = Bounds(orders=int(os.environ.get("TEST_ORDERS_AT_ONCE", "1000")))
     hub = Hub(settings.redis_url, orders, orders, poll_s=0.2, client_bounds=bounds)
     app = Flask(__name__)
     _shorten_waits(app)
     register_error_handlers(app)
-    gate: Gate = KeyGate(keys) if settings.asks_for_keys else OpenGate()
-    register_access(app, gate)
+    authenticator: Authenticator = OpenAuthenticator()
+    if settings.asks_for_keys:
+        authenticator = KeyAuthenticator(keys)
+    register_access(app, authenticator)
     per_client = settings.protection.max_sockets_per_client if settings.asks_for_keys else 0
     caps = Caps(settings.ws_max_sockets, per_client)
-    updates = register_updates(app, orders, hub, gate, caps)
+    updates = register_updates(app, orders, hub, authenticator, caps)
     _let_orders_move(app, orders, publisher)
     _make_keys(app, keys)
     _show_state(app, updates, hub, orders)
@@ -86,7 +93,7 @@ def _shorten_waits(app: Flask) -> None:
     if send_s := os.environ.get("TEST_SEND_TIMEOUT_S"):
         guarded_socket.SEND_TIMEOUT_S = int(send_s)
     if request_s := os.environ.get("TEST_REQUEST_TIMEOUT_S"):
-        reading_worker.REQUEST_TIMEOUT_S = int(request_s)
+        head_reading_worker.REQUEST_TIMEOUT_S = int(request_s)
 
 
 def _let_orders_move(app: Flask, orders: FakeOrders, publisher: EventPublisher) -> None:

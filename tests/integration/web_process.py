@@ -2,25 +2,22 @@
 
 import contextlib
 import json
-import os
 import socket
 import struct
 import subprocess
-import sys
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import websocket
 
-from orderengine.local.ports import free_port
-from tests.integration.streams import wait_until
+from harness.stack import Stack
 
-ROOT = Path(__file__).parent.parent.parent
+APPLICATION = "orderengine.api.app:create_app()"
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none_test"
 TIMEOUT_S = 15.0
 IDLE = {"readers": 0, "open": 0, "followers": 0}
 
@@ -70,62 +67,33 @@ class AllOrders:
         return seqs(self.texts[order_id])
 
 
-class Web:
-    """A web process, with the requests that the tests make."""
+class Web(Stack):
+    """The web line of the Procfile around another application, and the tests' requests."""
 
+    migrates = False
+    starts = ("web",)
     application = "tests.integration.updates_app:create_app()"
     ready_path = "/state"
-    wrapped_in: Sequence[str] = ()
+    files = 0
+    """How many files it may have open; 0 is the machine's own limit."""
 
-    def __init__(self, redis_url: str, log: Path, **environ: str) -> None:
-        self.port = free_port()
-        self.home = log.parent
-        self._log = log
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(log.parent),
-            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none_test",
-            "REDIS_URL": redis_url,
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "WS_MAX_SOCKETS": "60",
-            **environ,
-        }
+    def __init__(self, redis_url: str, folder: Path, **environ: str) -> None:
+        settings = {"DATABASE_URL": NO_DATABASE, "WS_MAX_SOCKETS": "60", **environ}
+        super().__init__(settings.pop("DATABASE_URL"), redis_url, folder, **settings)
+        shell, option, line = self.lines["web"]
+        assert APPLICATION in line
+        limit = f"ulimit -n {self.files}; " if self.files else ""
+        self.lines["web"] = [shell, option, limit + line.replace(APPLICATION, self.application)]
 
-    def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    *self.wrapped_in,
-                    *(sys.executable, "-m", "gunicorn"),
-                    *("--config", "python:orderengine.webserver.gunicorn_conf"),
-                    self.application,
-                ],
-                cwd=ROOT,
-                env=self._environ,
-                stdout=log,
-                stderr=log,
-            )
-        wait_until(self._answers)
-        return self
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return self._running["web"]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, self.log()
-        with contextlib.suppress(OSError):
-            return bool(self.get(self.ready_path))
-        return False
+    def is_ready(self) -> bool:
+        return bool(self.get(self.ready_path))
 
     def log(self) -> str:
-        return self._log.read_text()
+        return self.logs("web")
 
     def get(self, path: str) -> Document:
         return self._http(path)
@@ -144,7 +112,7 @@ class Web:
         """The id of a new order."""
         return str(self.post(f"/orders?client={client_id}")["orderId"])
 
-    def url(self, order_id: str, after: int | None = None) -> str:
+    def updates_url(self, order_id: str, after: int | None = None) -> str:
         query = f"orderId={order_id}" + ("" if after is None else f"&after={after}")
         return f"ws://127.0.0.1:{self.port}/ws/orders?{query}"
 
@@ -173,7 +141,7 @@ class Web:
         self, order_id: str, after: int | None = None, **options: Any
     ) -> Iterator[websocket.WebSocket]:
         client = websocket.create_connection(
-            self.url(order_id, after), timeout=TIMEOUT_S, **options
+            self.updates_url(order_id, after), timeout=TIMEOUT_S, **options
         )
         try:
             yield client
@@ -189,6 +157,13 @@ class Web:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             document: Document = json.load(answer)
             return document
+
+
+class WholeWeb(Web):
+    """The web line as it is. Its servers are nowhere unless it is given some."""
+
+    application = APPLICATION
+    ready_path = "/livez"
 
 
 def next_event(client: websocket.WebSocket) -> Document:

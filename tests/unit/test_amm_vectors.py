@@ -161,9 +161,9 @@ def test_a_direction_may_be_named_in_several_ways(
 def test_an_unknown_kind_is_skipped_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_on(tmp_path, changed(CPMM, "venue", value="orca")) == 0
+    assert run_on(tmp_path, changed(CPMM, "venue", value="nowhere")) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "orca swap_base_input: 1 skipped, unknown kind",
+        "nowhere swap_base_input: 1 skipped, unknown kind",
         "0 passed, 0 failed",
     ]
 

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-from orderengine.config.settings import PACKAGE_DIR
+import pytest
+
+from orderengine.api.app import create_app
+from orderengine.config.settings import PACKAGE_DIR, ConfigurationError, Settings
 
 CHECK = """
 import logging, sys
@@ -43,15 +46,27 @@ def test_no_variable_of_flask_or_django_changes_a_web_process() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_web_process_that_others_can_reach_starts_only_when_it_was_decided_who_may() -> None:
-    done = run(NOWHERE)
-    assert done.returncode != 0
-    assert "AUTH must be set to required, or to off, when HOST is 0.0.0.0" in done.stderr
-    proxied = run(NOWHERE | {"HOST": "127.0.0.1", "PROXY_HOPS": "1"})
-    assert proxied.returncode != 0
-    assert "AUTH must be set to required, or to off, when PROXY_HOPS is 1" in proxied.stderr
-    assert run(NOWHERE | {"AUTH": "required"}).returncode == 0
-    assert run(NOWHERE | {"HOST": "127.0.0.1"}).returncode == 0
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({}, "AUTH must be set to required, or to off, when HOST is 0.0.0.0"),
+        (
+            {"HOST": "127.0.0.1", "PROXY_HOPS": "1"},
+            "AUTH must be set to required, or to off, when PROXY_HOPS is 1",
+        ),
+        ({"AUTH": "required"}, None),
+        ({"HOST": "127.0.0.1"}, None),
+    ],
+)
+def test_a_web_process_that_others_can_reach_starts_only_when_it_was_decided_who_may(
+    environ: dict[str, str], told: str | None
+) -> None:
+    settings = Settings.from_env(NOWHERE | environ)
+    if told is None:
+        assert create_app(settings=settings).test_client().get("/livez").status_code == 200
+        return
+    with pytest.raises(ConfigurationError, match=told):
+        create_app(settings=settings)
 
 
 def test_a_web_process_without_settings_says_which_one_is_missing() -> None:

@@ -21,8 +21,8 @@ from orderengine.api.description.problem_examples import problem_example
 from orderengine.api.gate.turns import Turns
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
 from orderengine.execution.intake.limits import Limits
+from orderengine.webserver.head_reading_worker import RequestTimedOut
 from orderengine.webserver.problem_worker import problem_for
-from orderengine.webserver.reading_worker import RequestTimedOut
 from tests.conftest import a_new_order
 from tests.fakes import unavailable
 from tests.web import Web

@@ -1,13 +1,16 @@
 """The API against its own description: generated requests get answers that conform to it."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.auths import AuthContext
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from orderengine.api.updates import waiting
 from tests.web import Web
 
 EXAMPLES = 25
@@ -32,6 +35,14 @@ class WithKey:
 # These may refuse requests that their schemas allow: a schema can not express the steps and limits
 # of an instrument, a key that was used before, or which text is printable.
 MAY_REFUSE = {"/api/orders/execute", "/api/quotes", "/api/orders"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_ends_here() -> Iterator[None]:
+    """Orders of this application never end: a request that waits for an end would wait in vain."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(waiting, "MAX_WAIT_S", 0)
+        yield
 
 
 @schema.parametrize()

@@ -112,13 +112,14 @@ def test_no_more_than_a_bounded_number_waits(web: Web) -> None:
     waits = Waits(web.orders, web.hub)
     order_id = UUID(web.place())
     threads = [
-        threading.Thread(target=waits.ended, args=(order_id, 1.0)) for _ in range(MAX_WAITING)
+        threading.Thread(target=waits.wait_for_end, args=(order_id, 1.0))
+        for _ in range(MAX_WAITING)
     ]
     for thread in threads:
         thread.start()
     while web.hub.followers < MAX_WAITING:
         assert any(thread.is_alive() for thread in threads)
-    assert waits.ended(order_id, 60.0) is None
+    assert waits.wait_for_end(order_id, 60.0) is None
     for thread in threads:
         thread.join()
     assert web.hub.followers == 0

@@ -1,15 +1,26 @@
 """`benchmarks.routes`: the same orders each time, tables that fit, a plot that is valid XML."""
 
 import re
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks import route_tables
 from benchmarks.plot import Curve, svg
-from benchmarks.routes import BUCKETS, CHEAPER, FIGURES, PAGE, PLOT, prices, random_orders
+from benchmarks.routes import (
+    BUCKETS,
+    FIGURES,
+    NOON,
+    PAGE,
+    PLOT,
+    cheapest_moments,
+    prices,
+    random_orders,
+)
 from orderengine.domain.routing import RouteReason
 from orderengine.domain.side import Side
+from orderengine.market.venues import VENUES
 from tests.web import INSTRUMENTS
 
 ORDERS = list(random_orders(list(INSTRUMENTS), 25))
@@ -30,10 +41,20 @@ def test_a_gain_is_what_the_split_is_better_by() -> None:
         assert saved >= 0 if each.alone.side is Side.BUY else saved <= 0
 
 
-@pytest.mark.parametrize("venue", CHEAPER)
-def test_the_shown_moments_are_those_at_which_that_venue_is_cheaper(venue: str) -> None:
-    found = prices(INSTRUMENTS.get("SOL"), route_tables.SHARES[0], CHEAPER[venue])
-    assert min(("raydium", "meteora"), key=found.__getitem__) == venue
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_shown_moments_are_those_at_which_that_venue_is_cheapest(venue: str) -> None:
+    instrument = INSTRUMENTS.get("SOL")
+    moments = cheapest_moments(instrument)
+    found = prices(instrument, route_tables.SHARES[0], moments[venue])
+    assert min(VENUES, key=found.__getitem__) == venue
+    assert min(moments.values()) == NOON
+
+
+def test_the_table_of_a_curve_has_a_column_for_each_venue() -> None:
+    row = dict.fromkeys((*VENUES, "split"), Decimal(2))
+    header, rule, line = route_tables.curve("heading", {Decimal("0.01"): row}).splitlines()[2:]
+    assert header.count("|") == rule.count("|") == line.count("|") == len(VENUES) + 4
+    assert header in PAGE.read_text("utf-8")
 
 
 def test_a_choice_takes_milliseconds() -> None:

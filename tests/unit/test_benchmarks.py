@@ -8,6 +8,7 @@ import pytest
 from benchmarks.accounting import ProcessTimes, parse_busy, parse_stat, per_order, tree_ticks
 from benchmarks.checks import Lost, Tally, require_none_lost
 from benchmarks.figures import mean_slowest_ms, percentile, slots_per_minute, steady_rate
+from benchmarks.pairs import table
 
 WHOLE = Tally(orders=3, confirmed=3, unfinished=0, with_gaps=0, misexecuted=0)
 
@@ -114,3 +115,12 @@ def test_all_orders_there_and_whole_is_what_a_figure_needs() -> None:
 def test_a_run_that_lost_or_spoiled_an_order_is_refused(tally: Tally) -> None:
     with pytest.raises(Lost, match="3 orders were placed"):
         require_none_lost(tally, placed=3)
+
+
+def test_a_comparison_gives_the_median_of_the_pairs_ratios_and_the_noise_of_the_old_side() -> None:
+    before = [{"ms": 10.0}, {"ms": 20.0}, {"ms": 10.0}]
+    after = [{"ms": 11.0}, {"ms": 24.0}, {"ms": 30.0}]
+
+    _, line = table(before, after)
+
+    assert line.split() == ["ms", "10.00", "24.00", "1.200x", "0.500", "to", "2.000"]

@@ -65,7 +65,7 @@ def test_who_was_silent_for_a_while_makes_room(loop: Loop, clock: Clock, state: 
     loop.turn()
     assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
     assert len(loop.worker.poller.get_map()) == 0
-    assert loop.worker.waiting() == {}
+    assert loop.worker.longest_idle() == {}
 
 
 @pytest.mark.parametrize("state", [is_silent, is_kept, has_begun, is_ending])

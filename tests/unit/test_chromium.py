@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.processes import ROOT
 from tests.browser.chromium import NAMES, WHERE, NoChromium, find_chromium
-from tests.e2e.stack import ROOT
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root installs a browser")
 FAKE_APT = """#!/bin/sh

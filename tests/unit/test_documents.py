@@ -14,7 +14,7 @@ from orderengine.bootstrap.web import WebPools
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.moves import RecoveryDelays
 from orderengine.local.procfile import parse_procfile
-from orderengine.webserver.reading_worker import REQUEST_TIMEOUT_S
+from orderengine.webserver.head_reading_worker import REQUEST_TIMEOUT_S
 
 ROOT = PACKAGE_DIR.parent
 DELAYS = RecoveryDelays()

@@ -144,7 +144,9 @@ def builds(world: World, count: int) -> list[PlannedMove]:
     """The next move of some routed orders."""
     routed = [world.route(world.accept().order_id) for _ in range(count)]
     return [
-        PlannedMove(each.order_id, each.version, Build(each.route, each.limit_amount))
+        PlannedMove(
+            each.order_id, each.version, Build(route=each.route, limit_amount=each.limit_amount)
+        )
         for each in routed
     ]
 

@@ -18,7 +18,7 @@ import pytest
 
 import orderengine.fastlane
 from orderengine.config.settings import PACKAGE_DIR
-from orderengine.worker import consumer, control, requests
+from orderengine.worker import consumer, control, reading, requests
 
 VERSIONS = {"celery": "5.7.0", "kombu": "5.7.0", "billiard": "4.3.2", "redis": "8.1.0"}
 
@@ -36,7 +36,8 @@ CELERY = {
     "celery.worker.consumer": "Consumer",
     "celery.worker.consumer:Consumer": "loop ensure_connected on_ready connection connection_errors"
     " on_connection_error_before_connected on_connection_error_after_connected hub pool timer"
-    " on_unknown_message on_unknown_task on_invalid_task on_decode_error app",
+    " on_unknown_message on_unknown_task on_invalid_task on_decode_error app apply_eta_task"
+    " create_task_handler on_task_request qos",
     "celery.worker.consumer.events:Events": "event_dispatcher",
     "celery.worker.consumer.tasks": "Tasks",
     "celery.worker.consumer.tasks:Tasks": "task_consumer",
@@ -45,7 +46,7 @@ CELERY = {
     "celery.worker.loops": "asynloop synloop",
     "celery.worker.request:Request": "_body _content_type _content_encoding acknowledge reject"
     " acknowledged on_failure send_event time_start",
-    "celery.worker.state": "maybe_shutdown",
+    "celery.worker.state": "maybe_shutdown task_ready",
 }
 KOMBU = {
     "kombu:Consumer": "no_ack channel",
@@ -56,13 +57,14 @@ KOMBU = {
     " collect release close",
     "kombu.serialization": "dumps register",
     "kombu.transport.redis": "Channel Transport",
-    "kombu.transport.redis:Channel": "_brpop_read _create_client _disconnect_pools _expires"
+    "kombu.transport.redis:Channel": "Message _brpop_read _create_client _disconnect_pools _expires"
     " _flush_brpop_reauth _in_poll _lookup _put _queue_cycle active_queues body_encoding client"
     " conn_or_acquire connection connection_errors pool qos",
     "kombu.transport.redis:Transport": "Channel _deliver client connection_errors"
     " register_with_event_loop",
     "kombu.transport.virtual:QoS": "can_consume",
     "kombu.utils": "json",
+    "kombu.utils.json": "loads",
     "kombu.utils.imports": "symbol_by_name",
     "kombu.utils.scheduling": "priority_cycle",
     "kombu.utils.scheduling:priority_cycle": "update rotate consume",
@@ -88,7 +90,7 @@ MODULES: list[ModuleType] = [
         importlib.import_module(f"orderengine.fastlane.{found.name}")
         for found in pkgutil.iter_modules(orderengine.fastlane.__path__)
     ),
-    *(consumer, control, requests),
+    *(consumer, control, reading, requests),
 ]
 
 

@@ -9,8 +9,8 @@ import pytest
 from kombu.exceptions import OperationalError
 from structlog.testing import capture_logs
 
+from orderengine.dispatch.messages import Message
 from orderengine.fastlane.held import handing_on, hold
-from orderengine.fastlane.messages import Message
 from orderengine.fastlane.pool import Feed, Intake, TaskPool
 
 TIMEOUT_S = 5.0

@@ -369,7 +369,7 @@ def test_each_order_of_a_group_is_counted(world: World) -> None:
     for each in handed:
         world.network.land(each.signature)
     confirm_orders(world.engine, handed)
-    counts = world.tally.counts()
+    counts = world.metrics.counts()
     assert sum(n for key, n in counts.items() if key.counter is CounterName.ATTEMPTS) == 3
     assert sum(n for key, n in counts.items() if key.counter is CounterName.SLIPPAGE) == 3
 

@@ -225,7 +225,7 @@ def test_a_sale_that_brings_nothing_is_refused(venue: str) -> None:
 @pytest.mark.parametrize(
     ("venue", "pool_id"),
     [
-        ("orca", "AAPL-USDC-1"),
+        ("nowhere", "AAPL-USDC-1"),
         ("raydium", "TSLA-USDC-1"),
         ("raydium", "AAPL-USDC-"),
         ("raydium", ""),

@@ -13,7 +13,7 @@ from orderengine.domain.errors import StorageCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.intake.limits import Limits
 from orderengine.execution.operations.counters import CounterName, Sample
-from orderengine.execution.operations.figures import OpenOrders, Step
+from orderengine.execution.operations.figures import OpenOrders, StepKind
 from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
 
@@ -27,11 +27,11 @@ OPEN = OpenOrders(
     waiting_s={OrderStatus.PENDING: 12.5},
 )
 STEPS = {
-    Step(OrderStatus.CONFIRMED, ""): 7,
-    Step(OrderStatus.FAILED, "ENGINE_ERROR"): 1,
-    Step(OrderStatus.FAILED, "EXPIRED"): 2,
-    Step(OrderStatus.PENDING, "EXPIRED"): 3,
-    Step(OrderStatus.ROUTING, "recovery"): 5,
+    StepKind(OrderStatus.CONFIRMED, ""): 7,
+    StepKind(OrderStatus.FAILED, "ENGINE_ERROR"): 1,
+    StepKind(OrderStatus.FAILED, "EXPIRED"): 2,
+    StepKind(OrderStatus.PENDING, "EXPIRED"): 3,
+    StepKind(OrderStatus.ROUTING, "recovery"): 5,
 }
 COUNTS = {
     Sample(CounterName.REDISPATCHES, "submitted"): 6,
@@ -137,7 +137,7 @@ def documented() -> Iterator[tuple[str, set[str]]]:
 def test_every_figure_is_told(watched: FakeWatched) -> None:
     web = Web(watched=watched)
     web.dispatcher.down = True
-    web.tally.count(CounterName.DISPATCH_FAILURES)
+    web.metrics.count(CounterName.DISPATCH_FAILURES)
     told = told_by(web)
     assert {key: told[key] for key in EXPECTED} == EXPECTED
     assert not [name for name in names(told) if name.endswith("_created")]
@@ -223,7 +223,7 @@ def test_orders_are_counted_once_each_and_refusals_by_their_code() -> None:
 def test_an_order_without_a_key_is_counted_as_refused() -> None:
     web = Web(asks_for_keys=True)
     assert web.client.post("/api/orders/execute", json={}).status_code == 401
-    assert web.tally.counts() == {Sample(CounterName.REFUSALS, "UNAUTHORIZED"): 1}
+    assert web.metrics.counts() == {Sample(CounterName.REFUSALS, "UNAUTHORIZED"): 1}
 
 
 def test_each_alert_is_in_the_operators_book() -> None:
@@ -276,6 +276,6 @@ def test_a_figure_that_fails_takes_no_other_one_with_it(
 
 
 def test_a_reason_that_another_release_stored_is_told_as_it_is(watched: FakeWatched) -> None:
-    watched.taken = {Step(OrderStatus.FAILED, "NEW_REASON"): 2}
+    watched.taken = {StepKind(OrderStatus.FAILED, "NEW_REASON"): 2}
     told = told_by(Web(watched=watched))
     assert told["orders_ended_total", ("NEW_REASON", "failed")] == 2

@@ -7,7 +7,12 @@ import pytest
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.operations.counters import MOST_ENDED, CounterName, Sample, Tally
+from orderengine.execution.operations.counters import (
+    MOST_ENDED,
+    CounterName,
+    ProcessMetrics,
+    Sample,
+)
 from orderengine.execution.operations.order_metrics import (
     BEYOND,
     BPS,
@@ -27,7 +32,7 @@ def world(instruments: Instruments) -> World:
 
 
 def counted(world: World, counter: CounterName) -> dict[str, int]:
-    counts = world.tally.counts()
+    counts = world.metrics.counts()
     return {sample.label: n for sample, n in counts.items() if sample.counter is counter}
 
 
@@ -46,7 +51,7 @@ def confirmed(world: World) -> None:
 
 def test_the_time_in_each_status_is_measured_from_the_events(world: World) -> None:
     confirmed(world)
-    record_ended(world.tally, world.orders)
+    record_ended(world.metrics, world.orders)
     times = counted(world, CounterName.STAGE_TIME)
     assert {name: n for name, n in times.items() if SUM not in name} == {
         "pending:2.5": 1,
@@ -56,7 +61,7 @@ def test_the_time_in_each_status_is_measured_from_the_events(world: World) -> No
     }
     assert (times["routing:sumMs"], times["submitted:sumMs"]) == (200, 2500)
     assert counted(world, CounterName.ORDER_TIME) == {"confirmed:5": 1, "confirmed:sumMs": 4700}
-    record_ended(world.tally, world.orders)
+    record_ended(world.metrics, world.orders)
     assert counted(world, CounterName.ORDER_TIME)["confirmed:5"] == 1, "it is measured once"
 
 
@@ -78,18 +83,18 @@ def test_orders_that_could_not_be_read_stay_unmeasured(world: World) -> None:
     confirmed(world)
     world.orders.down = True
     with pytest.raises(StorageUnavailable):
-        record_ended(world.tally, world.orders)
+        record_ended(world.metrics, world.orders)
     world.orders.down = False
-    record_ended(world.tally, world.orders)
+    record_ended(world.metrics, world.orders)
     assert counted(world, CounterName.ORDER_TIME) == {}
 
 
 def test_what_waits_to_be_measured_is_bounded(world: World) -> None:
-    tally = Tally()
+    metrics = ProcessMetrics()
     for _ in range(MOST_ENDED + 5):
-        tally.ended(world.accept().order_id)
-    assert len(tally.take_ended()) == MOST_ENDED
-    assert tally.take_ended() == []
+        metrics.ended(world.accept().order_id)
+    assert len(metrics.take_ended()) == MOST_ENDED
+    assert metrics.take_ended() == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_a_value_falls_into_the_first_bucket_that_holds_it(
 
 
 def test_a_count_may_be_of_many() -> None:
-    tally = Tally()
-    tally.count(CounterName.STAGE_TIME, "x", 5)
-    tally.count(CounterName.STAGE_TIME, "x")
-    assert tally.counts() == {Sample(CounterName.STAGE_TIME, "x"): 6}
+    metrics = ProcessMetrics()
+    metrics.count(CounterName.STAGE_TIME, "x", 5)
+    metrics.count(CounterName.STAGE_TIME, "x")
+    assert metrics.counts() == {Sample(CounterName.STAGE_TIME, "x"): 6}

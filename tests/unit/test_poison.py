@@ -196,7 +196,7 @@ def test_redispatches_are_counted_by_status(world: World) -> None:
     world.accept()
     world.submit()
     recover(world, times=1, running=False)
-    counts = world.tally.counts()
+    counts = world.metrics.counts()
     assert {key: n for key, n in counts.items() if key.counter is CounterName.REDISPATCHES} == {
         Sample(CounterName.REDISPATCHES, "pending"): 1,
         Sample(CounterName.REDISPATCHES, "submitted"): 1,

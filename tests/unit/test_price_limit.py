@@ -177,7 +177,9 @@ def test_legs_that_do_not_sum_to_the_order_are_never_signed(world: World) -> Non
     handed = route(world, order)
     half = replace(handed.route.legs[0], base_amount=5_000_000)
     broken = replace(handed.route, legs=(half,))
-    built = world.engine.advance(order.order_id, handed.version, Build(broken, handed.limit_amount))
+    built = world.engine.advance(
+        order.order_id, handed.version, Build(route=broken, limit_amount=handed.limit_amount)
+    )
     with pytest.raises(OrderEngineError, match="another amount"):
         submit_order(world.engine, Built(built.order_id, built.version))
     assert world.network.sends == []

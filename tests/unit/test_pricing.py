@@ -7,13 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orderengine.domain.documents import (
-    decimal_text,
-    quote_document,
-    quote_from,
-    route_document,
-    route_from,
-)
+from orderengine.domain.documents import quote_document, quote_from, route_document, route_from
 from orderengine.domain.pricing import (
     effective_price,
     is_beyond,
@@ -24,6 +18,7 @@ from orderengine.domain.pricing import (
     worst_amount,
 )
 from orderengine.domain.side import Side
+from orderengine.domain.texts import decimal_text
 from tests.builders import a_route
 from tests.fakes import a_quote
 
@@ -123,7 +118,7 @@ def test_documents_lose_nothing() -> None:
     quotes = [a_quote("raydium"), a_quote("meteora", Side.SELL, quote_amount=1)]
     for quote in quotes:
         assert quote_from(quote_document(quote)) == quote
-    route = a_route(*quotes, refusals={"orca": "unknown"})
+    route = a_route(*quotes, refusals={"nowhere": "unknown"})
     assert route_from(route_document(route)) == route
 
 

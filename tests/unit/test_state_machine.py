@@ -93,10 +93,10 @@ def test_an_order_is_due_again_exactly_when_it_is_not_terminal(move: Move) -> No
 
 
 def test_recovery_leaves_an_order_alone_for_longer_each_time() -> None:
-    waits = [RecoveryDelays().again(OrderStatus.ROUTING, count) for count in range(5)]
+    waits = [RecoveryDelays().after_claim(OrderStatus.ROUTING, claims) for claims in range(5)]
     assert waits == [5.0, 10.0, 15.0, 15.0, 15.0]
-    assert RecoveryDelays().again(OrderStatus.SUBMITTED, 0) == 15.0
-    assert RecoveryDelays().again(OrderStatus.PENDING, 10_000) == 15.0
+    assert RecoveryDelays().after_claim(OrderStatus.SUBMITTED, 0) == 15.0
+    assert RecoveryDelays().after_claim(OrderStatus.PENDING, 10_000) == 15.0
 
 
 @pytest.mark.parametrize("side", list(Side))

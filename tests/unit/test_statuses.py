@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from orderengine.api.answers.event_schemas import DATA
 from orderengine.api.routes.page import STATIC_DIR
 from orderengine.cli.events import TERMINAL
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.order import (
     OPEN_STATUSES,
+    SOURCES,
     TERMINAL_STATUSES,
     TRANSITIONS,
+    MoveKind,
     OrderStatus,
 )
 from orderengine.storage.statuses import IS_STATUS, IS_TERMINAL
@@ -33,6 +36,29 @@ def test_the_table_has_every_status_and_leads_to_each() -> None:
 def test_constraints_name_the_statuses_of_the_table() -> None:
     assert set(re.findall(r"'(\w+)'", IS_STATUS)) == NAMES
     assert set(re.findall(r"'(\w+)'", IS_TERMINAL)) == set(TERMINAL_STATUSES)
+
+
+def test_recovery_has_a_message_that_continues_each_open_status() -> None:
+    """It looks a submitted order up, and starts the chain for any other: from there, or anew."""
+    started = SOURCES[MoveKind.ROUTE] | SOURCES[MoveKind.REROUTE]
+    assert set(OPEN_STATUSES) - started == {OrderStatus.SUBMITTED}
+    assert SOURCES[MoveKind.ROUTE] == {OrderStatus.PENDING}
+
+
+def test_only_a_failed_attempt_leads_back_to_the_first_status() -> None:
+    """Metrics, page and `make chaos` take any later `pending` for a failed attempt."""
+    back = {kind for moves in TRANSITIONS.values() for kind, to in moves.items() if to == "pending"}
+    assert back == {MoveKind.FAIL_ATTEMPT}
+
+
+def test_the_events_of_each_status_are_described() -> None:
+    assert list(DATA) == list(OrderStatus)
+
+
+def test_after_a_restore_every_order_that_is_not_signed_is_ended() -> None:
+    script = (PACKAGE_DIR.parent / "deploy" / "after-restore.sql").read_text("utf-8")
+    (listed,) = re.findall(r"WHERE status IN \((.*)\)", script)
+    assert set(re.findall(r"'(\w+)'", listed)) == set(OPEN_STATUSES) - {OrderStatus.SUBMITTED}
 
 
 def test_the_command_line_ends_with_0_for_a_confirmed_order_only() -> None:

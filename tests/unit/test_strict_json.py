@@ -1,4 +1,4 @@
-"""Strict JSON: accepted texts, and refusals by rule."""
+"""Strict JSON: accepted texts, and what refusals tell; `tests/corpus` has the refused texts."""
 
 import json
 from contextlib import suppress
@@ -46,53 +46,12 @@ def test_eight_levels_are_read_and_nine_refused() -> None:
     assert refused.value.errors[0].rule == "depth"
 
 
-@pytest.mark.parametrize(
-    ("body", "field", "rule"),
-    [
-        (b"", "body", "json"),
-        (b" ", "body", "json"),
-        (b"{", "body", "json"),
-        (b"{}}", "body", "json"),
-        (b"{'a':1}", "body", "json"),
-        (b'{"a":1,}', "body", "json"),
-        (b'{"a":01}', "body", "json"),
-        (b'{"a":+1}', "body", "json"),
-        (b'{"a":.5}', "body", "json"),
-        (b'{"a":1_0}', "body", "json"),
-        (b'{"a":0x10}', "body", "json"),
-        ('{"a":\uff11\uff12}'.encode(), "body", "json"),
-        (b'{"a":"\x01"}', "body", "json"),
-        (b'{"a":"\\x41"}', "body", "json"),
-        (b'{"a":1} // no', "body", "json"),
-        (b"{}\xef\xbb\xbf", "body", "json"),
-        (b'{"a":"\xff"}', "body", "utf8"),
-        (b'{"a":"\xed\xa0\x80"}', "body", "utf8"),
-        ('{"a":1}'.encode("utf-16"), "body", "utf8"),
-        (b"[]", "body", "object"),
-        (b'"text"', "body", "object"),
-        (b"1", "body", "object"),
-        (b"null", "body", "object"),
-        (b"NaN", "body", "object"),
-        (b"[" * 200_000, "body", "depth"),
-        (b'{"a":' * 200_000, "body", "depth"),
-        (b'{"a":1,"a":1}', "a", "duplicate"),
-        (b'{"a":1,"\\u0061":2}', "a", "duplicate"),
-        (b'{"a":{"b":1,"b":2}}', "b", "duplicate"),
-        (b'{"a":NaN}', "a", "number"),
-        (b'{"a":[-Infinity]}', "a", "number"),
-        (b'{"a":1' + b"0" * 64 + b"}", "a", "digits"),
-        (b'{"a":"\\u0000"}', "a", "text"),
-        (b'{"a":["\\ud800"]}', "a", "text"),
-        (b'{"\\udc00":1}', "\\udc00", "text"),
-        (b'{"a":{"b\\u0000":1}}', "b\\x00", "text"),
-    ],
-)
-def test_a_refusal_names_field_and_rule(body: bytes, field: str, rule: str) -> None:
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_very_deep_text_is_refused_without_being_read(opening: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        parse_object(body)
+        parse_object(opening * 200_000)
     assert (refused.value.status, refused.value.code) == (400, ErrorCode.INVALID_JSON)
-    (broken,) = refused.value.errors
-    assert (broken.field, broken.rule) == (field, rule)
+    assert [(each.field, each.rule) for each in refused.value.errors] == [("body", "depth")]
 
 
 def test_broken_json_is_refused_with_its_place() -> None:

@@ -219,4 +219,4 @@ def test_the_reconciler_keeps_house_once_a_minute_and_at_once_while_more_is_wait
     age_keys("e")
     assert [left_at(1004.0), left_at(1062.0), left_at(1063.0)] == [1, 1, 0]
     assert heart.flushes == 6
-    assert world.tally.counts()[Sample(CounterName.RECONCILER_ROUNDS, "ok")] == 6
+    assert world.metrics.counts()[Sample(CounterName.RECONCILER_ROUNDS, "ok")] == 6

@@ -1,6 +1,7 @@
 """How a worker waits for its broker, and the commands that operators and Flower can send it."""
 
 import json
+import ssl
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from kombu.exceptions import OperationalError
 from redis.connection import DefaultParser
 from structlog.testing import capture_logs
 
+from chaos.garbage import DEEP
 from orderengine.dispatch.improper import order_id_in
 from orderengine.fastlane.transport import UrgentFirst
 from orderengine.worker.consumer import TASK_EVENTS_S, BrokenMessage, BrokerConsumer
@@ -106,38 +108,53 @@ def test_an_error_is_explained_until_the_broker_has_worked() -> None:
     assert second["error"] == str(refused)
 
 
-@pytest.mark.parametrize(
-    ("message", "told"), [(b"no JSON", "no JSON"), (b"\xff", "\ufffd"), (b"null", "")]
-)
-def test_a_message_that_breaks_the_loop_is_dropped_and_the_loop_begins_anew(
-    consumer: Any, monkeypatch: pytest.MonkeyPatch, message: bytes, told: str
-) -> None:
-    def read(*_: object) -> None:
-        json.loads(message.decode())["headers"]
+def read_json(text: bytes) -> None:
+    json.loads(text.decode())["headers"]
 
-    monkeypatch.setattr("orderengine.worker.consumer.asynloop", read)
+
+def lack_a_part(_: object) -> None:
+    raise KeyError("properties")
+
+
+@pytest.mark.parametrize(
+    ("read", "command", "told"),
+    [
+        (read_json, b"no JSON", "no JSON"),
+        (read_json, b"\xff", "\ufffd"),
+        (read_json, b"null", ""),
+        (read_json, DEEP, ""),
+        (lack_a_part, b"{}", ""),
+    ],
+)
+def test_a_command_that_breaks_the_loop_is_dropped_and_the_loop_begins_anew(
+    consumer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[bytes], None],
+    command: bytes,
+    told: str,
+) -> None:
+    monkeypatch.setattr("orderengine.worker.consumer.asynloop", lambda *_: read(command))
     with capture_logs() as lines, pytest.raises(BrokenMessage) as caught:
         consumer.loop()
     assert isinstance(caught.value, consumer.connection_errors)
     (line,) = lines
-    assert (line["event"], line["reason"], line["message"]) == (
-        "message_dropped",
-        "unreadable",
-        told,
-    )
+    assert (line["event"], line["reason"], line["message"]) == ("message_dropped", "control", told)
 
 
-def test_a_refusal_of_redis_is_an_error_of_the_connection(
-    consumer: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [KeyError(7), READ_ONLY, ssl.SSLCertVerificationError("bad")])
+def test_an_error_of_the_connection_is_no_dropped_message(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise READ_ONLY
+    """kombu raises KeyError with the number of a socket that is gone."""
 
-    monkeypatch.setattr("orderengine.worker.consumer.asynloop", refuse)
-    with capture_logs() as lines, pytest.raises(redis.ReadOnlyError):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("orderengine.worker.consumer.asynloop", fail)
+    with capture_logs() as lines, pytest.raises(type(error)):
         consumer.loop()
     assert lines == []
-    assert isinstance(READ_ONLY, consumer.connection_errors)
+    assert isinstance(error, consumer.connection_errors)
 
 
 @pytest.fixture
@@ -145,7 +162,7 @@ def consumer() -> Any:
     made: Any = BrokerConsumer.__new__(BrokerConsumer)
     made._task_events = None
     made.hub = object()
-    made.connection_errors = (redis.RedisError, OperationalError)
+    made.connection_errors = (redis.RedisError, OperationalError, KeyError, OSError)
     made.timer = Timer()
     made.event_dispatcher = SimpleNamespace(groups={"worker"})
     return made

@@ -1,21 +1,20 @@
 """Builds the answers of the API, in the shapes that `schemas.py` describes."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from orderengine.api.validation.cursors import page_cursor_text
-from orderengine.domain.documents import (
-    Document,
-    decimal_text,
-    failed_attempt_document,
-    fill_document,
-    route_document,
-    time_text,
-)
+from orderengine.domain.codec import document_of
+from orderengine.domain.documents import order_document
+from orderengine.domain.fields import FLAT, Document, Part, Told
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.domain.order import NewOrder, Order
 from orderengine.domain.pricing import to_tokens
-from orderengine.domain.routing import Route, RouteRequest
+from orderengine.domain.routing import LimitAmount, Route, RouteRequest
+from orderengine.domain.side import Side
 from orderengine.execution.intake.accept import Accepted
 from orderengine.execution.queries.lists import Position
 
@@ -27,18 +26,9 @@ def order_path(order_id: UUID) -> str:
 
 def accepted_document(accepted: Accepted, request: NewOrder) -> Document:
     """An order as it was when accepted, with the links to follow it."""
-    at = time_text(accepted.accepted_at)
-    return {
-        "orderId": str(accepted.order_id),
-        **request.data,
-        "status": OrderStatus.PENDING.value,
-        "attempt": 1,
-        "version": 1,
-        "createdAt": at,
-        "updatedAt": at,
-        "failedAttempts": [],
-        **links_document(accepted.order_id),
-    }
+    stored = replace(request, order_id=accepted.order_id)
+    order = Order.accepted(stored, accepted.accepted_at)
+    return {**order_document(order), **links_document(accepted.order_id)}
 
 
 def links_document(order_id: UUID) -> Document:
@@ -46,40 +36,6 @@ def links_document(order_id: UUID) -> Document:
     path = order_path(order_id)
     updates = f"/ws/orders?orderId={order_id}"
     return {"links": {"order": path, "events": f"{path}/events", "updates": updates}}
-
-
-def order_document(order: Order) -> Document:
-    """An order with its fields so far; one that is not known yet is absent, never null."""
-    document: Document = {
-        "orderId": str(order.order_id),
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": decimal_text(order.quantity),
-        "slippageBps": order.slippage_tolerance_bps,
-        "maxLegs": order.max_legs,
-        "status": order.status.value,
-        "attempt": order.attempt,
-        "version": order.version,
-        "createdAt": time_text(order.created_at),
-        "updatedAt": time_text(order.updated_at),
-        "failedAttempts": [failed_attempt_document(failed) for failed in order.failed_attempts],
-    }
-    if order.client_order_id is not None:
-        document["clientOrderId"] = order.client_order_id
-    if order.worst_price is not None:
-        document["worstPrice"] = decimal_text(order.worst_price)
-    if order.route is not None:
-        quoted = {"quotedPrice": decimal_text(order.route.price)}
-        document |= quoted | route_document(order.route)
-    if order.limit_amount is not None:
-        document["limitAmount"] = str(order.limit_amount)
-    if order.transaction is not None:
-        document["txHash"] = order.transaction.signature
-    if order.fill is not None:
-        document |= fill_document(order.fill)
-    if order.failure is not None:
-        document |= {"reason": order.failure.reason.value, "detail": order.failure.detail}
-    return document
 
 
 def page_document(orders: Iterable[Order], client_id: str, end: Position | None) -> Document:
@@ -90,27 +46,36 @@ def page_document(orders: Iterable[Order], client_id: str, end: Position | None)
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """A request for quotes, and the route that an order would take."""
+
+    symbol: str
+    side: Side
+    quantity: Annotated[Decimal, Told("Whole tokens of the base asset.")]
+    slippage_tolerance_bps: Annotated[int, Told(name="slippageBps")]
+    max_legs: int
+    dex: ClassVar[Part] = Part(
+        "route.venue", "The venue that an order would be routed to, or several, joined by `+`."
+    )
+    quoted_price: ClassVar[Part] = Part("route.price", "The price over all legs.")
+    limit_amount: LimitAmount
+    route: Annotated[Route, FLAT]
+
+
+_quoted_document = document_of(Quoted)
+instrument_document = document_of(Instrument)
+
+
 def quotes_document(request: RouteRequest, route: Route) -> Document:
     """The request, the venues' quotes for it, and the route chosen from them."""
-    return {
-        "symbol": request.instrument.symbol,
-        "side": request.side.value,
-        "quantity": decimal_text(to_tokens(request.base_amount, request.instrument.decimals)),
-        "slippageBps": request.slippage_tolerance_bps,
-        "maxLegs": request.max_legs,
-        "quotedPrice": decimal_text(route.price),
-        "limitAmount": str(route.limit_amount(request.slippage_tolerance_bps)),
-        **route_document(route),
-    }
-
-
-def instrument_document(instrument: Instrument) -> Document:
-    """An instrument with the rules for a quantity of it."""
-    return {
-        "symbol": instrument.symbol,
-        "name": instrument.name,
-        "decimals": instrument.decimals,
-        "quantityStep": decimal_text(instrument.quantity_step),
-        "minQuantity": decimal_text(instrument.min_quantity),
-        "maxQuantity": decimal_text(instrument.max_quantity),
-    }
+    quoted = Quoted(
+        symbol=request.instrument.symbol,
+        side=request.side,
+        quantity=to_tokens(request.base_amount, request.instrument.decimals),
+        slippage_tolerance_bps=request.slippage_tolerance_bps,
+        max_legs=request.max_legs,
+        limit_amount=route.limit_amount(request.slippage_tolerance_bps),
+        route=route,
+    )
+    return _quoted_document(quoted)

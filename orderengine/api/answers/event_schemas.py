@@ -12,110 +12,39 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import make_schema_key
 from marshmallow import fields
 
-from orderengine.api.answers.schemas import (
-    AnswerSchema,
-    EventSchema,
-    ExecutedLegSchema,
-    QuoteSchema,
-    base_units,
-    decimal,
-    one_of,
-    text,
-    texts,
-    time,
-)
-from orderengine.domain.errors import FailureReason
-from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import OrderStatus
-from orderengine.domain.routing import RouteReason
-from orderengine.domain.side import Side
+from orderengine.api.answers.fields import AnswerSchema, answer, fields_of
+from orderengine.api.answers.schemas import EventSchema
+from orderengine.domain.fields import Member
+from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, StartRouting, Submit
+from orderengine.domain.order import NewOrder, OrderStatus
 
 NAME = "Event"
 """The name of `EventSchema` in a description."""
 
 
-class PendingDataSchema(AnswerSchema):
-    """The requested order; later, why an attempt failed and when the next one begins."""
-
-    optional = frozenset(
-        {
-            *("symbol", "side", "quantity", "slippage_bps", "max_legs", "worst_price"),
-            *("client_order_id", "reason", "detail", "retry_in_ms"),
-        }
-    )
-
-    symbol = text("Only in the first event.")
-    side = one_of(Side)
-    quantity = decimal("Whole tokens of the base asset; only in the first event.")
-    slippage_bps = fields.Integer(metadata={"description": "Only in the first event."})
-    max_legs = fields.Integer(metadata={"description": "Only in the first event."})
-    worst_price = decimal("Only in the first event, if the request had it.")
-    client_order_id = text("Only in the first event, if the request had it.")
-    reason = one_of(FailureReason)
-    detail = text("Why the attempt failed, in words.")
-    retry_in_ms = fields.Integer(
-        metadata={"description": "Milliseconds until the next attempt begins."}
-    )
+def _first_only(member: Member) -> str:
+    """The description of a requested field, which only the first event has."""
+    note = "only in the first event" + (", if the request had it." if member.guard else ".")
+    told = member.told.description.rstrip(".")
+    return f"{told}; {note}" if told else note.capitalize()
 
 
-class RoutingDataSchema(AnswerSchema):
-    """Why the venues are asked for quotes."""
-
-    cause = one_of(RoutingCause)
-
-
-class BuildingDataSchema(AnswerSchema):
-    """The chosen route, and all quotes."""
-
-    dex = text("The venue, or several, joined by `+`.")
-    quoted_price = decimal("The price over all legs.")
-    limit_amount = base_units("The most USDC that a buy pays, or the least that a sell accepts")
-    route_reason = one_of(RouteReason)
-    route_detail = text("Why this route was chosen, in words.")
-    legs = fields.List(fields.Nested(QuoteSchema))
-    quotes = fields.List(fields.Nested(QuoteSchema))
-    refusals = texts("Why a venue gave no quote, by venue.")
-
-
-class SubmittedDataSchema(AnswerSchema):
-    """The transaction that was signed and stored."""
-
-    tx_hash = text("The transaction's signature.")
-    last_valid_height = fields.Integer(
-        metadata={"description": "The last block height at which the transaction can land."}
-    )
-
-
-class ConfirmedDataSchema(AnswerSchema):
-    """The execution, as the network reported it."""
-
-    dex = text("The venue, or several, joined by `+`.")
-    quoted_price = decimal("The price over all legs when it was routed.")
-    tx_hash = text("The transaction's signature.")
-    base_amount = base_units("The executed amount of the base asset")
-    quote_amount = base_units("The executed amount of USDC")
-    executed_price = decimal("USDC for one whole token, fees and impact included.")
-    fee = decimal("USDC.")
-    market_impact_bps = decimal("How far the swap itself moved the price, in bps.")
-    slippage_pct = decimal("Against the quoted price; positive is worse.")
-    landed_at = time("When the network executed the swap.")
-    executed_legs = fields.List(fields.Nested(ExecutedLegSchema))
-
-
-class FailedDataSchema(AnswerSchema):
-    """Why the order failed."""
-
-    reason = one_of(FailureReason)
-    detail = text("Why the order failed, in words.")
+def _pending() -> type[AnswerSchema]:
+    """The schema of the requested order; later, why an attempt failed and when the next begins."""
+    requested = fields_of(NewOrder, _first_only)
+    del requested["orderId"]  # each event has it beside its data
+    told = {**requested, **fields_of(FailAttempt)}
+    members = {**told, "optional": frozenset(told)}
+    return type("PendingDataSchema", (AnswerSchema,), members)
 
 
 DATA: Mapping[OrderStatus, type[AnswerSchema]] = {
-    OrderStatus.PENDING: PendingDataSchema,
-    OrderStatus.ROUTING: RoutingDataSchema,
-    OrderStatus.BUILDING: BuildingDataSchema,
-    OrderStatus.SUBMITTED: SubmittedDataSchema,
-    OrderStatus.CONFIRMED: ConfirmedDataSchema,
-    OrderStatus.FAILED: FailedDataSchema,
+    OrderStatus.PENDING: _pending(),
+    OrderStatus.ROUTING: answer("RoutingData", StartRouting),
+    OrderStatus.BUILDING: answer("BuildingData", Build),
+    OrderStatus.SUBMITTED: answer("SubmittedData", Submit),
+    OrderStatus.CONFIRMED: answer("ConfirmedData", Confirm),
+    OrderStatus.FAILED: answer("FailedData", Fail),
 }
 
 
@@ -145,7 +74,7 @@ def event_components() -> dict[str, dict[str, Any]]:
     return spec.components.schemas
 
 
-def _event_of(status: OrderStatus, data: type[AnswerSchema]) -> type[EventSchema]:
+def _event_of(status: OrderStatus, data: type[AnswerSchema]) -> type[AnswerSchema]:
     """The schema of events with one status."""
     members = {
         "status": fields.String(metadata={"enum": [status.value]}),

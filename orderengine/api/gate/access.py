@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 
 from orderengine.api.answers.problems import ErrorCode, Refused, problem
 from orderengine.domain.access import LOCAL_CLIENT, Caller
-from orderengine.execution.intake.access import Gate
+from orderengine.execution.intake.keys import Authenticator
 
 CLOSED_PREFIXES = ("/api/", "/ws/", "/metrics")
 """Below these paths a request without a valid key gets 401, even if the path does not exist."""
@@ -16,13 +16,13 @@ CLOSED_PREFIXES = ("/api/", "/ws/", "/metrics")
 REALM = 'Bearer realm="orderengine"'
 
 
-def register_access(app: Flask, gate: Gate) -> None:
+def register_access(app: Flask, authenticator: Authenticator) -> None:
     """Authenticate closed requests. Register it before any function that reads the caller."""
 
     def admit() -> Response | None:
         if not is_closed():
             return None
-        caller = _caller(gate)
+        caller = _caller(authenticator)
         if caller is None:
             return _unauthorized()
         g.caller = caller
@@ -49,12 +49,12 @@ def require_operator() -> None:
         raise Refused(403, ErrorCode.FORBIDDEN, detail)
 
 
-def _caller(gate: Gate) -> Caller | None:
+def _caller(authenticator: Authenticator) -> Caller | None:
     given = request.headers.get("Authorization")
     if given is None and request.path.startswith("/ws/") and "ticket" in request.args:
-        return gate.redeem(request.args["ticket"])
+        return authenticator.redeem(request.args["ticket"])
     scheme, _, key = (given or "").partition(" ")
-    return gate.enter(key.strip() if scheme.lower() == "bearer" else None)
+    return authenticator.authenticate(key.strip() if scheme.lower() == "bearer" else None)
 
 
 def _unauthorized() -> Response:

@@ -20,10 +20,10 @@ REST_FACTOR = 5
 """The pause after a list lasts this many times as long: lists take a sixth of a process's time."""
 LONGEST_REST_S = 0.2
 LATEST_RETRY_S = 10.0
-USUAL_PACE_S = 0.05
-"""The assumed time of a turn with its rest, before the first one was measured."""
+FIRST_INTERVAL_S = 0.05
+"""The assumed time of a turn with its rest, until the first turn has ended."""
 SMOOTHING = 0.2
-"""The weight of the last turn in the measured pace."""
+"""The weight of the last turn in the average interval."""
 
 GIVE_WAY_S = 0.02
 """How long a list waits for orders that are being placed, before each order that it writes."""
@@ -37,10 +37,11 @@ _EXTENSION = "orderengine.turns"
 class Turns:
     """Runs `at_once` requests, has `waiting` more wait for `wait_s` seconds, refuses the others.
 
-    Few may wait, because each holds a thread of the server, and placing an order needs one too. The
-    process rests between two turns, so that other requests get time. Refused clients are told to
-    return one by one, at the pace of the turns: clients that return together are refused again, and
-    refusing costs time, too. While an order is being placed, the list whose turn it is gives way.
+    A request that runs has a turn. Few may wait, because each holds a thread of the server, and
+    placing an order needs one too. The process rests between two turns, so that other requests get
+    time. Refused clients are told to return one by one, as fast as turns end: clients that return
+    together are refused again, and refusing costs time, too. While an order is being placed, the
+    list whose turn it is gives way.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Turns:
         self._turns = threading.BoundedSemaphore(at_once)
         self._wait_s = wait_s
         self._give_way_s = give_way_s
-        self._pace_s = USUAL_PACE_S
+        self._interval_s = FIRST_INTERVAL_S
         self._promised = 0.0
         self._promising = threading.Lock()
         self._placing = 0
@@ -118,7 +119,7 @@ class Turns:
             took_s = self._clock() - began
             rest_s = min(REST_FACTOR * took_s, LONGEST_REST_S)
             self._rests_until = began + took_s + rest_s
-            self._pace_s += SMOOTHING * (took_s + rest_s - self._pace_s)
+            self._interval_s += SMOOTHING * (took_s + rest_s - self._interval_s)
 
     def _busy(self) -> Refused:
         detail = "this process reads as many lists as it can at once; retry shortly"
@@ -129,7 +130,7 @@ class Turns:
         """Promise the turn after those that were promised to earlier refused clients."""
         with self._promising:
             now = self._clock()
-            promised = max(self._promised, now) + self._pace_s
+            promised = max(self._promised, now) + self._interval_s
             self._promised = min(promised, now + LATEST_RETRY_S)
             return max(math.ceil(self._promised - now), 1)
 
@@ -150,8 +151,8 @@ def in_turn(view: Callable[P, R]) -> Callable[P, R]:
     return limited
 
 
-def placing_an_order() -> AbstractContextManager[None]:
-    """Place an order in this block, for which lists give way."""
+def lists_give_way() -> AbstractContextManager[None]:
+    """Lists give way during this block, which places an order."""
     return _turns().placing()
 
 

@@ -40,7 +40,7 @@ def get_asyncapi() -> Response:
     """Describe the WebSocket, as `/openapi.json` does the rest."""
     ports = current_ports()
     described = asyncapi_document(
-        request.host, is_secure=request.is_secure, asks_for_keys=ports.gate.asks_for_keys
+        request.host, is_secure=request.is_secure, asks_for_keys=ports.authenticator.asks_for_keys
     )
     return jsonify(described)
 

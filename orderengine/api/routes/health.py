@@ -8,7 +8,7 @@ from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import ApiBlueprint
 from orderengine.config.settings import libpq_note
-from orderengine.domain.documents import Document
+from orderengine.domain.fields import Document
 from orderengine.execution.ports import Probes
 
 log = structlog.get_logger(__name__)
@@ -60,10 +60,10 @@ def tell_what_is_missing(probes: Probes) -> None:
     fault = probes.database_fault()
     if fault is not None:
         log.warning("not_ready", setting="DATABASE_URL", error=fault.detail + libpq_note())
-    told: dict[str, str] = {}
+    fields: dict[str, str] = {}
     if (trouble := probes.redis_trouble()) is not None:
-        told = {"cause": trouble[0], "error": trouble[1]}
+        fields = {"cause": trouble[0], "error": trouble[1]}
     elif (cause := probes.degraded().get("redis")) is not None:
-        told = {"cause": cause}
-    if told:
-        log.warning("degraded", setting="REDIS_URL", missing="redis", **told)
+        fields = {"cause": cause}
+    if fields:
+        log.warning("degraded", setting="REDIS_URL", missing="redis", **fields)

@@ -10,7 +10,7 @@ from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.validation.inputs import read_query
 from orderengine.api.validation.schemas import QuoteQuerySchema
-from orderengine.domain.documents import Document
+from orderengine.domain.fields import Document
 from orderengine.domain.routing import RouteRequest
 from orderengine.execution.queries.find import find_route
 

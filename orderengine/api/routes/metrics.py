@@ -101,7 +101,7 @@ def _steps(steps: Steps) -> Iterator[Metric]:
     ended = Counter({(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason})
     ended[OrderStatus.CONFIRMED.value, ""] = 0
     failed = Counter({reason.value: 0 for reason in FailureReason})
-    recovered = Counter({cause.value: 0 for cause in RoutingCause if cause.is_recovery})
+    recovered = Counter({cause.value: 0 for cause in RoutingCause if cause.restarts_attempt})
     for step, total in steps.items():
         if step.status.is_terminal:
             ended[step.status.value, step.cause] += total

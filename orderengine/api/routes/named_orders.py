@@ -5,7 +5,6 @@ The name is in the query: in a path it could be taken for another part of the pa
 
 from flask import Blueprint, request
 
-from orderengine.api.answers.documents import order_document
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.answers.schemas import OrderSchema
 from orderengine.api.context import current_ports
@@ -16,7 +15,8 @@ from orderengine.api.routes.orders import order_not_found
 from orderengine.api.validation.fields import is_name
 from orderengine.api.validation.inputs import read_query
 from orderengine.api.validation.schemas import NamedOrderSchema
-from orderengine.domain.documents import Document
+from orderengine.domain.documents import order_document
+from orderengine.domain.fields import Document
 
 PREFIX = "/api/orders/by-client-id"
 

@@ -11,7 +11,6 @@ from werkzeug.routing import BaseConverter
 from orderengine.api.answers.documents import (
     accepted_document,
     links_document,
-    order_document,
     order_path,
     page_document,
 )
@@ -21,7 +20,7 @@ from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.gate.access import current_caller
-from orderengine.api.gate.turns import giving_way, in_turn, placing_an_order
+from orderengine.api.gate.turns import giving_way, in_turn, lists_give_way
 from orderengine.api.routes.repeated_orders import find_repeated, new_order
 from orderengine.api.updates.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.api.validation.cursors import place_of
@@ -42,7 +41,8 @@ from orderengine.api.validation.schemas import (
 )
 from orderengine.api.validation.strict_json import read_object
 from orderengine.domain.access import LOCAL_CLIENT
-from orderengine.domain.documents import Document, event_document
+from orderengine.domain.documents import event_document, order_document
+from orderengine.domain.fields import Document
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
@@ -60,7 +60,7 @@ blueprint = ApiBlueprint(
 
 
 class OrderConverter(BaseConverter):
-    """The order's id in a path: any segment but `execute`, which has its own view and method."""
+    """The order's id in a path: any segment but `execute`, so that GET of that is 405, not 404."""
 
     regex = r"(?!execute\Z)[^/]+"
     part_isolating = True
@@ -70,7 +70,14 @@ ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps":
 _EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
 ACCEPTED_EXAMPLE = accepted_document(
     Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False),
-    NewOrder(_EXAMPLE_ID, LOCAL_CLIENT, "AAPL", Side.BUY, Decimal(10), 100),
+    NewOrder(
+        order_id=_EXAMPLE_ID,
+        client_id=LOCAL_CLIENT,
+        symbol="AAPL",
+        side=Side.BUY,
+        quantity=Decimal(10),
+        slippage_tolerance_bps=100,
+    ),
 )
 
 _ANSWERED = {
@@ -138,12 +145,12 @@ def execute_order() -> tuple[Document, int, dict[str, str]] | Response:
     stored: repeat the request with the same Idempotency-Key, which never orders twice.
     """
     key, wait_s = read_key(request), read_wait(request)
-    with placing_an_order():
+    with lists_give_way():
         order, accepted = _place(current_ports(), key)
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
-    ended = wait_s is not None and current_waits().ended(accepted.order_id, wait_s)
+    ended = wait_s is not None and current_waits().wait_for_end(accepted.order_id, wait_s)
     if not ended:
         return accepted_document(accepted, order), 202, headers
     headers[APPLIED] = f"wait={wait_s}"
@@ -199,7 +206,7 @@ def get_orders() -> Response:
 def get_order(order_id: str) -> Document:
     """Show an order.
 
-    Fields that are not known yet are absent: `dex` before routing, `txHash` before signing.
+    Fields that are not known yet are absent: `dex` until `building`, `txHash` until `submitted`.
     """
     ports = current_ports()
     client_id = current_caller().client_id
@@ -257,11 +264,11 @@ def _count_refusals(answer: Response) -> Response:
 
 
 def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
-    takers = (ports.orders, ports.publisher, ports.dispatcher)
+    intake_ports = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
-        Accepted.first(accept_order(*takers, order))
+        Accepted.new(accept_order(*intake_ports, order))
         if key is None
-        else accept_order_once(*takers, order, key)
+        else accept_order_once(*intake_ports, order, key)
     )
     if not accepted.replayed:
         ports.metrics.count(CounterName.ACCEPTED)

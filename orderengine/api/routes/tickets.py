@@ -5,8 +5,9 @@ from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.gate.access import current_caller
-from orderengine.domain.documents import Document, time_text
-from orderengine.execution.intake.access import issue_ticket
+from orderengine.domain.fields import Document
+from orderengine.domain.texts import time_text
+from orderengine.execution.intake.keys import issue_ticket
 
 blueprint = ApiBlueprint("access", __name__, url_prefix="/api", description="Tickets for sockets.")
 

@@ -24,15 +24,15 @@ class FrameCounter:
                 at += skipped
                 continue
             begun += not self._header
-            wanted = self._wanted()
-            self._header += data[at : at + wanted]
-            at += min(wanted, len(data) - at)
-            if not self._wanted():
+            missing = self._header_bytes_missing()
+            self._header += data[at : at + missing]
+            at += min(missing, len(data) - at)
+            if not self._header_bytes_missing():
                 self._to_skip = _payload_length(self._header)
                 self._header.clear()
         return begun
 
-    def _wanted(self) -> int:
+    def _header_bytes_missing(self) -> int:
         """How many bytes of this header are missing, as far as is known yet."""
         if len(self._header) < 2:
             return 2 - len(self._header)

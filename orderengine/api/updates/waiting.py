@@ -52,7 +52,7 @@ class Waits:
         self._hub = hub
         self._slots = threading.BoundedSemaphore(limit)
 
-    def ended(self, order_id: UUID, wait_s: float) -> Order | None:
+    def wait_for_end(self, order_id: UUID, wait_s: float) -> Order | None:
         """The order, once it has ended; None on timeout, or if too many wait already."""
         if wait_s <= 0 or not self._slots.acquire(blocking=False):
             return None

@@ -26,8 +26,8 @@ from orderengine.api.updates.subject import (
 )
 from orderengine.domain.access import Caller
 from orderengine.domain.events import OrderEvent
-from orderengine.execution.intake.access import Gate
-from orderengine.execution.operations.counters import CounterName, Tally
+from orderengine.execution.intake.keys import Authenticator
+from orderengine.execution.operations.counters import CounterName, ProcessMetrics
 from orderengine.execution.ports import Orders
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
@@ -95,9 +95,14 @@ class Updates:
     """
 
     def __init__(
-        self, orders: Orders, hub: Hub, gate: Gate, caps: Caps, tally: Tally | None = None
+        self,
+        orders: Orders,
+        hub: Hub,
+        authenticator: Authenticator,
+        caps: Caps,
+        metrics: ProcessMetrics | None = None,
     ) -> None:
-        self.tally = Tally() if tally is None else tally
+        self.metrics = ProcessMetrics() if metrics is None else metrics
         self.draining: Callable[[], bool] = lambda: False
         self.limit = caps.sockets
         self.per_client = caps.per_client
@@ -107,7 +112,7 @@ class Updates:
         self.closed: Counter[SocketEnd] = Counter()
         self._orders = orders
         self._hub = hub
-        self._gate = gate
+        self._authenticator = authenticator
         self._lock = Lock()
 
     def admit(self) -> Response | None:
@@ -136,7 +141,7 @@ class Updates:
             self.open -= 1
             self._open_by_client[client_id] -= 1
             self._open_by_client += Counter()  # drops clients that have none any more
-        self.tally.count(CounterName.OPEN_SOCKETS, by=-1)
+        self.metrics.count(CounterName.OPEN_SOCKETS, by=-1)
 
     def serve(self, ws: Any) -> None:
         """Send the updates to one client, then close; `ws` is simple-websocket's server."""
@@ -154,7 +159,7 @@ class Updates:
                 end = SocketEnd.SLOW
             with self._lock:
                 self.closed[end] += 1
-            self.tally.count(CounterName.SOCKETS_CLOSED, end.value)
+            self.metrics.count(CounterName.SOCKETS_CLOSED, end.value)
         return _CODES[end]
 
     def take_slot(self, client_id: str) -> None:
@@ -165,7 +170,7 @@ class Updates:
             if not is_full and not has_enough:
                 self.open += 1
                 self._open_by_client[client_id] += 1
-                self.tally.count(CounterName.OPEN_SOCKETS)
+                self.metrics.count(CounterName.OPEN_SOCKETS)
                 return
         later = {"Retry-After": str(RETRY_AFTER_S)}
         if is_full:
@@ -193,7 +198,7 @@ class Updates:
         """Why this process must stop sending to this caller, or None."""
         if self.draining():
             return SocketEnd.RESTART
-        return SocketEnd.REVOKED if self._gate.is_closed_to(caller) else None
+        return SocketEnd.REVOKED if self._authenticator.is_revoked(caller) else None
 
     def _send(self, ws: Any, stream_request: OrderStreamRequest | ClientStreamRequest) -> SocketEnd:
         """Send until there is a reason to close."""
@@ -209,25 +214,30 @@ class Updates:
                 if follower.overrun:
                     return SocketEnd.SLOW
                 _discard_input(ws)
-                told = follower.next(WAKE_S)
-                if told is not None:
-                    ws.send(_text_of(told))
+                item = follower.next(WAKE_S)
+                if item is not None:
+                    ws.send(_text_of(item))
         return SocketEnd.ENDED
 
 
-def _text_of(told: OrderEvent | Cursor) -> str:
-    return event_text(told) if isinstance(told, OrderEvent) else cursor_message(told)
+def _text_of(item: OrderEvent | Cursor) -> str:
+    return event_text(item) if isinstance(item, OrderEvent) else cursor_message(item)
 
 
 def register_updates(
-    app: Flask, orders: Orders, hub: Hub, gate: Gate, caps: Caps, tally: Tally | None = None
+    app: Flask,
+    orders: Orders,
+    hub: Hub,
+    authenticator: Authenticator,
+    caps: Caps,
+    metrics: ProcessMetrics | None = None,
 ) -> Updates:
     """Serve the updates of orders under gunicorn's threaded worker.
 
     Every socket holds one of the server's threads, so `caps.sockets` must leave some for HTTP.
     Refusals are raised as `Refused` and `StorageUnavailable`, which the application answers.
     """
-    updates = Updates(orders, hub, gate, caps, tally)
+    updates = Updates(orders, hub, authenticator, caps, metrics)
     app.extensions[EXTENSION] = updates
     app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS | app.config.get("SOCK_SERVER_OPTIONS", {})
     app.before_request(updates.admit)

@@ -16,7 +16,7 @@ from marshmallow import ValidationError, fields
 
 from orderengine.api.validation import cursors
 from orderengine.api.validation.strict_json import JsonNumber
-from orderengine.domain.documents import decimal_text
+from orderengine.domain.texts import decimal_text
 from orderengine.stream import replay
 from orderengine.stream.messages import cursor_from
 

@@ -22,6 +22,7 @@ from orderengine.api.validation.fields import (
     StreamCursor,
     Text,
 )
+from orderengine.domain.fields import camel_case
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.domain.routing import MAX_LEGS
@@ -41,12 +42,6 @@ class OrderType(StrEnum):
     """The types of an order."""
 
     MARKET = "market"
-
-
-def camel_case(name: str) -> str:
-    """A Python name as it is written in JSON."""
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
 
 
 class RequestSchema(Schema):

@@ -101,4 +101,9 @@ def _confirm(submitted: Submitted, execution: Execution) -> Confirm:
         landed_at=execution.landed_at,
         legs=execution.legs,
     )
-    return Confirm(submitted.signature, submitted.venue, submitted.quoted_price, fill)
+    return Confirm(
+        venue=submitted.venue,
+        quoted_price=submitted.quoted_price,
+        signature=submitted.signature,
+        fill=fill,
+    )

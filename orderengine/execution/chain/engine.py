@@ -1,4 +1,4 @@
-"""Shared by the stages: the ports, and the only way to move an order."""
+"""Shared by the stages and recovery: the ports, and moving an order with all that follows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from orderengine.domain.documents import decimal_text
 from orderengine.domain.errors import (
     AttemptFailed,
     DispatchUnavailable,
@@ -20,6 +19,7 @@ from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order
+from orderengine.domain.texts import decimal_text
 from orderengine.execution.chain.slots import Pace
 from orderengine.execution.network import SettlementNetwork
 from orderengine.execution.operations.counters import Metrics
@@ -81,7 +81,7 @@ class ChainEnds(OrderEngineError):
 
 
 class Superseded(ChainEnds):
-    """The order has moved on: the message is a duplicate, or too late."""
+    """The order was not moved: it has moved on, or may not move, as with an expired quote."""
 
 
 class AttemptEnded(ChainEnds):

@@ -8,18 +8,17 @@ there were groups.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol, Self
 from uuid import UUID
 
-from orderengine.domain.documents import decimal_text, route_document, route_from
+from orderengine.domain.codec import record_of, value_from
+from orderengine.domain.fields import BaseUnits, Document, Seen, Told
 from orderengine.domain.order import Order
 from orderengine.domain.routing import Route
 from orderengine.domain.side import Side
 from orderengine.execution.network import Swap, SwapLeg
-
-Document = dict[str, Any]
 
 
 class Handover(Protocol):
@@ -35,43 +34,45 @@ def handed_on(handovers: Sequence[Handover]) -> Document | list[Document]:
     return documents[0] if len(documents) == 1 else documents
 
 
+def _attempt(message: Mapping[str, Any]) -> int | None:
+    return message.get("attempt")
+
+
+def _request_id(message: Mapping[str, Any]) -> str | None:
+    return message.get("requestId")
+
+
+Attempt = Annotated[int | None, Told(read=_attempt)]
+RequestId = Annotated[str | None, Told(read=_request_id)]
+
+
+class _Handover:
+    __slots__ = ()
+
+    def document(self) -> Document:
+        """The JSON form."""
+        return record_of(type(self))(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        return value_from(cls)(document)
+
+
 @dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(_Handover):
     """An order at `version`, `routing`, with the route to build and its limit in USDC."""
 
     order_id: UUID
     version: int
     route: Route
-    limit_amount: int
-    attempt: int | None = field(default=None, compare=False)
-    request_id: str | None = field(default=None, compare=False)
-
-    def document(self) -> Document:
-        """The JSON form."""
-        return {
-            "orderId": str(self.order_id),
-            "version": self.version,
-            "route": route_document(self.route),
-            "limitAmount": str(self.limit_amount),
-            "attempt": self.attempt,
-            "requestId": self.request_id,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Routed":
-        """Read the JSON form."""
-        return cls(
-            UUID(document["orderId"]),
-            document["version"],
-            route_from(document["route"]),
-            int(document["limitAmount"]),
-            document.get("attempt"),
-            document.get("requestId"),
-        )
+    limit_amount: BaseUnits
+    attempt: Attempt = field(default=None, compare=False)
+    request_id: RequestId = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class Built(_Handover):
     """An order at `version`, `building`, with the swap to sign.
 
     The row never changes the swap at one version, so the copy saves a read. Without it, as in a
@@ -80,33 +81,25 @@ class Built:
 
     order_id: UUID
     version: int
-    attempt: int | None = field(default=None, compare=False)
-    request_id: str | None = field(default=None, compare=False)
-    swap: Swap | None = field(default=None, compare=False)
+    attempt: Attempt = field(default=None, compare=False)
+    request_id: RequestId = field(default=None, compare=False)
+    swap: Annotated[Swap | None, Told(seen=Seen.ENGINE)] = field(default=None, compare=False)
 
     def document(self) -> Document:
         """The JSON form."""
-        swap = {} if self.swap is None else {"swap": _swap_document(self.swap)}
-        return {
-            "orderId": str(self.order_id),
-            "version": self.version,
-            "attempt": self.attempt,
-            "requestId": self.request_id,
-            **swap,
-        }
+        document = _Handover.document(self)
+        if self.swap is not None:
+            document["swap"] = _swap_document(self.swap)
+        return document
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Built":
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        order_id, attempt = UUID(document["orderId"]), document.get("attempt")
+        built: Self = value_from(cls)(document)
         copy = document.get("swap")
-        return cls(
-            order_id,
-            document["version"],
-            attempt,
-            document.get("requestId"),
-            None if copy is None or attempt is None else _swap_from(order_id, attempt, copy),
-        )
+        if copy is None or built.attempt is None:
+            return built
+        return replace(built, swap=_swap_from(built.order_id, built.attempt, copy))
 
 
 def _swap_document(swap: Swap) -> Document:
@@ -135,7 +128,7 @@ def _swap_from(order_id: UUID, attempt: int, document: Mapping[str, Any]) -> Swa
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(_Handover):
     """An order at `version`, `submitted`, with the values needed to look it up and report it.
 
     The row never changes these values at one version, so the copy saves a read per poll.
@@ -146,10 +139,10 @@ class Submitted:
     signature: str
     side: Side
     base_decimals: int
-    venue: str
+    venue: Annotated[str, Told(name="dex")]
     quoted_price: Decimal
-    attempt: int | None = field(default=None, compare=False)
-    request_id: str | None = field(default=None, compare=False)
+    attempt: Attempt = field(default=None, compare=False)
+    request_id: RequestId = field(default=None, compare=False)
 
     @classmethod
     def of(cls, order: Order) -> "Submitted":
@@ -167,33 +160,4 @@ class Submitted:
             quoted_price=order.route.price,
             attempt=order.attempt,
             request_id=order.request_id,
-        )
-
-    def document(self) -> Document:
-        """The JSON form."""
-        return {
-            "orderId": str(self.order_id),
-            "version": self.version,
-            "signature": self.signature,
-            "side": self.side.value,
-            "baseDecimals": self.base_decimals,
-            "dex": self.venue,
-            "quotedPrice": decimal_text(self.quoted_price),
-            "attempt": self.attempt,
-            "requestId": self.request_id,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Submitted":
-        """Read the JSON form."""
-        return cls(
-            order_id=UUID(document["orderId"]),
-            version=document["version"],
-            signature=document["signature"],
-            side=Side(document["side"]),
-            base_decimals=document["baseDecimals"],
-            venue=document["dex"],
-            quoted_price=Decimal(document["quotedPrice"]),
-            attempt=document.get("attempt"),
-            request_id=document.get("requestId"),
         )

@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from orderengine.domain.documents import decimal_text
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
 from orderengine.domain.order import Order
 from orderengine.domain.pricing import is_beyond, stricter, worst_amount
 from orderengine.domain.routing import Route
+from orderengine.domain.texts import decimal_text
 from orderengine.execution.intake.notional import within_notional
 from orderengine.execution.network import Reverted
 

@@ -1,6 +1,7 @@
-"""Recovery: continues from its row any order that a crash, lost message or outage left behind.
+"""Recovery: continues any order that a crash, lost message or outage left behind.
 
-One mechanism serves every crash point: it depends on the row's state, not on what went wrong.
+One mechanism serves every crash point: it depends on the row's state, not on what went wrong. It
+looks a submitted order up, and routes any other one anew.
 """
 
 import time
@@ -31,7 +32,7 @@ REST_FACTOR = 9
 
 
 class Recovery:
-    """Dispatches the rest of the chain for due orders that have no message in a queue.
+    """Dispatches due orders that have no message in a queue.
 
     A waiting message continues its order without help; another message would only lengthen the
     queue. The search takes longer the longer the queues are. After a slow search recovery rests, so

@@ -146,16 +146,18 @@ def build_orders(engine: Engine, routed: Sequence[Routed]) -> list[Built | Excep
     expiry the attempt ends.
     """
     moved = engine.advance_all(
-        [
-            PlannedMove(one.order_id, one.version, Build(one.route, one.limit_amount))
-            for one in routed
-        ]
+        [PlannedMove(one.order_id, one.version, _build(one)) for one in routed]
     )
     return each(partial(_built, engine), routed, moved)
 
 
+def _build(routed: Routed) -> Build:
+    return Build(route=routed.route, limit_amount=routed.limit_amount)
+
+
 def _built(engine: Engine, routed: Routed, moved: Order | Superseded) -> Built:
     if isinstance(moved, Superseded):
+        # Still at this version, so the quote has expired; otherwise `current` raises.
         _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
         raise moved
     try:

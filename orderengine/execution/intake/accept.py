@@ -34,8 +34,8 @@ class Accepted:
     replayed: bool
 
     @classmethod
-    def first(cls, moved: Moved) -> "Accepted":
-        """The first answer."""
+    def new(cls, moved: Moved) -> "Accepted":
+        """The answer for an order that was stored just now."""
         return cls(moved.order.order_id, moved.order.created_at, replayed=False)
 
 
@@ -62,7 +62,7 @@ def accept_order_once(
     """
     moved = orders.accept_once(request, key)
     if moved is not None:
-        return Accepted.first(_start(publisher, dispatcher, moved))
+        return Accepted.new(_start(publisher, dispatcher, moved))
     before = orders.accepted_before(request.client_id, key)
     if before is None:
         raise _taken(orders, request)

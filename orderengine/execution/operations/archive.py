@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from orderengine.domain.order import OrderStatus, known_status
+from orderengine.domain.events import OrderEvent
+from orderengine.domain.fields import Seen, members
+from orderengine.domain.order import Order, OrderStatus, known_status
 from orderengine.execution.intake.accept import KEY_LIFETIME
 from orderengine.execution.ports import Orders
 
@@ -20,14 +22,22 @@ YOUNGEST = timedelta(days=1)
 
 Row = Mapping[str, Any]
 
-ORDER_COLUMNS = (
+_FIRST_COLUMNS = (
     *("orderId", "clientId", "clientOrderId", "symbol", "side", "quantity", "slippageBps"),
     *("worstPrice", "maxLegs", "status", "attempt", "version", "recoveries", "dex"),
     *("quotedPrice", "limitAmount", "executedPrice", "slippagePct", "fee", "baseAmount"),
     *("quoteAmount", "txHash", "landedAt", "reason", "detail", "createdAt", "updatedAt"),
 )
+# A later field has its column behind these, so that nobody's column moves.
+_LATER_COLUMNS = (
+    each.name
+    for each in members(Order)
+    if each.is_scalar and each.column and each.told.seen >= Seen.OPERATORS
+    if each.name not in _FIRST_COLUMNS
+)
+ORDER_COLUMNS = (*_FIRST_COLUMNS, *_LATER_COLUMNS)
 """The columns of an exported order; names and meanings are those of the API."""
-EVENT_COLUMNS = ("orderId", "seq", "status", "attempt", "at", "data")
+EVENT_COLUMNS = tuple(each.name for each in members(OrderEvent) if not each.is_part)
 
 
 @dataclass(frozen=True, slots=True)

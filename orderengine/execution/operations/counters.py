@@ -1,4 +1,4 @@
-"""The meter: counts per process, for facts that no row and no event records."""
+"""The metrics: counts per process, for facts that no row and no event records."""
 
 import threading
 from collections import Counter, deque
@@ -86,8 +86,8 @@ class SharedTable(Protocol):
         """The sums over all processes."""
 
 
-class Tally:
-    """Implements `Meter` in memory; safe for any number of threads."""
+class ProcessMetrics:
+    """Implements `Metrics` in memory; safe for any number of threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -150,7 +150,7 @@ class CountingDispatcher:
             self._dispatcher.route(order_id, version, cause, delay_s, again=again)
 
     def confirm(self, submitted: Submitted) -> None:
-        """Start the last stage alone, for a single poll of the network."""
+        """Start the last stage alone."""
         with self._counting():
             self._dispatcher.confirm(submitted)
 

@@ -10,7 +10,7 @@ import structlog
 
 from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavailable
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.operations.counters import Counts, Tally
+from orderengine.execution.operations.counters import Counts, ProcessMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -35,14 +35,14 @@ class OpenOrders:
     waiting_s: Mapping[OrderStatus, float] = field(default_factory=dict)
 
 
-class Step(NamedTuple):
+class StepKind(NamedTuple):
     """A kind of event: its status, and the reason or cause in its data, or an empty text."""
 
     status: OrderStatus
     cause: str
 
 
-Steps = Mapping[Step, int]
+Steps = Mapping[StepKind, int]
 
 
 class OrderFigures(Protocol):
@@ -68,8 +68,8 @@ class SharedCounts(Protocol):
         """How many messages wait in each queue, or None without an answer."""
 
 
-class Signs(Protocol):
-    """Health checks, bounded in time; they never raise."""
+class HealthChecks(Protocol):
+    """The checks that the figures need, bounded in time; they never raise."""
 
     def degraded(self) -> Mapping[str, str]:
         """What is down, with causes: `redis`, `worker`."""
@@ -104,17 +104,17 @@ class Monitor:
         self,
         orders: OrderFigures,
         shared: SharedCounts,
-        signs: Signs,
-        tally: Tally,
+        checks: HealthChecks,
+        metrics: ProcessMetrics,
         fresh_s: float = FRESH_S,
     ) -> None:
-        self._tally = tally
-        self._open_orders = _Kept(lambda: _or_none(orders.open_orders), fresh_s)
-        self._steps = _Kept(lambda: _or_none(orders.steps), fresh_s)
-        self._shared = _Kept(shared.read, fresh_s)
-        self._queued = _Kept(shared.queued, fresh_s)
-        self._signs = _Kept(signs.degraded, fresh_s)
-        self._fault = _Kept(signs.database_fault, fresh_s)
+        self._metrics = metrics
+        self._open_orders = _Cached(lambda: _or_none(orders.open_orders), fresh_s)
+        self._steps = _Cached(lambda: _or_none(orders.steps), fresh_s)
+        self._shared = _Cached(shared.read, fresh_s)
+        self._queued = _Cached(shared.queued, fresh_s)
+        self._degraded = _Cached(checks.degraded, fresh_s)
+        self._fault = _Cached(checks.database_fault, fresh_s)
 
     def open_orders(self) -> OpenOrders | None:
         """The open orders, or None while PostgreSQL gives no answer."""
@@ -125,14 +125,14 @@ class Monitor:
         fault = self._fault()
         gives_no_answer = fault is not None and fault.cause is StorageCause.NO_ANSWER
         open_orders = None if gives_no_answer else self._open_orders()
-        missing = self._signs()
+        missing = self._degraded()
         return Figures(
             missing=frozenset({*missing, *({"postgresql"} if open_orders is None else ())}),
             causes=missing,
             open_orders=open_orders,
             steps=None if open_orders is None else self._steps(),
             of_workers=None if "redis" in missing else self._shared(),
-            of_this_service=self._tally.counts(),
+            of_this_service=self._metrics.counts(),
             queued=None if "redis" in missing else self._queued(),
             storage_fault=fault,
         )
@@ -148,7 +148,7 @@ def _or_none(read: Callable[[], T]) -> T | None:
     return None
 
 
-class _Kept(Generic[T]):
+class _Cached(Generic[T]):
     """A value that is read again when it is too old."""
 
     def __init__(self, read: Callable[[], T], fresh_s: float) -> None:

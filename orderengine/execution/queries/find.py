@@ -55,15 +55,15 @@ def route_from_answers(
     request: RouteRequest, offers: Sequence[Offer], errors: Mapping[str, Exception]
 ) -> Route:
     """Choose among the answers; one answer suffices. Raises as `find_route` does."""
-    said = dict(errors)
+    errors_by_name = dict(errors)
     if offers:
         texts = {name: str(error) for name, error in errors.items()}
         try:
             return choose_route(request, offers, texts)
         except OrderUnfillable as refusal:
-            said["the others"] = refusal
-    refusals = [error for error in said.values() if isinstance(error, OrderUnfillable)]
-    if refusals and len(refusals) == len(said):
+            errors_by_name["the others"] = refusal  # no venue that answered can fill it
+    refusals = [error for error in errors_by_name.values() if isinstance(error, OrderUnfillable)]
+    if refusals and len(refusals) == len(errors_by_name):
         raise refusals[-1]
-    detail = "; ".join(f"{name}: {error}" for name, error in said.items())
+    detail = "; ".join(f"{name}: {error}" for name, error in errors_by_name.items())
     raise AttemptFailed(FailureReason.NO_QUOTE, detail or "no venue is configured")

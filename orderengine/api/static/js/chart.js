@@ -24,14 +24,14 @@ export class Chart {
     new ResizeObserver(() => this.#resize()).observe(root);
   }
 
-  // `told` describes the chart for screen readers.
-  show(venues, data, told) {
+  // `description` describes the chart for screen readers.
+  show(venues, data, description) {
     const isOfTheSame = this.#plot !== null && venues.join() === this.#venues.join();
     this.#venues = venues;
     this.#data = data;
     if (isOfTheSame) this.#plot.setData(data);
     else this.draw();
-    this.#root.setAttribute("aria-label", told);
+    this.#root.setAttribute("aria-label", description);
   }
 
   draw() {

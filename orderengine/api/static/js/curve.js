@@ -17,7 +17,7 @@ export class Curve {
   #caption = find("#curve-caption");
   #known = new Map(); // symbol and side -> { at, points }
   #wanted = null;
-  #loop = new Loop((signal) => this.#measure(signal), FRESH_MS);
+  #loop = new Loop((signal) => this.#quoteSizes(signal), FRESH_MS);
 
   // `route`: a recent one, whose price turns sizes in USDC into quantities.
   show({ symbol, side }, instrument, route) {
@@ -31,7 +31,7 @@ export class Curve {
     this.#loop.soon(Math.max(0, FRESH_MS - ageMs));
   }
 
-  async #measure(signal) {
+  async #quoteSizes(signal) {
     const { name, symbol, side, sizes } = this.#wanted;
     const points = [];
     for (const quantity of sizes) {
@@ -50,10 +50,10 @@ export class Curve {
     const { symbol, side } = this.#wanted;
     say(this.#caption, `USDC for one ${symbol}, ${side}, fees and impact included`);
     const lines = this.#venues.map((dex) => points.map(({ prices }) => prices.get(dex) ?? null));
-    this.#chart.show(this.#venues, [points.map(({ quantity }) => Number(quantity)), ...lines], this.#told(points));
+    this.#chart.show(this.#venues, [points.map(({ quantity }) => Number(quantity)), ...lines], this.#description(points));
   }
 
-  #told(points) {
+  #description(points) {
     const { symbol, side } = this.#wanted;
     const ends = points.length > 1 ? [points[0], points.at(-1)] : points;
     const texts = ends.map(({ quantity, prices }) => {

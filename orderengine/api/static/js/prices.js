@@ -58,10 +58,10 @@ export class Prices {
     // undefined joins over a row of the other kind, null would cut the line there.
     const lines = this.#venues.map((dex) => rows.map(({ prices }) => prices?.[dex]));
     const times = rows.map(({ at }) => at);
-    this.#chart.show(this.#venues, [times, ...lines, rows.map(({ fill }) => fill)], this.#told(rows));
+    this.#chart.show(this.#venues, [times, ...lines, rows.map(({ fill }) => fill)], this.#description(rows));
   }
 
-  #told(rows) {
+  #description(rows) {
     const lastPrices = rows.findLast(({ prices }) => prices)?.prices ?? {};
     const lastFill = rows.findLast(({ fill }) => fill)?.fill;
     const texts = this.#venues.filter((dex) => dex in lastPrices).map((dex) => `${dex} ${price(lastPrices[dex])}`);

@@ -32,7 +32,7 @@ SAMPLES = (
 GAUGES = (Sample(CounterName.OPEN_SOCKETS),)
 
 
-class ProcessCounts:
+class MetricsTable:
     """A table in shared memory: a column for each sample, a row for each process.
 
     The master makes it before it forks, and hands out and takes back the rows; each process writes
@@ -51,11 +51,11 @@ class ProcessCounts:
         self._cells = memoryview(shared).cast("q")
         self._free = list(reversed(self._rows))
 
-    def take_row(self) -> "Row | None":
+    def take_row(self) -> "MetricsRow | None":
         """A row for a process that is about to start; None if none is free."""
-        return Row(self, self._free.pop()) if self._free else None
+        return MetricsRow(self, self._free.pop()) if self._free else None
 
-    def give_back(self, row: "Row") -> None:
+    def give_back(self, row: "MetricsRow") -> None:
         """Take back the row of a process that has ended: reset its gauges, keep its counters."""
         for sample in self._gauges:
             self._cells[self._at(row.number, self._columns[sample])] = 0
@@ -80,10 +80,10 @@ class ProcessCounts:
         return row * len(self._columns) + column
 
 
-class Row:
+class MetricsRow:
     """Implements `execution.operations.counters.SharedTable` for one process."""
 
-    def __init__(self, table: ProcessCounts, number: int) -> None:
+    def __init__(self, table: MetricsTable, number: int) -> None:
         self.number = number
         self._table = table
 

@@ -17,18 +17,18 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 LINGER_S = 2.0
-MAX_CLOSING = 256
+MAX_LINGERING = 256
 MAX_DRAINED_BYTES = 65_536
 READ_BYTES = 16_384
 
 
-class ClosingWorker(ThreadWorker):
+class LingeringCloseWorker(ThreadWorker):
     """Registers closing connections with its poller, like all other waiting connections."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # Closing connections, oldest first: the deadline, and the bytes drained so far.
-        self._closing: dict[Any, tuple[float, int]] = {}
+        self._lingering: dict[Any, tuple[float, int]] = {}
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Keep the connection open, or begin to close it."""
@@ -41,11 +41,11 @@ class ClosingWorker(ThreadWorker):
         """Close the connections whose time is up."""
         super().murder_pending()
         now = time.monotonic()
-        while self._closing:
-            oldest, (until, _) = next(iter(self._closing.items()))
-            if until > now and len(self._closing) <= MAX_CLOSING:
+        while self._lingering:
+            oldest, (until, _) = next(iter(self._lingering.items()))
+            if until > now and len(self._lingering) <= MAX_LINGERING:
                 break
-            self.let_go(oldest)
+            self.close_now(oldest)
 
     def begin_to_close(self, conn: Any) -> None:
         """Shut down sending, and drain the client's input until it closes its side."""
@@ -56,11 +56,11 @@ class ClosingWorker(ThreadWorker):
         except Exception:  # noqa: BLE001 - its handler closed it, its client is gone, or the like
             self._end(conn)
         else:
-            self._closing[conn] = time.monotonic() + LINGER_S, 0
+            self._lingering[conn] = time.monotonic() + LINGER_S, 0
 
-    def let_go(self, conn: Any) -> None:
+    def close_now(self, conn: Any) -> None:
         """Close a waiting connection; a pending or kept-alive one must be its queue's first."""
-        self._closing.pop(conn, None)
+        self._lingering.pop(conn, None)
         for conns in (self.pending_conns, self.keepalived_conns):
             if conns and conns[0] is conn:
                 conns.popleft()
@@ -68,17 +68,17 @@ class ClosingWorker(ThreadWorker):
             self.poller.unregister(conn.sock)
         self._end(conn)
 
-    def waiting(self) -> dict[Any, float]:
+    def longest_idle(self) -> dict[Any, float]:
         """For each kind of waiting connection, the one idle longest, with the time it went idle."""
         kept = [conns[0] for conns in (self.pending_conns, self.keepalived_conns) if conns]
         longest = {conn: conn.timeout - self.cfg.keepalive for conn in kept}
-        for conn, (until, _) in self._closing.items():
+        for conn, (until, _) in self._lingering.items():
             return longest | {conn: until - LINGER_S}
         return longest
 
     def waiting_count(self) -> int:
         """How many connections the loop waits for."""
-        return len(self.pending_conns) + len(self.keepalived_conns) + len(self._closing)
+        return len(self.pending_conns) + len(self.keepalived_conns) + len(self._lingering)
 
     def _drain(self, conn: Any, sock: socket.socket) -> None:
         """Discard input; close at the client's end, or after MAX_DRAINED_BYTES."""
@@ -88,11 +88,11 @@ class ClosingWorker(ThreadWorker):
             return
         except OSError:
             read = 0
-        until, drained = self._closing[conn]
+        until, drained = self._lingering[conn]
         if read and drained + read < MAX_DRAINED_BYTES:
-            self._closing[conn] = until, drained + read
+            self._lingering[conn] = until, drained + read
         else:
-            self.let_go(conn)
+            self.close_now(conn)
 
     def _end(self, conn: Any) -> None:
         self.nr_conns -= 1

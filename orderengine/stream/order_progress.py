@@ -8,7 +8,7 @@ from orderengine.execution.queries.latest_steps import OrderState
 
 
 @dataclass(slots=True)
-class Known:
+class OrderProgress:
     """An order of the client; `seen` is the `seq` of its last queued event."""
 
     seen: int = 0

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from orderengine.webserver.closing_worker import LINGER_S, MAX_DRAINED_BYTES
+from orderengine.webserver.lingering_close_worker import LINGER_S, MAX_DRAINED_BYTES
 from tests.web_loop import Loop, web_loop
 
 ANSWER = b"the end of an answer"
@@ -82,7 +82,7 @@ def test_a_turn_without_news_reads_nothing(loop: Loop) -> None:
 
 
 def test_no_more_than_so_many_are_being_closed(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orderengine.webserver.closing_worker.MAX_CLOSING", 0)
+    monkeypatch.setattr("orderengine.webserver.lingering_close_worker.MAX_LINGERING", 0)
     loop.finish()
     loop.turn()
     assert not loop.is_open

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
-from orderengine.webserver.reading_worker import (
+from orderengine.webserver.head_reading_worker import (
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     REQUEST_TIMEOUT_S,
@@ -193,7 +193,7 @@ def test_a_connection_that_can_not_be_watched_is_let_go(
             loop.worker.enqueue_req(loop.conn)
         loop.turn()
         assert (loop.is_open, loop.worker.nr_conns) == (False, 0)
-        assert loop.worker.waiting() == {}
+        assert loop.worker.longest_idle() == {}
         loop.turn()
 
 

@@ -69,40 +69,40 @@ class Ticket:
     expires_at: datetime
 
 
-class Gate(Protocol):
+class Authenticator(Protocol):
     """Authenticates callers."""
 
     asks_for_keys: ClassVar[bool]
 
-    def enter(self, key: str | None) -> Caller | None:
+    def authenticate(self, key: str | None) -> Caller | None:
         """The caller with this key, or None if the key is not valid."""
 
     def redeem(self, ticket: str) -> Caller | None:
         """The caller that bought this ticket, which is used up; None if it is not valid."""
 
-    def is_closed_to(self, caller: Caller) -> bool:
+    def is_revoked(self, caller: Caller) -> bool:
         """True once the caller's key is revoked; learned within seconds, cheap to ask."""
 
 
-class OpenGate:
+class OpenAuthenticator:
     """Needs no key: every caller is the same client."""
 
     asks_for_keys: ClassVar[bool] = False
 
-    def enter(self, key: str | None) -> Caller | None:  # noqa: ARG002 - no key is needed
+    def authenticate(self, key: str | None) -> Caller | None:  # noqa: ARG002 - no key is needed
         """The only client, with any key or none."""
         return Caller(LOCAL_CLIENT)
 
     def redeem(self, ticket: str) -> Caller | None:
         """The only client, with any ticket."""
-        return self.enter(ticket)
+        return self.authenticate(ticket)
 
-    def is_closed_to(self, caller: Caller) -> bool:  # noqa: ARG002 - there is no key to revoke
+    def is_revoked(self, caller: Caller) -> bool:  # noqa: ARG002 - there is no key to revoke
         """Always False."""
         return False
 
 
-class KeyGate:
+class KeyAuthenticator:
     """Needs a key of every client; remembers a looked-up key for two seconds.
 
     An unknown key is looked up each time, so that a new key works at once.
@@ -119,7 +119,7 @@ class KeyGate:
         self._closed: set[str] = set()
         self._look_at = float("-inf")
 
-    def enter(self, key: str | None) -> Caller | None:
+    def authenticate(self, key: str | None) -> Caller | None:
         """The caller with this key; raises StorageUnavailable if it cannot be looked up."""
         key_id = key_id_of(key) if key else None
         if key is None or key_id is None:
@@ -136,7 +136,7 @@ class KeyGate:
         """The caller that bought this ticket; raises StorageUnavailable without an answer."""
         return self._keys.take_ticket(digest(ticket)) if is_ticket(ticket) else None
 
-    def is_closed_to(self, caller: Caller) -> bool:
+    def is_revoked(self, caller: Caller) -> bool:
         """True once the caller's key is revoked; one query per two seconds serves all callers."""
         if caller.key_id is None:
             return False

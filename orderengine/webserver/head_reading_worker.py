@@ -19,7 +19,7 @@ from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, ParseExcept
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
-from orderengine.webserver.closing_worker import READ_BYTES, ClosingWorker
+from orderengine.webserver.lingering_close_worker import READ_BYTES, LingeringCloseWorker
 
 REQUEST_TIMEOUT_S = 10
 """The time limit for the head of a request, and again for its body."""
@@ -90,7 +90,7 @@ class TimedUnreader(SocketUnreader):
         raise RequestTimedOut
 
 
-class ReadingWorker(ClosingWorker):
+class HeadReadingWorker(LingeringCloseWorker):
     """Reads the heads of requests in its loop."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -156,19 +156,19 @@ class ReadingWorker(ClosingWorker):
             if self._begun[oldest][1].strip(b"\r\n"):
                 self._refuse(oldest, RequestTimedOut())
             else:  # an end of line, which some clients send after a body
-                self.let_go(oldest)
+                self.close_now(oldest)
 
-    def let_go(self, conn: Any) -> None:
+    def close_now(self, conn: Any) -> None:
         """Close a waiting connection."""
         self._begun.pop(conn, None)
-        super().let_go(conn)
+        super().close_now(conn)
 
-    def waiting(self) -> dict[Any, float]:
+    def longest_idle(self) -> dict[Any, float]:
         """For each kind of waiting connection, the one idle longest, with the time it went idle.
 
         A connection that has begun a head counts as idle since its first byte.
         """
-        longest = super().waiting()
+        longest = super().longest_idle()
         for conn, (until, _) in self._begun.items():
             return longest | {conn: until - REQUEST_TIMEOUT_S}
         return longest
@@ -190,7 +190,7 @@ class ReadingWorker(ClosingWorker):
             self.poller.register(conn.sock, EVENT_READ, partial(callback, conn))
         except (OSError, KeyError, ValueError) as error:
             self.log.warning("Closed a connection that could not be watched: %s", error)
-            self.let_go(conn)
+            self.close_now(conn)
             return False
         return True
 
@@ -204,7 +204,7 @@ class ReadingWorker(ClosingWorker):
             data = b""
         head += data
         if not data:
-            self.let_go(conn)
+            self.close_now(conn)
         elif head_size(head) > MAX_HEAD_BYTES:
             self._refuse(conn, LimitRequestHeaders("too large in all"))
         elif is_read(head):
@@ -223,7 +223,7 @@ class ReadingWorker(ClosingWorker):
             super().enqueue_req(conn)
         except RuntimeError as error:
             self.log.warning("Closed a connection, as no thread could take it: %s", error)
-            self.let_go(conn)
+            self.close_now(conn)
 
     def _refuse(self, conn: Any, error: ParseException) -> None:
         del self._begun[conn]

@@ -1,0 +1,90 @@
+"""Measure one checkout for `benchmarks.pairs`, which runs this file with that checkout's modules.
+
+It uses only what the benchmarks of earlier commits have as well. Its arguments are settings of the
+stack: NAME=VALUE.
+"""
+
+import json
+import statistics
+import sys
+import time
+
+from benchmarks.accounting import Accountant
+from benchmarks.bench import Bench, Size
+from benchmarks.figures import percentile, steady_rate
+from benchmarks.stack import NO_DELAYS, Servers, Stack, temporary_folder
+
+BURST = 300
+ROUNDS = 3
+POST_RATE_PER_S = 200
+PACED_S = 8
+STEADY = 400
+SETTLE_S = 0.3
+IDLE_S = 3.0
+
+
+def main() -> None:
+    """Print the figures as one line of JSON."""
+    settings = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    size = Size(orders=BURST, rounds=ROUNDS, paced_s=PACED_S, followed=0, idle_s=IDLE_S)
+    with temporary_folder() as folder, Servers(folder) as servers, Bench(servers, size) as bench:
+        with Stack(servers, **NO_DELAYS, **settings) as stack:
+            bench.warm_up(stack)
+            figures = {**_burst(bench, stack), **_paced(bench, stack)}
+        with Stack(servers, **settings) as stack:
+            bench.warm_up(stack)
+            figures |= _steady(bench, stack)
+        bench.check()
+    json.dump(figures, sys.stdout)
+
+
+def _burst(bench: Bench, stack: Stack) -> dict[str, float]:
+    roots = {
+        "web": stack.pid("web"),
+        "worker": stack.pid("worker"),
+        "postgres": bench.servers.postgres.pid or 0,
+        "redis": bench.servers.redis.pid or 0,
+    }
+    accountant = Accountant(bench.database, bench.redis, bench.observed_role, roots)
+    time.sleep(SETTLE_S)
+    began = accountant.snapshot()
+    time.sleep(IDLE_S)
+    idle = accountant.snapshot().rates_since(began)
+    costs, rates = [], []
+    for _ in range(ROUNDS):
+        before = accountant.snapshot()
+        posted = bench.post(stack, BURST)
+        bench.finish(stack)
+        rates.append(BURST / (max(bench.finished_at(posted.order_ids)) - posted.first_sent_at))
+        time.sleep(SETTLE_S)
+        costs.append(accountant.snapshot().cost_since(before, idle, BURST))
+    return {
+        "CPU of an order in all processes, ms": statistics.median(
+            sum(cost.cpu_ms.values()) for cost in costs
+        ),
+        "statements of an order": statistics.median(
+            sum(cost.statements.values()) for cost in costs
+        ),
+        "burst, orders/s": statistics.median(rates),
+    }
+
+
+def _paced(bench: Bench, stack: Stack) -> dict[str, float]:
+    posted = bench.post(stack, POST_RATE_PER_S * PACED_S, POST_RATE_PER_S)
+    bench.finish(stack)
+    return {
+        f"POST at {POST_RATE_PER_S}/s, p{p} in ms": percentile(posted.latencies_ms, p)
+        for p in (50, 99)
+    }
+
+
+def _steady(bench: Bench, stack: Stack) -> dict[str, float]:
+    posted = bench.post(stack, STEADY)
+    bench.finish(stack)
+    return {
+        "default delays, steady orders/min": steady_rate(bench.finished_at(posted.order_ids)) * 60
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""A stock consumer with checked reading takes proper messages from a queue full of garbage."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import redis
+from structlog.testing import capture_logs
+
+from chaos.garbage import NOTHING, envelope, unreadable
+from orderengine.bootstrap.lanes import create_celery
+from orderengine.worker.reading import TAKE, checked_by
+
+
+def test_kombu_sees_no_answer_that_it_cannot_read(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    proper = envelope("intake", [[str(uuid4()), 1, "order"], {}, NOTHING])
+    for text in (*unreadable("intake").values(), json.dumps(proper).encode()):
+        redis_client.lpush("intake", text)
+    taken: list[Any] = []
+    app: Any = create_celery(redis_url, fast_lane=False)
+    with app.connection_for_read() as connection:
+        channel = connection.default_channel
+        channel.client.set_response_callback(TAKE, checked_by(channel))
+        with app.amqp.TaskConsumer(channel, on_message=taken.append, no_ack=True), capture_logs():
+            while not taken or taken[-1].headers != proper["headers"]:
+                connection.drain_events(timeout=5)
+    assert redis_client.llen("intake") == 0
+    assert len(taken) > 1  # those whose body alone is wrong, which Celery drops

@@ -1,0 +1,27 @@
+"""Which bodies of messages a worker takes for a task."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chaos.garbage import NOTHING
+from orderengine.dispatch.names import BUILD_ORDER, ROUTE_ORDER
+from orderengine.worker.arguments import fault_of_body
+
+ROUTED = [str(uuid4()), 1, "order"]
+LINK = {"task": BUILD_ORDER, "args": [], "kwargs": {}}
+
+
+@pytest.mark.parametrize("links", [None, {}, NOTHING, {"chain": [LINK], "chord": LINK}])
+def test_the_last_item_may_hold_links_to_other_tasks(links: Any) -> None:
+    assert fault_of_body(ROUTE_ORDER, [ROUTED, {}, links]) is None
+
+
+@pytest.mark.parametrize(
+    "links", [[], 7, {"retries": 1}, {"chain": [7]}, {"chain": "x"}, {"callbacks": [[LINK]]}]
+)
+def test_anything_else_in_it_is_a_fault(links: Any) -> None:
+    fault = fault_of_body(ROUTE_ORDER, [ROUTED, {}, links])
+    assert fault is not None
+    assert fault.startswith("the last item of its body ")

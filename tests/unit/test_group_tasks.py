@@ -1,67 +1,25 @@
-"""The tasks for groups: a message wakes, a claim takes, and each order goes its own way."""
+"""The tasks for groups: a message wakes, a claim takes, and a process keeps to its slots."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
-from celery import Celery, signals
-from celery.exceptions import Ignore, Retry
+from celery import signals
+from celery.exceptions import Ignore
 from structlog.testing import capture_logs
 
 from orderengine.bootstrap.lanes import create_celery
-from orderengine.dispatch.names import root_id_for
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.domain.instruments import Instrument, Instruments
+from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.domain.side import Side
 from orderengine.execution.chain.groups import together
 from orderengine.execution.chain.slots import GROUP_MAX, Pace, Slots
-from orderengine.execution.ports import Quoted
 from orderengine.worker.arguments import fault_of_body
-from orderengine.worker.tasks import register_tasks
-from tests.fakes import unavailable
+from tests.tasks import SLOTS, Worker, accept, ids
 from tests.world import World
-
-SLOTS = 10
-
-
-class Worker:
-    """The tasks of a worker process; `sent` has the messages that they send themselves."""
-
-    def __init__(self, world: World, slots: int = SLOTS) -> None:
-        self.slots = Slots(slots)
-        self.sent: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-        self.app = Celery("tests", broker="memory://", set_as_current=False)
-        register_tasks(self.app, lambda: world.engine, self.slots)
-        for name in self.app.tasks:
-            setattr(self.app.tasks[name], "apply_async", self._sending(name))  # noqa: B010
-
-    def _sending(self, name: str) -> Callable[..., None]:
-        def send(args: tuple[Any, ...], kwargs: object = None, **options: Any) -> None:
-            assert not kwargs
-            self.sent.append((name, tuple(args), options))
-
-        return send
-
-    def run(self, name: str, *args: Any, retries: int = 0, **named: Any) -> Any:
-        task = self.app.tasks[name]
-        task.push_request(
-            id="1", args=args, kwargs=named, retries=retries, called_directly=False,
-            root_id=root_id_for("req-message"), delivery_info={}, chain=[], is_eager=False,
-        )  # fmt: skip
-        try:
-            return task.run(*args, **named)
-        finally:
-            task.pop_request()
-
-    def route(self, order: Order) -> Any:
-        return self.run("route_order", str(order.order_id), 1, "order")
-
-    def submitted(self, order: Order) -> Any:
-        return self.run("submit_order", self.run("build_order", self.route(order)))
 
 
 @pytest.fixture
@@ -78,19 +36,6 @@ def worker(world: World) -> Iterator[Worker]:
     worker.slots.leave()
     assert worker.slots.take(SLOTS) == SLOTS, "a thread has left without its slots"
     worker.slots.leave()
-
-
-def accept(world: World, count: int) -> list[Order]:
-    """Accept orders, each a little later than the one before."""
-    orders = []
-    for _ in range(count):
-        orders.append(world.accept())
-        world.clock.advance(0.001)
-    return orders
-
-
-def ids(handed: Any) -> list[UUID]:
-    return [UUID(each["orderId"]) for each in handed]
 
 
 def test_one_message_takes_a_group_of_waiting_orders_through_all_stages(
@@ -189,142 +134,6 @@ def test_a_group_that_shrinks_to_one_order_is_one_object_again(
     handed = worker.route(orders[0])
     world.route(orders[1].order_id)
     assert worker.run("build_order", handed)["orderId"] == str(orders[0].order_id)
-
-
-def fail_for(world: World, monkeypatch: pytest.MonkeyPatch, failing: Side) -> None:
-    """Make the venues answer nothing to orders of one side."""
-    collect_all = world.board.collect_all
-
-    def collect(wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
-        nothing: Quoted = ([], {"raydium": unavailable()})
-        answers = zip(wanted, collect_all(wanted), strict=True)
-        return [nothing if side is failing else quoted for (_, side), quoted in answers]
-
-    monkeypatch.setattr(world.board, "collect_all", collect)
-
-
-def test_orders_without_quotes_get_messages_of_their_own_and_the_others_go_on(
-    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.request_id = "req-7"
-    orders = [world.accept(side) for side in (Side.BUY, Side.SELL, Side.BUY, Side.SELL)]
-    fail_for(world, monkeypatch, Side.SELL)
-    handed = worker.route(orders[0])
-    assert sorted(ids(handed)) == sorted([orders[0].order_id, orders[2].order_id])
-    again = {args: options for name, args, options in worker.sent if name == "route_order"}
-    assert again.keys() == {(str(orders[n].order_id), 1, "order") for n in (1, 3)}
-    assert {options["root_id"] for options in again.values()} == {root_id_for("req-7")}
-    assert {options["retries"] for options in again.values()} == {1}
-    assert len({options["task_id"] for options in again.values()} | {"1"}) == 3
-    monkeypatch.undo()
-    for name, args, options in list(worker.sent):
-        assert worker.run(name, *args, retries=options["retries"])["version"] == 2
-
-
-def test_a_single_order_without_quotes_is_tried_again_by_celery(
-    world: World, worker: Worker
-) -> None:
-    world.board.answers = {"raydium": unavailable()}
-    order = world.accept()
-    with pytest.raises(Retry):
-        worker.route(order)
-    assert [(name, args) for name, args, _ in worker.sent] == [
-        ("route_order", (str(order.order_id), 1, "order"))
-    ]
-
-
-def test_an_order_that_another_ones_message_took_is_tried_again_as_itself(
-    world: World, worker: Worker
-) -> None:
-    gone = world.accept()
-    world.route(gone.order_id)
-    world.board.answers = {"raydium": unavailable()}
-    order = world.accept()
-    with pytest.raises(Ignore):
-        worker.route(gone)
-    assert [args for _, args, _ in worker.sent] == [(str(order.order_id), 1, "order")]
-
-
-def test_a_group_that_cannot_be_signed_now_is_tried_again_as_a_whole(
-    world: World, worker: Worker
-) -> None:
-    orders = accept(world, 3)
-    built = worker.run("build_order", worker.route(orders[0]))
-    world.network.go_dark()
-    with pytest.raises(Retry):
-        worker.run("submit_order", built)
-    ((name, args, _),) = worker.sent
-    assert (name, args) == ("submit_order", (built,))
-    with pytest.raises(Ignore):
-        worker.run("submit_order", built, retries=1)
-    assert {world.order(order.order_id).attempt for order in orders} == {2}
-
-
-def test_those_in_flight_are_polled_again_together(world: World, worker: Worker) -> None:
-    handed = worker.submitted(accept(world, 4)[0])
-    world.network.land(handed[1]["signature"])
-    world.network.revert(handed[2]["signature"])
-    with pytest.raises(Retry):
-        worker.run("confirm_order", handed)
-    ((name, args, options),) = worker.sent
-    assert (name, args) == ("confirm_order", ([handed[0], handed[3]],))
-    assert options["countdown"] == 0.3
-    worker.sent.clear()
-    world.network.land(handed[0]["signature"])
-    with pytest.raises(Retry):
-        worker.run("confirm_order", *args, retries=1)
-    assert worker.sent[0][1] == (handed[3],)
-
-
-def test_a_dark_network_is_polled_again_for_all(world: World, worker: Worker) -> None:
-    handed = worker.submitted(accept(world, 3)[0])
-    world.network.go_dark()
-    with pytest.raises(Retry):
-        worker.run("confirm_order", handed)
-    assert worker.sent[0][1] == (handed,)
-
-
-def test_a_poisonous_order_fails_alone_and_its_error_is_told(
-    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    orders = accept(world, 3)
-    handed = worker.route(orders[0])
-    move_all = world.orders.move_all
-
-    def raising(planned: Any) -> object:
-        if any(each.order_id == orders[1].order_id for each in planned):
-            raise RuntimeError("a row that breaks its statement")
-        return move_all(planned)
-
-    monkeypatch.setattr(world.orders, "move_all", raising)
-    with capture_logs() as lines:
-        built = worker.run("build_order", handed)
-    assert sorted(ids(built)) == sorted([orders[0].order_id, orders[2].order_id])
-    failed = [line["exc_info"] for line in lines if line["event"] == "stage_failed"]
-    assert [str(error) for error in failed] == ["a row that breaks its statement"]
-    (alone,) = [each for each in handed if each["orderId"] == str(orders[1].order_id)]
-    with pytest.raises(RuntimeError):
-        worker.run("build_order", alone)
-
-
-def test_a_claim_that_breaks_falls_back_to_the_messages_order(
-    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("a row that breaks its statement")
-
-    monkeypatch.setattr(world.orders, "claim_pending", broken)
-    orders = accept(world, 2)
-    assert worker.route(orders[1])["orderId"] == str(orders[1].order_id)
-
-
-def test_a_lost_database_is_told_for_each_order(world: World, worker: Worker) -> None:
-    orders = accept(world, 2)
-    handed = worker.route(orders[0])
-    world.orders.down = True
-    with capture_logs() as lines, pytest.raises(StorageUnavailable):
-        worker.run("build_order", handed)
-    assert [line["event"] for line in lines] == ["stage_interrupted"] * 2
 
 
 def test_a_longer_list_than_there_are_slots_is_worked_off_in_parts(

@@ -69,9 +69,13 @@ def _register_stages(
     @app.task(name=ROUTE_ORDER, **transient)
     def route_order(
         task: "Task[Any, Any]", order_id: str, version: int, cause: str, *, again: bool = False
-    ) -> Handed:
+    ) -> Handed | None:
         wake = Wake(task, UUID(order_id), version, RoutingCause(cause), again)
-        return handed_on(wake.route(engine(), slots))
+        routed = wake.route(engine(), slots)
+        if routed:
+            return handed_on(routed)
+        task.request.chain = None  # nothing is left to do for this message
+        return None
 
     @app.task(name=BUILD_ORDER, **transient)
     def build_order(task: "Task[Any, Any]", routed: Handed) -> Handed:

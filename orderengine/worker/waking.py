@@ -16,7 +16,7 @@ from orderengine.domain.errors import StorageUnavailable, TransientFault
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order
 from orderengine.execution.chain import stages
-from orderengine.execution.chain.engine import ChainEnds, Engine, Superseded, logging_as
+from orderengine.execution.chain.engine import ChainEnds, Engine, logging_as
 from orderengine.execution.chain.handover import Routed
 from orderengine.execution.chain.slots import Slots
 from orderengine.worker.running import Message, request_of, tell_interrupted, tries_of
@@ -35,9 +35,15 @@ class Wake:
     again: bool
 
     def route(self, engine: Engine, slots: Slots) -> list[Routed]:
-        """Route this order, or a group of new ones; raises as `Message.run` does."""
+        """Route this order, or a group of new ones; raises as `Message.run` does.
+
+        Empty if the order was taken along with another one. Most messages of a busy worker end this
+        way. Raising Ignore would cost ten times as much: Celery formats the traceback.
+        """
         with self._starting():
             orders = self._take(engine, slots)
+        if not orders:
+            return []
         message = Message(
             self.task,
             "route",
@@ -52,16 +58,19 @@ class Wake:
     def _take(self, engine: Engine, slots: Slots) -> list[Order]:
         """The orders that start routing: this one alone, or new ones.
 
-        Raises Superseded if there is none. An order that was tried or recovered is always alone.
+        Empty if this process has taken the order along with another one. Raises Superseded if the
+        order has moved on otherwise. One that was tried or recovered is always alone.
         """
         is_new = (self.cause, self.version) == (RoutingCause.ORDER, 1)
         if not is_new or self.again or self.task.request.retries:
             slots.take(1, urgent=True)
             return [self._alone(engine)]
-        self._refuse_taken_along(slots)
+        if slots.took_along(self.order_id):
+            return []
         size = min(engine.pace.group_size, slots.limit)
         room = slots.take_for_group(size)
-        self._refuse_taken_along(slots)  # another thread may have taken it meanwhile
+        if slots.took_along(self.order_id):
+            return []  # another thread has taken it meanwhile
         orders = [self._alone(engine)] if room == 1 else self._together(engine, room - 1)
         slots.note_group(size, room, [order.order_id for order in orders], self.order_id)
         return orders
@@ -84,10 +93,6 @@ class Wake:
         except Exception:
             log.exception("group_falls_apart")
         return [self._alone(engine)]
-
-    def _refuse_taken_along(self, slots: Slots) -> None:
-        if slots.took_along(self.order_id):
-            raise Superseded(f"order {self.order_id} was taken along with another one")
 
     @contextmanager
     def _starting(self) -> Iterator[None]:

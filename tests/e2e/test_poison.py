@@ -13,7 +13,7 @@ from tests.e2e.metrics import told_by
 from tests.e2e.stack import Document, Stack
 
 RECOVERIES = 10
-DEATHS = 3
+DEATHS = 2
 ENDS_WITHIN_S = 60.0
 DIES_ROUTING = "route.after_commit:1"
 

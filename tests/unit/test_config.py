@@ -196,6 +196,24 @@ def test_who_may_come_in_from_outside_has_to_be_decided(host: str) -> None:
         settings.asks_for_keys  # noqa: B018 - raises
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "mysql://u:secret@h/x"),
+        ("DATABASE_URL", "postgresql://u:secret@h:x/x"),
+        ("DATABASE_URL", "postgresql://u:s/secret@h:1/x"),
+        ("REDIS_URL", "amqp://u:secret@h/0"),
+        ("REDIS_URL", "redis://:secret@h:x/0"),
+        ("REDIS_URL", "redis://:s/secret@h:1/0"),
+    ],
+)
+def test_an_invalid_url_is_named_without_its_secret(name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=name) as refused:
+        Settings.from_env({**URLS, name: url})
+    assert "secret" not in str(refused.value)
+    assert "secret" not in str(refused.value.__cause__)
+
+
 def test_no_secret_is_shown() -> None:
     assert "secret" not in repr(Settings.from_env(URLS))
 

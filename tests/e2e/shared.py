@@ -26,6 +26,7 @@ SHARED: Mapping[str, Shared] = {
             "SIM_SPREAD_BPS": "0-0",
             "RATE_PER_ADDRESS": "0",
             "RECOVERY_AFTER_MS": "1500",
+            "RECOVERY_INTERVAL_MS": "200",
         },
         (
             "test_cli",
@@ -44,6 +45,7 @@ SHARED: Mapping[str, Shared] = {
             "RATE_PER_ADDRESS": "0",
             "RATE_PER_KEY": "0",
             "RECOVERY_AFTER_MS": "1500",
+            "RECOVERY_INTERVAL_MS": "200",
             "SIM_QUOTE_LATENCY_MS": "20-30",
             "SIM_SETTLEMENT_MS": "200-300",
         },

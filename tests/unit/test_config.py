@@ -146,6 +146,7 @@ def test_it_is_known_whether_others_can_reach_the_service(
         ("PORT", "70000"),
         ("ORDER_CONCURRENCY", "0"),
         ("MAX_ATTEMPTS", "1.5"),
+        ("RECOVERY_INTERVAL_MS", "2001"),
         ("SIM_SETTLEMENT_MS", "3000-2000"),
         ("SIM_SETTLEMENT_MS", "-5"),
         ("SIM_SPREAD_BPS", "a-b"),

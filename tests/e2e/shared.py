@@ -1,7 +1,7 @@
 """The stacks that several modules share, because they need no settings of their own.
 
-All modules of a stack run in one process of the tests, one after the other. A module leaves the
-stack as it found it: web and worker run, with the settings of the stack.
+All modules of a stack run in one process of the tests, one after the other. A module leaves web and
+worker running, with the settings of the stack. It finds the orders and keys of earlier modules.
 """
 
 from collections.abc import Mapping

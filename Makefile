@@ -52,7 +52,7 @@ SIDE ?= buy
 QTY ?= 10
 ARGS ?=
 # Tests of running stacks mostly wait. They come first, and those of units fill the gaps.
-TESTERS ?= 4
+TESTERS ?= 6
 
 .DEFAULT_GOAL := help
 .PHONY: clients postman pictures bench chaos chaos-quick curves help audit run order demo test test-stock test-browser check check-redis check-db migrate lock clean

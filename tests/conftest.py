@@ -43,7 +43,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Run the tests of a file, or of all files that share a stack, in one process."""
+    """With `--dist loadfile`, all files that share a stack run in one process, like one file."""
+    if config.getvalue("dist") != "loadfile":
+        return None
     from xdist.scheduler import LoadFileScheduling
 
     class ByStack(LoadFileScheduling):  # type: ignore[misc]

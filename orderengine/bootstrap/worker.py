@@ -36,6 +36,7 @@ class WorkerPorts:
     heartbeat: Heartbeat
     counts: CountsFlusher
     figures: OrderFigures
+    recovery_interval_s: float = 1.0
 
 
 def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
@@ -69,6 +70,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         heartbeat=Heartbeat(client),
         counts=CountsFlusher(client, metrics),
         figures=SqlFigures(database, settings.stuck_after_s),
+        recovery_interval_s=settings.recovery_interval_ms / 1000,
     )
 
 

@@ -154,7 +154,20 @@ def _holds_on(ref: ProcessRef) -> bool:
         os.killpg(ref.pid, 0)
     except (ProcessLookupError, PermissionError):
         return False
-    return True
+    return not _has_proc() or _has_living_member(ref.pid)
+
+
+def _has_living_member(group: int) -> bool:
+    """Whether a group has more than zombies, which hold nothing.
+
+    Orphans stay zombies where nobody waits for them, as in a container without an init.
+    """
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, group_id = status.read_text().rpartition(")")[2].split()[:3]
+            if int(group_id) == group and state not in "ZX":
+                return True
+    return False
 
 
 def kill_group(leader_pid: int) -> None:

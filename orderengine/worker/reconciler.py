@@ -20,13 +20,12 @@ from orderengine.execution.operations.order_metrics import record_ended
 
 log = structlog.get_logger(__name__)
 
-INTERVAL_S = 1.0
 HOUSEKEEPING_S = 60.0
 STOP_LIMIT_S = 5.0
 
 
 class Reconciler:
-    """The reconciler's thread: sends a heartbeat and recovers due orders every second."""
+    """The reconciler's thread: each round sends a heartbeat and recovers due orders."""
 
     def __init__(self, ports: WorkerPorts) -> None:
         self._ports = ports
@@ -47,7 +46,7 @@ class Reconciler:
         self._ports.counts.flush()
 
     def _run(self) -> None:
-        while not self._stopping.wait(INTERVAL_S):
+        while not self._stopping.wait(self._ports.recovery_interval_s):
             self.run_once()
 
     def run_once(self) -> None:
@@ -84,7 +83,7 @@ class Reconciler:
         return "ok"
 
     def _tell_postponed(self, error: Exception) -> None:
-        """Log a postponement once per outage of a server, since there is a round each second."""
+        """Log a postponement once per outage of a server, since a round may come each second."""
         if self._waits_for is not type(error):
             self._waits_for = type(error)
             log.warning("recovery_postponed", error=str(error))

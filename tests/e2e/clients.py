@@ -1,24 +1,15 @@
 """Clients of a stack that requires keys, made with the operator's commands."""
 
 import json
-import os
 import subprocess
-import sys
 
-from harness.processes import ROOT
 from tests.e2e.stack import Stack
 
 
 def keys(stack: Stack, *arguments: str) -> dict[str, str]:
     """The output of the `keys` command with these arguments."""
-    done = subprocess.run(
-        [sys.executable, "-m", "orderengine", "keys", *arguments, "--json"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": stack.database_url},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = stack.command("keys", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
     document: dict[str, str] = json.loads(done.stdout)
     return document
 

@@ -1,7 +1,7 @@
 """The stacks that several modules share, because they need no settings of their own.
 
-All modules of a stack run in one process of the tests, one after the other. A module leaves the
-stack as it found it: web and worker run, with the settings of the stack.
+All modules of a stack run in one process of the tests, one after the other. A module leaves web and
+worker running, with the settings of the stack. It finds the orders and keys of earlier modules.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,7 @@ SHARED: Mapping[str, Shared] = {
             "SIM_SPREAD_BPS": "0-0",
             "RATE_PER_ADDRESS": "0",
             "RECOVERY_AFTER_MS": "1500",
+            "RECOVERY_INTERVAL_MS": "200",
         },
         (
             "test_cli",
@@ -44,6 +45,7 @@ SHARED: Mapping[str, Shared] = {
             "RATE_PER_ADDRESS": "0",
             "RATE_PER_KEY": "0",
             "RECOVERY_AFTER_MS": "1500",
+            "RECOVERY_INTERVAL_MS": "200",
             "SIM_QUOTE_LATENCY_MS": "20-30",
             "SIM_SETTLEMENT_MS": "200-300",
         },

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import struct
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 import websocket
 
 import harness.stack
-from harness.processes import START_TIMEOUT_S, STOP_TIMEOUT_S
+from harness.processes import ROOT, START_TIMEOUT_S, STOP_TIMEOUT_S
 from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK
 
@@ -152,6 +154,24 @@ class Stack(harness.stack.Stack):
         if name == "worker":
             wait_until(lambda: self.logs(name).count(WORKER_IS_READY) > ready, START_TIMEOUT_S)
         self.wait_ready()
+
+    def command(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the engine's command line, with the stack's servers and port."""
+        return subprocess.run(
+            [sys.executable, "-m", "orderengine", *arguments],
+            cwd=ROOT,
+            env={
+                "PATH": self.environ["PATH"],
+                "DATABASE_URL": self.database_url,
+                "REDIS_URL": self.redis_url,
+                "PORT": str(self.port),
+                **environ,
+            },
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
 
     def log_lines(self, name: str) -> list[Document]:
         """The structured lines of a log."""

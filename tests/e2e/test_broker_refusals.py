@@ -24,6 +24,7 @@ def stack_environ() -> Mapping[str, str]:
         "SIM_QUOTE_LATENCY_MS": "20-30",
         "SIM_SETTLEMENT_MS": "100-200",
         "RECOVERY_AFTER_MS": "1500",
+        "RECOVERY_INTERVAL_MS": "200",
     }
 
 

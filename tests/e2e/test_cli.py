@@ -19,23 +19,13 @@ class Shell:
     """Calls the command like a script."""
 
     def __init__(self, stack: Stack) -> None:
-        self._urls = {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
-        self._port = str(stack.port)
-        self._url = stack.url
+        self._stack = stack
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
         return "".join(self._run(*arguments, status=status))
 
     def _run(self, *arguments: str, status: int) -> tuple[str, str]:
-        ran = subprocess.run(
-            [sys.executable, "-m", "orderengine", *arguments],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "PORT": self._port, **self._urls},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        ran = self._stack.command(*arguments)
         assert ran.returncode == status, (ran.stdout, ran.stderr)
         return ran.stdout, ran.stderr
 
@@ -43,7 +33,7 @@ class Shell:
         """The output on a terminal, and the exit status."""
         ours, theirs = pty.openpty()
         command = subprocess.Popen(
-            [sys.executable, "-m", "orderengine", *arguments, "--url", self._url],
+            [sys.executable, "-m", "orderengine", *arguments, "--url", self._stack.url],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "120"},
             stdin=subprocess.DEVNULL,

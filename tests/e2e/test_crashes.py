@@ -32,6 +32,7 @@ def stack_environ() -> Mapping[str, str]:
         "SIM_QUOTE_LATENCY_MS": "400-400",
         "SIM_SETTLEMENT_MS": "3000-3000",
         "RECOVERY_AFTER_MS": "1500",
+        "RECOVERY_INTERVAL_MS": "200",
     }
 
 

@@ -60,6 +60,7 @@ def stack_environ() -> Mapping[str, str]:
         "SIM_SETTLEMENT_MS": "3000-3000",
         "STUCK_AFTER_S": "4",
         "RECOVERY_AFTER_MS": "1500",
+        "RECOVERY_INTERVAL_MS": "200",
     }
 
 

@@ -27,6 +27,7 @@ def stack_environ() -> Mapping[str, str]:
     # With one slot the event loop takes the first message, and the thread takes all later ones.
     return {
         "ORDER_CONCURRENCY": "1",
+        "RECOVERY_INTERVAL_MS": "200",  # also tells the counts
         "SIM_QUOTE_LATENCY_MS": "20-30",
         "SIM_SETTLEMENT_MS": "100-200",
     }

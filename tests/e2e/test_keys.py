@@ -47,7 +47,7 @@ def test_a_client_follows_its_order_and_nobody_else_does(strangers_stack: Stack)
     order_id = stack.post("SOL", "buy", "1")
     assert stack.follow(order_id).statuses[-1] == "confirmed"
     assert stack.order(order_id)["status"] == "confirmed"
-    enter(stack, "bob")
+    enter(stack, "stranger")
     assert status_of(stack, f"/api/orders/{order_id}") == 404
     assert status_of(stack, f"/api/orders/{order_id}/events") == 404
     assert stack.get("/api/orders")["orders"] == []
@@ -67,7 +67,7 @@ def test_plain_http_streams_an_order_to_its_end(strangers_stack: Stack) -> None:
     assert [json.dumps(event) for event in events] == [
         json.dumps(event) for event in stack.get(f"/api/orders/{order_id}/events")["events"]
     ]
-    enter(stack, "bob")
+    enter(stack, "stranger")
     assert status_of(stack, path) == 404
 
 

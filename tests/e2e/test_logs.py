@@ -36,6 +36,7 @@ def stack_environ() -> Mapping[str, str]:
         "SIM_SETTLEMENT_MS": "900-1100",  # long enough to kill a worker meanwhile
         "SIM_DRIFT_BPS": "20-20",
         "RECOVERY_AFTER_MS": "1500",
+        "RECOVERY_INTERVAL_MS": "200",
         "FLOWER_PORT": str(flower_port()),
         "FLOWER_UNAUTHENTICATED_API": "true",
     }

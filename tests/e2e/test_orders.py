@@ -1,8 +1,6 @@
 """Orders from their POST to the end of their streams."""
 
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +10,6 @@ from threading import Barrier
 
 import pytest
 
-from harness.processes import ROOT
 from tests.e2e.stack import TIMEOUT_S, Document, Following, Stack, next_event, rest
 from tests.e2e.timing import at
 
@@ -218,25 +215,7 @@ def test_an_order_beyond_the_depth_of_every_pool_fails_at_once(stack: Stack, sid
 
 
 def test_the_command_line_client_prints_each_status_and_succeeds(stack: Stack) -> None:
-    told = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "orderengine",
-            "submit",
-            "AAPL",
-            "buy",
-            "10",
-            "--watch",
-            "--url",
-            stack.url,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    told = stack.command("submit", "AAPL", "buy", "10", "--watch", "--url", stack.url)
     assert (told.returncode, told.stderr) == (0, "")
     head, *steps = told.stdout.splitlines()
     assert head.endswith("buy 10 AAPL")

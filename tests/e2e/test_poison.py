@@ -13,7 +13,7 @@ from tests.e2e.metrics import told_by
 from tests.e2e.stack import Document, Stack
 
 RECOVERIES = 10
-DEATHS = 3
+DEATHS = 2
 ENDS_WITHIN_S = 60.0
 DIES_ROUTING = "route.after_commit:1"
 
@@ -28,7 +28,11 @@ CREATE TRIGGER refuse BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION refu
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    return {"SIM_QUOTE_LATENCY_MS": "300-300", "SIM_SETTLEMENT_MS": "100-100"}
+    return {
+        "RECOVERY_INTERVAL_MS": "200",
+        "SIM_QUOTE_LATENCY_MS": "300-300",
+        "SIM_SETTLEMENT_MS": "100-100",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def coarse_instruments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hurry(database: Engine, order_id: str) -> None:
-    """Make an order due now, so that recovery takes it in its next round, within a second."""
+    """Make an order due now, so that recovery takes it in its next round."""
     statement = text("UPDATE orders SET due_at = now() WHERE id = :id AND due_at > now()")
     with database.connect() as connection:
         connection.execute(statement, {"id": order_id})

@@ -28,6 +28,7 @@ def stack_environ() -> Mapping[str, str]:
         "SIM_QUOTE_LATENCY_MS": "20-20",
         "SIM_SETTLEMENT_MS": "1500-1500",
         "RECOVERY_AFTER_MS": "1500",
+        "RECOVERY_INTERVAL_MS": "200",
     }
 
 

@@ -95,10 +95,10 @@ def test_no_secret_of_a_run_is_written_or_shown(
     assert KEY_OR_TICKET.findall("".join(map(run.stack.logs, LOGS))) == []
 
 
-@pytest.mark.timeout(300)  # waits until 25 processes have ended by themselves
+@pytest.mark.timeout(300)  # waits until 15 processes have ended by themselves
 def test_what_can_not_start_tells_no_password(run: Run, tmp_path: Path) -> None:
     start_with_what_can_not_work(run, WRONG_PASSWORD, tmp_path)
-    assert len(run.told) == 25
+    assert len(run.told) == 15
     assert all(run.told.values())
     assert run.leaks() == []
 

@@ -2,16 +2,13 @@
 
 import csv
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 import pytest
 
 from harness.processes import ROOT
-from tests.e2e.stack import TIMEOUT_S, Stack
+from tests.e2e.stack import Stack
 
 TINY = (
     "NANO,At 1e-9,6,0.000001,1,1000000000000,0.000000001,4000000,",
@@ -35,20 +32,7 @@ def stack_environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]
 
 
 def command(stack: Stack, *arguments: str) -> str:
-    ran = subprocess.run(
-        [sys.executable, "-m", "orderengine", *arguments],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "PORT": str(stack.port),
-            "DATABASE_URL": stack.database_url,
-            "REDIS_URL": stack.redis_url,
-        },
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    ran = stack.command(*arguments)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 

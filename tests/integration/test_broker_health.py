@@ -26,6 +26,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     """A server for one test."""
     with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
         yield server
+        server.kill()  # one that cannot save would not stop
 
 
 @pytest.fixture

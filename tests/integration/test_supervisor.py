@@ -18,17 +18,17 @@ from orderengine.local.environment import Address
 from orderengine.local.ports import LOOPBACK, is_free
 from orderengine.local.readiness import http_get
 from orderengine.local.runfile import live_run, load_run
-from tests.integration.local_stack import READY, Stack, a_stack, edit_procfile
+from tests.integration.supervised import READY, Supervised, edit_procfile, supervised
 from tests.servers import Servers
 
 
 @pytest.fixture
-def stack(servers: Servers) -> Iterator[Stack]:
-    with a_stack(servers.database_url) as stack:
+def stack(servers: Servers) -> Iterator[Supervised]:
+    with supervised(servers.database_url) as stack:
         yield stack
 
 
-def test_everything_starts_and_the_user_reads_where_it_is(stack: Stack) -> None:
+def test_everything_starts_and_the_user_reads_where_it_is(stack: Supervised) -> None:
     stack.start_until_ready()
     stack.wait_for("Ctrl-C")
     text = "\n".join(stack.lines)
@@ -48,14 +48,14 @@ def test_everything_starts_and_the_user_reads_where_it_is(stack: Stack) -> None:
     assert run.flower_port == int(stack.env["FLOWER_PORT"])
 
 
-def test_a_settings_file_is_read(stack: Stack) -> None:
+def test_a_settings_file_is_read(stack: Supervised) -> None:
     (stack.root / ".env").write_text(f"PORT={stack.env.pop('PORT')}\nFLOWER_PORT=1\n")
     stack.start_until_ready()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_to_the_group_stops_everything_in_order(
-    stack: Stack, number: signal.Signals
+    stack: Supervised, number: signal.Signals
 ) -> None:
     stack.start_until_ready()
     children = stack.children()
@@ -69,7 +69,7 @@ def test_one_signal_to_the_group_stops_everything_in_order(
     assert web < min(others)
 
 
-def test_a_killed_child_is_named_and_started_again(stack: Stack) -> None:
+def test_a_killed_child_is_named_and_started_again(stack: Supervised) -> None:
     stack.start_until_ready()
     first = stack.child("worker")
     first.send(signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_a_killed_child_is_named_and_started_again(stack: Stack) -> None:
     assert stack.child("worker").is_running()
 
 
-def test_a_child_that_fails_at_once_is_started_less_and_less_often(stack: Stack) -> None:
+def test_a_child_that_fails_at_once_is_started_less_and_less_often(stack: Supervised) -> None:
     edit_procfile(stack, "python child.py flower", "python child.py flower broken")
     stack.start()
     for delay in ("0.5", "1", "2"):
@@ -89,7 +89,7 @@ def test_a_child_that_fails_at_once_is_started_less_and_less_often(stack: Stack)
     assert status == 0
 
 
-def test_a_child_that_ignores_sigterm_is_killed_in_time(stack: Stack) -> None:
+def test_a_child_that_ignores_sigterm_is_killed_in_time(stack: Supervised) -> None:
     for name in ("web", "worker", "flower"):
         edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
     stack.start_until_ready()
@@ -101,7 +101,7 @@ def test_a_child_that_ignores_sigterm_is_killed_in_time(stack: Stack) -> None:
     stack.wait_for("worker did not stop in time and is killed")
 
 
-def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
+def test_a_second_interrupt_stops_at_once(stack: Supervised) -> None:
     for name in ("web", "worker"):  # one interrupt alone takes more than six seconds with these
         edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
     stack.start_until_ready()
@@ -117,7 +117,7 @@ def test_a_second_interrupt_stops_at_once(stack: Stack) -> None:
     assert not any(ref.is_running() for ref in children)
 
 
-def test_a_signal_repeated_by_a_wrapper_is_one_request(stack: Stack) -> None:
+def test_a_signal_repeated_by_a_wrapper_is_one_request(stack: Supervised) -> None:
     stack.start_until_ready()
     for _ in range(3):
         os.killpg(stack.process.pid, signal.SIGTERM)
@@ -125,7 +125,7 @@ def test_a_signal_repeated_by_a_wrapper_is_one_request(stack: Stack) -> None:
     assert not any("killed" in line for line in stack.lines)
 
 
-def test_what_a_compound_line_started_is_stopped_too(stack: Stack) -> None:
+def test_what_a_compound_line_started_is_stopped_too(stack: Supervised) -> None:
     edit_procfile(stack, "python child.py web", "cd . && python child.py web; echo over")
     stack.start_until_ready()
     port = int(stack.env["PORT"])
@@ -134,7 +134,7 @@ def test_what_a_compound_line_started_is_stopped_too(stack: Stack) -> None:
     assert is_free(port)
 
 
-def test_a_port_that_a_killed_run_still_holds_is_waited_for(stack: Stack) -> None:
+def test_a_port_that_a_killed_run_still_holds_is_waited_for(stack: Supervised) -> None:
     edit_procfile(stack, "child.py web", "child.py web held")
     stack.start_until_ready()
     web = stack.child("web")
@@ -149,7 +149,7 @@ def test_a_port_that_a_killed_run_still_holds_is_waited_for(stack: Stack) -> Non
     stack.wait_for(READY)
 
 
-def test_every_port_that_is_taken_is_named(stack: Stack) -> None:
+def test_every_port_that_is_taken_is_named(stack: Supervised) -> None:
     with ExitStack() as taken:
         for name in ("PORT", "FLOWER_PORT"):
             taken.enter_context(socket.create_server((LOOPBACK, int(stack.env[name]))))
@@ -159,7 +159,7 @@ def test_every_port_that_is_taken_is_named(stack: Stack) -> None:
             stack.wait_for(f"port {stack.env[name]} on 127.0.0.1 is taken: .* set {name} to a free")
 
 
-def test_a_redis_that_takes_no_messages_is_told_at_once(stack: Stack) -> None:
+def test_a_redis_that_takes_no_messages_is_told_at_once(stack: Supervised) -> None:
     edit_procfile(stack, "child.py web", "child.py web redisless")
     edit_procfile(stack, "python child.py worker", "sleep 1000")
     stack.start()
@@ -167,7 +167,7 @@ def test_a_redis_that_takes_no_messages_is_told_at_once(stack: Stack) -> None:
     assert stack.process.wait(30) == 1
 
 
-def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
+def test_a_frozen_supervisor_stops_nobody(stack: Supervised) -> None:
     edit_procfile(stack, "child.py web", "child.py web talkative")
     stack.env["PYTHONPATH"] = str(Path(__file__).parents[2])
     stack.start_until_ready()
@@ -188,7 +188,7 @@ def test_a_frozen_supervisor_stops_nobody(stack: Stack) -> None:
     wait_until(is_told, 30.0)
 
 
-def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Stack) -> None:
+def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: Supervised) -> None:
     for name in ("web", "worker"):  # these survive the kernel's death signal
         edit_procfile(stack, f"child.py {name}", f"child.py {name} stubborn")
     stack.start_until_ready()
@@ -203,7 +203,7 @@ def test_a_killed_supervisor_leaves_nothing_behind_after_the_next_start(stack: S
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_gets_a_line_for_an_order_and_a_pipe_the_log(
-    stack: Stack, *, terminal: bool
+    stack: Supervised, *, terminal: bool
 ) -> None:
     edit_procfile(stack, "python child.py worker", "python child.py worker ordering")
     stack.env["NO_COLOR"] = "1"

@@ -10,18 +10,18 @@ import pytest
 from orderengine.local.ports import free_port
 from orderengine.local.processes import ProcessRef
 from orderengine.local.runfile import load_run
-from tests.integration.local_stack import Stack, a_stack, edit_procfile
+from tests.integration.supervised import Supervised, edit_procfile, supervised
 from tests.servers import Servers
 
 
 @pytest.fixture
-def stack(servers: Servers) -> Iterator[Stack]:
-    with a_stack(servers.database_url) as stack:
+def stack(servers: Servers) -> Iterator[Supervised]:
+    with supervised(servers.database_url) as stack:
         yield stack
 
 
 @pytest.mark.parametrize("variable", ["PORT", "FLOWER_PORT"])
-def test_a_taken_port_is_refused_before_anything_starts(stack: Stack, variable: str) -> None:
+def test_a_taken_port_is_refused_before_anything_starts(stack: Supervised, variable: str) -> None:
     with socket.create_server(("127.0.0.1", int(stack.env[variable]))):
         stack.start()
         assert stack.process.wait(10) == 1
@@ -31,7 +31,7 @@ def test_a_taken_port_is_refused_before_anything_starts(stack: Stack, variable: 
     assert len(stack.lines) == 1
 
 
-def test_a_second_run_of_the_checkout_is_refused_and_disturbs_nothing(stack: Stack) -> None:
+def test_a_second_run_of_the_checkout_is_refused_and_disturbs_nothing(stack: Supervised) -> None:
     stack.start_until_ready()
     first = stack.process
     stack.start()
@@ -41,7 +41,7 @@ def test_a_second_run_of_the_checkout_is_refused_and_disturbs_nothing(stack: Sta
     assert all(ref.is_running() for ref in stack.children())
 
 
-def test_a_wrong_setting_is_named_before_anything_starts(stack: Stack) -> None:
+def test_a_wrong_setting_is_named_before_anything_starts(stack: Supervised) -> None:
     stack.env["SIM_SEED"] = "abc"
     stack.start()
     assert stack.process.wait(10) == 1
@@ -58,7 +58,7 @@ def test_a_wrong_setting_is_named_before_anything_starts(stack: Stack) -> None:
     ],
 )
 def test_a_server_that_is_not_there_is_named_before_anything_starts(
-    stack: Stack, variable: str, url: str, told: str
+    stack: Supervised, variable: str, url: str, told: str
 ) -> None:
     stack.env[variable] = url.format(f"127.0.0.1:{free_port()}")
     stack.start()
@@ -69,7 +69,7 @@ def test_a_server_that_is_not_there_is_named_before_anything_starts(
 
 
 def test_a_database_that_refuses_is_named_before_a_server_is_started(
-    stack: Stack, servers: Servers
+    stack: Supervised, servers: Servers
 ) -> None:
     del stack.env["REDIS_URL"]
     stack.env["DATABASE_URL"] = f"{servers.database_url}_absent"
@@ -79,7 +79,7 @@ def test_a_database_that_refuses_is_named_before_a_server_is_started(
     assert len(stack.lines) == 1
 
 
-def test_a_failing_release_line_starts_nothing(stack: Stack) -> None:
+def test_a_failing_release_line_starts_nothing(stack: Supervised) -> None:
     edit_procfile(stack, "echo migrated", "echo broken; exit 3; echo")
     stack.start()
     assert stack.process.wait(10) == 1
@@ -88,7 +88,7 @@ def test_a_failing_release_line_starts_nothing(stack: Stack) -> None:
 
 
 def test_the_release_line_never_migrates_another_database_than_the_embedded_one(
-    stack: Stack,
+    stack: Supervised,
 ) -> None:
     del stack.env["DATABASE_URL"]
     stack.env["DATABASE_URL_UNPOOLED"] = "postgresql://me:secret@somebody.else/db"
@@ -99,7 +99,7 @@ def test_the_release_line_never_migrates_another_database_than_the_embedded_one(
     assert stack.stop()[0] == 0
 
 
-def test_migrations_alone_read_the_settings_file(stack: Stack) -> None:
+def test_migrations_alone_read_the_settings_file(stack: Supervised) -> None:
     (stack.root / "scripts").mkdir()
     (stack.root / "scripts" / "env.py").write_text(
         "import os\nprint('migrates', os.environ['DATABASE_URL'])\n"
@@ -114,7 +114,7 @@ def test_migrations_alone_read_the_settings_file(stack: Stack) -> None:
     assert stack.process.wait(10) == 0
 
 
-def test_migrations_alone_need_a_database(stack: Stack) -> None:
+def test_migrations_alone_need_a_database(stack: Supervised) -> None:
     del stack.env["DATABASE_URL"]
     stack.start("migrate")
     assert stack.process.wait(10) == 1
@@ -122,7 +122,7 @@ def test_migrations_alone_need_a_database(stack: Stack) -> None:
     assert len(stack.lines) == 1
 
 
-def test_embedded_servers_are_started_kept_running_and_stopped_last(stack: Stack) -> None:
+def test_embedded_servers_are_started_kept_running_and_stopped_last(stack: Supervised) -> None:
     del stack.env["DATABASE_URL"], stack.env["REDIS_URL"]
     stack.start_until_ready()
     run = load_run(stack.folder)
@@ -154,7 +154,7 @@ def test_embedded_servers_are_started_kept_running_and_stopped_last(stack: Stack
     ("command", "answer"), [("check-redis", "^PONG$"), ("check-db", "^DB connected at: 20")]
 )
 def test_a_check_without_a_stack_starts_the_server_for_itself(
-    stack: Stack, command: str, answer: str
+    stack: Supervised, command: str, answer: str
 ) -> None:
     del stack.env["DATABASE_URL"], stack.env["REDIS_URL"]
     stack.start(command)
@@ -166,7 +166,7 @@ def test_a_check_without_a_stack_starts_the_server_for_itself(
 
 @pytest.mark.parametrize("command", ["check-redis", "check-db"])
 def test_a_check_that_fails_says_so_in_one_line_without_the_password(
-    stack: Stack, command: str
+    stack: Supervised, command: str
 ) -> None:
     stack.env["REDIS_URL"] = f"redis://:redis-secret@127.0.0.1:{free_port()}/0"
     stack.env["DATABASE_URL"] = f"postgresql://me:database-secret@127.0.0.1:{free_port()}/db"
@@ -187,7 +187,7 @@ def test_a_check_that_fails_says_so_in_one_line_without_the_password(
     ],
 )
 def test_a_check_takes_the_urls_that_the_engine_takes(
-    stack: Stack, command: str, variable: str, url: str, answer: str
+    stack: Supervised, command: str, variable: str, url: str, answer: str
 ) -> None:
     stack.env[variable] = url.replace("://h", "://127.0.0.1")
     stack.start(command)

@@ -146,6 +146,7 @@ def test_it_is_known_whether_others_can_reach_the_service(
         ("PORT", "70000"),
         ("ORDER_CONCURRENCY", "0"),
         ("MAX_ATTEMPTS", "1.5"),
+        ("RECOVERY_INTERVAL_MS", "2001"),
         ("SIM_SETTLEMENT_MS", "3000-2000"),
         ("SIM_SETTLEMENT_MS", "-5"),
         ("SIM_SPREAD_BPS", "a-b"),
@@ -194,6 +195,24 @@ def test_who_may_come_in_from_outside_has_to_be_decided(host: str) -> None:
     settings = Settings.from_env({**URLS, "HOST": host})
     with pytest.raises(ConfigurationError, match="AUTH"):
         settings.asks_for_keys  # noqa: B018 - raises
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "mysql://u:secret@h/x"),
+        ("DATABASE_URL", "postgresql://u:secret@h:x/x"),
+        ("DATABASE_URL", "postgresql://u:s/secret@h:1/x"),
+        ("REDIS_URL", "amqp://u:secret@h/0"),
+        ("REDIS_URL", "redis://:secret@h:x/0"),
+        ("REDIS_URL", "redis://:s/secret@h:1/0"),
+    ],
+)
+def test_an_invalid_url_is_named_without_its_secret(name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=name) as refused:
+        Settings.from_env({**URLS, name: url})
+    assert "secret" not in str(refused.value)
+    assert "secret" not in str(refused.value.__cause__)
 
 
 def test_no_secret_is_shown() -> None:

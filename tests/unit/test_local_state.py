@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orderengine.local import processes
 from orderengine.local.files import FolderLock, denied, last_lines, make_folder, write_private
 from orderengine.local.privileges import reachable_binaries
 from orderengine.local.processes import ProcessRef, outcome
@@ -63,6 +64,19 @@ def test_an_ended_process_that_nobody_has_waited_for_does_not_run() -> None:
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert ProcessRef.of(process.pid) is None
     process.stdout.close()
+    process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="members are found in /proc")
+def test_a_group_of_zombies_holds_nothing() -> None:
+    process = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
+    ref = ProcessRef.of(process.pid)
+    assert ref is not None
+    assert processes._holds_on(ref)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    os.killpg(process.pid, 0)  # its group is still there
+    assert not processes._holds_on(ref)
     process.wait()
 
 

@@ -8,8 +8,11 @@ import pytest
 from celery import Celery
 from celery.exceptions import Ignore, Retry
 
+from harness.waiting import wait_until
 from orderengine.bootstrap.common import QUOTE_TIMEOUT_S
-from orderengine.bootstrap.worker import WorkerPorts
+from orderengine.bootstrap.lanes import create_celery
+from orderengine.bootstrap.worker import WorkerPorts, build_worker
+from orderengine.config.settings import Settings
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RecoveryDelays, RoutingCause
@@ -27,6 +30,8 @@ from orderengine.worker.tasks import (
 from tests.conftest import a_new_order
 from tests.fakes import FakeWatched, unavailable
 from tests.world import World
+
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 Run = Callable[..., Any]
 
@@ -193,6 +198,19 @@ def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
     assert heart.beats == 4
     (message,) = world.dispatcher.sent
     assert (message.order_id, message.cause) == (order.order_id, RoutingCause.RECOVERY)
+
+
+def test_the_reconciler_looks_as_often_as_it_was_told_to(world: World) -> None:
+    heart = Heart()
+    ports = WorkerPorts(world.engine, heart, heart, FakeWatched(), recovery_interval_s=0.001)  # type: ignore[arg-type]
+    reconciler = Reconciler(ports)
+    reconciler.start()
+    wait_until(lambda: heart.beats >= 3)
+    reconciler.stop()
+    beats = heart.beats
+    assert heart.flushes == beats + 1
+    settings = Settings.from_env({**NOWHERE, "RECOVERY_INTERVAL_MS": "250"})
+    assert build_worker(settings, create_celery(settings.redis_url)).recovery_interval_s == 0.25
 
 
 def test_the_reconciler_keeps_house_once_a_minute_and_at_once_while_more_is_waiting(

@@ -81,8 +81,11 @@ flower: python child.py flower
 READY = "orderengine is ready"
 
 
-class Stack:
-    """The supervisor as a process, and its output."""
+class Supervised:
+    """The supervisor of `make run` as a process, and its output.
+
+    Its lines are small programs; `harness` starts the Procfile's own.
+    """
 
     def __init__(
         self, root: Path, port: int, flower_port: int, database_url: str, redis_url: str
@@ -187,7 +190,7 @@ class Stack:
 
 
 @contextmanager
-def a_stack(database_url: str) -> Iterator[Stack]:
+def supervised(database_url: str) -> Iterator[Supervised]:
     # Unlike tmp_path, PostgreSQL's user can reach it if the tests run as root.
     root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     root.chmod(0o711)
@@ -197,7 +200,7 @@ def a_stack(database_url: str) -> Iterator[Stack]:
     flower_port = next(p for p in iter(free_port, None) if p != port)
     try:
         with EmbeddedRedis(root / "named", durable=False) as redis:
-            stack = Stack(root, port, flower_port, database_url, redis.url)
+            stack = Supervised(root, port, flower_port, database_url, redis.url)
             try:
                 yield stack
             finally:
@@ -206,6 +209,6 @@ def a_stack(database_url: str) -> Iterator[Stack]:
         shutil.rmtree(root)
 
 
-def edit_procfile(stack: Stack, old: str, new: str) -> None:
+def edit_procfile(stack: Supervised, old: str, new: str) -> None:
     procfile = stack.root / "Procfile"
     procfile.write_text(procfile.read_text().replace(old, new))

@@ -1,7 +1,7 @@
 """Celery's configuration; the broker's URL comes from the settings (`orderengine.dispatch.app`).
 
-These are documented options. With FAST_LANE=1 `orderengine.fastlane.app` replaces the pool, the
-transport and the order of the queues.
+These are documented options. With FAST_LANE=1 `orderengine.fastlane.app` replaces the pool and the
+transport.
 
 A message is a hint: PostgreSQL decides what still counts, so no setting here may be needed for
 correctness. See `docs/decisions/`.
@@ -45,7 +45,7 @@ broker_connection_max_retries = None
 broker_pool_limit = 20
 broker_pool_acquire_timeout = 1
 broker_transport_options = {
-    "queue_order_strategy": "priority",
+    "queue_order_strategy": "orderengine.dispatch.queue_order:UrgentFirst",
     "priority_steps": [0],
     # Messages are not tracked until acknowledged: recovery restores an order, not the broker.
     "ack_emulation": False,

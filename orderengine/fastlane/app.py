@@ -18,7 +18,6 @@ from orderengine.redis.queues import INTAKE, SETTLE
 
 TRANSPORT = "orderengine.fastlane.transport:Transport"
 MESSAGING = "orderengine.fastlane.transport:LeanAMQP"
-QUEUE_ORDER = "orderengine.fastlane.transport:UrgentFirst"
 POOL = "orderengine.fastlane.pool:TaskPool"
 FEED = "orderengine.fastlane.pool:Feed"
 
@@ -152,11 +151,6 @@ def create_fast_celery(broker_url: str, timeout_s: float | None = None) -> FastC
     """Make the fast lane's application; see `dispatch.app.create_app`."""
     use_for_messages()
     app = create_app(FastCelery, broker_url, timeout_s, amqp=MESSAGING)
-    options = {**app.conf.broker_transport_options, "queue_order_strategy": QUEUE_ORDER}
-    app.conf.update(
-        broker_transport=TRANSPORT,
-        broker_transport_options=options,
-        worker_pool=POOL,
-    )
+    app.conf.update(broker_transport=TRANSPORT, worker_pool=POOL)
     app.steps["consumer"].add(FEED)
     return app

@@ -3,7 +3,7 @@
 The measured savings are in `docs/decisions/0013-lean-broker.md`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from queue import Empty
 from typing import Any
@@ -13,7 +13,6 @@ from celery.canvas import Signature
 from kombu import Consumer
 from kombu.exceptions import OperationalError
 from kombu.transport import redis
-from kombu.utils.scheduling import priority_cycle
 from redis import RedisError
 
 from orderengine.dispatch.improper import Reason, drop
@@ -24,7 +23,6 @@ from orderengine.fastlane.held import handing_on
 from orderengine.fastlane.messages import queue_of, read_message
 from orderengine.redis.commands import Script
 from orderengine.redis.probe import probe
-from orderengine.redis.queues import INTAKE, SETTLE
 
 CONTROL_SUFFIX = ".pidbox"
 """The suffix of the queues that carry commands to the workers."""
@@ -44,22 +42,6 @@ end
 return false
 """
 )
-
-
-class UrgentFirst(priority_cycle):  # type: ignore[type-arg]  # generic in its stub alone
-    """Orders the queues by urgency, however they were added.
-
-    kombu keeps the order in which queues were added. A queue that an operator cancels and adds
-    again would come last.
-    """
-
-    URGENCY = (SETTLE, INTAKE)
-
-    def update(self, it: Iterable[str]) -> None:
-        """Take these queues; queues that the engine does not know come last."""
-        names = list(it)
-        known = [name for name in self.URGENCY if name in names]
-        super().update([*known, *(name for name in names if name not in self.URGENCY)])
 
 
 class Channel(redis.Channel):

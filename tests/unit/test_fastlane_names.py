@@ -18,6 +18,7 @@ import pytest
 
 import orderengine.fastlane
 from orderengine.config.settings import PACKAGE_DIR
+from orderengine.dispatch import queue_order
 from orderengine.worker import consumer, control, reading, requests
 
 VERSIONS = {"celery": "5.7.0", "kombu": "5.7.0", "billiard": "4.3.2", "redis": "8.1.0"}
@@ -90,7 +91,7 @@ MODULES: list[ModuleType] = [
         importlib.import_module(f"orderengine.fastlane.{found.name}")
         for found in pkgutil.iter_modules(orderengine.fastlane.__path__)
     ),
-    *(consumer, control, reading, requests),
+    *(consumer, control, queue_order, reading, requests),
 ]
 
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from chaos.garbage import DEEP
 from orderengine.dispatch.improper import order_id_in
-from orderengine.fastlane.transport import UrgentFirst
+from orderengine.dispatch.queue_order import UrgentFirst
 from orderengine.worker.consumer import TASK_EVENTS_S, BrokenMessage, BrokerConsumer
 from orderengine.worker.control import register_commands
 from orderengine.worker.outage import LONGEST_WAIT_S, Outage

@@ -41,6 +41,10 @@ class Feed(bootsteps.StartStopStep):
         consumer.pool.intake = None
 
 
+class Disconnected(Exception):
+    """The worker's consumer has no connection now, and connects anew."""
+
+
 class Intake:
     """The queues of a worker, from which a thread of its pool takes messages."""
 
@@ -54,8 +58,14 @@ class Intake:
         return consumed
 
     def deliver(self, message: Message) -> None:
-        """Deliver a message as the event loop does, which finally applies it to the pool."""
-        deliver = self._channel.connection._deliver  # noqa: SLF001 - kombu's
+        """Deliver a message as the event loop does, which finally applies it to the pool.
+
+        Raises Disconnected if the consumer has lost its connection meanwhile.
+        """
+        connection = self._channel.connection
+        if connection is None:
+            raise Disconnected
+        deliver = connection._deliver  # noqa: SLF001 - kombu's
         if is_put_off(message):
             # Timers belong to the loop, which drops them when the connection is lost.
             self._loop.call_soon(deliver, message, queue_of(message))
@@ -139,6 +149,8 @@ class TaskPool(thread.TaskPool):
                 return job
             self._leave_room()
             return self._taken_next(messages)
+        except Disconnected:
+            return None
         except BROKER_ERRORS as error:
             # Perhaps the broker accepted them and its answer is lost: the orders' rows decide.
             told = [message["headers"]["argsrepr"] for message in messages]
@@ -190,6 +202,10 @@ class TaskPool(thread.TaskPool):
         here.asks = True
         try:
             intake.deliver(message)
+        except Disconnected:
+            # Back into its queue, from which the first worker with a connection takes it.
+            self.app.exchange([message])
+            raise
         except Exception:
             log.exception("message_unreadable", arguments=message["headers"].get("argsrepr"))
         finally:

@@ -67,7 +67,7 @@ class Worker:
     def __init__(self) -> None:
         self.broker = Broker()
         self.pool: Any = TaskPool(1, app=self.broker)
-        self.connection = self
+        self.connection: Worker | None = self
         self.tasks: dict[str, Callable[[], None]] = {}
         self.ran: list[tuple[str, int]] = []
         self.left_to_loop: list[str] = []
@@ -173,6 +173,14 @@ def test_without_a_connection_to_consume_what_is_handed_on_is_sent(worker: Worke
     worker.apply("route")
     assert worker.wait(1) == ["route"]
     assert worker.broker.exchanges == [(["build"], [])]
+
+
+def test_a_message_that_was_taken_as_the_connection_was_lost_goes_back(worker: Worker) -> None:
+    worker.broker.waiting = [a_message("second"), a_message("third")]
+    worker.connection = None
+    worker.apply("first")
+    assert worker.wait(1) == ["first"]
+    assert worker.broker.exchanges == [([], QUEUES), (["second"], [])]
 
 
 def test_a_message_that_is_not_run_is_passed_over(worker: Worker) -> None:

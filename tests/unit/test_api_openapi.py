@@ -34,6 +34,11 @@ def spec(web: Web) -> dict[str, Any]:
     return document
 
 
+def test_declarations_do_not_wrap_a_view(web: Web) -> None:
+    view: Any = web.app.view_functions["orders.execute_order"]
+    assert not hasattr(view.__wrapped__, "__wrapped__")  # only the one that handles its answer
+
+
 def test_every_route_is_described(web: Web, spec: dict[str, Any]) -> None:
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())

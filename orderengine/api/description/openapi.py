@@ -86,7 +86,20 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class ApiBlueprint(Blueprint):
-    """A blueprint whose views read their input themselves and declare it here."""
+    """A blueprint whose views read their input themselves and declare it here.
+
+    A declaration changes no view: flask-smorest would wrap it once more for each, and every request
+    would pass a dozen wrappers.
+    """
+
+    @staticmethod
+    def doc(**told: Any) -> Callable[[View], View]:
+        """Declare members of a view's description."""
+        return _declaring(Blueprint.doc(**told))
+
+    def alt_response(self, *status: Any, **told: Any) -> Callable[[View], View]:
+        """Declare another answer of a view."""
+        return _declaring(super().alt_response(*status, **told))
 
     def problems(self, *codes: ErrorCode) -> Callable[[View], View]:
         """Declare the errors that a view can answer."""
@@ -129,6 +142,18 @@ class ApiBlueprint(Blueprint):
         """Declare a view's query parameters."""
         declare: Callable[[View], View] = self.doc(parameters=[{"in": "query", "schema": schema}])
         return declare
+
+
+def _declaring(wrapped: Callable[[View], View]) -> Callable[[View], View]:
+    """Keep what a decorator declares on its wrapper, and drop the wrapper."""
+
+    def declare(view: View) -> View:
+        declared = {**vars(wrapped(view))}
+        del declared["__wrapped__"]
+        vars(view).update(declared)
+        return view
+
+    return declare
 
 
 class ProblemApi(Api):

@@ -1,6 +1,7 @@
 """The web application."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
@@ -55,6 +56,12 @@ class _InSchemaOrder(DefaultJSONProvider):
     sort_keys = False
 
 
+class _Application(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        # Flask asks whether it is a coroutine, for each of twenty functions of a request. None is.
+        return func
+
+
 def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None) -> Flask:
     """Make the application; without ports, assemble them from the settings.
 
@@ -63,7 +70,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     """
     if ports is None:
         ports = _assemble(settings or Settings.from_env())
-    app = Flask("orderengine", static_folder=None)
+    app = _Application("orderengine", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.debug = False  # ignores a FLASK_DEBUG that was set for another program
     app.json = _InSchemaOrder(app)

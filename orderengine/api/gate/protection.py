@@ -1,5 +1,6 @@
 """Protection of every request: rate limits, known hosts, trusted proxies, security headers."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ ALWAYS_FREE = "/livez"
 
 FILES = frozenset({"page.get_page", "page.get_static"})
 """Counted separately: the thirty files of a page load must not use up the limit for its data."""
+
+NAMES_HELD = 1000
+"""Hosts, and addresses, whose reading is kept: the same clients send one request after another."""
 
 HSTS = "max-age=31536000"
 # Answers are data: a browser must not load, run or frame anything because of them.
@@ -39,13 +43,18 @@ def refuse_foreign_names(app: Flask, known: frozenset[str] | None) -> None:
     """Refuse a Host that is neither loopback nor known; if `known` is None, serve any Host."""
 
     def check() -> Response | None:
-        name = _host_name(request.host)
-        if known is None or name in known or is_loopback(name):
+        if known is None or _is_known(request.host, known):
             return None
         detail = "this service is for local use only, and Host names another machine"
         return problem(400, ErrorCode.BAD_REQUEST, detail)
 
     app.before_request(check)
+
+
+@lru_cache(NAMES_HELD)
+def _is_known(host: str, known: frozenset[str]) -> bool:
+    name = _host_name(host)
+    return name in known or is_loopback(name)
 
 
 def _host_name(host: str) -> str:
@@ -63,13 +72,15 @@ def limit_addresses(app: Flask) -> None:
 
     def check() -> Response | None:
         limit = current_ports().limits.rate_per_address
-        name = counted_address(request.remote_addr or "")
+        if not limit or request.path == ALWAYS_FREE:
+            return None
         kind = "files" if request.endpoint in FILES else "address"
-        return _spend(f"{kind}:{name}", limit) if request.path != ALWAYS_FREE else None
+        return _spend(f"{kind}:{counted_address(request.remote_addr or '')}", limit)
 
     app.before_request(check)
 
 
+@lru_cache(NAMES_HELD)
 def counted_address(address: str) -> str:
     """The address to count requests by; for IPv6 its /64 network, which belongs to one host."""
     try:
@@ -97,8 +108,11 @@ def secure_answers(app: Flask) -> None:
 
     def secure(answer: Response) -> Response:
         headers = answer.headers
+        # In one pass: `setdefault` reads all headers for each name, and raises for a missing one.
+        given = {name.lower() for name, _ in headers}
         for name, text in SECURE_HEADERS.items():
-            headers.setdefault(name, text)
+            if name.lower() not in given:
+                headers.add(name, text)
         if request.is_secure:
             headers.setdefault("Strict-Transport-Security", HSTS)
         allowance: Allowance | None = g.get("allowance")

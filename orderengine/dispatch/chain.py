@@ -4,6 +4,8 @@
 chain without the worker's code, and workers send it the same way.
 """
 
+from functools import cache
+
 from celery import Celery, chain
 from celery.canvas import Signature
 
@@ -34,17 +36,21 @@ def order_chain(
     Recovery sets `again` for a pending order; the stage then counts the message in `recoveries`.
     """
     route_order = Stage(app, ROUTE_ORDER, INTAKE if cause is RoutingCause.ORDER else SETTLE)
-    build_order = Stage(app, BUILD_ORDER)
-    submit_order = Stage(app, SUBMIT_ORDER)
-    confirm_order = Stage(app, CONFIRM_ORDER)
     counted = {"again": True} if again else {}
+    build_order, submit_order, confirm_order = _later_stages(app)
     return chain(
         route_order.s(order_id, version, cause.value, **counted),
-        build_order.s(),
-        submit_order.s(),
-        confirm_order.s(),
+        build_order,
+        submit_order,
+        confirm_order,
         app=app,
     )
+
+
+@cache
+def _later_stages(app: Celery) -> tuple[Signature, ...]:
+    """The same for every order: each one gets its arguments from the stage before."""
+    return tuple(Stage(app, name).s() for name in (BUILD_ORDER, SUBMIT_ORDER, CONFIRM_ORDER))
 
 
 def confirmation(app: Celery, submitted: object) -> Signature:

@@ -59,15 +59,18 @@ class FastCelery(EngineCelery):
         queue = given.get("queue")
         if not isinstance(queue, str) or not said <= _SAID:
             return super().send_task(name, args, kwargs, **options)
-        values = {key: given[key] for key in said - {"queue"}}
-        task_id = values.pop("task_id", None) or uuid()
+        return self.AsyncResult(self._send(name, args, kwargs, {key: given[key] for key in said}))
+
+    def _send(self, name: str, args: Any, kwargs: Any, said: dict[str, Any]) -> str:
+        """Send a task, or hold it; returns its ID. `said` are options, with the queue."""
+        queue, task_id = said.pop("queue"), said.pop("task_id", None) or uuid()
         headers, properties, body, _ = self.amqp.as_task_v2(
-            task_id, name, args, kwargs, ignore_result=True, **values
+            task_id, name, args, kwargs, ignore_result=True, **said
         )
         message = _message(queue, headers, properties, body)
         if not hold(message):
             self.exchange([message])
-        return self.AsyncResult(task_id)
+        return str(task_id)
 
     def send_chain(self, stages: chain, **options: Any) -> None:
         """Send the first stage of a chain, with the others in its message.
@@ -76,7 +79,8 @@ class FastCelery(EngineCelery):
         takes four times as long.
         """
         first, *rest = stages.tasks
-        first.apply_async(retry=False, chain=rest[::-1], **options)
+        said = {**first.options, **options, "chain": rest[::-1]}
+        self._send(first["task"], first.args, first.kwargs, said)
 
     def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
         """Send messages and take the oldest one of the first non-empty queue, in one command.

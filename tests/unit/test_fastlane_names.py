@@ -27,7 +27,7 @@ CELERY = {
     "celery:Celery": "send_task amqp AsyncResult steps connection_for_write connection_for_read",
     "celery:chain": "tasks",
     "celery.app.amqp:AMQP": "Consumer as_task_v2 _retry_publish",
-    "celery.canvas:Signature": "immutable options args kwargs apply_async",
+    "celery.canvas:Signature": "immutable options args kwargs",
     "celery.bootsteps:StartStopStep": "name requires include_if start stop",
     "celery.concurrency.base": "apply_target",
     "celery.concurrency.base:BasePool": "limit app",

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from marshmallow import Schema
 from werkzeug.test import TestResponse
 
 from orderengine.api.answers.problems import ErrorCode, Refused
 from orderengine.api.app import create_app
 from orderengine.api.validation.inputs import load
+from orderengine.api.validation.schemas import RequestSchema
 from orderengine.bootstrap.web import WebPorts
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
@@ -132,7 +132,7 @@ class Web:
         return str(answer.get_json()["orderId"])
 
 
-def refused(schema: Schema, raw: dict[str, Any]) -> list[tuple[str, str]]:
+def refused(schema: RequestSchema, raw: dict[str, Any]) -> list[tuple[str, str]]:
     """The fields that a schema refuses, each with its rule."""
     with pytest.raises(Refused) as refusal:
         load(schema, raw)

@@ -43,6 +43,9 @@ class NoDispatcher:
     ) -> None:
         """Do nothing."""
 
+    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        """Do nothing."""
+
     def confirm(self, submitted: Submitted) -> None:
         """Do nothing."""
 

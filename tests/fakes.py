@@ -20,6 +20,7 @@ from orderengine.domain.order import Order
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.operations.counters import Counts
 from orderengine.execution.operations.figures import OpenOrders, Steps
+from tests.fake_batches import FakeBatches
 from tests.fake_keys import FakeKeys
 from tests.fake_orders import START, FakeClock, FakeOrders
 from tests.fake_venues import FakeBoard, FakeOffer, a_quote, unavailable
@@ -28,6 +29,7 @@ __all__ = [
     "NOTHING_OPEN",
     "START",
     "Dispatched",
+    "FakeBatches",
     "FakeBoard",
     "FakeCache",
     "FakeClock",
@@ -104,6 +106,7 @@ class FakeDispatcher:
 
     down: bool = False
     sent: list[Dispatched] = field(default_factory=list)
+    exchanges: int = 0
 
     def route(
         self,
@@ -116,6 +119,11 @@ class FakeDispatcher:
     ) -> None:
         self.ping()
         self.sent.append(Dispatched("route", order_id, version, cause, delay_s, again=again))
+
+    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        self.ping()
+        self.exchanges += 1
+        self.sent += [Dispatched("route", key, version, cause) for key, version in versions.items()]
 
     def confirm(self, submitted: Submitted) -> None:
         self.ping()

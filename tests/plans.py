@@ -21,6 +21,7 @@ TABLES = (
     "order_events",
     "transactions",
     "settlements",
+    "idempotency_keys",
     "step_totals",
     "step_totals_mark",
     "sim_transactions",
@@ -173,6 +174,21 @@ def _statements_of(call: Callable[[], object]) -> list[tuple[Any, Any]]:
     with mock.patch.object(engine_module, "_run", record):
         call()
     return sent
+
+
+def what_would_be_read(database: Engine, call: Callable[[], object]) -> list[Read]:
+    """The same for statements that were prepared before, which only their explanation runs."""
+    sent: list[tuple[Any, Any]] = []
+
+    def record(_: Any, statement: engine_module.Statement, values: Any) -> list[Any]:
+        sent.append((statement, values))
+        return []
+
+    with mock.patch.object(engine_module, "_run", record):
+        call()
+    how = "ANALYZE, BUFFERS"
+    plans = (_explained(database, statement.execute, values, how) for statement, values in sent)
+    return list(map(_read, plans))
 
 
 def _explained(database: Engine, execute: str, values: Any, how: str) -> Any:

@@ -23,6 +23,7 @@ from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
 from orderengine.stream.hub import Hub
 from tests.fakes import (
+    FakeBatches,
     FakeBoard,
     FakeCache,
     FakeClock,
@@ -95,6 +96,7 @@ class Web:
                 max_sockets=2,
                 keys=self.keys,
                 limits=self.limits,
+                batches=FakeBatches(self.orders),
                 open_orders=OpenOrderLimit(
                     self.orders, self.limits.max_open_orders, lambda: self.clock.seconds
                 ),

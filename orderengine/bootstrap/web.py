@@ -21,6 +21,7 @@ from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.domain.instruments import Instruments
+from orderengine.execution.intake.batch import Batches
 from orderengine.execution.intake.keys import (
     Authenticator,
     KeyAuthenticator,
@@ -52,6 +53,7 @@ from orderengine.redis.check import look
 from orderengine.redis.client import Client, create_client
 from orderengine.redis.commands import Commands
 from orderengine.redis.queues import INTAKE, SETTLE
+from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
@@ -89,6 +91,7 @@ class WebPorts:
     keys: Keys
     authenticator: Authenticator
     limits: Limits
+    batches: Batches
     open_orders: OpenOrderLimit
     queue_limit: QueueLimit
     notional: NotionalLimit
@@ -130,6 +133,7 @@ def build_web(settings: Settings) -> WebPorts:
         keys=keys,
         authenticator=KeyAuthenticator(keys) if settings.asks_for_keys else OpenAuthenticator(),
         limits=limits,
+        batches=SqlBatches(database, recovery_delays(settings)),
         open_orders=OpenOrderLimit(orders, limits.max_open_orders),
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
         notional=NotionalLimit(settings.max_order_notional, prices),
@@ -227,9 +231,13 @@ def _limits(settings: Settings) -> Limits:
 
 def _arm_web(ports: WebPorts, point: ArmedPoint) -> WebPorts:
     from orderengine.faults.points import Trap
-    from orderengine.faults.ports import trapped_intake
+    from orderengine.faults.ports import TrappedBatches, trapped_intake
 
+    trap = Trap(point)
     orders, publisher, dispatcher = trapped_intake(
-        ports.orders, ports.publisher, ports.dispatcher, Trap(point)
+        ports.orders, ports.publisher, ports.dispatcher, trap
     )
-    return replace(ports, orders=orders, publisher=publisher, dispatcher=dispatcher)
+    batches: Batches = TrappedBatches(ports.batches, trap)
+    return replace(
+        ports, orders=orders, batches=batches, publisher=publisher, dispatcher=dispatcher
+    )

@@ -45,6 +45,14 @@ class CeleryDispatcher:
             options["countdown"] = delay_s
         self._bounded(lambda: self._app.send_chain(stages, **options))
 
+    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        """Start the chains of several orders at these versions, in one exchange, in their order."""
+        chains = [
+            order_chain(self._app, str(order_id), version, cause)
+            for order_id, version in versions.items()
+        ]
+        self._bounded(lambda: self._app.send_chains(chains, **_request_options()))
+
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, as recovery does for a submitted order."""
         stage = confirmation(self._app, submitted.document())

@@ -148,6 +148,9 @@ class Dispatcher(Protocol):
         before its first move.
         """
 
+    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        """Start the chains of several orders at these versions, in one exchange, in their order."""
+
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone: it polls the network once.
 

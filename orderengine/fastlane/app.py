@@ -13,7 +13,7 @@ from orderengine.dispatch.app import EngineCelery, Room, create_app
 from orderengine.dispatch.messages import Message
 from orderengine.dispatch.waiting import Lists
 from orderengine.fastlane.encoding import use_for_messages
-from orderengine.fastlane.held import hold
+from orderengine.fastlane.held import gathering, hold
 from orderengine.redis.queues import INTAKE, SETTLE
 
 TRANSPORT = "orderengine.fastlane.transport:Transport"
@@ -81,6 +81,13 @@ class FastCelery(EngineCelery):
         first, *rest = stages.tasks
         said = {**first.options, **options, "chain": rest[::-1]}
         self._send(first["task"], first.args, first.kwargs, said)
+
+    def send_chains(self, chains: Sequence[chain], **options: Any) -> None:
+        """Send the first stages of several chains in one exchange with the broker."""
+        with gathering() as messages:
+            for stages in chains:
+                self.send_chain(stages, **options)
+        self.exchange(messages)
 
     def exchange(self, messages: Sequence[Message], queues: Sequence[str] = ()) -> Message | None:
         """Send messages and take the oldest one of the first non-empty queue, in one command.

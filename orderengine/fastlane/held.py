@@ -1,7 +1,8 @@
-"""Messages to the next stage, held for the thread that runs the stages.
+"""Messages that are not sent at once: to the next stage, or those of a batch.
 
-The thread may run the next stage itself. Any other message is sent at once, because its sender
-needs to know whether the broker accepted it.
+The thread that runs the stages may run the next one itself. The first messages of a batch of orders
+are sent together. Any other message is sent at once, because its sender needs to know whether the
+broker accepted it.
 """
 
 import threading
@@ -14,6 +15,7 @@ from orderengine.dispatch.messages import Message
 class _ThreadState(threading.local):
     held: list[Message] | None = None
     hands_on = False
+    gathered: list[Message] | None = None
 
 
 _here = _ThreadState()
@@ -40,8 +42,22 @@ def handing_on() -> Iterator[None]:
         _here.hands_on = False
 
 
+@contextmanager
+def gathering() -> Iterator[list[Message]]:
+    """Gather all messages of this thread during this block; the caller then sends them."""
+    gathered: list[Message] = []
+    _here.gathered = gathered
+    try:
+        yield gathered
+    finally:
+        _here.gathered = None
+
+
 def hold(message: Message) -> bool:
-    """Hold a handover if this thread is holding; False means that the caller must send it."""
+    """Hold a message if this thread is holding it; False means that the caller must send it."""
+    if _here.gathered is not None:
+        _here.gathered.append(message)
+        return True
     if _here.held is None or not _here.hands_on:
         return False
     _here.held.append(message)

@@ -4,7 +4,8 @@ The measured savings are in `docs/decisions/0013-lean-broker.md`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from queue import Empty
 from typing import Any
 
@@ -95,8 +96,8 @@ class Channel(redis.Channel):
         sent = [(queue_of(message), encoded(message)) for message in messages]
         commands = self._own_commands
         if not queues:
-            for queue, text in sent:
-                commands.send("LPUSH", queue, text)
+            for queue, texts in groupby(sent, key=itemgetter(0)):
+                commands.send("LPUSH", queue, *(text for _, text in texts))
             return None
         taken = commands.run(_EXCHANGE, list(queues), list(chain.from_iterable(sent)))
         while taken is not None:

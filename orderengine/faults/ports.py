@@ -14,6 +14,7 @@ from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransac
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.intake.batch import BatchKey, Denied
 from orderengine.execution.network import SettlementNetwork, Swap
 from orderengine.execution.ports import (
     Dispatcher,
@@ -106,6 +107,20 @@ class TrappedOrders(_Wrapped):
         return due
 
 
+class TrappedBatches(_Wrapped):
+    """Implements `execution.intake.batch.Batches`: traps around each commit."""
+
+    def accept_all(
+        self, wanted: Sequence[NewOrder | Denied], key: BatchKey | None = None
+    ) -> Sequence[Moved]:
+        """See `Batches.accept_all`; a taken key commits nothing."""
+        self._trap.passes(FailPoint.ACCEPT_BEFORE_COMMIT)
+        moved: Sequence[Moved] = self._port.accept_all(wanted, key)
+        if moved:
+            self._trap.passes(FailPoint.ACCEPT_AFTER_COMMIT)
+        return moved
+
+
 class TrappedPublisher(_Wrapped):
     """Implements `execution.ports.EventPublisher`: traps after each event."""
 
@@ -148,6 +163,12 @@ class TrappedDispatcher(_Wrapped):
     ) -> None:
         """See `Dispatcher.route`."""
         self._port.route(order_id, version, cause, delay_s, again=again)
+        if cause in self._points:
+            self._trap.passes(self._points[cause])
+
+    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        """See `Dispatcher.route_all`."""
+        self._port.route_all(versions, cause)
         if cause in self._points:
             self._trap.passes(self._points[cause])
 

@@ -1,5 +1,7 @@
 """The statements that accept, read and claim orders; each one is a transaction of its own."""
 
+from collections.abc import Mapping
+
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.postgres.database import BY_INDEX, Statement
@@ -9,6 +11,13 @@ ORDER_COLUMNS = f"{column_list(Order, 'o.')}, o.tx_hash, t.payload, t.last_valid
 
 # `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
+
+BY_KEY: Mapping[str, str | int] = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Makes the planner look each row of a short list up by its key, whatever its statistics say."""
 
 EVENT_COLUMNS = column_list(OrderEvent)
 
@@ -53,6 +62,72 @@ ACCEPT_ONCE = _accept(
     RETURNING order_id
 ), """,
     " FROM claimed",
+)
+
+
+def _accept_all(claimed: str = "", source: str = "") -> Statement:
+    # In the order of their names, for which statements wait: no two wait for each other. Of two
+    # orders with one name the first is stored: their ids rise in the order of the request.
+    return Statement(
+        f"""
+WITH new AS (
+    SELECT new.*, given.said -> 'data' AS data
+    FROM jsonb_array_elements(CAST(:orders AS jsonb)) AS given (said)
+    CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS orders), given.said) AS new
+), {claimed}o AS (
+    INSERT INTO orders ({column_list(NewOrder)}, status, version, attempt, due_at)
+    SELECT {column_list(NewOrder, "new.")},
+           '{OrderStatus.PENDING}', 1, 1, now() + make_interval(secs => :due_s)
+    FROM new{source} ORDER BY new.client_order_id, new.id
+    ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
+    RETURNING *
+), event AS (
+    INSERT INTO order_events ({EVENT_COLUMNS})
+    SELECT o.id, o.version, o.status, o.attempt, o.updated_at, new.data
+    FROM o JOIN new ON new.id = o.id
+    RETURNING {EVENT_COLUMNS}
+)
+SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
+FROM o JOIN event ON event.order_id = o.id
+CROSS JOIN (SELECT CAST(NULL AS bytea) AS payload, CAST(NULL AS bigint) AS last_valid_height) AS t
+ORDER BY o.id"""
+    )
+
+
+ACCEPT_ALL = _accept_all()
+
+# The key names the first order whose name is free; it is not claimed if there is none. A scalar
+# query looks each name up in the index: for NOT EXISTS the planner may read all names of a client.
+ACCEPT_ALL_ONCE = _accept_all(
+    """claimed AS (
+    INSERT INTO idempotency_keys (client_id, key, order_id, fingerprint, batch)
+    SELECT :client_id, :key, new.id, :fingerprint, CAST(:batch AS jsonb)
+    FROM new, set_config('lock_timeout', :wait_ms, true)
+    WHERE (SELECT taken.id FROM orders taken WHERE taken.client_id = :client_id
+           AND taken.client_order_id = new.client_order_id LIMIT 1) IS NULL
+    ORDER BY new.id LIMIT 1
+    ON CONFLICT (client_id, key) DO NOTHING
+    RETURNING order_id
+), """,
+    " CROSS JOIN claimed",
+)
+
+BATCH_BEFORE = Statement(
+    f"""
+SELECT k.fingerprint, k.batch, {column_list(NewOrder, "o.")}, o.created_at
+FROM idempotency_keys k
+LEFT JOIN LATERAL jsonb_array_elements(k.batch) AS kept (said) ON true
+LEFT JOIN orders o ON o.id = CAST(kept.said ->> 'orderId' AS uuid)
+WHERE k.client_id = :client_id AND k.key = :key""",
+    BY_KEY,
+)
+
+HOLDERS = Statement(
+    """
+SELECT o.client_order_id, o.id
+FROM unnest(CAST(:names AS text[])) AS wanted (name)
+JOIN orders o ON o.client_id = :client_id AND o.client_order_id = wanted.name""",
+    BY_KEY,
 )
 
 ACCEPTED_BEFORE = Statement(
@@ -105,7 +180,7 @@ SELECT {column_list(OrderEvent, "e.")}
 FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
 ORDER BY e.order_id, e.seq""",
-    {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"},
+    BY_KEY,
 )
 
 # Runs before the first move, which may crash a worker; adds no event and no version.

@@ -199,6 +199,7 @@ idempotency_keys = Table(
     Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("created_at", Time, nullable=False, server_default=text("now()")),
+    Column("batch", JSONB),
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 

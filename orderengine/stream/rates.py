@@ -8,8 +8,8 @@ from orderengine.redis.client import REDIS_ERRORS, Client
 from orderengine.stream.messages import rate_key
 
 _COUNT = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+if count == tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return count
 """
 
@@ -23,14 +23,14 @@ class RedisRates:
         self._local = local
         self._script = client.register_script(_COUNT)
 
-    def count(self, name: str) -> int:
-        """The number of requests under this name in this second, with this one; never raises."""
+    def count(self, name: str, by: int = 1) -> int:
+        """Count requests; returns how many came in this second, with these; never raises."""
         if not self._breaker.allows():
-            return self._local.count(name)
+            return self._local.count(name, by)
         try:
-            count = cast("int", self._script(keys=[rate_key(name)], args=[WINDOW_S * 1000]))
+            count = cast("int", self._script(keys=[rate_key(name)], args=[WINDOW_S * 1000, by]))
         except REDIS_ERRORS as error:
             self._breaker.failed(error)
-            return self._local.count(name)
+            return self._local.count(name, by)
         self._breaker.succeeded()
         return count

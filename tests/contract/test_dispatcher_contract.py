@@ -1,5 +1,6 @@
 """The contract of every Dispatcher and every Clock: in memory, and on Celery and PostgreSQL."""
 
+import json
 from datetime import UTC
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import redis
 
 from orderengine.bootstrap.lanes import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.dispatch.waiting import order_of
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.side import Side
@@ -65,6 +67,8 @@ def test_a_lost_broker_is_told_by_every_call(lost_dispatcher: Dispatcher) -> Non
     with pytest.raises(DispatchUnavailable):
         lost_dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     with pytest.raises(DispatchUnavailable):
+        lost_dispatcher.route_all({uuid4(): 1, uuid4(): 1}, RoutingCause.ORDER)
+    with pytest.raises(DispatchUnavailable):
         lost_dispatcher.confirm(a_handover())
     with pytest.raises(DispatchUnavailable):
         lost_dispatcher.waiting({uuid4(): 1})
@@ -82,6 +86,35 @@ def test_what_waits_is_known_by_order_and_version(
     later = {handover.order_id: handover.version + 1, routed: 1}
     assert dispatcher.waiting(later) == set()
     assert dispatcher.waiting({}) == set()
+
+
+def test_the_chains_of_a_batch_are_sent_in_one_exchange_and_taken_in_its_order(
+    dispatcher: Dispatcher, redis_client: redis.Redis
+) -> None:
+    wanted = {uuid4(): 1 for _ in range(100)}
+    before = redis_client.info("commandstats")
+    dispatcher.route_all(wanted, RoutingCause.ORDER)
+    assert dispatcher.waiting(wanted) == wanted.keys()
+    if isinstance(dispatcher, CeleryDispatcher):
+        queued = redis_client.lrange("intake", 0, -1)
+        taken = [order_of(str(text).encode()) for text in reversed(queued)]
+        assert taken == [(str(order_id), 1) for order_id in wanted]
+        sent = redis_client.info("commandstats").get("cmdstat_lpush", {}).get("calls", 0)
+        assert sent - before.get("cmdstat_lpush", {}).get("calls", 0) in {1, 100}
+
+
+def test_a_message_of_a_batch_is_like_that_of_a_single_order(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    for lane in ("fast lane", "stock"):
+        redis_client.delete("intake")
+        order_id = uuid4()
+        sender = on_celery(redis_url, lane)
+        sender.route(order_id, 1, RoutingCause.ORDER)
+        sender.route_all({order_id: 1}, RoutingCause.ORDER)
+        batched, single = map(json.loads, redis_client.lrange("intake", 0, -1))
+        assert batched["headers"].keys() == single["headers"].keys()
+        assert batched["properties"].keys() == single["properties"].keys()
 
 
 def test_a_clock_tells_aware_utc_and_never_goes_back(any_clock: Clock) -> None:

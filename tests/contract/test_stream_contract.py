@@ -74,6 +74,15 @@ def test_the_cache_has_the_state_that_was_published_last(stream: Stream, walk: W
         assert stream.cache.get(walk.order_id) == moved.order
 
 
+def test_many_events_are_published_at_once(stream: Stream, fake_orders: FakeOrders) -> None:
+    walks = [Walk(fake_orders) for _ in range(100)]
+    newer = walks[0].steps(CONFIRMED[0])[0]
+    stream.publisher.publish(newer)
+    stream.publisher.publish_all([walk.first for walk in walks])
+    cached = [stream.cache.get(walk.order_id) for walk in walks]
+    assert cached == [newer.order, *(walk.first.order for walk in walks[1:])]
+
+
 def test_signed_bytes_are_not_cached(stream: Stream, walk: Walk) -> None:
     stream.publisher.publish(walk.confirm()[-1])
     transaction = walk.order.transaction
@@ -104,4 +113,5 @@ def test_a_lost_server_is_a_miss_and_never_an_error(make_stream: MakeStream, wal
     stream = make_stream(down=True)
     for _ in range(3):
         stream.publisher.publish(walk.first)
+        stream.publisher.publish_all([walk.first] * 2)
         assert stream.cache.get(walk.order_id) is None

@@ -1,21 +1,34 @@
 """How much the lists, the figures and the exports read of a million orders."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
-from orderengine.domain.order import OrderStatus
+from orderengine.domain.order import NewOrder, OrderStatus
+from orderengine.execution.intake.batch import BatchKey, Denied
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.storage.archive import SqlArchive
+from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
-from tests.plans import OPEN, ORDERS, Read, load, scratch_database, unbounded, what_is_read
+from tests.conftest import a_new_order
+from tests.plans import (
+    OPEN,
+    ORDERS,
+    Read,
+    load,
+    scratch_database,
+    unbounded,
+    what_is_read,
+    what_would_be_read,
+)
 
 PAGE = 100
 MOST = 1_000
@@ -129,3 +142,47 @@ def test_what_was_planned_for_an_empty_table_suits_a_full_one(database_url: str)
         calls.append(partial(orders.count_open, "nobody", PAGE))
         read = [sum_of(what_is_read(database, call)) for call in calls]
     assert max(read) < MOST / 4  # the table alone has 1,250 blocks
+
+
+def a_batch() -> list[NewOrder | Denied]:
+    """A hundred orders of a client, every other with a name."""
+    return [
+        replace(
+            a_new_order(),
+            order_id=uuid4(),
+            client_id="big",
+            client_order_id=f"n-{uuid4()}" if place % 2 else None,
+        )
+        for place in range(PAGE)
+    ]
+
+
+def test_batches_read_their_own_orders_only(database_url: str) -> None:
+    with scratch_database(database_url, ORDERS // 20) as database:
+        batches = SqlBatches(database)
+        names = [f"n-{number}" for number in range(PAGE)]
+
+        def place(*, keyed: bool) -> None:
+            assert batches.accept_all(a_batch(), BatchKey(str(uuid4()), b"f") if keyed else None)
+
+        with unbounded():
+            batches.accept_all(a_batch(), BatchKey("k-1", b"f"))
+            for _ in range(OFTEN):
+                place(keyed=True)
+                place(keyed=False)
+                batches.holders("big", names)
+                batches.batch_before("big", "k-1")
+            stored = [
+                *what_would_be_read(database, partial(_offer, batches, BatchKey("k-2", b"f"))),
+                *what_would_be_read(database, partial(_offer, batches, None)),
+            ]
+            read = [
+                *what_is_read(database, lambda: batches.holders("big", names)),
+                *what_is_read(database, lambda: batches.batch_before("big", "k-1")),
+            ]
+    assert max(each.rows for each in stored) < MOST
+    assert max(map(sum_of, [[each] for each in read])) < MOST
+
+
+def _offer(batches: SqlBatches, key: BatchKey | None) -> None:
+    batches.accept_all(a_batch(), key)

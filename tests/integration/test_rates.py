@@ -16,6 +16,8 @@ def rates(url: str) -> RedisRates:
 def test_all_processes_count_together_and_forget(redis_url: str, redis_client: redis.Redis) -> None:
     one, other = rates(redis_url), rates(redis_url)
     assert [one.count("key:a"), other.count("key:a"), one.count("key:b")] == [1, 2, 1]
+    assert [one.count("key:a", 10), other.count("key:c", 5), one.count("key:c")] == [12, 5, 6]
+    assert 0 < int(redis_client.pttl(rate_key("key:c"))) <= 1000
     left_ms = redis_client.pttl(rate_key("key:a"))
     assert isinstance(left_ms, int)
     assert 0 < left_ms <= 1000
@@ -24,3 +26,4 @@ def test_all_processes_count_together_and_forget(redis_url: str, redis_client: r
 def test_without_redis_each_process_counts_for_itself() -> None:
     nowhere = rates("redis://127.0.0.1:1/0")
     assert [nowhere.count("a") for _ in range(3)] == [1, 2, 3]
+    assert [nowhere.count("a", 10), nowhere.count("b", 2)] == [13, 2]

@@ -14,10 +14,12 @@ from orderengine.domain.order import SignedTransaction
 from orderengine.execution.chain.engine import AttemptEnded, Engine
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.intake.accept import accept_order
+from orderengine.execution.intake.batch import accept_batch
 from orderengine.execution.ports import PlannedMove
 from orderengine.faults.points import FailPoint, Trap
-from orderengine.faults.ports import TrappedOrders, trapped_engine, trapped_intake
+from orderengine.faults.ports import TrappedBatches, TrappedOrders, trapped_engine, trapped_intake
 from tests.conftest import a_new_order
+from tests.fakes import FakeBatches
 from tests.simulations import a_swap
 from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.world import World
@@ -79,6 +81,18 @@ def test_a_web_process_comes_to_each_of_its_places(world: World, point: FailPoin
     assert bool(world.dispatcher.sent) == (point is FailPoint.ACCEPT_AFTER_DISPATCH)
 
 
+@pytest.mark.parametrize("point", [each for each in FailPoint if each.is_in_web])
+def test_a_batch_comes_to_each_of_these_places(world: World, point: FailPoint) -> None:
+    trap = armed(point)
+    _, publisher, dispatcher = trapped_intake(world.orders, world.publisher, world.dispatcher, trap)
+    batches = TrappedBatches(FakeBatches(world.orders), trap)
+    orders = [a_new_order(), a_new_order()]
+    with pytest.raises(Died):
+        accept_batch(batches, publisher, dispatcher, orders)
+    assert len(world.orders) == (0 if point is FailPoint.ACCEPT_BEFORE_COMMIT else 2)
+    assert len(world.dispatcher.sent) == (2 if point is FailPoint.ACCEPT_AFTER_DISPATCH else 0)
+
+
 def test_bytes_are_committed_before_they_are_sent(world: World) -> None:
     order = world.accept()
     engine = trapped_engine(world.engine, armed(FailPoint.SUBMIT_BEFORE_SEND))
@@ -118,10 +132,12 @@ def test_ports_are_bare_unless_a_place_is_named() -> None:
     settings = Settings.from_env(urls)
     assert settings.fail_point is None
     assert not isinstance(build_web(settings).orders, TrappedOrders)
+    assert not isinstance(build_web(settings).batches, TrappedBatches)
     point = ArmedPoint(FailPoint.ACCEPT_AFTER_COMMIT.value, 2)
     armed_settings = Settings.from_env({**urls, "FAIL_POINT": "accept.after_commit:2"})
     assert armed_settings == replace(settings, fail_point=point)
     assert isinstance(build_web(armed_settings).orders, TrappedOrders)
+    assert isinstance(build_web(armed_settings).batches, TrappedBatches)
 
 
 @pytest.mark.parametrize("passage", [1, 2, 3])

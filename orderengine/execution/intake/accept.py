@@ -16,7 +16,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.events import Moved
 from orderengine.domain.idempotency import fingerprint
 from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import NewOrder
+from orderengine.domain.order import NewOrder, Order
 from orderengine.execution.ports import Dispatcher, EventPublisher, Orders
 
 log = structlog.get_logger(__name__)
@@ -89,10 +89,15 @@ def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Moved) -> M
             dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
         except DispatchUnavailable as error:
             log.warning("dispatch_unavailable", error=str(error))
-        log.info(
-            "order_accepted",
-            symbol=order.symbol,
-            side=order.side.value,
-            quantity=f"{order.quantity:f}",
-        )
+        tell_accepted(order)
     return moved
+
+
+def tell_accepted(order: Order) -> None:
+    """Log an accepted order."""
+    log.info(
+        "order_accepted",
+        symbol=order.symbol,
+        side=order.side.value,
+        quantity=f"{order.quantity:f}",
+    )

@@ -39,8 +39,8 @@ class Allowance:
 class Rates(Protocol):
     """Counts requests."""
 
-    def count(self, name: str) -> int:
-        """The number of requests under this name in this second, with this one; never raises."""
+    def count(self, name: str, by: int = 1) -> int:
+        """Count requests; returns how many came in this second, with these; never raises."""
 
 
 class MemoryRates:
@@ -52,14 +52,14 @@ class MemoryRates:
         self._window = 0
         self._counts: dict[str, int] = {}
 
-    def count(self, name: str) -> int:
-        """The number of requests under this name in this second, with this one."""
+    def count(self, name: str, by: int = 1) -> int:
+        """Count requests; returns how many came under this name in this second, with these."""
         window = int(self._clock() // WINDOW_S)
         with self._lock:
             if window != self._window:
                 self._window = window
                 self._counts.clear()
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self._counts[name] = self._counts.get(name, 0) + by
             return self._counts[name]
 
 
@@ -79,10 +79,11 @@ class OpenOrderLimit:
         self._lock = threading.Lock()
         self._counted: dict[str, tuple[float, int]] = {}
 
-    def allows(self, client_id: str) -> bool:
+    def allows(self, client_id: str, besides: int = 0) -> bool:
         """True if the client may place one more order; the caller then reports it by `accepted`.
 
-        Raises StorageUnavailable if its orders cannot be counted.
+        `besides` are orders that it places at the same time and that are not reported yet. Raises
+        StorageUnavailable if its orders cannot be counted.
         """
         if not self.limit:
             return True
@@ -93,14 +94,14 @@ class OpenOrderLimit:
             count = self._orders.count_open(client_id, self.limit)
             with self._lock:
                 self._counted[client_id] = (now, count)
-        return count < self.limit
+        return count + besides < self.limit
 
-    def accepted(self, client_id: str) -> None:
-        """Count an accepted order; a refused order, or a replayed one, must not be counted."""
+    def accepted(self, client_id: str, number: int = 1) -> None:
+        """Count accepted orders; a refused order, or a replayed one, must not be counted."""
         with self._lock:
             if client_id in self._counted:
                 counted_at, count = self._counted[client_id]
-                self._counted[client_id] = (counted_at, count + 1)
+                self._counted[client_id] = (counted_at, count + number)
 
 
 class QueueLimit:
@@ -124,8 +125,11 @@ class QueueLimit:
         self._asked_at = float("-inf")
         self._waiting: int | None = None
 
-    def has_room(self) -> bool:
-        """True if one more order may wait; the caller then reports it by `accepted`."""
+    def has_room(self, besides: int = 0) -> bool:
+        """True if one more order may wait; the caller then reports it by `accepted`.
+
+        `besides` are orders that come at the same time and that are not reported yet.
+        """
         if not self.limit:
             return True
         with self._lock:
@@ -137,10 +141,10 @@ class QueueLimit:
             with self._lock:
                 self._waiting = None if found is None else sum(found.values())
         with self._lock:
-            return self._waiting is None or self._waiting < self.limit
+            return self._waiting is None or self._waiting + besides < self.limit
 
-    def accepted(self) -> None:
-        """Count an accepted order until the queues are read again."""
+    def accepted(self, number: int = 1) -> None:
+        """Count accepted orders until the queues are read again."""
         with self._lock:
             if self._waiting is not None:
-                self._waiting += 1
+                self._waiting += number

@@ -22,7 +22,7 @@ class CounterName(StrEnum):
     ACCEPTED = "accepted"
     """Orders that were accepted, replayed answers excluded."""
     REFUSALS = "refusals"
-    """Order requests that were answered with a problem, by its code."""
+    """Orders, and whole batches, that were answered with a problem, by its code."""
     REDISPATCHES = "redispatches"
     """Messages that recovery sent, by the order's status."""
     RECONCILER_ROUNDS = "reconcilerRounds"
@@ -149,6 +149,11 @@ class CountingDispatcher:
         with self._counting():
             self._dispatcher.route(order_id, version, cause, delay_s, again=again)
 
+    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        """Start the chains of several orders; each counts if the broker accepts none."""
+        with self._counting(len(versions)):
+            self._dispatcher.route_all(versions, cause)
+
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone."""
         with self._counting():
@@ -163,9 +168,9 @@ class CountingDispatcher:
         self._dispatcher.ping()
 
     @contextmanager
-    def _counting(self) -> Iterator[None]:
+    def _counting(self, messages: int = 1) -> Iterator[None]:
         try:
             yield
         except DispatchUnavailable:
-            self._metrics.count(CounterName.DISPATCH_FAILURES)
+            self._metrics.count(CounterName.DISPATCH_FAILURES, by=messages)
             raise

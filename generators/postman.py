@@ -95,7 +95,7 @@ def _request(path: str, method: str, operation: Document) -> Document:
         request["auth"] = {"type": "noauth"}
     item: Document = {"name": operation["summary"], "request": request}
     if "requestBody" in operation:
-        example = operation["requestBody"]["content"]["application/json"]["example"] | NAMED
+        example = _named(operation["requestBody"]["content"]["application/json"]["example"])
         headers.append({"key": "Content-Type", "value": "application/json", "disabled": False})
         request["body"] = {
             "mode": "raw",
@@ -120,7 +120,15 @@ def _tests(spec: Mapping[str, Any], operation: Document) -> list[str]:
             "pm.test('has every field that is always there', () =>",
             f"  pm.expect(pm.response.json()).to.include.all.keys({json.dumps(fields)}));",
         ]
-    return lines + REMEMBER_ORDER if "requestBody" in operation else lines
+    return lines + REMEMBER_ORDER if "202" in operation["responses"] else lines
+
+
+def _named(example: Document) -> Document:
+    """The example of an order, or of a batch with its first order, under a new name."""
+    if "orders" not in example:
+        return example | NAMED
+    first, *others = example["orders"]
+    return {"orders": [first | NAMED, *others]}
 
 
 def _always(spec: Mapping[str, Any], answer: Document) -> list[str]:

@@ -21,6 +21,7 @@ from orderengine.api.gate.protection import (
 from orderengine.api.gate.request_ids import name_requests
 from orderengine.api.gate.turns import Turns, register_turns
 from orderengine.api.routes import (
+    batches,
     documentation,
     event_stream,
     health,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 DESCRIBED = (
     orders.blueprint,
+    batches.blueprint,
     named_orders.blueprint,
     event_stream.blueprint,
     market.blueprint,

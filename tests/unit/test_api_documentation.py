@@ -119,7 +119,7 @@ def test_every_answer_shows_an_example_that_its_schema_allows(spec: dict[str, An
                     errors = [str(each) for each in allowed.iter_errors(content["example"])]
                     assert errors == [], (path, method, status)
                     shown += 1
-    assert shown == 11
+    assert shown == 12
 
 
 def test_the_example_of_an_order_is_one(spec: dict[str, Any]) -> None:
@@ -243,6 +243,7 @@ def test_every_request_of_the_collection_is_answered(spec: dict[str, Any]) -> No
         answer = web.client.open(path, method=request["method"], data=body, headers=headers)
         answer.close()
         expected = {"GET": 200, "POST": 202 if body else 201}[request["method"]]
+        expected = 200 if path == "/api/orders/batch" else expected
         if "/api/quotes" not in path:
             assert answer.status_code == expected, (path, answer.text)
 

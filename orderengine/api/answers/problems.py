@@ -202,6 +202,21 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _internal_error)
 
 
+def answer_to(
+    error: Refused | OrderDenied | ClientOrderIdTaken,
+) -> Response:
+    """The answer to a refused order."""
+    match error:
+        case Refused():
+            return _refused(error)
+        case NotionalExceeded():
+            return _notional_exceeded(error)
+        case OrderDenied():
+            return _denied(error)
+        case ClientOrderIdTaken():
+            return _name_taken(error)
+
+
 def _refused(error: Refused) -> Response:
     return problem(error.status, error.code, error.detail, error.errors, error.headers)
 
@@ -223,7 +238,7 @@ def _key_conflict(_: IdempotencyConflict) -> Response:
 
 
 def _key_reused(_: IdempotencyKeyReused) -> Response:
-    detail = "this Idempotency-Key was used for another order; a new order needs a new key"
+    detail = "this Idempotency-Key was used for another request; a new order needs a new key"
     return problem(422, ErrorCode.IDEMPOTENCY_KEY_REUSED, detail)
 
 

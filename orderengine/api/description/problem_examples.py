@@ -61,7 +61,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ),
     ErrorCode.EXPECTATION_FAILED: Example(417, "the only supported expectation is 100-continue"),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Example(
-        422, "this Idempotency-Key was used for another order; a new order needs a new key"
+        422, "this Idempotency-Key was used for another request; a new order needs a new key"
     ),
     ErrorCode.INSUFFICIENT_LIQUIDITY: Example(
         422, "the venues let you buy at most 250.60512959 BTC"

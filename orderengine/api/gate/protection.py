@@ -7,7 +7,13 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from orderengine.api.answers.problems import RETRY_AFTER_S, ErrorCode, problem
+from orderengine.api.answers.problems import (
+    RETRY_AFTER_S,
+    ErrorCode,
+    Refused,
+    answer_to,
+    problem,
+)
 from orderengine.api.context import current_ports
 from orderengine.config.addresses import is_loopback
 from orderengine.execution.intake.limits import WINDOW_S, Allowance
@@ -125,15 +131,35 @@ def secure_answers(app: Flask) -> None:
     app.after_request(secure)
 
 
-def _spend(name: str, limit: int) -> Response | None:
-    if not limit:
-        return None
-    g.allowance = Allowance(limit, limit - current_ports().rates.count(name))
-    if not g.allowance.is_spent:
-        return None
-    return problem(
+def spend_more(orders: int) -> tuple[int, Refused | None]:
+    """Count further orders of this request, as if each came alone.
+
+    Returns how many of them may pass, and the refusal of the others. The request itself has been
+    counted for its first order.
+    """
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is None or not orders:
+        return orders, None
+    left = allowance.limit - current_ports().rates.count(g.counted_as, orders)
+    g.allowance = Allowance(allowance.limit, left)
+    return max(0, min(orders, orders + left)), too_fast(allowance.limit)
+
+
+def too_fast(limit: int) -> Refused:
+    """The refusal of requests, or of orders of a batch, beyond a rate."""
+    return Refused(
         429,
         ErrorCode.RATE_LIMITED,
         f"at most {limit} requests a second; retry shortly",
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
+
+
+def _spend(name: str, limit: int) -> Response | None:
+    if not limit:
+        return None
+    g.counted_as = name
+    g.allowance = Allowance(limit, limit - current_ports().rates.count(name))
+    if not g.allowance.is_spent:
+        return None
+    return answer_to(too_fast(limit))

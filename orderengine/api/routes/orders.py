@@ -14,13 +14,14 @@ from orderengine.api.answers.documents import (
     order_path,
     page_document,
 )
-from orderengine.api.answers.problems import RETRY_AFTER_S, ErrorCode, Refused, events_pruned
+from orderengine.api.answers.problems import ErrorCode, Refused, events_pruned
 from orderengine.api.answers.schemas import EventsSchema, OrderPageSchema, OrderSchema
 from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.gate.access import current_caller
 from orderengine.api.gate.turns import giving_way, in_turn, lists_give_way
+from orderengine.api.routes.admission import refusal_for
 from orderengine.api.routes.repeated_orders import find_repeated, new_order
 from orderengine.api.updates.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
 from orderengine.api.validation.cursors import place_of
@@ -60,9 +61,9 @@ blueprint = ApiBlueprint(
 
 
 class OrderConverter(BaseConverter):
-    """The order's id in a path: any segment but `execute`, so that GET of that is 405, not 404."""
+    """The order's id in a path: any but `execute` and `batch`, whose GET is 405, not 404."""
 
-    regex = r"(?!execute\Z)[^/]+"
+    regex = r"(?!(?:execute|batch)\Z)[^/]+"
     part_isolating = True
 
 
@@ -80,23 +81,27 @@ ACCEPTED_EXAMPLE = accepted_document(
     ),
 )
 
-_ANSWERED = {
-    "Location": {"schema": {"type": "string"}, "description": "The order."},
+REPLAYED = {
     KEY_REPLAYED: {
         "schema": {"type": "string", "enum": ["true"]},
         "description": "The answer to the first request with this Idempotency-Key.",
-    },
+    }
+}
+_ANSWERED = {
+    "Location": {"schema": {"type": "string"}, "description": "The order."},
+    **REPLAYED,
 }
 _ENDED = {
     **_ANSWERED,
     APPLIED: {"schema": {"type": "string"}, "description": "The granted wait."},
 }
+KEY_PARAMETER = {
+    "name": KEY_HEADER,
+    "description": "Chosen by the client, such as a UUID; a repeated key orders only once.",
+    "schema": KEY_SCHEMA,
+}
 _HEADERS = (
-    {
-        "name": KEY_HEADER,
-        "description": "Chosen by the client, such as a UUID; a repeated key orders only once.",
-        "schema": KEY_SCHEMA,
-    },
+    KEY_PARAMETER,
     {
         "name": HEADER,
         "description": f"`wait=5`: answer when the order ends, after {MAX_WAIT_S} s at most.",
@@ -284,23 +289,6 @@ def order_not_found() -> Refused:
 def _require_room(ports: "WebPorts", key: str | None) -> None:
     """Enforce limits on new orders. A replay of an accepted key is not a new order."""
     client_id = current_caller().client_id
-    refusal = _refusal(ports, client_id)
+    refusal = refusal_for(ports, client_id)
     if refusal and not (key and ports.orders.accepted_before(client_id, key)):
         raise refusal
-
-
-def _refusal(ports: "WebPorts", client_id: str) -> Refused | None:
-    later = {"Retry-After": str(RETRY_AFTER_S)}
-    if ports.limits.orders_disabled:
-        detail = "the operator has disabled new orders; accepted orders continue"
-        return Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=later)
-    if not ports.open_orders.allows(client_id):
-        limit = ports.open_orders.limit
-        detail = (
-            f"{limit} orders of this client are open, the most allowed; retry when one has ended"
-        )
-        return Refused(429, ErrorCode.TOO_MANY_OPEN_ORDERS, detail, headers=later)
-    if not ports.queue_limit.has_room():
-        detail = f"{ports.queue_limit.limit} orders are waiting for a worker; retry shortly"
-        return Refused(503, ErrorCode.QUEUE_FULL, detail, headers=later)
-    return None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from orderengine.api.gate.access import current_caller
 from orderengine.api.gate.request_ids import current_request_id
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from orderengine.bootstrap.web import WebPorts
 
 
-def new_order(wanted: dict[str, Any]) -> NewOrder:
+def new_order(wanted: dict[str, Any], order_id: UUID | None = None) -> NewOrder:
     """The order that this request asks for, from checked values."""
     client_id, request_id = current_caller().client_id, current_request_id()
-    return NewOrder(order_id=uuid4(), client_id=client_id, request_id=request_id, **wanted)
+    return NewOrder(
+        order_id=order_id or uuid4(), client_id=client_id, request_id=request_id, **wanted
+    )
 
 
 def find_repeated(

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validates_schema
 
@@ -18,6 +18,7 @@ from orderengine.api.validation.fields import (
     Name,
     OrderId,
     QuotedDecimal,
+    RuleField,
     ShortText,
     StreamCursor,
     Text,
@@ -27,6 +28,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
 from orderengine.domain.routing import MAX_LEGS
 from orderengine.domain.side import Side
+from orderengine.execution.intake.batch import MAX_BATCH
 
 DEFAULT_SLIPPAGE_BPS = 100
 MAX_SLIPPAGE_BPS = 10_000
@@ -201,6 +203,37 @@ class OrderRequestSchema(SwapSchema):
         """The same, without the type."""
         super().finished(values).pop("type", None)
         return values
+
+
+def _described_order() -> OrderRequestSchema:
+    return OrderRequestSchema()
+
+
+class Batch(RuleField[list[Any]], fields.List[Any]):
+    """A list of orders, which it describes and does not check."""
+
+    rules: ClassVar[Mapping[str, str]] = {
+        "type": "must be a list of orders",
+        "length": f"must have 1 to {MAX_BATCH} orders",
+    }
+    openapi: ClassVar[Mapping[str, Any]] = {"minItems": 1, "maxItems": MAX_BATCH}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("type")
+        if not 0 < len(value) <= MAX_BATCH:
+            raise self.make_error("length")
+        return value
+
+
+class BatchRequestSchema(RequestSchema):
+    """A batch of market orders."""
+
+    orders = Batch(
+        cls_or_instance=fields.Nested(_described_order),
+        required=True,
+        metadata={"description": "Each is accepted or refused by itself."},
+    )
 
 
 class RepeatedOrderSchema(OrderRequestSchema):

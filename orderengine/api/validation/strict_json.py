@@ -16,7 +16,11 @@ from orderengine.api.answers.problems import ErrorCode, Refused
 from orderengine.domain.errors import Violation
 
 MAX_BODY_BYTES = 8 * 1024
+MAX_BATCH_BYTES = 60 * 1024
+"""Below the 64,000 bytes at which the proxies of `deploy/` refuse a body."""
 MAX_DEPTH = 8
+MAX_BATCH_DEPTH = MAX_DEPTH + 2
+"""Each order of a batch is two levels deeper than one that comes alone."""
 MAX_NUMBER_LENGTH = 64
 
 # An unclosed string runs to the end of the text; the possessive quantifiers keep this linear.
@@ -41,28 +45,30 @@ def shown(text: str) -> str:
     return escaped if len(text) <= _SHOWN_LENGTH else f"{escaped}..."
 
 
-def read_object(request: Request) -> dict[str, Any]:
-    """The JSON object in a request's body, at most 8 KB long.
+def read_object(
+    request: Request, max_bytes: int = MAX_BODY_BYTES, max_depth: int = MAX_DEPTH
+) -> dict[str, Any]:
+    """The JSON object in a request's body, at most 8 KB long unless told otherwise.
 
     Raises Refused: 415 for another content type, 413 for a longer body, 400 for broken JSON.
     """
     _check_headers(request)
-    return parse_object(_read_body(request))
+    return parse_object(_read_body(request, max_bytes), max_depth)
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """Parse the UTF-8 text of one JSON object; numbers become `JsonNumber`.
 
     Raises Refused (400) for anything that is not strict JSON, for a key that is given twice, for
-    nesting deeper than 8, numbers longer than 64 characters, NUL and lone surrogates.
+    nesting deeper than `max_depth`, numbers longer than 64 characters, NUL and lone surrogates.
     """
     try:
         text = raw.decode("utf-8-sig")  # with a byte order mark or without
     except UnicodeDecodeError as error:
         _refuse("body", "utf8", f"must be UTF-8; byte {error.start} is invalid")
     # Before parsing: deep nesting exhausts the parser's stack.
-    if _depth(text) > MAX_DEPTH:
-        _refuse("body", "depth", f"must not nest deeper than {MAX_DEPTH} levels")
+    if _depth(text) > max_depth:
+        _refuse("body", "depth", f"must not nest deeper than {max_depth} levels")
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -84,18 +90,18 @@ def _check_headers(request: Request) -> None:
         _refuse_media_type("Content-Encoding", "identity", "must not be compressed")
 
 
-def _read_body(request: Request) -> bytes:
+def _read_body(request: Request, max_bytes: int) -> bytes:
     # One byte beyond the limit tells a body that is too long from one that just fits: a chunked
     # body announces no length, and the stream ends silently at the maximum.
-    request.max_content_length = MAX_BODY_BYTES + 1
+    request.max_content_length = max_bytes + 1
     raw = bytearray()
     try:
-        while len(raw) <= MAX_BODY_BYTES and (part := request.stream.read(MAX_BODY_BYTES)):
+        while len(raw) <= max_bytes and (part := request.stream.read(max_bytes)):
             raw += part
     except RequestEntityTooLarge:
-        _refuse_size()
-    if len(raw) > MAX_BODY_BYTES:
-        _refuse_size()
+        _refuse_size(max_bytes)
+    if len(raw) > max_bytes:
+        _refuse_size(max_bytes)
     return bytes(raw)
 
 
@@ -166,6 +172,6 @@ def _refuse_media_type(field: str, rule: str, message: str) -> NoReturn:
     raise Refused(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"{field} {message}", [broken])
 
 
-def _refuse_size() -> NoReturn:
-    broken = Violation("body", "max_bytes", f"must not be longer than {MAX_BODY_BYTES} bytes")
+def _refuse_size(max_bytes: int) -> NoReturn:
+    broken = Violation("body", "max_bytes", f"must not be longer than {max_bytes} bytes")
     raise Refused(413, ErrorCode.BODY_TOO_LARGE, f"body {broken.message}", [broken])

@@ -1,0 +1,177 @@
+"""Batches: many orders with one request, each with its own answer."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from flask import Response, jsonify, request
+
+from orderengine.api.answers.batches import BatchSchema, batch_document, denial_document
+from orderengine.api.answers.problems import ErrorCode, Refused, answer_to
+from orderengine.api.context import current_ports
+from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
+from orderengine.api.description.problem_examples import problem_example
+from orderengine.api.gate.access import current_caller
+from orderengine.api.gate.protection import spend_more
+from orderengine.api.gate.turns import lists_give_way
+from orderengine.api.routes.admission import refusal_for
+from orderengine.api.routes.orders import ACCEPTED_EXAMPLE, KEY_PARAMETER, ORDER_EXAMPLE, REPLAYED
+from orderengine.api.routes.repeated_orders import new_order
+from orderengine.api.validation.inputs import KEY_REPLAYED, load, read_key, validation_error
+from orderengine.api.validation.schemas import BatchRequestSchema, order_schema
+from orderengine.api.validation.strict_json import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_DEPTH,
+    JsonNumber,
+    read_object,
+)
+from orderengine.domain.errors import ClientOrderIdTaken, OrderDenied, Violation
+from orderengine.domain.order import NewOrder
+from orderengine.execution.intake.batch import (
+    BatchKey,
+    Denied,
+    Placed,
+    Result,
+    accept_batch,
+    replayed_batch,
+)
+from orderengine.execution.intake.notional import require_notional
+from orderengine.execution.operations.counters import CounterName
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap.web import WebPorts
+
+blueprint = ApiBlueprint(
+    "batches", __name__, url_prefix="/api/orders", description="Many orders at once."
+)
+
+REFUSALS = (
+    *BEHIND_THE_GATE,
+    ErrorCode.INVALID_JSON,
+    ErrorCode.VALIDATION_FAILED,
+    ErrorCode.IDEMPOTENCY_CONFLICT,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+)
+"""The errors that can answer a whole batch."""
+
+BATCH_EXAMPLE = {"orders": [ORDER_EXAMPLE, {"symbol": "SOL", "side": "sell", "quantity": "2.5"}]}
+_BUSY = problem_example(ErrorCode.TOO_MANY_OPEN_ORDERS)
+ANSWER_EXAMPLE = {
+    "results": [
+        {"status": 202, "order": ACCEPTED_EXAMPLE},
+        {"status": _BUSY["status"], "problem": _BUSY, "retryAfter": 1},
+    ]
+}
+
+
+@blueprint.post("/batch")
+@blueprint.doc(operationId="executeBatch")
+@blueprint.takes_body(BatchRequestSchema, BATCH_EXAMPLE)
+@blueprint.takes_headers(KEY_PARAMETER)
+@blueprint.response(200, BatchSchema, headers=REPLAYED, example=ANSWER_EXAMPLE)
+@blueprint.problems(*REFUSALS)
+def execute_batch() -> Response:
+    """Execute up to 100 market orders.
+
+    The answer has one result for each order, in their order: `status` 202 with the order, as
+    `POST /api/orders/execute` answers it, or another `status` with that order's own problem. A
+    refused order refuses no other one. Limits count order by order: if there is room for 60, the
+    first 60 are accepted. The whole batch is refused only if it is not a batch of orders at all.
+
+    After an error in the 500s the orders may have been stored: repeat the batch with the same
+    Idempotency-Key, which never orders twice, and returns the first results, refusals included. To
+    send refused orders again, use a new key. A batch of which no order was accepted does not use
+    its key up. `Prefer` is ignored.
+    """
+    key_text = read_key(request)
+    body = read_object(request, MAX_BATCH_BYTES, MAX_BATCH_DEPTH)
+    orders = load(_SCHEMA, body)["orders"]
+    key = BatchKey(key_text, fingerprint_of(orders)) if key_text else None
+    with lists_give_way():
+        results = _place(current_ports(), orders, key)
+    answer = jsonify(batch_document(results))
+    if any(isinstance(each, Placed) and each.accepted.replayed for each in results):
+        answer.headers[KEY_REPLAYED] = "true"
+    return answer
+
+
+def fingerprint_of(orders: Sequence[Any]) -> bytes:
+    """SHA-256 of the orders of a batch as they were sent, whatever the order of their fields."""
+    text = json.dumps(orders, sort_keys=True, default=_literal)
+    return hashlib.sha256(f"batch {text}".encode()).digest()
+
+
+def _literal(value: object) -> list[str]:
+    assert isinstance(value, JsonNumber)  # noqa: S101 - the only type that JSON itself lacks
+    return ["number", value.literal]
+
+
+_SCHEMA = BatchRequestSchema()
+
+
+def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Sequence[Result]:
+    client_id = current_caller().client_id
+    before = replayed_batch(ports.batches, client_id, key) if key else None
+    if before is not None:
+        return before
+    wanted = list(_judged(ports, client_id, orders))
+    results = accept_batch(ports.batches, ports.publisher, ports.dispatcher, wanted, key)
+    _count(ports, client_id, results)
+    return results
+
+
+def _judged(
+    ports: "WebPorts", client_id: str, orders: Sequence[Any]
+) -> Iterator[NewOrder | Denied]:
+    """Each order, or its refusal; an order that is refused takes no place of the others."""
+    within, too_fast = spend_more(len(orders) - 1)
+    ids = sorted(uuid4() for _ in orders)  # lists sort orders of one moment by their ids
+    admitted = 0
+    for place, (raw, order_id) in enumerate(zip(orders, ids, strict=True)):
+        try:
+            if place > within and too_fast is not None:
+                raise too_fast
+            order = _checked(ports, raw, order_id)
+            refusal = refusal_for(ports, client_id, admitted)
+            if refusal is not None:
+                raise refusal
+        except (Refused, OrderDenied) as error:
+            yield Denied(denial_document(answer_to(error)))
+        else:
+            admitted += 1
+            yield order
+
+
+def _checked(ports: "WebPorts", raw: Any, order_id: UUID) -> NewOrder:
+    if not isinstance(raw, dict):
+        raise validation_error([Violation("order", "type", "must be an object")])
+    order = new_order(load(order_schema(ports.instruments), raw), order_id)
+    require_notional(ports.orders, ports.notional, ports.instruments.get(order.symbol), order, None)
+    return order
+
+
+def _count(ports: "WebPorts", client_id: str, results: Sequence[Result]) -> None:
+    accepted = 0
+    for each in results:
+        match each:
+            case Placed(accepted=answer):
+                accepted += not answer.replayed
+            case Denied(answer=answer):
+                ports.metrics.count(CounterName.REFUSALS, answer["problem"]["code"])
+            case ClientOrderIdTaken():
+                ports.metrics.count(CounterName.REFUSALS, ErrorCode.CLIENT_ORDER_ID_TAKEN)
+    if accepted:
+        ports.metrics.count(CounterName.ACCEPTED, by=accepted)
+        ports.open_orders.accepted(client_id, accepted)
+        ports.queue_limit.accepted(accepted)
+
+
+@blueprint.after_request
+def _count_refusals(answer: Response) -> Response:
+    if answer.status_code >= 400:
+        current_ports().metrics.count(CounterName.REFUSALS, answer.get_json()["code"])
+    return answer

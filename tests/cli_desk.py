@@ -77,6 +77,22 @@ class Desk:
         self.server = _Server(self)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
+    @property
+    def usual(self) -> tuple[int, bytes]:
+        """The answer to each single order."""
+        return self.status, self.answer
+
+
+def accepted(batch: dict[str, Any]) -> bytes:
+    """The answer to a batch of which every order but a sale is accepted."""
+    results: list[dict[str, Any]] = [
+        {"status": 202, "order": {"orderId": f"o-{place}"}}
+        if order.get("side") != "sell"
+        else {"status": 400, "problem": {"code": "VALIDATION_FAILED", "detail": "no sales"}}
+        for place, order in enumerate(batch["orders"])
+    ]
+    return json.dumps({"results": results}).encode()
+
 
 class _Server(HTTPServer):
     def __init__(self, desk: Desk) -> None:
@@ -93,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         desk.received.append((self.path, json.loads(body)))
         desk.keys.append(self.headers.get("Authorization", ""))
         desk.names.append(self.headers["Idempotency-Key"])
-        status, answer = desk.before.pop(0) if desk.before else (desk.status, desk.answer)
+        usual = (200, accepted(desk.received[-1][1])) if "/batch" in self.path else desk.usual
+        status, answer = desk.before.pop(0) if desk.before else usual
         if not status:
             return  # and the connection is closed
         self.tell(status, answer)

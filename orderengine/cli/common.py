@@ -202,15 +202,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 plain_option = click.option("--plain", is_flag=True, help="Print lines, also on a terminal.")
 
 
-def order_arguments(command: F) -> F:
+def order_arguments(*, required: bool = True) -> Callable[[F], F]:
     """Add SYMBOL, SIDE and QUANTITY, which the service checks."""
-    for argument in (
-        click.argument("quantity"),
-        click.argument("side", shell_complete=_sides),
-        click.argument("symbol", shell_complete=_symbols),
-    ):
-        command = argument(command)
-    return command
+
+    def add(command: F) -> F:
+        for argument in (
+            click.argument("quantity", required=required),
+            click.argument("side", required=required, shell_complete=_sides),
+            click.argument("symbol", required=required, shell_complete=_symbols),
+        ):
+            command = argument(command)
+        return command
+
+    return add
 
 
 def tell_json(document: object) -> None:

@@ -1,11 +1,13 @@
-"""Places an order, and retries when an answer gets lost, without ever ordering twice."""
+"""Places orders, and retries when an answer gets lost, without ever ordering twice."""
 
 import http.client
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from orderengine.cli.limits import Answer
 from orderengine.cli.service import CannotGoOn, NoAnswer, RequestRefused, Service, refused
 
 ASK_AGAIN_FOR_S = 30.0
@@ -61,36 +63,91 @@ def place(
     Raises CannotGoOn when the order was certainly not stored, PlacementUnknown when it may have
     been.
     """
-    began, pause_s, asked_before = clock(), SHORTEST_PAUSE_S, False
-    while True:
-        try:
-            return _ask(service, order, key, asked_before=asked_before)
-        except RequestRefused as error:
-            if error.later_s is None or clock() - began + error.later_s > patience_s:
-                raise
-            pause(error.later_s)
-        except _InDoubt as error:
-            later_s = max(pause_s, error.later_s or 0.0)
-            if clock() - began + later_s > ASK_AGAIN_FOR_S:
-                raise PlacementUnknown(f"{error}; {may_be_stored(key)}") from error
-            asked_before = True
-            pause(later_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    repeated = Repeated(clock, pause, patience_s, f"; {may_be_stored(key)}")
+    answer = repeated.until_told(service, lambda: service.execute(order, key), _is_acceptance)
+    is_replay = answer.headers.get(REPLAYED) == "true"
+    return {**answer.document, "replayed": True} if is_replay else answer.document
+
+
+def place_batch(
+    service: Service,
+    orders: Sequence[str],
+    key: str,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Sequence[Mapping[str, Any]]:
+    """Place a batch of orders, as JSON texts, and return their results, in their order.
+
+    It retries as `place` does, and raises the same errors.
+    """
+
+    def is_complete(answer: Answer) -> bool:
+        results = answer.document.get("results")
+        is_list = answer.status == http.client.OK and isinstance(results, list)
+        return is_list and len(results or ()) == len(orders)
+
+    repeated = Repeated(clock, pause, ASK_AGAIN_FOR_S)
+    answer = repeated.until_told(service, lambda: service.execute_batch(orders, key), is_complete)
+    results: Sequence[Mapping[str, Any]] = answer.document["results"]
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Repeats a request under one key until its outcome is known; `advice` ends the doubt's text.
+
+    A busy service is asked again for `patience_s` seconds.
+    """
+
+    clock: Callable[[], float]
+    pause: Callable[[float], None]
+    patience_s: float
+    advice: str = ""
+
+    def until_told(
+        self,
+        service: Service,
+        send: Callable[[], Answer],
+        is_acceptance: Callable[[Answer], bool],
+    ) -> Answer:
+        """The acceptance; raises CannotGoOn, or PlacementUnknown."""
+        began, pause_s, asked_before = self.clock(), SHORTEST_PAUSE_S, False
+        while True:
+            try:
+                return _ask(service, send, is_acceptance, asked_before=asked_before)
+            except RequestRefused as error:
+                if error.later_s is None or self.clock() - began + error.later_s > self.patience_s:
+                    raise
+                self.pause(error.later_s)
+            except _InDoubt as error:
+                later_s = max(pause_s, error.later_s or 0.0)
+                if self.clock() - began + later_s > ASK_AGAIN_FOR_S:
+                    raise PlacementUnknown(f"{error}{self.advice}") from error
+                asked_before = True
+                self.pause(later_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _is_acceptance(answer: Answer) -> bool:
+    return "orderId" in answer.document and answer.status in ACCEPTANCES
 
 
 def _ask(
-    service: Service, order: Mapping[str, Any], key: str, *, asked_before: bool
-) -> Mapping[str, Any]:
+    service: Service,
+    send: Callable[[], Answer],
+    is_acceptance: Callable[[Answer], bool],
+    *,
+    asked_before: bool,
+) -> Answer:
     try:
-        answer = service.execute(order, key)
+        answer = send()
     except NoAnswer as error:
         if error.may_have_arrived or asked_before:
             raise _InDoubt(str(error)) from error
         raise
-    if "orderId" in answer.document and answer.status in ACCEPTANCES:
-        is_replay = answer.headers.get(REPLAYED) == "true"
-        return {**answer.document, "replayed": True} if is_replay else answer.document
-    if answer.status == http.client.ACCEPTED:
+    if is_acceptance(answer):
+        return answer
+    if answer.status in ACCEPTANCES:
         raise _InDoubt(f"{service.shown} accepted the request, but named no order")
     denied = refused(answer)
     if _is_certain(answer.status, denied.code, asked_before=asked_before):

@@ -87,7 +87,7 @@ def _events(service: Service, path: str) -> Sequence[Event]:
 
 
 @click.command(short_help="Show the venues' current quotes, and which would win.")
-@order_arguments
+@order_arguments()
 @click.option("--max-legs", type=int, help="Consider splits over up to this many venues.")
 @json_option
 @service_option

@@ -103,6 +103,15 @@ class Service:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return self._ask("POST", "/api/orders/execute", json.dumps(order), headers)
 
+    def execute_batch(self, orders: Sequence[str], key: str) -> Answer:
+        """Ask once for a batch, of orders as JSON texts, under an Idempotency-Key.
+
+        Raises NoAnswer.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        body = f'{{"orders":[{",".join(orders)}]}}'
+        return self._ask("POST", "/api/orders/batch", body, headers)
+
     def get(self, path: str, **query: object) -> Mapping[str, Any]:
         """Read a document; parameters that are None are left out. Raises CannotGoOn.
 

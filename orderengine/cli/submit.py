@@ -3,13 +3,14 @@
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import click
 
+from orderengine.cli.batches import submit_file
 from orderengine.cli.common import (
     EXIT_REFUSED,
     STOPPED_WATCHING,
@@ -42,7 +43,13 @@ class _Key(click.ParamType[str]):
 
 
 @click.command()
-@order_arguments
+@order_arguments(required=False)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Place the orders of a file; - for standard input.",
+)
 @click.option("--slippage-bps", type=int, help="The tolerance; default 100.")
 @click.option("--worst-price", help="In USDC for one token, for every attempt.")
 @click.option("--max-legs", type=int, help="Split over at most this many venues; default 1.")
@@ -60,30 +67,55 @@ class _Key(click.ParamType[str]):
 @service_option
 def submit(
     service: Service,
-    symbol: str,
-    side: str,
-    quantity: str,
+    symbol: str | None,
+    side: str | None,
+    quantity: str | None,
     *,
+    path: str | None,
     key: str,
     watched: bool,
     plain: bool,
     as_json: bool,
     **others: Any,
 ) -> None:
-    """Place an order: buy or sell QUANTITY whole tokens of SYMBOL.
+    """Place an order, or the orders of a file.
 
-    For example: orderengine submit AAPL buy 10 --watch
+    It buys or sells QUANTITY whole tokens of SYMBOL, for example:
+    orderengine submit AAPL buy 10 --watch
+
+    With --file: CSV with a header of the fields of the API (symbol,side,quantity, and if needed
+    slippageBps,worstPrice,maxLegs,clientOrderId), or one JSON object a line. Orders are placed in
+    batches of 100. Refused ones are named by their lines.
 
     If the answer is lost or the service is busy, submit retries for 30 seconds with the same
     Idempotency-Key, so that the order is placed once.
 
-    Exits with 0 if the order was accepted, 2 if it was refused or nothing answers, 3 if it may have
-    been stored. With --watch: 0 if it was confirmed, 1 if it failed.
+    Exits with 0 if every order was accepted, 2 if one was refused or nothing answers, 3 if one may
+    have been stored. With --watch: 0 if it was confirmed, 1 if it failed.
     """
     if plain and not watched:
         raise click.UsageError("--plain needs --watch")
     order = {"symbol": symbol, "side": side, "quantity": quantity}
-    order |= {camel_case(name): value for name, value in others.items() if value is not None}
+    given = {camel_case(name): value for name, value in others.items() if value is not None}
+    if path is not None:
+        if watched or any([*order.values(), *given]):
+            raise click.UsageError("--file goes with --idempotency-key, --json and --url only")
+        sys.exit(submit_file(service, path, key, as_json=as_json))
+    for name, value in order.items():
+        if value is None:
+            raise click.UsageError(f"Missing argument '{name.upper()}'.")
+    _submit_one(service, order | given, key, watched=watched, plain=plain, as_json=as_json)
+
+
+def _submit_one(
+    service: Service,
+    order: Mapping[str, Any],
+    key: str,
+    *,
+    watched: bool,
+    plain: bool,
+    as_json: bool,
+) -> None:
     with stopped_as(may_be_stored(key)):
         accepted = place(service, order, key)
     order_id = str(accepted["orderId"])
@@ -92,7 +124,8 @@ def submit(
         if as_json:
             tell_json(accepted)
         else:
-            click.echo(f"order {order_id}: {side} {quantity} {symbol}{replay}")
+            asked = "{side} {quantity} {symbol}".format_map(order)
+            click.echo(f"order {order_id}: {asked}{replay}")
     if watched:
         told = _shown([order_id], plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:

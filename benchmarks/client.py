@@ -19,6 +19,7 @@ TIMEOUT_S = 30.0
 NORMAL_CLOSURE = 1000
 ACCEPTED = 202
 PATH = "/api/orders/execute"
+BATCH_PATH = "/api/orders/batch"
 HEADERS = {"Content-Type": "application/json"}
 READ_BYTES = 65_536
 
@@ -86,6 +87,7 @@ class Line:
         headers = {"Host": f"{LOOPBACK}:{port}", **HEADERS}
         if key:
             headers["Authorization"] = f"Bearer {key}"
+        self._headers = headers
         self._requests = [_request(headers, body) for body in BODIES]
         self._port = port
         self._socket = self._connected()
@@ -100,6 +102,15 @@ class Line:
         if not head.startswith(_ACCEPTED):
             raise Refused(f"POST was answered with {head.splitlines()[0]!r}: {body[:200]!r}")
         return str(json.loads(body)["orderId"])
+
+    def place_batch(self, size: int) -> None:
+        """Place a batch of orders; raises Refused unless all are accepted."""
+        bodies = ",".join(BODIES[number % len(BODIES)] for number in range(size))
+        self._socket.sendall(_request(self._headers, f'{{"orders":[{bodies}]}}', BATCH_PATH))
+        head, body = self._answer()
+        accepted = body.count(b'"status":202')
+        if accepted != size:
+            raise Refused(f"{accepted} of {size} were accepted: {head[:20]!r} {body[:200]!r}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -126,10 +137,10 @@ class Line:
         return data
 
 
-def _request(headers: Mapping[str, str], body: str) -> bytes:
+def _request(headers: Mapping[str, str], body: str, path: str = PATH) -> bytes:
     lines = [f"{name}: {value}" for name, value in headers.items()]
     length = f"Content-Length: {len(body)}"
-    return "\r\n".join([f"POST {PATH} HTTP/1.1", *lines, length, "", body]).encode()
+    return "\r\n".join([f"POST {path} HTTP/1.1", *lines, length, "", body]).encode()
 
 
 _ACCEPTED = f"HTTP/1.1 {ACCEPTED} ".encode()
@@ -169,6 +180,23 @@ def post(
         last_answered_at=max(answered for _, _, answered in calls),
         latencies_ms=[(answered - sent) * 1000 for _, sent, answered in calls],
     )
+
+
+def post_batches(port: int, count: int, size: int, connections: int) -> float:
+    """Place so many batches as fast as they are answered; returns the seconds that it took."""
+    numbers = itertools.count()
+
+    def run() -> None:
+        line = Line(port)
+        while next(numbers) < count:
+            line.place_batch(size)
+        line.close()
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(connections) as threads:
+        for each in [threads.submit(run) for _ in range(connections)]:
+            each.result()
+    return time.perf_counter() - started
 
 
 def post_and_follow(port: int, count: int, rate_per_s: float) -> list[Followed]:

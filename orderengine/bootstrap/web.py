@@ -106,8 +106,7 @@ def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; it connects only when used."""
     database, read_engine = _databases(settings)
     orders = SqlOrders(database, read_engine, recovery_delays(settings))
-    keys = SqlKeys(database, read_engine)
-    limits = _limits(settings)
+    keys, limits = SqlKeys(database, read_engine), _limits(settings)
     breaker, metrics = Breaker(SKIP_REDIS_S), ProcessMetrics()
     celery, client, commands = _redis_clients(settings)
     dispatcher = metered_dispatcher(celery, breaker, metrics)

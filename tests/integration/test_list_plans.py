@@ -180,7 +180,7 @@ def test_batches_read_their_own_orders_only(database_url: str) -> None:
                 *what_is_read(database, lambda: batches.holders("big", names)),
                 *what_is_read(database, lambda: batches.batch_before("big", "k-1")),
             ]
-    assert max(each.rows for each in stored) < MOST
+    assert max(each.rows for each in stored) < 12 * PAGE  # its own ones, in several steps
     assert max(map(sum_of, [[each] for each in read])) < MOST
 
 

@@ -64,11 +64,15 @@ class EngineCelery(Celery):
 
     def send_chains(self, chains: Sequence[chain], **options: Any) -> None:
         """Send the first stages of several chains in one exchange with the broker."""
-        with self.producer_pool.acquire(block=True) as producer:
+        wait_s = self.conf.get("broker_pool_acquire_timeout")
+        with self.producer_pool.acquire(block=True, timeout=wait_s) as producer:
             together: Any = producer  # its types lack `batch`, which kombu has since 5.7
             with together.batch():
                 for stages in chains:
-                    stages.apply_async(retry=False, producer=producer, **options)
+                    # A chain's own `apply_async` would not pass the producer on.
+                    first, *rest = stages.tasks
+                    options |= {"producer": producer, "chain": rest[::-1]}
+                    first.apply_async(retry=False, **options)
 
     def bound_orders(self, room: Room) -> None:
         """Take orders while there is room, and leave it when a thread has ended its task."""

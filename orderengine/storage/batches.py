@@ -66,7 +66,8 @@ class SqlBatches:
         if not rows:
             return None
         stored = {row.id: _placed(row) for row in rows if row.id is not None}
-        kept = [_kept(each) for each in rows[0].batch or ()]
+        said = sorted((row.place, row.said) for row in rows if row.place is not None)
+        kept = [_kept(document) for _, document in said]
         return KeptBatch(bytes(rows[0].fingerprint), kept, stored)
 
     def holders(self, client_id: str, client_order_ids: Sequence[str]) -> dict[str, UUID]:

@@ -114,9 +114,9 @@ ACCEPT_ALL_ONCE = _accept_all(
 
 BATCH_BEFORE = Statement(
     f"""
-SELECT k.fingerprint, k.batch, {column_list(NewOrder, "o.")}, o.created_at
+SELECT k.fingerprint, kept.said, kept.place, {column_list(NewOrder, "o.")}, o.created_at
 FROM idempotency_keys k
-LEFT JOIN LATERAL jsonb_array_elements(k.batch) AS kept (said) ON true
+LEFT JOIN LATERAL jsonb_array_elements(k.batch) WITH ORDINALITY AS kept (said, place) ON true
 LEFT JOIN orders o ON o.id = CAST(kept.said ->> 'orderId' AS uuid)
 WHERE k.client_id = :client_id AND k.key = :key""",
     BY_KEY,

@@ -80,7 +80,13 @@ class Message(Generic[N]):
         for start in range(0, len(self.orders), slots.limit):
             part = self.orders[start : start + slots.limit]
             slots.hold(len(part))
-            yield from together(work, part)
+            try:
+                yield from together(work, part)
+            except (StorageUnavailable, TransientFault) as fault:
+                if len(part) == len(self.orders):
+                    raise
+                # The results of the other parts count nonetheless.
+                yield from [fault] * len(part)
 
     def _going_on(self, results: Sequence[R | Exception]) -> list[R]:
         going_on: list[R] = []

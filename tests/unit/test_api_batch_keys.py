@@ -113,6 +113,26 @@ def test_a_repeated_batch_is_answered_whatever_has_changed_since(
     assert codes(ask(after, [ORDER], "another")) == ["VALIDATION_FAILED"]
 
 
+def test_a_repeat_that_overtakes_its_first_request_gets_its_answer() -> None:
+    web = Web(limits=Limits(max_open_orders=2))
+    first = ask(web, [ORDER, ORDER], "k")
+    ports = web.app.extensions["orderengine"]
+
+    class NotYetSeen:
+        looks = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ports.batches, name)
+
+        def batch_before(self, client_id: str, key: str) -> Any:
+            self.looks += 1
+            return None if self.looks == 1 else ports.batches.batch_before(client_id, key)
+
+    web.app.extensions["orderengine"] = replace(ports, batches=NotYetSeen())
+    assert ask(web, [ORDER, ORDER], "k").get_json() == first.get_json()
+    assert codes(ask(web, [ORDER], "another")) == ["TOO_MANY_OPEN_ORDERS"]
+
+
 def test_a_repeated_batch_is_one_request() -> None:
     web = Web(asks_for_keys=True, limits=Limits(rate_per_key=50))
     key = web.key()

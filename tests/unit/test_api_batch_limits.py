@@ -51,6 +51,11 @@ def test_without_keys_the_address_is_counted_order_by_order() -> None:
     assert statuses(ask(web, [ORDER] * 12)) == [202] * 10 + [429] * 2
 
 
+def test_with_keys_the_tightest_limit_decides() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(rate_per_key=1000, rate_per_address=10))
+    assert statuses(ask(web, [ORDER] * 12, **web.key())) == [202] * 10 + [429] * 2
+
+
 def test_the_value_of_each_order_is_limited_by_itself() -> None:
     web = Web(max_notional=10_000)
     answer = ask(web, [ORDER, {**ORDER, "quantity": 1000}, ORDER])

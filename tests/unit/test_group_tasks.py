@@ -12,7 +12,7 @@ from celery.exceptions import Ignore
 from structlog.testing import capture_logs
 
 from orderengine.bootstrap.lanes import create_celery
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.groups import together
@@ -224,3 +224,25 @@ def test_with_stock_parts_each_task_gives_back_its_slots() -> None:
     assert not slots.is_left()
     signals.task_postrun.send(sender=None)
     assert slots.is_left()
+
+
+def test_the_parts_of_a_list_that_is_too_long_have_results_of_their_own(
+    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = accept(world, 4)
+    built = worker.run("build_order", worker.route(orders[0]))
+    assert len(built) == 4
+    sign_all, calls = world.network.sign_all, []
+
+    def once(swaps: Any) -> Any:
+        calls.append(len(swaps))
+        if len(calls) > 1:
+            raise NetworkUnavailable("no answer")
+        return sign_all(swaps)
+
+    monkeypatch.setattr(world.network, "sign_all", once)
+    few = Worker(world, slots=2)
+    submitted = few.run("submit_order", built)
+    assert (len(submitted), calls) == (2, [2, 2])
+    ((name, (again,), _),) = few.sent
+    assert (name, len(again)) == ("submit_order", 2)

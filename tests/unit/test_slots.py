@@ -155,9 +155,28 @@ def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_no
     slots.note_group(5, 5, ids[:4], ids[0])
     assert slots.is_left()
     slots.note_group(5, 2, ids[:2], ids[0])
-    slots.leave()
     assert not slots.is_left(), "the group had too little room"
     assert slots.take_for_group(1) == 1, "slow quotes need no company"
+
+
+def test_two_lone_orders_leave_the_other_slots_to_others() -> None:
+    slots, own = Slots(10), uuid4()
+    room = slots.take_for_group(GROUP_MAX)
+    slots.note_group(GROUP_MAX, room, [own], own)
+    slots.hold(1)
+    room = wait_for(in_a_thread(slots, 1, GROUP_MAX))
+    assert room == 9
+    slots.note_group(GROUP_MAX, room, [uuid4()], uuid4())
+    slots.leave()
+    assert slots.is_left()
+
+
+def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again() -> None:
+    slots, ids = Slots(3), [uuid4() for _ in range(3)]
+    slots.note_group(3, slots.take_for_group(3), ids, ids[0])
+    slots.leave()
+    assert slots.take(1, urgent=True) == 1
+    assert slots.is_left(), "others may run beside it"
 
 
 def test_a_process_with_few_slots_fills_them_with_one_group() -> None:

@@ -137,12 +137,15 @@ def spend_more(orders: int) -> tuple[int, Refused | None]:
     Returns how many of them may pass, and the refusal of the others. The request itself has been
     counted for its first order.
     """
-    allowance: Allowance | None = g.get("allowance")
-    if allowance is None or not orders:
+    if not orders or not g.get("counted"):
         return orders, None
-    left = allowance.limit - current_ports().rates.count(g.counted_as, orders)
-    g.allowance = Allowance(allowance.limit, left)
-    return max(0, min(orders, orders + left)), too_fast(allowance.limit)
+    count = current_ports().rates.count
+    tightest = min(
+        (Allowance(limit, limit - count(name, orders)) for name, limit in g.counted),
+        key=lambda allowance: allowance.remaining,
+    )
+    g.allowance = tightest
+    return max(0, min(orders, orders + tightest.remaining)), too_fast(tightest.limit)
 
 
 def too_fast(limit: int) -> Refused:
@@ -158,7 +161,7 @@ def too_fast(limit: int) -> Refused:
 def _spend(name: str, limit: int) -> Response | None:
     if not limit:
         return None
-    g.counted_as = name
+    g.counted = [*g.get("counted", ()), (name, limit)]
     g.allowance = Allowance(limit, limit - current_ports().rates.count(name))
     if not g.allowance.is_spent:
         return None

@@ -119,6 +119,11 @@ def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Se
     if before is not None:
         return before
     wanted = list(_judged(ports, client_id, orders))
+    if key is not None and all(isinstance(each, Denied) for each in wanted):
+        # The limits may be full of the orders of the same batch, stored since the first look.
+        before = replayed_batch(ports.batches, client_id, key)
+        if before is not None:
+            return before
     results = accept_batch(ports.batches, ports.publisher, ports.dispatcher, wanted, key)
     _count(ports, client_id, results)
     return results
@@ -127,7 +132,10 @@ def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Se
 def _judged(
     ports: "WebPorts", client_id: str, orders: Sequence[Any]
 ) -> Iterator[NewOrder | Denied]:
-    """Each order, or its refusal; an order that is refused takes no place of the others."""
+    """Each order, or its refusal; an order that is refused here takes no place of the others.
+
+    Only the store finds out that a clientOrderId is taken: such an order has been counted.
+    """
     within, too_fast = spend_more(len(orders) - 1)
     ids = sorted(uuid4() for _ in orders)  # lists sort orders of one moment by their ids
     admitted = 0

@@ -53,8 +53,8 @@ class Slots:
     def take_for_group(self, most: int) -> int:
         """Wait for slots for new orders, at most `most`; returns how many.
 
-        One is enough, unless the last group was full, or had too little room: then there are more
-        orders than slots, and small groups would keep the slots in small parts.
+        One is enough, unless the last group filled the room that it had: then there are more orders
+        than slots, and small groups would keep the slots in small parts.
         """
         return self.take(min(self._enough, most), most)
 
@@ -64,8 +64,8 @@ class Slots:
         The messages of those taken along with `own` need no statement.
         """
         with self._lock:
-            is_crowded = room < size or len(order_ids) >= size
-            self._enough = size if is_crowded else 1
+            # More orders may wait only if the group filled the room that it had.
+            self._enough = size if len(order_ids) >= room else 1
             self._taken_along.update(dict.fromkeys(each for each in order_ids if each != own))
             while len(self._taken_along) > REMEMBERED:
                 del self._taken_along[next(iter(self._taken_along))]
@@ -107,6 +107,8 @@ class Slots:
             had_none = not self.is_left()
             self._free += surplus
             self._grant()
+            if self._free == self.limit:
+                self._enough = 1  # nothing is in hand, and nobody waits
             return had_none and self.is_left()
 
     def _grant(self) -> None:

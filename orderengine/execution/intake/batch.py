@@ -142,7 +142,7 @@ def replayed_batch(batches: Batches, client_id: str, key: BatchKey) -> Sequence[
     before = batches.batch_before(client_id, key.key)
     if before is None:
         return None
-    if before.fingerprint != key.fingerprint:
+    if before.fingerprint != key.fingerprint or not before.orders:
         raise IdempotencyKeyReused("the key was used for another request")
     log.info("batch_replayed", orders=len(before.stored))
     return _results(batches, client_id, before.orders, before.stored)

@@ -8,6 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from orderengine.domain.json_rules import (
+    MAX_DEPTH,
+    MAX_NUMBER_LENGTH,
+    UNSTORABLE,
+    depth_of,
+    leaves_of,
+)
+
 FIELDS = (
     *("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"),
     *("type", "clientOrderId"),
@@ -85,7 +93,7 @@ def _row(number: int, names: Sequence[str], row: Sequence[str]) -> Line:
         return Line(number, fault=f"it has {len(row)} cells, but the header names {len(names)}")
     cells = {name: cell.strip() for name, cell in zip(names, row, strict=False)}
     order = {name: _value(name, cell) for name, cell in cells.items() if cell}
-    return Line(number, json.dumps(order))
+    return _line(number, json.dumps(order))
 
 
 def _value(name: str, cell: str) -> str | int:
@@ -95,27 +103,36 @@ def _value(name: str, cell: str) -> str | int:
 def _jsonl(text: str) -> Iterator[Line]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            fault = _fault(line)
-            yield Line(number, fault=fault) if fault else Line(number, line.strip())
+            yield _line(number, line)
 
 
-def _fault(line: str) -> str:
-    """Why a line is no JSON object that the service would read; empty if it is one.
+def _line(number: int, text: str) -> Line:
+    fault = _fault(text)
+    return Line(number, fault=fault) if fault else Line(number, text.strip())
 
-    The text itself is sent, so that no number is rounded.
+
+def _fault(text: str) -> str:
+    """Why a text is no JSON object that the service would read; empty if it is one.
+
+    The service would refuse the whole batch for it. The text itself is sent, so that no number is
+    rounded.
     """
+    if depth_of(text) > MAX_DEPTH:
+        return f"it must not nest deeper than {MAX_DEPTH} levels"
     try:
-        document = json.loads(line, object_pairs_hook=_members, parse_constant=_no_number)
+        document = _DECODER.decode(text)
+        for leaf in leaves_of(document):
+            _check_text(leaf)
     except json.JSONDecodeError as error:
         return f"it is not JSON at column {error.colno}"
     except ValueError as error:
         return str(error)
-    except RecursionError:
-        return "it nests too deep"
     return "" if isinstance(document, Mapping) else "it is not a JSON object"
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for name, _ in pairs:
+        _check_text(name)
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
@@ -126,3 +143,21 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a number in JSON")
+
+
+def _check_text(value: object) -> None:
+    if isinstance(value, str) and UNSTORABLE.search(value):
+        raise ValueError("its texts must not contain NUL or a lone surrogate")
+
+
+def _check_number(text: str) -> None:
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise ValueError(f"its numbers must not have more than {MAX_NUMBER_LENGTH} characters")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_int=_check_number,
+    parse_float=_check_number,
+    parse_constant=_no_number,
+)

@@ -1,22 +1,22 @@
 """`submit --file`: the orders of a file are placed once each, and refused ones are named."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from orderengine.cli.batches import Sender, batches_of
+from orderengine.cli.batches import batches_of
 from orderengine.cli.common import Surroundings
-from orderengine.cli.limits import Answer
 from orderengine.cli.main import main
 from orderengine.cli.order_files import Line, UnreadableFile, read_orders
 from orderengine.cli.placing import PlacementUnknown
-from orderengine.cli.service import CannotGoOn, NoAnswer, Service
+from orderengine.cli.service import CannotGoOn
 from orderengine.execution.intake.limits import Limits
 from tests.cli_desk import Desk, call, open_desk
+from tests.cli_files import Told, file_of
 from tests.web import Web
 
 HEADER = "symbol,side,quantity,slippageBps,clientOrderId"
@@ -83,13 +83,29 @@ def test_a_file_without_orders_is_refused_whole(text: str, told: str) -> None:
         ("[]", "it is not a JSON object"),
         ("7", "it is not a JSON object"),
         ('{"a":"' + "x" * 8192 + '"}', "an order must not be longer than 8192 bytes"),
-        ("[" * 100_000, "it nests too deep"),
+        ("[" * 100_000, "it must not nest deeper than 8 levels"),
+        ('{"a":' * 9 + "1" + "}" * 9, "it must not nest deeper than 8 levels"),
+        ('{"a":' + "1" * 65 + "}", "its numbers must not have more than 64 characters"),
+        ('{"a":[-1.' + "1" * 62 + "]}", "its numbers must not have more than 64 characters"),
+        (r'{"a":{"b":["\u0000"]}}', "its texts must not contain NUL or a lone surrogate"),
+        (r'{"\ud800":1}', "its texts must not contain NUL or a lone surrogate"),
     ],
 )
 def test_a_line_that_is_no_order_is_named_and_the_others_stay(line: str, told: str) -> None:
     first, bad, last = read_orders(f"{{}}\n{line}\n{{}}")
     assert (first.fault, bad.fault, last.fault) == ("", told, "")
     assert bad.number == 2
+
+
+def test_what_the_service_reads_is_no_fault() -> None:
+    deep = '{"a":' * 8 + "1" * 64 + "}" * 8
+    lines = read_orders(f'{deep}\n{{"a":"\\ud83d\\ude00[[[[[[[[["}}')
+    assert [line.fault for line in lines] == ["", ""]
+
+
+def test_a_row_with_nul_is_named() -> None:
+    (line,) = read_orders("symbol,side\nA\0L,buy\n")
+    assert line.fault == "its texts must not contain NUL or a lone surrogate"
 
 
 def test_a_row_with_too_many_cells_is_named() -> None:
@@ -103,57 +119,6 @@ def test_batches_have_at_most_a_hundred_orders_and_so_many_bytes() -> None:
     long = [Line(number, "x" * 8000) for number in range(10)]
     assert [len(batch) for batch in batches_of(long)] == [7, 3]
     assert list(batches_of([])) == []
-
-
-class Told:
-    """A service in memory, and what a sender tells about the lines that it sends there.
-
-    `lost` are the numbers of requests whose answer gets lost.
-    """
-
-    shown = "memory"
-
-    def __init__(self, web: Web, lost: Sequence[int] = (), **headers: str) -> None:
-        self.web, self.lost, self.headers = web, lost, headers
-        self.keys: list[str] = []
-        self.sizes: list[int] = []
-        self.results: dict[int, Mapping[str, Any]] = {}
-        self.pauses: list[float] = []
-        self.at_pause: Callable[[], None] = lambda: None
-
-    def execute_batch(self, orders: Sequence[str], key: str) -> Answer:
-        self.keys.append(key)
-        self.sizes.append(len(orders))
-        answer = self.web.client.post(
-            "/api/orders/batch",
-            data=f'{{"orders":[{",".join(orders)}]}}',
-            content_type="application/json",
-            headers={"Idempotency-Key": key, **self.headers},
-        )
-        if len(self.keys) - 1 in self.lost:
-            raise NoAnswer("no answer", may_have_arrived=True)
-        told = {name.lower(): value for name, value in answer.headers}
-        return Answer(answer.status_code, answer.get_json(), told)
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.web.clock.advance(seconds)
-        self.at_pause()
-
-    def send(self, text: str, key: str = "k") -> Sender:
-        sender = Sender(
-            cast("Service", self),
-            key,
-            lambda line, result: self.results.update({line.number: result}),
-            lambda: self.web.clock.seconds,
-            self.pause,
-        )
-        sender.send_all(read_orders(text))
-        return sender
-
-
-def file_of(number: int) -> str:
-    return "symbol,side,quantity\n" + "AAPL,buy,1\n" * number
 
 
 def test_every_line_gets_its_result() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderengine.api.answers.problems import ErrorCode, Refused
-from orderengine.api.validation.strict_json import MAX_DEPTH, JsonNumber, parse_object, shown
+from orderengine.api.validation.strict_json import JsonNumber, parse_object, shown
+from orderengine.domain.json_rules import MAX_DEPTH
 
 
 def nested(levels: int) -> bytes:

@@ -4,8 +4,6 @@ Numbers stay the text that the client wrote, so that no amount ever passes throu
 """
 
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,18 +12,20 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from orderengine.api.answers.problems import ErrorCode, Refused
 from orderengine.domain.errors import Violation
+from orderengine.domain.json_rules import (
+    MAX_DEPTH,
+    MAX_NUMBER_LENGTH,
+    UNSTORABLE,
+    depth_of,
+    leaves_of,
+)
 
 MAX_BODY_BYTES = 8 * 1024
 MAX_BATCH_BYTES = 60 * 1024
 """Below the 64,000 bytes at which the proxies of `deploy/` refuse a body."""
-MAX_DEPTH = 8
 MAX_BATCH_DEPTH = MAX_DEPTH + 2
 """Each order of a batch is two levels deeper than one that comes alone."""
-MAX_NUMBER_LENGTH = 64
 
-# An unclosed string runs to the end of the text; the possessive quantifiers keep this linear.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SHOWN_LENGTH = 40
 
 
@@ -67,7 +67,7 @@ def parse_object(raw: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         _refuse("body", "utf8", f"must be UTF-8; byte {error.start} is invalid")
     # Before parsing: deep nesting exhausts the parser's stack.
-    if _depth(text) > max_depth:
+    if depth_of(text) > max_depth:
         _refuse("body", "depth", f"must not nest deeper than {max_depth} levels")
     try:
         document = _DECODER.decode(text)
@@ -112,7 +112,7 @@ class _NotANumber:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for key, value in pairs:
-        if _UNSTORABLE.search(key):
+        if UNSTORABLE.search(key):
             _refuse(shown(key), "text", "must not contain NUL or a lone surrogate")
         if key in members:
             _refuse(shown(key), "duplicate", "must be given once only")
@@ -130,36 +130,14 @@ _DECODER = json.JSONDecoder(
 
 def _check(value: Any, field: str) -> None:
     """Refuse values that JSON's grammar, or the parser, lets through, naming the top field."""
-    for leaf in _leaves(value):
+    for leaf in leaves_of(value):
         if isinstance(leaf, _NotANumber):
             _refuse(shown(field), "number", "must not be NaN or infinite")
         if isinstance(leaf, JsonNumber) and len(leaf.literal) > MAX_NUMBER_LENGTH:
             message = f"must not have more than {MAX_NUMBER_LENGTH} characters"
             _refuse(shown(field), "digits", message)
-        if isinstance(leaf, str) and _UNSTORABLE.search(leaf):
+        if isinstance(leaf, str) and UNSTORABLE.search(leaf):
             _refuse(shown(field), "text", "must not contain NUL or a lone surrogate")
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from _leaves(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item)
-    else:
-        yield value
-
-
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for token in _STRING_OR_BRACKET.findall(text):
-        if token in {"[", "{"}:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in {"]", "}"}:
-            depth -= 1
-    return deepest
 
 
 def _refuse(field: str, rule: str, message: str) -> NoReturn:

@@ -34,8 +34,11 @@ class Sender:
     """Places the orders of one file, batch by batch.
 
     Each batch has a key of its own, made from `key`. A repeat with the same `key` and file makes
-    the same batches, so that it orders nothing twice: orders that a busy service refused are sent
-    again with a new key, unless the batch has not used its key up because no order was accepted.
+    the same batches, so that it orders nothing twice. Orders that a busy service refused are sent
+    again with a new key. But a batch of which no order was accepted has not used its key up: it is
+    sent again whole, as a repeat would send it, and only its last results count.
+
+    `in_doubt` counts the orders that were sent, and whose results are not known or not told.
     """
 
     service: Service
@@ -44,6 +47,7 @@ class Sender:
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     counts: Counter[str] = field(default_factory=Counter)
+    in_doubt: int = 0
 
     def send_all(self, lines: Sequence[Line]) -> None:
         """Place all orders; raises CannotGoOn, or PlacementUnknown, when the rest can not be."""
@@ -54,32 +58,44 @@ class Sender:
             self._send(number, batch)
 
     def _send(self, number: int, lines: Sequence[Line]) -> None:
-        part, settled_at = 0, self.clock()
+        part, accepted_at = 0, self.clock()
         while lines:
             results = self._placed(lines, f"{self.key}.{number}.{part}")
-            part += any(map(_is_accepted, results))
-            is_patient = self.clock() - settled_at <= ASK_AGAIN_FOR_S
-            waits: dict[Line, float] = {}
-            for line, result in zip(lines, results, strict=True):
-                later_s = _later_s(result) if is_patient else None
-                if later_s is None:
-                    self._settle(line, result)
-                else:
-                    waits[line] = later_s
-            if len(waits) < len(lines):
-                settled_at = self.clock()
-            lines = list(waits)
+            is_patient = self.clock() - accepted_at <= ASK_AGAIN_FOR_S
+            waits = [_later_s(result) if is_patient else None for result in results]
+            is_used_up = any(map(_is_accepted, results))
+            if is_used_up:
+                part, accepted_at = part + 1, self.clock()
+            if is_used_up or not any(waits):
+                lines = self._told(lines, results, waits)
+            self.in_doubt = 0
             if lines:
-                self.pause(max(waits.values()))
+                self.pause(max(later_s or 0.0 for later_s in waits))
+
+    def _told(
+        self, lines: Sequence[Line], results: Sequence[Result], waits: Sequence[float | None]
+    ) -> Sequence[Line]:
+        """Settle all lines but those that wait, which are returned."""
+        waiting = []
+        for line, result, later_s in zip(lines, results, waits, strict=True):
+            self.in_doubt -= 1
+            if later_s is None:
+                self._settle(line, result)
+            else:
+                waiting.append(line)
+        return waiting
 
     def _placed(self, lines: Sequence[Line], key: str) -> Sequence[Result]:
         texts = [line.text for line in lines]
+        self.in_doubt = len(lines)
         try:
             return place_batch(self.service, texts, key, self.clock, self.pause)
         except PlacementUnknown as error:
-            self.counts["in doubt"] += len(lines)
             told = f"lines {lines[0].number} to {lines[-1].number} may have been stored"
             raise PlacementUnknown(f"{error}; {told}: {_advice(self.key)}") from error
+        except CannotGoOn:
+            self.in_doubt = 0
+            raise
 
     def _settle(self, line: Line, result: Result) -> None:
         self.counts["accepted" if _is_accepted(result) else "refused"] += 1
@@ -191,7 +207,7 @@ def _teller(console: Console) -> Tell:
 
 
 def _summary(sender: Sender, lines: Sequence[Line]) -> str:
-    counts = {"accepted": 0, "refused": 0, **sender.counts}
+    counts = {"accepted": 0, "refused": 0, **sender.counts, "in doubt": sender.in_doubt}
     counts["not sent"] = len(lines) - sum(counts.values())
     return ", ".join(
         f"{number} {name}" for name, number in counts.items() if number or name == "accepted"

@@ -34,9 +34,10 @@ def test_each_of_many_is_lost_by_its_own_chance(make_network: MakeNetwork) -> No
     told = [str(error) if error else "" for error in errors]
     lost = [isinstance(outcome, NotFound) for outcome in found]
     assert lost == ["transaction was lost" in each for each in told]
-    assert 5 < sum(lost) < 40
-    assert 5 < sum("answer was lost" in each for each in told) < 40
-    assert told.count("") > 5
+    # Each of these fails by chance once in a million runs.
+    assert 0 < sum(lost) < len(lost)
+    assert 0 < sum("answer was lost" in each for each in told) < len(told)
+    assert "" in told
 
 
 def signed_one(network: SimulatedNetwork) -> SignedTransaction:

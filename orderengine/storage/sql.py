@@ -12,7 +12,7 @@ ORDER_COLUMNS = f"{column_list(Order, 'o.')}, o.tx_hash, t.payload, t.last_valid
 # `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
 
-BY_KEY: Mapping[str, str | int] = {
+LOOKED_UP_BY_KEY: Mapping[str, str | int] = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -119,7 +119,7 @@ FROM idempotency_keys k
 LEFT JOIN LATERAL jsonb_array_elements(k.batch) WITH ORDINALITY AS kept (said, place) ON true
 LEFT JOIN orders o ON o.id = CAST(kept.said ->> 'orderId' AS uuid)
 WHERE k.client_id = :client_id AND k.key = :key""",
-    BY_KEY,
+    LOOKED_UP_BY_KEY,
 )
 
 HOLDERS = Statement(
@@ -127,7 +127,7 @@ HOLDERS = Statement(
 SELECT o.client_order_id, o.id
 FROM unnest(CAST(:names AS text[])) AS wanted (name)
 JOIN orders o ON o.client_id = :client_id AND o.client_order_id = wanted.name""",
-    BY_KEY,
+    LOOKED_UP_BY_KEY,
 )
 
 ACCEPTED_BEFORE = Statement(
@@ -180,7 +180,7 @@ SELECT {column_list(OrderEvent, "e.")}
 FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
 ORDER BY e.order_id, e.seq""",
-    BY_KEY,
+    LOOKED_UP_BY_KEY,
 )
 
 # Runs before the first move, which may crash a worker; adds no event and no version.

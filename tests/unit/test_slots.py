@@ -1,13 +1,14 @@
 """A process has at most as many orders in hand as slots, however its threads group them."""
 
+import os
 import random
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.execution.chain.slots import GROUP_MAX, QUICK_S, REMEMBERED, Pace, Slots
 
 TIMEOUT_S = 10.0
@@ -41,7 +42,7 @@ def test_never_more_orders_than_slots_are_in_hand(limit: int) -> None:
                 counter.add(stay - held)
                 held = stay
                 slots.hold(held)
-                time.sleep(0.0001)
+                os.sched_yield()
             counter.add(-held)
             slots.leave()
 
@@ -64,16 +65,12 @@ def in_a_thread(
 
     thread = threading.Thread(target=take, daemon=True)
     thread.start()
-    ends_at = time.monotonic() + TIMEOUT_S
-    while not got and len(slots._waiting) == before and time.monotonic() < ends_at:
-        time.sleep(0.001)
+    wait_until(lambda: bool(got) or len(slots._waiting) != before, TIMEOUT_S, pause_s=0.001)
     return got
 
 
 def wait_for(got: list[int]) -> int:
-    ends_at = time.monotonic() + TIMEOUT_S
-    while not got and time.monotonic() < ends_at:
-        time.sleep(0.001)
+    wait_until(lambda: bool(got), TIMEOUT_S, pause_s=0.001)
     return got[0]
 
 

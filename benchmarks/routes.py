@@ -77,7 +77,8 @@ class Measured:
 
 def main() -> int:
     """Measure, write the plot and the page's figures, print the figures."""
-    instruments = list(parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8")))
+    listed = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf-8"))
+    instruments = [each for each in listed if not each.launched]
     shown = next(each for each in instruments if each.symbol == SHOWN)
     measured = list(random_orders(instruments))
     cheapest_at = cheapest_moments(shown)

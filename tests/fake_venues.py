@@ -53,6 +53,11 @@ class FakeOffer:
     base_decimals: int = 6
     most: int = 10**15
     at: datetime = START
+    usdc_depth: Decimal = Decimal(1_000_000)
+
+    @property
+    def seen_at(self) -> datetime:
+        return self.at
 
     def largest(self, slippage_tolerance_bps: int) -> int:
         return self.most

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -168,6 +169,10 @@ class FakePrices:
     """The listed prices, times a factor that a test may change."""
 
     factor: Decimal = Decimal(1)
+    openings: dict[str, datetime] = field(default_factory=dict)
+
+    def opens_at(self, instrument: Instrument) -> datetime | None:
+        return self.openings.get(instrument.symbol)
 
     def price(self, instrument: Instrument) -> Decimal:
         return instrument.reference_price * self.factor

@@ -12,5 +12,9 @@ class InsufficientLiquidity(AmmError):
     """
 
 
+class PoolNotOpen(AmmError):
+    """The pool does not trade yet."""
+
+
 class AmountOutOfRange(AmmError):
     """An amount, a rate or an id lies outside the range that the programs accept."""

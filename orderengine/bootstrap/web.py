@@ -115,7 +115,7 @@ def build_web(settings: Settings) -> WebPorts:
     probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
     clock = DatabaseClock(database)
-    prices = SimulatedPrices(settings.simulation.seed, clock)
+    prices = SimulatedPrices(settings.simulation, clock)
     ports = WebPorts(
         instruments=load_instruments(settings),
         orders=orders,

@@ -35,11 +35,12 @@ class DemoOrder:
 
 
 def choose_orders(instruments: Sequence[Mapping[str, Any]], count: int) -> list[DemoOrder]:
-    """Cycle through the instruments; each cycle swaps the sides."""
+    """Cycle through the instruments that always trade; each cycle swaps the sides."""
+    traded = [each for each in instruments if not each.get("launched")]
     orders = []
     for index in range(count):
-        turn, place = divmod(index, len(instruments))
-        instrument = instruments[place]
+        turn, place = divmod(index, len(traded))
+        instrument = traded[place]
         orders.append(
             DemoOrder(
                 symbol=instrument["symbol"],

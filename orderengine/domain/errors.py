@@ -17,6 +17,7 @@ class FailureReason(StrEnum):
     PRICE_LIMIT = "PRICE_LIMIT"
     NOTIONAL_LIMIT = "NOTIONAL_LIMIT"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    NOT_OPEN = "NOT_OPEN"
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     ENGINE_ERROR = "ENGINE_ERROR"
 
@@ -44,6 +45,10 @@ class OrderDenied(OrderEngineError):
 
 class NotionalExceeded(OrderDenied):
     """The order exceeds the highest allowed value; nothing was stored."""
+
+
+class MarketNotOpen(OrderDenied):
+    """The instrument does not trade yet; nothing was stored."""
 
 
 class IdempotencyKeyReused(OrderEngineError):

@@ -95,6 +95,7 @@ WRITTEN_DECIMAL = Form(None, None)
 FORMS: Mapping[Any, Form] = {
     str: Form(None, None),
     int: Form(None, int),
+    bool: Form(None, bool),
     UUID: Form(str, UUID),
     Decimal: Form(decimal_text, Decimal),
     datetime: Form(time_text, time_from),

@@ -20,7 +20,8 @@ class Instrument:
 
     Quantities are whole tokens, a multiple of `quantity_step` within the two limits;
     `reference_price` (USDC) and `depth` (USDC on each side of a pool) shape the simulated market.
-    `former_decimals` are the previous release's decimals, if different.
+    `former_decimals` are the previous release's decimals, if different. The pools of a `launched`
+    instrument open anew from time to time, and do not trade before.
     """
 
     symbol: str
@@ -32,6 +33,9 @@ class Instrument:
     reference_price: Annotated[Decimal, Told(seen=Seen.ENGINE)]
     depth: Annotated[Decimal, Told(seen=Seen.ENGINE)]
     former_decimals: Annotated[int | None, Told(seen=Seen.ENGINE)] = None
+    launched: Annotated[
+        bool, Told("Whether its pools open anew from time to time, and do not trade before.")
+    ] = False
 
     @property
     def unstated_decimals(self) -> int:
@@ -126,6 +130,7 @@ def _parse_row(row: dict[str, str]) -> Instrument:
         reference_price=Decimal(row["reference_price"]),
         depth=Decimal(row["depth"]),
         former_decimals=int(row["former_decimals"]) if row.get("former_decimals") else None,
+        launched=_is_launched(row.get("launched") or ""),
     )
     if not re.fullmatch(SYMBOL, instrument.symbol):
         raise ValueError("symbol must be 1 to 64 visible ASCII characters")
@@ -141,3 +146,9 @@ def _parse_row(row: dict[str, str]) -> Instrument:
             raise ValueError("decimals must be 0 to 12")
     instrument.base_units(instrument.quantity_step)
     return instrument
+
+
+def _is_launched(text: str) -> bool:
+    if text not in {"", "yes"}:
+        raise ValueError("launched must be yes or empty")
+    return text == "yes"

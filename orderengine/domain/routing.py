@@ -90,6 +90,14 @@ class Offer(Protocol):
     def venue(self) -> str:
         """The venue's name."""
 
+    @property
+    def seen_at(self) -> datetime:
+        """When the venue gave it, by the database's clock."""
+
+    @property
+    def usdc_depth(self) -> Decimal:
+        """The USDC in the pool, in whole USDC."""
+
     def largest(self, slippage_tolerance_bps: int) -> int:
         """The largest swap that still executes after any price move within its tolerance."""
 

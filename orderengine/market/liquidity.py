@@ -34,6 +34,10 @@ class Liquidity(Protocol):
 
     kind: ClassVar[str]
 
+    @property
+    def usdc(self) -> int:
+        """The USDC in the pool, in base units."""
+
     def largest(self, price_rise_bps: int = 0) -> int:
         """The most of the base asset, in base units, that one swap may trade.
 
@@ -73,6 +77,11 @@ class CpmmLiquidity:
         self.pool = pool
         self._side = side
         self._decimals = base_decimals
+
+    @property
+    def usdc(self) -> int:
+        """The reserve of USDC."""
+        return self.pool.reserve_y
 
     def largest(self, price_rise_bps: int = 0) -> int:  # noqa: ARG002 - half or more then stays
         """The largest sane swap: one of this size has an impact of 50 %."""
@@ -116,6 +125,11 @@ class DlmmLiquidity:
         self._decimals = base_decimals
         self._now_s = now_s
         self._largest: dict[int, int] = {}
+
+    @property
+    def usdc(self) -> int:
+        """The USDC in all bins."""
+        return sum(each.amount_y for each in self.pool.bins)
 
     def largest(self, price_rise_bps: int = 0) -> int:
         """The most that the bins ahead can trade, without the maybe empty active bin.

@@ -8,12 +8,16 @@ from fractions import Fraction
 
 from orderengine.amm.cpmm import CpmmPool
 from orderengine.amm.dlmm import DlmmPool
+from orderengine.amm.errors import PoolNotOpen
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.side import Side
+from orderengine.domain.texts import time_text
 from orderengine.market.draws import draw
+from orderengine.market.launches import opening_epoch, percent_of_depth
 from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
-from orderengine.market.reference import microseconds, reference_price
+from orderengine.market.reference import microseconds, moment_of, reference_price
+from orderengine.market.simulation import Simulation
 from orderengine.market.venues import VENUES
 
 PPM_PER_BPS = 100
@@ -37,17 +41,26 @@ class SimulatedMarket:
     `(higher - lower) / lower`, drawn from the spread (basis points, 0 ≤ low ≤ high). All charge the
     same base fee, so the effective prices of small swaps differ by as much, on both sides, to
     within half a bin step.
+
+    The pools of a launched instrument open some minutes into each launch (`launches`) and gain
+    depth. A `volatility` of n makes the reference path n times as steep.
     """
 
     seed: int
     spread_low_bps: int
     spread_high_bps: int
+    volatility: int = 1
 
     def pool_id(self, instrument: Instrument, at: datetime) -> str:
         """The name of a venue's best pool at a time, e.g. `AAPL-USDC-89730123`."""
-        # Instruments change pools at different moments, like unrelated markets.
-        phase = _phase_us(self.seed, instrument.symbol)
-        return f"{instrument.symbol}-USDC-{(microseconds(at) + phase) // _EPOCH_US}"
+        return f"{instrument.symbol}-USDC-{self._epoch(instrument, at)}"
+
+    def opens_at(self, instrument: Instrument, at: datetime) -> datetime | None:
+        """When the instrument's pools will open; None if they are open at this time."""
+        if not instrument.launched:
+            return None
+        opening = self._opening(instrument, self._epoch(instrument, at))
+        return opening if opening > at else None
 
     def pool_state(
         self,
@@ -61,12 +74,12 @@ class SimulatedMarket:
         """A pool's state at a time, X the base asset and Y USDC, both in base units.
 
         `moved_ppm` is a move of the reference price on top of its own path, signed, in parts per
-        million. Raises ValueError for a pool that does not exist, AmmError if the instrument's
-        depth buys less than one base unit.
+        million. Raises ValueError for a pool that does not exist, PoolNotOpen before it opens,
+        AmmError if the instrument's depth buys less than one base unit.
         """
-        price = Fraction(reference_price(self.seed, instrument, at))
+        price = Fraction(reference_price(self.seed, instrument, at, self.volatility))
         price *= Fraction(_PPM + moved_ppm, _PPM) * _skew(self, instrument.symbol, venue, pool_id)
-        depth = int(instrument.depth.scaleb(USDC_DECIMALS))
+        depth = self._depth(instrument, pool_id, at)
         units_price = price * Fraction(10**USDC_DECIMALS, 10**instrument.decimals)
         return VENUES[venue].pool_at(units_price, depth)
 
@@ -86,6 +99,31 @@ class SimulatedMarket:
             now_s = microseconds(at) // 1_000_000
             return DlmmLiquidity(pool, side, instrument.decimals, now_s)
         return CpmmLiquidity(pool, side, instrument.decimals)
+
+    def _depth(self, instrument: Instrument, pool_id: str, at: datetime) -> int:
+        """The depth of an existing pool at a time, in base units of USDC."""
+        depth = int(instrument.depth.scaleb(USDC_DECIMALS))
+        if not instrument.launched:
+            return depth
+        opening = self._opening(instrument, int(pool_id.rpartition("-")[2]))
+        if at < opening:
+            raise PoolNotOpen(f"{instrument.symbol} opens at {time_text(opening)}")
+        return depth * percent_of_depth(microseconds(at) - microseconds(opening)) // 100
+
+    def _epoch(self, instrument: Instrument, at: datetime) -> int:
+        # Instruments change pools at different moments, like unrelated markets.
+        return (microseconds(at) + _phase_us(self.seed, instrument.symbol)) // _EPOCH_US
+
+    def _opening(self, instrument: Instrument, epoch: int) -> datetime:
+        seed, symbol = self.seed, instrument.symbol
+        first = opening_epoch(seed, symbol, epoch)
+        return moment_of(first * _EPOCH_US - _phase_us(seed, symbol))
+
+
+def market_of(simulation: Simulation) -> SimulatedMarket:
+    """The market of these settings."""
+    spread = simulation.spread_bps
+    return SimulatedMarket(simulation.seed, spread.low, spread.high, simulation.volatility)
 
 
 # Cached, because these values of a pool never change and each quote needs them.

@@ -3,14 +3,18 @@
 import functools
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from math import isqrt
 
 from orderengine.domain.instruments import Instrument
 from orderengine.market.draws import draw
+
+MAX_VOLATILITY = 1_000
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _US_PER_S = 1_000_000
 _PPB = 10**9
+_PPM = 10**6
 _TWELVE_DIGITS = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 # Shortest and longest period in seconds, amplitude in parts per billion. A wave's slope is at most
@@ -24,24 +28,38 @@ _WAVES = (
 )
 
 
-def reference_price(seed: int, instrument: Instrument, at: datetime) -> Decimal:
+def reference_price(
+    seed: int, instrument: Instrument, at: datetime, volatility: int = 1
+) -> Decimal:
     """The price of one whole token in USDC, to twelve significant digits.
 
     `at` is aware. The price stays within 2.8 % of the listed price and moves by less than 5 bps
-    in 10 s.
+    in 10 s. A `volatility` of n makes its path √n times as wide and √n times as fast, and so n
+    times as steep; n is at most MAX_VOLATILITY, beyond which a price could fall to 0.
     """
-    moment = microseconds(at)
+    root = _root_ppm(volatility)
+    moment = microseconds(at) * root // _PPM
     wander = sum(
         _wave(moment + phase, period, amplitude)
         for phase, period, amplitude in _waves(seed, instrument.symbol)
     )
-    factor = Decimal(_PPB + wander).scaleb(-9)
+    factor = Decimal(_PPB + wander * root // _PPM).scaleb(-9)
     return _TWELVE_DIGITS.multiply(instrument.reference_price, factor)
+
+
+def moment_of(since_1970_us: int) -> datetime:
+    """The time of so many microseconds since 1970, aware, UTC."""
+    return _EPOCH + since_1970_us * _MICROSECOND
 
 
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970, exactly."""
     return (at - _EPOCH) // _MICROSECOND
+
+
+@functools.lru_cache(maxsize=8)
+def _root_ppm(volatility: int) -> int:
+    return isqrt(volatility * _PPM**2)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from orderengine.market.reference import MAX_VOLATILITY
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -27,7 +29,10 @@ class Variables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The simulated market and network; spans are in milliseconds or basis points."""
+    """The simulated market and network; spans are in milliseconds or basis points.
+
+    A `volatility` of n makes the reference path n times as steep.
+    """
 
     seed: int
     quote_latency_ms: Span
@@ -40,6 +45,7 @@ class Simulation:
     send_loss_rate: float
     answer_loss_rate: float
     chain_error_rate: float
+    volatility: int = 1
 
     @classmethod
     def from_variables(cls, env: Variables) -> Self:
@@ -56,4 +62,5 @@ class Simulation:
             send_loss_rate=env.rate("SIM_SEND_LOSS_RATE"),
             answer_loss_rate=env.rate("SIM_ANSWER_LOSS_RATE"),
             chain_error_rate=env.rate("SIM_CHAIN_ERROR_RATE"),
+            volatility=env.integer("SIM_VOLATILITY", 1, 1, MAX_VOLATILITY),
         )

@@ -13,7 +13,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.network import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
 from orderengine.market.liquidity import DlmmLiquidity, Liquidity
-from orderengine.market.pools import PPM_PER_BPS, SimulatedMarket
+from orderengine.market.pools import PPM_PER_BPS, market_of
 from orderengine.market.simulation import Simulation
 from orderengine.market.venues import VENUES
 from orderengine.settlement.wire import SignedSwap
@@ -70,8 +70,7 @@ class Landing:
         counted = traded.unstated_decimals if decimals is None else decimals
         instrument = replace(traded, decimals=counted)
         against_ppm = self._against_ppm(signed)
-        spread = self.simulation.spread_bps
-        return SimulatedMarket(self.simulation.seed, spread.low, spread.high).liquidity(
+        return market_of(self.simulation).liquidity(
             instrument,
             swap.side,
             leg.venue,

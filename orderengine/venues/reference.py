@@ -1,19 +1,37 @@
 """The reference price of the simulated market, which needs no venue."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from orderengine.domain.instruments import Instrument
 from orderengine.execution.ports import Clock
+from orderengine.market.pools import market_of
 from orderengine.market.reference import reference_price
+from orderengine.market.simulation import Simulation
 
 
 class SimulatedPrices:
     """Implements `execution.intake.notional.ReferencePrices`: the price at the pools' center."""
 
-    def __init__(self, seed: int, clock: Clock) -> None:
-        self._seed = seed
+    def __init__(self, simulation: Simulation, clock: Clock) -> None:
+        self._simulation = simulation
+        self._market = market_of(simulation)
         self._clock = clock
 
     def price(self, instrument: Instrument) -> Decimal:
         """USDC per whole token, now; raises StorageUnavailable if the time is not known."""
-        return reference_price(self._seed, instrument, self._clock.now())
+        return self.price_now(instrument)[0]
+
+    def price_now(self, instrument: Instrument) -> tuple[Decimal, datetime]:
+        """The price and its time; raises StorageUnavailable if the time is not known."""
+        now, simulation = self._clock.now(), self._simulation
+        return reference_price(simulation.seed, instrument, now, simulation.volatility), now
+
+    def opens_at(self, instrument: Instrument) -> datetime | None:
+        """When the instrument's pools will open; None if they are open.
+
+        Raises StorageUnavailable if the time is not known.
+        """
+        if not instrument.launched:
+            return None
+        return self._market.opens_at(instrument, self._clock.now())

@@ -5,23 +5,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from orderengine.amm.errors import AmmError
+from orderengine.amm.errors import AmmError, PoolNotOpen
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.pricing import BPS, effective_price, limit_amount, to_tokens
+from orderengine.domain.pricing import BPS, USDC_DECIMALS, effective_price, limit_amount, to_tokens
 from orderengine.domain.routing import Quote
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Clock
 from orderengine.market.liquidity import Liquidity
-from orderengine.market.pools import SimulatedMarket
+from orderengine.market.pools import market_of
 from orderengine.market.simulation import Simulation
 from orderengine.market.swaps import PricedSwap
 
 QUOTE_VALIDITY = timedelta(seconds=5)
 
 WANDER_BPS = 50
-"""More than the reference price moves by itself while a swap is in flight."""
+"""More than the reference price moves by itself while a swap is in flight, without volatility."""
+MOST_WANDER_BPS = 5_000
 
 
 class SimulatedVenue:
@@ -37,28 +39,31 @@ class SimulatedVenue:
         rng: random.Random | None = None,
     ) -> None:
         self.name = name
-        spread = simulation.spread_bps
         self._simulation = simulation
         self._clock = clock
-        self._market = SimulatedMarket(simulation.seed, spread.low, spread.high)
+        self._market = market_of(simulation)
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - latencies and faults, not secrets
 
     def offer(self, instrument: Instrument, side: Side) -> "PoolOffer":
         """The current best pool; its quotes are valid for 5 s.
 
-        Raises VenueUnavailable for a simulated fault, OrderUnfillable if no pool of the venue's
-        program can hold the instrument's price and depth.
+        Raises VenueUnavailable for a simulated fault, OrderUnfillable before the pool opens
+        (`NOT_OPEN`), or if no pool of the venue's program can hold the instrument's price and
+        depth.
         """
         self._answer_late_or_never()
         now = self._clock.now()
         pool_id = self._market.pool_id(instrument, now)
         try:
             liquidity = self._market.liquidity(instrument, side, self.name, pool_id, now)
+        except PoolNotOpen as error:
+            raise OrderUnfillable(FailureReason.NOT_OPEN, f"{self.name}: {error}") from error
         except AmmError as error:
             detail = f"{self.name} cannot hold {instrument.symbol}: {error}"
             raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail) from error
-        return PoolOffer(self.name, pool_id, instrument, side, liquidity, now)
+        wander_bps = wander_of(self._simulation.volatility)
+        return PoolOffer(self.name, pool_id, instrument, side, liquidity, now, wander_bps)
 
     def _answer_late_or_never(self) -> None:
         latency = self._simulation.quote_latency_ms
@@ -67,6 +72,11 @@ class SimulatedVenue:
         if self._rng.random() < self._simulation.quote_fail_rate:
             message = f"{self.name} gave no answer"
             raise VenueUnavailable(message)
+
+
+def wander_of(volatility: int) -> int:
+    """More than the reference price moves while a swap is in flight, in bps; half at most."""
+    return min(WANDER_BPS * volatility, MOST_WANDER_BPS)
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,12 @@ class PoolOffer:
     side: Side
     liquidity: Liquidity
     seen_at: datetime
+    wander_bps: int = WANDER_BPS
+
+    @property
+    def usdc_depth(self) -> Decimal:
+        """The USDC in the pool, in whole USDC."""
+        return to_tokens(self.liquidity.usdc, USDC_DECIMALS)
 
     def largest(self, slippage_tolerance_bps: int) -> int:
         """The largest amount that one swap may trade, in base units; see `Offer`."""
@@ -121,11 +137,11 @@ class PoolOffer:
     def _rise_bps(self, slippage_tolerance_bps: int) -> int:
         """The rise that a swap must survive: only a rise leaves the pool with fewer base units.
 
-        The market itself may rise by `WANDER_BPS`. A simulated drift against a buy is a rise, up to
+        The market itself may rise by `wander_bps`. A simulated drift against a buy is a rise, up to
         its tolerance; a drift against a sale is a fall.
         """
         against = slippage_tolerance_bps if self.side is Side.BUY else 0
-        return against + WANDER_BPS
+        return against + self.wander_bps
 
     def _price(self, base_amount: int) -> PricedSwap:
         try:

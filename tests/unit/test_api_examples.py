@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +76,10 @@ class Asked:
     def worth_too_much(self) -> TestResponse:
         order = ORDER.replace("AAPL", "BTC").replace("10", "600")
         return Web(max_notional=50_000_000).post(order)
+
+    def too_early(self) -> TestResponse:
+        self.web.prices.openings["AAPL"] = datetime(2026, 11, 24, 23, 42, 10, tzinfo=UTC)
+        return self.post()
 
     def shallow(self) -> TestResponse:
         detail = "the venues let you buy at most 250.60512959 BTC"
@@ -171,6 +176,7 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
     ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
     ErrorCode.NOTIONAL_LIMIT: Asked.worth_too_much,
+    ErrorCode.NOT_OPEN: Asked.too_early,
     ErrorCode.RATE_LIMITED: Asked.too_fast,
     ErrorCode.TOO_MANY_OPEN_ORDERS: Asked.too_many,
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Asked.too_many_sockets,

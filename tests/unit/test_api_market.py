@@ -133,4 +133,5 @@ def test_instruments_are_listed_with_the_limits_of_an_order(web: Web) -> None:
         "quantityStep": "0.000001",
         "minQuantity": "0.0001",
         "maxQuantity": "100000",
+        "launched": False,
     }

@@ -35,7 +35,7 @@ INSTRUMENTS = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text("utf
 MARKET = SimulatedMarket(1, 200, 500)
 OUT_OF_REACH = "the market moved, and the pool"
 
-symbols = st.sampled_from([instrument.symbol for instrument in INSTRUMENTS])
+symbols = st.sampled_from([each.symbol for each in INSTRUMENTS if not each.launched])
 moments = st.integers(0, 86_400_000).map(lambda ms: START + timedelta(milliseconds=ms))
 
 

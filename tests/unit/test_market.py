@@ -23,10 +23,11 @@ from orderengine.market.bins import BIN_STEP
 from orderengine.market.draws import draw, happens
 from orderengine.market.liquidity import CpmmLiquidity, Liquidity
 from orderengine.market.pools import EPOCH_S, PPM_PER_BPS, SimulatedMarket
-from orderengine.market.reference import reference_price
+from orderengine.market.reference import MAX_VOLATILITY, reference_price
 from orderengine.market.venues import VENUES
 
-INSTRUMENTS = list(parse_instruments((PACKAGE_DIR / "instruments.csv").read_text()))
+LISTED = parse_instruments((PACKAGE_DIR / "instruments.csv").read_text())
+INSTRUMENTS = [each for each in LISTED if not each.launched]
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HALF_STEP_BPS = Fraction(BIN_STEP, 2) + 1  # plus the impact of a swap of 100 USDC
 MARKET = SimulatedMarket(seed=1, spread_low_bps=200, spread_high_bps=500)
@@ -111,6 +112,39 @@ def test_the_reference_wanders_some_percent_over_hours(instrument: Instrument) -
     ]
     assert max(prices) / min(prices) > Decimal("1.02")
     assert all(abs(price / instrument.reference_price - 1) < Decimal("0.028") for price in prices)
+
+
+@deterministic
+@given(instruments, seeds, moments, st.floats(0, 10), st.integers(1, MAX_VOLATILITY), st.booleans())
+def test_volatility_makes_the_path_wider_and_steeper(
+    instrument: Instrument, seed: int, at: datetime, seconds: float, times: int, earlier: bool
+) -> None:
+    later = at + timedelta(seconds=-seconds if earlier else seconds)
+    before = reference_price(seed, instrument, at, times)
+    after = reference_price(seed, instrument, later, times)
+    listed = instrument.reference_price
+    assert abs(before / listed - 1) < Decimal("0.028") * Decimal(times).sqrt()
+    assert before > 0
+    assert abs(after - before) / listed * 10_000 < 5 * times
+
+
+@deterministic
+@given(instruments, seeds, moments)
+def test_a_volatility_of_one_changes_nothing(
+    instrument: Instrument, seed: int, at: datetime
+) -> None:
+    assert reference_price(seed, instrument, at, 1) == reference_price(seed, instrument, at)
+
+
+def test_the_path_of_before_volatility_is_kept() -> None:
+    prices = [str(reference_price(7, LISTED.get(name), START)) for name in ("AAPL", "BONK")]
+    assert prices == ["232.925710309", "0.0000489684167219"]
+
+
+def test_with_high_volatility_prices_swing_within_a_minute() -> None:
+    aapl = LISTED.get("AAPL")
+    prices = [reference_price(1, aapl, START + timedelta(seconds=s), 50) for s in range(61)]
+    assert max(prices) / min(prices) > Decimal("1.002")
 
 
 def test_the_reference_has_twelve_digits() -> None:

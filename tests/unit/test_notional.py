@@ -13,6 +13,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import AttemptEnded
 from orderengine.venues.reference import SimulatedPrices
 from tests.fakes import START, FakeClock
+from tests.simulations import a_simulation
 from tests.web import INSTRUMENTS, Web, rules
 from tests.world import World
 
@@ -82,7 +83,7 @@ def test_no_limit_asks_for_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_reference_price_is_that_of_the_market() -> None:
     clock = FakeClock()
-    prices = SimulatedPrices(1, clock)
+    prices = SimulatedPrices(a_simulation(), clock)
     instrument = INSTRUMENTS.get("AAPL")
     assert prices.price(instrument) == prices.price(instrument)
     seen = prices.price(instrument)
@@ -143,3 +144,26 @@ def test_the_strictest_limit_counts(world: World, max_notional: int, limit: int)
     world.set_max_notional(max_notional)
     world.run_to_submitted(order.order_id)
     assert world.order(order.order_id).limit_amount == limit
+
+
+OPENING = START + timedelta(minutes=3)
+
+
+def test_an_order_before_the_opening_is_refused_and_not_stored() -> None:
+    web = Web()
+    web.prices.openings["AAPL"] = OPENING
+    answer = ask(web, "10")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "NOT_OPEN")
+    assert rules(answer) == [("symbol", "not_open")]
+    assert len(web.orders) == 0
+    del web.prices.openings["AAPL"]
+    assert ask(web, "10").status_code == 202
+
+
+def test_a_repeated_request_gets_its_order_although_the_pool_has_closed() -> None:
+    web = Web()
+    first = ask(web, "10", KEY)
+    web.prices.openings["AAPL"] = OPENING
+    again = ask(web, "10", KEY)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.get_json()["orderId"] == first.get_json()["orderId"]

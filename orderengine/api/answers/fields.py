@@ -72,6 +72,11 @@ def integer(description: str = "") -> fields.Integer:
     return fields.Integer(metadata=_told(description))
 
 
+def boolean(description: str = "") -> fields.Boolean:
+    """True or false."""
+    return fields.Boolean(metadata=_told(description))
+
+
 def identifier(description: str = "") -> fields.String:
     """A UUID."""
     return text(description, format="uuid")
@@ -94,6 +99,7 @@ _BY_FORM: Mapping[Form, Callable[[str], Field]] = {
     FORMS[UUID]: identifier,
     FORMS[datetime]: time,
     FORMS[int]: integer,
+    FORMS[bool]: boolean,
     FORMS[str]: text,
 }
 

@@ -10,8 +10,10 @@ from werkzeug.exceptions import HTTPException
 from orderengine.domain.errors import (
     AttemptFailed,
     ClientOrderIdTaken,
+    FailureReason,
     IdempotencyConflict,
     IdempotencyKeyReused,
+    MarketNotOpen,
     NotionalExceeded,
     OrderDenied,
     OrderUnfillable,
@@ -44,6 +46,7 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
+    NOT_OPEN = "NOT_OPEN"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     URI_TOO_LONG = "URI_TOO_LONG"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
@@ -82,6 +85,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.METHOD_NOT_ALLOWED: "Method not allowed",
     ErrorCode.REQUEST_TIMEOUT: "The request took too long to arrive",
     ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has an order with this clientOrderId",
+    ErrorCode.NOT_OPEN: "The instrument does not trade yet",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.URI_TOO_LONG: "The request line is too long",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
@@ -192,6 +196,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(OrderDenied, _denied)
     app.register_error_handler(NotionalExceeded, _notional_exceeded)
+    app.register_error_handler(MarketNotOpen, _not_open)
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
     app.register_error_handler(ClientOrderIdTaken, _name_taken)
@@ -211,6 +216,8 @@ def answer_to(
             return _refused(error)
         case NotionalExceeded():
             return _notional_exceeded(error)
+        case MarketNotOpen():
+            return _not_open(error)
         case OrderDenied():
             return _denied(error)
         case ClientOrderIdTaken():
@@ -230,6 +237,11 @@ def _denied(error: OrderDenied) -> Response:
 def _notional_exceeded(error: NotionalExceeded) -> Response:
     found = error.violation
     return problem(422, ErrorCode.NOTIONAL_LIMIT, f"{found.field} {found.message}", [found])
+
+
+def _not_open(error: MarketNotOpen) -> Response:
+    found = error.violation
+    return problem(409, ErrorCode.NOT_OPEN, f"{found.field} {found.message}", [found])
 
 
 def _key_conflict(_: IdempotencyConflict) -> Response:
@@ -267,6 +279,8 @@ def _no_quote(error: VenueUnavailable | AttemptFailed) -> Response:
 
 
 def _unfillable(error: OrderUnfillable) -> Response:
+    if error.reason is FailureReason.NOT_OPEN:
+        return problem(409, ErrorCode.NOT_OPEN, error.detail)
     return problem(422, ErrorCode.INSUFFICIENT_LIQUIDITY, error.detail)
 
 

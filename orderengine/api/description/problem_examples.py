@@ -25,6 +25,7 @@ _WORTH = Violation(
     "max_notional",
     "must be worth at most 50000000 USDC, but 600 BTC at 97200 are worth 58320000.00",
 )
+_CLOSED = Violation("symbol", "not_open", "AAPL does not trade before 2026-11-24T23:42:10.000000Z")
 _SIZE = Violation("body", "max_bytes", "must not be longer than 8192 bytes")
 
 EXAMPLES: Mapping[ErrorCode, Example] = {
@@ -54,6 +55,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Example(
         409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 already has this clientOrderId"
     ),
+    ErrorCode.NOT_OPEN: Example(409, f"symbol {_CLOSED.message}", (_CLOSED,)),
     ErrorCode.BODY_TOO_LARGE: Example(413, "body must not be longer than 8192 bytes", (_SIZE,)),
     ErrorCode.URI_TOO_LONG: Example(414, "the request line must not be longer than 4094 bytes"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: Example(

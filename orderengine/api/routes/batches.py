@@ -37,7 +37,7 @@ from orderengine.execution.intake.batch import (
     accept_batch,
     replayed_batch,
 )
-from orderengine.execution.intake.notional import require_notional
+from orderengine.execution.intake.notional import require_notional, require_open
 from orderengine.execution.operations.counters import CounterName
 
 if TYPE_CHECKING:
@@ -158,7 +158,9 @@ def _checked(ports: "WebPorts", raw: Any, order_id: UUID) -> NewOrder:
     if not isinstance(raw, dict):
         raise validation_error([Violation("order", "type", "must be an object")])
     order = new_order(load(order_schema(ports.instruments), raw), order_id)
-    require_notional(ports.orders, ports.notional, ports.instruments.get(order.symbol), order, None)
+    instrument = ports.instruments.get(order.symbol)
+    require_open(ports.orders, ports.notional.prices, instrument, order, None)
+    require_notional(ports.orders, ports.notional, instrument, order, None)
     return order
 
 

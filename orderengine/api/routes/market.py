@@ -26,6 +26,7 @@ blueprint = ApiBlueprint(
 @blueprint.problems(
     *BEHIND_THE_GATE,
     ErrorCode.VALIDATION_FAILED,
+    ErrorCode.NOT_OPEN,
     ErrorCode.INSUFFICIENT_LIQUIDITY,
     ErrorCode.NO_QUOTE,
 )

@@ -47,7 +47,7 @@ from orderengine.domain.fields import Document
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
-from orderengine.execution.intake.notional import require_notional
+from orderengine.execution.intake.notional import require_notional, require_open
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.queries.find import find_events, find_order, list_orders
 from orderengine.execution.queries.lists import OrderFilter
@@ -116,6 +116,7 @@ REFUSALS = (
     ErrorCode.VALIDATION_FAILED,
     ErrorCode.IDEMPOTENCY_CONFLICT,
     ErrorCode.CLIENT_ORDER_ID_TAKEN,
+    ErrorCode.NOT_OPEN,
     ErrorCode.TOO_MANY_OPEN_ORDERS,
     ErrorCode.ORDERS_DISABLED,
     ErrorCode.QUEUE_FULL,
@@ -172,7 +173,9 @@ def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:
         if found is None:
             raise
         return found
-    require_notional(ports.orders, ports.notional, ports.instruments.get(order.symbol), order, key)
+    instrument = ports.instruments.get(order.symbol)
+    require_open(ports.orders, ports.notional.prices, instrument, order, key)
+    require_notional(ports.orders, ports.notional, instrument, order, key)
     _require_room(ports, key)
     return order, _accept(ports, order, key)
 

@@ -1,15 +1,26 @@
-"""The limit on an order's value: by the reference price on arrival, by its quotes later."""
+"""Looks at the market before an order is accepted: its value, and whether it trades.
+
+The value is limited by the reference price on arrival, and by its quotes later.
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from orderengine.domain.errors import FailureReason, NotionalExceeded, OrderUnfillable, Violation
+from orderengine.domain.errors import (
+    FailureReason,
+    MarketNotOpen,
+    NotionalExceeded,
+    OrderUnfillable,
+    Violation,
+)
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.order import NewOrder
 from orderengine.domain.pricing import USDC_DECIMALS, to_tokens
 from orderengine.domain.routing import Route
 from orderengine.domain.side import Side
+from orderengine.domain.texts import time_text
 from orderengine.execution.ports import Orders
 
 
@@ -18,6 +29,12 @@ class ReferencePrices(Protocol):
 
     def price(self, instrument: Instrument) -> Decimal:
         """USDC per whole token, now; raises StorageUnavailable if the time is not known."""
+
+    def opens_at(self, instrument: Instrument) -> datetime | None:
+        """When the instrument will begin to trade; None if it trades.
+
+        Raises StorageUnavailable if the time is not known.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,24 @@ def require_notional(
     found = limit.violation(instrument, request.quantity)
     if found and not (key and orders.accepted_before(request.client_id, key)):
         raise NotionalExceeded(found)
+
+
+def require_open(
+    orders: Orders,
+    prices: ReferencePrices,
+    instrument: Instrument,
+    request: NewOrder,
+    key: str | None,
+) -> None:
+    """Refuse an order that is to be executed at once before its instrument trades.
+
+    Not if it was accepted before under its key. Raises MarketNotOpen, or StorageUnavailable.
+    """
+    opening = prices.opens_at(instrument)
+    if opening is None or (key and orders.accepted_before(request.client_id, key)):
+        return
+    message = f"does not trade before {time_text(opening)}"
+    raise MarketNotOpen(Violation("symbol", "not_open", f"{instrument.symbol} {message}"))
 
 
 def within_notional(route: Route, tolerated: int, limit: int) -> int:

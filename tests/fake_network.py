@@ -9,6 +9,7 @@ from uuid import UUID
 
 from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
 from orderengine.domain.order import FillLeg, SignedTransaction
+from orderengine.domain.side import Asset
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted, Swap
 from orderengine.settlement import wire
 
@@ -123,18 +124,19 @@ class FakeNetwork:
         """The swap that was sent with this signature."""
         return self._sent[signature].swap
 
-    def land(self, signature: str, quote_amount: int | None = None) -> None:
+    def land(self, signature: str, other_amount: int | None = None) -> None:
         """Execute a sent swap, at its limit unless the test names another amount."""
         swap = self._flying(signature).swap
         self.executions[swap.order_id] += 1
-        amount = swap.limit_amount if quote_amount is None else quote_amount
+        amount = swap.limit_amount if other_amount is None else other_amount
         fee, impact = Decimal("5.75"), Decimal("3.1")
-        # The first leg gets the whole quote amount; the others get 0.
-        legs = tuple(
-            FillLeg(leg.venue, leg.pool, leg.base_amount, 0 if number else amount, fee, impact)
-            for number, leg in enumerate(swap.legs)
-        )
-        outcome = Execution(legs, LANDED_AT)
+        legs = []
+        for number, leg in enumerate(swap.legs):
+            # The first leg gets the whole amount of the other asset; the others get 0.
+            amounts = leg.amount, 0 if number else amount
+            base, usdc = amounts if swap.exact is Asset.BASE else reversed(amounts)
+            legs.append(FillLeg(leg.venue, leg.pool, base, usdc, fee, impact))
+        outcome = Execution(tuple(legs), LANDED_AT)
         self._sent[signature] = replace(self._sent[signature], outcome=outcome)
 
     def revert(

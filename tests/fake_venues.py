@@ -1,7 +1,7 @@
 """Venues in memory, which quote at the prices that a test sets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnava
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import effective_price, limit_amount
 from orderengine.domain.routing import MARGINAL_BITS, Quote
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side, side_of
 from orderengine.execution.ports import Clock, Quoted
 from tests.fake_orders import START
 
@@ -22,9 +22,11 @@ def a_quote(
     at: datetime = START,
     valid_s: float = 5.0,
     slippage_tolerance_bps: int = 100,
+    exact: Asset = Asset.BASE,
 ) -> Quote:
     """A quote for 10 AAPL unless told otherwise."""
     price = effective_price(base_amount, quote_amount, 6)
+    other = quote_amount if exact is Asset.BASE else base_amount
     return Quote(
         venue=venue,
         pool=f"{venue}-pool",
@@ -33,19 +35,20 @@ def a_quote(
         base_amount=base_amount,
         base_decimals=6,
         quote_amount=quote_amount,
-        limit_amount=limit_amount(side, quote_amount, slippage_tolerance_bps),
+        limit_amount=limit_amount(side_of(exact, side), other, slippage_tolerance_bps),
         price=price,
         mid_price=price,
         fee=Decimal("5.75"),
         market_impact_bps=Decimal("3.1"),
         quoted_at=at,
         expires_at=at + timedelta(seconds=valid_s),
+        exact=exact,
     )
 
 
 @dataclass(frozen=True)
 class FakeOffer:
-    """A pool that trades at one price in USDC, up to `most` base units."""
+    """A pool that trades at one price in USDC, up to `most` base units of the exact asset."""
 
     venue: str
     side: Side
@@ -54,30 +57,38 @@ class FakeOffer:
     most: int = 10**15
     at: datetime = START
     usdc_depth: Decimal = Decimal(1_000_000)
+    exact: Asset = Asset.BASE
 
     @property
     def seen_at(self) -> datetime:
         return self.at
 
+    def in_usdc(self) -> "FakeOffer":
+        return replace(self, exact=Asset.QUOTE)
+
     def largest(self, slippage_tolerance_bps: int) -> int:
         return self.most
 
-    def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
-        if base_amount > self.most:
+    def quote(self, amount: int, slippage_tolerance_bps: int) -> Quote:
+        if amount > self.most:
             detail = f"{self.venue} is too shallow"
             raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
-        amount = int(self._units_price * base_amount)
+        amounts = amount, int(self._units_price * amount)
+        base, usdc = amounts if self.exact is Asset.BASE else reversed(amounts)
         tolerance = slippage_tolerance_bps
         return a_quote(
-            self.venue, self.side, base_amount, amount, self.at, slippage_tolerance_bps=tolerance
+            *(self.venue, self.side, base, usdc, self.at),
+            slippage_tolerance_bps=tolerance,
+            exact=self.exact,
         )
 
-    def marginal_price(self, base_amount: int) -> int:
+    def marginal_price(self, amount: int) -> int:
         return int(self._units_price * 2**MARGINAL_BITS)
 
     @property
     def _units_price(self) -> Decimal:
-        return self.price.scaleb(6 - self.base_decimals)
+        price = self.price.scaleb(6 - self.base_decimals)
+        return price if self.exact is Asset.BASE else 1 / price
 
 
 @dataclass

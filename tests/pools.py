@@ -7,7 +7,7 @@ from orderengine.amm.dlmm_price import PRICE_BITS, bin_price
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.domain.routing import RouteRequest
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.market.bins import PARAMETERS
 from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
 from orderengine.venues.simulated import PoolOffer
@@ -18,9 +18,11 @@ AAPL = parse_instruments(_SIX_DECIMALS.read_text("utf-8")).get("AAPL")
 TEN = 10_000_000
 
 
-def a_request(side: Side = Side.BUY, base_amount: int = TEN, max_legs: int = 1) -> RouteRequest:
+def a_request(
+    side: Side = Side.BUY, amount: int = TEN, max_legs: int = 1, exact: Asset = Asset.BASE
+) -> RouteRequest:
     """Ten AAPL, in one leg, unless told otherwise."""
-    return RouteRequest(AAPL, side, base_amount, 100, max_legs)
+    return RouteRequest(AAPL, side, amount, 100, max_legs, exact)
 
 
 def offer_of(venue: str, side: Side, liquidity: Liquidity) -> PoolOffer:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.config.settings import Settings
 from orderengine.domain.order import SignedTransaction
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import SettlementNetwork, Swap, SwapLeg
 from orderengine.market.simulation import Simulation
 from orderengine.settlement import wire
@@ -52,6 +52,13 @@ def a_split_swap(side: Side = Side.BUY) -> Swap:
     pool = swap.legs[0].pool
     legs = (SwapLeg("raydium", pool, 4_000_000), SwapLeg("meteora", pool, 6_000_000))
     return replace(swap, legs=legs)
+
+
+def in_usdc(swap: Swap) -> Swap:
+    """A swap that trades its legs' amounts times 100 in USDC, with a limit that nothing exceeds."""
+    legs = tuple(replace(leg, amount=leg.amount * 100) for leg in swap.legs)
+    limit = 1 if swap.side is Side.BUY else 10**12
+    return replace(swap, legs=legs, limit_amount=limit, exact=Asset.QUOTE)
 
 
 def sent(network: SettlementNetwork, swap: Swap | None = None) -> SignedTransaction:

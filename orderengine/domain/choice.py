@@ -3,25 +3,26 @@
 from collections.abc import Mapping, Sequence
 
 from orderengine.domain.errors import OrderUnfillable
+from orderengine.domain.route_texts import advantage, percent, too_shallow
 from orderengine.domain.routing import (
+    EXACT_AMOUNT,
+    OTHER_AMOUNT,
     Offer,
     Quote,
     Route,
     RouteReason,
     RouteRequest,
-    advantage,
     better,
-    percent,
     sorted_by_price,
-    too_shallow,
 )
+from orderengine.domain.side import Asset
 from orderengine.domain.splitting import best_split
 
 
 def choose_route(
     request: RouteRequest, offers: Sequence[Offer], refusals: Mapping[str, str]
 ) -> Route:
-    """Choose what is best for the client: a buy's lowest cost, a sell's highest proceeds.
+    """Choose what is best for the client: the lowest cost, or the highest proceeds.
 
     Costs include fees and impact, in at most `max_legs` swaps. A split must be better than the best
     venue alone. The first of equal choices wins. Raises OrderUnfillable if the amount is too large
@@ -29,9 +30,11 @@ def choose_route(
     """
     if not offers:
         raise ValueError("there is nothing to choose from")
+    if request.exact is Asset.QUOTE:
+        offers = [offer.in_usdc() for offer in offers]
     quotes, refused = _quotes(request, offers)
     legs = best_split(request, offers)
-    ranked = sorted_by_price(request.side, quotes)
+    ranked = sorted_by_price(request, quotes)
     if ranked and not (legs and _improves(request, legs, ranked[0])):
         reason, detail = _why_alone(request, ranked, len(offers))
         chosen: tuple[Quote, ...] = (ranked[0],)
@@ -53,21 +56,22 @@ def _quotes(
     refused: dict[str, OrderUnfillable] = {}
     for offer in offers:
         try:
-            quotes.append(offer.quote(request.base_amount, request.slippage_tolerance_bps))
+            quotes.append(offer.quote(request.amount, request.slippage_tolerance_bps))
         except OrderUnfillable as error:
             refused[offer.venue] = error
     return quotes, refused
 
 
 def _improves(request: RouteRequest, legs: Sequence[Quote], best: Quote) -> bool:
-    return better(request.side, sum(leg.quote_amount for leg in legs), best.quote_amount)
+    other = OTHER_AMOUNT[request.exact]
+    return better(request.exact_side, sum(map(other, legs)), other(best))
 
 
 def _refusal(
     request: RouteRequest, offers: Sequence[Offer], refused: Mapping[str, OrderUnfillable]
 ) -> OrderUnfillable:
     for offer in offers:
-        if request.base_amount <= offer.largest(request.slippage_tolerance_bps):
+        if request.amount <= offer.largest(request.slippage_tolerance_bps):
             return refused[offer.venue]  # not too large, so its refusal names the real reason
     return too_shallow(request, offers)
 
@@ -78,7 +82,8 @@ def _why_alone(
     best, *others = ranked
     if not others:
         return RouteReason.ONLY_QUOTE, f"only {best.venue} quotes the whole amount"
-    ahead = advantage(request.side, best.quote_amount, others[0].quote_amount)
+    other = OTHER_AMOUNT[request.exact]
+    ahead = advantage(request, other(best), other(others[0]))
     detail = f"{best.venue} {ahead} {others[0].venue}"
     if request.max_legs > 1 and offered > 1:
         return RouteReason.NO_BETTER_SPLIT, f"{detail}, and no split improves on it"
@@ -88,11 +93,9 @@ def _why_alone(
 def _why_split(
     request: RouteRequest, legs: Sequence[Quote], ranked: Sequence[Quote]
 ) -> tuple[RouteReason, str]:
-    shares = ", ".join(
-        f"{percent(leg.base_amount, request.base_amount)} at {leg.venue}" for leg in legs
-    )
+    exact, other = EXACT_AMOUNT[request.exact], OTHER_AMOUNT[request.exact]
+    shares = ", ".join(f"{percent(exact(leg), request.amount)} at {leg.venue}" for leg in legs)
     if not ranked:
         return RouteReason.ONLY_SPLIT, f"no venue alone can fill it; split: {shares}"
-    total = sum(leg.quote_amount for leg in legs)
-    ahead = advantage(request.side, total, ranked[0].quote_amount)
+    ahead = advantage(request, sum(map(other, legs)), other(ranked[0]))
     return RouteReason.BEST_SPLIT, f"split ({shares}) {ahead} {ranked[0].venue} alone"

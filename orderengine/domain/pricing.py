@@ -42,13 +42,15 @@ def effective_price(
     return price.quantize(Decimal(1).scaleb(-places), _ROUNDING[side], _EXACT)
 
 
-def limit_amount(side: Side, quote_amount: int, slippage_tolerance_bps: int) -> int:
-    """The most USDC a buy pays, or the least a sell accepts, in base units, rounded down.
+def limit_amount(side: Side, amount: int, slippage_tolerance_bps: int) -> int:
+    """The most paid for an exact amount that is bought, or the least got for one that is sold.
 
+    `side` is that of the exact asset; `amount` is the quoted one of the other asset, in base units,
+    like the result, which is rounded down.
     Follows `max_in` and `min_out` of MeteoraAg/dlmm-sdk `swapQuoteExactOut` and `swapQuote`.
     """
     sign = 1 if side is Side.BUY else -1
-    return quote_amount * (BPS + sign * slippage_tolerance_bps) // BPS
+    return amount * (BPS + sign * slippage_tolerance_bps) // BPS
 
 
 def worst_amount(side: Side, worst_price: Decimal, base_amount: int, base_decimals: int) -> int:
@@ -61,13 +63,26 @@ def worst_amount(side: Side, worst_price: Decimal, base_amount: int, base_decima
     return floor(exact) if side is Side.BUY else ceil(exact)
 
 
-def is_beyond(side: Side, quote_amount: int, limit: int) -> bool:
-    """True if an amount of USDC is worse for the client than the limit."""
-    return quote_amount > limit if side is Side.BUY else quote_amount < limit
+def worst_base_amount(
+    side: Side, worst_price: Decimal, quote_amount: int, base_decimals: int
+) -> int:
+    """The least that a buy for exactly this USDC may get at a price, or the most a sell may give.
+
+    Amounts are in base units; the result is rounded in the client's favor: a buy's up, a sell's
+    down.
+    """
+    units = Fraction(10**base_decimals, 10**USDC_DECIMALS)
+    exact = quote_amount * units / Fraction(worst_price)
+    return ceil(exact) if side is Side.BUY else floor(exact)
+
+
+def is_beyond(side: Side, amount: int, limit: int) -> bool:
+    """True if an amount is worse for the client than the limit; `side` as in `limit_amount`."""
+    return amount > limit if side is Side.BUY else amount < limit
 
 
 def stricter(side: Side, one: int, other: int) -> int:
-    """The limit that is better for the client."""
+    """The limit that is better for the client; `side` as in `limit_amount`."""
     return min(one, other) if side is Side.BUY else max(one, other)
 
 

@@ -6,19 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Annotated, ClassVar, Protocol
 
-from orderengine.domain.errors import FailureReason, OrderUnfillable
 from orderengine.domain.fields import BaseUnits, Document, Part, Seen, Told
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import (
-    BPS,
-    USDC_DECIMALS,
     effective_price,
     limit_amount,
-    to_tokens,
 )
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side, side_of
 
 MAX_LEGS = 2
 """The most legs of an order; equals the number of venues, which this package cannot import."""
@@ -29,12 +26,15 @@ REPEAT_BPS = 50
 """How far the market may move before a client orders the amount named in a refusal."""
 
 
-# The limit of a swap: the most that a buy pays in, the least that a sell gets out.
-_LIMITS = {Side.BUY.value: "maxIn", Side.SELL.value: "minOut"}
-
-
 def _told_limit(quote: Document) -> int:
-    return int(quote[_LIMITS[quote["side"]]])
+    most_in = quote.get("maxIn")
+    return int(quote["minOut"] if most_in is None else most_in)
+
+
+def _told_exact(quote: Document) -> Asset:
+    """The side and the kind of the limit tell it, so that a document says it once."""
+    is_out_exact = "maxIn" in quote
+    return Asset.BASE if is_out_exact == (quote["side"] == Side.BUY) else Asset.QUOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,10 @@ class Quote:
     """A venue's price for an amount in one pool, now.
 
     Amounts are in base units, `base_amount` with `base_decimals` decimals: a buy gets `base_amount`
-    for `quote_amount`, a sell the other way round; `limit_amount` is a buy's max-in or a sell's
-    min-out at the requested tolerance. `price` is effective: it includes fees and impact. `fee` is
-    in USDC; a sell's fee, taken in the base asset, is valued at the mid price. An expired quote
+    for `quote_amount`, a sell the other way round. The amount of the `exact` asset was asked for;
+    `limit_amount` bounds the other one at the requested tolerance: it is the max-in of an exact
+    output, the min-out of an exact input. `price` is effective: it includes fees and impact. `fee`
+    is in USDC; a sell's fee, taken in the base asset, is valued at the mid price. An expired quote
     (`expires_at`) is never built.
     """
 
@@ -58,8 +59,16 @@ class Quote:
     base_decimals: Annotated[int, Told("Decimals of `baseAmount`.")]
     quote_amount: Annotated[BaseUnits, Told("The USDC that a buy pays or a sell receives")]
     limit_amount: Annotated[BaseUnits, Told(seen=Seen.ENGINE, read=_told_limit)]
-    max_in: ClassVar[Part] = Part("most_paid", "Buys only: the maximum USDC within the tolerance")
-    min_out: ClassVar[Part] = Part("least_got", "Sells only: the minimum USDC within the tolerance")
+    max_in: ClassVar[Part] = Part(
+        "most_paid",
+        "The most that is paid within the tolerance, if the amount received is exact: USDC of a buy"
+        " by `quantity`, the base asset of a sell by `quoteQuantity`",
+    )
+    min_out: ClassVar[Part] = Part(
+        "least_got",
+        "The least that is received within the tolerance, if the amount paid is exact: USDC of a"
+        " sell by `quantity`, the base asset of a buy by `quoteQuantity`",
+    )
     price: Annotated[Decimal, Told("USDC for one whole token, fees and impact included.")]
     mid_price: Annotated[Decimal, Told("The pool's price before the swap.")]
     fee: Annotated[Decimal, Told("USDC.")]
@@ -68,22 +77,23 @@ class Quote:
     ]
     quoted_at: Annotated[datetime, Told("When the venue gave the quote.")]
     expires_at: Annotated[datetime, Told("When the quote expires; it is not built afterwards.")]
+    exact: Annotated[Asset, Told(seen=Seen.ENGINE, read=_told_exact)] = Asset.BASE
 
     @property
     def most_paid(self) -> BaseUnits | None:
-        """The most USDC that a buy pays; None for a sell."""
-        return self.limit_amount if self.side is Side.BUY else None
+        """The most that is paid for an exact output; None for an exact input."""
+        return self.limit_amount if side_of(self.exact, self.side) is Side.BUY else None
 
     @property
     def least_got(self) -> BaseUnits | None:
-        """The least USDC that a sell gets; None for a buy."""
-        return self.limit_amount if self.side is Side.SELL else None
+        """The least that is got for an exact input; None for an exact output."""
+        return self.limit_amount if side_of(self.exact, self.side) is Side.SELL else None
 
 
 class Offer(Protocol):
     """A snapshot of a venue's pool, for one instrument and side, that prices any amount.
 
-    Amounts are in base units of the base asset.
+    Amounts are in base units of the exact asset: the base asset, or USDC after `in_usdc`.
     """
 
     @property
@@ -101,26 +111,35 @@ class Offer(Protocol):
     def largest(self, slippage_tolerance_bps: int) -> int:
         """The largest swap that still executes after any price move within its tolerance."""
 
-    def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
+    def quote(self, amount: int, slippage_tolerance_bps: int) -> Quote:
         """Price exactly this amount; raises OrderUnfillable if it is too large or too small."""
 
-    def marginal_price(self, base_amount: int) -> int:
+    def marginal_price(self, amount: int) -> int:
         """The cost or proceeds of one more base unit after this amount, fees included.
 
-        In base units of USDC times 2^96, rounded down; it never falls as a buy grows, and never
-        rises as a sell grows.
+        In base units of the other asset times 2^96, rounded down. As the amount grows, it never
+        falls if the exact asset is bought, and never rises if that is sold.
         """
+
+    def in_usdc(self) -> "Offer":
+        """The offer of the same pool whose exact amounts are USDC."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRequest:
-    """A routing request: `base_amount` base units, in at most `max_legs` swaps."""
+    """A routing request: `amount` base units of the `exact` asset, in at most `max_legs` swaps."""
 
     instrument: Instrument
     side: Side
-    base_amount: int
+    amount: int
     slippage_tolerance_bps: int
     max_legs: int = 1
+    exact: Asset = Asset.BASE
+
+    @property
+    def exact_side(self) -> Side:
+        """The side of the exact asset."""
+        return side_of(self.exact, self.side)
 
 
 class RouteReason(StrEnum):
@@ -134,8 +153,17 @@ class RouteReason(StrEnum):
 
 
 LimitAmount = Annotated[
-    BaseUnits, Told("The most USDC that a buy pays, or the least that a sell accepts")
+    BaseUnits,
+    Told(
+        "The most USDC that a buy pays, or the least that a sell accepts; with `quoteQuantity` the"
+        " least of the base asset that a buy accepts, or the most that a sell gives"
+    ),
 ]
+
+EXACT_AMOUNT = {Asset.BASE: attrgetter("base_amount"), Asset.QUOTE: attrgetter("quote_amount")}
+"""Reads the exact amount of a quote or a route, by its exact asset."""
+OTHER_AMOUNT = {Asset.BASE: attrgetter("quote_amount"), Asset.QUOTE: attrgetter("base_amount")}
+"""Reads the other amount, which prices decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +210,21 @@ class Route:
         return self.legs[0].side
 
     @property
+    def exact(self) -> Asset:
+        """The asset whose amount is exact, the same for each leg."""
+        return self.legs[0].exact
+
+    @property
+    def exact_side(self) -> Side:
+        """The side of the exact asset."""
+        return side_of(self.exact, self.side)
+
+    @property
+    def other_amount(self) -> int:
+        """The amount of the other asset, in base units."""
+        return self.quote_amount if self.exact is Asset.BASE else self.base_amount
+
+    @property
     def base_decimals(self) -> int:
         """The decimals of `base_amount`."""
         return self.legs[0].base_decimals
@@ -192,49 +235,16 @@ class Route:
         return min(leg.expires_at for leg in self.legs)
 
     def limit_amount(self, slippage_tolerance_bps: int) -> int:
-        """The most a buy pays, or the least a sell accepts, in total, at a tolerance."""
-        return limit_amount(self.side, self.quote_amount, slippage_tolerance_bps)
+        """The limit for the other amount, in total, at a tolerance; see `LimitAmount`."""
+        return limit_amount(self.exact_side, self.other_amount, slippage_tolerance_bps)
 
 
 def better(side: Side, one: int, other: int) -> bool:
-    """True if one amount of USDC is better for the client than the other."""
+    """True if one amount is better for the client than the other; `side` is the exact asset's."""
     return one < other if side is Side.BUY else one > other
 
 
-def sorted_by_price(side: Side, quotes: Sequence[Quote]) -> list[Quote]:
-    """Quotes for one amount, the best for the client first; equals keep their order."""
-    sign = 1 if side is Side.BUY else -1
-    return sorted(quotes, key=lambda quote: sign * quote.quote_amount)
-
-
-def percent(part: int, whole: int) -> str:
-    """A share in percent, to two places."""
-    return f"{Decimal(part) * 100 / Decimal(whole):.2f} %"
-
-
-def advantage(side: Side, amount: int, other_amount: int) -> str:
-    """How much better one amount of USDC is than another, in words."""
-    difference = abs(amount - other_amount)
-    verb, word = ("costs", "less") if side is Side.BUY else ("brings", "more")
-    usdc = to_tokens(difference, USDC_DECIMALS)
-    return f"{verb} {usdc:f} USDC ({percent(difference, other_amount)}) {word} than"
-
-
-def too_shallow(request: RouteRequest, offers: Sequence[Offer]) -> OrderUnfillable:
-    """The refusal of an order that is too large, naming the largest possible amounts."""
-    symbol = request.instrument.symbol
-    largest = {offer.venue: _repeatable(request, offer) for offer in offers}
-    most = sorted(largest.values(), reverse=True)
-    text = f"at most {sum(most[: request.max_legs]):f} {symbol}"
-    if request.max_legs < len(most):
-        text += f", or {sum(most[:MAX_LEGS]):f} with maxLegs {min(MAX_LEGS, len(most))}"
-    each = ", ".join(f"{venue} {amount:f}" for venue, amount in largest.items())
-    detail = f"the venues let you {request.side.value} {text} ({each})"
-    return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
-
-
-def _repeatable(request: RouteRequest, offer: Offer) -> Decimal:
-    """How many tokens an offer trades, even a little later; a multiple of `quantity_step`."""
-    most = offer.largest(request.slippage_tolerance_bps) * BPS // (BPS + REPEAT_BPS)
-    tokens = to_tokens(most, request.instrument.decimals)
-    return tokens - tokens % request.instrument.quantity_step
+def sorted_by_price(request: RouteRequest, quotes: Sequence[Quote]) -> list[Quote]:
+    """The request's quotes, the best for the client first; equals keep their order."""
+    is_dearest_best = request.exact_side is Side.SELL  # stable nonetheless: `sorted` promises it
+    return sorted(quotes, key=OTHER_AMOUNT[request.exact], reverse=is_dearest_best)

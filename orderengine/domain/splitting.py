@@ -2,14 +2,15 @@
 
 Every pool's price worsens with the size of a swap. So the total is best where one more unit costs,
 or brings, the same at each venue. Bisection on the pools' marginal prices, which are not rounded to
-units, finds that point; the resulting amounts are then quoted exactly.
+units, finds that point; the resulting amounts are then quoted exactly. Amounts are those of the
+exact asset.
 """
 
 from collections.abc import Sequence
 from itertools import combinations
 
 from orderengine.domain.errors import OrderUnfillable
-from orderengine.domain.routing import Offer, Quote, RouteRequest, better
+from orderengine.domain.routing import OTHER_AMOUNT, Offer, Quote, RouteRequest, better
 from orderengine.domain.side import Side
 
 # Two offers need one round. With more offers, each round brings the pairs closer.
@@ -22,10 +23,11 @@ def best_split(request: RouteRequest, offers: Sequence[Offer]) -> tuple[Quote, .
     The legs sum to the amount exactly. The caller compares the result with one venue alone.
     """
     legs: tuple[Quote, ...] = ()
+    side, other = request.exact_side, OTHER_AMOUNT[request.exact]
     size = min(request.max_legs, len(offers))
     for chosen in combinations(offers, size) if size > 1 else ():
         found = _quoted(request, chosen, _balanced(request, chosen))
-        if found and (not legs or better(request.side, _total(found), _total(legs))):
+        if found and (not legs or better(side, sum(map(other, found)), sum(map(other, legs)))):
             legs = found
     return legs
 
@@ -45,25 +47,22 @@ def _quoted(
         return ()  # one leg is too small to be traded
 
 
-def _total(legs: Sequence[Quote]) -> int:
-    return sum(leg.quote_amount for leg in legs)
-
-
 def _balanced(request: RouteRequest, offers: Sequence[Offer]) -> list[int] | None:
     """The amounts at equal marginal prices; None if all offers together are too shallow."""
-    amounts, left = [], request.base_amount
+    amounts, left = [], request.amount
     most = [offer.largest(request.slippage_tolerance_bps) for offer in offers]
     for largest in most:
         amounts.append(min(left, largest))
         left -= amounts[-1]
     if left:
         return None
+    side = request.exact_side
     for _ in range(1 if len(offers) == 2 else ROUNDS):
         before = list(amounts)
         for i, j in combinations(range(len(offers)), 2):
             both = amounts[i] + amounts[j]
             ends = max(0, both - most[j]), min(both, most[i])
-            amounts[i] = _share_of_first(request.side, offers[i], offers[j], both, ends)
+            amounts[i] = _share_of_first(side, offers[i], offers[j], both, ends)
             amounts[j] = both - amounts[i]
         if amounts == before:
             break

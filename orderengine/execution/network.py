@@ -10,25 +10,29 @@ from uuid import UUID
 from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
 from orderengine.domain.order import FillLeg, SignedTransaction
 from orderengine.domain.pricing import BPS_PLACES
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side, side_of
 
 
 @dataclass(frozen=True, slots=True)
 class SwapLeg:
-    """The part of a swap that one pool trades: exactly `base_amount`, in base units.
+    """The part of a swap that one pool trades: exactly `amount` base units of the exact asset.
 
-    `base_decimals` are the decimals of the amount; None means `Instrument.unstated_decimals`.
+    `base_decimals` are those of the base asset; None means `Instrument.unstated_decimals`.
     """
 
     venue: str
     pool: str
-    base_amount: int
+    amount: int
     base_decimals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """A swap to sign: all of its legs or none, for `limit_amount` of USDC in total or better."""
+    """A swap to sign: all of its legs or none, for `limit_amount` in total or better.
+
+    The legs name amounts of the `exact` asset, the limit is for the other one: the most that is
+    paid, or the least that is got.
+    """
 
     order_id: UUID
     attempt: int
@@ -36,11 +40,17 @@ class Swap:
     side: Side
     legs: tuple[SwapLeg, ...]
     limit_amount: int
+    exact: Asset = Asset.BASE
 
     @property
-    def base_amount(self) -> int:
-        """The base units that all legs trade together."""
-        return sum(leg.base_amount for leg in self.legs)
+    def amount(self) -> int:
+        """The base units of the exact asset that all legs trade together."""
+        return sum(leg.amount for leg in self.legs)
+
+    @property
+    def exact_side(self) -> Side:
+        """The side of the exact asset."""
+        return side_of(self.exact, self.side)
 
 
 @dataclass(frozen=True, slots=True)

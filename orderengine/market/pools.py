@@ -11,7 +11,7 @@ from orderengine.amm.dlmm import DlmmPool
 from orderengine.amm.errors import PoolNotOpen
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import USDC_DECIMALS
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.domain.texts import time_text
 from orderengine.market.draws import draw
 from orderengine.market.launches import opening_epoch, percent_of_depth
@@ -92,13 +92,14 @@ class SimulatedMarket:
         at: datetime,
         *,
         moved_ppm: int = 0,
+        exact: Asset = Asset.BASE,
     ) -> Liquidity:
         """One side of a pool at a time; raises as `pool_state` does."""
         pool = self.pool_state(instrument, venue, pool_id, at, moved_ppm=moved_ppm)
         if isinstance(pool, DlmmPool):
             now_s = microseconds(at) // 1_000_000
-            return DlmmLiquidity(pool, side, instrument.decimals, now_s)
-        return CpmmLiquidity(pool, side, instrument.decimals)
+            return DlmmLiquidity(pool, side, instrument.decimals, now_s, exact)
+        return CpmmLiquidity(pool, side, instrument.decimals, exact)
 
     def _depth(self, instrument: Instrument, pool_id: str, at: datetime) -> int:
         """The depth of an existing pool at a time, in base units of USDC."""

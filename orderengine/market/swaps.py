@@ -50,7 +50,12 @@ class PricedSwap:
 
 
 def bought(swap: ComputedSwap, fee: int, mid_price: Decimal, base_decimals: int) -> PricedSwap:
-    """Price a buy of the base asset; `fee` is in base units of USDC."""
+    """Price a buy of the base asset; `fee` is in base units of USDC.
+
+    Raises InsufficientLiquidity if it gets nothing.
+    """
+    if swap.amount_out == 0:
+        raise InsufficientLiquidity("it buys less than the smallest unit of the base asset")
     before_fees = effective_price(swap.gross_out, swap.net_in, base_decimals)
     return PricedSwap(
         base_amount=swap.amount_out,

@@ -17,14 +17,14 @@ CPMM_FEES = CpmmFees(trade=2_500, protocol=120_000, fund=40_000)
 class SlippageErrors:
     """The errors of a venue's program for a swap beyond its limit.
 
-    A buy is an exact output. It fails in the last bin that it needs, or in an earlier one that it
-    should use up. Programs without bins have one error for all.
+    An exact output fails in the last bin that it needs, or in an earlier one that it should use up.
+    Programs without bins have one error for all.
     """
 
-    sale: str
-    sale_of_nothing: str
-    buy_in_last_bin: str
-    buy_in_earlier_bin: str
+    exact_input: str
+    input_for_nothing: str
+    output_in_last_bin: str
+    output_in_earlier_bin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ METEORA = VenueRecord(
     "meteora",
     pool_around,
     SlippageErrors(
-        sale="ExceededAmountSlippageTolerance (6003)",
-        sale_of_nothing="InsufficientOutAmount (6039)",
-        buy_in_last_bin="InsufficientInAmount (6104)",
-        buy_in_earlier_bin="NotExactAmountOut (6057)",
+        exact_input="ExceededAmountSlippageTolerance (6003)",
+        input_for_nothing="InsufficientOutAmount (6039)",
+        output_in_last_bin="InsufficientInAmount (6104)",
+        output_in_earlier_bin="NotExactAmountOut (6057)",
     ),
 )
 

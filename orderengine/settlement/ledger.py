@@ -17,11 +17,11 @@ from sqlalchemy import Engine
 from orderengine.domain.documents import fill_leg_document, fill_leg_from
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.json_text import json_text
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, NotFound, Reverted, Swap
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Row, Statement, outages_as, run
-from orderengine.settlement.wire import SignedSwap, legs_document, legs_from
+from orderengine.settlement.wire import SignedSwap, exact_in, legs_document, legs_from
 
 _CLOCK = """
 WITH clock AS MATERIALIZED (
@@ -218,10 +218,10 @@ def _swap_values(signed: SignedSwap) -> dict[str, Any]:
         "signature": signed.signature,
         "order_id": swap.order_id,
         "attempt": swap.attempt,
-        "legs": json_text(legs_document(swap.legs)),
+        "legs": json_text(legs_document(swap.legs, swap.exact)),
         "symbol": swap.symbol,
         "side": swap.side.value,
-        "base_amount": swap.base_amount,
+        "base_amount": swap.amount if swap.exact is Asset.BASE else None,
         "limit_amount": swap.limit_amount,
         "last_valid_height": signed.last_valid_height,
     }
@@ -250,6 +250,7 @@ def _entry(row: Row) -> Entry:
         side=Side(row.side),
         legs=legs_from(row.legs),
         limit_amount=int(row.limit_amount),
+        exact=exact_in(row.legs),
     )
     return Entry(
         signed=SignedSwap(row.signature, swap, row.last_valid_height),

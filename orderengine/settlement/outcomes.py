@@ -9,7 +9,7 @@ from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import FillLeg
 from orderengine.domain.pricing import USDC_DECIMALS, is_beyond, to_tokens
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, Reverted, Swap, SwapLeg
 from orderengine.market.draws import draw, happens
 from orderengine.market.liquidity import DlmmLiquidity, Liquidity
@@ -56,19 +56,30 @@ class Landing:
             except (OrderUnfillable, ValueError) as error:
                 return Reverted(slippage_exceeded=False, detail=f"{leg.venue}: {error}")
         execution = Execution(tuple(legs), landed_at)
-        if is_beyond(swap.side, execution.quote_amount, swap.limit_amount):
+        by_base = swap.exact is Asset.BASE
+        other = execution.quote_amount if by_base else execution.base_amount
+        if is_beyond(swap.exact_side, other, swap.limit_amount):
+            unit, decimals = ("USDC", USDC_DECIMALS) if by_base else self._base(swap)
             return Reverted(
                 slippage_exceeded=True,
-                detail=f"{_slippage_error(swap, pools)}: {_usdc(execution.quote_amount)} USDC"
-                f" against a limit of {_usdc(swap.limit_amount)}",
+                detail=f"{_slippage_error(swap, pools)}: {to_tokens(other, decimals):f} {unit}"
+                f" against a limit of {to_tokens(swap.limit_amount, decimals):f}",
             )
         return execution
 
+    def _base(self, swap: Swap) -> tuple[str, int]:
+        """The base asset's symbol and the decimals of its amounts."""
+        return swap.symbol, self._decimals(swap, swap.legs[0])
+
+    def _decimals(self, swap: Swap, leg: SwapLeg) -> int:
+        if leg.base_decimals is None:
+            return self.instruments.get(swap.symbol).unstated_decimals
+        return leg.base_decimals
+
     def _pool(self, signed: SignedSwap, leg: SwapLeg, landed_at: datetime) -> Liquidity:
         swap = signed.swap
-        traded, decimals = self.instruments.get(swap.symbol), leg.base_decimals
-        counted = traded.unstated_decimals if decimals is None else decimals
-        instrument = replace(traded, decimals=counted)
+        traded = self.instruments.get(swap.symbol)
+        instrument = replace(traded, decimals=self._decimals(swap, leg))
         against_ppm = self._against_ppm(signed)
         return market_of(self.simulation).liquidity(
             instrument,
@@ -77,6 +88,7 @@ class Landing:
             leg.pool,
             landed_at,
             moved_ppm=against_ppm if swap.side is Side.BUY else -against_ppm,
+            exact=swap.exact,
         )
 
     def _against_ppm(self, signed: SignedSwap) -> int:
@@ -86,7 +98,7 @@ class Landing:
 
 
 def _trade(pool: Liquidity, leg: SwapLeg) -> FillLeg:
-    priced = pool.price(leg.base_amount)
+    priced = pool.price(leg.amount)
     return FillLeg(
         venue=leg.venue,
         pool=leg.pool,
@@ -103,22 +115,19 @@ def _slippage_error(swap: Swap, pools: Sequence[Liquidity]) -> str:
         return f"router: {_ROUTER_SLIPPAGE_ERROR}"
     (leg,), (pool,) = swap.legs, pools
     errors = VENUES[leg.venue].errors
-    if swap.side is Side.SELL:
-        return f"{leg.venue}: {errors.sale}"
+    if swap.exact_side is Side.SELL:
+        return f"{leg.venue}: {errors.exact_input}"
     # Without bins the two errors are the same.
     in_earlier_bin = (
-        isinstance(pool, DlmmLiquidity) and pool.used_up_cost(leg.base_amount) > swap.limit_amount
+        isinstance(pool, DlmmLiquidity) and pool.used_up_cost(leg.amount) > swap.limit_amount
     )
-    error = errors.buy_in_earlier_bin if in_earlier_bin else errors.buy_in_last_bin
+    error = errors.output_in_earlier_bin if in_earlier_bin else errors.output_in_last_bin
     return f"{leg.venue}: {error}"
 
 
 def _out_of_reach(swap: Swap, leg: SwapLeg) -> str:
     """The error of a pool that cannot trade the leg at any price known to its program."""
     errors = VENUES[leg.venue].errors
-    error = errors.buy_in_earlier_bin if swap.side is Side.BUY else errors.sale_of_nothing
+    is_output = swap.exact_side is Side.BUY
+    error = errors.output_in_earlier_bin if is_output else errors.input_for_nothing
     return f"{leg.venue}: {error}: the market moved, and the pool can not trade this amount"
-
-
-def _usdc(base_units: int) -> str:
-    return f"{to_tokens(base_units, USDC_DECIMALS):f}"

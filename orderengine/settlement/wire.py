@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from orderengine.domain.order import SignedTransaction
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Swap, SwapLeg
 
 _DOMAIN = b"orderengine simulated network\x00"
@@ -34,7 +34,7 @@ def sign(swap: Swap, last_valid_height: int, nonce: str) -> SignedTransaction:
         "attempt": swap.attempt,
         "symbol": swap.symbol,
         "side": swap.side.value,
-        "legs": legs_document(swap.legs),
+        "legs": legs_document(swap.legs, swap.exact),
         "limitAmount": str(swap.limit_amount),
         "lastValidHeight": last_valid_height,
         "nonce": nonce,
@@ -52,45 +52,64 @@ def read(transaction: SignedTransaction) -> SignedSwap:
         raise InvalidTransaction("the signature does not belong to the bytes")
     try:
         document = json.loads(transaction.payload)
+        # Bytes signed by a release without legs may still be in flight: they name one pool.
+        legs = document.get("legs", [document])
         swap = Swap(
             order_id=UUID(document["orderId"]),
             attempt=document["attempt"],
             symbol=document["symbol"],
             side=Side(document["side"]),
-            # Bytes signed by a release without legs may still be in flight: they name one pool.
-            legs=legs_from(document.get("legs", [document])),
+            legs=legs_from(legs),
             limit_amount=int(document["limitAmount"]),
+            exact=exact_in(legs),
         )
         return SignedSwap(transaction.signature, swap, document["lastValidHeight"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidTransaction("the bytes are no swap") from error
 
 
-def legs_document(legs: Sequence[SwapLeg]) -> list[dict[str, str]]:
-    """The legs of a swap as JSON; `legs_from` reads them back."""
-    return [_leg_document(leg) for leg in legs]
+def legs_document(legs: Sequence[SwapLeg], exact: Asset = Asset.BASE) -> list[dict[str, str]]:
+    """The legs of a swap as JSON; `legs_from` and `exact_in` read them back."""
+    write = _leg_document if exact is Asset.BASE else _leg_in_usdc_document
+    return [write(leg) for leg in legs]
 
 
 def legs_from(documents: Sequence[Mapping[str, str]]) -> tuple[SwapLeg, ...]:
-    """Read `legs_document`'s form."""
+    """Read the legs of `legs_document`'s form."""
     return tuple(_leg_from(document) for document in documents)
+
+
+def exact_in(documents: Sequence[Mapping[str, str]]) -> Asset:
+    """The asset whose amounts the legs name; raises ValueError if they name different ones."""
+    in_usdc = sum("quoteAmount" in document for document in documents)
+    if in_usdc not in {0, len(documents)}:
+        raise ValueError("the legs name amounts of two assets")
+    return Asset.QUOTE if in_usdc else Asset.BASE
 
 
 def _leg_document(leg: SwapLeg) -> dict[str, str]:
     document = {"venue": leg.venue, "pool": leg.pool}
     if leg.base_decimals is None:
-        return {**document, "baseAmount": str(leg.base_amount)}
+        return {**document, "baseAmount": str(leg.amount)}
     # The amount has another key here, so that an earlier release, which ignores `decimals`, fails
     # to read the swap and leaves it to this release, instead of settling another amount.
-    amount, decimals = str(leg.base_amount), str(leg.base_decimals)
-    return {**document, "amount": amount, "decimals": decimals}
+    return {**document, "amount": str(leg.amount), "decimals": str(leg.base_decimals)}
+
+
+def _leg_in_usdc_document(leg: SwapLeg) -> dict[str, str]:
+    # An earlier release does not know this key either.
+    document = {"venue": leg.venue, "pool": leg.pool, "quoteAmount": str(leg.amount)}
+    if leg.base_decimals is None:
+        return document
+    return {**document, "decimals": str(leg.base_decimals)}
 
 
 def _leg_from(document: Mapping[str, str]) -> SwapLeg:
-    venue, pool = document["venue"], document["pool"]
-    if "decimals" not in document:
-        return SwapLeg(venue, pool, int(document["baseAmount"]))
-    return SwapLeg(venue, pool, int(document["amount"]), int(document["decimals"]))
+    venue, pool, decimals = document["venue"], document["pool"], document.get("decimals")
+    amount = document.get("quoteAmount")
+    if amount is None:
+        amount = document["baseAmount" if decimals is None else "amount"]
+    return SwapLeg(venue, pool, int(amount), None if decimals is None else int(decimals))
 
 
 def base58(data: bytes) -> str:

@@ -3,16 +3,18 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from orderengine.amm.errors import AmmError, PoolNotOpen
+from orderengine.amm.integers import U64_MAX
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import BPS, USDC_DECIMALS, effective_price, limit_amount, to_tokens
 from orderengine.domain.routing import Quote
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side, side_of
 from orderengine.execution.ports import Clock
 from orderengine.market.liquidity import Liquidity
 from orderengine.market.pools import market_of
@@ -96,42 +98,57 @@ class PoolOffer:
         """The USDC in the pool, in whole USDC."""
         return to_tokens(self.liquidity.usdc, USDC_DECIMALS)
 
+    def in_usdc(self) -> "PoolOffer":
+        """The offer of the same pool whose exact amounts are USDC; see `Offer`."""
+        return self._in_usdc
+
+    @cached_property
+    def _in_usdc(self) -> "PoolOffer":
+        return replace(self, liquidity=self.liquidity.in_usdc())
+
     def largest(self, slippage_tolerance_bps: int) -> int:
         """The largest amount that one swap may trade, in base units; see `Offer`."""
         return self.liquidity.largest(self._rise_bps(slippage_tolerance_bps))
 
-    def marginal_price(self, base_amount: int) -> int:
+    def marginal_price(self, amount: int) -> int:
         """The cost or proceeds of one more base unit; see `Offer`."""
-        return self.liquidity.marginal_price(base_amount)
+        return self.liquidity.marginal_price(amount)
 
-    def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
+    def quote(self, amount: int, slippage_tolerance_bps: int) -> Quote:
         """Price exactly this amount; raises OrderUnfillable if it is too large or too small."""
-        decimals = self.instrument.decimals
-        if not self.liquidity.suffices(base_amount, self._rise_bps(slippage_tolerance_bps)):
-            tokens = to_tokens(self.largest(slippage_tolerance_bps), decimals)
-            most = f"{tokens:f} {self.instrument.symbol}"
-            raise self._unfillable(f"one swap may {self.side.value} at most {most}")
-        swap = self._price(base_amount)
-        limit = limit_amount(self.side, swap.quote_amount, slippage_tolerance_bps)
+        exact = self.liquidity.exact
+        if not self.liquidity.suffices(amount, self._rise_bps(slippage_tolerance_bps)):
+            raise self._too_large(slippage_tolerance_bps)
+        swap = self._price(amount)
+        other = swap.quote_amount if exact is Asset.BASE else swap.base_amount
+        if exact is Asset.QUOTE and other > U64_MAX:
+            raise self._unfillable("its program takes no amount above 2^64 - 1 base units")
+        limit = limit_amount(side_of(exact, self.side), other, slippage_tolerance_bps)
         if limit == 0 and slippage_tolerance_bps < BPS:
+            unit = "USDC" if exact is Asset.BASE else self.instrument.symbol
             raise self._unfillable(
-                "at its tolerance it is worth less than the smallest unit of USDC"
+                f"at its tolerance it is worth less than the smallest unit of {unit}"
             )
+        return self._quote(swap, limit)
+
+    def _quote(self, swap: PricedSwap, limit: int) -> Quote:
+        decimals = self.instrument.decimals
         return Quote(
             venue=self.venue,
             pool=self.pool_id,
             pool_kind=self.liquidity.kind,
             side=self.side,
-            base_amount=base_amount,
+            base_amount=swap.base_amount,
             base_decimals=decimals,
             quote_amount=swap.quote_amount,
             limit_amount=limit,
-            price=effective_price(base_amount, swap.quote_amount, decimals, self.side),
+            price=effective_price(swap.base_amount, swap.quote_amount, decimals, self.side),
             mid_price=swap.mid_price,
             fee=swap.fee,
             market_impact_bps=swap.market_impact_bps,
             quoted_at=self.seen_at,
             expires_at=self.seen_at + QUOTE_VALIDITY,
+            exact=self.liquidity.exact,
         )
 
     def _rise_bps(self, slippage_tolerance_bps: int) -> int:
@@ -143,11 +160,20 @@ class PoolOffer:
         against = slippage_tolerance_bps if self.side is Side.BUY else 0
         return against + self.wander_bps
 
-    def _price(self, base_amount: int) -> PricedSwap:
+    def _price(self, amount: int) -> PricedSwap:
         try:
-            return self.liquidity.price(base_amount)
+            return self.liquidity.price(amount)
         except AmmError as error:
             raise self._unfillable(str(error)) from error
+
+    def _too_large(self, slippage_tolerance_bps: int) -> OrderUnfillable:
+        largest, symbol = self.largest(slippage_tolerance_bps), self.instrument.symbol
+        most = (
+            f"at most {to_tokens(largest, self.instrument.decimals):f} {symbol}"
+            if self.liquidity.exact is Asset.BASE
+            else f"for at most {to_tokens(largest, USDC_DECIMALS):f} USDC"
+        )
+        return self._unfillable(f"one swap may {self.side.value} {most}")
 
     def _unfillable(self, why: str) -> OrderUnfillable:
         detail = f"{self.venue} cannot fill this {self.side.value}: {why}"

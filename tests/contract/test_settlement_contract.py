@@ -136,7 +136,7 @@ def test_what_is_sent_is_in_flight_until_it_lands(subject: Subject, side: Side) 
     subject.land(transaction.signature)
     outcome = network.look_up(transaction.signature)
     assert isinstance(outcome, Execution)
-    assert outcome.base_amount == swap.base_amount
+    assert outcome.base_amount == swap.amount
     assert outcome.quote_amount > 0
     assert outcome.fee > 0
     assert outcome.landed_at.utcoffset() is not None

@@ -12,8 +12,8 @@ from orderengine.domain.documents import quote_document, quote_from
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.pricing import effective_price
-from orderengine.domain.routing import MARGINAL_BITS
-from orderengine.domain.side import Side
+from orderengine.domain.routing import MARGINAL_BITS, OTHER_AMOUNT, Offer
+from orderengine.domain.side import Asset, Side, side_of
 from orderengine.execution.ports import Venue
 from orderengine.market.venues import VENUES
 from orderengine.venues.simulated import SimulatedVenue
@@ -84,11 +84,44 @@ def test_a_larger_order_has_more_impact_and_a_worse_price(
 
 
 @pytest.mark.parametrize("side", Side)
-def test_a_venue_fills_up_to_its_largest_swap_and_no_unit_more(
+def test_a_quote_in_usdc_is_for_exactly_that_usdc(
     venue: Venue, instruments: Instruments, side: Side
 ) -> None:
     for instrument in instruments:
-        offer = venue.offer(instrument, side)
+        quote = offered(venue, instrument, side, Asset.QUOTE).quote(10**9, 100)
+        assert (quote.quote_amount, quote.exact, quote.side) == (10**9, Asset.QUOTE, side)
+        assert quote.price == effective_price(quote.base_amount, 10**9, instrument.decimals, side)
+        is_bound = quote.limit_amount < quote.base_amount
+        assert is_bound == (side is Side.BUY)
+        document = quote_document(quote)
+        assert ("minOut" in document, "maxIn" in document) == (is_bound, not is_bound)
+        assert quote_from(document) == quote
+
+
+def offered(venue: Venue, instrument: Instrument, side: Side, exact: Asset) -> Offer:
+    """The offer of a venue that counts in the exact asset."""
+    offer = venue.offer(instrument, side)
+    return offer if exact is Asset.BASE else offer.in_usdc()
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_same_swap_has_the_same_price_whichever_asset_is_exact(
+    venue: Venue, instruments: Instruments, side: Side
+) -> None:
+    for instrument in instruments:
+        spent = offered(venue, instrument, side, Asset.QUOTE).quote(10**9, 100)
+        again = venue.offer(instrument, side).quote(spent.base_amount, 100)
+        assert abs(again.quote_amount - 10**9) <= max(2, 2 * 10**9 // spent.base_amount)
+        assert (again.fee / spent.fee - 1).quantize(Decimal("1e-4")) == 0
+
+
+@pytest.mark.parametrize("exact", Asset)
+@pytest.mark.parametrize("side", Side)
+def test_a_venue_fills_up_to_its_largest_swap_and_no_unit_more(
+    venue: Venue, instruments: Instruments, side: Side, exact: Asset
+) -> None:
+    for instrument in instruments:
+        offer = offered(venue, instrument, side, exact)
         quote = offer.quote(offer.largest(100), 100)
         assert 0 < quote.market_impact_bps <= 5_000
         with pytest.raises(OrderUnfillable) as caught:
@@ -96,38 +129,46 @@ def test_a_venue_fills_up_to_its_largest_swap_and_no_unit_more(
         assert caught.value.reason is FailureReason.INSUFFICIENT_LIQUIDITY
 
 
+@pytest.mark.parametrize("exact", Asset)
 @pytest.mark.parametrize("side", Side)
 def test_the_marginal_price_is_the_slope_of_the_quotes(
-    venue: Venue, instruments: Instruments, side: Side
+    venue: Venue, instruments: Instruments, side: Side, exact: Asset
 ) -> None:
     for instrument in instruments:
-        offer = venue.offer(instrument, side)
+        offer = offered(venue, instrument, side, exact)
         step = offer.largest(100) // 1_000
         for share in range(1, 900, 37):
             at = step * share
-            less, more = (offer.quote(amount, 100).quote_amount for amount in (at, at + step))
+            quotes = (offer.quote(amount, 100) for amount in (at, at + step))
+            less, more = map(OTHER_AMOUNT[exact], quotes)
             slope = Fraction(more - less, step) * 2**MARGINAL_BITS
             ends = sorted([offer.marginal_price(at), offer.marginal_price(at + step)])
             # Each swap rounds by two units of its input, in up to a hundred bins.
-            unit = 2**MARGINAL_BITS if side is Side.BUY else ends[1]
+            unit = 2**MARGINAL_BITS if side_of(exact, side) is Side.BUY else ends[1]
             rounding = Fraction(400 * max(unit, 2**MARGINAL_BITS), step)
             assert ends[0] - rounding <= slope <= ends[1] + rounding
 
 
+@pytest.mark.parametrize("exact", Asset)
 @pytest.mark.parametrize("side", Side)
 def test_the_marginal_price_only_worsens(
-    venue: Venue, instruments: Instruments, side: Side
+    venue: Venue, instruments: Instruments, side: Side, exact: Asset
 ) -> None:
     for instrument in instruments:
-        offer = venue.offer(instrument, side)
+        offer = offered(venue, instrument, side, exact)
         amounts = range(0, offer.largest(100), offer.largest(100) // 500)
         prices = [offer.marginal_price(amount) for amount in amounts]
-        assert prices == sorted(prices, reverse=side is Side.SELL)
+        assert prices == sorted(prices, reverse=side_of(exact, side) is Side.SELL)
 
 
 def test_a_sale_of_dust_is_unfillable(venue: Venue, aapl: Instrument) -> None:
     with pytest.raises(OrderUnfillable, match="smallest unit of USDC"):
         venue.offer(aapl, Side.SELL).quote(1, 100)
+
+
+def test_usdc_that_buys_nothing_is_unfillable(venue: Venue, aapl: Instrument) -> None:
+    with pytest.raises(OrderUnfillable, match="smallest unit of"):
+        venue.offer(aapl, Side.BUY).in_usdc().quote(1, 100)
 
 
 def test_dust_can_be_bought_for_at_least_one_unit(venue: Venue, instruments: Instruments) -> None:

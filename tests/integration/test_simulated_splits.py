@@ -60,7 +60,7 @@ def test_a_split_with_one_leg_that_can_not_be_made_fails_whole(
     network: SimulatedNetwork, database: Engine
 ) -> None:
     good, bad = a_split_swap().legs
-    swap = replace(a_split_swap(), legs=(good, replace(bad, base_amount=10**15)))
+    swap = replace(a_split_swap(), legs=(good, replace(bad, amount=10**15)))
     transaction = sent(network, swap)
     outcome = network.look_up(transaction.signature)
     assert isinstance(outcome, Reverted)

@@ -114,7 +114,7 @@ def test_a_refused_amount_names_one_that_can_be_executed_even_a_moment_later(
     named = re.search(r"at most ([0-9.]+) (\w+)", caught.value.detail)
     assert named
     assert named[2] == symbol
-    possible = replace(request, base_amount=instrument.base_units(Decimal(named[1])))
+    possible = replace(request, amount=instrument.base_units(Decimal(named[1])))
     first = route_at(at, possible)
     assert isinstance(landed(first, symbol, tolerance, 0, at), Execution)
     # Only for the same pools: the venues' best pools change every 20 s.

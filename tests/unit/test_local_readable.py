@@ -34,7 +34,7 @@ def world(instruments: Instruments) -> World:
 
 def test_the_engine_logs_all_that_the_line_shows(world: World) -> None:
     handed = world.submit()
-    world.network.land(handed.signature, quote_amount=2_301_000_000)
+    world.network.land(handed.signature, other_amount=2_301_000_000)
     with capture_logs() as confirmed:
         confirm_order(world.engine, handed)
     other = world.accept()

@@ -158,7 +158,7 @@ def test_a_split_is_one_transaction_with_a_limit_for_the_total(world: World) -> 
     submitted = world.order(order.order_id)
     assert submitted.limit_amount == 2_328_000_000 * 101 // 100
     assert (handed.venue, handed.quoted_price) == ("raydium+meteora", Decimal("232.8"))
-    world.network.land(handed.signature, quote_amount=2_330_000_000)
+    world.network.land(handed.signature, other_amount=2_330_000_000)
     assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     fill = world.order(order.order_id).fill
     assert fill is not None

@@ -7,8 +7,10 @@ import pytest
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderEngineError
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
+from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import AttemptEnded, Superseded
 from orderengine.execution.chain.handover import Built
+from tests.simulations import a_split_swap, in_usdc
 from tests.singles import build_order, submit_order
 from tests.world import World
 
@@ -44,6 +46,15 @@ def test_a_message_of_an_older_release_is_signed_as_the_row_has_it(world: World)
     with pytest.raises(OrderEngineError, match="without a route"):
         submit_order(world.engine, broken)
     assert len(world.network.sends) == 1
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_copy_in_usdc_is_none_to_a_release_that_knows_no_such_amounts(side: Side) -> None:
+    swap = in_usdc(a_split_swap(side))
+    handed = Built(swap.order_id, 3, swap.attempt, "r", swap)
+    document = handed.document()
+    assert "swap" not in document
+    assert Built.from_document(document).swap == swap
 
 
 def test_each_of_two_orders_is_signed_as_itself(world: World) -> None:

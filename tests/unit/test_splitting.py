@@ -152,7 +152,7 @@ def test_three_venues_share_an_order_at_equal_margins() -> None:
 
 def test_a_leg_that_would_bring_nothing_is_no_split() -> None:
     class Refusing(FakeOffer):
-        def quote(self, base_amount: int, slippage_tolerance_bps: int) -> Quote:
+        def quote(self, amount: int, slippage_tolerance_bps: int) -> Quote:
             raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, "too little")
 
     offers = [

@@ -47,7 +47,7 @@ def now(world: World, submitted: Submitted) -> Order:
 def test_the_straight_path_confirms_the_best_quote(world: World) -> None:
     handed = submitted(world)
     assert confirm_order(world.engine, handed) is PollResult.IN_FLIGHT
-    world.network.land(handed.signature, quote_amount=2_301_000_000)
+    world.network.land(handed.signature, other_amount=2_301_000_000)
     assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
     order = now(world, handed)
     assert order.status is OrderStatus.CONFIRMED

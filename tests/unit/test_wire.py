@@ -9,10 +9,12 @@ from orderengine.domain.order import SignedTransaction
 from orderengine.execution.network import Swap
 from orderengine.settlement import wire
 from orderengine.settlement.wire import InvalidTransaction, SignedSwap
-from tests.simulations import a_split_swap, a_swap
+from tests.simulations import a_split_swap, a_swap, in_usdc
 
 
-@pytest.mark.parametrize("swap", [a_swap(), a_split_swap()])
+@pytest.mark.parametrize(
+    "swap", [a_swap(), a_split_swap(), in_usdc(a_swap()), in_usdc(a_split_swap())]
+)
 def test_signed_bytes_tell_the_whole_swap(swap: Swap) -> None:
     signed = wire.sign(swap, 420, "nonce")
     assert wire.read(signed) == SignedSwap(signed.signature, swap, 420)
@@ -24,6 +26,29 @@ def test_bytes_that_were_signed_before_there_were_legs_are_still_read() -> None:
     payload = json.dumps({**document, **document.pop("legs")[0]}).encode()
     signed = SignedTransaction(wire._signature(payload), payload, 420)
     assert wire.read(signed).swap == swap
+
+
+def test_no_earlier_release_takes_usdc_for_the_base_asset() -> None:
+    document = json.loads(wire.sign(in_usdc(a_split_swap()), 420, "nonce").payload)
+    for leg in document["legs"]:
+        assert leg.keys() == {"venue", "pool", "quoteAmount"}
+
+
+def test_the_bytes_of_an_amount_of_the_base_asset_are_those_of_the_release_before() -> None:
+    document = json.loads(wire.sign(a_swap(), 420, "nonce").payload)
+    assert document.keys() == {
+        *("orderId", "attempt", "symbol", "side", "legs", "limitAmount", "lastValidHeight"),
+        "nonce",
+    }
+    assert [leg.keys() for leg in document["legs"]] == [{"venue", "pool", "baseAmount"}]
+
+
+def test_legs_that_name_amounts_of_two_assets_are_no_swap() -> None:
+    document = json.loads(wire.sign(in_usdc(a_split_swap()), 420, "nonce").payload)
+    document["legs"][1]["baseAmount"] = document["legs"][1].pop("quoteAmount")
+    payload = json.dumps(document).encode()
+    with pytest.raises(InvalidTransaction, match="no swap"):
+        wire.read(SignedTransaction(wire._signature(payload), payload, 420))
 
 
 def test_the_bytes_count_and_nothing_beside_them() -> None:

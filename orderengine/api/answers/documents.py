@@ -72,7 +72,7 @@ def quotes_document(request: RouteRequest, route: Route) -> Document:
     quoted = Quoted(
         symbol=request.instrument.symbol,
         side=request.side,
-        quantity=to_tokens(request.base_amount, request.instrument.decimals),
+        quantity=to_tokens(request.amount, request.instrument.decimals),
         slippage_tolerance_bps=request.slippage_tolerance_bps,
         max_legs=request.max_legs,
         limit_amount=route.limit_amount(request.slippage_tolerance_bps),

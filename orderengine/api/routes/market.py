@@ -40,7 +40,7 @@ def get_quotes() -> Document:
     asked = read_query(QuoteQuerySchema(ports.instruments), request)
     instrument = ports.instruments.get(asked.pop("symbol"))
     base_amount = instrument.base_units(asked.pop("quantity"))
-    asked_for = RouteRequest(instrument=instrument, base_amount=base_amount, **asked)
+    asked_for = RouteRequest(instrument=instrument, amount=base_amount, **asked)
     return quotes_document(asked_for, find_route(ports.board, asked_for))
 
 

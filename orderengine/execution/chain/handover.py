@@ -17,7 +17,7 @@ from orderengine.domain.codec import record_of, value_from
 from orderengine.domain.fields import BaseUnits, Document, Seen, Told
 from orderengine.domain.order import Order
 from orderengine.domain.routing import Route
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Swap, SwapLeg
 
 
@@ -61,7 +61,7 @@ class _Handover:
 
 @dataclass(frozen=True, slots=True)
 class Routed(_Handover):
-    """An order at `version`, `routing`, with the route to build and its limit in USDC."""
+    """An order at `version`, `routing`, with the route to build and its limit."""
 
     order_id: UUID
     version: int
@@ -89,17 +89,23 @@ class Built(_Handover):
         """The JSON form."""
         document = _Handover.document(self)
         if self.swap is not None:
-            document["swap"] = _swap_document(self.swap)
+            document[_SWAP[self.swap.exact]] = _swap_document(self.swap)
         return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
         built: Self = value_from(cls)(document)
-        copy = document.get("swap")
-        if copy is None or built.attempt is None:
-            return built
-        return replace(built, swap=_swap_from(built.order_id, built.attempt, copy))
+        for exact, name in _SWAP.items():
+            copy = document.get(name)
+            if copy is not None and built.attempt is not None:
+                return replace(built, swap=_swap_from(built.order_id, built.attempt, copy, exact))
+        return built
+
+
+# An earlier release knows amounts of the base asset only: it does not find the other copy, and so
+# never takes its amounts for theirs.
+_SWAP = {Asset.BASE: "swap", Asset.QUOTE: "swapInUsdc"}
 
 
 def _swap_document(swap: Swap) -> Document:
@@ -107,13 +113,11 @@ def _swap_document(swap: Swap) -> Document:
         "symbol": swap.symbol,
         "side": swap.side.value,
         "limitAmount": str(swap.limit_amount),
-        "legs": [
-            [leg.venue, leg.pool, str(leg.base_amount), leg.base_decimals] for leg in swap.legs
-        ],
+        "legs": [[leg.venue, leg.pool, str(leg.amount), leg.base_decimals] for leg in swap.legs],
     }
 
 
-def _swap_from(order_id: UUID, attempt: int, document: Mapping[str, Any]) -> Swap:
+def _swap_from(order_id: UUID, attempt: int, document: Mapping[str, Any], exact: Asset) -> Swap:
     return Swap(
         order_id=order_id,
         attempt=attempt,
@@ -124,6 +128,7 @@ def _swap_from(order_id: UUID, attempt: int, document: Mapping[str, Any]) -> Swa
             for venue, pool, amount, decimals in document["legs"]
         ),
         limit_amount=int(document["limitAmount"]),
+        exact=exact,
     )
 
 

@@ -4,15 +4,18 @@ from decimal import Decimal
 
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
 from orderengine.domain.order import Order
-from orderengine.domain.pricing import is_beyond, stricter, worst_amount
+from orderengine.domain.pricing import is_beyond, stricter, worst_amount, worst_base_amount
 from orderengine.domain.routing import Route
+from orderengine.domain.side import Asset
 from orderengine.domain.texts import decimal_text
 from orderengine.execution.intake.notional import within_notional
 from orderengine.execution.network import Reverted
 
 
 def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
-    """The strictest limit, in base units of USDC; `max_notional` is in USDC, 0 is none.
+    """The strictest limit, in base units of the asset that is not exact.
+
+    `max_notional` is in USDC, 0 is none.
 
     Raises OrderUnfillable if the route itself is beyond the worst price (`PRICE_LIMIT`) or above
     the notional limit (`NOTIONAL_LIMIT`).
@@ -21,11 +24,11 @@ def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
     if order.worst_price is None:
         return within
     worst = _worst_amount(order.worst_price, route)
-    if is_beyond(route.side, route.quote_amount, worst):
+    if is_beyond(route.exact_side, route.other_amount, worst):
         price, bound = decimal_text(route.price), decimal_text(order.worst_price)
         detail = f"the best price is {price}, beyond the worst price of {bound}"
         raise OrderUnfillable(FailureReason.PRICE_LIMIT, detail)
-    return stricter(route.side, within, worst)
+    return stricter(route.exact_side, within, worst)
 
 
 def failure_of(order: Order, reverted: Reverted) -> AttemptFailed:
@@ -44,4 +47,6 @@ def failure_of(order: Order, reverted: Reverted) -> AttemptFailed:
 
 
 def _worst_amount(worst_price: Decimal, route: Route) -> int:
-    return worst_amount(route.side, worst_price, route.base_amount, route.base_decimals)
+    if route.exact is Asset.BASE:
+        return worst_amount(route.side, worst_price, route.base_amount, route.base_decimals)
+    return worst_base_amount(route.side, worst_price, route.quote_amount, route.base_decimals)

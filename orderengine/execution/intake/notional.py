@@ -19,7 +19,7 @@ from orderengine.domain.instruments import Instrument
 from orderengine.domain.order import NewOrder
 from orderengine.domain.pricing import USDC_DECIMALS, to_tokens
 from orderengine.domain.routing import Route
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.domain.texts import time_text
 from orderengine.execution.ports import Orders
 
@@ -91,9 +91,10 @@ def require_open(
 
 
 def within_notional(route: Route, tolerated: int, limit: int) -> int:
-    """The worst amount to settle at, in base units of USDC; a buy never pays above the limit.
+    """The worst amount to settle at, within `tolerated`; a buy never pays above the limit.
 
-    Raises OrderUnfillable (`NOTIONAL_LIMIT`) if the route itself exceeds the limit.
+    The amounts are base units of the asset that is not exact. Raises OrderUnfillable
+    (`NOTIONAL_LIMIT`) if the route itself exceeds the limit.
     """
     most = limit * 10**USDC_DECIMALS
     if not limit:
@@ -104,4 +105,5 @@ def within_notional(route: Route, tolerated: int, limit: int) -> int:
             f"the order is worth {worth:.2f} USDC at the best price, beyond the limit of {limit}"
         )
         raise OrderUnfillable(FailureReason.NOTIONAL_LIMIT, detail)
-    return min(tolerated, most) if route.side is Side.BUY else tolerated
+    is_bound = route.side is Side.BUY and route.exact is Asset.BASE
+    return min(tolerated, most) if is_bound else tolerated

@@ -178,10 +178,14 @@ def rest(client: websocket.WebSocket) -> tuple[list[str], int]:
     """All messages until the close, and its code."""
     texts: list[str] = []
     while True:
-        opcode, data = client.recv_data()
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            return texts, struct.unpack("!H", data[:2])[0]
-        texts.append(data.decode())
+        # Not `recv_data`, which answers a close and fails if the connection is gone by then.
+        frame = client.recv_frame()
+        if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
+            return texts, struct.unpack("!H", frame.data[:2])[0]
+        if frame.opcode == websocket.ABNF.OPCODE_PING:
+            client.pong(frame.data)
+        else:
+            texts.append(frame.data.decode())
 
 
 def seqs(texts: list[str]) -> list[int]:

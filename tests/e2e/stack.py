@@ -211,5 +211,5 @@ def rest(client: websocket.WebSocket) -> Following:
             return Following(texts, struct.unpack("!H", frame.data[:2])[0])
         if frame.opcode == websocket.ABNF.OPCODE_PING:
             client.pong(frame.data)
-        else:
+        elif frame.opcode == websocket.ABNF.OPCODE_TEXT:
             texts.append(frame.data.decode())

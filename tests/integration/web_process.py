@@ -184,7 +184,7 @@ def rest(client: websocket.WebSocket) -> tuple[list[str], int]:
             return texts, struct.unpack("!H", frame.data[:2])[0]
         if frame.opcode == websocket.ABNF.OPCODE_PING:
             client.pong(frame.data)
-        else:
+        elif frame.opcode == websocket.ABNF.OPCODE_TEXT:
             texts.append(frame.data.decode())
 
 

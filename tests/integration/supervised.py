@@ -79,6 +79,7 @@ flower: python child.py flower
 """
 
 READY = "orderengine is ready"
+TAKEN = r"port \d+ on \S+ is taken: .* set (?P<variable>\w+) to a free port"
 
 
 class Supervised:
@@ -160,7 +161,15 @@ class Supervised:
         )
 
     def start_until_ready(self) -> None:
+        """Start it; at first with another port if a program has taken one since it was chosen."""
         self.start()
+        self.wait_for(f"{READY}|{TAKEN}")
+        while len(self._started) == 1 and (taken := re.search(TAKEN, "\n".join(self.lines))):
+            self.process.wait()
+            self._started.clear()
+            self.env[taken["variable"]] = str(free_port())
+            self.start()
+            self.wait_for(f"{READY}|{TAKEN}")
         self.wait_for(READY)
 
     def child(self, name: str) -> ProcessRef:

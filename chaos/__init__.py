@@ -17,6 +17,7 @@ acts.py        single actions that break and heal a rig
 refusals.py    the kinds of refusals of Redis
 garbage.py     malformed messages
 messages.py    the broker's messages: seen, copied, taken away
+groups.py      groups of orders, as the rows show them, and bursts that form them
 queues.py      the lengths of the queues, sampled during an outage
 fault.py       a fault: an act, how often, under which load
 faults/        the faults

@@ -20,7 +20,7 @@ Act = Callable[[Rig], int]
 
 MOVES_AN_ORDER = [
     f"EXECUTE {statement.name}".encode()
-    for statement in (sql.ACCEPT, moves.CLAIM_PENDING, *moves.MOVES.values())
+    for statement in (sql.ACCEPT, sql.ACCEPT_ALL, moves.CLAIM_PENDING, *moves.MOVES.values())
 ]
 """The bytes of each write that decides; a process has prepared the statement before."""
 NO_BYTE = 1

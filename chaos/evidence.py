@@ -92,7 +92,7 @@ class Evidence:
     """All evidence; events, executions (the network's) and settlements (the engine's) by order.
 
     `shown` is the status of each order as REST lists it; `ends` lists processes that ended without
-    being told to.
+    being told to. `deadlocks` are lines of PostgreSQL's log.
     """
 
     orders: Mapping[str, StoredOrder]
@@ -106,6 +106,7 @@ class Evidence:
     queues: Sequence[QueueSample] = ()
     backlogs: Sequence[Backlog] = ()
     ends: Sequence[str] = ()
+    deadlocks: Sequence[str] = ()
 
 
 _ORDERS = text(

@@ -44,10 +44,10 @@ Injection = Callable[[Rig, Load, Scale], int]
 class Fault:
     """One fault; `inject` breaks and heals the rig under load, and returns how often.
 
-    `quick` is None if `make chaos-quick` leaves the fault out. `recovery_limit_s` counts from the
-    last healing. `tells_sockets` means that processes leave in order and must tell their sockets.
-    `runs_alone` is for a fault that compares speeds: no other fault runs beside it, and the engine
-    reaches its servers without proxies.
+    `quick` is None if `make chaos-quick` leaves the fault out. `batch` orders come at once, in one
+    request. `recovery_limit_s` counts from the last healing. `tells_sockets` means that processes
+    leave in order and must tell their sockets. `runs_alone` is for a fault that compares speeds: no
+    other fault runs beside it, and the engine reaches its servers without proxies.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Fault:
     full: Scale
     quick: Scale | None
     rate_per_s: float = 10.0
+    batch: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     recovery_limit_s: float = 30.0
     tells_sockets: bool = False

@@ -6,12 +6,12 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
-from benchmarks.client import ACCEPTED, BODIES, HEADERS, PATH
+from benchmarks.client import ACCEPTED, BATCH_PATH, BODIES, HEADERS, PATH
 from orderengine.local.ports import LOOPBACK
 
 TIMEOUT_S = 15.0
@@ -19,11 +19,14 @@ RETRY_S = 0.5
 CLIENTS = 48
 UNAVAILABLE = 503
 
+Result = tuple[int | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of one POST; `status` is None without an answer: refused, reset or too late.
+    """The result of a POST for one order.
 
+    `status` is None without an answer: refused, reset or too late.
     `asked_at` is on the monotonic clock. `latency_s` counts from there, not from when the order was
     due: while nobody listens, retrying clients delay later orders on their own side.
     """
@@ -39,7 +42,8 @@ class Load:
     """Offers orders at a rate from start to stop, each until it is accepted.
 
     Only a 202 counts as accepted; after any other answer the order may or may not exist, and the
-    request is repeated later. `on_accepted` is called with each accepted order.
+    request is repeated later. `on_accepted` is called with each accepted order. With a `batch` of
+    more than one, so many orders come at once, in one request.
     """
 
     port: int
@@ -47,6 +51,7 @@ class Load:
     at_least: int
     rng: random.Random
     on_accepted: Callable[[str], None]
+    batch: int = 1
     answers: list[Answer] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -71,6 +76,10 @@ class Load:
         """How long it takes to offer all orders."""
         return self.at_least / self.rate_per_s
 
+    def post(self, bodies: Sequence[str]) -> None:
+        """Offer these orders as a batch now, besides those at the rate; does not wait."""
+        self._clients.submit(self._place, bodies)
+
     def stop(self) -> None:
         """Stop offering orders once all are offered, and wait for the answers."""
         self._stopping.set()
@@ -79,41 +88,57 @@ class Load:
 
     def _run(self) -> None:
         started = time.monotonic()
-        for number in itertools.count():
+        for number in itertools.count(0, self.batch):
             if self._aborted or (self._stopping.is_set() and number >= self.at_least):
                 return
             due_at = started + number / self.rate_per_s
             time.sleep(max(due_at - time.monotonic(), 0.0))
-            body = BODIES[self.rng.randrange(len(BODIES))]
-            self._clients.submit(self._place, body)
+            self.post([BODIES[self.rng.randrange(len(BODIES))] for _ in range(self.batch)])
 
-    def _place(self, body: str) -> None:
+    def _place(self, bodies: Sequence[str]) -> None:
         while not self._aborted:
-            answer = self._ask(body)
-            self.answers.append(answer)
-            if answer.order_id:
-                self.on_accepted(answer.order_id)
+            answers = self._ask(bodies)
+            self.answers += answers
+            for answer in answers:
+                if answer.order_id:
+                    self.on_accepted(answer.order_id)
+            # After any other status a repetition would fail the same way; the answer is reported.
+            unknown = (None, UNAVAILABLE)
+            pairs = zip(bodies, answers, strict=True)
+            bodies = [body for body, answer in pairs if answer.status in unknown]
+            if not bodies:
                 return
-            if answer.status not in (None, UNAVAILABLE):
-                return  # a repetition would fail the same way; the answer is reported
             time.sleep(RETRY_S)
 
-    def _ask(self, body: str) -> Answer:
-        status, order_id = None, None
+    def _ask(self, bodies: Sequence[str]) -> list[Answer]:
+        results: Sequence[Result] = [(None, None)] * len(bodies)
         asked_at = time.monotonic()
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=TIMEOUT_S)
         try:
-            connection.request("POST", PATH, body, HEADERS)
+            if self.batch == len(bodies) == 1:
+                connection.request("POST", PATH, bodies[0], HEADERS)
+            else:
+                body = f'{{"orders":[{",".join(bodies)}]}}'
+                connection.request("POST", BATCH_PATH, body, HEADERS)
             response = connection.getresponse()
-            document = json.loads(response.read())
-            status = response.status
-            if status == ACCEPTED:
-                order_id = str(document["orderId"])
+            results = _results(response.status, json.loads(response.read()), len(bodies))
         except (OSError, http.client.HTTPException):
-            status = None
+            pass
         finally:
             connection.close()
-        return Answer(asked_at, time.monotonic() - asked_at, status, order_id)
+        latency_s = time.monotonic() - asked_at
+        return [Answer(asked_at, latency_s, *result) for result in results]
+
+
+def _results(status: int, document: Any, count: int) -> Sequence[Result]:
+    """The status and the id of each order; of a batch that is answered, each has its own."""
+    if "results" in document:
+        return [(one["status"], _order_id(one.get("order"))) for one in document["results"]]
+    return [(status, _order_id(document if status == ACCEPTED else None))] * count
+
+
+def _order_id(order: Any) -> str | None:
+    return None if order is None else str(order["orderId"])
 
 
 def place(port: int, count: int, rate_per_s: float) -> list[Answer]:

@@ -64,6 +64,8 @@ class Proxy:
     def __init__(self, target: Callable[[], int], rng: random.Random) -> None:
         self.port = free_port()
         self.swallowed = 0
+        self.unanswered: list[bytes] = []
+        """The requests whose answers were to be swallowed, as far as they came in one piece."""
         self._target = target
         self._rng = rng
         self._flows = threading.Event()
@@ -175,6 +177,7 @@ class Proxy:
         while data := link.client.recv(CHUNK_BYTES):
             link.flows.wait()
             if self._wanted and link.asks_for(data, self._wanted) and self._takes_its_turn():
+                self.unanswered.append(data)
                 link.is_swallowing = True
             link.server.sendall(data)
 

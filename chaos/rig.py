@@ -30,6 +30,7 @@ from orderengine.postgres.database import create_database_engine
 
 OBSERVER = "chaos"
 WORKER_IS_READY = " ready."
+DEADLOCK = "deadlock detected"
 WEB = "web"
 WORKER = "worker"
 
@@ -178,6 +179,12 @@ class Rig(Stack):
         process = self.servers.postgres.process
         if process:
             process.wait()
+
+    def deadlocks(self) -> list[str]:
+        """The lines about deadlocks in the log of PostgreSQL."""
+        log = self.servers.postgres.data_dir / "server.log"
+        lines = log.read_text("utf-8", "replace").splitlines()
+        return [line for line in lines if DEADLOCK in line]
 
     def move_postgres(self, server: EmbeddedPostgres) -> None:
         """Move the address to another server; open connections stay as they are."""

@@ -13,7 +13,7 @@ from typing import Any
 from chaos import results, trial
 from chaos.fault import Scale
 from chaos.faults import FAULTS
-from chaos.invariants import Violation
+from chaos.invariants import GETS_THROUGH, Violation
 from harness.processes import ROOT
 
 POLL_S = 0.2
@@ -142,7 +142,7 @@ def _verdict(plan: Plan, name: str, path: Path) -> Document:
     scale = plan.scale(name) or FAULTS[name].full
     verdict = trial.Verdict(name, plan.seed, scale)
     detail = "the fault's own process ended without a word"
-    verdict.violations.append(Violation("the_suite_gets_through", None, detail))
+    verdict.violations.append(Violation(GETS_THROUGH, None, detail))
     return verdict.document()
 
 

@@ -18,7 +18,7 @@ from chaos import evidence as outside
 from chaos import invariants, resources
 from chaos.evidence import Evidence
 from chaos.fault import Fault, Scale
-from chaos.invariants import Violation
+from chaos.invariants import GETS_THROUGH, Violation
 from chaos.load import Answer, Load, place
 from chaos.rig import Rig
 from chaos.watch import OrderWatcher, cut_without_a_word
@@ -79,7 +79,7 @@ def run(fault: Fault, scale: Scale, seed: int, settings: Mapping[str, str]) -> V
                 _run(fault, scale, rig, verdict)
     except Exception as error:  # noqa: BLE001 - every error belongs in the verdict
         detail = f"{type(error).__name__}: {error}"
-        verdict.violations.append(Violation("the_suite_gets_through", None, detail))
+        verdict.violations.append(Violation(GETS_THROUGH, None, detail))
         (folder / "error.txt").write_text(_told(error), "utf-8")
     verdict.seconds = time.monotonic() - started
     if verdict.violations:
@@ -95,7 +95,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     dice = [random.Random(rig.rng.random()) for _ in range(2)]
     with (
         OrderWatcher(rig.port, dice[0]) as watch,
-        Load(rig.port, fault.rate_per_s, scale.orders, dice[1], watch.offer) as load,
+        Load(rig.port, fault.rate_per_s, scale.orders, dice[1], watch.offer, fault.batch) as load,
     ):
         verdict.injected = fault.inject(rig, load, scale)
         load.stop()
@@ -109,6 +109,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
         queues=rig.queue_samples,
         backlogs=rig.backlogs,
         ends=rig.ended_by_themselves(),
+        deadlocks=rig.deadlocks(),
     )
     verdict.orders = len(found.orders)
     verdict.confirmed = sum(each.status == OrderStatus.CONFIRMED for each in found.orders.values())

@@ -29,9 +29,14 @@ class Kill:
         return f"{self.point.value}:{self.passage}"
 
     @property
+    def stage(self) -> str:
+        """The part of the chain that passes this place."""
+        return self.point.value.partition(".")[0]
+
+    @property
     def is_in_recovery(self) -> bool:
         """Whether only recovery passes this place."""
-        return self.point.value.startswith("recover.")
+        return self.stage == "recover"
 
 
 def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
@@ -44,7 +49,7 @@ def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
     ]
     rig.rng.shuffle(kills)
     struck = _kill_workers(rig, [kill for kill in kills if not kill.point.is_in_web])
-    struck += sum(_kill_web(rig, kill) for kill in kills if kill.point.is_in_web)
+    struck += sum(kill_web(rig, kill) for kill in kills if kill.point.is_in_web)
     rig.restart(WEB)
     rig.wait_ready()
     rig.healed()
@@ -56,7 +61,7 @@ def _is_rare(point: FailPoint) -> bool:
     return point.value.startswith(("recover.", "retry."))
 
 
-def _kill_web(rig: Rig, kill: Kill) -> bool:
+def kill_web(rig: Rig, kill: Kill) -> bool:
     """Kill the serving process; the process that supervises it is killed afterwards."""
     before = rig.count_in_log(WEB, STRUCK)
     rig.restart(WEB, FAIL_POINT=kill.setting)

@@ -1,0 +1,128 @@
+"""A worker dies with a group of orders in hand, and a web process with a batch: at each place."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from chaos.fault import Fault, Scale
+from chaos.faults.fail_points import SLOTS, STRIKE_LIMIT_S, Kill, kill_web
+from chaos.groups import BATCH, BURSTS, IN_HAND, SEVERAL, burst, groups_at, wait_for_groups
+from chaos.load import Load
+from chaos.rig import QUEUES, WEB, Rig
+from orderengine.domain.order import OrderStatus
+from orderengine.faults.points import FailPoint
+
+ARMED = SLOTS[0]
+ENOUGH = 60
+"""So many open orders keep a new worker in groups until it dies."""
+LOOK_S = 2.0
+ALONE_FIRST = 10
+"""A new worker takes so many orders alone, since it does not know yet how quick quotes are."""
+
+# Passed once for each order, most of them.
+PASSAGES = (ALONE_FIRST + 15, ALONE_FIRST + 50)
+RARER: Mapping[FailPoint, tuple[int, int]] = {
+    FailPoint.ACCEPT_BEFORE_COMMIT: (1, 2),
+    FailPoint.ACCEPT_AFTER_DISPATCH: (1, 2),
+    FailPoint.ROUTE_BEFORE_COMMIT: (ALONE_FIRST + 2, ALONE_FIRST + 5),
+    FailPoint.CONFIRM_TAKEN: (2 * ALONE_FIRST + 2, 2 * ALONE_FIRST + 6),
+    FailPoint.RETRY_BEFORE_COMMIT: (3, 6),
+    FailPoint.RETRY_AFTER_COMMIT: (3, 6),
+    FailPoint.RETRY_AFTER_DISPATCH: (3, 6),
+    FailPoint.RECOVER_AFTER_CLAIM: (1, 1),
+    FailPoint.RECOVER_AFTER_DISPATCH: (1, 1),
+}
+
+STOPPED_AT: Mapping[str, tuple[OrderStatus, ...]] = {
+    "route": (OrderStatus.ROUTING,),
+    "build": IN_HAND,
+    "submit": (OrderStatus.BUILDING, OrderStatus.SUBMITTED),
+    "confirm": (OrderStatus.SUBMITTED, OrderStatus.CONFIRMED),
+    "retry": (OrderStatus.SUBMITTED,),
+    "recover": (*IN_HAND, OrderStatus.SUBMITTED, OrderStatus.PENDING),
+}
+"""The last statuses of a group whose worker dies, by the stage of the place."""
+
+
+def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
+    """Kill the only worker at each place in groups, and web with batches; returns the kills."""
+    kills = [
+        Kill(point, rig.rng.randint(*RARER.get(point, PASSAGES)))
+        for point in FailPoint
+        for _ in range(scale.times)
+    ]
+    rig.rng.shuffle(kills)
+    burst(rig, load)
+    wait_for_groups(rig)
+    rig.kill(rig.workers[0])  # its groups are the first that recovery finds
+    struck = [
+        (kill.point, _kill_worker(rig, load, kill)) for kill in kills if not kill.point.is_in_web
+    ]
+    rig.restart(rig.workers[0])
+    _tell(rig, struck)
+    in_web = sum(_kill_web(rig, load, kill) for kill in kills if kill.point.is_in_web)
+    rig.restart(WEB)
+    rig.wait_ready()
+    rig.healed()
+    return len(struck) + in_web
+
+
+def _kill_worker(rig: Rig, load: Load, kill: Kill) -> int:
+    """Run an armed worker until it dies; returns the size of the largest group that it stopped."""
+    if kill.is_in_recovery:
+        rig.redis.delete(*QUEUES)  # so that there is something to recover
+    began_at = time.time()
+    rig.launch(ARMED, FAIL_POINT=kill.setting)
+    while True:
+        if _open_orders(rig) < ENOUGH:
+            burst(rig, load)
+        if rig.wait_end(ARMED, LOOK_S) is not None:
+            break
+        if time.time() - began_at > STRIKE_LIMIT_S:
+            rig.kill(ARMED)
+            rig.complaints.append(f"no worker came to {kill.setting} in {STRIKE_LIMIT_S:.0f} s")
+            return 0
+    groups = groups_at(rig, *_left_behind(kill, began_at))
+    return max((len(group.pairs) for group in groups), default=1)
+
+
+def _left_behind(kill: Kill, began_at: float) -> tuple[tuple[OrderStatus, ...], float]:
+    """The statuses of the groups that a death leaves behind, and the time of their last moves."""
+    if kill.point is FailPoint.ROUTE_BEFORE_COMMIT:
+        return (OrderStatus.PENDING,), 0.0  # accepted together, and still to be claimed
+    return STOPPED_AT[kill.stage], 0.0 if kill.is_in_recovery else began_at
+
+
+def _kill_web(rig: Rig, load: Load, kill: Kill) -> bool:
+    for _ in range(kill.passage // BATCH + 1):
+        burst(rig, load)
+    return kill_web(rig, kill)
+
+
+def _open_orders(rig: Rig) -> int:
+    return int(str(rig.scalar("SELECT count(*) FROM orders WHERE due_at IS NOT NULL")))
+
+
+def _tell(rig: Rig, struck: list[tuple[FailPoint, int]]) -> None:
+    """Note the deaths with a group in hand, and complain of a place that no group has come to."""
+    in_groups = Counter(point for point, size in struck if size >= SEVERAL)
+    rig.figures |= {
+        "deaths with groups in hand": in_groups.total(),
+        "largest group": max(size for _, size in struck),
+    }
+    for point in sorted({point for point, _ in struck} - in_groups.keys()):
+        rig.complaints.append(f"no worker died at {point} with a group in hand")
+
+
+FAULTS = (
+    Fault(
+        name="groups_die",
+        what=f"a process dies at each of {len(FailPoint)} places with groups or batches in hand",
+        inject=die_everywhere,
+        full=Scale(orders=500, times=3),
+        quick=None,  # fail_points has the places, groups_commit_answers the groups
+        rate_per_s=2.0,
+        batch=BATCH,
+        settings={**BURSTS, "SIM_CHAIN_ERROR_RATE": "0.2"},
+    ),
+)

@@ -22,8 +22,9 @@ ALONE_FIRST = 10
 # Passed once for each order, most of them.
 PASSAGES = (ALONE_FIRST + 15, ALONE_FIRST + 50)
 RARER: Mapping[FailPoint, tuple[int, int]] = {
-    FailPoint.ACCEPT_BEFORE_COMMIT: (1, 2),
-    FailPoint.ACCEPT_AFTER_DISPATCH: (1, 2),
+    FailPoint.ACCEPT_BEFORE_COMMIT: (1, 1),
+    FailPoint.ACCEPT_AFTER_COMMIT: (1, 1),
+    FailPoint.ACCEPT_AFTER_DISPATCH: (1, 1),
     FailPoint.ROUTE_BEFORE_COMMIT: (ALONE_FIRST + 2, ALONE_FIRST + 5),
     FailPoint.CONFIRM_TAKEN: (2 * ALONE_FIRST + 2, 2 * ALONE_FIRST + 6),
     FailPoint.RETRY_BEFORE_COMMIT: (3, 6),
@@ -94,8 +95,7 @@ def _left_behind(kill: Kill, began_at: float) -> tuple[tuple[OrderStatus, ...], 
 
 
 def _kill_web(rig: Rig, load: Load, kill: Kill) -> bool:
-    for _ in range(kill.passage // BATCH + 1):
-        burst(rig, load)
+    burst(rig, load)
     return kill_web(rig, kill)
 
 

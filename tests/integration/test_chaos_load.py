@@ -8,12 +8,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from benchmarks.client import BATCH_PATH
 from chaos.load import RETRY_S, Load
 from orderengine.local.ports import LOOPBACK
 
 
 class Api(ThreadingHTTPServer):
-    """Answers the n-th POST with the n-th status; None ends the connection without an answer."""
+    """Answers the n-th POST with the n-th status; None ends the connection without an answer.
+
+    The orders of a batch get one status after the other in the same way, unless it is `refused`.
+    """
 
     daemon_threads = True
 
@@ -21,6 +25,8 @@ class Api(ThreadingHTTPServer):
         super().__init__((LOOPBACK, 0), Answering)
         self.statuses: list[int | None] = []
         self.asked = 0
+        self.batches: list[int] = []
+        self.refused: int | None = None
         self.lock = threading.Lock()
 
     def next_status(self) -> tuple[int, int | None]:
@@ -33,17 +39,33 @@ class Answering(BaseHTTPRequestHandler):
     server: Api
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == BATCH_PATH:
+            self.server.batches.append(len(body["orders"]))
+            refused, self.server.refused = self.server.refused, None
+            results = [_result(*self.server.next_status()) for _ in body["orders"]]
+            self._answer(refused or 200, {} if refused else {"results": results})
+            return
         number, status = self.server.next_status()
         if status is None:
             self.close_connection = True
             return
+        self._answer(status, {"orderId": f"order-{number}"})
+
+    def _answer(self, status: int, document: object) -> None:
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(json.dumps({"orderId": f"order-{number}"}).encode())
+        self.wfile.write(json.dumps(document).encode())
 
     def log_message(self, *_: object) -> None:
         return
+
+
+def _result(number: int, status: int | None) -> dict[str, object]:
+    return {
+        "status": status,
+        **({"order": {"orderId": f"order-{number}"}} if status == 202 else {}),
+    }
 
 
 @pytest.fixture
@@ -56,9 +78,9 @@ def api() -> Iterator[Api]:
         thread.join()
 
 
-def run(api: Api, orders: int) -> tuple[Load, list[str]]:
+def run(api: Api, orders: int, batch: int = 1) -> tuple[Load, list[str]]:
     told: list[str] = []
-    with Load(api.server_port, 100.0, orders, random.Random(1), told.append) as load:
+    with Load(api.server_port, 100.0, orders, random.Random(1), told.append, batch) as load:
         load.stop()
     return load, told
 
@@ -108,3 +130,28 @@ def test_a_load_goes_on_until_it_is_stopped(api: Api) -> None:
         assert enough.wait(10)
         load.stop()
     assert len(load.accepted) == api.asked > 10
+
+
+def test_the_orders_of_a_batch_have_an_answer_each(api: Api) -> None:
+    api.statuses = [202, 400, 503]
+    load, told = run(api, 20, batch=10)
+    assert sorted(api.batches) == [1, 10, 10]
+    assert sorted(answer.status or 0 for answer in load.answers) == [202] * 19 + [400, 503]
+    assert sorted(told) == sorted(load.accepted)
+    assert len(told) == 19
+
+
+def test_an_unknown_outcome_of_a_batch_is_one_of_each_order(api: Api) -> None:
+    api.refused = 503
+    load, told = run(api, 10, batch=10)
+    assert api.batches == [10, 10]
+    assert [answer.status for answer in load.answers] == [503] * 10 + [202] * 10
+    assert len(told) == 10
+
+
+def test_a_batch_may_come_besides_the_rate(api: Api) -> None:
+    with Load(api.server_port, 100.0, 1, random.Random(1), lambda _: None) as load:
+        load.post(["{}"] * 3)
+        load.stop()
+    assert api.batches == [3]
+    assert len(load.accepted) == 4

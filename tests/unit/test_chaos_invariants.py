@@ -157,6 +157,7 @@ BROKEN: list[tuple[str, Evidence]] = [
     ("a_backlog_leaves_nothing_behind", behind()),
     ("a_backlog_leaves_nothing_behind", behind((201.0, 202.0), usual=False)),
     ("no_process_ends_by_itself", replace(honest(), ends=["worker ended by itself with 1"])),
+    ("nothing_deadlocks", replace(honest(), deadlocks=["ERROR:  deadlock detected"])),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "confirmed"})),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "submitted", "b": "failed"})),
 ]

@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +13,14 @@ import pytest
 from chaos import results, runner, sabotage
 from chaos.evidence import Evidence, StoredOrder
 from chaos.fault import Scale
-from chaos.faults import FAULTS
+from chaos.faults import FAULTS, groups_die
 from chaos.faults.fail_points import SLOTS
-from chaos.invariants import Violation
+from chaos.invariants import GETS_THROUGH, Violation
 from chaos.messages import published
 from chaos.resources import Resources, excess
 from chaos.runner import Plan
 from chaos.trial import WARM_UP, Verdict, _demanded, _unseen
+from harness.processes import base_environ
 from orderengine.faults.points import FailPoint
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +85,7 @@ def test_the_quick_selection_has_every_kind_and_what_sabotage_needs() -> None:
         *("fail_points", "power_losses", "deploys", "many_reconcilers", "commit_answers"),
         *("postgres_failover", "postgres_read_only", "redis_failover", "redis_refuses_writes"),
         *("garbage_messages", "long_backlog", "network_dead"),
+        *("groups_commit_answers", "half_superseded"),
     }
     assert quick >= {name for guard in sabotage.GUARDS.values() for name in guard.faults}
 
@@ -223,6 +227,38 @@ def test_a_run_in_which_nothing_happened_does_not_pass() -> None:
     assert list(_unseen(verdict)) == []
     verdict.sockets, verdict.orders = 0, 9 + WARM_UP
     assert [each.detail for each in _unseen(verdict)] == ["orders: 9", "sockets: 0"]
+
+
+def test_a_sabotaged_run_that_does_not_get_through_has_noticed_nothing() -> None:
+    broken = a_verdict("soak", Violation(GETS_THROUGH, None, "no module named 'harness'"))
+    assert sabotage.noticed([broken.document()]) == []
+    broken.violations.append(Violation("no_gaps", "a", "is at version 3"))
+    assert sabotage.noticed([broken.document()]) == ["no_gaps"]
+
+
+def test_a_copy_for_sabotage_can_be_imported(tmp_path: Path) -> None:
+    sabotage.copy_tree(tmp_path)
+    command = [sys.executable, "-c", "import chaos.runner; print(chaos.__path__[0])"]
+    environ = base_environ(tmp_path)
+    told = subprocess.run(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, check=True)
+    assert Path(told.stdout.decode().strip()) == tmp_path / "chaos"
+
+
+def test_a_death_in_a_group_has_a_passage_and_a_status_for_each_place() -> None:
+    stages = {point.value.partition(".")[0] for point in FailPoint if not point.is_in_web}
+    assert groups_die.STOPPED_AT.keys() == stages
+    once = {FailPoint.ACCEPT_BEFORE_COMMIT, FailPoint.ACCEPT_AFTER_COMMIT}
+    assert all(groups_die.RARER[point] == (1, 1) for point in once)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["groups_die", "groups_commit_answers", "poison_orders", "two_claimers", "half_superseded"],
+)
+def test_the_faults_of_groups_have_batches_that_form_them(name: str) -> None:
+    fault = FAULTS[name]
+    assert fault.batch == 100
+    assert fault.environ["SIM_QUOTE_LATENCY_MS"] == "0-0"
 
 
 def test_choices_follow_from_the_seed() -> None:

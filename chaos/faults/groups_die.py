@@ -1,8 +1,8 @@
 """A worker dies with a group of orders in hand, and a web process with a batch: at each place."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from chaos.fault import Fault, Scale
 from chaos.faults.fail_points import SLOTS, STRIKE_LIMIT_S, Kill, kill_web
@@ -16,6 +16,7 @@ ARMED = SLOTS[0]
 ENOUGH = 60
 """So many open orders keep a new worker in groups until it dies."""
 LOOK_S = 2.0
+TRIES = 4
 ALONE_FIRST = 10
 """A new worker takes so many orders alone, since it does not know yet how quick quotes are."""
 
@@ -27,9 +28,9 @@ RARER: Mapping[FailPoint, tuple[int, int]] = {
     FailPoint.ACCEPT_AFTER_DISPATCH: (1, 1),
     FailPoint.ROUTE_BEFORE_COMMIT: (ALONE_FIRST + 2, ALONE_FIRST + 5),
     FailPoint.CONFIRM_TAKEN: (2 * ALONE_FIRST + 2, 2 * ALONE_FIRST + 6),
-    FailPoint.RETRY_BEFORE_COMMIT: (3, 6),
-    FailPoint.RETRY_AFTER_COMMIT: (3, 6),
-    FailPoint.RETRY_AFTER_DISPATCH: (3, 6),
+    FailPoint.RETRY_BEFORE_COMMIT: (5, 9),
+    FailPoint.RETRY_AFTER_COMMIT: (5, 9),
+    FailPoint.RETRY_AFTER_DISPATCH: (5, 9),
     FailPoint.RECOVER_AFTER_CLAIM: (1, 1),
     FailPoint.RECOVER_AFTER_DISPATCH: (1, 1),
 }
@@ -47,25 +48,39 @@ STOPPED_AT: Mapping[str, tuple[OrderStatus, ...]] = {
 
 def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
     """Kill the only worker at each place in groups, and web with batches; returns the kills."""
-    kills = [
+    wanted = [
         Kill(point, rig.rng.randint(*RARER.get(point, PASSAGES)))
         for point in FailPoint
         for _ in range(scale.times)
     ]
-    rig.rng.shuffle(kills)
+    kills = rig.rng.sample(wanted, len(wanted))
     burst(rig, load)
     wait_for_groups(rig)
     rig.kill(rig.workers[0])  # its groups are the first that recovery finds
-    struck = [
-        (kill.point, _kill_worker(rig, load, kill)) for kill in kills if not kill.point.is_in_web
+    deaths = [
+        (kill, _kill_until_in_a_group(rig, load, kill))
+        for kill in kills
+        if not kill.point.is_in_web
     ]
     rig.restart(rig.workers[0])
-    _tell(rig, struck)
+    _tell(rig, deaths)
     in_web = sum(_kill_web(rig, load, kill) for kill in kills if kill.point.is_in_web)
     rig.restart(WEB)
     rig.wait_ready()
     rig.healed()
-    return len(struck) + in_web
+    return sum(len(sizes) for _, sizes in deaths) + in_web
+
+
+def _kill_until_in_a_group(rig: Rig, load: Load, kill: Kill) -> list[int]:
+    """Kill, later in a worker's life each time, until it has a group; returns the groups' sizes.
+
+    A new worker takes orders alone while its first quotes are slow, and those of recovery always.
+    """
+    sizes: list[int] = []
+    while len(sizes) < TRIES and max(sizes, default=0) < SEVERAL:
+        later = replace(kill, passage=kill.passage + len(sizes) * (kill.passage // 2))
+        sizes.append(_kill_worker(rig, load, later))
+    return sizes
 
 
 def _kill_worker(rig: Rig, load: Load, kill: Kill) -> int:
@@ -103,15 +118,16 @@ def _open_orders(rig: Rig) -> int:
     return int(str(rig.scalar("SELECT count(*) FROM orders WHERE due_at IS NOT NULL")))
 
 
-def _tell(rig: Rig, struck: list[tuple[FailPoint, int]]) -> None:
+def _tell(rig: Rig, deaths: list[tuple[Kill, list[int]]]) -> None:
     """Note the deaths with a group in hand, and complain of a place that no group has come to."""
-    in_groups = Counter(point for point, size in struck if size >= SEVERAL)
+    found = [size for _, sizes in deaths for size in sizes]
     rig.figures |= {
-        "deaths with groups in hand": in_groups.total(),
-        "largest group": max(size for _, size in struck),
+        "deaths with groups in hand": sum(size >= SEVERAL for size in found),
+        "largest group": max(found),
     }
-    for point in sorted({point for point, _ in struck} - in_groups.keys()):
-        rig.complaints.append(f"no worker died at {point} with a group in hand")
+    for kill, sizes in deaths:
+        if max(sizes) < SEVERAL:
+            rig.complaints.append(f"no worker died at {kill.setting} with a group in hand")
 
 
 FAULTS = (
@@ -119,7 +135,7 @@ FAULTS = (
         name="groups_die",
         what=f"a process dies at each of {len(FailPoint)} places with groups or batches in hand",
         inject=die_everywhere,
-        full=Scale(orders=500, times=3),
+        full=Scale(orders=500, times=2),
         quick=None,  # fail_points has the places, groups_commit_answers the groups
         rate_per_s=2.0,
         batch=BATCH,

@@ -52,17 +52,25 @@ def poison(rig: Rig, load: Load, scale: Scale) -> int:
     All others have to end in time. Those that are poisoned are given up, or go on when healed.
     """
     share_s = load.lasts_s / (scale.times * len(PLACES))
-    phases: list[tuple[OrderStatus, float, float]] = []
     for _ in range(scale.times):
         for status in rig.rng.sample(PLACES, len(PLACES)):
-            began_at = time.time()
-            with _refused(rig, status):
-                rig.pause(share_s)
-                phases.append((status, began_at, time.time() - OTHERS_LIMIT_S))
-                # Only these have had their time while the poison was there.
-                rig.complaints += _late(rig, *phases[-1])
+            _poison_once(rig, status, share_s)
             rig.healed()
     expect_groups(rig)
+    return _broken(rig)
+
+
+def _poison_once(rig: Rig, status: OrderStatus, lasts_s: float) -> None:
+    before, began_at = _broken(rig), time.time()
+    with _refused(rig, status):
+        rig.pause(lasts_s)
+        if late := _late(rig, began_at):
+            rig.complaints.append(f"{late} orders were late beside others refused as {status}")
+    if _broken(rig) == before:
+        rig.complaints.append(f"no group fell apart at an order refused as {status}")
+
+
+def _broken(rig: Rig) -> int:
     return sum(rig.count_in_log(name, FALLS_APART) for name in rig.workers)
 
 
@@ -80,10 +88,11 @@ def _change(rig: Rig, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def _late(rig: Rig, status: OrderStatus, began_at: float, ended_at: float) -> list[str]:
+def _late(rig: Rig, began_at: float) -> int:
+    """How many other orders took too long, of those accepted since then that had their time."""
+    ended_at = time.time() - OTHERS_LIMIT_S
     values = {"began_at": began_at, "ended_at": ended_at, "limit_s": OTHERS_LIMIT_S}
-    late = rig.scalar(_LATE.text, **values)
-    return [f"{late} orders were late beside those that may not be {status}"] if late else []
+    return int(str(rig.scalar(_LATE.text, **values)))
 
 
 @dataclass

@@ -13,6 +13,7 @@ from benchmarks.bench import Bench, Figures, middle
 from benchmarks.client import Posted
 from benchmarks.figures import percentile
 from benchmarks.stack import Stack
+from harness.processes import Processes
 
 SETTLE_S = 0.3
 TEXT_CHARS = 300
@@ -46,7 +47,7 @@ class EngineBurst:
 
     def orders_per_s_worker_alone(self, count: int) -> float:
         """The same burst, but workers start after all of it is accepted, without web's load."""
-        with _frozen(self._stack):
+        with frozen(self._stack, self._stack.worker_names):
             posted = self._bench.post(self._stack, count)
             resumed_at = time.time()
         self._bench.finish(self._stack)
@@ -54,6 +55,18 @@ class EngineBurst:
 
     def _last_end(self, posted: Posted) -> float:
         return max(self._bench.finished_at(posted.order_ids))
+
+
+@contextlib.contextmanager
+def frozen(programs: Processes, names: Sequence[str]) -> Iterator[None]:
+    """Freeze these programs during this block."""
+    for name in names:
+        programs.signal(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for name in names:
+            programs.signal(name, signal.SIGCONT)
 
 
 def measure(bench: Bench, stack: Stack) -> Figures:
@@ -85,18 +98,6 @@ def _run(contender: Contender, count: int, accountant: Accountant, idle: Cost) -
     contender.rates.append(contender.run(count))
     time.sleep(SETTLE_S)
     contender.costs.append(accountant.snapshot().cost_since(before, idle, count))
-
-
-@contextlib.contextmanager
-def _frozen(stack: Stack) -> Iterator[None]:
-    """Freeze the workers during this block."""
-    for name in stack.worker_names:
-        stack.signal(name, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for name in stack.worker_names:
-            stack.signal(name, signal.SIGCONT)
 
 
 def _accountant(bench: Bench, stack: Stack) -> Accountant:

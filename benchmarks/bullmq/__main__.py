@@ -9,6 +9,7 @@ not counted.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.accounting import Neighbors
 from benchmarks.bench import Bench, Size
-from benchmarks.bullmq.pipeline import Pipeline
+from benchmarks.bullmq.pipeline import Pipeline, install
 from benchmarks.bullmq.rounds import ALONE, HTTP, PIPELINE, Rates, table, turn
 from benchmarks.burst import SETTLE_S, EngineBurst
 from benchmarks.checks import Lost
@@ -51,22 +52,23 @@ def _measure(orders: int, rounds: int, workers: int) -> Rates:
     size = Size(orders=orders, rounds=rounds, paced_s=0, followed=0, idle_s=0.0)
     slots = SLOTS // workers
     settings = {**NO_DELAYS, "ORDER_CONCURRENCY": str(slots)}
-    with temporary_folder() as folder, Servers(folder) as servers, Bench(servers, size) as bench:
-        with KINDS[workers](servers, **settings) as stack:
-            bench.warm_up(stack)
-            with Pipeline(bench, slots, workers) as pipeline:
-                engine = EngineBurst(bench, stack)
-                rates = _run(
-                    {
-                        ALONE: engine.orders_per_s_worker_alone,
-                        HTTP: engine.orders_per_s,
-                        PIPELINE: pipeline.orders_per_s,
-                    },
-                    orders,
-                    rounds,
-                )
+    with contextlib.ExitStack() as programs:
+        folder = programs.enter_context(temporary_folder())
+        code = install(folder)
+        servers = programs.enter_context(Servers(folder))
+        bench = programs.enter_context(Bench(servers, size))
+        stack = programs.enter_context(KINDS[workers](servers, **settings))
+        bench.warm_up(stack)
+        pipeline = programs.enter_context(Pipeline(bench, code, slots, workers))
+        engine = EngineBurst(bench, stack)
+        ways = {
+            ALONE: engine.orders_per_s_worker_alone,
+            HTTP: engine.orders_per_s,
+            PIPELINE: pipeline.orders_per_s,
+        }
+        rates = _run(ways, orders, rounds)
         bench.check()
-    return rates
+        return rates
 
 
 def _run(ways: Mapping[str, Callable[[int], float]], orders: int, rounds: int) -> Rates:

@@ -26,18 +26,36 @@ NICE = ("nice", "-n", "5")
 NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error")
 
 
+def install(folder: Path) -> Path:
+    """Install the locked packages below a folder, and return where.
+
+    Raises LocalError without Node.js and npm, RuntimeError with npm's output if npm fails.
+    """
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            raise LocalError(f"{program} is not installed: BullMQ runs on Node.js, from npm")
+    code = folder / "bullmq"
+    code.mkdir()
+    for name in FILES:
+        shutil.copy(SOURCES / name, code)
+    with Processes(folder) as programs:
+        # The caller's environment says how to reach a registry from here.
+        programs.run("npm", [*NPM, "--prefix", str(code)], os.environ)
+    return code
+
+
 class Pipeline(Processes):
     """Worker processes with a worker for each of four queues, on a Redis database of its own.
 
-    Needs the engine's tables, and one order that the engine has executed.
+    Needs the installed code, the engine's tables, and one order that the engine has executed.
     """
 
-    def __init__(self, bench: Bench, concurrency: int, processes: int) -> None:
+    def __init__(self, bench: Bench, code: Path, concurrency: int, processes: int) -> None:
         super().__init__(bench.servers.folder)
         self._bench = bench
         self._concurrency = concurrency
         self._names = [f"bullmq {number + 1}" for number in range(processes)]
-        self._code = bench.servers.folder / "bullmq"
+        self._code = code
         self._placed = 0
         self._environ = {
             **base_environ(bench.servers.folder),
@@ -46,7 +64,6 @@ class Pipeline(Processes):
         }
 
     def __enter__(self) -> Self:
-        self._install()
         self._create()
         for name in self._names:
             command = [*NICE, "node", str(self._code / "worker.mjs"), str(self._concurrency)]
@@ -64,17 +81,6 @@ class Pipeline(Processes):
         except TimeoutError as error:
             raise Lost(str(error)) from error
         return count / (self._last_end() - resumed_at)
-
-    def _install(self) -> None:
-        """Install the locked packages outside the checkout; raises LocalError without npm."""
-        for program in ("node", "npm"):
-            if shutil.which(program) is None:
-                raise LocalError(f"{program} is not installed: BullMQ runs on Node.js, from npm")
-        self._code.mkdir()
-        for name in FILES:
-            shutil.copy(SOURCES / name, self._code)
-        # The caller's environment says how to reach a registry from here.
-        self.run("npm", [*NPM, "--prefix", str(self._code)], os.environ)
 
     def _create(self) -> None:
         with self._bench.database.connect() as connection:

@@ -14,6 +14,8 @@ SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 NAMED = {"clientOrderId": "{{client_order_id}}"}
 SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10", **NAMED}
 """Example values of parameters, by name."""
+ONE_OF_TWO = {"quantity"}
+"""Optional parameters that are sent: the request needs one of two, and this is the usual one."""
 
 # Each order gets a new name, and its id is kept in a variable for the requests that follow.
 NAME_ORDER = [
@@ -145,7 +147,7 @@ def _parameter(described: Mapping[str, Any]) -> Document:
         "key": name,
         "value": SHOWN.get(name, str(described["schema"].get("default", ""))),
         "description": described.get("description", ""),
-        "disabled": not described.get("required", False),
+        "disabled": not described.get("required", False) and name not in ONE_OF_TWO,
     }
 
 

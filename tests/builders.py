@@ -124,6 +124,7 @@ def a_full_order() -> Order:
         symbol="AAPL",
         side=Side.BUY,
         quantity=Decimal(10),
+        quote_quantity=Decimal(2300),
         slippage_tolerance_bps=100,
         client_order_id="mine",
         worst_price=Decimal(240),

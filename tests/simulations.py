@@ -68,9 +68,9 @@ def sent(network: SettlementNetwork, swap: Swap | None = None) -> SignedTransact
     return transaction
 
 
-def expired(network: SettlementNetwork) -> SignedTransaction:
+def expired(network: SettlementNetwork, swap: Swap | None = None) -> SignedTransaction:
     """A transaction that was never sent, and whose last valid height is past."""
-    return wire.sign(a_swap(), network.final_height() - 1, nonce=uuid4().hex)
+    return wire.sign(swap or a_swap(), network.final_height() - 1, nonce=uuid4().hex)
 
 
 def ledger_row(database: Engine, transaction: SignedTransaction) -> Any:

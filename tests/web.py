@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from orderengine.api.answers.problems import ErrorCode, Refused
 from orderengine.api.app import create_app
 from orderengine.api.validation.inputs import load
-from orderengine.api.validation.schemas import RequestSchema
+from orderengine.api.validation.requests import RequestSchema
 from orderengine.bootstrap.web import WebPorts
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments

@@ -80,11 +80,13 @@ class World:
         quantity: str = "10",
         worst_price: str | None = None,
         max_legs: int = 1,
+        usdc: str | None = None,
     ) -> Order:
-        """Accept an order; its first message is removed from the queue."""
+        """Accept an order of tokens, or of USDC; its first message is removed from the queue."""
         request = replace(
             a_new_order(side),
-            quantity=Decimal(quantity),
+            quantity=None if usdc else Decimal(quantity),
+            quote_quantity=Decimal(usdc) if usdc else None,
             worst_price=Decimal(worst_price) if worst_price else None,
             max_legs=max_legs,
             request_id=self.request_id,

@@ -203,11 +203,12 @@ plain_option = click.option("--plain", is_flag=True, help="Print lines, also on 
 
 
 def order_arguments(*, required: bool = True) -> Callable[[F], F]:
-    """Add SYMBOL, SIDE and QUANTITY, which the service checks."""
+    """Add SYMBOL, SIDE and an amount, QUANTITY or --quote-quantity, which the service checks."""
 
     def add(command: F) -> F:
         for argument in (
-            click.argument("quantity", required=required),
+            click.option("--quote-quantity", help="In place of QUANTITY: exactly so much USDC."),
+            click.argument("quantity", required=False),
             click.argument("side", required=required, shell_complete=_sides),
             click.argument("symbol", required=required, shell_complete=_symbols),
         ):
@@ -215,6 +216,24 @@ def order_arguments(*, required: bool = True) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def amount_of(quantity: str | None, quote_quantity: str | None) -> dict[str, str]:
+    """The given amount, by its name in the API; raises UsageError without one, or with two."""
+    if (quantity is None) == (quote_quantity is None):
+        both = "QUANTITY and --quote-quantity exclude each other"
+        raise click.UsageError("Missing argument 'QUANTITY'." if quantity is None else both)
+    if quote_quantity is not None:
+        return {"quoteQuantity": quote_quantity}
+    return {"quantity": str(quantity)}
+
+
+def asked_text(order: Mapping[str, Any]) -> str:
+    """What an order asks for, in words: `buy 10 AAPL`, or `buy AAPL for 100 USDC`."""
+    side, symbol = order["side"], order["symbol"]
+    if order.get("quoteQuantity") is not None:
+        return f"{side} {symbol} for {order['quoteQuantity']} USDC"
+    return f"{side} {order['quantity']} {symbol}"
 
 
 def tell_json(document: object) -> None:

@@ -18,7 +18,7 @@ from orderengine.domain.json_rules import (
 
 FIELDS = (
     *("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"),
-    *("type", "clientOrderId"),
+    *("type", "clientOrderId", "quoteQuantity"),
 )
 INTEGERS = frozenset({"slippageBps", "maxLegs"})
 MOST_BYTES = 8192

@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from orderengine.cli.common import STYLES
+from orderengine.cli.common import STYLES, asked_text
 from orderengine.cli.events import TERMINAL, Event, telling
 from orderengine.domain.order import OrderStatus
 
@@ -88,7 +88,7 @@ class Progress:
             view.add_row(
                 self._mark(last, is_last=True),
                 order_id[:SHORT_ID],
-                "{side} {quantity} {symbol}".format_map(placed["data"]),
+                asked_text(placed["data"]),
                 Text(last["status"], style=STYLES.get(last["status"], "")),
                 f"{took_s:.3f} s",
                 str(last["attempt"]),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 
 from orderengine.cli.common import (
+    amount_of,
     json_option,
     order_arguments,
     service_option,
@@ -92,12 +93,18 @@ def _events(service: Service, path: str) -> Sequence[Event]:
 @json_option
 @service_option
 def quotes(
-    service: Service, symbol: str, side: str, quantity: str, max_legs: int | None, *, as_json: bool
+    service: Service,
+    symbol: str,
+    side: str,
+    quantity: str | None,
+    quote_quantity: str | None,
+    max_legs: int | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Show the venues' current quotes for QUANTITY, which one would win, and why."""
-    found = service.get(
-        "/api/quotes", symbol=symbol, side=side, quantity=quantity, maxLegs=max_legs
-    )
+    amount = amount_of(quantity, quote_quantity)
+    found = service.get("/api/quotes", symbol=symbol, side=side, **amount, maxLegs=max_legs)
     if as_json:
         tell_json(found)
         return

@@ -14,6 +14,8 @@ from orderengine.cli.batches import submit_file
 from orderengine.cli.common import (
     EXIT_REFUSED,
     STOPPED_WATCHING,
+    amount_of,
+    asked_text,
     full_disk_told,
     json_option,
     order_arguments,
@@ -71,6 +73,7 @@ def submit(
     side: str | None,
     quantity: str | None,
     *,
+    quote_quantity: str | None,
     path: str | None,
     key: str,
     watched: bool,
@@ -80,12 +83,12 @@ def submit(
 ) -> None:
     """Place an order, or the orders of a file.
 
-    It buys or sells QUANTITY whole tokens of SYMBOL, for example:
+    It buys or sells QUANTITY whole tokens of SYMBOL, or as much as --quote-quantity buys or brings:
     orderengine submit AAPL buy 10 --watch
 
     With --file: CSV with a header of the fields of the API (symbol,side,quantity, and if needed
-    slippageBps,worstPrice,maxLegs,clientOrderId), or one JSON object a line. Orders are placed in
-    batches of 100. Refused ones are named by their lines.
+    quoteQuantity,slippageBps,worstPrice,maxLegs,clientOrderId), or one JSON object a line. Orders
+    are placed in batches of 100. Refused ones are named by their lines.
 
     If the answer is lost or the service is busy, submit retries for 30 seconds with the same
     Idempotency-Key, so that the order is placed once.
@@ -95,15 +98,16 @@ def submit(
     """
     if plain and not watched:
         raise click.UsageError("--plain needs --watch")
-    order = {"symbol": symbol, "side": side, "quantity": quantity}
+    order = {"symbol": symbol, "side": side}
     given = {camel_case(name): value for name, value in others.items() if value is not None}
     if path is not None:
-        if watched or any([*order.values(), *given]):
+        if watched or any([*order.values(), quantity, quote_quantity, *given]):
             raise click.UsageError("--file goes with --idempotency-key, --json and --url only")
         sys.exit(submit_file(service, path, key, as_json=as_json))
     for name, value in order.items():
         if value is None:
             raise click.UsageError(f"Missing argument '{name.upper()}'.")
+    order |= amount_of(quantity, quote_quantity)
     _submit_one(service, order | given, key, watched=watched, plain=plain, as_json=as_json)
 
 
@@ -124,8 +128,7 @@ def _submit_one(
         if as_json:
             tell_json(accepted)
         else:
-            asked = "{side} {quantity} {symbol}".format_map(order)
-            click.echo(f"order {order_id}: {asked}{replay}")
+            click.echo(f"order {order_id}: {asked_text(order)}{replay}")
     if watched:
         told = _shown([order_id], plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:

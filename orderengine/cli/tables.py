@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orderengine.cli.common import tell_table
+from orderengine.cli.common import asked_text, tell_table
 
 USDC_DECIMALS = 6
 PRICE_DIGITS = 6
@@ -15,6 +15,7 @@ SMALL_PRICE = Decimal("0.001")
 GAP = 2
 SHORTEST_CELL = 8
 LIMITS = {"buy": "at most", "sell": "at least"}
+OPPOSITE = {"buy": "sell", "sell": "buy"}
 PRICES = ("worstPrice", "quotedPrice", "executedPrice")
 Row = Mapping[str, Any]
 
@@ -48,10 +49,12 @@ def tell_orders(orders: Sequence[Row]) -> None:
 def _summary(order: Row) -> dict[str, str]:
     at, status = order["createdAt"], order["status"]
     price = _short(order["executedPrice"]) if "executedPrice" in order else ""
+    in_usdc = "quoteQuantity" in order
     return {
+        "quantity": f"{order['quoteQuantity']} USDC" if in_usdc else order["quantity"],
         "createdAt": f"{at[:19]}Z",
         "UTC": f"{at[5:10]} {at[11:16]}",
-        "order": f"{order['side']} {order['quantity']} {order['symbol']}",
+        "order": asked_text(order),
         "outcome": f"{status} {order.get('reason', price)}".rstrip(),
     }
 
@@ -77,17 +80,26 @@ def _usdc(text: str) -> str:
     return f"{Decimal(text).scaleb(-USDC_DECIMALS).normalize():f} USDC"
 
 
+def _limit(order: Row, value: str) -> str:
+    """The limit in words: of USDC, or of the base asset if the USDC is exact."""
+    side, symbol = order.get("side", ""), order.get("symbol", "")
+    if "quoteQuantity" in order:
+        return f"{value} base units of {symbol}, {LIMITS.get(OPPOSITE.get(side, ''), '')}"
+    return f"{_usdc(value)}, {LIMITS.get(side, '')}"
+
+
 def order_lines(order: Row) -> Iterator[str]:
     """The fields of an order, a line each, with units."""
     symbol = order.get("symbol", "")
     units: Mapping[str, Callable[[Any], str]] = {
         "quantity": lambda value: f"{value} {symbol}",
+        "quoteQuantity": lambda value: f"{value} USDC",
         "slippageBps": lambda value: f"{value} bps (tolerance)",
         "slippagePct": lambda value: f"{value} % (positive is worse than quoted)",
         "marketImpactBps": lambda value: f"{value} bps",
         "baseAmount": lambda value: f"{value} base units of {symbol}",
         "quoteAmount": _usdc,
-        "limitAmount": lambda value: f"{_usdc(value)}, {LIMITS.get(order.get('side', ''), '')}",
+        "limitAmount": lambda value: _limit(order, value),
         "fee": lambda value: f"{value} USDC",
         **{name: lambda value: f"{value} USDC for 1 {symbol}" for name in PRICES},
     }

@@ -11,8 +11,9 @@ from uuid import UUID
 from orderengine.domain.codec import document_of
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.fields import FLAT, BaseUnits, BpsAsPercent, Part, Seen, Told
+from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.routing import LimitAmount, Route
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 
 
 class OrderStatus(StrEnum):
@@ -99,7 +100,8 @@ TERMINAL_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if s.i
 class NewOrder:
     """A client's order request, already validated against the instrument.
 
-    `quantity` is in whole tokens of the base asset, `slippage_tolerance_bps` in 0..10000.
+    It names one of two exact amounts: `quantity`, in whole tokens of the base asset, or
+    `quote_quantity`, in USDC. It has `slippage_tolerance_bps` in 0..10000.
     `worst_price` (USDC per token) binds every attempt; `max_legs` is at least 1.
     `client_order_id` is the client's own id, unique among its orders; `request_id` identifies the
     request in the logs.
@@ -109,7 +111,10 @@ class NewOrder:
     client_id: Annotated[str, Told(seen=Seen.OPERATORS)]
     symbol: str
     side: Side
-    quantity: Annotated[Decimal, Told("Whole tokens of the base asset.")]
+    quantity: Annotated[Decimal | None, Told("Whole tokens of the base asset.")] = None
+    quote_quantity: Annotated[
+        Decimal | None, Told("The USDC that a buy spends, or a sell receives, exactly.")
+    ] = None
     slippage_tolerance_bps: Annotated[int, Told(name="slippageBps")]
     client_order_id: Annotated[str | None, Told("The client's own name for the order.")] = None
     worst_price: Annotated[
@@ -118,6 +123,29 @@ class NewOrder:
     ] = None
     max_legs: Annotated[int, Told("The maximum number of venues for the order.")] = 1
     request_id: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
+
+    @property
+    def exact(self) -> Asset:
+        """The asset whose amount the order names."""
+        return Asset.BASE if self.quote_quantity is None else Asset.QUOTE
+
+    def exact_units(self, base_decimals: int) -> int:
+        """The amount that the order names, in base units, rounded down.
+
+        Raises ValueError for an order that names none.
+        """
+        if self.quote_quantity is not None:
+            return int(self.quote_quantity.scaleb(USDC_DECIMALS))
+        if self.quantity is None:
+            raise ValueError(f"order {self.order_id} names no amount")
+        return int(self.quantity.scaleb(base_decimals))
+
+    @property
+    def logged_amount(self) -> dict[str, str]:
+        """The amount that the order names, as the field of a log line."""
+        if self.quote_quantity is not None:
+            return {"quote_quantity": f"{self.quote_quantity:f}"}
+        return {"quantity": f"{self.quantity:f}"}
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -191,8 +219,8 @@ class FailedAttempt:
 class Order(NewOrder):
     """A stored order: `version` is its fencing token and counts its events from 1.
 
-    `route`, `limit_amount` (base units of USDC: the most a buy pays, the least a sell gets) and
-    `transaction` are the latest ones. Routing clears them; a failed attempt keeps them until then.
+    `route`, `limit_amount` (see `LimitAmount`) and `transaction` are the latest ones. Routing
+    clears them; a failed attempt keeps them until then.
     """
 
     status: OrderStatus

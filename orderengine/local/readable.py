@@ -11,6 +11,8 @@ from orderengine.domain.order import TERMINAL_STATUSES, OrderStatus
 
 _STEPS = frozenset({"info", "debug"})
 _NOT_SHOWN = frozenset({"event", "level", "logger", "timestamp", "exception", "order_id"})
+_BY_BASE = "{side} {quantity} {symbol}"
+_BY_USDC = "{side} {symbol} for {quote_quantity} USDC"
 _ATTEMPT = "attempt_failed"
 """A warning about an attempt is not shown: the line of the order tells the number of attempts."""
 
@@ -41,7 +43,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 
 def _order(line: dict[str, Any]) -> str:
-    what = "{side} {quantity} {symbol}".format_map(_Known(line))
+    what = (_BY_USDC if "quote_quantity" in line else _BY_BASE).format_map(_Known(line))
     attempts = f", attempt {line.get('attempt')}"
     if line["status"] == OrderStatus.CONFIRMED:
         end = "confirmed at {executed_price} USDC on {dex} in {took_s} s".format_map(_Known(line))

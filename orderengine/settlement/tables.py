@@ -38,16 +38,16 @@ sim_transactions = Table(
         "legs",
         JSONB,
         nullable=False,
-        comment="the pools the swap names: venue, pool and baseAmount of each",
+        comment="the pools the swap names: venue, pool and exact amount of each",
     ),
     Column("symbol", Text, nullable=False, comment="the base asset"),
     Column("side", Text, nullable=False, comment="buy or sell, of the base asset"),
-    Column("base_amount", Amount, nullable=False, comment="to trade exactly, in base units"),
+    Column("base_amount", Amount, comment="to trade exactly, in base units; null if USDC is exact"),
     Column(
         "limit_amount",
         Amount,
         nullable=False,
-        comment="the most a buy pays, the least a sell gets; base units of USDC",
+        comment="the most it pays, the least it gets; base units of the asset that is not exact",
     ),
     Column(
         "last_valid_height",
@@ -80,6 +80,9 @@ sim_transactions = Table(
     Column("slippage_exceeded", Boolean, comment="reverted: whether by its own limit_amount"),
     Column("error", Text, comment="reverted: the error, in the words of the venue's program"),
     CheckConstraint("jsonb_array_length(legs) > 0", name="legs"),
+    CheckConstraint(
+        "(base_amount IS NULL) = jsonb_exists(legs -> 0, 'quoteAmount')", name="exact_amount"
+    ),
     CheckConstraint("side IN ('buy', 'sell')", name="side"),
     CheckConstraint("outcome IN ('executed', 'reverted', 'expired')", name="outcome"),
     CheckConstraint(

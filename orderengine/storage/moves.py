@@ -50,7 +50,8 @@ _REMEMBER_FAILURE = """,
             'attempt', attempt, 'reason', m.reason, 'detail', m.detail)"""
 
 _START = """, recoveries = recoveries + {recovery}, route = NULL, dex = NULL,
-        quoted_price = NULL, quote_amount = NULL, limit_amount = NULL, tx_hash = NULL"""
+        quoted_price = NULL, quote_amount = NULL, base_amount = NULL, limit_amount = NULL,
+        tx_hash = NULL"""
 
 _FAILURE = {"reason": "text", "detail": "text"}
 
@@ -103,12 +104,14 @@ MOVES: Mapping[type[Move], Statement] = {
             "dex": "text",
             "quoted_price": "numeric",
             "quote_amount": "numeric",
+            "base_amount": "numeric",
             "limit_amount": "numeric",
             "expires_at": "timestamptz",
         },
         _DUE
         + """, route = m.route, dex = m.dex, quoted_price = m.quoted_price,
-        quote_amount = m.quote_amount, limit_amount = m.limit_amount""",
+        quote_amount = m.quote_amount, base_amount = m.base_amount,
+        limit_amount = m.limit_amount""",
         fence=" AND now() < m.expires_at",
     ),
     Submit: _move(
@@ -143,12 +146,13 @@ MOVES: Mapping[type[Move], Statement] = {
         # Another release may round the last digit of the same price differently.
         fence=""" AND tx_hash = m.signature AND abs(orders.quoted_price - m.quoted_price)
           <= greatest(1e-12, orders.quoted_price * 1e-11)""",
-        kept=", m.base_amount, m.quote_amount AS paid_amount, m.fee, m.landed_at",
+        kept=""", m.base_amount AS traded_amount, m.quote_amount AS paid_amount, m.fee,
+        m.landed_at""",
         effects=""", landed AS (
     UPDATE transactions SET state = 'landed' WHERE signature = ANY(ARRAY(SELECT tx_hash FROM o))
 ), settled AS (
     INSERT INTO settlements (signature, order_id, base_amount, quote_amount, fee, landed_at)
-    SELECT tx_hash, id, base_amount, paid_amount, fee, landed_at FROM o
+    SELECT tx_hash, id, traded_amount, paid_amount, fee, landed_at FROM o
 )""",
     ),
     FailAttempt: _move(
@@ -234,6 +238,7 @@ def _values(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
                 "dex": route.venue,
                 "quoted_price": route.price,
                 "quote_amount": route.quote_amount,
+                "base_amount": route.base_amount,
                 "limit_amount": limit_amount,
                 "expires_at": route.expires_at,
             }

@@ -36,6 +36,13 @@ WorstPrice = Numeric(56, 28)  # exact for every price that a client may send
 Amount = Numeric(20, 0)
 Time = DateTime(timezone=True)
 
+# What all base units of the exact USDC's worth cost at a price of one USDC: the route says how many
+# base units a token has.
+_TOKENS_WORTH = (
+    "quote_quantity * power(CAST(10 AS numeric),"
+    " CAST(route #>> '{legs,0,baseDecimals}' AS integer))"
+)
+
 orders = Table(
     "orders",
     metadata,
@@ -43,7 +50,8 @@ orders = Table(
     Column("client_id", Text, nullable=False),
     Column("symbol", Text, nullable=False),
     Column("side", Text, nullable=False),
-    Column("quantity", Numeric(38, 18), nullable=False),
+    Column("quantity", Numeric(38, 18)),
+    Column("quote_quantity", Numeric(20, 6)),
     Column("slippage_tolerance_bps", Integer, nullable=False),
     Column("worst_price", WorstPrice),
     Column("max_legs", Integer, nullable=False, server_default="1"),
@@ -59,6 +67,7 @@ orders = Table(
     Column("dex", Text),
     Column("quoted_price", Price),
     Column("quote_amount", Amount),
+    Column("base_amount", Amount),
     Column("limit_amount", Amount),
     Column("tx_hash", Text),
     Column("executed_price", Price),
@@ -71,23 +80,39 @@ orders = Table(
     CheckConstraint("side IN ('buy', 'sell')", name="side"),
     # numeric admits NaN, which exceeds every number: an upper bound excludes it.
     CheckConstraint("quantity > 0 AND quantity < 1e18", name="quantity"),
+    CheckConstraint("quote_quantity > 0 AND quote_quantity < 1e14", name="quote_quantity"),
+    CheckConstraint("num_nonnulls(quantity, quote_quantity) = 1", name="one_amount"),
     CheckConstraint("slippage_tolerance_bps BETWEEN 0 AND 10000", name="slippage_tolerance_bps"),
     CheckConstraint(IS_STATUS, name="status"),
     CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
     CheckConstraint(f"(due_at IS NULL) = ({IS_TERMINAL})", name="due_at"),
-    # No message can make the engine sign a transaction beyond the client's tolerance.
+    # No message can make the engine sign a transaction beyond the client's tolerance, or for other
+    # USDC than the client's. A limit is for the other asset than the one whose amount is exact.
     CheckConstraint(
-        "limit_amount IS NULL OR CASE side"
-        " WHEN 'buy' THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
-        " ELSE (limit_amount + 1) * 10000 > quote_amount * (10000 - slippage_tolerance_bps) END",
+        "limit_amount IS NULL OR quote_quantity IS NULL OR base_amount IS NOT NULL"
+        " AND quote_amount IS NOT NULL AND quote_amount = quote_quantity * 1000000",
+        name="exact_usdc",
+    ),
+    CheckConstraint(
+        "limit_amount IS NULL OR CASE"
+        " WHEN quote_quantity IS NULL AND side = 'buy'"
+        " THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
+        " WHEN quote_quantity IS NULL"
+        " THEN (limit_amount + 1) * 10000 > quote_amount * (10000 - slippage_tolerance_bps)"
+        " WHEN side = 'buy'"
+        " THEN (limit_amount + 1) * 10000 > base_amount * (10000 - slippage_tolerance_bps)"
+        " ELSE limit_amount * 10000 <= base_amount * (10000 + slippage_tolerance_bps) END",
         name="limit_amount",
     ),
     CheckConstraint("worst_price > 0 AND worst_price < 1e28", name="worst_price"),
     CheckConstraint("max_legs > 0", name="max_legs"),
     CheckConstraint(
-        "limit_amount IS NULL OR worst_price IS NULL OR CASE side"
-        " WHEN 'buy' THEN limit_amount <= worst_price * quantity * 1000000"
-        " ELSE limit_amount >= worst_price * quantity * 1000000 END",
+        "limit_amount IS NULL OR worst_price IS NULL OR CASE"
+        " WHEN quote_quantity IS NULL AND side = 'buy'"
+        " THEN limit_amount <= worst_price * quantity * 1000000"
+        " WHEN quote_quantity IS NULL THEN limit_amount >= worst_price * quantity * 1000000"
+        f" WHEN side = 'buy' THEN coalesce(limit_amount * worst_price >= {_TOKENS_WORTH}, false)"
+        f" ELSE coalesce(limit_amount * worst_price <= {_TOKENS_WORTH}, false) END",
         name="worst_price_limit",
     ),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),

@@ -15,7 +15,7 @@ from orderengine.execution.network import Execution, InFlight, NotFound, Reverte
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.settlement.wire import InvalidTransaction
 from tests.fake_network import FakeNetwork
-from tests.simulations import a_simulation, a_swap, expired, sent
+from tests.simulations import a_simulation, a_split_swap, a_swap, expired, in_usdc, sent
 
 
 class Subject(Protocol):
@@ -140,6 +140,27 @@ def test_what_is_sent_is_in_flight_until_it_lands(subject: Subject, side: Side) 
     assert outcome.quote_amount > 0
     assert outcome.fee > 0
     assert outcome.landed_at.utcoffset() is not None
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_swap_of_exactly_so_much_usdc_trades_it_to_the_unit(subject: Subject, side: Side) -> None:
+    network, swap = subject.network, in_usdc(a_split_swap(side))
+    transaction = sent(network, swap)
+    assert network.look_up(transaction.signature) == InFlight()
+    subject.land(transaction.signature)
+    outcome = network.look_up(transaction.signature)
+    assert isinstance(outcome, Execution)
+    assert outcome.quote_amount == swap.amount == 1_000_000_000
+    assert outcome.base_amount > 0
+    assert network.look_up(transaction.signature) == outcome
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_expiry_of_a_swap_of_usdc_is_proved(network: SettlementNetwork, side: Side) -> None:
+    transaction = expired(network, in_usdc(a_swap(side=side)))
+    assert network.look_up_expired(transaction) == NotFound()
+    network.send(transaction)
+    assert network.look_up(transaction.signature) == NotFound()
 
 
 def test_an_outcome_stays_as_it_is(subject: Subject) -> None:

@@ -87,10 +87,9 @@ def bodies() -> Iterator[Hostile]:
     for name, text in product(("symbol", "side"), (*INJECTIONS, *LOOK_ALIKES)):
         body = body_of(**{name: quoted(text)})
         yield Hostile("injection and look-alikes", f"{name} {text}", name, body=body)
-    for name in ("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"):
+    for name in (*SWAP, "slippageBps", "worstPrice", "maxLegs", "quoteQuantity"):
         # Null is allowed for an optional field.
-        is_required = name in {"symbol", "side", "quantity"}
-        for text in WRONG_TYPES if is_required else WRONG_TYPES[1:]:
+        for text in WRONG_TYPES if name in SWAP else WRONG_TYPES[1:]:
             yield Hostile("wrong type", f"{name} {text}", name, body=body_of(**{name: text}))
     yield from numbers()
     for text in (*INJECTIONS, *LOOK_ALIKES[:3], "", "a" * 65, "a b", "a/b"):
@@ -100,16 +99,19 @@ def bodies() -> Iterator[Hostile]:
     yield from smuggled()
 
 
+AMOUNTS = ("quantity", "worstPrice", "quoteQuantity")
+
+
 def numbers() -> Iterator[Hostile]:
     """Numbers of an order."""
-    for name, text in product(("quantity", "worstPrice", "slippageBps", "maxLegs"), WRONG_NUMBERS):
+    for name, text in product((*AMOUNTS, "slippageBps", "maxLegs"), WRONG_NUMBERS):
         is_allowed = (name == "slippageBps" and text in {"0", "-0"}) or (
             name == "worstPrice" and text in {"1e20", "1e-20", "999999999999999999999"}
         )
         if not is_allowed:
             body = body_of(**{name: text})
             yield Hostile("wrong number", f"{name} {text[:20]}", f"{name}|body", body=body)
-    for name, text in product(("quantity", "worstPrice"), WRONG_TEXTS):
+    for name, text in product(AMOUNTS, WRONG_TEXTS):
         body = body_of(**{name: quoted(text)})
         yield Hostile("number as text", f"{name} {text[:20]}", name, body=body)
 

@@ -38,7 +38,7 @@ def headers() -> Iterator[Hostile]:
 
 QUERIES = {
     "/api/orders": ("status", "symbol", "limit", "cursor"),
-    "/api/quotes": ("symbol", "side", "quantity", "slippageBps", "maxLegs"),
+    "/api/quotes": ("symbol", "side", "quantity", "quoteQuantity", "slippageBps", "maxLegs"),
     "/api/orders/{order}/events": ("after",),
     "/ws/orders": ("orderId", "after", "cursor"),
 }
@@ -62,7 +62,7 @@ IN_A_QUERY = (
 ALLOWED_THERE = {
     # Any printable text is a valid filter that finds nothing.
     ("/api/orders", "symbol"): {"%ED%A0%80", *IN_A_QUERY} - {"", "%00", "%0A", *IN_A_QUERY[-2:]},
-    ("/api/quotes", "quantity"): {"99999999999999999999"},
+    **{("/api/quotes", name): {"99999999999999999999"} for name in ("quantity", "quoteQuantity")},
 }
 
 

@@ -76,7 +76,8 @@ NOT_VALID: dict[str, list[tuple[str, str]]] = {
         *texts("one_of", "", "BUYS", "buy ", "short", "hold", f"{LONG_S}ell"),
     ],
     "quantity": [
-        *literals("type", "null", "true", "[]", "[10]", "{}", '{"value":10}'),
+        *literals("required", "null"),
+        *literals("type", "true", "[]", "[10]", "{}", '{"value":10}'),
         *texts("decimal", "", " 1", "1 ", "1\n", "+1", "01", ".5", "5.", "1_000", "1,000", "1,5"),
         *texts("decimal", "1e2", "0x10", "sNaN", "NaN", "Infinity", "ten", FULL_WIDTH_12, "\u0661"),
         *literals("decimal", "1e999", "1e1000000", "1e-1000000", "1e100"),
@@ -95,6 +96,7 @@ NOT_VALID: dict[str, list[tuple[str, str]]] = {
         *literals("integer", "1.5", "100.0", "1e2", "-0"),
         *literals("range", "-1", "10001", "9" * 60, "9" * 64),
     ],
+    "quoteQuantity": literals("exclusive", "1", '"1.5"'),
     "worstPrice": [*texts("positive", "0", "-1"), *texts("decimal", "NaN")],
     "maxLegs": literals("range", "0", "3") + literals("type", '"2"') + literals("integer", "1.0"),
     **{

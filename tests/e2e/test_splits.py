@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import Engine, text
 
 from tests.e2e.ledger import executions
@@ -33,6 +34,30 @@ def test_a_split_is_executed_as_one_transaction_and_told_by_its_legs(
     assert kept == [done["executedLegs"]]
     shown = stack.order(order_id)
     assert (shown["legs"], shown["executedLegs"]) == (built["legs"], done["executedLegs"])
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("max_legs", [1, 2])
+def test_an_order_of_usdc_trades_it_to_the_unit(
+    stack: Stack, stack_database: Engine, side: str, max_legs: int
+) -> None:
+    usdc = "4000000.000001" if max_legs == 2 else "1234.567891"
+    order_id = stack.place(symbol="SOL", side=side, quoteQuantity=usdc, maxLegs=max_legs)
+    stream = stack.follow(order_id)
+    assert (stream.statuses, stream.code) == (STATUSES, 1000)
+    built, done = (stream.events[index]["data"] for index in (2, 4))
+    units = str(Decimal(usdc).scaleb(6).to_integral_value())
+    assert done["quoteAmount"] == units
+    assert sum(int(leg["quoteAmount"]) for leg in built["legs"]) == int(units)
+    assert len(built["legs"]) == max_legs
+    bound = "minOut" if side == "buy" else "maxIn"
+    assert all(bound in leg for leg in built["legs"])
+    traded, limit = int(done["baseAmount"]), int(built["limitAmount"])
+    assert traded >= limit if side == "buy" else traded <= limit
+    assert executions(stack_database)[order_id] == 1
+    shown = stack.order(order_id)
+    assert shown["quoteQuantity"] == usdc
+    assert "quantity" not in shown
 
 
 def test_quotes_show_the_same_comparison(stack: Stack) -> None:

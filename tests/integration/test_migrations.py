@@ -207,7 +207,8 @@ def test_no_migration_waits_for_long_behind_an_index_that_is_made_concurrently(
     bounds: list[str] = []
 
     def look(*args: Any) -> None:
-        if args[2].startswith("ALTER TABLE orders"):
+        # Validating a constraint keeps nobody waiting, so it may wait itself.
+        if args[2].startswith("ALTER TABLE orders") and "VALIDATE" not in args[2]:
             args[1].execute("SHOW lock_timeout")
             bounds.append(args[1].fetchone()[0])
 

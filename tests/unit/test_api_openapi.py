@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 from marshmallow import ValidationError
 
-from orderengine.api.validation.fields import ExactDecimal
+from orderengine.api.validation.decimals import ExactDecimal
 from orderengine.api.validation.strict_json import JsonNumber
 from orderengine.domain.documents import event_document
 from orderengine.domain.order import OrderStatus
@@ -79,7 +79,9 @@ def test_every_reference_leads_somewhere_and_nothing_is_unused(spec: dict[str, A
 def test_an_order_is_described_with_its_rules(spec: dict[str, Any]) -> None:
     request = spec["components"]["schemas"]["OrderRequest"]
     fields = request["properties"]
-    assert request["required"] == ["quantity", "side", "symbol"]
+    assert request["required"] == ["side", "symbol"]
+    for name in ("quantity", "quoteQuantity"):
+        assert "`quantity`" in fields[name]["description"]
     assert request["additionalProperties"] is False
     assert fields["side"]["enum"] == ["buy", "sell"]
     tolerance = fields["slippageBps"]

@@ -13,6 +13,8 @@ import pytest
 import websocket
 
 from orderengine.cli import tables
+from orderengine.cli.common import asked_text
+from orderengine.cli.tables import order_lines
 from orderengine.config.settings import PACKAGE_DIR
 from tests.cli_desk import Desk, FakeSocket, call, messages, open_desk
 from tests.steps import CONFIRMED
@@ -158,3 +160,13 @@ def test_a_full_disk_is_one_line(desk: Desk) -> None:
         code, before = (3, "order 7a5f was accepted; ") if command is placed else (2, "")
         told = f"{before}writing standard output failed: No space left on device\n"
         assert (ran.returncode, ran.stderr) == (code, told)
+
+
+def test_an_order_of_usdc_is_told_by_its_usdc() -> None:
+    order = {"side": "buy", "symbol": "AAPL", "quoteQuantity": "1500", "limitAmount": "6400000"}
+    assert asked_text(order) == "buy AAPL for 1500 USDC"
+    lines = dict(line.split(maxsplit=1) for line in order_lines(order))
+    assert lines["quoteQuantity"] == "1500 USDC"
+    assert lines["limitAmount"] == "6400000 base units of AAPL, at least"
+    sale = dict(line.split(maxsplit=1) for line in order_lines({**order, "side": "sell"}))
+    assert sale["limitAmount"] == "6400000 base units of AAPL, at most"

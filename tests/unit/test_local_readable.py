@@ -60,6 +60,15 @@ def test_an_order_has_one_line_when_it_has_ended() -> None:
     assert shown(**FAILED) == [f"order 7a5f buy 10 AAPL {end}"]
 
 
+def test_an_order_of_usdc_is_told_by_its_usdc(world: World) -> None:
+    handed = world.run_to_submitted(world.accept(usdc="2300").order_id)
+    world.network.land(handed.signature)
+    with capture_logs() as told:
+        confirm_order(world.engine, handed)
+    (line,) = [row for each in told for row in shown(level=each["log_level"], **each)]
+    assert " buy AAPL for 2300 USDC confirmed at " in line
+
+
 def test_the_steps_of_an_order_that_goes_on_are_not_shown() -> None:
     assert shown(**STEP) == []
     assert shown(**{**STEP, "event": "route_chosen", "dex": "meteora"}) == []

@@ -96,13 +96,37 @@ def test_an_unknown_symbol_is_refused_with_all_that_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "optional", ["slippageBps", "worstPrice", "maxLegs", "clientOrderId", "type"]
+    "optional",
+    ["slippageBps", "worstPrice", "maxLegs", "clientOrderId", "type", "quoteQuantity"],
 )
 def test_null_stands_for_an_optional_field_that_is_not_given(optional: str) -> None:
     plain = load(order_schema(), VALID)
     assert load(order_schema(), an_order(**{optional: None})) == plain
-    for required in VALID:
+    for required in ("symbol", "side"):
         assert refused(order_schema(), an_order(**{required: None})) == [(required, "type")]
+    assert refused(order_schema(), an_order(quantity=None)) == [("quantity", "required")]
+
+
+def test_one_of_two_amounts_is_exact() -> None:
+    in_usdc = {"symbol": "AAPL", "side": "sell", "quoteQuantity": "100.25"}
+    found = load(order_schema(), in_usdc)
+    assert (found["quote_quantity"], "quantity" in found) == (Decimal("100.25"), False)
+    assert load(order_schema(), {**in_usdc, "quantity": None}) == found
+    neither = {name: value for name, value in in_usdc.items() if name != "quoteQuantity"}
+    assert refused(order_schema(), neither) == [("quantity", "required")]
+    for value in ("10", "x", 1):
+        both = {**in_usdc, "quantity": value}
+        assert ("quoteQuantity", "exclusive") in refused(order_schema(), both)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("0.0000001", "places"), ("1.0000001", "places"), ("0", "positive"), ("1e2", "decimal")],
+)
+def test_usdc_have_six_decimals(text: str, rule: str) -> None:
+    raw = {"symbol": "AAPL", "side": "buy", "quoteQuantity": text}
+    assert refused(order_schema(), raw) == [("quoteQuantity", rule)]
+    assert load(order_schema(), {**raw, "quoteQuantity": "0.0100000"})["quote_quantity"] > 0
 
 
 def test_the_type_of_an_order_is_market() -> None:
@@ -111,7 +135,10 @@ def test_the_type_of_an_order_is_market() -> None:
 
 
 def test_a_refusal_of_an_unknown_field_lists_those_that_exist() -> None:
-    fields = "symbol, side, quantity, slippageBps, worstPrice, maxLegs, type, clientOrderId"
+    fields = (
+        "symbol, side, quantity, quoteQuantity, slippageBps, worstPrice, maxLegs, type,"
+        " clientOrderId"
+    )
     with pytest.raises(Refused, match=f"price is not a field here; the fields are: {fields}"):
         load(order_schema(), an_order(price="1"))
 

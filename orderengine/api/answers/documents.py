@@ -12,9 +12,9 @@ from orderengine.domain.documents import order_document
 from orderengine.domain.fields import FLAT, Document, Part, Told
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.order import NewOrder, Order
-from orderengine.domain.pricing import to_tokens
+from orderengine.domain.pricing import USDC_DECIMALS, to_tokens
 from orderengine.domain.routing import LimitAmount, Route, RouteRequest
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.intake.accept import Accepted
 from orderengine.execution.queries.lists import Position
 
@@ -52,7 +52,8 @@ class Quoted:
 
     symbol: str
     side: Side
-    quantity: Annotated[Decimal, Told("Whole tokens of the base asset.")]
+    quantity: Annotated[Decimal | None, Told("Whole tokens of the base asset.")]
+    quote_quantity: Annotated[Decimal | None, Told("The USDC to spend or to receive.")]
     slippage_tolerance_bps: Annotated[int, Told(name="slippageBps")]
     max_legs: int
     dex: ClassVar[Part] = Part(
@@ -69,10 +70,12 @@ instrument_document = document_of(Instrument)
 
 def quotes_document(request: RouteRequest, route: Route) -> Document:
     """The request, the venues' quotes for it, and the route chosen from them."""
+    amount, by_base = request.amount, request.exact is Asset.BASE
     quoted = Quoted(
         symbol=request.instrument.symbol,
         side=request.side,
-        quantity=to_tokens(request.amount, request.instrument.decimals),
+        quantity=to_tokens(amount, request.instrument.decimals) if by_base else None,
+        quote_quantity=None if by_base else to_tokens(amount, USDC_DECIMALS),
         slippage_tolerance_bps=request.slippage_tolerance_bps,
         max_legs=request.max_legs,
         limit_amount=route.limit_amount(request.slippage_tolerance_bps),

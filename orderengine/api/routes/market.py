@@ -10,8 +10,12 @@ from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.validation.inputs import read_query
 from orderengine.api.validation.schemas import QuoteQuerySchema
+from orderengine.domain.errors import OrderDenied
 from orderengine.domain.fields import Document
+from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.routing import RouteRequest
+from orderengine.domain.side import Asset
+from orderengine.execution.intake.notional import usdc_violation
 from orderengine.execution.queries.find import find_route
 
 blueprint = ApiBlueprint(
@@ -33,14 +37,20 @@ blueprint = ApiBlueprint(
 def get_quotes() -> Document:
     """Compare the venues' current quotes for a swap.
 
-    Each venue quotes the whole amount and, with `maxLegs`, a part of it. Nothing is reserved: an
-    order gets new quotes.
+    Each venue quotes the whole amount and, with `maxLegs`, a part of it. The amount is `quantity`,
+    or `quoteQuantity` in USDC. Nothing is reserved: an order gets new quotes.
     """
     ports = current_ports()
     asked = read_query(QuoteQuerySchema(ports.instruments), request)
     instrument = ports.instruments.get(asked.pop("symbol"))
-    base_amount = instrument.base_units(asked.pop("quantity"))
-    asked_for = RouteRequest(instrument=instrument, amount=base_amount, **asked)
+    usdc = asked.pop("quote_quantity", None)
+    if usdc is None:
+        amount, exact = instrument.base_units(asked.pop("quantity")), Asset.BASE
+    elif found := usdc_violation(ports.notional.prices, instrument, usdc):
+        raise OrderDenied(found)
+    else:
+        amount, exact = int(usdc.scaleb(USDC_DECIMALS)), Asset.QUOTE
+    asked_for = RouteRequest(instrument=instrument, amount=amount, exact=exact, **asked)
     return quotes_document(asked_for, find_route(ports.board, asked_for))
 
 
@@ -51,6 +61,7 @@ def get_quotes() -> Document:
 def get_instruments() -> Document:
     """List the instruments, with the limits of an order.
 
-    A quantity is a multiple of `quantityStep`, from `minQuantity` to `maxQuantity`.
+    A quantity is a multiple of `quantityStep`, from `minQuantity` to `maxQuantity`. A
+    `quoteQuantity` is any amount with up to six decimals between the worth of the two.
     """
     return {"instruments": [instrument_document(each) for each in current_ports().instruments]}

@@ -7,7 +7,6 @@ a megabyte when written out.
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -16,7 +15,6 @@ from marshmallow import ValidationError, fields
 
 from orderengine.api.validation import cursors
 from orderengine.api.validation.strict_json import JsonNumber
-from orderengine.domain.texts import decimal_text
 from orderengine.stream import replay
 from orderengine.stream.messages import cursor_from
 
@@ -25,17 +23,7 @@ MAX_DIGITS = 28
 
 MAX_TEXT = 64
 
-_DECIMAL = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
-_DECIMAL_STRING = re.compile(_DECIMAL)
-_DECIMAL_NUMBER = re.compile(_DECIMAL + r"(?:[eE][+-]?[0-9]{1,2})?")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-DECIMAL_TEXT: Mapping[str, Any] = {
-    "type": "string",
-    "pattern": rf"^([1-9][0-9]{{0,{MAX_DIGITS - 1}}}(\.[0-9]+)?|0\.0*[1-9][0-9]*)$",
-    "maxLength": MAX_DIGITS + 1,
-}
-"""The schema of a positive decimal. The field also accepts one made longer by trailing zeros."""
-
 # `.` and `..` are not allowed: clients remove them from a path before they send it.
 NAME_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]+$"
 _NAME = re.compile(rf"(?!\.{{1,2}}\Z)[A-Za-z0-9._-]{{1,{MAX_TEXT}}}")
@@ -151,55 +139,6 @@ class Choice(RuleField[E], Generic[E]):
         if choice is None:
             raise self.make_error("one_of", choices=", ".join(self._choices))
         return choice
-
-
-class ExactDecimal(RuleField[Decimal]):
-    """A positive decimal, exactly as written: a JSON number, or a string without exponent.
-
-    At most 28 digits when written out; exponents have at most two digits.
-    """
-
-    rules: ClassVar[Mapping[str, str]] = {
-        "type": "must be a number or a decimal string",
-        "decimal": "must be a plain decimal such as 10 or 0.5",
-        "positive": "must be greater than 0",
-        "digits": f"must not have more than {MAX_DIGITS} digits",
-    }
-    openapi: ClassVar[Mapping[str, Any]] = {
-        "anyOf": [
-            {**DECIMAL_TEXT, "title": "DecimalString"},
-            {
-                "title": "DecimalNumber",
-                "type": "number",
-                "minimum": float(f"1e{1 - MAX_DIGITS}"),
-                "exclusiveMaximum": float(f"1e{MAX_DIGITS}"),
-            },
-        ],
-        "examples": ["10", 0.5],
-    }
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Decimal:
-        if isinstance(value, JsonNumber):
-            text, grammar = value.literal, _DECIMAL_NUMBER
-        elif isinstance(value, str):
-            text, grammar = value, _DECIMAL_STRING
-        else:
-            raise self.make_error("type")
-        if not grammar.fullmatch(text):
-            raise self.make_error("decimal")
-        number = Decimal(text)
-        if number <= 0:
-            raise self.make_error("positive")
-        plain = decimal_text(number)
-        if len(plain.replace(".", "")) > MAX_DIGITS:
-            raise self.make_error("digits")
-        return Decimal(plain)
-
-
-class QuotedDecimal(ExactDecimal):
-    """An ExactDecimal in a query, where it is always a string."""
-
-    openapi: ClassVar[Mapping[str, Any]] = {**DECIMAL_TEXT, "examples": ["10"]}
 
 
 class ExactInteger(RuleField[int]):

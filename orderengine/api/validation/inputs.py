@@ -12,7 +12,7 @@ from orderengine.api.validation.strict_json import shown
 from orderengine.domain.errors import Violation
 
 if TYPE_CHECKING:
-    from orderengine.api.validation.schemas import RequestSchema
+    from orderengine.api.validation.requests import RequestSchema
 
 KEY_HEADER = "Idempotency-Key"
 KEY_REPLAYED = "Idempotency-Replayed"

@@ -2,32 +2,34 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from marshmallow import RAISE, Schema, ValidationError, fields, missing, validates_schema
+from marshmallow import fields
 
+from orderengine.api.validation.decimals import ExactDecimal, QuotedDecimal
 from orderengine.api.validation.fields import (
-    MAX_TEXT,
-    BrokenRule,
     Choice,
     Cursor,
-    ExactDecimal,
     ExactInteger,
     Name,
     OrderId,
-    QuotedDecimal,
     RuleField,
     ShortText,
     StreamCursor,
-    Text,
 )
-from orderengine.domain.fields import camel_case
+from orderengine.api.validation.requests import RequestSchema
+from orderengine.api.validation.swaps import (
+    QUANTITY,
+    QUOTE_QUANTITY,
+    VISIBLE,
+    AnySymbol,
+    SwapSchema,
+)
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import OrderStatus
+from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.routing import MAX_LEGS
-from orderengine.domain.side import Side
 from orderengine.execution.intake.batch import MAX_BATCH
 
 DEFAULT_SLIPPAGE_BPS = 100
@@ -35,110 +37,12 @@ MAX_SLIPPAGE_BPS = 10_000
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 MAX_SEQ = 2**31 - 1
-VISIBLE = {"minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[!-~]+$"}
-"""The form of every symbol, as in `instruments.SYMBOL`."""
-SYMBOLS_LISTED = 30
 
 
 class OrderType(StrEnum):
     """The types of an order."""
 
     MARKET = "market"
-
-
-class RequestSchema(Schema):
-    """The base of requests: names in camelCase; unknown fields are refused."""
-
-    class Meta:
-        """Documented as closed."""
-
-        unknown = RAISE
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Name the field in camelCase unless it has a name of its own."""
-        field_obj.data_key = field_obj.data_key or camel_case(field_name)
-
-    def quick_load(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """The same values as `load`, sooner; raises ValidationError for one broken rule only."""
-        left = dict(raw)
-        read = {
-            name: field.deserialize(left.pop(str(field.data_key), missing), field.data_key, raw)
-            for name, field in self.load_fields.items()
-        }
-        if left:
-            raise ValidationError("unknown fields")
-        return self.finished({name: value for name, value in read.items() if value is not missing})
-
-    def finished(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Check values against each other, and leave out those that nobody reads."""
-        return values
-
-
-class Symbol(Text):
-    """The symbol of an instrument that its schema knows, without regard to ASCII case."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        return self.named(super()._deserialize(value))
-
-    def named(self, text: str) -> str:
-        """The symbol that a text names; raises ValidationError."""
-        schema = self.parent
-        assert isinstance(schema, SwapSchema)  # noqa: S101 - the only schemas with a symbol to trade
-        found = schema.instruments.match(text)
-        if found is None:
-            raise ValidationError([BrokenRule("known", _known(schema.instruments))])
-        return found.symbol
-
-
-class AnySymbol(Symbol):
-    """A symbol that may not be traded any more, unchanged."""
-
-    def named(self, text: str) -> str:
-        """The text itself."""
-        return text
-
-
-def _known(instruments: Instruments) -> str:
-    """The message about an unknown symbol: all symbols, or the first ones and their number."""
-    symbols = [instrument.symbol for instrument in instruments]
-    listed = ", ".join(symbols[:SYMBOLS_LISTED])
-    if len(symbols) > SYMBOLS_LISTED:
-        return f"must be one of the {len(symbols)} symbols of /api/instruments: {listed}, ..."
-    return f"must be one of the symbols of /api/instruments: {listed}"
-
-
-class SwapSchema(RequestSchema):
-    """A swap. The schema is built with the traded instruments, against which it validates."""
-
-    symbol = Symbol(
-        required=True,
-        metadata={
-            "description": "The base asset; ASCII case does not matter.",
-            "examples": ["AAPL"],
-            **VISIBLE,
-        },
-    )
-    side = Choice(Side, required=True, metadata={"examples": ["buy"]})
-    quantity = ExactDecimal(
-        required=True, metadata={"description": "Whole tokens of the base asset."}
-    )
-
-    def __init__(self, instruments: Instruments | None = None) -> None:
-        super().__init__()
-        self.instruments = instruments or Instruments(())  # none are needed to document it
-
-    def finished(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Check that the quantity fits the instrument."""
-        self._fits_instrument(values)
-        return values
-
-    @validates_schema(skip_on_field_errors=False)
-    def _fits_instrument(self, data: dict[str, Any], **_: Any) -> None:
-        instrument = self.instruments.find(data.get("symbol", ""))
-        quantity: Decimal | None = data.get("quantity")
-        found = instrument and quantity and instrument.violation(quantity)
-        if found:
-            raise ValidationError([BrokenRule(found.rule, found.message)], found.field)
 
 
 def _default(value: int) -> Callable[[], int]:
@@ -173,10 +77,8 @@ def _max_legs(*, quoted: bool = False) -> ExactInteger:
 class QuoteQuerySchema(SwapSchema):
     """A swap to quote, with its tolerance and the number of venues."""
 
-    quantity = QuotedDecimal(
-        required=True,
-        metadata={"description": "Whole tokens of the base asset."},
-    )
+    quantity = QuotedDecimal(metadata={"description": QUANTITY})
+    quote_quantity = QuotedDecimal(USDC_DECIMALS, metadata={"description": QUOTE_QUANTITY})
     slippage_tolerance_bps = _slippage_bps(quoted=True)
     max_legs = _max_legs(quoted=True)
 

@@ -213,5 +213,5 @@ def _end(order: Order) -> dict[str, str | float]:
     else:
         return {}
     took_s = (order.updated_at - order.created_at).total_seconds()
-    what = {"symbol": order.symbol, "side": order.side.value, "quantity": f"{order.quantity:f}"}
+    what = {"symbol": order.symbol, "side": order.side.value, **order.logged_amount}
     return {**what, **told, "took_s": round(took_s, 3)}

@@ -26,7 +26,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus, SignedTransaction
-from orderengine.domain.routing import Route, RouteRequest
+from orderengine.domain.routing import EXACT_AMOUNT, Route, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import (
     MAX_RECOVERIES,
@@ -115,9 +115,10 @@ def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: 
         request = RouteRequest(
             instrument,
             order.side,
-            instrument.base_units(order.quantity),
+            _asked_units(instrument, order),
             order.slippage_tolerance_bps,
             order.max_legs,
+            order.exact,
         )
         route = route_from_answers(request, *answers[order.symbol, order.side])
         limit = limit_of(order, route, engine.max_notional)
@@ -127,6 +128,12 @@ def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: 
         raise end_attempt(engine, order, failure) from failure
     _log_decision(order, route)
     return Routed(order.order_id, order.version, route, limit, order.attempt, order.request_id)
+
+
+def _asked_units(instrument: Instrument, order: Order) -> int:
+    if order.quantity is None:
+        return order.exact_units(instrument.decimals)
+    return instrument.base_units(order.quantity)
 
 
 def _log_decision(order: Order, route: Route) -> None:
@@ -255,19 +262,22 @@ def swap_of(engine: Engine, order: Order) -> Swap:
     if order.route is None or order.limit_amount is None:
         raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
     instrument, route = engine.instruments.get(order.symbol), order.route
+    exact = order.exact
+    units = EXACT_AMOUNT[exact]
     # A release with other decimals may have routed it: the route states those of its amounts.
-    base_amount = int(order.quantity.scaleb(route.base_decimals))
+    asked = order.exact_units(route.base_decimals), {(order.side, exact)}
     unstated = route.base_decimals == instrument.unstated_decimals
     decimals = None if unstated else route.base_decimals
-    if (route.base_amount, {leg.side for leg in route.legs}) != (base_amount, {order.side}):
+    if (units(route), {(leg.side, leg.exact) for leg in route.legs}) != asked:
         raise OrderEngineError(f"order {order.order_id} was routed for another amount or side")
     return Swap(
         order_id=order.order_id,
         attempt=order.attempt,
         symbol=order.symbol,
         side=order.side,
-        legs=tuple(SwapLeg(leg.venue, leg.pool, leg.base_amount, decimals) for leg in route.legs),
+        legs=tuple(SwapLeg(leg.venue, leg.pool, units(leg), decimals) for leg in route.legs),
         limit_amount=order.limit_amount,
+        exact=exact,
     )
 
 

@@ -99,5 +99,5 @@ def tell_accepted(order: Order) -> None:
         "order_accepted",
         symbol=order.symbol,
         side=order.side.value,
-        quantity=f"{order.quantity:f}",
+        **order.logged_amount,
     )

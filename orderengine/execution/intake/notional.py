@@ -5,13 +5,14 @@ The value is limited by the reference price on arrival, and by its quotes later.
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Protocol
 
 from orderengine.domain.errors import (
     FailureReason,
     MarketNotOpen,
     NotionalExceeded,
+    OrderDenied,
     OrderUnfillable,
     Violation,
 )
@@ -22,6 +23,11 @@ from orderengine.domain.routing import Route
 from orderengine.domain.side import Asset, Side
 from orderengine.domain.texts import time_text
 from orderengine.execution.ports import Orders
+
+MOST_USDC = Decimal(10_000_000_000_000)
+"""The most USDC of one order, in whole USDC: base units have 64 bits."""
+
+_EXACT = Context(prec=100)
 
 
 class ReferencePrices(Protocol):
@@ -44,11 +50,15 @@ class NotionalLimit:
     limit: int
     prices: ReferencePrices
 
-    def violation(self, instrument: Instrument, quantity: Decimal) -> Violation | None:
-        """The violated rule if this many whole tokens exceed the limit at the reference price."""
+    def violation(self, instrument: Instrument, request: NewOrder) -> Violation | None:
+        """The violated rule if the order exceeds the limit, tokens at the reference price."""
         if not self.limit:
             return None
-        price = self.prices.price(instrument)
+        if request.quote_quantity is not None:
+            told = f"must be at most {self.limit}, the most that an order may be worth"
+            is_within = request.quote_quantity <= self.limit
+            return None if is_within else Violation("quoteQuantity", "max_notional", told)
+        quantity, price = request.quantity or Decimal(0), self.prices.price(instrument)
         notional = quantity * price
         if notional <= self.limit:
             return None
@@ -64,12 +74,41 @@ def require_notional(
 ) -> None:
     """Refuse an order above the limit, unless it was accepted before under its key.
 
-    A client that repeats its request must get its order's answer, however the price has moved.
-    Raises NotionalExceeded, or StorageUnavailable.
+    Refuse also USDC beyond the limits of the instrument. A client that repeats its request must get
+    its order's answer, however the price has moved. Raises OrderDenied, NotionalExceeded, or
+    StorageUnavailable.
     """
-    found = limit.violation(instrument, request.quantity)
-    if found and not (key and orders.accepted_before(request.client_id, key)):
-        raise NotionalExceeded(found)
+    denied: OrderDenied | None = None
+    if found := limit.violation(instrument, request):
+        denied = NotionalExceeded(found)
+    elif request.quote_quantity is not None and (
+        found := usdc_violation(limit.prices, instrument, request.quote_quantity)
+    ):
+        denied = OrderDenied(found)
+    if denied and not (key and orders.accepted_before(request.client_id, key)):
+        raise denied
+
+
+def usdc_violation(
+    prices: ReferencePrices, instrument: Instrument, usdc: Decimal
+) -> Violation | None:
+    """The violated rule if so much USDC is beyond the instrument's limits at the reference price.
+
+    Raises StorageUnavailable if the price is not known.
+    """
+    price = prices.price(instrument)
+    least = _in_usdc(instrument.min_quantity, price, ROUND_CEILING)
+    most = min(_in_usdc(instrument.max_quantity, price, ROUND_FLOOR), MOST_USDC)
+    if least <= usdc <= most:
+        return None
+    rule, bound = ("min", f"at least {least:f}") if usdc < least else ("max", f"at most {most:f}")
+    message = f"must be {bound} for {instrument.symbol} at {price:f}"
+    return Violation("quoteQuantity", rule, message)
+
+
+def _in_usdc(quantity: Decimal, price: Decimal, rounding: str) -> Decimal:
+    worth = _EXACT.multiply(quantity, price)
+    return worth.quantize(Decimal(1).scaleb(-USDC_DECIMALS), rounding, _EXACT)
 
 
 def require_open(

@@ -23,6 +23,11 @@ export function quantity(text) {
   return text === undefined ? NONE : group(Number(text), 9, 0);
 }
 
+// What an order asks for, after its side: 10 AAPL, or AAPL for 100 USDC.
+export function asked({ quantity: tokens, quoteQuantity, symbol }) {
+  return quoteQuantity === undefined ? `${quantity(tokens)} ${symbol}` : `${symbol} for ${quantity(quoteQuantity)} USDC`;
+}
+
 export function usdc(text, digits = 2) {
   const number = Number(text);
   return group(number, number !== 0 && Math.abs(number) < 1 ? 4 : digits);

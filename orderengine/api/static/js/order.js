@@ -1,7 +1,7 @@
 // The panel of one order: it fills while its events arrive.
 
 import { el, copyButton, fill, find, refill, say } from "./dom.js";
-import { NONE, group, quantity, seconds } from "./format.js";
+import { NONE, asked, group, seconds } from "./format.js";
 import { Follower } from "./follow.js";
 import { attemptsOf, orderOf, stageTimes } from "./history.js";
 import { OPEN, TERMINAL } from "./statuses.js";
@@ -122,15 +122,16 @@ export class OrderPanel {
   }
 }
 
-function announcement({ side, quantity: amount, symbol, status }) {
-  return `Order ${side} ${amount} ${symbol}: ${status}`;
+function announcement(order) {
+  return `Order ${order.side} ${asked(order)}: ${order.status}`;
 }
 
-function headView({ symbol, side, quantity: amount, orderId, status }) {
+function headView(order) {
+  const { side, orderId, status } = order;
   return el(
     "div",
     { class: "head" },
-    el("p", { class: "title" }, el("span", { class: "side", "data-side": side }, side), ` ${quantity(amount)} ${symbol}`),
+    el("p", { class: "title" }, el("span", { class: "side", "data-side": side }, side), ` ${asked(order)}`),
     el("p", { class: "status", "data-status": status, id: "order-status" }, status),
     el("p", { class: "id" }, el("code", {}, orderId), copyButton(orderId, "Copy the order's id")),
   );

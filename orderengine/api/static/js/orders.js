@@ -2,7 +2,7 @@
 
 import { Refused, getOrders } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { NONE, between, moment, price, quantity, seconds, slippage, venues } from "./format.js";
+import { NONE, asked, between, moment, price, seconds, slippage, venues } from "./format.js";
 import { Loop } from "./loop.js";
 import { OPEN, TERMINAL } from "./statuses.js";
 
@@ -91,7 +91,7 @@ function rowView(order) {
     "tr",
     { "data-order-id": order.orderId },
     cell("Placed", el("a", { href: `/?order=${order.orderId}` }, moment(order.createdAt))),
-    cell("Order", el("span", { class: "side", "data-side": order.side }, order.side), ` ${quantity(order.quantity)} ${order.symbol}`),
+    cell("Order", el("span", { class: "side", "data-side": order.side }, order.side), ` ${asked(order)}`),
     cell("Status", el("span", { class: "status", "data-status": order.status, title: order.detail }, order.reason ?? order.status)),
     cell("Venue", venues(order.dex)),
     figure("Quoted", price(order.quotedPrice), order.quotedPrice),

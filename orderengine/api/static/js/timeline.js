@@ -1,7 +1,7 @@
 // The steps of an order in words, attempt by attempt.
 
 import { copyButton, el } from "./dom.js";
-import { fromUnits, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { fromUnits, price, quantity, seconds, short, slippage, usdc, venue, venues } from "./format.js";
 
 const CAUSES = {
   order: "Asking every venue for a quote.",
@@ -52,8 +52,15 @@ function buildingText({ data }) {
   const quotes = data.quotes.map((quote) => `${venue(quote.dex)} ${price(quote.price)}`).join(" · ");
   return [
     `${venues(data.dex)} at ${price(data.quotedPrice)} USDC: ${data.routeDetail}. `,
-    el("span", { class: "hint" }, `Quotes: ${quotes}. Limit ${usdc(fromUnits(data.limitAmount))} USDC.`),
+    el("span", { class: "hint" }, `Quotes: ${quotes}. Limit ${limitText(data)}.`),
   ];
+}
+
+// The limit is one of USDC; where the USDC are exact, a buy has a least output, a sell a most input.
+function limitText({ limitAmount, legs: [leg] }) {
+  const isUsdcExact = (leg.side === "buy") === (leg.minOut !== undefined);
+  if (!isUsdcExact) return `${usdc(fromUnits(limitAmount))} USDC`;
+  return `${leg.side === "buy" ? "at least" : "at most"} ${quantity(fromUnits(limitAmount, leg.baseDecimals))} tokens`;
 }
 
 function submittedText({ data }) {

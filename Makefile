@@ -55,7 +55,7 @@ ARGS ?=
 TESTERS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: clients postman pictures bench chaos chaos-quick curves help audit run order demo test test-stock test-browser check check-redis check-db migrate lock clean
+.PHONY: clients postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -71,11 +71,6 @@ demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --
 
 test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
 	@exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
-
-STOCK_TESTS := $(addprefix tests/e2e/test_,chain.py crashes.py garbage.py scale_out.py)
-
-test-stock: $(STAMP_DEV) ## Test running stacks with FAST_LANE=0: ARGS="tests/e2e" runs all of them
-	@TEST_FAST_LANE=0 exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(or $(ARGS),$(STOCK_TESTS))
 
 test-browser: $(STAMP_DEV) ## Test the page in Chromium, installing it where allowed: ARGS="--screenshots"
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium) && export CHROMIUM && \

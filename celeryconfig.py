@@ -1,8 +1,5 @@
 """Celery's configuration; the broker's URL comes from the settings (`orderengine.dispatch.app`).
 
-These are documented options. With FAST_LANE=1 `orderengine.fastlane.app` replaces the pool and the
-transport.
-
 A message is a hint: PostgreSQL decides what still counts, so no setting here may be needed for
 correctness. See `docs/decisions/`.
 """
@@ -31,11 +28,11 @@ task_store_errors_even_if_ignored = False
 # times.
 task_acks_late = False
 task_publish_retry = False
-worker_pool = "threads"
+worker_pool = "orderengine.worker.pool:TaskPool"
 worker_consumer = "orderengine.worker.consumer:BrokerConsumer"
 worker_prefetch_multiplier = 1
-# A worker takes a message only for a free slot. Otherwise it would prefetch as many messages again
-# as it has slots, and urgent ones in `settle` would wait behind them.
+# A worker takes a message only for a free thread. Otherwise it would prefetch as many messages
+# again as it has threads, and urgent ones in `settle` would wait behind them.
 worker_disable_prefetch = True
 # With a rate limit a worker takes waiting messages into its memory: the command is refused.
 worker_disable_rate_limits = True
@@ -49,6 +46,11 @@ broker_transport_options = {
     "priority_steps": [0],
     # Messages are not tracked until acknowledged: recovery restores an order, not the broker.
     "ack_emulation": False,
+    # A publish tries to connect again at once, and then no more: by default kombu sleeps for
+    # seconds in between, in a thread that has other work.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
     # Without a socket time-out, a publish on a half-open connection never returns.
     "socket_timeout": 3,
     "socket_connect_timeout": 2,

@@ -8,8 +8,9 @@ import json
 import statistics
 import sys
 import time
+from pathlib import Path
 
-from benchmarks.accounting import Accountant
+from benchmarks.accounting import Accountant, read_processes
 from benchmarks.bench import Bench, Size
 from benchmarks.figures import percentile, steady_rate
 from benchmarks.stack import NO_DELAYS, Servers, Stack, temporary_folder
@@ -19,6 +20,7 @@ ROUNDS = 3
 POST_RATE_PER_S = 200
 PACED_S = 8
 STEADY = 400
+LONE = 40
 SETTLE_S = 0.3
 IDLE_S = 3.0
 
@@ -30,7 +32,7 @@ def main() -> None:
     with temporary_folder() as folder, Servers(folder) as servers, Bench(servers, size) as bench:
         with Stack(servers, **NO_DELAYS, **settings) as stack:
             bench.warm_up(stack)
-            figures = {**_burst(bench, stack), **_paced(bench, stack)}
+            figures = {**_burst(bench, stack), **_paced(bench, stack), **_lone(bench, stack)}
         with Stack(servers, **settings) as stack:
             bench.warm_up(stack)
             figures |= _steady(bench, stack)
@@ -66,7 +68,25 @@ def _burst(bench: Bench, stack: Stack) -> dict[str, float]:
             sum(cost.statements.values()) for cost in costs
         ),
         "burst, orders/s": statistics.median(rates),
+        "memory of web and worker, MB": _memory_mb(roots["web"], roots["worker"]),
     }
+
+
+def _memory_mb(*roots: int) -> float:
+    """The memory of processes and their children; of a shared page each has its part."""
+    processes = read_processes()
+    pids = set(roots)
+    while found := {each.pid for each in processes if each.parent in pids} - pids:
+        pids |= found
+    kb = 0
+    for pid in pids:
+        (line,) = (
+            each
+            for each in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            if each.startswith("Pss:")
+        )
+        kb += int(line.split()[1])
+    return kb / 1024
 
 
 def _paced(bench: Bench, stack: Stack) -> dict[str, float]:
@@ -76,6 +96,17 @@ def _paced(bench: Bench, stack: Stack) -> dict[str, float]:
         f"POST at {POST_RATE_PER_S}/s, p{p} in ms": percentile(posted.latencies_ms, p)
         for p in (50, 99)
     }
+
+
+def _lone(bench: Bench, stack: Stack) -> dict[str, float]:
+    """One order at a time, without delays: from its POST to its end."""
+    took_ms = []
+    for _ in range(LONE):
+        posted = bench.post(stack, 1)
+        bench.finish(stack)
+        (ended_at,) = bench.finished_at(posted.order_ids)
+        took_ms.append((ended_at - posted.first_sent_at) * 1000)
+    return {f"lone order, p{p} in ms": percentile(took_ms, p) for p in (50, 95)}
 
 
 def _steady(bench: Bench, stack: Stack) -> dict[str, float]:

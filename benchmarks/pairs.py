@@ -1,7 +1,7 @@
 """Compare this checkout with an earlier commit: `python -m benchmarks.pairs COMMIT [--pairs N]`.
 
-`--set NAME=VALUE` changes a setting of this checkout alone: `HEAD --set FAST_LANE=0` measures that
-switch.
+`--set NAME=VALUE` changes a setting of this checkout alone: `HEAD --set ORDER_CONCURRENCY=5`
+measures that setting.
 
 Both are measured alternately, in pairs whose order changes, so that a slow minute hits both. The
 spread of the commit against itself (each of its runs divided by its run before) tells how much of a

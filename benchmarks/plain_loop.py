@@ -12,9 +12,9 @@ from functools import cache
 from uuid import UUID, uuid4
 
 from benchmarks.client import QUANTITIES, REQUESTS, SLIPPAGE_BPS
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.worker import build_worker
 from orderengine.config.settings import Settings
+from orderengine.dispatch.app import create_celery
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side

@@ -1,4 +1,4 @@
-"""`python -m chaos [--quick] [--only NAME] [--seed N] [--scale F] [--fast-lane 0] …`."""
+"""`python -m chaos [--quick] [--only NAME] [--seed N] [--scale F] …`."""
 
 import argparse
 import secrets
@@ -21,7 +21,6 @@ def main() -> int:
         seed=seed,
         quick=options.quick,
         factor=options.scale,
-        fast_lane=options.fast_lane == 1,
         jobs=options.jobs or (runner.QUICK_JOBS if options.quick else runner.FULL_JOBS),
     )
     if options.child:
@@ -37,7 +36,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=FAULTS, metavar="NAME", help=", ".join(FAULTS))
     parser.add_argument("--seed", type=int, help="repeats a run; printed by each")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the full figures")
-    parser.add_argument("--fast-lane", type=int, choices=(0, 1), default=1, help="FAST_LANE")
     parser.add_argument("--jobs", type=int, help="faults at the same time")
     parser.add_argument("--sabotage", choices=[*sabotage.GUARDS, "all"], help="can the suite fail?")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)

@@ -11,14 +11,15 @@ from chaos.process_tree import tree
 from chaos.rig import MAX_SOCKETS, WEB, Rig
 from orderengine.bootstrap.web import WebPools
 from orderengine.market.venues import VENUES
+from orderengine.worker.pool import threads_for
 
 # Pools that grow under load and stay: web's threads for HTTP and sockets, each with a connection to
 # Redis; connections to PostgreSQL and to the broker.
 HTTP_THREADS = 24
 SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
-# A worker with full pools: a thread for each slot, as many for each venue, the loop, recovery.
+# A worker with full pools: its threads, one for each slot and venue, the loop, recovery.
 SLOTS = 10
-THREADS_OF_A_FULL = {True: 0, False: SLOTS + len(VENUES) * SLOTS + 2}
+THREADS_OF_A_FULL = {True: 0, False: threads_for(SLOTS) + len(VENUES) * SLOTS + 2}
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
 CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).read_size
 CONNECTIONS_OF_A_WORKER = 12

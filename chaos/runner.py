@@ -40,17 +40,11 @@ class Plan:
     quick: bool
     factor: float
     jobs: int
-    fast_lane: bool = True
 
     @property
     def is_full(self) -> bool:
         """True for a run whose figures are documented."""
-        return not self.quick and self.factor == 1.0 and self.fast_lane
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """The settings of every stack of this plan."""
-        return {"FAST_LANE": "1" if self.fast_lane else "0"}
+        return not self.quick and self.factor == 1.0
 
     def scale(self, name: str) -> Scale | None:
         """The size of a fault; None if it is left out."""
@@ -63,7 +57,6 @@ class Plan:
         """The arguments that repeat one fault of this plan."""
         arguments = ["--only", name, "--seed", str(self.seed)]
         arguments += ["--quick"] if self.quick else []
-        arguments += [] if self.fast_lane else ["--fast-lane", "0"]
         return arguments + ([] if self.factor == 1.0 else ["--scale", str(self.factor)])
 
 
@@ -89,7 +82,7 @@ def run_here(plan: Plan, path: Path) -> int:
     scale = plan.scale(name)
     if scale is None:
         return 2
-    document = trial.run(FAULTS[name], scale, plan.seed, plan.settings).document()
+    document = trial.run(FAULTS[name], scale, plan.seed).document()
     path.write_text(json.dumps(document), "utf-8")
     return 0
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,8 @@ class Verdict:
         }
 
 
-def run(fault: Fault, scale: Scale, seed: int, settings: Mapping[str, str]) -> Verdict:
-    """Run a fault on servers of its own, with more settings; keeps the folder of a failed run."""
+def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
+    """Run a fault on servers of its own; keeps the folder of a failed run."""
     started = time.monotonic()
     verdict = Verdict(fault.name, seed, scale)
     folder = Path(tempfile.mkdtemp(prefix=f"orderengine-chaos-{fault.name}-"))
@@ -74,8 +74,7 @@ def run(fault: Fault, scale: Scale, seed: int, settings: Mapping[str, str]) -> V
         # Only the engine has to give up on slow statements, not the suite.
         with outside.unbounded(), Servers(folder) as servers:
             rng = random.Random(f"{seed}:{fault.name}")
-            environ = {**fault.environ, **settings}
-            with Rig(servers, rng, environ, scale.workers, direct=fault.runs_alone) as rig:
+            with Rig(servers, rng, fault.environ, scale.workers, direct=fault.runs_alone) as rig:
                 _run(fault, scale, rig, verdict)
     except Exception as error:  # noqa: BLE001 - every error belongs in the verdict
         detail = f"{type(error).__name__}: {error}"

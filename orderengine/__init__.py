@@ -15,7 +15,6 @@ The packages and their rooms, from the outer layers to the core; imports point d
     cli            the command line
     worker         the Celery tasks (thin), and the reconciler of recovery
     bootstrap      the composition root: turns settings into ports
-    fastlane       what goes beyond documented options of Celery, kombu, redis-py
     storage        adapter: the stores on PostgreSQL, with all SQL of the engine
     stream         adapter: events through Redis to the clients, cache, counts
     venues         adapter: the venues, and the board that asks them all

@@ -14,6 +14,7 @@ from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.simulated import SimulatedVenue
 
 SKIP_REDIS_S = 1.0
+WORKER_REDIS_TIMEOUT_S = 1.0
 QUOTE_TIMEOUT_S = 1.0
 WEB_CONNECTIONS = 16
 """Connections to PostgreSQL of all web processes behind one port together."""

@@ -8,10 +8,11 @@ from orderengine.bootstrap.common import (
     LEAST_WEB_CONNECTIONS,
     SKIP_REDIS_S,
     WEB_CONNECTIONS,
+    WORKER_REDIS_TIMEOUT_S,
 )
-from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import Settings
+from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.execution.intake.keys import Keys
 from orderengine.execution.operations.archive import Archive, Witness
@@ -54,9 +55,7 @@ def build_operator(settings: Settings) -> OperatorPorts:
         settings.database_url, pool_size=1, application="orderengine-cli"
     )
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
-    celery = create_celery(
-        settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S, fast_lane=settings.fast_lane
-    )
+    celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
     dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S))
     trouble = partial(look, settings.redis_url)
     return OperatorPorts(

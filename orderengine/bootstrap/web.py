@@ -16,10 +16,9 @@ from orderengine.bootstrap.common import (
     quote_board,
     recovery_delays,
 )
-from orderengine.bootstrap.lanes import commands_of, create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
-from orderengine.dispatch.app import EngineCelery
+from orderengine.dispatch.app import create_celery
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.batch import Batches
 from orderengine.execution.intake.keys import (
@@ -50,8 +49,7 @@ from orderengine.execution.queries.lists import OrderLists
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.check import look
-from orderengine.redis.client import Client, create_client
-from orderengine.redis.commands import Commands
+from orderengine.redis.client import create_client
 from orderengine.redis.queues import INTAKE, SETTLE
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
@@ -108,9 +106,10 @@ def build_web(settings: Settings) -> WebPorts:
     orders = SqlOrders(database, read_engine, recovery_delays(settings))
     keys, limits = SqlKeys(database, read_engine), _limits(settings)
     breaker, metrics = Breaker(SKIP_REDIS_S), ProcessMetrics()
-    celery, client, commands = _redis_clients(settings)
+    celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
+    client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
     dispatcher = metered_dispatcher(celery, breaker, metrics)
-    publisher = RedisEventPublisher(commands, breaker, metrics)
+    publisher = RedisEventPublisher(client, breaker, metrics)
     looking = partial(look, settings.redis_url)
     probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
     shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
@@ -124,7 +123,7 @@ def build_web(settings: Settings) -> WebPorts:
         publisher=publisher,
         dispatcher=dispatcher,
         board=quote_board(settings.simulation, clock, WEB_QUOTERS),
-        hub=_hub(settings.redis_url, orders, database, (celery, publisher, client), metrics),
+        hub=_hub(settings.redis_url, orders, database, (celery, client), metrics),
         probes=probes,
         monitor=Monitor(SqlFigures(read_engine, settings.stuck_after_s), shared, probes, metrics),
         metrics=metrics,
@@ -142,13 +141,6 @@ def build_web(settings: Settings) -> WebPorts:
         proxy_hops=settings.protection.proxy_hops,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
-
-
-def _redis_clients(settings: Settings) -> tuple[EngineCelery, Client, Commands]:
-    url, fast_lane = settings.redis_url, settings.fast_lane
-    celery = create_celery(url, timeout_s=WEB_REDIS_TIMEOUT_S, fast_lane=fast_lane)
-    client = create_client(url, WEB_REDIS_TIMEOUT_S)
-    return celery, client, commands_of(client, fast_lane=fast_lane)
 
 
 class WebPools(NamedTuple):

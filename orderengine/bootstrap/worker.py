@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from orderengine.bootstrap.common import (
     SKIP_REDIS_S,
+    WORKER_REDIS_TIMEOUT_S,
     load_instruments,
     metered_dispatcher,
     quote_board,
     recovery_delays,
 )
-from orderengine.bootstrap.lanes import WORKER_REDIS_TIMEOUT_S, commands_of
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
@@ -53,9 +53,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         orders=SqlOrders(database, delays=recovery_delays(settings)),
         board=quote_board(settings.simulation, DatabaseClock(database), concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
-        publisher=RedisEventPublisher(
-            commands_of(client, fast_lane=settings.fast_lane), breaker, metrics
-        ),
+        publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=metered_dispatcher(celery, breaker, metrics),
         instruments=instruments,
         metrics=metrics,

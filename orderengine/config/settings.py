@@ -20,6 +20,9 @@ INSTRUMENTS = PACKAGE_DIR / "instruments.csv"
 
 _NOT_QUOTED = "has a user or password with :/?#[]@ that are not percent-encoded"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+GONE = ("FAST_LANE",)
+"""Settings that this release does not have any more."""
+_IGNORED = (*BROKER_VARIABLES, *GONE)
 WEB_OPTIONS = re.compile("GUNICORN_CMD_ARGS|SCRIPT_NAME")  # gunicorn's, override its configuration
 WORKER_OPTIONS = re.compile("CELERY_WORKER_[A-Z_]+")  # each sets an option of Celery's command
 _REDIS_PATH = re.compile(r"/?[0-9]*")
@@ -60,11 +63,10 @@ class Settings:
     stuck_after_s: int
     instruments_file: Path
     log_level: str
-    fast_lane: bool
     fail_point: ArmedPoint | None
     simulation: Simulation
     ignored: tuple[str, ...]
-    """Variables that are set but ignored; Celery would read another broker from them."""
+    """Variables that are set but ignored: those of Celery's broker, and those that are gone."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -88,10 +90,9 @@ class Settings:
             stuck_after_s=env.integer("STUCK_AFTER_S", 90, 1, 86_400),
             instruments_file=Path(env.text("INSTRUMENTS_FILE", str(INSTRUMENTS))),
             log_level=_log_level(env),
-            fast_lane=env.integer("FAST_LANE", 1, 0, 1) == 1,
             fail_point=env.armed_point("FAIL_POINT"),
             simulation=Simulation.from_variables(env),
-            ignored=env.set_among(BROKER_VARIABLES),
+            ignored=env.set_among(_IGNORED),
         )
 
     @property
@@ -147,7 +148,7 @@ class FlowerSettings:
             port=env.integer("FLOWER_PORT", 5555, 1, 65535),
             basic_auth=credentials(env.text("FLOWER_BASIC_AUTH", "")),
             log_level=_log_level(env),
-            ignored=env.set_among(BROKER_VARIABLES),
+            ignored=env.set_among(_IGNORED),
         )
         if not settings.basic_auth and not is_loopback(settings.host):
             message = f"FLOWER_BASIC_AUTH must be set when FLOWER_HOST is {settings.host}"

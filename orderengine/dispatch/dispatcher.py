@@ -67,12 +67,7 @@ class CeleryDispatcher:
 
         Raises QueuesTooLong if there are too many messages to read.
         """
-
-        def look() -> set[UUID]:
-            with self._app.lists() as lists:
-                return find_waiting(lists, (SETTLE, INTAKE), wanted)
-
-        return self._bounded(look)
+        return self._bounded(lambda: find_waiting(self._app.lists, (SETTLE, INTAKE), wanted))
 
     def _bounded(self, call: Callable[[], T]) -> T:
         if not self._circuit.allows():

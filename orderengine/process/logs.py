@@ -47,10 +47,11 @@ class _Lines:
 
 
 def tell_ignored(variables: Iterable[str]) -> None:
-    """Log each variable that is set but ignored, and the one used instead."""
+    """Log each variable that is set but ignored; for an address of a broker, the one used."""
     log = structlog.get_logger(__name__)
     for name in variables:
-        log.warning("variable_ignored", variable=name, broker="REDIS_URL")
+        used = {"broker": "REDIS_URL"} if "BROKER" in name else {}
+        log.warning("variable_ignored", variable=name, **used)
 
 
 def configure_logging(level: str) -> None:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from orderengine.config.addresses import place_of
 from orderengine.redis.advice import state_and_advice
 from orderengine.redis.client import REDIS_ERRORS, create_client
-from orderengine.redis.commands import ClientCommands
 from orderengine.redis.errors import RedisCause, cause_of, causes_of
 from orderengine.redis.peer import Peer, peer_at
 from orderengine.redis.probe import ALL, probe
@@ -61,7 +60,7 @@ def look(url: str, timeout_s: float = TIMEOUT_S) -> Trouble | None:
     """Why the engine cannot use this Redis; None if it can."""
     client = create_client(url, timeout_s)
     try:
-        probe(ClientCommands(client), (SETTLE, INTAKE), ALL)
+        probe(client, (SETTLE, INTAKE), ALL)
     except REDIS_ERRORS as error:
         return explained(error, url)
     finally:

@@ -1,18 +1,29 @@
 """Redis clients that answer in time or not at all, and leave a server that refuses writes."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from orderengine.redis.errors import is_from_replica, is_to_be_left
+from orderengine.redis.errors import is_from_replica, is_to_be_left, is_worth_repeating
 
 REDIS_ERRORS = (redis.RedisError, OSError)
 """Raised for a missing answer or a refusal."""
 
 MAX_CONNECTIONS = 10_000
 _ANY_KEY = "orderengine:primary"
+
+
+class Script:
+    """A Lua script, known to the server by its hash."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Pool(redis.ConnectionPool):
@@ -61,9 +72,17 @@ class Client(redis.Redis):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except REDIS_ERRORS as error:
             self.note(error)
-            if not isinstance(error, redis.ResponseError) or not is_to_be_left(error):
+            if not is_worth_repeating(error):
                 raise
         return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a script by its hash; if the server does not know it, send its text."""
+        given = len(keys), *keys, *arguments
+        try:
+            return self.execute_command("EVALSHA", script.sha, *given)
+        except NoScriptError:
+            return self.execute_command("EVAL", script.text, *given)
 
     def require_primary(self) -> None:
         """Raise the refusal of a server that is not a primary, and drop the connections to it.

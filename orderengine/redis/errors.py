@@ -84,6 +84,12 @@ def is_to_be_left(error: BaseException) -> bool:
     return _kind(error).is_left
 
 
+def is_worth_repeating(error: BaseException) -> bool:
+    """True if a server refused a command, without effect, that another server may execute."""
+    is_answer = any(isinstance(each, redis.ResponseError) for each in causes_of(error))
+    return is_answer and is_to_be_left(error)
+
+
 def is_from_replica(error: BaseException) -> bool:
     """True if the error is the answer of a replica, which may be a former primary."""
     return cause_of(error) is RedisCause.READ_ONLY_REPLICA

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orderengine.redis.commands import Commands, Script
+from orderengine.redis.client import Client, Script
 
 # The queues are passed as keys but not touched: the server checks that the user may write to them.
 # The probe's own list serves nothing else. Servers before 7.0 cannot be asked about the rights to
@@ -41,9 +41,9 @@ ALL = (
 """One command of each kind that web processes and workers send."""
 
 
-def probe(commands: Commands, queues: Sequence[str], required: Sequence[str] = PUBLISHING) -> None:
+def probe(client: Client, queues: Sequence[str], required: Sequence[str] = PUBLISHING) -> None:
     """Check that these queues accept and return messages; raises the server's refusal.
 
     The user also needs the right to the `required` commands, none of which is executed.
     """
-    commands.run(_PROBE, [_PROBE_KEY, *queues], required)
+    client.run(_PROBE, [_PROBE_KEY, *queues], required)

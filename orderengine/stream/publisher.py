@@ -6,8 +6,7 @@ from datetime import timedelta
 from orderengine.domain.events import Moved
 from orderengine.execution.operations.counters import CounterName, Metrics
 from orderengine.redis.breaker import Breaker
-from orderengine.redis.client import REDIS_ERRORS
-from orderengine.redis.commands import Commands, Script
+from orderengine.redis.client import REDIS_ERRORS, Client, Script
 from orderengine.stream.messages import (
     EVENTS_CHANNEL,
     cache_ttl,
@@ -43,15 +42,10 @@ class RedisEventPublisher:
     A lost event delays a stream by up to a second, until the stream finds it in PostgreSQL.
     """
 
-    def __init__(self, commands: Commands, breaker: Breaker, metrics: Metrics) -> None:
-        self._commands = commands
+    def __init__(self, client: Client, breaker: Breaker, metrics: Metrics) -> None:
+        self._client = client
         self._breaker = breaker
         self._metrics = metrics
-
-    @property
-    def demotions(self) -> int:
-        """How often a server that is no longer a primary has answered."""
-        return self._commands.demotions
 
     def publish(self, moved: Moved) -> None:
         """Cache the order's latest state and publish the event, bounded in time; never raises."""
@@ -67,7 +61,7 @@ class RedisEventPublisher:
         keys = [order_key(each.order.order_id) for each in moved]
         arguments = [EVENTS_CHANNEL, *(given for each in moved for given in _arguments(each))]
         try:
-            self._commands.run(_STORE_AND_PUBLISH, keys, arguments)
+            self._client.run(_STORE_AND_PUBLISH, keys, arguments)
         except REDIS_ERRORS as error:
             self._metrics.count(CounterName.PUBLISH_FAILURES, by=len(moved))
             self._breaker.failed(error)

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, signals
-from kombu.utils.imports import symbol_by_name
 
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config.settings import (
     WORKER_OPTIONS,
@@ -17,16 +15,16 @@ from orderengine.config.settings import (
     Settings,
     refuse_overruling,
 )
-from orderengine.dispatch.app import EngineCelery
+from orderengine.dispatch.app import EngineCelery, create_celery
 from orderengine.dispatch.improper import Reason, message_dropped
 from orderengine.execution.chain.slots import Slots
 from orderengine.execution.operations.counters import CounterName
 from orderengine.process import memory
 from orderengine.process.logs import configure_logging, tell_ignored
 from orderengine.worker.control import register_commands
+from orderengine.worker.pool import look_again
 from orderengine.worker.reading import CheckedReading
 from orderengine.worker.reconciler import reconciler_step
-from orderengine.worker.requests import checked
 from orderengine.worker.tasks import register_tasks
 
 LOOP_WAIT_S = 0.05
@@ -51,17 +49,13 @@ class Runtime:
 
 def create_worker_app(settings: Settings) -> Celery:
     """Make the worker's application; PostgreSQL and Redis are first used when the worker starts."""
-    app = create_celery(settings.redis_url, fast_lane=settings.fast_lane)
+    app = create_celery(settings.redis_url)
     runtime = Runtime(settings, app)
-    request = checked(symbol_by_name(app.request_class))
-    slots = Slots(settings.order_concurrency)
-    app.bound_orders(slots)
-    register_tasks(app, lambda: runtime().engine, slots, request)
+    register_tasks(app, lambda: runtime().engine, Slots(settings.order_concurrency))
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
-    if not settings.fast_lane:
-        app.steps["consumer"].add(CheckedReading)
+    app.steps["consumer"].add(CheckedReading)
     message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
@@ -96,14 +90,9 @@ def _set_heap_aside(**_: Any) -> None:
 
 
 def _bound_waits_of_loop(sender: Any, **_: Any) -> None:
-    # A thread of Celery's own pool that ends a task does not wake the loop, and the fast lane's
-    # wake-up can be missed while the broker's connections are reopened. Without this timer the
-    # loop would then check for a free slot only once a second.
-    sender.hub.call_repeatedly(LOOP_WAIT_S, _look_again)
-
-
-def _look_again() -> None:
-    """Do nothing: waking the loop is enough, since it takes messages before it waits again."""
+    # The pool's wake-up can be missed while the broker's connections are reopened. Without this
+    # timer the loop would then look for a free thread only once a second.
+    sender.hub.call_repeatedly(LOOP_WAIT_S, look_again)
 
 
 def _ignore_repeated_sigterm(**_: Any) -> None:

@@ -57,14 +57,14 @@ class BrokerConsumer(Consumer):
         self._working: Any = None
         self._task_events: Any = None
         super().__init__(_freeing(on_task_request), *args, **options)
-        # kombu's own transport takes most error answers of Redis for errors that end a worker.
+        # kombu takes most error answers of Redis for errors that end a worker.
         self.connection_errors = (*self.connection_errors, RedisError, OperationalError)
 
     def loop(self, *args: Any) -> None:
         """Run Celery's event loop; a command that breaks it is dropped, and the loop starts again.
 
-        Messages of the queues do not get here: the fast lane's transport or `worker.reading` drops
-        those that cannot be read, and `create_task_handler` those that cannot be handled.
+        Messages of the queues do not get here: `worker.reading` drops those that cannot be read,
+        and `create_task_handler` those that cannot be handled.
         """
         try:
             (asynloop if self.hub else synloop)(*args)
@@ -115,7 +115,7 @@ class BrokerConsumer(Consumer):
             self._outage.wait(maybe_shutdown)
             try:
                 conn.ensure_connection(max_retries=0)
-                self.app.probe(conn)
+                self.app.probe()
             except self.connection_errors as error:
                 self._outage.met(error)
                 # Also frees kombu's channel of a failed attempt: it has 65,535 channel numbers.

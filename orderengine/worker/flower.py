@@ -16,8 +16,8 @@ from typing import Any
 
 import structlog
 
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.config.settings import ConfigurationError, FlowerSettings
+from orderengine.dispatch.app import create_celery
 from orderengine.process.logs import configure_logging, tell_ignored
 from orderengine.redis.check import look
 
@@ -80,9 +80,7 @@ def make_flower(settings: FlowerSettings) -> Any:
     options.address, options.port = settings.host, settings.port
     command.extract_settings()
     command.setup_logging()
-    # Flower's broker page connects to Redis by the URL, and knows only kombu's own transport names.
-    app = create_celery(settings.redis_url, fast_lane=False)
-    return Flower(capp=app, options=options, **pages)
+    return Flower(capp=create_celery(settings.redis_url), options=options, **pages)
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:

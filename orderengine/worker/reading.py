@@ -1,8 +1,7 @@
-"""Checks the messages of the queues before stock kombu reads them.
+"""Checks the messages of the queues before kombu reads them.
 
-Without the fast lane kombu's Redis transport reads them, and some errors of its reading end the
-connection or the worker. A callback of redis-py, which any client can have, sees each answer of
-Redis first. See `docs/decisions/0062-fast-lane.md`.
+Some errors of kombu's reading end the connection or the worker. A callback of redis-py, which any
+client can have, sees each answer of Redis first. See `docs/decisions/0070-stock-celery.md`.
 """
 
 from collections.abc import Callable, Sequence

@@ -32,8 +32,3 @@ class CheckedRequest(Request):
             runtime = time.time() - (self.time_start or time.time())
             self.send_event("task-succeeded", result=ending, runtime=runtime)
         return told
-
-
-def checked(base: type[Request]) -> type[Request]:
-    """The request of the stages: checked, and otherwise like `base`."""
-    return CheckedRequest if base is Request else type("StageRequest", (CheckedRequest, base), {})

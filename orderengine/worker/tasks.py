@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import Celery, Task
-from celery.worker.request import Request
+from celery import Celery, Task, signals
 
 from orderengine.dispatch.names import BUILD_ORDER, CONFIRM_ORDER, ROUTE_ORDER, SUBMIT_ORDER
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, TransientFault
@@ -35,28 +34,21 @@ log = structlog.get_logger(__name__)
 SHOWN_RESULT_CHARS = 70
 
 
-def register_tasks(
-    app: Celery,
-    engine: Callable[[], Engine],
-    slots: Slots,
-    request: type[Request] = CheckedRequest,
-) -> None:
+def register_tasks(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
     """Add the four stages to a Celery application; `engine` is called when a task runs.
 
-    A worker makes a `request` of each message before it runs the stage, and has at most as many
-    orders in hand as it has `slots`.
+    A worker has at most as many orders in hand as it has `slots`. Each task gives back its own.
     """
-    _register_stages(app, engine, slots, request)
-    _register_confirmation(app, engine, slots, request)
+    _register_stages(app, engine, slots)
+    _register_confirmation(app, engine, slots)
+    signals.task_postrun.connect(lambda **_: slots.leave(), weak=False)
 
 
-def _register_stages(
-    app: Celery, engine: Callable[[], Engine], slots: Slots, request: type[Request]
-) -> None:
+def _register_stages(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
     transient: dict[str, Any] = {
         "bind": True,
         "shared": False,
-        "Request": request,
+        "Request": CheckedRequest,
         "resultrepr_maxsize": SHOWN_RESULT_CHARS,
         "autoretry_for": (TransientFault,),
         "retry_backoff": True,
@@ -91,14 +83,12 @@ def _register_stages(
         return handed_on(submitted)
 
 
-def _register_confirmation(
-    app: Celery, engine: Callable[[], Engine], slots: Slots, request: type[Request]
-) -> None:
+def _register_confirmation(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
     @app.task(
         name=CONFIRM_ORDER,
         bind=True,
         shared=False,
-        Request=request,
+        Request=CheckedRequest,
         max_retries=None,
         throws=(StorageUnavailable,),
     )

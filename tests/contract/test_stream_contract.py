@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-from orderengine.bootstrap.lanes import commands_of
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.ports import EventPublisher, OrderCache
 from orderengine.redis.breaker import Breaker
@@ -44,7 +43,7 @@ def make_stream(request: pytest.FixtureRequest) -> Iterator[MakeStream]:
         clients.append(create_client(url, 0.5))
         breaker = Breaker()
         return Stream(
-            RedisEventPublisher(commands_of(clients[-1]), breaker, ProcessMetrics()),
+            RedisEventPublisher(clients[-1], breaker, ProcessMetrics()),
             RedisOrderCache(clients[-1], breaker),
         )
 

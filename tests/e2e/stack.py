@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import struct
 import subprocess
@@ -29,8 +28,6 @@ ASK_PAUSE_S = 0.1
 
 WORKER_IS_READY = " ready."
 LOGS = ("release", "web", "worker", "flower")
-TEST_FAST_LANE = "TEST_FAST_LANE"
-"""Set to 0, it runs every stack of the tests on stock Celery: see `make test-stock`."""
 
 Document = dict[str, Any]
 
@@ -64,8 +61,7 @@ class Stack(harness.stack.Stack):
     ready_pause_s = ASK_PAUSE_S
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environ: str) -> None:
-        lane = {"FAST_LANE": os.environ.get(TEST_FAST_LANE, "1")}
-        super().__init__(database_url, redis_url, folder, **(lane | environ))
+        super().__init__(database_url, redis_url, folder, **environ)
         self.answers: list[str] = []
         self.headers: dict[str, str] = {}
         self.database_url = database_url

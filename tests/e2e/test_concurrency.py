@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from harness.waiting import wait_until
+from orderengine.worker.pool import threads_for
 from tests.e2e.stack import Following, Stack
 from tests.e2e.timing import Span, at, logged_at, most_at_once
 
 SLOTS = 10
+THREADS = threads_for(SLOTS)
 ORDERS = 25
 TASK_ENDED = re.compile(r"Task \w+\[[^]]+\] succeeded in (?P<ran_s>[\d.]+)s")
 
@@ -42,20 +44,20 @@ def test_ten_orders_are_quoted_at_the_same_time_and_never_more(
     assert most_at_once(spans) == SLOTS
 
 
-def test_the_worker_runs_ten_tasks_at_the_same_time_and_never_more(
+def test_the_worker_has_a_few_more_tasks_than_slots_at_the_same_time(
     stack: Stack, burst: list[Following]
 ) -> None:
     # The last task logs its end after its order's last event.
     wait_until(lambda: len(list(_running(stack))) >= 4 * len(burst))
     spans = list(_running(stack))
-    assert most_at_once(spans) == SLOTS
+    assert SLOTS <= most_at_once(spans) <= THREADS
 
 
-def test_an_order_that_was_quoted_is_built_before_another_one_is_quoted(
+def test_an_order_that_was_quoted_is_built_before_a_message_of_a_new_one_is_taken(
     burst: list[Following],
 ) -> None:
     spans = [(at(stream.events[1]), at(stream.events[2])) for stream in burst]
-    assert most_at_once(spans) == SLOTS
+    assert SLOTS <= most_at_once(spans) <= THREADS, "those whose messages were taken go on"
 
 
 def test_orders_that_wait_for_their_settlement_hold_no_slot(burst: list[Following]) -> None:

@@ -10,7 +10,7 @@ import redis
 
 from chaos.garbage import commands, unfit, unreadable
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import create_celery
+from orderengine.dispatch.app import create_celery
 from tests.e2e.stack import Document, Stack
 
 LIMIT_S = 60.0
@@ -24,7 +24,6 @@ GARBAGE = {
 
 @pytest.fixture(scope="module")
 def stack_environ() -> Mapping[str, str]:
-    # With one slot the event loop takes the first message, and the thread takes all later ones.
     return {
         "ORDER_CONCURRENCY": "1",
         "RECOVERY_INTERVAL_MS": "200",  # also tells the counts
@@ -63,7 +62,7 @@ def assert_dropped(stack: Stack, before: Sequence[Document], count: int) -> None
 
 
 @pytest.mark.parametrize("queue", GARBAGE)
-def test_what_the_event_loop_takes_is_dropped(
+def test_what_a_worker_at_rest_takes_is_dropped(
     stack: Stack, broker: redis.Redis, queue: str
 ) -> None:
     before = dropped(stack)
@@ -73,7 +72,9 @@ def test_what_the_event_loop_takes_is_dropped(
 
 
 @pytest.mark.parametrize("queue", GARBAGE)
-def test_what_a_thread_takes_is_dropped(stack: Stack, broker: redis.Redis, queue: str) -> None:
+def test_what_waits_between_orders_is_dropped(
+    stack: Stack, broker: redis.Redis, queue: str
+) -> None:
     before = dropped(stack)
     stack.kill("worker", signal.SIGSTOP)
     order_ids = [stack.post("AAPL", "buy", "1")]

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import create_celery
+from orderengine.dispatch.app import create_celery
 from tests.e2e.stack import Stack
 
 LIMIT_S = 60.0

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Self
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.local.redis_server import EmbeddedRedis
@@ -35,7 +34,7 @@ class Stream:
         self.client = create_client(url, timeout_s)
         self.breaker = Breaker(skip_s=0.05)
         self.metrics = ProcessMetrics()
-        self.publisher = RedisEventPublisher(commands_of(self.client), self.breaker, self.metrics)
+        self.publisher = RedisEventPublisher(self.client, self.breaker, self.metrics)
         self.cache = RedisOrderCache(self.client, self.breaker)
         self.hub = Hub(
             url,
@@ -43,7 +42,7 @@ class Stream:
             orders,
             poll_s=poll_s,
             queue_limit=queue_limit,
-            demotions=lambda: self.publisher.demotions + self.client.demotions,
+            demotions=lambda: self.client.demotions,
         )
 
     def publish(self, *moves: Moved) -> None:

@@ -6,14 +6,16 @@ from uuid import uuid4
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import create_celery
-from orderengine.config.settings import BROKER_VARIABLES, Settings
+from orderengine.config.settings import BROKER_VARIABLES, GONE, Settings
+from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.local.redis_server import EmbeddedRedis
+from orderengine.process.logs import tell_ignored
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.errors import RedisCause
 
@@ -35,8 +37,8 @@ def admin(server: EmbeddedRedis) -> Iterator[redis.Redis]:
         yield client
 
 
-def a_dispatcher(url: str, *, fast_lane: bool = True) -> CeleryDispatcher:
-    app = create_celery(url, timeout_s=PATIENT_S, fast_lane=fast_lane)
+def a_dispatcher(url: str) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=PATIENT_S)
     return CeleryDispatcher(app, Breaker(0.0))
 
 
@@ -88,19 +90,23 @@ def take_a_command_away(admin: redis.Redis, _server: EmbeddedRedis) -> None:
         (take_a_command_away, RedisCause.NO_RIGHTS),
     ],
 )
-@pytest.mark.parametrize("fast_lane", [True, False])
 def test_a_broker_that_takes_no_messages_is_named_with_its_cause(
     server: EmbeddedRedis,
     admin: redis.Redis,
     break_it: Callable[[redis.Redis, EmbeddedRedis], None],
     named: RedisCause,
-    *,
-    fast_lane: bool,
 ) -> None:
-    dispatcher = a_dispatcher(server.url, fast_lane=fast_lane)
+    dispatcher = a_dispatcher(server.url)
     assert cause(dispatcher) is None
     break_it(admin, server)
     assert cause(dispatcher) == named
+    for count in (1, 3):
+        with pytest.raises(DispatchUnavailable) as refused:
+            dispatcher.route_all({uuid4(): 1 for _ in range(count)}, RoutingCause.ORDER)
+        assert refused.value.cause == named
+    with pytest.raises(DispatchUnavailable) as refused:
+        dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert refused.value.cause == named
 
 
 @pytest.mark.parametrize(
@@ -125,43 +131,46 @@ def test_a_look_at_the_broker_leaves_nothing_there(
     assert [admin.llen(name) for name in ("settle", "intake")] == [0, 0]
 
 
-@pytest.mark.parametrize("fast_lane", [True, False])
 @pytest.mark.parametrize("variable", BROKER_VARIABLES)
 def test_celerys_own_variables_lead_nowhere_else(
     server: EmbeddedRedis,
     admin: redis.Redis,
     variable: str,
     monkeypatch: pytest.MonkeyPatch,
-    *,
-    fast_lane: bool,
 ) -> None:
     monkeypatch.setenv(variable, NOWHERE)
-    dispatcher = a_dispatcher(server.url, fast_lane=fast_lane)
+    dispatcher = a_dispatcher(server.url)
     assert cause(dispatcher) is None
     dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     assert admin.llen("intake") == 1
-    app = create_celery(server.url, fast_lane=fast_lane)
+    app = create_celery(server.url)
     for connection in (app.connection(), app.connection_for_read(), app.connection_for_write()):
         assert f":{server.port}/" in connection.as_uri()
 
 
-@pytest.mark.parametrize("variable", BROKER_VARIABLES)
+@pytest.mark.parametrize("variable", [*BROKER_VARIABLES, *GONE])
 def test_a_variable_that_is_ignored_is_told(variable: str) -> None:
     urls = {"DATABASE_URL": "postgresql://h/db", "REDIS_URL": "redis://h"}
     assert Settings.from_env({**urls, variable: NOWHERE}).ignored == (variable,)
+    with capture_logs() as lines:
+        tell_ignored([variable])
+    assert [line["variable"] for line in lines] == [variable]
+    assert ("broker" in lines[0]) == (variable in BROKER_VARIABLES)
     assert Settings.from_env(urls).ignored == ()
 
 
-@pytest.mark.parametrize("fast_lane", [True, False])
 def test_a_message_goes_to_a_server_that_is_a_primary_again(
-    server: EmbeddedRedis, admin: redis.Redis, *, fast_lane: bool
+    server: EmbeddedRedis, admin: redis.Redis
 ) -> None:
-    dispatcher = a_dispatcher(server.url, fast_lane=fast_lane)
+    app = create_celery(server.url, timeout_s=PATIENT_S)
+    dispatcher = CeleryDispatcher(app, Breaker(0.0))
     dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert app.demotions == 0
     before = {each["id"] for each in admin.client_list()}
     demote(admin, server)
     with pytest.raises(DispatchUnavailable):
         dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert app.demotions > 0
     admin.replicaof("NO", "ONE")
     dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     assert admin.llen("intake") == 2

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import commands_of
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.redis.breaker import Breaker
@@ -36,9 +35,7 @@ class Desk:
     def __init__(self, url: str, database: Engine, poll_s: float, bounds: Bounds) -> None:
         self.orders = SqlOrders(database)
         self.redis = create_client(url, 0.5)
-        self.publisher = RedisEventPublisher(
-            commands_of(self.redis), Breaker(skip_s=0.05), ProcessMetrics()
-        )
+        self.publisher = RedisEventPublisher(self.redis, Breaker(skip_s=0.05), ProcessMetrics())
         clients = SqlClientOrders(database)
         self.hub = Hub(url, self.orders, clients, poll_s=poll_s, client_bounds=bounds)
 

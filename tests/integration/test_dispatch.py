@@ -13,13 +13,11 @@ import redis
 from celery import Celery
 from celery.app.trace import build_tracer
 
-from orderengine.bootstrap.lanes import create_celery
+from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.chain import order_chain
 from orderengine.dispatch.dispatcher import CeleryDispatcher, attempt_backoff
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
-from orderengine.fastlane.held import holding
-from orderengine.fastlane.transport import LeanAMQP
 from orderengine.redis.breaker import Breaker
 from tests.servers import Servers
 
@@ -28,10 +26,8 @@ PATIENT_S = 2.0
 SHORT_S = 0.4
 
 
-def a_dispatcher(
-    url: str, skip_s: float = 0.0, timeout_s: float = PATIENT_S, *, fast_lane: bool = True
-) -> CeleryDispatcher:
-    app = create_celery(url, timeout_s=timeout_s, fast_lane=fast_lane)
+def a_dispatcher(url: str, skip_s: float = 0.0, timeout_s: float = PATIENT_S) -> CeleryDispatcher:
+    app = create_celery(url, timeout_s=timeout_s)
     return CeleryDispatcher(app, Breaker(skip_s))
 
 
@@ -57,11 +53,10 @@ def chained(message: dict[str, object]) -> list[str]:
         (RoutingCause.QUOTE_EXPIRED, "settle"),
     ],
 )
-@pytest.mark.parametrize("fast_lane", [True, False])
 def test_only_new_orders_wait_in_the_intake_queue(
-    redis_client: redis.Redis, redis_url: str, cause: RoutingCause, queue: str, *, fast_lane: bool
+    redis_client: redis.Redis, redis_url: str, cause: RoutingCause, queue: str
 ) -> None:
-    a_dispatcher(redis_url, fast_lane=fast_lane).route(uuid4(), 1, cause)
+    a_dispatcher(redis_url).route(uuid4(), 1, cause)
     other = {"intake": "settle", "settle": "intake"}[queue]
     (message,) = messages(redis_client, queue)
     assert messages(redis_client, other) == []
@@ -69,68 +64,6 @@ def test_only_new_orders_wait_in_the_intake_queue(
     assert isinstance(headers, dict)
     assert headers["task"] == "route_order"
     assert chained(message) == ["build_order", "submit_order", "confirm_order"]
-
-
-def test_the_short_way_sends_what_celery_sends(redis_client: redis.Redis, redis_url: str) -> None:
-    app = create_celery(redis_url, timeout_s=PATIENT_S)
-    options: dict[str, Any] = {
-        "queue": "settle",
-        "task_id": "t",
-        "root_id": "r",
-        "parent_id": "p",
-        "retries": 1,
-    }
-    chain = [app.signature("confirm_order", options={"queue": "settle"})]
-    app.send_task("build_order", ({"orderId": "é"},), chain=chain, **options)
-    Celery.send_task(app, "build_order", ({"orderId": "é"},), chain=chain, **options)
-    celerys, ours = map(comparable, messages(redis_client, "settle"))
-    assert ours == celerys
-
-
-def test_the_short_way_to_the_next_stage_sends_what_a_signature_sends(
-    redis_client: redis.Redis, redis_url: str
-) -> None:
-    app = create_celery(redis_url, timeout_s=PATIENT_S)
-
-    @app.task(name="submit_order", shared=False, max_retries=None)
-    def submit_order(_handed: object, _more: str, *, once: bool) -> None:
-        """Registered as in a worker, so that a signature takes options from the task."""
-
-    rest = [app.signature("confirm_order", options={"queue": "settle"})]
-    handed = {"orderId": "7", "version": 3, "attempt": 1}
-    put_off = {"queue": "settle", "countdown": 9, "expires": 19, "task_id": "t"}
-    step = app.signature("submit_order", args=("more",), kwargs={"once": True}, options=put_off)
-    told: dict[str, Any] = {"chain": rest, "parent_id": "p", "root_id": "r", "priority": None}
-    LeanAMQP(app)._retry_publish(step.apply_async, (handed,), **told)
-    step.apply_async((handed,), **told)
-    celerys, ours = map(comparable, messages(redis_client, "settle"))
-    assert ours == celerys
-    assert ours["body"][:2] == [[handed, "more"], {"once": True}]
-
-
-def test_the_short_way_sends_the_stages_of_celerys_chain(
-    redis_client: redis.Redis, redis_url: str
-) -> None:
-    app = create_celery(redis_url, timeout_s=PATIENT_S)
-    stages = order_chain(app, str(uuid4()), 7, RoutingCause.RETRY, again=True)
-    app.send_chain(stages, countdown=9, root_id="r")
-    stages.apply_async(countdown=9, root_id="r")
-    celerys, ours = map(comparable, messages(redis_client, "settle"))
-    for message in (celerys, ours):
-        del message["headers"]["id"], message["properties"]["correlation_id"]
-        for step in message["body"][2]["chain"]:
-            step["options"] = {"queue": step["options"]["queue"]}  # Celery's have IDs of results
-    assert ours == celerys
-
-
-def comparable(message: dict[str, Any]) -> dict[str, Any]:
-    """A message without fields that differ each time, or that only matter with results."""
-    headers, properties = dict(message["headers"]), dict(message["properties"])
-    for name in ("eta", "expires"):
-        headers[name] = headers[name] is not None
-    del headers["ignore_result"], properties["delivery_tag"], properties["reply_to"]
-    body = json.loads(str(message["body"]))
-    return {**message, "headers": headers, "properties": properties, "body": body}
 
 
 def test_a_delay_becomes_a_countdown(redis_client: redis.Redis, redis_url: str) -> None:
@@ -197,23 +130,89 @@ def test_no_backoff_is_no_delay() -> None:
     assert attempt_backoff(0)(1) == 0.0
 
 
-def test_the_next_stage_of_a_chain_is_held_and_nothing_else(
+def test_a_stage_sends_the_next_one_with_the_rest_of_the_chain_and_once_more_if_refused(
+    redis_client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_celery(redis_url, timeout_s=PATIENT_S)
+
+    @app.task(name="build_order", shared=False)
+    def build_order() -> str:
+        return "handed on"
+
+    @app.task(name="submit_order", shared=False)
+    def submit_order(_built: str) -> None:
+        """Registered, as in a worker: Celery sends it by another way than a name."""
+
+    refusals = [redis.exceptions.ReadOnlyError("READONLY a replica")]
+    send = Celery.send_task
+
+    def refused_first(*args: Any, **options: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return send(*args, **options)
+
+    monkeypatch.setattr(Celery, "send_task", refused_first)
+
+    tracer = build_tracer("build_order", build_order, app=app)
+    stages = order_chain(app, str(uuid4()), 1, RoutingCause.ORDER).tasks
+    request = {"chain": list(reversed(stages[2:])), "id": "t", "root_id": "r"}
+    tracer("t", [], {}, {**request, "ignore_result": True})
+    (message,) = messages(redis_client, "settle")
+    headers = message["headers"]
+    assert isinstance(headers, dict)
+    assert (headers["task"], headers["root_id"]) == ("submit_order", "r")
+    assert chained(message) == ["confirm_order"]
+
+
+def test_a_message_that_is_taken_is_noted_nowhere(
     redis_client: redis.Redis, redis_url: str
 ) -> None:
     app = create_celery(redis_url)
+    a_dispatcher(redis_url).route(uuid4(), 1, RoutingCause.ORDER)
+    with app.connection_for_read() as connection:
+        message = connection.SimpleQueue("intake", no_ack=False).get(timeout=2)
+        assert message.headers["task"] == "route_order"
+        assert not redis_client.exists("unacked", "unacked_index")
 
-    @app.task(name="first_stage", shared=False)
-    def first_stage() -> str:
-        app.send_task("another", queue="settle")
-        return "handed on"
 
-    tracer = build_tracer("first_stage", first_stage, app=app)
-    rest = [app.signature("second_stage", options={"queue": "settle"})]
-    with holding() as held:
-        ended = tracer("t", [], {}, {"chain": rest, "id": "t", "ignore_result": True})
-    assert ended.info is None
-    assert [message["headers"]["task"] for message in held] == ["second_stage"]
-    (sent,) = messages(redis_client, "settle")
-    headers = sent["headers"]
-    assert isinstance(headers, dict)
-    assert headers["task"] == "another"
+def test_a_message_that_an_ending_worker_puts_back_is_taken_again(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    """It arrives after the worker has left its queues."""
+    a_dispatcher(redis_url).route(uuid4(), 1, RoutingCause.ORDER)
+    sent = json.loads(str(redis_client.rpop("intake")))
+    with create_celery(redis_url).connection_for_read() as connection:
+        _ = connection.default_channel
+        connection.transport._deliver(sent, "intake")
+    with create_celery(redis_url).connection_for_read() as connection:
+        again = connection.SimpleQueue("intake", no_ack=True).get(timeout=2)
+        assert again.headers == sent["headers"]
+        stages = [step["task"] for step in reversed(again.decode()[2]["chain"])]
+        assert stages == ["build_order", "submit_order", "confirm_order"]
+
+
+def test_messages_go_over_connections_that_are_kept(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    def made() -> int:
+        return int(redis_client.info("stats")["total_connections_received"])
+
+    dispatcher = a_dispatcher(redis_url)
+    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    dispatcher.ping()
+    before = made()
+    for _ in range(5):
+        dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+        dispatcher.ping()
+    assert made() == before
+
+
+def test_a_worker_that_sends_does_not_wait_for_a_broker_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", slept.append)
+    dispatcher = CeleryDispatcher(create_celery("redis://127.0.0.1:1/0"), Breaker(0.0))
+    with pytest.raises(DispatchUnavailable):
+        dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+    assert sum(slept) == 0.0

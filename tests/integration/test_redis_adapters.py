@@ -9,7 +9,6 @@ import redis
 import structlog.testing
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import commands_of
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
@@ -89,7 +88,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
     walk = stream.walk()
     own_redis.kill()
     stream.breaker = Breaker(skip_s=60)
-    publisher = RedisEventPublisher(commands_of(stream.client), stream.breaker, stream.metrics)
+    publisher = RedisEventPublisher(stream.client, stream.breaker, stream.metrics)
     cache = RedisOrderCache(stream.client, stream.breaker)
     began = time.monotonic()
     with structlog.testing.capture_logs() as lines:

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.probes import SystemProbes
+from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
@@ -74,6 +74,16 @@ def test_no_order_waits_for_recovery_after_a_planned_fail_over(
     moving.fail_over()
     dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     assert primary().llen("intake") == 2
+
+
+def test_no_batch_waits_for_recovery_after_a_planned_fail_over(
+    moving: Moving, primary: Callable[[], redis.Redis]
+) -> None:
+    dispatcher = a_dispatcher(moving.url)
+    dispatcher.route_all({uuid4(): 1, uuid4(): 1}, RoutingCause.ORDER)
+    moving.fail_over()
+    dispatcher.route_all({uuid4(): 1, uuid4(): 1}, RoutingCause.ORDER)
+    assert primary().llen("intake") == 4
 
 
 @FAIL_OVERS

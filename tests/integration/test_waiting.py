@@ -9,7 +9,7 @@ import pytest
 import redis
 from celery import Celery
 
-from orderengine.bootstrap.lanes import create_celery
+from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.dispatch.waiting import READ_AT_ONCE, find_waiting, orders_of
 from orderengine.domain.errors import QueuesTooLong

@@ -6,9 +6,9 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.cli.common import Surroundings
+from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.check import look

@@ -13,7 +13,6 @@ from orderengine.api.answers.problems import register_error_handlers
 from orderengine.api.gate.access import register_access
 from orderengine.api.updates import guarded_socket
 from orderengine.api.updates.websockets import Caps, Updates, register_updates
-from orderengine.bootstrap.lanes import commands_of
 from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
@@ -58,7 +57,7 @@ def create_app() -> Flask:
     orders = FakeOrders(TickingClock())
     keys = FakeKeys(orders.clock)
     publisher = RedisEventPublisher(
-        commands_of(create_client(settings.redis_url, 1.0)), Breaker(), ProcessMetrics()
+        create_client(settings.redis_url, 1.0), Breaker(), ProcessMetrics()
     )
     bounds = Bounds(orders=int(os.environ.get("TEST_ORDERS_AT_ONCE", "1000")))
     hub = Hub(settings.redis_url, orders, orders, poll_s=0.2, client_bounds=bounds)

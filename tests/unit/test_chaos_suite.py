@@ -141,9 +141,6 @@ def test_a_plan_says_how_it_is_repeated() -> None:
     assert quick.arguments("deploys") == ["--only", "deploys", "--seed", "5", "--quick"]
     assert quick.scale("soak") is None
     assert not plan.is_full
-    stock = Plan(["soak"], seed=5, quick=False, factor=1.0, jobs=2, fast_lane=False)
-    assert stock.arguments("soak") == ["--only", "soak", "--seed", "5", "--fast-lane", "0"]
-    assert (stock.settings, stock.is_full) == ({"FAST_LANE": "0"}, False)
 
 
 def test_armed_workers_are_named_unlike_those_that_work() -> None:

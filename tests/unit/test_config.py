@@ -10,9 +10,9 @@ import redis
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import psycopg2
 
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.config import settings
 from orderengine.config.settings import ConfigurationError, Settings
+from orderengine.dispatch.app import create_celery
 from orderengine.market import simulation
 from orderengine.market.simulation import Span
 

@@ -11,12 +11,11 @@ from celery import signals
 from celery.exceptions import Ignore
 from structlog.testing import capture_logs
 
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.groups import together
-from orderengine.execution.chain.slots import GROUP_MAX, Pace, Slots
+from orderengine.execution.chain.slots import GROUP_MAX, Pace
 from orderengine.worker.arguments import fault_of_body
 from tests.tasks import SLOTS, Worker, accept, ids
 from tests.world import World
@@ -216,14 +215,12 @@ def test_an_engine_starts_without_company(instruments: Instruments) -> None:
     assert World(instruments).engine.pace.group_size == Pace().group_size == 1
 
 
-def test_with_stock_parts_each_task_gives_back_its_slots() -> None:
-    slots = Slots(SLOTS)
-    app = create_celery("redis://127.0.0.1:1/0", fast_lane=False)
-    app.bound_orders(slots)
-    slots.take(SLOTS)
-    assert not slots.is_left()
+def test_each_task_gives_back_its_slots(worker: Worker) -> None:
+    worker.slots.take(SLOTS)
     signals.task_postrun.send(sender=None)
-    assert slots.is_left()
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(worker.slots.take, SLOTS).result(timeout=10) == SLOTS
+        other.submit(worker.slots.leave).result()
 
 
 def test_the_parts_of_a_list_that_is_too_long_have_results_of_their_own(

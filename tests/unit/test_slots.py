@@ -14,6 +14,11 @@ from orderengine.execution.chain.slots import GROUP_MAX, QUICK_S, REMEMBERED, Pa
 TIMEOUT_S = 10.0
 
 
+def is_left(slots: Slots) -> bool:
+    """Whether another new order would get a slot at once."""
+    return slots._free >= slots._enough
+
+
 class Counter:
     """The orders in hand of all threads, and the most that there ever were."""
 
@@ -78,13 +83,13 @@ def test_a_thread_takes_what_is_free_up_to_a_group() -> None:
     slots = Slots(7)
     assert slots.take(1, 5) == 5
     assert wait_for(in_a_thread(slots, 1, 5)) == 2
-    assert not slots.is_left()
+    assert not is_left(slots)
     waiting = in_a_thread(slots, 1, 5)
     assert waiting == []
     slots.hold(3)
     assert wait_for(waiting) == 2
     slots.leave()
-    assert slots.is_left()
+    assert is_left(slots)
 
 
 def test_those_who_wait_get_their_slots_in_turn_urgent_ones_first() -> None:
@@ -119,19 +124,6 @@ def test_a_thread_that_goes_on_with_its_orders_does_not_wait() -> None:
     assert wait_for(urgent) == 1
 
 
-def test_it_tells_when_a_thread_that_goes_on_leaves_slots_to_nobody() -> None:
-    slots, told = Slots(5), []
-    slots.when_left(lambda: told.append(slots.is_left()))
-    slots.take(1, 5)
-    slots.hold(5)
-    assert told == []
-    slots.hold(2)
-    assert told == [True]
-    slots.hold(1)
-    slots.leave()
-    assert told == [True], "a thread that leaves takes the next message itself"
-
-
 def test_what_was_taken_along_is_remembered_for_a_while() -> None:
     slots, own, other = Slots(10), uuid4(), uuid4()
     slots.note_group(5, 5, [own, other], own)
@@ -148,11 +140,11 @@ def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_no
     slots.hold(2)
     assert wait_for(in_a_thread(slots, 6)) == 6
     slots.note_group(5, 5, ids, ids[0])
-    assert not slots.is_left()
+    assert not is_left(slots)
     slots.note_group(5, 5, ids[:4], ids[0])
-    assert slots.is_left()
+    assert is_left(slots)
     slots.note_group(5, 2, ids[:2], ids[0])
-    assert not slots.is_left(), "the group had too little room"
+    assert not is_left(slots), "the group had too little room"
     assert slots.take_for_group(1) == 1, "slow quotes need no company"
 
 
@@ -165,7 +157,7 @@ def test_two_lone_orders_leave_the_other_slots_to_others() -> None:
     assert room == 9
     slots.note_group(GROUP_MAX, room, [uuid4()], uuid4())
     slots.leave()
-    assert slots.is_left()
+    assert is_left(slots)
 
 
 def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again() -> None:
@@ -173,7 +165,7 @@ def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again(
     slots.note_group(3, slots.take_for_group(3), ids, ids[0])
     slots.leave()
     assert slots.take(1, urgent=True) == 1
-    assert slots.is_left(), "others may run beside it"
+    assert is_left(slots), "others may run beside it"
 
 
 def test_a_process_with_few_slots_fills_them_with_one_group() -> None:
@@ -181,7 +173,7 @@ def test_a_process_with_few_slots_fills_them_with_one_group() -> None:
     assert slots.take_for_group(GROUP_MAX) == 3
     slots.note_group(3, 3, ids, ids[0])
     slots.leave()
-    assert slots.is_left()
+    assert is_left(slots)
     assert slots.take_for_group(3) == 3
 
 

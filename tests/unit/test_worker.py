@@ -10,9 +10,9 @@ from celery.exceptions import Ignore, Retry
 
 from harness.waiting import wait_until
 from orderengine.bootstrap.common import QUOTE_TIMEOUT_S
-from orderengine.bootstrap.lanes import create_celery
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config.settings import Settings
+from orderengine.dispatch.app import create_celery
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RecoveryDelays, RoutingCause

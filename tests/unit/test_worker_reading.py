@@ -1,4 +1,4 @@
-"""Which messages of a queue a worker without the fast lane lets through to kombu."""
+"""Which messages of a queue a worker lets through to kombu."""
 
 import json
 from typing import Any

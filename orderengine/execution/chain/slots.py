@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 GROUP_MAX = 10
@@ -32,7 +32,6 @@ class Slots:
         self._here = _Held()
         self._enough = 1
         self._taken_along: dict[UUID, None] = {}
-        self._tell: Callable[[], None] = lambda: None
 
     def take(self, least: int, most: int | None = None, *, urgent: bool = False) -> int:
         """Wait for `least` slots, and take up to `most` if they are free then; returns how many.
@@ -77,39 +76,28 @@ class Slots:
         """
         if self._here.count < count:
             self.take(count, urgent=True)
-        elif self._keep(count):
-            self._tell()
-
-    def when_left(self, tell: Callable[[], None]) -> None:
-        """Call this when a thread that goes on gives back slots that no other thread waits for."""
-        self._tell = tell
+        else:
+            self._keep(count)
 
     def leave(self) -> None:
         """Give back all slots of this thread."""
         if self._here.count:
             self._keep(0)
 
-    def is_left(self) -> bool:
-        """True if another new order would get a slot at once; a lock-free hint."""
-        return self._free >= self._enough
-
     def took_along(self, order_id: UUID) -> bool:
         """Whether this process has taken this new order along, as far as it remembers."""
         return order_id in self._taken_along
 
-    def _keep(self, count: int) -> bool:
-        """Give back all but `count`; True if there is room now and was none before."""
+    def _keep(self, count: int) -> None:
         surplus = self._here.count - count
         if not surplus:
-            return False
+            return
         self._here.count = count
         with self._lock:
-            had_none = not self.is_left()
             self._free += surplus
             self._grant()
             if self._free == self.limit:
                 self._enough = 1  # nothing is in hand, and nobody waits
-            return had_none and self.is_left()
 
     def _grant(self) -> None:
         while self._waiting and self._waiting[0].least <= self._free:

@@ -179,7 +179,7 @@ def rest(client: websocket.WebSocket) -> tuple[list[str], int]:
     texts: list[str] = []
     while True:
         # Not `recv_data`, which answers a close and fails if the connection is gone by then.
-        frame = client.recv_frame()
+        frame = client.recv_frame()  # type: ignore[no-untyped-call]
         if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
             return texts, struct.unpack("!H", frame.data[:2])[0]
         if frame.opcode == websocket.ABNF.OPCODE_PING:

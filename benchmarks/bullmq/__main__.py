@@ -3,9 +3,10 @@
 BullMQ and its drivers are installed from npm, as locked, into a temporary folder. Its pipeline has
 the four hops of an order: each updates the order's row and adds an event in one statement,
 publishes, and queues the next hop. It gets its orders without HTTP, asks for no quotes, signs
-nothing and has no ledger. Each of its four workers has as many slots as the engine's whole worker.
-Both sides use the same PostgreSQL and Redis, in alternating rounds. One more round, the first, is
-not counted.
+nothing and has no ledger. Each of its four workers has as many slots as the engine's whole worker,
+unless `--hop-slots` says otherwise.
+Both sides use the same PostgreSQL and Redis, in alternating rounds. Two rounds before them are not
+counted: Node.js compiles its code meanwhile.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks.stack import NO_DELAYS, Servers, Stack, TwoWorkers, temporary_fo
 from orderengine.local.errors import LocalError
 
 SLOTS = 10
+UNCOUNTED = 2
 NO_FIGURES = (Lost, Refused, LocalError, RuntimeError, subprocess.TimeoutExpired)
 KINDS: Mapping[int, type[Stack]] = {1: Stack, 2: TwoWorkers}
 
@@ -36,7 +38,7 @@ def main() -> int:
     options = _parse()
     neighbors, load_before = Neighbors(), os.getloadavg()[0]
     try:
-        rates = _measure(options.orders, options.rounds, options.workers)
+        rates = _measure(options.orders, options.rounds, options.workers, options.hop_slots)
     except NO_FIGURES as error:
         print(f"no figures: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return 1
@@ -48,7 +50,7 @@ def main() -> int:
     return 0
 
 
-def _measure(orders: int, rounds: int, workers: int) -> Rates:
+def _measure(orders: int, rounds: int, workers: int, hop_slots: int | None) -> Rates:
     size = Size(orders=orders, rounds=rounds, paced_s=0, followed=0, idle_s=0.0)
     slots = SLOTS // workers
     settings = {**NO_DELAYS, "ORDER_CONCURRENCY": str(slots)}
@@ -59,7 +61,7 @@ def _measure(orders: int, rounds: int, workers: int) -> Rates:
         bench = programs.enter_context(Bench(servers, size))
         stack = programs.enter_context(KINDS[workers](servers, **settings))
         bench.warm_up(stack)
-        pipeline = programs.enter_context(Pipeline(bench, code, slots, workers))
+        pipeline = programs.enter_context(Pipeline(bench, code, hop_slots or slots, workers))
         engine = EngineBurst(bench, stack)
         ways = {
             ALONE: engine.orders_per_s_worker_alone,
@@ -73,12 +75,12 @@ def _measure(orders: int, rounds: int, workers: int) -> Rates:
 
 def _run(ways: Mapping[str, Callable[[int], float]], orders: int, rounds: int) -> Rates:
     rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
+    for number in range(UNCOUNTED + rounds):
         for name in turn(list(ways), number):
             time.sleep(SETTLE_S)
             rates[name].append(ways[name](orders))
-        print(f"round {number}: {_told(rates)}", file=sys.stderr, flush=True)
-    return {name: values[1:] for name, values in rates.items()}
+        print(f"round {number - UNCOUNTED + 1}: {_told(rates)}", file=sys.stderr, flush=True)
+    return {name: values[UNCOUNTED:] for name, values in rates.items()}
 
 
 def _told(rates: Rates) -> str:
@@ -89,6 +91,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bullmq", description=__doc__)
     parser.add_argument("--orders", type=int, default=400, help="of each round (default: 400)")
     parser.add_argument("--rounds", type=int, default=7, help="of each side (default: 7)")
+    parser.add_argument("--hop-slots", type=int, help="of BullMQ's worker of each hop")
     parser.add_argument("--workers", type=int, choices=KINDS, default=1, help="processes a side")
     return parser.parse_args()
 

@@ -43,7 +43,8 @@ def main() -> int:
         print(f"no figures: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return 1
     print(f"{options.orders} orders, {options.rounds} rounds in turn, {SLOTS} slots", end=" ")
-    print(f"in {options.workers} process(es), {os.cpu_count()} cores,")
+    print(f"in {options.workers} process(es), {os.cpu_count()} cores,", end=" ")
+    print(f"{options.hop_slots or SLOTS // options.workers} jobs for each worker of a hop,")
     print(f"load {load_before:.1f} before, others' share {neighbors.share():.0%};", end=" ")
     print("medians of the rounds, their spread, and each round\n")
     print("\n".join(table(rates)))

@@ -23,6 +23,9 @@ THREADS_OF_A_FULL = {True: 0, False: threads_for(SLOTS) + len(VENUES) * SLOTS + 
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
 CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).read_size
 CONNECTIONS_OF_A_WORKER = 12
+# Bursts fill the pools of a worker: those to PostgreSQL and to the broker, and one to Redis for
+# each of its threads; the rest are the consumer's.
+SOCKETS_OF_A_FULL = {True: 0, False: CONNECTIONS_OF_A_WORKER + 20 + 2 * SLOTS + 8}
 
 _CONNECTIONS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'orderengine-%'"
@@ -59,7 +62,8 @@ def excess(before: Resources, after: Resources) -> Iterator[str]:
         if threads > (most := max(explained, THREADS_OF_A_FULL[name == WEB])):
             yield f"{name} has {threads} threads, and {most} are explained"
     for name, sockets in after.sockets.items():
-        if sockets > (most := before.sockets.get(name, 0) + SPARE_SOCKETS[name == WEB]):
+        explained = before.sockets.get(name, 0) + SPARE_SOCKETS[name == WEB]
+        if sockets > (most := max(explained, SOCKETS_OF_A_FULL[name == WEB])):
             yield f"{name} has {sockets} sockets, and {most} are explained"
     workers = len(after.threads) - 1
     if after.connections > (most := CONNECTIONS_OF_A_WEB + workers * CONNECTIONS_OF_A_WORKER):

@@ -26,6 +26,9 @@ REPEAT_BPS = 50
 """How far the market may move before a client orders the amount named in a refusal."""
 
 
+_BUY = Side.BUY.value
+
+
 def _told_limit(quote: Document) -> int:
     most_in = quote.get("maxIn")
     return int(quote["minOut"] if most_in is None else most_in)
@@ -33,8 +36,8 @@ def _told_limit(quote: Document) -> int:
 
 def _told_exact(quote: Document) -> Asset:
     """The side and the kind of the limit tell it, so that a document says it once."""
-    is_out_exact = "maxIn" in quote
-    return Asset.BASE if is_out_exact == (quote["side"] == Side.BUY) else Asset.QUOTE
+    is_base = ("maxIn" in quote) is (quote["side"] == _BUY)
+    return Asset.BASE if is_base else Asset.QUOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,15 @@ class Quote:
     @property
     def most_paid(self) -> BaseUnits | None:
         """The most that is paid for an exact output; None for an exact input."""
-        return self.limit_amount if side_of(self.exact, self.side) is Side.BUY else None
+        # Twice for each quote that is written: so without a call.
+        is_out_exact = (self.side is Side.BUY) is (self.exact is Asset.BASE)
+        return self.limit_amount if is_out_exact else None
 
     @property
     def least_got(self) -> BaseUnits | None:
         """The least that is got for an exact input; None for an exact output."""
-        return self.limit_amount if side_of(self.exact, self.side) is Side.SELL else None
+        is_out_exact = (self.side is Side.BUY) is (self.exact is Asset.BASE)
+        return None if is_out_exact else self.limit_amount
 
 
 class Offer(Protocol):

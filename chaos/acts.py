@@ -14,13 +14,13 @@ from chaos.process_tree import EXIT_LIMIT_S
 from chaos.rig import WEB, WORKER_IS_READY, Rig
 from harness.processes import START_TIMEOUT_S
 from harness.waiting import wait_until
-from orderengine.storage import moves, sql
+from orderengine.storage import claims, moves, sql
 
 Act = Callable[[Rig], int]
 
 MOVES_AN_ORDER = [
     f"EXECUTE {statement.name}".encode()
-    for statement in (sql.ACCEPT, sql.ACCEPT_ALL, moves.CLAIM_PENDING, *moves.MOVES.values())
+    for statement in (sql.ACCEPT, sql.ACCEPT_ALL, claims.CLAIM_PENDING, *moves.MOVES.values())
 ]
 """The bytes of each write that decides; a process has prepared the statement before."""
 NO_BYTE = 1

@@ -107,7 +107,7 @@ def no_gaps(evidence: Evidence) -> Iterator[Finding]:
 def only_allowed_transitions(evidence: Evidence) -> Iterator[Finding]:
     """The state machine's table allows each event after the one before it."""
     for order_id, events in evidence.events.items():
-        if events[0].status != OrderStatus.PENDING:
+        if events[0].status not in {OrderStatus.WAITING, OrderStatus.PENDING}:
             yield order_id, f"begins as {events[0].status}"
         for before, after in pairwise(events):
             if OrderStatus(after.status) not in TRANSITIONS[OrderStatus(before.status)].values():
@@ -115,14 +115,18 @@ def only_allowed_transitions(evidence: Evidence) -> Iterator[Finding]:
 
 
 def attempts_are_counted(evidence: Evidence) -> Iterator[Finding]:
-    """At most three attempts; the number grows by one exactly at each return to `pending`."""
+    """At most three attempts from one start to the next; each failed one and each rest adds 1."""
     for order_id, events in evidence.events.items():
-        if events[-1].attempt > MAX_ATTEMPTS:
-            yield order_id, f"is in attempt {events[-1].attempt}"
+        first = 1
         for before, after in pairwise(events):
-            begins = after.status == OrderStatus.PENDING
+            has_waited = before.status == OrderStatus.WAITING
+            if has_waited and after.status == OrderStatus.PENDING:
+                first = after.attempt
+            begins = after.status in {OrderStatus.WAITING, OrderStatus.PENDING} and not has_waited
             if after.attempt != before.attempt + begins:
                 yield order_id, f"attempt {before.attempt} became {after.attempt} at {after.seq}"
+            if after.status != OrderStatus.WAITING and after.attempt - first >= MAX_ATTEMPTS:
+                yield order_id, f"is in attempt {after.attempt} after a start in {first}"
 
 
 def due_iff_open(evidence: Evidence) -> Iterator[Finding]:

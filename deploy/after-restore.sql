@@ -9,7 +9,7 @@ WITH o AS (
         failed_attempts = failed_attempts || jsonb_build_object(
             'attempt', attempt, 'reason', 'ENGINE_ERROR',
             'detail', 'the database was restored; the order may have been executed before that')
-    WHERE status IN ('pending', 'routing', 'building')
+    WHERE status IN ('waiting', 'pending', 'routing', 'building')
     RETURNING *
 ), event AS (
     INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)

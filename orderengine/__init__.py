@@ -28,6 +28,7 @@ The packages and their rooms, from the outer layers to the core; imports point d
       intake       who may order, within which limits; accepting an order
       chain        the four stages, what they hand over, recovery
       queries      reading orders, events, lists and quotes
+      waiting      triggers, cancels, amendments and expiry of orders
       operations   counts and figures, exports, pruning, housekeeping
     market         the simulated market: pure
     amm            the pool maths of the venues: pure

@@ -2,32 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from orderengine.domain.errors import FailureReason
+from orderengine.domain.fill import Fill, FillLeg, SignedTransaction
 from orderengine.domain.moves import (
+    Amend,
     Build,
     Confirm,
+    EndCanceled,
+    EndExpired,
     Fail,
     FailAttempt,
     Move,
+    NotFilled,
+    Rest,
     RoutingCause,
     StartRouting,
     Submit,
+    Trigger,
 )
-from orderengine.domain.order import (
-    FailedAttempt,
-    Fill,
-    FillLeg,
-    NewOrder,
-    Order,
-    OrderStatus,
-    SignedTransaction,
-)
+from orderengine.domain.order import FailedAttempt, NewOrder, Order, OrderStatus
 from orderengine.domain.routing import Quote, Route, RouteReason
 from orderengine.domain.side import Side
+from orderengine.domain.terms import OrderType, TimeInForce, TriggerOn
+from tests.conftest import a_new_order
 from tests.fakes import START, a_quote
 
 TRANSACTION = SignedTransaction("5sig", b'{"swap":1}', 123_456)
@@ -103,8 +105,43 @@ def a_failed_attempt(backoff_s: float = 1.5) -> FailAttempt:
 A_FAIL = Fail(FailureReason.INSUFFICIENT_LIQUIDITY, "the pool holds 3 AAPL")
 
 
+A_REST = Rest(FailureReason.PRICE_LIMIT, "the price has left")
+NOT_FILLED = NotFilled(FailureReason.NO_QUOTE, "no venue has a price")
+A_TRIGGER = Trigger(seen_price=Decimal(225), source="raydium", priced_at=START)
+
+
+def a_limit(**terms: Any) -> NewOrder:
+    """A new limit order to buy 10 AAPL, which waits for its price."""
+    wanted: dict[str, Any] = {
+        "type": OrderType.LIMIT,
+        "limit_price": Decimal(240),
+        "slippage_tolerance_bps": None,
+        "time_in_force": TimeInForce.GTC,
+        **terms,
+    }
+    return replace(a_new_order(), **wanted)
+
+
+def a_sniper() -> NewOrder:
+    """A new order that waits for a pool with 1000 USDC."""
+    return a_limit(
+        type=OrderType.SNIPER,
+        limit_price=None,
+        worst_price=Decimal(240),
+        trigger_on=TriggerOn.LIQUIDITY_ADDED,
+        min_liquidity=Decimal(1000),
+        time_in_force=TimeInForce.GTD,
+        expires_at=START + timedelta(days=1),
+    )
+
+
+def an_amend(**terms: Any) -> Amend:
+    """New terms for the order of `a_limit`."""
+    return Amend.to(a_limit(limit_price=Decimal(250), **terms))
+
+
 def all_moves(at: datetime) -> list[Move]:
-    """One of each move, StartRouting once for each kind of source."""
+    """One of each move that names a version, StartRouting once for each kind of source."""
     return [
         StartRouting(RoutingCause.ORDER),
         StartRouting(RoutingCause.RECOVERY),
@@ -113,6 +150,12 @@ def all_moves(at: datetime) -> list[Move]:
         a_confirm(at),
         a_failed_attempt(),
         A_FAIL,
+        A_TRIGGER,
+        A_REST,
+        an_amend(),
+        NOT_FILLED,
+        EndCanceled("dead"),
+        EndExpired("dead"),
     ]
 
 
@@ -129,12 +172,24 @@ def a_full_order() -> Order:
         client_order_id="mine",
         worst_price=Decimal(240),
         max_legs=2,
+        type=OrderType.LIMIT,
+        limit_price=Decimal(230),
+        stop_price=Decimal(220),
+        trigger_on=TriggerOn.LIQUIDITY_ADDED,
+        min_liquidity=Decimal(1000),
+        time_in_force=TimeInForce.GTD,
+        expires_at=START + timedelta(days=1),
+        base_decimals=6,
         request_id="r",
     )
     built = a_build(START)
     return replace(
         Order.accepted(asked, START),
         status=OrderStatus.FAILED,
+        first_attempt=2,
+        times_rested=3,
+        paid_rests=1,
+        cancel_requested_at=START,
         limit_amount=built.limit_amount,
         route=built.route,
         transaction=TRANSACTION,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
-from orderengine.domain.order import FillLeg, SignedTransaction
+from orderengine.domain.fill import FillLeg, SignedTransaction
 from orderengine.domain.side import Asset
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted, Swap
 from orderengine.settlement import wire

@@ -2,44 +2,32 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import inf
 from uuid import UUID
 
 from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
-from orderengine.domain.moves import Fail, Move, RecoveryDelays, RoutingCause, StartRouting
+from orderengine.domain.moves import (
+    Fail,
+    Move,
+    RoutingCause,
+    StartRouting,
+)
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.ports import PlannedMove
 from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable
-from tests.moves import apply
+from tests.fake_endings import DELAYS, START, FakeClock, FakeEndings, is_meant
 
 A_START = StartRouting(RoutingCause.ORDER)
-DELAYS = RecoveryDelays()
-START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+__all__ = ["START", "FakeClock", "FakeOrders"]
 
 
-@dataclass
-class FakeClock:
-    """A clock that moves only when told."""
-
-    moment: datetime = START
-
-    def now(self) -> datetime:
-        return self.moment
-
-    @property
-    def seconds(self) -> float:
-        return self.moment.timestamp()
-
-    def advance(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
-class FakeOrders:
+class FakeOrders(FakeEndings):
     """Orders in a dictionary; `down` makes every call fail as a lost PostgreSQL would.
 
     `unreadable` are the orders whose rows a claim can not read.
@@ -69,8 +57,8 @@ class FakeOrders:
                 raise ClientOrderIdTaken(other.order_id)
             now = self.clock.now()
             stored = Order.accepted(order, now)
-            event = OrderEvent(order.order_id, 1, OrderStatus.PENDING, 1, now, order.data)
-            self._keep(Moved(stored, event), DELAYS.intake_s)
+            event = OrderEvent(order.order_id, 1, stored.status, 1, now, order.data)
+            self._keep(Moved(stored, event), inf if order.waits else DELAYS.intake_s)
             return Moved(stored, event)
 
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
@@ -120,12 +108,9 @@ class FakeOrders:
 
     def _moved(self, planned: PlannedMove) -> Moved | None:
         order = self._orders.get(planned.order_id)
-        if order is None or order.version != planned.version:
+        if order is None or not is_meant(order, planned):
             return None
-        moved = apply(order, planned.move, self.clock.now())
-        if moved is not None:
-            self._keep(moved, DELAYS.after(planned.move))
-        return moved
+        return self._made(order, planned.move)
 
     def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
         with self._guarded():
@@ -225,7 +210,8 @@ class FakeOrders:
     def count_open(self, client_id: str, limit: int) -> int:
         with self._guarded():
             owned = [each for each in self._orders.values() if each.client_id == client_id]
-            return min(limit, sum(not each.status.is_terminal for each in owned))
+            started = [each for each in owned if each.status is not OrderStatus.WAITING]
+            return min(limit, sum(not each.status.is_terminal for each in started))
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         with self._guarded():
@@ -244,13 +230,15 @@ class FakeOrders:
             order.order_id, order.version, order.status, order.attempt, order.recoveries
         )
 
-    def _keep(self, moved: Moved, due_s: float | None) -> None:
+    def _keep(self, moved: Moved, due_s: float | None, *, due_stays: bool = False) -> None:
         key = moved.order.order_id
         self._transactions += 1
         self._written_in[key] = self._transactions
         self._orders[key] = moved.order
         self._events.setdefault(key, []).append(moved.event)
-        if due_s is None:
+        if due_stays:
+            return
+        if due_s is None or due_s == inf:
             self._due.pop(key, None)
         else:
             self._due[key] = (self.clock.now() + timedelta(seconds=due_s), 0)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 
 from orderengine.config.settings import Settings
-from orderengine.domain.order import SignedTransaction
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import SettlementNetwork, Swap, SwapLeg
 from orderengine.market.simulation import Simulation

@@ -6,7 +6,8 @@ written by a `_document` function is read back without loss by the `_from` funct
 
 from orderengine.domain.codec import document_of, record_of, value_from
 from orderengine.domain.events import OrderEvent
-from orderengine.domain.order import Fill, FillLeg, Order
+from orderengine.domain.fill import Fill, FillLeg
+from orderengine.domain.order import Order
 from orderengine.domain.routing import Quote, Route
 
 quote_document, quote_from = document_of(Quote), value_from(Quote)

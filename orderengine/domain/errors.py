@@ -20,6 +20,7 @@ class FailureReason(StrEnum):
     NOT_OPEN = "NOT_OPEN"
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     ENGINE_ERROR = "ENGINE_ERROR"
+    NOT_FILLED = "NOT_FILLED"
 
 
 class OrderEngineError(Exception):

@@ -31,6 +31,6 @@ def fingerprint(request: NewOrder) -> bytes:
     wanted = {
         each.name: data[each.name]
         for each in shown(NewOrder)
-        if each.name in data and getattr(request, each.path) != _DEFAULTS[each.path]
+        if each.name in data and getattr(request, each.path) != _DEFAULTS.get(each.path)
     }
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).digest()

@@ -4,17 +4,24 @@ A move names its kind; `TRANSITIONS` says where a move of this kind may start, a
 Storage executes a move as one fenced statement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from math import inf
+from typing import Annotated, ClassVar, Self
 
 from orderengine.domain.codec import document_of
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import JsonObject
 from orderengine.domain.fields import FLAT, Part, Seen, Told
-from orderengine.domain.order import Fill, MoveKind, OrderStatus, SignedTransaction
+from orderengine.domain.fill import Fill, SignedTransaction
+from orderengine.domain.order import TARGETS, MoveKind, NewOrder, OrderStatus
 from orderengine.domain.routing import LimitAmount, Route
+from orderengine.domain.terms import TimeInForce
+
+TRIGGERED = "triggered"
+"""The cause of an order's start after it has waited."""
 
 
 class RoutingCause(StrEnum):
@@ -86,6 +93,9 @@ class Confirm(_Told):
     venue: Annotated[str, Told("The venue, or several, joined by `+`.", name="dex")]
     quoted_price: Annotated[Decimal, Told("The price over all legs when it was routed.")]
     signature: Annotated[str, Told("The transaction's signature.", name="txHash")]
+    cancel_too_late: Annotated[
+        bool | None, Told("True if a cancel was requested and the swap landed nonetheless.")
+    ] = None
     fill: Annotated[Fill, FLAT]
 
 
@@ -114,7 +124,123 @@ class Fail(_Told):
     kind: ClassVar[MoveKind] = MoveKind.FAIL
 
 
-Move = StartRouting | Build | Submit | Confirm | FailAttempt | Fail
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(_Told):
+    """Start an order that waits: its condition holds."""
+
+    kind: ClassVar[MoveKind] = MoveKind.TRIGGER
+    cause: Annotated[str, Told("`triggered`: the condition of the order held.")] = TRIGGERED
+    seen_price: Annotated[
+        Decimal | None, Told("The price that started the order, in USDC for one whole token.")
+    ] = None
+    source: Annotated[str | None, Told("Where that price came from.")] = None
+    priced_at: Annotated[datetime | None, Told("When that price was seen.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(_Told):
+    """Let a limit order wait again, because it could not be filled at its price.
+
+    `paid` says if its transaction landed with an error, which costs a fee.
+    """
+
+    reason: FailureReason
+    detail: Annotated[str, Told("Why the order could not be filled, in words.")]
+    paid: Annotated[bool, Told(seen=Seen.ENGINE)] = False
+    kind: ClassVar[MoveKind] = MoveKind.REST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amend(_Told):
+    """Give an order that waits new terms: these are all that can change, changed or not."""
+
+    kind: ClassVar[MoveKind] = MoveKind.AMEND
+    quantity: Annotated[Decimal | None, Told("Whole tokens of the base asset.")]
+    quote_quantity: Annotated[Decimal | None, Told("The exact amount of USDC.")]
+    slippage_tolerance_bps: Annotated[int | None, Told(name="slippageBps")]
+    worst_price: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    min_liquidity: Annotated[Decimal | None, Told("The least USDC in the pool of a sniper.")]
+    time_in_force: TimeInForce
+    expires_at: datetime | None
+
+    @classmethod
+    def to(cls, terms: NewOrder) -> Self:
+        """The move that gives an order these terms."""
+        return cls(**{name: getattr(terms, name) for name in AMENDED})
+
+
+AMENDED = tuple(each.name for each in fields(Amend))
+"""The fields that an amendment may change."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFilled(_Told):
+    """End an order that had one try, which found no price for it."""
+
+    because: Annotated[FailureReason, Told("Why it could not be filled.")]
+    detail: Annotated[str, Told("The same in words.")]
+    reason: FailureReason = FailureReason.NOT_FILLED
+    kind: ClassVar[MoveKind] = MoveKind.NOT_FILLED
+
+
+@dataclass(frozen=True, slots=True)
+class EndCanceled(_Told):
+    """Cancel a submitted order at last: its transaction can land no more, or has failed."""
+
+    detail: Annotated[str, Told("What became of the order's transaction, if it had one.")]
+    kind: ClassVar[MoveKind] = MoveKind.END_CANCELED
+
+
+@dataclass(frozen=True, slots=True)
+class EndExpired(_Told):
+    """Let a submitted order expire at last: its transaction can land no more, or has failed."""
+
+    detail: Annotated[str, Told("What became of the order's transaction, if it had one.")]
+    kind: ClassVar[MoveKind] = MoveKind.END_EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(_Told):
+    """Cancel an order that has no transaction which may land."""
+
+    kind: ClassVar[MoveKind] = MoveKind.CANCEL
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancel(_Told):
+    """Ask to cancel an order whose transaction may still land."""
+
+    cancel_requested: Annotated[bool, Told("True: the network decides how the order ends.")] = True
+    kind: ClassVar[MoveKind] = MoveKind.REQUEST_CANCEL
+
+
+@dataclass(frozen=True, slots=True)
+class Expire(_Told):
+    """End an order whose time has passed, and that has no transaction which may land."""
+
+    kind: ClassVar[MoveKind] = MoveKind.EXPIRE
+
+
+Move = (
+    StartRouting
+    | Build
+    | Submit
+    | Confirm
+    | FailAttempt
+    | Fail
+    | Trigger
+    | Rest
+    | Amend
+    | NotFilled
+    | EndCanceled
+    | EndExpired
+)
+"""The moves that name the version of their order, or the transaction that it had."""
+
+AnyMove = Move | Cancel | RequestCancel | Expire
+"""All moves, with those that storage makes of whatever order it finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +263,17 @@ class RecoveryDelays:
         """The delay from submission until recovery's first poll, and between its polls."""
         return 3 * self.stage_s
 
-    def after(self, move: Move) -> float | None:
-        """The delay after this move; None for a terminal order."""
+    def after(self, move: AnyMove) -> float | None:
+        """The delay after this move; None for a terminal order, infinite for one that waits."""
+        target = TARGETS[move.kind]
+        if target.is_terminal:
+            return None
+        if target is OrderStatus.WAITING:
+            return inf
         match move:
-            case Confirm() | Fail():
-                return None
-            case Submit():
+            case Trigger():
+                return self.intake_s
+            case Submit() | RequestCancel():
                 return self.submitted_s
             case FailAttempt(backoff_s=backoff_s):
                 return backoff_s + self.stage_s

@@ -10,21 +10,26 @@ from uuid import UUID
 
 from orderengine.domain.codec import document_of
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.fields import FLAT, BaseUnits, BpsAsPercent, Part, Seen, Told
+from orderengine.domain.fields import FLAT, Part, Seen, Told
+from orderengine.domain.fill import Fill, SignedTransaction
 from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.routing import LimitAmount, Route
 from orderengine.domain.side import Asset, Side
+from orderengine.domain.terms import OrderType, TimeInForce, TriggerOn, Waits
 
 
 class OrderStatus(StrEnum):
-    """The status of an order; the last two are terminal."""
+    """The status of an order; the last four are terminal."""
 
+    WAITING = "waiting"
     PENDING = "pending"
     ROUTING = "routing"
     BUILDING = "building"
     SUBMITTED = "submitted"
     CONFIRMED = "confirmed"
     FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
 
     @property
     def is_terminal(self) -> bool:
@@ -42,33 +47,67 @@ class MoveKind(StrEnum):
     CONFIRM = "confirm"
     FAIL_ATTEMPT = "fail_attempt"
     FAIL = "fail"
+    TRIGGER = "trigger"
+    REST = "rest"
+    AMEND = "amend"
+    CANCEL = "cancel"
+    REQUEST_CANCEL = "request_cancel"
+    EXPIRE = "expire"
+    NOT_FILLED = "not_filled"
+    END_CANCELED = "end_canceled"
+    END_EXPIRED = "end_expired"
 
+
+_ENDED_FROM_OUTSIDE = {
+    MoveKind.CANCEL: OrderStatus.CANCELED,
+    MoveKind.EXPIRE: OrderStatus.EXPIRED,
+}
+"""What a client and the clock may do to an order that has no transaction which may land."""
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[MoveKind, OrderStatus]] = {
+    OrderStatus.WAITING: {
+        MoveKind.TRIGGER: OrderStatus.PENDING,
+        MoveKind.AMEND: OrderStatus.WAITING,
+        **_ENDED_FROM_OUTSIDE,
+    },
     OrderStatus.PENDING: {
         MoveKind.ROUTE: OrderStatus.ROUTING,
         MoveKind.FAIL: OrderStatus.FAILED,
+        **_ENDED_FROM_OUTSIDE,
     },
     OrderStatus.ROUTING: {
         MoveKind.BUILD: OrderStatus.BUILDING,
         MoveKind.REROUTE: OrderStatus.ROUTING,  # recovery: the same attempt, fresh quotes
         MoveKind.FAIL_ATTEMPT: OrderStatus.PENDING,  # another attempt is left
+        MoveKind.REST: OrderStatus.WAITING,  # a limit order whose price left
         MoveKind.FAIL: OrderStatus.FAILED,
+        MoveKind.NOT_FILLED: OrderStatus.EXPIRED,
+        **_ENDED_FROM_OUTSIDE,
     },
     OrderStatus.BUILDING: {
         MoveKind.SUBMIT: OrderStatus.SUBMITTED,
         MoveKind.REROUTE: OrderStatus.ROUTING,  # nothing is signed yet, so new quotes are safe
         MoveKind.FAIL_ATTEMPT: OrderStatus.PENDING,
+        MoveKind.REST: OrderStatus.WAITING,
         MoveKind.FAIL: OrderStatus.FAILED,
+        MoveKind.NOT_FILLED: OrderStatus.EXPIRED,
+        **_ENDED_FROM_OUTSIDE,
     },
     # Left only on the network's answer about the live signature, never by a time-out of ours.
     OrderStatus.SUBMITTED: {
         MoveKind.CONFIRM: OrderStatus.CONFIRMED,
         MoveKind.FAIL_ATTEMPT: OrderStatus.PENDING,
+        MoveKind.REST: OrderStatus.WAITING,
         MoveKind.FAIL: OrderStatus.FAILED,
+        MoveKind.NOT_FILLED: OrderStatus.EXPIRED,
+        MoveKind.REQUEST_CANCEL: OrderStatus.SUBMITTED,
+        MoveKind.END_CANCELED: OrderStatus.CANCELED,
+        MoveKind.END_EXPIRED: OrderStatus.EXPIRED,
     },
     OrderStatus.CONFIRMED: {},
     OrderStatus.FAILED: {},
+    OrderStatus.CANCELED: {},
+    OrderStatus.EXPIRED: {},
 }
 """The state machine: for each status, the moves that may start there, and where each one leads."""
 
@@ -97,14 +136,15 @@ TERMINAL_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if s.i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(Waits):
     """A client's order request, already validated against the instrument.
 
     It names one of two exact amounts: `quantity`, in whole tokens of the base asset, or
-    `quote_quantity`, in USDC. It has `slippage_tolerance_bps` in 0..10000.
-    `worst_price` (USDC per token) binds every attempt; `max_legs` is at least 1.
-    `client_order_id` is the client's own id, unique among its orders; `request_id` identifies the
-    request in the logs.
+    `quote_quantity`, in USDC. `slippage_tolerance_bps` is in 0..10000, or None if a price alone
+    bounds the swap. Prices are in USDC per token; `worst_price` and `limit_price` bind every
+    attempt. `max_legs` is at least 1. `client_order_id` is the client's own id, unique among its
+    orders; `request_id` identifies the request in the logs. `base_decimals` are the instrument's at
+    the time of the request, for an order that waits.
     """
 
     order_id: Annotated[UUID, Told(column="id")]
@@ -115,13 +155,34 @@ class NewOrder:
     quote_quantity: Annotated[
         Decimal | None, Told("The USDC that a buy spends, or a sell receives, exactly.")
     ] = None
-    slippage_tolerance_bps: Annotated[int, Told(name="slippageBps")]
+    slippage_tolerance_bps: Annotated[int | None, Told(name="slippageBps")]
     client_order_id: Annotated[str | None, Told("The client's own name for the order.")] = None
     worst_price: Annotated[
         Decimal | None,
         Told("The worst acceptable price of every attempt, in USDC for one whole token."),
     ] = None
     max_legs: Annotated[int, Told("The maximum number of venues for the order.")] = 1
+    type: Annotated[OrderType, Told("What the order waits for, if for anything.")] = (
+        OrderType.MARKET
+    )
+    limit_price: Annotated[
+        Decimal | None,
+        Told("The price of a limit order for its own size, in USDC, after fees and impact."),
+    ] = None
+    stop_price: Annotated[
+        Decimal | None, Told("The reference price that starts a stop order, in USDC.")
+    ] = None
+    trigger: ClassVar[Part] = Part("pool_trigger", "What a sniper waits for.")
+    trigger_on: Annotated[TriggerOn | None, Told(seen=Seen.OPERATORS)] = None
+    min_liquidity: Annotated[Decimal | None, Told(seen=Seen.OPERATORS)] = None
+    time_in_force: Annotated[
+        TimeInForce, Told("`IOC`: one try; `GTC`: until canceled; `GTD`: until `expiresAt`.")
+    ] = TimeInForce.IOC
+    expires_at: Annotated[
+        datetime | None,
+        Told("From then on nothing is signed; what was sent before may still land."),
+    ] = None
+    base_decimals: Annotated[int | None, Told(seen=Seen.ENGINE)] = None
     request_id: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
 
     @property
@@ -156,56 +217,6 @@ class NewOrder:
 _requested = document_of(NewOrder, without="orderId")  # each event has it beside its data
 
 
-def _no_payload(_: Mapping[str, Any]) -> bytes:
-    """The payload in a document: only the row has the signed bytes."""
-    return b""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
-    """A signed swap: `payload` can land once, and only up to block `last_valid_height`."""
-
-    signature: Annotated[str, Told("The transaction's signature.", name="txHash")]
-    payload: Annotated[bytes, Told(seen=Seen.ENGINE, read=_no_payload)]
-    last_valid_height: Annotated[
-        int, Told("The last block height at which the transaction can land.")
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class FillLeg:
-    """One executed swap: amounts in base units, the fee in USDC."""
-
-    venue: Annotated[str, Told("The venue.", name="dex")]
-    pool: Annotated[str, Told("The venue's pool.")]
-    base_amount: Annotated[BaseUnits, Told("The executed amount of the base asset")]
-    quote_amount: Annotated[BaseUnits, Told("The executed amount of USDC")]
-    fee: Annotated[Decimal, Told("USDC.")]
-    market_impact_bps: Annotated[
-        Decimal, Told("How far the swap itself moved this pool's price, in bps.")
-    ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """The executed swap over all `legs`: amounts in base units, prices and fee in USDC.
-
-    `slippage_bps` is signed (positive = worse than quoted); `market_impact_bps` is how far the
-    swap itself moved its price away from the mid price.
-    """
-
-    executed_price: Annotated[Decimal, Told("USDC for one whole token, fees and impact included.")]
-    slippage_bps: Annotated[
-        BpsAsPercent, Told("Against the quoted price; positive is worse.", name="slippagePct")
-    ]
-    market_impact_bps: Annotated[Decimal, Told("How far the swap itself moved the price, in bps.")]
-    fee: Annotated[Decimal, Told("USDC.")]
-    base_amount: Annotated[BaseUnits, Told("The executed amount of the base asset")]
-    quote_amount: Annotated[BaseUnits, Told("The executed amount of USDC")]
-    landed_at: Annotated[datetime, Told("When the network executed the swap.")]
-    legs: Annotated[tuple[FillLeg, ...], Told(name="executedLegs")]
-
-
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
     """Why one attempt of an order failed."""
@@ -219,6 +230,9 @@ class FailedAttempt:
 class Order(NewOrder):
     """A stored order: `version` is its fencing token and counts its events from 1.
 
+    `first_attempt` is the attempt from which its budget counts: that of its latest start.
+    `times_rested` counts the returns to `waiting`, `paid_rests` those after a landed revert.
+
     `route`, `limit_amount` (see `LimitAmount`) and `transaction` are the latest ones. Routing
     clears them; a failed attempt keeps them until then.
     """
@@ -227,6 +241,12 @@ class Order(NewOrder):
     attempt: int
     version: Annotated[int, Told("The `seq` of the order's latest event.")]
     recoveries: Annotated[int, Told(seen=Seen.OPERATORS)]
+    first_attempt: Annotated[int, Told(seen=Seen.OPERATORS)] = 1
+    times_rested: Annotated[int, Told(seen=Seen.OPERATORS, column="rests")] = 0
+    paid_rests: Annotated[int, Told(seen=Seen.OPERATORS)] = 0
+    cancel_requested_at: Annotated[datetime | None, Told("When its client asked to cancel it.")] = (
+        None
+    )
     created_at: Annotated[datetime, Told("When the order was accepted.")]
     updated_at: Annotated[datetime, Told("When its status last changed.")]
     dex: ClassVar[Part] = Part(
@@ -253,7 +273,7 @@ class Order(NewOrder):
         asked: dict[str, Any] = {name: getattr(request, name) for name in _ASKED}
         return cls(
             **asked,
-            status=OrderStatus.PENDING,
+            status=OrderStatus.WAITING if request.waits else OrderStatus.PENDING,
             attempt=1,
             version=1,
             recoveries=0,
@@ -263,8 +283,13 @@ class Order(NewOrder):
 
     @property
     def failure(self) -> FailedAttempt | None:
-        """Why the order failed; None if it did not."""
-        return self.failed_attempts[-1] if self.status is OrderStatus.FAILED else None
+        """Why the order ended without a fill; None if it did not, or if it was told to."""
+        if self.status is OrderStatus.FAILED:
+            return self.failed_attempts[-1]
+        if self.status is not OrderStatus.EXPIRED or not self.failed_attempts:
+            return None
+        latest = self.failed_attempts[-1]
+        return latest if latest.reason is FailureReason.NOT_FILLED else None
 
 
 _ASKED = tuple(each.name for each in fields(NewOrder))

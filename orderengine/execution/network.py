@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
-from orderengine.domain.order import FillLeg, SignedTransaction
+from orderengine.domain.fill import FillLeg, SignedTransaction
 from orderengine.domain.pricing import BPS_PLACES
 from orderengine.domain.side import Asset, Side, side_of
 

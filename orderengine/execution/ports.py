@@ -17,18 +17,24 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.queries.lists import OrderLists
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
+from orderengine.execution.waiting.ports import Endings
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedMove:
-    """A move of the order that is at `version`."""
+    """A move of the order that is at `version`.
+
+    A submitted order with this live `signature` may make it at any version: its client's request to
+    cancel raises the version, and changes nothing of what the network has told.
+    """
 
     order_id: UUID
     version: int
     move: Move
+    signature: str | None = None
 
 
-class Orders(OrderLists, Protocol):
+class Orders(OrderLists, Endings, Protocol):
     """The store of orders and their events: the source of truth.
 
     Every method raises StorageUnavailable without an answer; a write may have happened nonetheless.
@@ -37,7 +43,7 @@ class Orders(OrderLists, Protocol):
     """
 
     def accept(self, order: NewOrder) -> Moved:
-        """Store a new order at version 1, `pending`, with its first event.
+        """Store a new order at version 1, with its first event; `waiting` or `pending`.
 
         Raises ClientOrderIdTaken, storing nothing, if the client has an order with this
         clientOrderId.
@@ -60,7 +66,13 @@ class Orders(OrderLists, Protocol):
         """Delete up to `limit` keys that are older than `age_s` seconds; returns how many."""
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
-        """Make a move if the order is still at `version` and the move is allowed; else None."""
+        """Make a move if the order is still at `version` and the move is allowed; else None.
+
+        `Confirm` needs the live signature instead of the version. A failed attempt, an end without
+        a fill and a rest are not allowed once a cancel was requested, or `expires_at` has passed:
+        then only `EndCanceled` or `EndExpired` are. Nothing is submitted, triggered or amended
+        after `expires_at`.
+        """
 
     def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
         """Make moves of one kind, each as `move` does, in one statement.
@@ -97,7 +109,7 @@ class Orders(OrderLists, Protocol):
         """The events of many orders with `seq` > the given one, sorted per order."""
 
     def count_open(self, client_id: str, limit: int) -> int:
-        """How many open orders a client has; counting stops at `limit`."""
+        """How many orders of a client have started and not ended; counting stops at `limit`."""
 
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Claim orders that are due for recovery, and postpone their next recovery.

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
 from orderengine.domain.events import Moved
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, Confirm, FailAttempt, Move, RoutingCause, StartRouting
 from orderengine.domain.moves import Submit as SubmitMove
-from orderengine.domain.order import NewOrder, Order, OrderStatus, SignedTransaction
+from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Submitted

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from orderengine.amm.errors import AmmError
 from orderengine.domain.errors import OrderUnfillable
+from orderengine.domain.fill import FillLeg
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.order import FillLeg
 from orderengine.domain.pricing import USDC_DECIMALS, is_beyond, to_tokens
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, Reverted, Swap, SwapLeg

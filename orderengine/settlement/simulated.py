@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from sqlalchemy import Engine
 
 from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.order import SignedTransaction
 from orderengine.execution.network import InFlight, NotFound, Outcome, Swap
 from orderengine.market.simulation import Simulation
 from orderengine.settlement import wire

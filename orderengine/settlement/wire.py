@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from orderengine.domain.order import SignedTransaction
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Swap, SwapLeg
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from orderengine.domain.events import OrderEvent
-from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.order import Order
 from orderengine.execution.operations.archive import ORDER_COLUMNS, Lag, OpenOrder, Prunable, Row
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.postgres.database import Row as SqlRow
@@ -23,7 +23,7 @@ _OPEN_ORDER_COLUMNS = """id, status, attempt, version, recoveries, redispatched,
 
 _OPEN_ORDERS = Statement(
     f"""
-SELECT {_OPEN_ORDER_COLUMNS} FROM orders WHERE due_at IS NOT NULL ORDER BY due_at LIMIT :limit""",  # noqa: S608 - composed of constants
+SELECT {_OPEN_ORDER_COLUMNS} FROM orders WHERE due_at < 'infinity' ORDER BY due_at LIMIT :limit""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
@@ -38,7 +38,7 @@ FROM orders WHERE due_at <= now()""",
 _MAKE_DUE = Statement(
     f"""
 UPDATE orders SET due_at = now(), redispatched = 0
-WHERE id = :id AND due_at IS NOT NULL
+WHERE id = :id AND due_at < 'infinity'
 RETURNING {_OPEN_ORDER_COLUMNS}"""  # noqa: S608 - composed of constants
 )
 
@@ -55,7 +55,7 @@ _ELSEWHERE = {
     "txHash": "o.tx_hash",
     "landedAt": "s.landed_at",
     "reason": "o.failure_reason",
-    "detail": f"CASE o.status WHEN '{OrderStatus.FAILED}'"
+    "detail": "CASE WHEN o.failure_reason IS NOT NULL"
     " THEN o.failed_attempts -> -1 ->> 'detail' END",
 }
 """What an export reads beside the columns of an order's own fields; `s` is its settlement."""
@@ -138,7 +138,7 @@ class SqlArchive:
         self._engine = engine
 
     def open_orders(self, limit: int) -> list[OpenOrder]:
-        """Open orders, sorted by when recovery is to look at them."""
+        """Started orders, sorted by when recovery is to look at them."""
         return [_open_order(row) for row in self._run(_OPEN_ORDERS, {"limit": limit})]
 
     def lag(self) -> Lag:
@@ -147,7 +147,7 @@ class SqlArchive:
         return Lag(row.total, float(row.oldest_s))
 
     def make_due(self, order_id: UUID) -> OpenOrder | None:
-        """Make an open order due for recovery at once; None if there is no such open order."""
+        """Make an open order due for recovery at once; None if it has not started, or has ended."""
         rows = self._run(_MAKE_DUE, {"id": order_id})
         return _open_order(rows[0]) if rows else None
 

@@ -1,7 +1,7 @@
 """The store of orders on PostgreSQL, for many orders of one client at once."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from orderengine.execution.intake.batch import Attempt, BatchKey, Denied, KeptBa
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import sql
 from orderengine.storage.columns import row_reader, row_values
-from orderengine.storage.orders import KEY_WAIT_MS
+from orderengine.storage.orders import KEY_WAIT_MS, begun
 from orderengine.storage.reader import ask
 from orderengine.storage.rows import moved_event_from, order_from
 
@@ -96,12 +96,12 @@ class SqlBatches:
 
 def _order_document(order: NewOrder) -> dict[str, Any]:
     """The columns of an order as JSON, and the data of its first event."""
-    row = {name: _plain(value) for name, value in _new_row(order).items()}
+    row = {name: _plain(value) for name, value in (_new_row(order) | begun(order)).items()}
     return {**row, "data": dict(order.data)}
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal | UUID) else value
+    return str(value) if isinstance(value, Decimal | UUID | datetime) else value
 
 
 def _kept_document(order: NewOrder | Denied) -> dict[str, Any]:

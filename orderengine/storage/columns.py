@@ -40,11 +40,16 @@ def parameter_list(value: type[Any]) -> str:
 def row_values(value: type[T]) -> Callable[[T], dict[str, Any]]:
     """The function that gives the values of the columns of a value without nested values."""
     source = Source(f"{value.__name__}_values")
-    lines = [
-        f"    {each.column!r}: value.{each.path}{'.value' if each.is_enum else ''},"
-        for each in stored(value)
-    ]
+    lines = [f"    {each.column!r}: {_value(each)}," for each in stored(value)]
     return source.compiled("value", ["return {", *lines, "}"])
+
+
+def _value(member: Member) -> str:
+    """The expression that gives the value of a member's column."""
+    place = f"value.{member.path}"
+    if not member.is_enum:
+        return place
+    return f"None if {place} is None else {place}.value" if member.guard else f"{place}.value"
 
 
 def row_reader(

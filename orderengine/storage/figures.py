@@ -16,12 +16,13 @@ SETTLED_S = 60.0
 within seconds, unless they wait for a lock in the server."""
 MAX_RECENT = 50_000
 
+# Orders that wait for their condition are left out: there may be very many, for weeks.
 _OPEN_ORDERS = Statement(
     """
 SELECT status, count(*) AS total, extract(epoch FROM now() - min(created_at)) AS oldest_s,
        extract(epoch FROM now() - min(updated_at)) AS longest_s,
        count(*) FILTER (WHERE updated_at < now() - make_interval(secs => :stuck_after_s)) AS late
-FROM orders WHERE due_at IS NOT NULL GROUP BY status""",
+FROM orders WHERE due_at < 'infinity' GROUP BY status""",
     BY_INDEX,
 )
 
@@ -83,7 +84,7 @@ class SqlFigures:
         self._stuck_after_s = stuck_after_s
 
     def open_orders(self) -> OpenOrders:
-        """The orders that have not ended."""
+        """The orders that have started and not ended."""
         found = self._run(_OPEN_ORDERS, {"stuck_after_s": self._stuck_after_s})
         by_name = {row.status: row for row in found}
         # Orders with a status of a later release count for the age of the oldest open order, too.

@@ -12,29 +12,37 @@ in the order of their ids: it gets the ids sorted, and an index of ids returns t
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from orderengine.domain.documents import fill_document, route_document
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import (
+    Amend,
     Build,
     Confirm,
+    EndCanceled,
+    EndExpired,
     Fail,
     FailAttempt,
     Move,
+    NotFilled,
     RecoveryDelays,
-    RoutingCause,
+    Rest,
     StartRouting,
     Submit,
+    Trigger,
 )
-from orderengine.domain.order import SOURCES, TARGETS, MoveKind
+from orderengine.domain.order import SOURCES, TARGETS, MoveKind, OrderStatus
 from orderengine.execution.ports import PlannedMove
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Statement
+from orderengine.storage.move_values import values_of
 from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS
-from orderengine.storage.statuses import IS_NEW
 
-_SOURCES: Mapping[MoveKind, list[str]] = {
+_AT_SIGNATURES = {
+    kind for kind, statuses in SOURCES.items() if OrderStatus.SUBMITTED in statuses
+} - {MoveKind.CONFIRM, MoveKind.REQUEST_CANCEL}
+"""The moves out of `submitted` that name the transaction of which the network has told."""
+
+STATUSES: Mapping[MoveKind, list[str]] = {
     kind: sorted(status.value for status in statuses) for kind, statuses in SOURCES.items()
 }
 
@@ -49,7 +57,7 @@ _REMEMBER_FAILURE = """,
         failed_attempts = failed_attempts || jsonb_build_object(
             'attempt', attempt, 'reason', m.reason, 'detail', m.detail)"""
 
-_START = """, recoveries = recoveries + {recovery}, route = NULL, dex = NULL,
+CLEARED = """, recoveries = recoveries + {recovery}, route = NULL, dex = NULL,
         quoted_price = NULL, quote_amount = NULL, base_amount = NULL, limit_amount = NULL,
         tx_hash = NULL"""
 
@@ -57,24 +65,44 @@ _FAILURE = {"reason": "text", "detail": "text"}
 
 # `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 # LATERAL looks up one per order: a join may read them all.
-_WRITE_AND_RETURN = f"""event AS (
+WRITE_EVENTS = f"""event AS (
     INSERT INTO order_events ({EVENT_COLUMNS})
     SELECT id, version, status, attempt, updated_at, data FROM o
-){{effects}}
+)"""
+WRITE_AND_RETURN = f"""{WRITE_EVENTS}{{effects}}
 SELECT {ORDER_COLUMNS}, o.version AS seq, o.updated_at AS occurred_at, o.data
 FROM o LEFT JOIN LATERAL (
     SELECT payload, last_valid_height FROM transactions WHERE signature = o.tx_hash LIMIT 1
 ) AS t ON true"""
 
 
+# A client's request raises the version of a submitted order, while a message has the one before:
+# there the signature says which transaction the network has told of.
+_AT_VERSION = "version = m.at_version"
+_AT_SIGNATURE = f"({_AT_VERSION} OR status = 'submitted' AND tx_hash = m.live_signature)"
+
+# By the clock, since the statement may have waited for the row.
+_NOT_EXPIRED = " AND (orders.expires_at IS NULL OR clock_timestamp() < orders.expires_at)"
+_GOES_ON = f" AND cancel_requested_at IS NULL{_NOT_EXPIRED}"
+
+
 def _move(
-    columns: Mapping[str, str], changes: str, *, fence: str = "", kept: str = "", effects: str = ""
+    columns: Mapping[str, str],
+    changes: str,
+    *,
+    at: str = _AT_VERSION,
+    fence: str = "",
+    data: str = "m.data",
+    kept: str = "",
+    effects: str = "",
 ) -> Statement:
     """The statement of a move whose parameters have these columns.
 
-    `kept` are the parameters that its effects need.
+    `at` says which state of the order is meant; `kept` are the parameters that its effects need.
     """
     typed = {"id": "uuid", "at_version": "integer", "data": "jsonb", **columns}
+    if at is _AT_SIGNATURE:
+        typed["live_signature"] = "text"
     return Statement(
         f"""
 WITH o AS (
@@ -82,20 +110,29 @@ WITH o AS (
     SET status = :target, version = version + 1, redispatched = 0, updated_at = now(){changes}
     FROM {unnest(typed, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id
-      AND version = m.at_version AND status = ANY(:sources){fence}
-    RETURNING orders.*, m.data{kept}
-), {_WRITE_AND_RETURN.format(effects=effects)}""",
+      AND {at} AND status = ANY(:sources){fence}
+    RETURNING orders.*, {data} AS data{kept}
+), {WRITE_AND_RETURN.format(effects=effects)}""",
         BY_KEY,
     )
 
 
 _DUE = ", due_at = now() + make_interval(secs => m.due_s)"
 _NEVER_DUE = ", due_at = NULL"
+_NOT_DUE = ", due_at = 'infinity'"
+
+# The longest rest is 30 s. The row forgets why attempts failed, or it would grow for weeks.
+_REST = """, attempt = attempt + 1, recoveries = 0, failed_attempts = '[]',
+        rests = rests + 1, paid_rests = paid_rests + m.paid, rearm_at = clock_timestamp()
+            + make_interval(secs => least(30, 0.5 * power(2, least(rests, 6))))"""
+
+_TELL_LATE = """CASE WHEN cancel_requested_at IS NULL THEN m.data
+            ELSE m.data || '{"cancelTooLate": true}' END"""
 
 MOVES: Mapping[type[Move], Statement] = {
     StartRouting: _move(
         {"due_s": "double precision", "recovery": "integer"},
-        _DUE + _START.format(recovery="m.recovery"),
+        _DUE + CLEARED.format(recovery="m.recovery"),
     ),
     Build: _move(
         {
@@ -122,6 +159,7 @@ MOVES: Mapping[type[Move], Statement] = {
             "last_valid_height": "bigint",
         },
         _DUE + ", tx_hash = m.signature",
+        fence=_NOT_EXPIRED,
         kept=", m.payload, m.last_valid_height",
         effects=""", signed AS (
     INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)
@@ -143,9 +181,11 @@ MOVES: Mapping[type[Move], Statement] = {
         _NEVER_DUE
         + """, fill = m.fill, executed_price = m.executed_price,
         slippage_bps = m.slippage_bps""",
+        at="tx_hash = m.signature",
         # Another release may round the last digit of the same price differently.
-        fence=""" AND tx_hash = m.signature AND abs(orders.quoted_price - m.quoted_price)
+        fence=""" AND abs(orders.quoted_price - m.quoted_price)
           <= greatest(1e-12, orders.quoted_price * 1e-11)""",
+        data=_TELL_LATE,
         kept=""", m.base_amount AS traded_amount, m.quote_amount AS paid_amount, m.fee,
         m.landed_at""",
         effects=""", landed AS (
@@ -158,35 +198,72 @@ MOVES: Mapping[type[Move], Statement] = {
     FailAttempt: _move(
         {"due_s": "double precision", **_FAILURE},
         _DUE + ", attempt = attempt + 1, recoveries = 0" + _REMEMBER_FAILURE,
+        at=_AT_SIGNATURE,
+        fence=_GOES_ON,
         effects=_RETIRE_TRANSACTION,
     ),
     Fail: _move(
         _FAILURE,
         _NEVER_DUE + ", failure_reason = m.reason" + _REMEMBER_FAILURE,
+        at=_AT_SIGNATURE,
+        fence=_GOES_ON,
         effects=_RETIRE_TRANSACTION,
     ),
+    NotFilled: _move(
+        _FAILURE,
+        _NEVER_DUE + ", failure_reason = m.reason" + _REMEMBER_FAILURE,
+        at=_AT_SIGNATURE,
+        fence=_GOES_ON,
+        effects=_RETIRE_TRANSACTION,
+    ),
+    Rest: _move(
+        {"paid": "integer"},
+        _NOT_DUE + _REST,
+        at=_AT_SIGNATURE,
+        fence=_GOES_ON,
+        effects=_RETIRE_TRANSACTION,
+    ),
+    EndCanceled: _move(
+        {},
+        _NEVER_DUE,
+        at=_AT_SIGNATURE,
+        fence=" AND cancel_requested_at IS NOT NULL",
+        effects=_RETIRE_TRANSACTION,
+    ),
+    EndExpired: _move(
+        {},
+        _NEVER_DUE,
+        at=_AT_SIGNATURE,
+        fence=" AND cancel_requested_at IS NULL AND clock_timestamp() >= orders.expires_at",
+        effects=_RETIRE_TRANSACTION,
+    ),
+    Trigger: _move(
+        {"due_s": "double precision"},
+        _DUE + ", recoveries = 0, first_attempt = attempt, rearm_at = NULL",
+        fence=_NOT_EXPIRED,
+    ),
+    Amend: _move(
+        {
+            "quantity": "numeric",
+            "quote_quantity": "numeric",
+            "slippage_tolerance_bps": "integer",
+            "worst_price": "numeric",
+            "limit_price": "numeric",
+            "stop_price": "numeric",
+            "min_liquidity": "numeric",
+            "time_in_force": "text",
+            "expires_at": "timestamptz",
+        },
+        _NOT_DUE
+        + """, quantity = m.quantity, quote_quantity = m.quote_quantity,
+        slippage_tolerance_bps = m.slippage_tolerance_bps,
+        worst_price = m.worst_price, limit_price = m.limit_price, stop_price = m.stop_price,
+        min_liquidity = m.min_liquidity, time_in_force = m.time_in_force,
+        expires_at = m.expires_at, watch_price = coalesce(m.limit_price, m.stop_price),
+        rearm_at = NULL, rests = 0""",
+        fence=_NOT_EXPIRED,
+    ),
 }
-
-_A_START = StartRouting(RoutingCause.ORDER)
-
-# The own order is waited for; the others are not, so that no two claims wait for each other.
-CLAIM_PENDING = Statement(
-    f"""
-WITH own AS (
-    SELECT id FROM orders WHERE id = :id AND version = :version AND status = ANY(:sources)
-    FOR NO KEY UPDATE
-), others AS (
-    SELECT id FROM orders WHERE {IS_NEW} AND recoveries = 0 AND id <> :id
-    ORDER BY created_at, id LIMIT :others FOR NO KEY UPDATE SKIP LOCKED
-), o AS (
-    UPDATE orders
-    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(),
-        due_at = now() + make_interval(secs => :due_s){_START.format(recovery="0")}
-    WHERE id = ANY(ARRAY(SELECT id FROM own UNION ALL SELECT id FROM others))
-    RETURNING *, CAST(:data AS jsonb) AS data
-), {_WRITE_AND_RETURN.format(effects="")}""",
-    {**BY_KEY, "enable_sort": "off"},
-)
 
 
 def move_values(planned: Sequence[PlannedMove], delays: RecoveryDelays) -> dict[str, Any]:
@@ -201,67 +278,15 @@ def move_values(planned: Sequence[PlannedMove], delays: RecoveryDelays) -> dict[
         raise ValueError("two moves of one order in one statement")
     ordered = sorted(planned, key=lambda each: each.order_id)
     moves = [each.move for each in ordered]
-    rows = [_values(move, delays) for move in moves]
+    rows = [values_of(move, delays) for move in moves]
+    signatures = [each.signature for each in ordered]
+    live = {"live_signature": array(signatures)} if kind in _AT_SIGNATURES else {}
     return {
-        "sources": _SOURCES[kind],
+        **live,
+        "sources": STATUSES[kind],
         "target": TARGETS[kind].value,
         "id": array([each.order_id for each in ordered]),
         "at_version": array([each.version for each in ordered]),
         "data": [json_text(dict(move.data)) for move in moves],
-        **columns_of(rows),
+        **(columns_of(rows) if rows[0] else {}),
     }
-
-
-def claim_values(
-    order_id: UUID, version: int, others: int, delays: RecoveryDelays
-) -> dict[str, Any]:
-    """The parameters of `CLAIM_PENDING`."""
-    return {
-        "id": order_id,
-        "version": version,
-        "others": others,
-        "sources": _SOURCES[_A_START.kind],
-        "target": TARGETS[_A_START.kind].value,
-        "due_s": delays.after(_A_START),
-        "data": json_text(dict(_A_START.data)),
-    }
-
-
-def _values(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
-    match move:
-        case StartRouting():
-            return {"due_s": delays.after(move), "recovery": int(move.restarts_attempt)}
-        case Build(route=route, limit_amount=limit_amount):
-            return {
-                "due_s": delays.after(move),
-                "route": json_text(route_document(route)),
-                "dex": route.venue,
-                "quoted_price": route.price,
-                "quote_amount": route.quote_amount,
-                "base_amount": route.base_amount,
-                "limit_amount": limit_amount,
-                "expires_at": route.expires_at,
-            }
-        case Submit(transaction=transaction):
-            return {
-                "due_s": delays.after(move),
-                "signature": transaction.signature,
-                "payload": transaction.payload,
-                "last_valid_height": transaction.last_valid_height,
-            }
-        case Confirm(fill=fill, signature=signature, quoted_price=quoted_price):
-            return {
-                "signature": signature,
-                "quoted_price": quoted_price,
-                "fill": json_text(fill_document(fill)),
-                "executed_price": fill.executed_price,
-                "slippage_bps": fill.slippage_bps,
-                "base_amount": fill.base_amount,
-                "quote_amount": fill.quote_amount,
-                "fee": fill.fee,
-                "landed_at": fill.landed_at,
-            }
-        case FailAttempt(reason=reason, detail=detail):
-            return {"due_s": delays.after(move), "reason": reason.value, "detail": detail}
-        case Fail(reason=reason, detail=detail):
-            return {"reason": reason.value, "detail": detail}

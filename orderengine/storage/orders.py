@@ -17,15 +17,17 @@ from orderengine.domain.errors import (
     StorageUnavailable,
 )
 from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import Fail, Move, RecoveryDelays, Submit
-from orderengine.domain.order import NewOrder, Order, SignedTransaction
+from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.ports import PlannedMove
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
+from orderengine.execution.waiting.ports import CanceledPart
 from orderengine.postgres.database import Row, Statement
-from orderengine.storage import lists, moves, sql
+from orderengine.storage import claims, endings, lists, moves, sql
 from orderengine.storage.columns import row_values
 from orderengine.storage.reader import Reader, ask
 from orderengine.storage.rows import RowReader, moved_from, readable_beginning
@@ -95,8 +97,11 @@ class SqlOrders:
 
     def move(self, order_id: UUID, version: int, move: Move) -> Moved | None:
         """Make a move if the order is still at `version` and the move is allowed; else None."""
-        rows = self._move([PlannedMove(order_id, version, move)])
-        return moved_from(rows[0], _written(move)) if rows else None
+        return self._move_one(PlannedMove(order_id, version, move))
+
+    def _move_one(self, planned: PlannedMove) -> Moved | None:
+        rows = self._move([planned])
+        return moved_from(rows[0], _written(planned.move)) if rows else None
 
     def move_all(self, planned: Sequence[PlannedMove]) -> list[Moved | None]:
         """Make moves of one kind, each as `move` does, in one statement.
@@ -107,7 +112,7 @@ class SqlOrders:
         if not planned:
             return []
         if len(planned) == 1:
-            return [self.move(planned[0].order_id, planned[0].version, planned[0].move)]
+            return [self._move_one(planned[0])]
         rows = {row.id: row for row in self._move(planned)}
         return [
             self._reader.moved(rows[each.order_id], _written(each.move))
@@ -122,8 +127,8 @@ class SqlOrders:
         The order itself comes first, then the others, oldest first. Leaves out rows that this
         release cannot read.
         """
-        values = moves.claim_values(order_id, version, others, self._delays)
-        rows = self._run(moves.CLAIM_PENDING, values)
+        values = claims.claim_values(order_id, version, others, self._delays)
+        rows = self._run(claims.CLAIM_PENDING, values)
         rows.sort(key=lambda row: (row.id != order_id, row.created_at, row.id))
         return [moved for moved in map(self._reader.moved, rows) if moved is not None]
 
@@ -193,6 +198,34 @@ class SqlOrders:
         }
         return [self._reader.readable(row) for row in self._run(sql.CLAIM_DUE, values)]
 
+    def cancel(self, client_id: str, order_id: UUID) -> Moved | None:
+        """Cancel a client's order, or ask to; None if it may not be canceled any more."""
+        values = {"id": order_id, "client_id": client_id, **endings.cancel_values()}
+        rows = self._run(endings.CANCEL, values)
+        return moved_from(rows[0]) if rows else None
+
+    def cancel_all(
+        self, client_id: str, symbol: str | None, after: UUID, limit: int
+    ) -> CanceledPart:
+        """Cancel up to `limit` open orders of a client, or ask to, in the order of their ids."""
+        values = {"client_id": client_id, "after": after, "limit": limit, "symbol": symbol}
+        chosen = endings.CANCEL_ALL if symbol is None else endings.CANCEL_SYMBOL
+        rows = self._run(chosen, values | endings.cancel_values())
+        moved = [self._reader.moved(row) for row in rows if row.id is not None]
+        left = [row for row in rows if row.id is None]
+        return CanceledPart(
+            moved=[each for each in moved if each is not None],
+            requested_before=sum(row.was_requested for row in left),
+            too_late=sum(not row.was_requested for row in left),
+            last=rows[-1].seen_id if len(rows) == limit else None,
+        )
+
+    def expire_due(self, limit: int) -> list[Moved]:
+        """End up to `limit` orders whose time has passed, except submitted ones."""
+        rows = self._run(endings.EXPIRE_DUE, endings.expire_values(limit))
+        rows.sort(key=lambda row: row.id)
+        return [moved for moved in map(self._reader.moved, rows) if moved is not None]
+
     def _move(self, planned: Sequence[PlannedMove]) -> list[Row]:
         values = moves.move_values(planned, self._delays)
         return self._run(moves.MOVES[type(planned[0].move)], values)
@@ -200,12 +233,23 @@ class SqlOrders:
     def _new_values(self, order: NewOrder) -> dict[str, Any]:
         return {
             **_new_row(order),
+            **begun(order),
             "due_s": self._delays.intake_s,
             "data": json_text(dict(order.data)),
         }
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         return ask(self._engine, statement, values)
+
+
+def begun(order: NewOrder) -> dict[str, Any]:
+    """The values with which a new order begins, besides those that it was requested with."""
+    status = OrderStatus.WAITING if order.waits else OrderStatus.PENDING
+    return {
+        "status": status.value,
+        "watch_price": order.watched_price,
+        "waits": order.waits,
+    }
 
 
 def _written(move: Move) -> SignedTransaction | None:

@@ -8,7 +8,8 @@ import structlog
 
 from orderengine.domain.errors import OrderUnreadable
 from orderengine.domain.events import Moved, OrderEvent
-from orderengine.domain.order import Order, OrderStatus, SignedTransaction, known_status
+from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.order import Order, OrderStatus, known_status
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.postgres.database import Row
 from orderengine.storage.columns import row_reader

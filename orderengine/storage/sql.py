@@ -31,13 +31,23 @@ SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
 FROM o JOIN event ON event.order_id = o.id {LATEST_TRANSACTION}"""
 
 
+_BEGUN = "status, watch_price, version, attempt, due_at"
+
+
+def _due(waits: str) -> str:
+    """When recovery looks at a new order: never at one that waits for its condition."""
+    return (
+        f"CASE WHEN {waits} THEN CAST('infinity' AS timestamptz)"
+        " ELSE now() + make_interval(secs => :due_s) END"
+    )
+
+
 def _accept(before: str = "", source: str = "") -> Statement:
     return Statement(
         f"""
 WITH {before}o AS (
-    INSERT INTO orders ({column_list(NewOrder)}, status, version, attempt, due_at)
-    SELECT {parameter_list(NewOrder)},
-           '{OrderStatus.PENDING}', 1, 1, now() + make_interval(secs => :due_s){source}
+    INSERT INTO orders ({column_list(NewOrder)}, {_BEGUN})
+    SELECT {parameter_list(NewOrder)}, :status, :watch_price, 1, 1, {_due(":waits")}{source}
     ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
 ), event AS ({WRITE_EVENT})
@@ -75,9 +85,9 @@ WITH new AS (
     FROM jsonb_array_elements(CAST(:orders AS jsonb)) AS given (said)
     CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS orders), given.said) AS new
 ), {claimed}o AS (
-    INSERT INTO orders ({column_list(NewOrder)}, status, version, attempt, due_at)
-    SELECT {column_list(NewOrder, "new.")},
-           '{OrderStatus.PENDING}', 1, 1, now() + make_interval(secs => :due_s)
+    INSERT INTO orders ({column_list(NewOrder)}, {_BEGUN})
+    SELECT {column_list(NewOrder, "new.")}, new.status, new.watch_price, 1, 1,
+           {_due(f"new.status = '{OrderStatus.WAITING}'")}
     FROM new{source} ORDER BY new.client_order_id, new.id
     ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
@@ -158,11 +168,13 @@ SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
 )
 
-# Ordered like the index of open orders, so that the planner uses it whatever their number.
+# Ordered like the index of open orders, so that the planner uses it whatever their number. Orders
+# that wait are not counted: `waiting` is the last open status in the order of the index.
 COUNT_OPEN = Statement(
-    """
+    f"""
 SELECT count(*) AS total FROM (
     SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL
+      AND status < '{OrderStatus.WAITING}'
     ORDER BY status, created_at, id LIMIT :limit
 ) AS open_orders""",
     BY_INDEX,

@@ -19,7 +19,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from orderengine.storage.statuses import IS_COUNTED, IS_NEW, IS_STATUS, IS_TERMINAL
+from orderengine.storage.statuses import (
+    IS_COUNTED_AT_MOST,
+    IS_EXPIRABLE,
+    IS_NEW,
+    IS_STATUS,
+    IS_TERMINAL,
+    IS_WAITING,
+)
+from orderengine.storage.terms import TERMS
 
 metadata = MetaData(
     naming_convention={
@@ -36,12 +44,6 @@ WorstPrice = Numeric(56, 28)  # exact for every price that a client may send
 Amount = Numeric(20, 0)
 Time = DateTime(timezone=True)
 
-# What all base units of the exact USDC's worth cost at a price of one USDC: the route says how many
-# base units a token has.
-_TOKENS_WORTH = (
-    "quote_quantity * power(CAST(10 AS numeric),"
-    " CAST(route #>> '{legs,0,baseDecimals}' AS integer))"
-)
 
 orders = Table(
     "orders",
@@ -52,15 +54,30 @@ orders = Table(
     Column("side", Text, nullable=False),
     Column("quantity", Numeric(38, 18)),
     Column("quote_quantity", Numeric(20, 6)),
-    Column("slippage_tolerance_bps", Integer, nullable=False),
+    Column("slippage_tolerance_bps", Integer),
     Column("worst_price", WorstPrice),
     Column("max_legs", Integer, nullable=False, server_default="1"),
+    Column("type", Text, nullable=False, server_default="market"),
+    Column("limit_price", WorstPrice),
+    Column("stop_price", WorstPrice),
+    Column("trigger_on", Text),
+    Column("min_liquidity", WorstPrice),
+    Column("time_in_force", Text, nullable=False, server_default="IOC"),
+    Column("expires_at", Time),
+    Column("base_decimals", Integer),
+    # The price at which the watcher is to look at the order, and from when on.
+    Column("watch_price", Price),
+    Column("rearm_at", Time),
     Column("client_order_id", Text),
     Column("request_id", Text),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("first_attempt", Integer, nullable=False, server_default="1"),
     Column("recoveries", Integer, nullable=False, server_default="0"),
+    Column("rests", Integer, nullable=False, server_default="0"),
+    Column("paid_rests", Integer, nullable=False, server_default="0"),
+    Column("cancel_requested_at", Time),
     Column("redispatched", Integer, nullable=False, server_default="0"),
     Column("due_at", Time),
     Column("route", JSONB),
@@ -86,36 +103,21 @@ orders = Table(
     CheckConstraint(IS_STATUS, name="status"),
     CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
     CheckConstraint(f"(due_at IS NULL) = ({IS_TERMINAL})", name="due_at"),
-    # No message can make the engine sign a transaction beyond the client's tolerance, or for other
-    # USDC than the client's. A limit is for the other asset than the one whose amount is exact.
-    CheckConstraint(
-        "limit_amount IS NULL OR quote_quantity IS NULL OR base_amount IS NOT NULL"
-        " AND quote_amount IS NOT NULL AND quote_amount = quote_quantity * 1000000",
-        name="exact_usdc",
-    ),
-    CheckConstraint(
-        "limit_amount IS NULL OR CASE"
-        " WHEN quote_quantity IS NULL AND side = 'buy'"
-        " THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
-        " WHEN quote_quantity IS NULL"
-        " THEN (limit_amount + 1) * 10000 > quote_amount * (10000 - slippage_tolerance_bps)"
-        " WHEN side = 'buy'"
-        " THEN (limit_amount + 1) * 10000 > base_amount * (10000 - slippage_tolerance_bps)"
-        " ELSE limit_amount * 10000 <= base_amount * (10000 + slippage_tolerance_bps) END",
-        name="limit_amount",
-    ),
+    *(CheckConstraint(condition, name=name) for name, condition in TERMS.items()),
     CheckConstraint("worst_price > 0 AND worst_price < 1e28", name="worst_price"),
     CheckConstraint("max_legs > 0", name="max_legs"),
-    CheckConstraint(
-        "limit_amount IS NULL OR worst_price IS NULL OR CASE"
-        " WHEN quote_quantity IS NULL AND side = 'buy'"
-        " THEN limit_amount <= worst_price * quantity * 1000000"
-        " WHEN quote_quantity IS NULL THEN limit_amount >= worst_price * quantity * 1000000"
-        f" WHEN side = 'buy' THEN coalesce(limit_amount * worst_price >= {_TOKENS_WORTH}, false)"
-        f" ELSE coalesce(limit_amount * worst_price <= {_TOKENS_WORTH}, false) END",
-        name="worst_price_limit",
-    ),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    # For the watcher: the orders of a symbol whose price has come, the most aggressive first.
+    Index(
+        "ix_orders_waiting",
+        *("symbol", "type", "side", "watch_price", "created_at", "id"),
+        postgresql_where=text(IS_WAITING),
+    ),
+    Index(
+        "ix_orders_expires_at",
+        "expires_at",
+        postgresql_where=text(f"expires_at IS NOT NULL AND {IS_EXPIRABLE}"),
+    ),
     # For claims of the oldest new orders: an order leaves at its first step.
     Index("ix_orders_new", "created_at", "id", postgresql_where=text(IS_NEW)),
     Index(
@@ -182,7 +184,7 @@ order_events = Table(
     Index(
         "ix_order_events_counted",
         "occurred_at",
-        postgresql_where=text(IS_COUNTED),
+        postgresql_where=text(IS_COUNTED_AT_MOST),
     ),
 )
 

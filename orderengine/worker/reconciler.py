@@ -17,6 +17,7 @@ from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.operations.housekeeping import run_housekeeping
 from orderengine.execution.operations.order_metrics import record_ended
+from orderengine.execution.waiting.expiry import expire_due
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +26,10 @@ STOP_LIMIT_S = 5.0
 
 
 class Reconciler:
-    """The reconciler's thread: each round sends a heartbeat and recovers due orders."""
+    """The reconciler's thread: each round sends a heartbeat and recovers due orders.
+
+    It also ends the orders whose time has passed, whether or not the broker answers.
+    """
 
     def __init__(self, ports: WorkerPorts) -> None:
         self._ports = ports
@@ -56,10 +60,18 @@ class Reconciler:
         outcome = self._recover()
         self._ports.engine.metrics.count(CounterName.RECONCILER_ROUNDS, outcome)
         # Skipped while a server is away, because it would delay the next heartbeat.
+        if self._waits_for is not StorageUnavailable:
+            self._expire()
         if outcome == "ok":
             self._measure()
             if time.monotonic() >= self._housekeeping_at:
                 self._run_housekeeping()
+
+    def _expire(self) -> None:
+        try:
+            expire_due(self._ports.engine)
+        except Exception as error:  # noqa: BLE001 - the next round goes on; the thread must, too
+            log.warning("expiry_postponed", error=str(error))
 
     def _measure(self) -> None:
         engine = self._ports.engine

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import Move
-from orderengine.domain.order import Order
+from orderengine.domain.order import NewOrder, Order
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Orders
 from orderengine.storage.orders import SqlOrders
@@ -26,9 +26,15 @@ class Store:
         self.now = now
         self.pass_time = pass_time
 
-    def walk(self, *moves: Move, side: Side = Side.BUY, symbol: str = "AAPL") -> Order:
+    def walk(
+        self,
+        *moves: Move,
+        side: Side = Side.BUY,
+        symbol: str = "AAPL",
+        new: NewOrder | None = None,
+    ) -> Order:
         """Accept an order and make the moves, each of which must succeed."""
-        order = self.orders.accept(replace(a_new_order(side), symbol=symbol)).order
+        order = self.orders.accept(new or replace(a_new_order(side), symbol=symbol)).order
         for move in moves:
             moved = self.orders.move(order.order_id, order.version, move)
             assert moved is not None, move
@@ -45,7 +51,10 @@ def _sql_store(database: Engine) -> Store:
     def pass_time(seconds: float) -> None:
         with database.connect() as connection:
             connection.execute(
-                text("UPDATE orders SET due_at = due_at - make_interval(secs => :s)"),
+                text(
+                    "UPDATE orders SET due_at = due_at - make_interval(secs => :s),"
+                    " expires_at = expires_at - make_interval(secs => :s)"
+                ),
                 {"s": seconds},
             )
 

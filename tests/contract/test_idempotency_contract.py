@@ -14,6 +14,7 @@ from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
+from orderengine.domain.terms import TriggerOn
 from orderengine.execution.intake.accept import Accepted, accept_order_once
 from orderengine.execution.ports import Orders
 from orderengine.execution.queries.lists import OrderFilter
@@ -179,8 +180,11 @@ def test_of_many_who_choose_one_name_at_once_one_has_it(database: Engine) -> Non
 
 def test_what_was_left_at_its_default_is_not_part_of_the_fingerprint() -> None:
     order = a_new_order()
-    before_legs = {key: value for key, value in order.data.items() if key != "maxLegs"}
+    later = {"maxLegs", "type", "timeInForce"}
+    before_legs = {key: value for key, value in order.data.items() if key not in later}
     assert order.max_legs == 1
     text = json.dumps(before_legs, sort_keys=True).encode()
     assert fingerprint(order) == hashlib.sha256(text).digest()
     assert fingerprint(replace(order, max_legs=2)) != fingerprint(order)
+    sniper = replace(order, trigger_on=TriggerOn.POOL_OPENED)
+    assert fingerprint(sniper) != fingerprint(order)

@@ -8,16 +8,27 @@ from uuid import uuid4
 import pytest
 
 from orderengine.domain.events import OrderEvent
-from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
+from orderengine.domain.moves import (
+    EndCanceled,
+    EndExpired,
+    Move,
+    RoutingCause,
+    StartRouting,
+    Submit,
+)
 from orderengine.domain.order import SOURCES, FailedAttempt, OrderStatus
 from orderengine.domain.side import Side
+from orderengine.domain.terms import TimeInForce
 from tests.builders import (
     A_FAIL,
+    A_REST,
+    NOT_FILLED,
     TRANSACTION,
     a_build,
     a_confirm,
     a_failed_attempt,
     a_fill,
+    a_limit,
     a_split,
     all_moves,
 )
@@ -100,9 +111,13 @@ def test_only_the_table_of_transitions_lets_an_order_move(store: Store) -> None:
         OrderStatus.SUBMITTED: (START, a_build(now), Submit(TRANSACTION)),
         OrderStatus.CONFIRMED: (START, a_build(now), Submit(TRANSACTION), a_confirm(now)),
         OrderStatus.FAILED: (A_FAIL,),
+        OrderStatus.WAITING: (START, A_REST),
+        OrderStatus.EXPIRED: (START, NOT_FILLED),
     }
     for status, path in paths.items():
         for number, move in enumerate(all_moves(now)):
+            if isinstance(move, EndCanceled | EndExpired):
+                continue  # they need more than the status
             signed = replace(TRANSACTION, signature=f"{status}{number}")
             walked = [Submit(signed) if isinstance(step, Submit) else step for step in path]
             walked = [
@@ -114,7 +129,7 @@ def test_only_the_table_of_transitions_lets_an_order_move(store: Store) -> None:
                 tried = replace(a_confirm(now), signature=signed.signature)
             if isinstance(move, Submit):
                 tried = Submit(replace(TRANSACTION, signature=f"second{status}{number}"))
-            order = store.walk(*walked)
+            order = store.walk(*walked, new=a_limit(time_in_force=TimeInForce.IOC))
             moved = store.orders.move(order.order_id, order.version, tried)
             assert (moved is not None) == (status in SOURCES[move.kind]), (status, move)
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.order import SignedTransaction
 from orderengine.domain.side import Side
 from orderengine.execution.network import Execution, InFlight, NotFound, Reverted, SettlementNetwork
 from orderengine.settlement.simulated import SimulatedNetwork

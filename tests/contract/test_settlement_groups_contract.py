@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orderengine.domain.errors import NetworkUnavailable
-from orderengine.domain.order import SignedTransaction
+from orderengine.domain.fill import SignedTransaction
 from orderengine.execution.network import Execution, InFlight, NotFound, Reverted, SettlementNetwork
 from orderengine.settlement.wire import InvalidTransaction
 from tests.contract.test_settlement_contract import Subject, network, subject

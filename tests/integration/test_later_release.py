@@ -64,12 +64,12 @@ class Rows:
     """Orders of both releases: known ones, and one of each status that this release lacks."""
 
     known: list[Walk]
-    waiting: Walk
-    canceled: Walk
+    parked: Walk
+    voided: Walk
 
     @property
     def unknown(self) -> set[UUID]:
-        return {self.waiting.order_id, self.canceled.order_id}
+        return {self.parked.order_id, self.voided.order_id}
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def rows(orders: SqlOrders, later: Engine) -> Rows:
     """Orders in which known ones come before and after the unknown ones."""
     found = Rows([Walk(orders)], Walk(orders), Walk(orders))
     found.known += [Walk(orders) for _ in range(2)]
-    write(later, found.waiting, "waiting", "due_at")
-    write(later, found.canceled, "canceled", "NULL")
+    write(later, found.parked, "parked", "due_at")
+    write(later, found.voided, "voided", "NULL")
     return found
 
 
@@ -117,18 +117,18 @@ def test_claims_go_on_and_put_the_unknown_row_off(
             claimed = orders.claim_due(CLAIM_LIMIT)
             rounds.append([each.order_id for each in claimed if not isinstance(each, Unreadable)])
             assert [each for each in claimed if isinstance(each, Unreadable)] == [
-                Unreadable(rows.waiting.order_id, 2, None, attempt=1, recoveries=0)
+                Unreadable(rows.parked.order_id, 2, None, attempt=1, recoveries=0)
             ]
             assert orders.claim_due(CLAIM_LIMIT) == [], "all of them were put off"
     assert rounds == [known] * 3
-    assert [line["order_id"] for line in lines] == [str(rows.waiting.order_id)]
+    assert [line["order_id"] for line in lines] == [str(rows.parked.order_id)]
 
 
 def test_recovery_leaves_the_unknown_order_to_its_release(
     orders: SqlOrders, rows: Rows, later: Engine, instruments: Instruments
 ) -> None:
     world = World(instruments)
-    run(later, "UPDATE orders SET recoveries = 10 WHERE status = 'waiting'")
+    run(later, "UPDATE orders SET recoveries = 10 WHERE status = 'parked'")
     make_due(later)
     assert Recovery(replace(world.engine, orders=orders)).run_once() == 4
     sent = [message.order_id for message in world.dispatcher.sent]
@@ -145,7 +145,7 @@ def test_lists_leave_the_unknown_rows_out(orders: SqlOrders, rows: Rows) -> None
 def test_the_unknown_order_itself_is_told_as_far_as_it_is_known(
     orders: SqlOrders, rows: Rows, later: Engine
 ) -> None:
-    for walk in (rows.waiting, rows.canceled):
+    for walk in (rows.parked, rows.voided):
         with pytest.raises(OrderUnreadable):
             orders.get(walk.order_id)
         assert [event.seq for event in orders.events(walk.order_id)] == [1]
@@ -159,7 +159,7 @@ def test_streams_of_other_orders_go_on(orders: SqlOrders, rows: Rows, later: Eng
     hub = Hub(NOWHERE, orders, SqlClientOrders(later), poll_s=0.05)
     try:
         with (
-            hub.follow(rows.waiting.order_id) as unknown,
+            hub.follow(rows.parked.order_id) as unknown,
             hub.follow(rows.known[0].order_id) as known,
         ):
             assert take(unknown, 1) == [1]
@@ -170,11 +170,11 @@ def test_streams_of_other_orders_go_on(orders: SqlOrders, rows: Rows, later: Eng
         hub.close()
 
 
-@pytest.mark.parametrize("status", ["waiting", "canceled"])
+@pytest.mark.parametrize("status", ["parked", "voided"])
 def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
     orders: SqlOrders, rows: Rows, later: Engine, status: str
 ) -> None:
-    other = rows.canceled if status == "waiting" else rows.waiting
+    other = rows.voided if status == "parked" else rows.parked
     for table, column in (("order_events", "order_id"), ("orders", "id")):
         run(later, f"DELETE FROM {table} WHERE {column} = '{other.order_id}'")  # noqa: S608
     hub = Hub(NOWHERE, orders, SqlClientOrders(later), poll_s=0.05, client_bounds=Bounds())
@@ -199,7 +199,7 @@ def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
                 wait_until(partial(has_told, number))
     finally:
         hub.close()
-    unknown = rows.waiting if status == "waiting" else rows.canceled
+    unknown = rows.parked if status == "parked" else rows.voided
     for cursor in cursors:
         assert cursor.is_replay
         assert cursor.before <= unknown.order.updated_at, "it may not pass a step by"
@@ -208,7 +208,7 @@ def test_a_clients_stream_tells_the_others_and_keeps_its_cursor_back(
 def test_figures_leave_out_what_they_have_no_name_for(rows: Rows, later: Engine) -> None:
     rows.known[0].step(A_FAIL)
     run(later, "INSERT INTO step_totals_mark (id, counted_until) VALUES (1, '-infinity')")
-    run(later, "INSERT INTO step_totals (status, cause, total) VALUES ('canceled', '', 7)")
+    run(later, "INSERT INTO step_totals (status, cause, total) VALUES ('voided', '', 7)")
     figures = SqlFigures(later, 90)
     found = figures.open_orders()
     assert found.by_status == {OrderStatus.PENDING: 2}
@@ -220,7 +220,7 @@ def test_figures_leave_out_what_they_have_no_name_for(rows: Rows, later: Engine)
 def test_exports_have_every_row(rows: Rows, later: Engine) -> None:
     archive = SqlArchive(later)
     exported = [row["status"] for page in export_orders(archive) for row in page]
-    assert sorted(exported) == ["canceled", *["pending"] * 3, "waiting"]
+    assert sorted(exported) == ["parked", *["pending"] * 3, "voided"]
     events = [row["status"] for page in export_events(archive) for row in page]
     assert len(events) == 7
 
@@ -231,10 +231,10 @@ def test_operators_are_told_that_a_later_release_has_the_order(
     around: Surroundings = surroundings_of(later, database_url, redis_url)
     told = call("orders", "stuck", "--json", around=around)
     (row,) = json.loads(told.stdout)["orders"]
-    assert (row["orderId"], row["why"]) == (str(rows.waiting.order_id), "release")
-    pushed = call("orders", "requeue", str(rows.waiting.order_id), around=around)
-    assert "it stays waiting" in pushed.stdout
-    over = call("orders", "requeue", str(rows.canceled.order_id), around=around)
+    assert (row["orderId"], row["why"]) == (str(rows.parked.order_id), "release")
+    pushed = call("orders", "requeue", str(rows.parked.order_id), around=around)
+    assert "it stays parked" in pushed.stdout
+    over = call("orders", "requeue", str(rows.voided.order_id), around=around)
     assert over.exit_code == 2
     assert "another release" in over.stderr
     assert call("prune", "--older-than", "1d", "--yes", around=around).exit_code == 0

@@ -18,7 +18,7 @@ from orderengine.domain.order import TERMINAL_STATUSES, OrderStatus
 from orderengine.execution.network import SwapLeg
 from orderengine.settlement.wire import legs_from
 from orderengine.storage.probe import SCHEMA_REVISION
-from orderengine.storage.statuses import IS_COUNTED
+from orderengine.storage.statuses import IS_COUNTED_AT_MOST, IS_EXPIRABLE
 from tests.servers import Servers
 
 QUOTE = """jsonb_build_object('dex', {dex}, 'pool', {pool}, 'poolKind', 'cpmm', 'side', 'sell',
@@ -113,10 +113,12 @@ def test_the_newest_constraints_and_indexes_have_the_statuses_of_the_table(
         "ck_orders_status": set(OrderStatus),
         "ck_orders_due_at": set(TERMINAL_STATUSES),
         "ix_order_events_one_terminal": set(TERMINAL_STATUSES),
+        "ix_orders_expires_at": set(re.findall(r"'(\w+)'", IS_EXPIRABLE)),
+        "ix_orders_waiting": {OrderStatus.WAITING},
     }
     for name, statuses in told.items():
         assert literals(connection, name) == statuses, name
-    counted = set(re.findall(r"'(\w+)'", IS_COUNTED)) - {"cause"}
+    counted = set(re.findall(r"'(\w+)'", IS_COUNTED_AT_MOST)) - {"cause"}
     assert literals(connection, "ix_order_events_counted") == counted
 
 

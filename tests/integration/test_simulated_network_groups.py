@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine
 
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.order import SignedTransaction
 from orderengine.execution.network import Execution, NotFound, Outcome, Reverted
 from orderengine.settlement.simulated import SimulatedNetwork
 from tests.simulations import a_simulation, a_swap

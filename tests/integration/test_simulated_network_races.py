@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.order import SignedTransaction
 from orderengine.execution.network import Execution, NotFound, Outcome
 from orderengine.postgres.arrays import columns_of
 from orderengine.settlement import ledger, wire

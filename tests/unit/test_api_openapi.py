@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,8 +13,27 @@ from marshmallow import ValidationError
 from orderengine.api.validation.decimals import ExactDecimal
 from orderengine.api.validation.strict_json import JsonNumber
 from orderengine.domain.documents import event_document
-from orderengine.domain.order import OrderStatus
-from tests.fakes import FakeOrders
+from orderengine.domain.moves import (
+    Amend,
+    EndCanceled,
+    EndExpired,
+    Move,
+    RoutingCause,
+    StartRouting,
+    Submit,
+)
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.terms import TimeInForce
+from tests.builders import (
+    A_REST,
+    A_TRIGGER,
+    NOT_FILLED,
+    TRANSACTION,
+    a_build,
+    a_limit,
+    a_sniper,
+)
+from tests.fakes import START, FakeOrders
 from tests.steps import FAIL, Walk
 from tests.web import Web
 
@@ -171,6 +191,32 @@ def test_an_event_is_told_apart_by_its_status(spec: dict[str, Any]) -> None:
         assert members["data"]["$ref"].endswith(f"/{status.title()}Data")
 
 
+def waiting_orders(orders: FakeOrders) -> list[Order]:
+    """Orders that have waited, through every step that there is for them."""
+    start = StartRouting(RoutingCause.ORDER)
+    signed: list[Move] = [A_TRIGGER, start, a_build(START), Submit(TRANSACTION)]
+    ends: list[Move | None] = [EndCanceled("dead"), NOT_FILLED, None, EndExpired("dead")]
+    found = [orders.accept(a_sniper()).order]
+    until = {"time_in_force": TimeInForce.GTD, "expires_at": START + timedelta(seconds=60)}
+    for end in ends:
+        order = orders.accept(a_limit(**(until if isinstance(end, EndExpired) else {}))).order
+        moves: list[Move] = [Amend.to(order), A_TRIGGER, start, A_REST, *signed]
+        for version, move in enumerate(moves, start=1):
+            assert orders.move(order.order_id, version, move) is not None, move
+        if isinstance(end, EndCanceled):
+            orders.cancel("local", order.order_id)
+        if isinstance(end, EndExpired):
+            orders.clock.advance(61)
+        if end is not None:
+            version = orders._orders[order.order_id].version
+            assert orders.move(order.order_id, version, end) is not None, end
+        found.append(order)
+    canceled, expired = orders.accept(a_limit()).order, orders.accept(a_limit(**until)).order
+    orders.cancel("local", canceled.order_id)
+    orders.expire_due(10)
+    return [*found, canceled, expired]
+
+
 def test_every_step_fits_the_description_of_its_status_and_says_nothing_else(
     spec: dict[str, Any],
 ) -> None:
@@ -178,10 +224,12 @@ def test_every_step_fits_the_description_of_its_status_and_says_nothing_else(
     walks = [Walk(orders), Walk(orders)]
     walks[0].confirm()
     walks[1].step(FAIL)
+    order_ids = [walk.order_id for walk in walks]
+    order_ids += [order.order_id for order in waiting_orders(orders)]
     told: dict[str, set[str]] = {}
     event = {"$ref": "#/components/schemas/Event", "components": spec["components"]}
     allowed = jsonschema_rs.Draft202012Validator(event)
-    for step in (each for walk in walks for each in walk.events):
+    for step in (each for order_id in order_ids for each in orders.events(order_id)):
         document = event_document(step)
         assert list(allowed.iter_errors(document)) == []
         told.setdefault(step.status.value, set()).update(document["data"])

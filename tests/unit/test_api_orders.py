@@ -37,6 +37,8 @@ def test_an_order_is_accepted_stored_published_and_dispatched(web: Web) -> None:
         "quantity": "10",
         "slippageBps": 100,
         "maxLegs": 1,
+        "type": "market",
+        "timeInForce": "IOC",
         "status": "pending",
         "attempt": 1,
         "version": 1,
@@ -108,6 +110,8 @@ def test_a_new_order_is_shown_without_what_is_not_known_yet(web: Web) -> None:
         "quantity": "10",
         "slippageBps": 100,
         "maxLegs": 1,
+        "type": "market",
+        "timeInForce": "IOC",
         "status": "pending",
         "attempt": 1,
         "version": 1,
@@ -178,6 +182,8 @@ def test_events_are_listed_as_the_socket_sends_them(web: Web) -> None:
             "quantity": "10",
             "slippageBps": 100,
             "maxLegs": 1,
+            "type": "market",
+            "timeInForce": "IOC",
         },
     }
     later = web.client.get(path, query_string={"after": 3}).get_json()["events"]

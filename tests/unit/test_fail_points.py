@@ -8,9 +8,9 @@ import pytest
 
 from orderengine.bootstrap.web import build_web
 from orderengine.config.settings import ArmedPoint, ConfigurationError, Settings
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, RoutingCause, Submit
-from orderengine.domain.order import SignedTransaction
 from orderengine.execution.chain.engine import AttemptEnded, Engine
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.intake.accept import accept_order

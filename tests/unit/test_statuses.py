@@ -19,6 +19,7 @@ from orderengine.domain.order import (
     OrderStatus,
 )
 from orderengine.storage.statuses import IS_STATUS, IS_TERMINAL
+from tests.builders import A_TRIGGER, a_failed_attempt
 
 NAMES = {status.value for status in OrderStatus}
 SERVICE = STATIC_DIR / "js" / "service.js"  # shows the status of the service, not of orders
@@ -39,16 +40,26 @@ def test_constraints_name_the_statuses_of_the_table() -> None:
 
 
 def test_recovery_has_a_message_that_continues_each_open_status() -> None:
-    """It looks a submitted order up, and starts the chain for any other: from there, or anew."""
+    """It looks a submitted order up, and starts the chain for any other: from there, or anew.
+
+    It claims no order that waits for its condition.
+    """
     started = SOURCES[MoveKind.ROUTE] | SOURCES[MoveKind.REROUTE]
-    assert set(OPEN_STATUSES) - started == {OrderStatus.SUBMITTED}
+    assert set(OPEN_STATUSES) - started == {OrderStatus.SUBMITTED, OrderStatus.WAITING}
     assert SOURCES[MoveKind.ROUTE] == {OrderStatus.PENDING}
 
 
-def test_only_a_failed_attempt_leads_back_to_the_first_status() -> None:
-    """Metrics, page and `make chaos` take any later `pending` for a failed attempt."""
+def test_the_moves_to_pending_are_told_apart_by_the_reason() -> None:
+    """Metrics, page and command line take a `pending` with a reason for a failed attempt."""
     back = {kind for moves in TRANSITIONS.values() for kind, to in moves.items() if to == "pending"}
-    assert back == {MoveKind.FAIL_ATTEMPT}
+    assert back == {MoveKind.FAIL_ATTEMPT, MoveKind.TRIGGER}
+    assert "reason" in a_failed_attempt().data
+    assert "reason" not in A_TRIGGER.data
+
+
+def test_orders_that_wait_come_last_in_the_index_of_open_orders() -> None:
+    """The count of open orders ends before them."""
+    assert max(OPEN_STATUSES, key=lambda status: status.value) is OrderStatus.WAITING
 
 
 def test_the_events_of_each_status_are_described() -> None:

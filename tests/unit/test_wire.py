@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orderengine.domain.order import SignedTransaction
+from orderengine.domain.fill import SignedTransaction
 from orderengine.execution.network import Swap
 from orderengine.settlement import wire
 from orderengine.settlement.wire import InvalidTransaction, SignedSwap

@@ -15,7 +15,23 @@ from marshmallow import fields
 from orderengine.api.answers.fields import AnswerSchema, answer, fields_of
 from orderengine.api.answers.schemas import EventSchema
 from orderengine.domain.fields import Member
-from orderengine.domain.moves import Build, Confirm, Fail, FailAttempt, StartRouting, Submit
+from orderengine.domain.moves import (
+    Amend,
+    Build,
+    Cancel,
+    Confirm,
+    EndCanceled,
+    EndExpired,
+    Expire,
+    Fail,
+    FailAttempt,
+    NotFilled,
+    RequestCancel,
+    Rest,
+    StartRouting,
+    Submit,
+    Trigger,
+)
 from orderengine.domain.order import NewOrder, OrderStatus
 
 NAME = "Event"
@@ -29,22 +45,37 @@ def _first_only(member: Member) -> str:
     return f"{told}; {note}" if told else note.capitalize()
 
 
-def _pending() -> type[AnswerSchema]:
-    """The schema of the requested order; later, why an attempt failed and when the next begins."""
+def _begun(name: str, *later: type[Any]) -> type[AnswerSchema]:
+    """The schema of a status in which orders begin: what was requested, or a later step's data."""
     requested = fields_of(NewOrder, _first_only)
     del requested["orderId"]  # each event has it beside its data
-    told = {**requested, **fields_of(FailAttempt)}
+    told = dict(requested)
+    for move in later:
+        told |= {key: field for key, field in fields_of(move).items() if key not in told}
     members = {**told, "optional": frozenset(told)}
-    return type("PendingDataSchema", (AnswerSchema,), members)
+    return type(f"{name}DataSchema", (AnswerSchema,), members)
+
+
+def _merged(name: str, *moves: type[Any]) -> type[AnswerSchema]:
+    """The schema of a status to which several moves lead: the data of one of them."""
+    schemas = [answer(f"{move.__name__}Data", move) for move in moves]
+    told = {key: field for move in moves for key, field in fields_of(move).items()}
+    everywhere = set(told).intersection(*(fields_of(move).keys() for move in moves))
+    absent = {key for schema in schemas for key in schema.optional}
+    members = {**told, "optional": frozenset(told.keys() - everywhere | absent)}
+    return type(f"{name}DataSchema", (AnswerSchema,), members)
 
 
 DATA: Mapping[OrderStatus, type[AnswerSchema]] = {
-    OrderStatus.PENDING: _pending(),
+    OrderStatus.WAITING: _begun("Waiting", Rest, Amend),
+    OrderStatus.PENDING: _begun("Pending", FailAttempt, Trigger),
     OrderStatus.ROUTING: answer("RoutingData", StartRouting),
     OrderStatus.BUILDING: answer("BuildingData", Build),
-    OrderStatus.SUBMITTED: answer("SubmittedData", Submit),
+    OrderStatus.SUBMITTED: _merged("Submitted", Submit, RequestCancel),
     OrderStatus.CONFIRMED: answer("ConfirmedData", Confirm),
     OrderStatus.FAILED: answer("FailedData", Fail),
+    OrderStatus.CANCELED: _merged("Canceled", Cancel, EndCanceled),
+    OrderStatus.EXPIRED: _merged("Expired", Expire, EndExpired, NotFilled),
 }
 
 

@@ -138,6 +138,8 @@ def _field(member: Member, description: str) -> Field:
         return fields.List(nested, metadata=_told(description))
     if isinstance(member.kind, type) and issubclass(member.kind, StrEnum):
         return one_of(member.kind, description)
+    if member.kind in _schemas:
+        return fields.Nested(_schemas[member.kind], metadata=_told(description))
     if get_args(member.kind) == (str, str):
         return texts(description)
     return fields.Dict(metadata=_told(description))

@@ -9,12 +9,15 @@ from orderengine.api.answers.documents import Quoted
 from orderengine.api.answers.fields import AnswerSchema, answer, one_of, text, texts, time
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.domain.events import OrderEvent
+from orderengine.domain.fill import FillLeg
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.order import FailedAttempt, FillLeg, Order
+from orderengine.domain.order import FailedAttempt, Order
 from orderengine.domain.routing import Quote
+from orderengine.domain.terms import PoolTrigger
 
 QuoteSchema = answer("Quote", Quote)
 ExecutedLegSchema = answer("ExecutedLeg", FillLeg)
+TriggerSchema = answer("Trigger", PoolTrigger)
 FailedAttemptSchema = answer("FailedAttempt", FailedAttempt)
 
 

@@ -82,7 +82,7 @@ def _degraded(causes: Mapping[str, str]) -> Metric:
 
 def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     by_status = {status.value: found.by_status.get(status, 0) for status in _in_order()}
-    yield _gauges("open_orders", "Orders that have not ended.", "status", by_status)
+    yield _gauges("open_orders", "Orders that have started and not ended.", "status", by_status)
     waiting = {status.value: found.waiting_s.get(status, 0.0) for status in _in_order()}
     text = "How long the first order of a status has been in it."
     yield _gauges("longest_wait_seconds", text, "status", waiting)
@@ -99,7 +99,10 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
 
 def _steps(steps: Steps) -> Iterator[Metric]:
     ended = Counter({(OrderStatus.FAILED.value, reason.value): 0 for reason in FailureReason})
-    ended[OrderStatus.CONFIRMED.value, ""] = 0
+    for status in (OrderStatus.CONFIRMED, OrderStatus.CANCELED, OrderStatus.EXPIRED):
+        ended[status.value, ""] = 0
+    ended[OrderStatus.EXPIRED.value, FailureReason.NOT_FILLED.value] = 0
+    rested = Counter({reason.value: 0 for reason in FailureReason})
     failed = Counter({reason.value: 0 for reason in FailureReason})
     recovered = Counter({cause.value: 0 for cause in RoutingCause if cause.restarts_attempt})
     for step, total in steps.items():
@@ -109,12 +112,15 @@ def _steps(steps: Steps) -> Iterator[Metric]:
             failed[step.cause] += total
         if step.status is OrderStatus.ROUTING:
             recovered[step.cause] += total
+        if step.status is OrderStatus.WAITING:
+            rested[step.cause] += total
     family = CounterMetricFamily(
         f"{PREFIX}_orders_ended", "Orders that ended.", labels=("status", "reason")
     )
     for labels, total in ended.items():
         family.add_metric(labels, total)
     yield family
+    yield _counters("rests", "Limit orders that waited again.", "reason", rested)
     yield _counters("attempts_failed", "Attempts that failed.", "reason", failed)
     yield _counters("recoveries", "Orders routed again in the same attempt.", "cause", recovered)
 
@@ -176,7 +182,8 @@ def _by_label(counts: Counts, counter: CounterName) -> dict[str, int]:
 
 
 def _in_order() -> list[OrderStatus]:
-    return [status for status in OrderStatus if status in OPEN_STATUSES]
+    """The statuses of orders that have started and not ended."""
+    return [status for status in OPEN_STATUSES if status is not OrderStatus.WAITING]
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -8,14 +8,14 @@ from enum import Enum, auto
 from functools import partial
 
 from orderengine.domain.errors import AttemptFailed, FailureReason, StorageUnavailable
+from orderengine.domain.fill import Fill
 from orderengine.domain.moves import Confirm
-from orderengine.domain.order import Fill
+from orderengine.domain.order import Order
 from orderengine.domain.pricing import effective_price, slippage_bps
-from orderengine.execution.chain.engine import Engine, Superseded
+from orderengine.execution.chain.engine import AttemptEnded, Engine, Superseded
 from orderengine.execution.chain.groups import each
 from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.chain.price_limit import failure_of
-from orderengine.execution.chain.stages import end_attempt
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted
 from orderengine.execution.ports import PlannedMove
 
@@ -61,28 +61,33 @@ def _polled(engine: Engine, submitted: Submitted, found: Outcome) -> PollResult 
     if isinstance(outcome, Execution):
         move = _confirm(submitted, outcome)
         return PlannedMove(submitted.order_id, submitted.version, move)
-    raise end_attempt(engine, submitted, _failure(engine, submitted, outcome))
+    order = engine.live(submitted.order_id, submitted.signature)
+    failure = _failure(order, outcome)
+    engine.end_attempt(order, failure, submitted.signature, paid=isinstance(outcome, Reverted))
+    raise AttemptEnded(str(failure))
 
 
-def _failure(engine: Engine, submitted: Submitted, outcome: Reverted | NotFound) -> AttemptFailed:
+def _failure(order: Order, outcome: Reverted | NotFound) -> AttemptFailed:
     if isinstance(outcome, NotFound):
         detail = "the network proved that the transaction can not land any more"
         return AttemptFailed(FailureReason.EXPIRED, detail)
-    return failure_of(engine.current(submitted.order_id, submitted.version), outcome)
+    return failure_of(order, outcome)
 
 
 def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
     """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
 
     None after sending; NotFound only as that proof. The proof needs this order of requests: first
-    the height, then the signature.
+    the height, then the signature. What its client wants to cancel is not sent again.
     """
-    order = engine.current(submitted.order_id, submitted.version)
+    order = engine.live(submitted.order_id, submitted.signature)
     transaction = order.transaction
-    if transaction is None or transaction.signature != submitted.signature:
-        raise Superseded(f"order {submitted.order_id} has another live signature")
+    if transaction is None:
+        raise Superseded(f"order {submitted.order_id} has no transaction")
     if engine.network.final_height() > transaction.last_valid_height:
         return engine.network.look_up_expired(transaction)
+    if order.cancel_requested_at is not None:
+        return InFlight()
     engine.network.send(transaction)
     return None
 

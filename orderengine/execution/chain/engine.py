@@ -13,13 +13,13 @@ from orderengine.domain.errors import (
     AttemptFailed,
     DispatchUnavailable,
     OrderEngineError,
-    OrderUnfillable,
 )
 from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.moves import Fail, FailAttempt, Move, RoutingCause
-from orderengine.domain.order import Order
+from orderengine.domain.moves import FailAttempt, Move, RoutingCause
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.texts import decimal_text
+from orderengine.execution.chain.ends import end_of, move_after
 from orderengine.execution.chain.slots import Pace
 from orderengine.execution.network import SettlementNetwork
 from orderengine.execution.operations.counters import Metrics
@@ -35,6 +35,8 @@ from orderengine.execution.ports import (
 log = structlog.get_logger(__name__)
 
 MAX_RECOVERIES = 10
+END_TRIES = 3
+"""A client's request may come between reading a submitted order and ending it."""
 
 
 class Named(Protocol):
@@ -121,7 +123,7 @@ class Engine:
         if not planned:
             return []
         moved = self.orders.move_all(planned)
-        self._tell([each for each in moved if each is not None])
+        self.tell([each for each in moved if each is not None])
         return [
             Superseded(f"order {plan.order_id} is not at version {plan.version}, or may not move")
             if each is None
@@ -137,10 +139,10 @@ class Engine:
         claimed = self.orders.claim_pending(order_id, version, others)
         if not claimed:
             raise Superseded(f"order {order_id} is not at version {version}")
-        self._tell(claimed)
+        self.tell(claimed)
         return [each.order for each in claimed]
 
-    def _tell(self, moved: Sequence[Moved]) -> None:
+    def tell(self, moved: Sequence[Moved]) -> None:
         """Publish, count and log moves that are stored."""
         if moved:
             self.publisher.publish_all(moved)
@@ -169,29 +171,61 @@ class Engine:
         note_attempt(order.attempt)
         return order
 
-    def end_attempt(self, order_id: UUID, version: int, failure: AttemptFailed) -> None:
-        """Start the next attempt after a backoff, or fail the order if none is left.
+    def live(self, order_id: UUID, signature: str) -> Order:
+        """Read a submitted order; raises Superseded if another transaction is live, or none.
 
-        Raises Superseded if the order is not at `version`.
+        Its version does not matter: a client's request to cancel raises it.
         """
-        order = self.current(order_id, version)
-        spent = order.attempt >= self.max_attempts or isinstance(failure, OrderUnfillable)
-        move: Move = (
-            Fail(failure.reason, failure.detail)
-            if spent
-            else FailAttempt(failure.reason, failure.detail, self.attempt_backoff_s(order.attempt))
-        )
-        after = self.advance(order_id, version, move)
+        order = self.orders.get(order_id)
+        signed = None if order is None else order.transaction
+        if (
+            order is None
+            or order.status is not OrderStatus.SUBMITTED
+            or signed is None
+            or signed.signature != signature
+        ):
+            raise Superseded(f"order {order_id} has another live signature, or none")
+        note_attempt(order.attempt)
+        return order
+
+    def end_attempt(
+        self, order: Order, failure: AttemptFailed, signature: str | None = None, *, paid: bool
+    ) -> None:
+        """Start the next attempt after a backoff, let the order wait again, or end it.
+
+        `signature` is the transaction of a submitted order, of which the network has told that it
+        is dead; `paid` if it landed with an error. Raises Superseded if the order has moved.
+        """
+        move = move_after(order, failure, self.max_attempts, self.attempt_backoff_s, paid=paid)
+        (after,) = self.advance_all([PlannedMove(order.order_id, order.version, move, signature)])
+        if isinstance(after, Superseded):
+            if signature is None:
+                raise after
+            self._end(order.order_id, signature, failure)
+            return
+        note_attempt(after.attempt)
         log.warning(
             "attempt_failed",
-            order_id=str(order_id),
+            order_id=str(order.order_id),
             attempt=order.attempt,
             reason=failure.reason.value,
             detail=failure.detail,
-            order_failed=spent,
+            order_failed=after.status.is_terminal,
         )
         if isinstance(move, FailAttempt):
-            self.route_again(order_id, after.version, RoutingCause.RETRY, move.backoff_s)
+            self.route_again(order.order_id, after.version, RoutingCause.RETRY, move.backoff_s)
+
+    def _end(self, order_id: UUID, signature: str, failure: AttemptFailed) -> None:
+        """End a submitted order that its client, or its time, does not let go on."""
+        for _ in range(END_TRIES):
+            move = end_of(self.live(order_id, signature), failure.detail)
+            if move is None:
+                break
+            planned = PlannedMove(order_id, 0, move, signature)
+            (after,) = self.advance_all([planned])
+            if not isinstance(after, Superseded):
+                return
+        raise Superseded(f"order {order_id} may not move now")
 
     def route_again(
         self, order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0

@@ -1,8 +1,13 @@
-"""The worst amount to settle an order at: tolerance, `worstPrice`, notional limit."""
+"""The worst amount to settle an order at: tolerance, price, notional limit."""
 
 from decimal import Decimal
 
-from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
+from orderengine.domain.errors import (
+    AttemptFailed,
+    FailureReason,
+    OrderEngineError,
+    OrderUnfillable,
+)
 from orderengine.domain.order import Order
 from orderengine.domain.pricing import is_beyond, stricter, worst_amount, worst_base_amount
 from orderengine.domain.routing import Route
@@ -17,16 +22,21 @@ def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
 
     `max_notional` is in USDC, 0 is none.
 
-    Raises OrderUnfillable if the route itself is beyond the worst price (`PRICE_LIMIT`) or above
-    the notional limit (`NOTIONAL_LIMIT`).
+    Raises OrderUnfillable if the route itself is beyond the order's price (`PRICE_LIMIT`) or above
+    the notional limit (`NOTIONAL_LIMIT`), OrderEngineError if nothing bounds the order.
     """
-    within = within_notional(route, route.limit_amount(order.slippage_tolerance_bps), max_notional)
-    if order.worst_price is None:
+    price, tolerance = _price_of(order), order.slippage_tolerance_bps
+    worst = None if price is None else _worst_amount(price, route)
+    tolerated = worst if tolerance is None else route.limit_amount(tolerance)
+    if tolerated is None:
+        raise OrderEngineError(f"order {order.order_id} has neither a tolerance nor a price")
+    within = within_notional(route, tolerated, max_notional)
+    if price is None or worst is None:
         return within
-    worst = _worst_amount(order.worst_price, route)
     if is_beyond(route.exact_side, route.other_amount, worst):
-        price, bound = decimal_text(route.price), decimal_text(order.worst_price)
-        detail = f"the best price is {price}, beyond the worst price of {bound}"
+        best, bound = decimal_text(route.price), decimal_text(price)
+        name = "worst" if order.limit_price is None else "limit"
+        detail = f"the best price is {best}, beyond the {name} price of {bound}"
         raise OrderUnfillable(FailureReason.PRICE_LIMIT, detail)
     return stricter(route.exact_side, within, worst)
 
@@ -34,16 +44,22 @@ def limit_of(order: Order, route: Route, max_notional: int = 0) -> int:
 def failure_of(order: Order, reverted: Reverted) -> AttemptFailed:
     """The failure that a transaction which landed with an error means for its order.
 
-    If `worst_price` set the limit, the client never accepts the market's price, and the order ends
-    at once. If the tolerance set it, a fresh quote may still work.
+    If the order's price set the limit, the client never accepts the market's price, and no further
+    attempt helps now. If the tolerance set it, a fresh quote may still work.
     """
     if not reverted.slippage_exceeded:
         return AttemptFailed(FailureReason.CHAIN_ERROR, reverted.detail)
-    if order.worst_price is not None and order.route is not None:
-        worst = _worst_amount(order.worst_price, order.route)
+    price = _price_of(order)
+    if price is not None and order.route is not None:
+        worst = _worst_amount(price, order.route)
         if order.limit_amount == worst:
             return OrderUnfillable(FailureReason.PRICE_LIMIT, reverted.detail)
     return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, reverted.detail)
+
+
+def _price_of(order: Order) -> Decimal | None:
+    """The price that binds an order: its limit, or its worst price."""
+    return order.worst_price if order.limit_price is None else order.limit_price
 
 
 def _worst_amount(worst_price: Decimal, route: Route) -> int:

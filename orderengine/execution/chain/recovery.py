@@ -111,7 +111,8 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         _give_up(engine, order)
         return
     elif order.status is OrderStatus.PENDING:
-        cause = RoutingCause.ORDER if order.attempt == 1 else RoutingCause.RETRY
+        first = order.first_attempt if isinstance(order, Order) else 1
+        cause = RoutingCause.ORDER if order.attempt == first else RoutingCause.RETRY
         engine.dispatcher.route(order.order_id, order.version, cause, again=True)
     else:
         engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)

@@ -23,9 +23,10 @@ from orderengine.domain.errors import (
     OrderEngineError,
     VenueUnavailable,
 )
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, RoutingCause, StartRouting, Submit
-from orderengine.domain.order import Order, OrderStatus, SignedTransaction
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import EXACT_AMOUNT, Route, RouteRequest
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import (
@@ -116,7 +117,7 @@ def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: 
             instrument,
             order.side,
             _asked_units(instrument, order),
-            order.slippage_tolerance_bps,
+            order.slippage_tolerance_bps or 0,  # without one, a price alone bounds the swap
             order.max_legs,
             order.exact,
         )
@@ -281,9 +282,10 @@ def swap_of(engine: Engine, order: Order) -> Swap:
     )
 
 
-def end_attempt(
-    engine: Engine, order: Order | Built | Submitted, failure: AttemptFailed
-) -> AttemptEnded:
-    """End the attempt, and return the error for the caller to raise."""
-    engine.end_attempt(order.order_id, order.version, failure)
+def end_attempt(engine: Engine, order: Order | Built, failure: AttemptFailed) -> AttemptEnded:
+    """End the attempt of an order that is not signed, and return the error for the caller to raise.
+
+    Raises Superseded if the order has moved.
+    """
+    engine.end_attempt(engine.current(order.order_id, order.version), failure, paid=False)
     return AttemptEnded(str(failure))

@@ -16,7 +16,7 @@ from orderengine.domain.errors import (
 from orderengine.domain.events import Moved
 from orderengine.domain.idempotency import fingerprint
 from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import NewOrder, Order
+from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.ports import Dispatcher, EventPublisher, Orders
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Accepted:
 def accept_order(
     orders: Orders, publisher: EventPublisher, dispatcher: Dispatcher, request: NewOrder
 ) -> Moved:
-    """Store an order and start its chain.
+    """Store an order and start its chain, unless it waits for its condition.
 
     When this returns, the order is safe: if the broker is unavailable now, recovery starts the
     chain later. Raises StorageUnavailable if the order could not be stored, ClientOrderIdTaken if
@@ -85,10 +85,11 @@ def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Moved) -> M
     order = moved.order
     with bound_contextvars(order_id=str(order.order_id), stage="accept", attempt=order.attempt):
         publisher.publish(moved)
-        try:
-            dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
-        except DispatchUnavailable as error:
-            log.warning("dispatch_unavailable", error=str(error))
+        if order.status is OrderStatus.PENDING:
+            try:
+                dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
+            except DispatchUnavailable as error:
+                log.warning("dispatch_unavailable", error=str(error))
         tell_accepted(order)
     return moved
 

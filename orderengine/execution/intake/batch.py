@@ -16,7 +16,7 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.events import Moved
 from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import NewOrder
+from orderengine.domain.order import NewOrder, OrderStatus
 from orderengine.execution.intake.accept import Accepted, tell_accepted
 from orderengine.execution.ports import Dispatcher, EventPublisher
 
@@ -103,7 +103,9 @@ def accept_batch(
     wanted: Sequence[NewOrder | Denied],
     key: BatchKey | None = None,
 ) -> Sequence[Result]:
-    """Store the orders that were not denied, start their chains, and tell what became of each.
+    """Store the orders that were not denied, and tell what became of each.
+
+    The chains of those start that do not wait for their condition.
 
     When this returns, every placed order is safe: if the broker is unavailable now, recovery starts
     its chain later. If another request has just stored a batch under the key, its answer is
@@ -182,12 +184,16 @@ def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Sequence[Mo
         return
     with bound_contextvars(stage="accept", attempt=1):
         publisher.publish_all(moved)
+        started = {
+            each.order.order_id: each.order.version
+            for each in moved
+            if each.order.status is OrderStatus.PENDING
+        }
         try:
-            dispatcher.route_all(
-                {each.order.order_id: each.order.version for each in moved}, RoutingCause.ORDER
-            )
+            if started:
+                dispatcher.route_all(started, RoutingCause.ORDER)
         except DispatchUnavailable as error:
-            log.warning("dispatch_unavailable", error=str(error), orders=len(moved))
+            log.warning("dispatch_unavailable", error=str(error), orders=len(started))
         for each in moved:
             with bound_contextvars(order_id=str(each.order.order_id)):
                 tell_accepted(each.order)

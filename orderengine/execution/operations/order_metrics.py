@@ -46,7 +46,7 @@ def record_move(metrics: Metrics, order: Order) -> None:
         _record_route(metrics, order.route)
     if not order.status.is_terminal:
         return
-    metrics.count(CounterName.ATTEMPTS, str(order.attempt))
+    metrics.count(CounterName.ATTEMPTS, str(order.attempt - order.first_attempt + 1))
     metrics.ended(order.order_id)
     if order.fill is not None:
         _observe(metrics, CounterName.SLIPPAGE, order.side.value, order.fill.slippage_bps)
@@ -70,11 +70,17 @@ def record_ended(metrics: Metrics, orders: Orders) -> None:
 
 
 def record_times(metrics: Metrics, events: Sequence[OrderEvent]) -> None:
-    """Measure the time in each status and in total, by the database's clock."""
-    for before, after in pairwise(events):
+    """Measure the time in each status and in total, by the database's clock.
+
+    An order may wait for weeks: that time is left out, and the total counts from its last start.
+    """
+    steps = [each for each in pairwise(events) if each[0].status is not OrderStatus.WAITING]
+    for before, after in steps:
         _observe_s(metrics, CounterName.STAGE_TIME, before.status.value, before, after)
-    if events[-1].status.is_terminal:
-        _observe_s(metrics, CounterName.ORDER_TIME, events[-1].status.value, events[0], events[-1])
+    begun = [after for before, after in pairwise(events) if before.status is OrderStatus.WAITING]
+    first, last = (begun or events[:1])[-1], events[-1]
+    if last.status.is_terminal and first is not last:
+        _observe_s(metrics, CounterName.ORDER_TIME, last.status.value, first, last)
 
 
 def _record_route(metrics: Metrics, route: Route) -> None:

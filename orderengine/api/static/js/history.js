@@ -15,7 +15,7 @@ export function attemptsOf(events) {
     attempts.at(-1).steps.push(step);
     if (event.status === "failed") attempts.at(-1).failure = event.data;
     // The event that begins the next attempt holds the failure of this one.
-    if (event.data.reason && event.status === "pending") attempts.at(-2).failure = event.data;
+    if (event.data.reason && ["pending", "waiting"].includes(event.status)) attempts.at(-2).failure = event.data;
   });
   return attempts;
 }
@@ -38,6 +38,7 @@ export function orderOf(events) {
   const [first, last] = [events[0], events.at(-1)];
   return {
     ...first.data,
+    ...events.findLast((event) => event.status === "waiting" && event.seq > 1 && !event.data.reason)?.data,
     ...lastOf(events, "building")?.data,
     ...lastOf(events, "confirmed")?.data,
     ...lastOf(events, "failed")?.data,

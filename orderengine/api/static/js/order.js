@@ -142,10 +142,12 @@ function stagesView(events, nowMs) {
   const current = events.at(-1).status;
   const isOver = TERMINAL.has(current);
   const total = [...times.values()].reduce((sum, ms) => sum + ms, 0);
-  const parts = OPEN.map((stage) => {
-    if (!times.has(stage)) return stageView(stage, "idle", NONE, total ? 0 : 0.25);
+  // Only an order that has waited shows this stage: most start at once.
+  const stages = OPEN.filter((stage) => stage !== "waiting" || times.has(stage));
+  const parts = stages.map((stage) => {
+    if (!times.has(stage)) return stageView(stage, "idle", NONE, total ? 0 : 1 / stages.length);
     const ms = times.get(stage);
-    return stageView(stage, stage === current ? "current" : "done", seconds(Math.round(ms)), total ? ms / total : 0.25);
+    return stageView(stage, stage === current ? "current" : "done", seconds(Math.round(ms)), total ? ms / total : 1 / stages.length);
   });
   parts.push(isOver ? stageView(current, "end", seconds(Math.round(total))) : stageView("confirmed", "idle", NONE));
   const label = `Time per stage, ${seconds(Math.round(total))} in all`;

@@ -11,12 +11,18 @@ const CAUSES = {
 };
 
 const TEXTS = {
+  waiting: waitingText,
   pending: pendingText,
   routing: ({ data }) => [CAUSES[data.cause] ?? data.cause],
   building: buildingText,
   submitted: submittedText,
-  confirmed: ({ data }) => [`Executed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`],
+  confirmed: ({ data }) => [
+    `Executed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`,
+    data.cancelTooLate ? " The cancel came too late." : "",
+  ],
   failed: ({ data }) => [el("b", {}, data.reason), ` ${data.detail}`],
+  canceled: ({ data }) => [data.detail ? `Canceled: ${data.detail}.` : "Canceled."],
+  expired: expiredText,
 };
 
 export function attemptView({ number, steps, failure }, isOneOfMany) {
@@ -39,13 +45,27 @@ function stepView(step) {
   );
 }
 
+function waitingText({ data, seq }) {
+  if (data.reason) return [el("b", {}, data.reason), ` ${data.detail}`, el("span", { class: "hint" }, " Waiting again.")];
+  const target = data.limitPrice ?? data.stopPrice;
+  const until = target ? ` Waits for ${price(target)} USDC.` : "";
+  return [`${seq === 1 ? "Accepted and stored." : "Amended."}${until}`];
+}
+
+function expiredText({ data }) {
+  if (data.reason) return [el("b", {}, data.because), ` ${data.detail}`];
+  return [data.detail ? `Its time has passed: ${data.detail}.` : "Its time has passed."];
+}
+
 function pendingText({ data, attempt }) {
+  if (data.cause) return [`Started${data.seenPrice ? ` at ${price(data.seenPrice)} USDC` : ""}.`];
   if (data.reason) {
     return [el("b", {}, data.reason), ` ${data.detail}`, el("span", { class: "hint" }, ` Attempt ${attempt} begins after ${seconds(data.retryInMs)}.`)];
   }
   const worst = data.worstPrice ? `, worst price ${price(data.worstPrice)}` : "";
   const legs = data.maxLegs > 1 ? `, over up to ${data.maxLegs} venues` : "";
-  return [`Accepted and stored; slippage up to ${data.slippageBps} bps${worst}${legs}.`];
+  const tolerance = data.slippageBps === undefined ? "" : `; slippage up to ${data.slippageBps} bps`;
+  return [`Accepted and stored${tolerance}${worst}${legs}.`];
 }
 
 function buildingText({ data }) {
@@ -64,6 +84,7 @@ function limitText({ limitAmount, legs: [leg] }) {
 }
 
 function submittedText({ data }) {
+  if (data.cancelRequested) return ["Cancel requested: the network decides how the order ends."];
   return [
     "Signed and sent: ",
     el("code", { title: data.txHash }, short(data.txHash)),

@@ -1,0 +1,50 @@
+"""The statement by which a worker claims new orders."""
+
+# ruff: noqa: S608 - statements are composed of constants
+
+from typing import Any
+from uuid import UUID
+
+from orderengine.domain.json_text import json_text
+from orderengine.domain.moves import RecoveryDelays, RoutingCause, StartRouting
+from orderengine.domain.order import TARGETS
+from orderengine.postgres.arrays import BY_KEY
+from orderengine.postgres.database import Statement
+from orderengine.storage.moves import CLEARED, STATUSES, WRITE_AND_RETURN
+from orderengine.storage.statuses import IS_NEW
+
+_A_START = StartRouting(RoutingCause.ORDER)
+
+# The own order is waited for; the others are not, so that no two claims wait for each other.
+CLAIM_PENDING = Statement(
+    f"""
+WITH own AS (
+    SELECT id FROM orders WHERE id = :id AND version = :version AND status = ANY(:sources)
+    FOR NO KEY UPDATE
+), others AS (
+    SELECT id FROM orders WHERE {IS_NEW} AND recoveries = 0 AND id <> :id
+    ORDER BY created_at, id LIMIT :others FOR NO KEY UPDATE SKIP LOCKED
+), o AS (
+    UPDATE orders
+    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(),
+        due_at = now() + make_interval(secs => :due_s){CLEARED.format(recovery="0")}
+    WHERE id = ANY(ARRAY(SELECT id FROM own UNION ALL SELECT id FROM others))
+    RETURNING *, CAST(:data AS jsonb) AS data
+), {WRITE_AND_RETURN.format(effects="")}""",
+    {**BY_KEY, "enable_sort": "off"},
+)
+
+
+def claim_values(
+    order_id: UUID, version: int, others: int, delays: RecoveryDelays
+) -> dict[str, Any]:
+    """The parameters of `CLAIM_PENDING`."""
+    return {
+        "id": order_id,
+        "version": version,
+        "others": others,
+        "sources": STATUSES[_A_START.kind],
+        "target": TARGETS[_A_START.kind].value,
+        "due_s": delays.after(_A_START),
+        "data": json_text(dict(_A_START.data)),
+    }

@@ -1,0 +1,285 @@
+"""Orders that wait, are canceled or expire, on PostgreSQL: what only real concurrency shows."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from harness.waiting import wait_until
+from orderengine.domain.moves import Amend, Move, RoutingCause, StartRouting, Submit
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.side import Side
+from orderengine.domain.terms import TimeInForce
+from orderengine.execution.ports import PlannedMove
+from orderengine.storage.orders import SqlOrders
+from tests.builders import A_TRIGGER, TRANSACTION, a_build, a_failed_attempt, a_limit
+from tests.integration.operators import run
+
+START = StartRouting(RoutingCause.ORDER)
+NOBODY = UUID(int=0)
+TURNS = 60
+
+WAITS_FOR_A_LOCK = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture
+def orders(database: Engine) -> SqlOrders:
+    return SqlOrders(database)
+
+
+def a_waiting(orders: SqlOrders, **terms: Any) -> Order:
+    return orders.accept(a_limit(**terms)).order
+
+
+def a_built(orders: SqlOrders, **terms: Any) -> Order:
+    order = a_waiting(orders, **terms)
+    for move in (A_TRIGGER, START, a_build(datetime.now(UTC))):
+        moved = orders.move(order.order_id, order.version, move)
+        assert moved is not None
+        order = moved.order
+    return order
+
+
+def soon() -> dict[str, Any]:
+    at = datetime.now(UTC) + timedelta(seconds=0.7)
+    return {"time_in_force": TimeInForce.GTD, "expires_at": at}
+
+
+@contextmanager
+def locked(database: Engine, order: Order) -> Iterator[Connection]:
+    """A transaction that has written the row, as every statement does, and commits at the end."""
+    with database.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        connection.execute(
+            text("UPDATE orders SET updated_at = now() WHERE id = :id"), {"id": order.order_id}
+        )
+        yield connection
+        connection.commit()
+
+
+def until_it_waits(database: Engine) -> None:
+    def waits() -> bool:
+        with database.connect() as connection:
+            return bool(connection.execute(WAITS_FOR_A_LOCK).scalar_one())
+
+    wait_until(waits)
+
+
+def until_passed(database: Engine, order: Order) -> None:
+    def has_passed() -> bool:
+        with database.connect() as connection:
+            now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return order.expires_at is not None and bool(now > order.expires_at)
+
+    wait_until(has_passed)
+
+
+def status(orders: SqlOrders, order: Order) -> str:
+    found = orders.get(order.order_id)
+    assert found is not None
+    return found.status.value
+
+
+@pytest.mark.parametrize("late", ["trigger", "amend", "submit"])
+def test_a_statement_that_waited_for_the_row_looks_at_the_clock_anew(
+    database: Engine, orders: SqlOrders, late: str
+) -> None:
+    order = a_built(orders, **soon()) if late == "submit" else a_waiting(orders, **soon())
+    moves: dict[str, Move] = {
+        "trigger": A_TRIGGER,
+        "amend": Amend.to(order),
+        "submit": Submit(TRANSACTION),
+    }
+    with ThreadPoolExecutor(1) as threads:
+        with locked(database, order):
+            moved = threads.submit(orders.move, order.order_id, order.version, moves[late])
+            until_it_waits(database)
+            until_passed(database, order)
+        assert moved.result() is None
+    assert [each.order.order_id for each in orders.expire_due(10)] == [order.order_id]
+
+
+def test_an_attempt_that_fails_after_the_time_has_passed_starts_no_other(
+    database: Engine, orders: SqlOrders
+) -> None:
+    order = a_built(orders, **soon())
+    until_passed(database, order)
+    assert orders.move(order.order_id, order.version, a_failed_attempt()) is None
+    orders.expire_due(10)
+    assert status(orders, order) == "expired"
+
+
+def test_a_cancel_that_waited_for_a_submission_asks_the_network(
+    database: Engine, orders: SqlOrders
+) -> None:
+    """Between two statements for the two outcomes the order could be in neither state."""
+    order = a_built(orders)
+    with ThreadPoolExecutor(1) as threads:
+        with locked(database, order) as connection:
+            canceled = threads.submit(orders.cancel, "local", order.order_id)
+            until_it_waits(database)
+            connection.execute(
+                text(
+                    "UPDATE orders SET status = 'submitted', version = version + 1,"
+                    " tx_hash = 'sig' WHERE id = :id"
+                ),
+                {"id": order.order_id},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO order_events (order_id, seq, status, attempt, data)"
+                    " SELECT id, version, status, attempt, '{}' FROM orders WHERE id = :id"
+                ),
+                {"id": order.order_id},
+            )
+        moved = canceled.result()
+    assert moved is not None
+    assert moved.order.status is OrderStatus.SUBMITTED
+    assert moved.event.data == {"cancelRequested": True}
+
+
+def test_the_sweep_leaves_locked_orders_for_the_next_one(
+    database: Engine, orders: SqlOrders
+) -> None:
+    held, free = a_waiting(orders, **soon()), a_waiting(orders, **soon())
+    until_passed(database, free)
+    with locked(database, held):
+        assert [each.order.order_id for each in orders.expire_due(10)] == [free.order_id]
+    assert [each.order.order_id for each in orders.expire_due(10)] == [held.order_id]
+
+
+def test_cancels_of_all_and_group_moves_never_deadlock(database: Engine, orders: SqlOrders) -> None:
+    """Each locks its rows in the order of their ids; PostgreSQL would end one of them otherwise."""
+    found = [a_waiting(orders) for _ in range(TURNS)]
+
+    def trigger(turn: int) -> int:
+        chosen = found[turn % 7 :: 3]
+        if turn % 2:
+            chosen = chosen[::-1]
+        moves = [PlannedMove(each.order_id, 1, A_TRIGGER) for each in chosen]
+        return sum(each is not None for each in orders.move_all(moves))
+
+    def cancel(turn: int) -> int:
+        return len(orders.cancel_all("local", "AAPL" if turn % 2 else None, NOBODY, TURNS).moved)
+
+    with ThreadPoolExecutor(8) as threads:
+        done: list[Future[int]] = []
+        for turn in range(24):
+            done.append(threads.submit(trigger, turn))
+            done.append(threads.submit(cancel, turn))
+        moved = sum(each.result() for each in done)
+    assert moved >= TURNS
+    assert {status(orders, each) for each in found} == {"canceled"}
+
+
+def test_one_of_many_cancels_at_once_cancels(orders: SqlOrders) -> None:
+    order = a_waiting(orders)
+    with ThreadPoolExecutor(8) as threads:
+        moved = list(threads.map(lambda _: orders.cancel("local", order.order_id), range(8)))
+    assert sum(each is not None for each in moved) == 1
+    assert len(orders.events(order.order_id)) == 2
+
+
+@pytest.mark.parametrize("ended", ["canceled", "expired"])
+@pytest.mark.parametrize("state", ["live", "landed"])
+def test_no_order_ends_beside_a_transaction_that_may_land(
+    database: Engine, orders: SqlOrders, ended: str, state: str
+) -> None:
+    order = a_built(orders)
+    assert orders.move(order.order_id, order.version, Submit(TRANSACTION)) is not None
+    run(database, f"UPDATE transactions SET state = '{state}'")  # noqa: S608
+    forged = f"UPDATE orders SET status = '{ended}', due_at = NULL"  # noqa: S608
+    with pytest.raises(IntegrityError, match="has a transaction that may land"):
+        run(database, forged)
+    run(database, "UPDATE transactions SET state = 'dead'")
+    run(database, forged)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "status = 'failed', due_at = NULL",
+        "status = 'pending'",
+        "status = 'waiting', due_at = 'infinity'",
+        "status = 'expired', due_at = NULL",
+    ],
+)
+def test_an_order_whose_cancel_was_requested_goes_no_other_way(
+    database: Engine, orders: SqlOrders, forged: str
+) -> None:
+    """So does a release that does not know requests: its statements fail."""
+    order = a_built(orders)
+    orders.move(order.order_id, order.version, Submit(TRANSACTION))
+    assert orders.cancel("local", order.order_id) is not None
+    run(database, "UPDATE transactions SET state = 'dead'")
+    with pytest.raises(IntegrityError, match="ck_orders_cancel_requested"):
+        run(database, f"UPDATE orders SET {forged}")  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    ("side", "limit_price", "amount", "fits"),
+    [
+        (Side.BUY, "230", 2_300_000_000, True),
+        (Side.BUY, "230", 2_300_000_001, False),
+        (Side.SELL, "230", 2_300_000_000, True),
+        (Side.SELL, "230", 2_299_999_999, False),
+    ],
+)
+@pytest.mark.parametrize("tolerance", [None, 10_000])
+def test_no_limit_amount_is_beyond_the_limit_price(
+    database: Engine,
+    orders: SqlOrders,
+    side: Side,
+    limit_price: str,
+    amount: int,
+    fits: bool,
+    tolerance: int | None,
+) -> None:
+    price = Decimal(limit_price)
+    a_waiting(orders, side=side, limit_price=price, slippage_tolerance_bps=tolerance)
+    forged = f"UPDATE orders SET limit_amount = {amount}, quote_amount = 2300000000"  # noqa: S608
+    if fits:
+        run(database, forged)
+        return
+    with pytest.raises(IntegrityError, match="ck_orders_limit_price_limit"):
+        run(database, forged)
+
+
+@pytest.mark.parametrize(
+    ("forged", "constraint"),
+    [
+        ("type = 'market', limit_price = NULL", "bound"),
+        ("limit_price = NULL", "bound"),
+        ("limit_price = NULL, slippage_tolerance_bps = 1", "limit_price"),
+        ("limit_price = 'NaN'", "limit_price"),
+        ("limit_price = 0", "limit_price"),
+        ("stop_price = 5", "stop_price"),
+        ("min_liquidity = 5", "trigger"),
+        ("trigger_on = 'poolOpened', min_liquidity = 0", "trigger"),
+        ("time_in_force = 'GTD'", "expires_at"),
+        ("time_in_force = 'FOK'", "time_in_force"),
+        ("expires_at = now()", "expires_at"),
+        ("due_at = now()", "waits"),
+        ("status = 'pending'", "waits"),
+        ("first_attempt = 2", "rests"),
+        (
+            "type = 'sniper', limit_price = NULL, trigger_on = 'poolOpened', min_liquidity = 0",
+            "bound",
+        ),
+    ],
+)
+def test_forged_terms_are_refused(
+    database: Engine, orders: SqlOrders, forged: str, constraint: str
+) -> None:
+    a_waiting(orders)
+    with pytest.raises(IntegrityError, match=f"ck_orders_{constraint}"):
+        run(database, f"UPDATE orders SET {forged}")  # noqa: S608

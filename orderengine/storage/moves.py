@@ -79,6 +79,7 @@ FROM o LEFT JOIN LATERAL (
 # A client's request raises the version of a submitted order, while a message has the one before:
 # there the signature says which transaction the network has told of.
 _AT_VERSION = "version = m.at_version"
+_AT_ANY_VERSION = "true"
 _AT_SIGNATURE = f"({_AT_VERSION} OR status = 'submitted' AND tx_hash = m.live_signature)"
 
 # By the clock, since the statement may have waited for the row.
@@ -181,9 +182,9 @@ MOVES: Mapping[type[Move], Statement] = {
         _NEVER_DUE
         + """, fill = m.fill, executed_price = m.executed_price,
         slippage_bps = m.slippage_bps""",
-        at="tx_hash = m.signature",
+        at=_AT_ANY_VERSION,
         # Another release may round the last digit of the same price differently.
-        fence=""" AND abs(orders.quoted_price - m.quoted_price)
+        fence=""" AND tx_hash = m.signature AND abs(orders.quoted_price - m.quoted_price)
           <= greatest(1e-12, orders.quoted_price * 1e-11)""",
         data=_TELL_LATE,
         kept=""", m.base_amount AS traded_amount, m.quote_amount AS paid_amount, m.fee,

@@ -95,6 +95,8 @@ def test_the_first_event_tells_what_was_asked_for(placed: list[Placed]) -> None:
             "quantity": quantity,
             "slippageBps": 100,
             "maxLegs": 1,
+            "type": "market",
+            "timeInForce": "IOC",
         }
 
 

@@ -12,14 +12,33 @@ from orderengine.process.logs import configure_logging
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 NAMED = {"clientOrderId": "{{client_order_id}}"}
-SHOWN: Mapping[str, str] = {"symbol": "AAPL", "side": "buy", "quantity": "10", **NAMED}
+SHOWN: Mapping[str, str] = {
+    "symbol": "AAPL",
+    "side": "buy",
+    "quantity": "10",
+    **NAMED,
+    "all": "true",
+    "If-Match": '"1"',
+}
 """Example values of parameters, by name."""
-ONE_OF_TWO = {"quantity"}
+SENT = {"quantity", "all"}
 """Optional parameters that are sent: the request needs one of two, and this is the usual one."""
 
 # Each order gets a new name, and its id is kept in a variable for the requests that follow.
 NAME_ORDER = [
     "pm.collectionVariables.set('client_order_id', pm.variables.replaceIn('{{$guid}}'));",
+]
+# What is to be amended or canceled must wait: the price of this order does not come.
+PLACE_WAITING = [
+    *NAME_ORDER,
+    "const order = {symbol: 'AAPL', side: 'buy', quantity: 1, type: 'limit', limitPrice: '0.01'};",
+    "order.clientOrderId = pm.collectionVariables.get('client_order_id');",
+    "const header = {'Content-Type': 'application/json'};",
+    "header.Authorization = `Bearer ${pm.variables.get('key')}`;",
+    "const body = {mode: 'raw', raw: JSON.stringify(order)};",
+    "const url = `${pm.variables.get('base_url')}/api/orders/execute`;",
+    "pm.sendRequest({url, method: 'POST', header, body}, (error, answer) =>",
+    "  pm.collectionVariables.set('order_id', answer.json().orderId));",
 ]
 REMEMBER_ORDER = [
     "if (pm.response.code === 202) {",
@@ -97,15 +116,24 @@ def _request(path: str, method: str, operation: Document) -> Document:
         request["auth"] = {"type": "noauth"}
     item: Document = {"name": operation["summary"], "request": request}
     if "requestBody" in operation:
-        example = _named(operation["requestBody"]["content"]["application/json"]["example"])
+        example = _named(_example(operation))
         headers.append({"key": "Content-Type", "value": "application/json", "disabled": False})
         request["body"] = {
             "mode": "raw",
             "raw": json.dumps(example, indent=2),
             "options": {"raw": {"language": "json"}},
         }
-        item["event"] = [{"listen": "prerequest", "script": {"exec": NAME_ORDER}}]
+    before = _before(method, item)
+    if before:
+        item["event"] = [{"listen": "prerequest", "script": {"exec": before}}]
     return item
+
+
+def _before(method: str, item: Document) -> list[str]:
+    """What runs before a request."""
+    if method in {"patch", "delete"}:
+        return PLACE_WAITING
+    return NAME_ORDER if "body" in item["request"] else []
 
 
 def _tests(spec: Mapping[str, Any], operation: Document) -> list[str]:
@@ -125,10 +153,20 @@ def _tests(spec: Mapping[str, Any], operation: Document) -> list[str]:
     return lines + REMEMBER_ORDER if "202" in operation["responses"] else lines
 
 
+def _example(operation: Document) -> Document:
+    """The example of a body; the first one of several."""
+    content = operation["requestBody"]["content"]["application/json"]
+    several: Document = content.get("examples", {})
+    first: Document = next(iter(several.values()))["value"] if several else content["example"]
+    return first
+
+
 def _named(example: Document) -> Document:
     """The example of an order, or of a batch with its first order, under a new name."""
-    if "orders" not in example:
+    if "symbol" in example:
         return example | NAMED
+    if "orders" not in example:
+        return example
     first, *others = example["orders"]
     return {"orders": [first | NAMED, *others]}
 
@@ -147,7 +185,7 @@ def _parameter(described: Mapping[str, Any]) -> Document:
         "key": name,
         "value": SHOWN.get(name, str(described["schema"].get("default", ""))),
         "description": described.get("description", ""),
-        "disabled": not described.get("required", False) and name not in ONE_OF_TWO,
+        "disabled": not described.get("required", False) and name not in SENT,
     }
 
 

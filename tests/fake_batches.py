@@ -1,7 +1,6 @@
 """The store of batches in memory, on the orders of `FakeOrders`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from orderengine.domain.errors import ClientOrderIdTaken
@@ -43,9 +42,9 @@ class FakeBatches:
                 return None
             wanted = self._kept.get((client_id, key), ())
             placed = {
-                each.order_id: Placed(each, Accepted(each.order_id, at, replayed=True))
+                each.order_id: Placed(now, Accepted(each.order_id, now.created_at, replayed=True))
                 for each in wanted
-                if isinstance(each, NewOrder) and (at := self._accepted_at(each))
+                if isinstance(each, NewOrder) and (now := self._orders.get(each.order_id))
             }
             kept = [
                 each if isinstance(each, Denied) else Attempt(each.order_id, each.client_order_id)
@@ -62,7 +61,3 @@ class FakeBatches:
             return self._orders.accept(order)
         except ClientOrderIdTaken:
             return None
-
-    def _accepted_at(self, order: NewOrder) -> datetime | None:
-        stored = self._orders.get(order.order_id)
-        return None if stored is None else stored.created_at

@@ -19,7 +19,7 @@ from orderengine.domain.moves import (
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.ports import PlannedMove
 from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
-from orderengine.execution.queries.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position, StatusGroup
 from orderengine.execution.unreadable import Unreadable
 from tests.fake_endings import DELAYS, START, FakeClock, FakeEndings, is_meant
 
@@ -179,7 +179,7 @@ class FakeOrders(FakeEndings):
                 order
                 for order in newest
                 if order.client_id == wanted.client_id
-                and wanted.status in {None, order.status}
+                and wanted.status in _filters_of(order)
                 and wanted.symbol in {None, order.symbol}
             ]
             return matching[: wanted.limit]
@@ -212,6 +212,11 @@ class FakeOrders(FakeEndings):
             owned = [each for each in self._orders.values() if each.client_id == client_id]
             started = [each for each in owned if each.status is not OrderStatus.WAITING]
             return min(limit, sum(not each.status.is_terminal for each in started))
+
+    def count_waiting(self, client_id: str, limit: int) -> int:
+        with self._guarded():
+            owned = [each for each in self._orders.values() if each.client_id == client_id]
+            return min(limit, sum(each.status is OrderStatus.WAITING for each in owned))
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         with self._guarded():
@@ -247,3 +252,9 @@ class FakeOrders(FakeEndings):
         if self.down:
             raise StorageUnavailable("PostgreSQL is down")
         return self._lock
+
+
+def _filters_of(order: Order) -> set[OrderStatus | StatusGroup | None]:
+    """The filters by status that an order passes."""
+    groups = set() if order.status.is_terminal else {StatusGroup.OPEN}
+    return {None, order.status, *groups}

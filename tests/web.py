@@ -17,7 +17,7 @@ from orderengine.bootstrap.web import WebPorts
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.execution.intake.keys import KeyAuthenticator, OpenAuthenticator, create_key
-from orderengine.execution.intake.limits import Limits, MemoryRates, OpenOrderLimit, QueueLimit
+from orderengine.execution.intake.limits import Limits, MemoryRates, OrderLimit, QueueLimit
 from orderengine.execution.intake.notional import NotionalLimit
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
@@ -97,13 +97,19 @@ class Web:
                 keys=self.keys,
                 limits=self.limits,
                 batches=FakeBatches(self.orders),
-                open_orders=OpenOrderLimit(
-                    self.orders, self.limits.max_open_orders, lambda: self.clock.seconds
+                open_orders=OrderLimit(
+                    self.orders.count_open, self.limits.max_open_orders, lambda: self.clock.seconds
+                ),
+                waiting_orders=OrderLimit(
+                    self.orders.count_waiting,
+                    self.limits.max_waiting_orders,
+                    lambda: self.clock.seconds,
                 ),
                 queue_limit=QueueLimit(
                     self.watched.queued, self.max_queued, lambda: self.clock.seconds
                 ),
                 notional=NotionalLimit(self.max_notional, self.prices),
+                clock=self.clock,
                 rates=MemoryRates(lambda: self.clock.seconds),
                 allowed_origins=self.allowed_origins,
                 known_hosts=self.known_hosts,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
-from orderengine.api.answers.problems import register_error_handlers
+from orderengine.api.answers.handlers import register_error_handlers
 from orderengine.api.context import share_ports
 from orderengine.api.description.openapi import describe
 from orderengine.api.gate import access
@@ -21,7 +21,9 @@ from orderengine.api.gate.protection import (
 from orderengine.api.gate.request_ids import name_requests
 from orderengine.api.gate.turns import Turns, register_turns
 from orderengine.api.routes import (
+    amendments,
     batches,
+    cancels,
     documentation,
     event_stream,
     health,
@@ -45,6 +47,8 @@ DESCRIBED = (
     batches.blueprint,
     named_orders.blueprint,
     event_stream.blueprint,
+    amendments.blueprint,
+    cancels.blueprint,
     market.blueprint,
     tickets.blueprint,
     health.blueprint,

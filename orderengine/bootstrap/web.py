@@ -30,7 +30,7 @@ from orderengine.execution.intake.keys import (
 from orderengine.execution.intake.limits import (
     Limits,
     MemoryRates,
-    OpenOrderLimit,
+    OrderLimit,
     QueueLimit,
     Rates,
 )
@@ -38,6 +38,7 @@ from orderengine.execution.intake.notional import NotionalLimit
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
 from orderengine.execution.ports import (
+    Clock,
     Dispatcher,
     EventPublisher,
     OrderCache,
@@ -90,9 +91,11 @@ class WebPorts:
     authenticator: Authenticator
     limits: Limits
     batches: Batches
-    open_orders: OpenOrderLimit
+    open_orders: OrderLimit
+    waiting_orders: OrderLimit
     queue_limit: QueueLimit
     notional: NotionalLimit
+    clock: Clock
     rates: Rates
     allowed_origins: frozenset[str]
     proxy_hops: int
@@ -132,9 +135,11 @@ def build_web(settings: Settings) -> WebPorts:
         authenticator=KeyAuthenticator(keys) if settings.asks_for_keys else OpenAuthenticator(),
         limits=limits,
         batches=SqlBatches(database, recovery_delays(settings)),
-        open_orders=OpenOrderLimit(orders, limits.max_open_orders),
+        open_orders=OrderLimit(orders.count_open, limits.max_open_orders),
+        waiting_orders=OrderLimit(orders.count_waiting, limits.max_waiting_orders),
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
         notional=NotionalLimit(settings.max_order_notional, prices),
+        clock=clock,
         rates=RedisRates(client, breaker, MemoryRates()),
         allowed_origins=settings.protection.allowed_origins,
         known_hosts=settings.known_hosts,
@@ -215,6 +220,7 @@ def _limits(settings: Settings) -> Limits:
         rate_per_key=given.rate_per_key,
         rate_per_address=given.rate_per_address,
         max_open_orders=given.max_open_orders,
+        max_waiting_orders=given.max_waiting_orders,
         max_sockets_per_client=given.max_sockets_per_client,
         orders_disabled=given.orders_disabled,
     )

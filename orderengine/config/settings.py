@@ -35,6 +35,7 @@ class Protection:
     rate_per_key: int
     rate_per_address: int
     max_open_orders: int
+    max_waiting_orders: int
     max_queued_orders: int
     max_sockets_per_client: int
     orders_disabled: bool
@@ -188,6 +189,7 @@ def _protection(env: Reader) -> Protection:
         rate_per_key=env.integer("RATE_PER_KEY", 50, 0, 100_000),
         rate_per_address=env.integer("RATE_PER_ADDRESS", 100, 0, 100_000),
         max_open_orders=env.integer("MAX_OPEN_ORDERS", 1000, 0, 1_000_000),
+        max_waiting_orders=env.integer("MAX_WAITING_PER_CLIENT", 5000, 0, 1_000_000),
         max_queued_orders=env.integer("MAX_QUEUED_ORDERS", 10_000, 0, 10_000_000),
         max_sockets_per_client=env.integer("MAX_SOCKETS_PER_CLIENT", 50, 0, 10_000),
         orders_disabled=env.integer("ORDERS_DISABLED", 0, 0, 1) == 1,

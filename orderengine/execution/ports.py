@@ -111,6 +111,9 @@ class Orders(OrderLists, Endings, Protocol):
     def count_open(self, client_id: str, limit: int) -> int:
         """How many orders of a client have started and not ended; counting stops at `limit`."""
 
+    def count_waiting(self, client_id: str, limit: int) -> int:
+        """How many orders of a client wait for their condition; counting stops at `limit`."""
+
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Claim orders that are due for recovery, and postpone their next recovery.
 

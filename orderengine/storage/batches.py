@@ -1,7 +1,7 @@
 """The store of orders on PostgreSQL, for many orders of one client at once."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,13 +19,12 @@ from orderengine.execution.intake.accept import Accepted
 from orderengine.execution.intake.batch import Attempt, BatchKey, Denied, KeptBatch, Placed
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import sql
-from orderengine.storage.columns import row_reader, row_values
+from orderengine.storage.columns import row_values
 from orderengine.storage.orders import KEY_WAIT_MS, begun
 from orderengine.storage.reader import ask
 from orderengine.storage.rows import moved_event_from, order_from
 
 _new_row = row_values(NewOrder)
-_order_from = row_reader(NewOrder)
 
 TRIES = 3
 """How often a batch is stored anew because another request took one of its names meanwhile."""
@@ -118,5 +117,5 @@ def _kept(document: Mapping[str, Any]) -> Attempt | Denied:
 
 
 def _placed(row: Row) -> Placed:
-    accepted_at = row.created_at.astimezone(UTC)
-    return Placed(_order_from(row), Accepted(row.id, accepted_at, replayed=True))
+    order = order_from(row)
+    return Placed(order, Accepted(row.id, order.created_at, replayed=True))

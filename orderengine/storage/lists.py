@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from orderengine.domain.order import OrderStatus
-from orderengine.execution.queries.lists import OrderFilter
+from orderengine.domain.order import OPEN_STATUSES, OrderStatus
+from orderengine.execution.queries.lists import OrderFilter, StatusGroup
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.sql import ORDER_COLUMNS
 
@@ -23,14 +23,15 @@ POSITION = Statement(
 def page(order_filter: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
     """The statement and its values for one page of orders, newest first."""
     values: dict[str, Any] = {"client_id": order_filter.client_id, "limit": order_filter.limit}
-    if order_filter.status is not None:
-        values["status"] = order_filter.status.value
+    status = order_filter.status
+    if isinstance(status, OrderStatus):
+        values["status"] = status.value
     if order_filter.symbol is not None:
         values["symbol"] = order_filter.symbol
     if order_filter.before is not None:
         values |= {"created_at": order_filter.before.created_at, "id": order_filter.before.order_id}
     chosen = statement(
-        is_open=None if order_filter.status is None else not order_filter.status.is_terminal,
+        wanted=(not status.is_terminal) if isinstance(status, OrderStatus) else status,
         by_symbol=order_filter.symbol is not None,
         beyond=order_filter.before is not None,
     )
@@ -38,20 +39,20 @@ def page(order_filter: OrderFilter) -> tuple[Statement, Mapping[str, Any]]:
 
 
 @cache
-def statement(*, is_open: bool | None, by_symbol: bool, beyond: bool) -> Statement:
-    """The statement for open or ended orders of one status, or for all; for one symbol, or all.
+def statement(*, wanted: bool | StatusGroup | None, by_symbol: bool, beyond: bool) -> Statement:
+    """The statement for one open (True) or ended status, for a group, or for all orders.
 
-    With `beyond`, only orders behind a position.
+    For one symbol, or all. With `beyond`, only orders behind a position.
     """
-    if is_open is not None:
-        return _joined([_branch(":status", is_open, by_symbol=by_symbol, beyond=beyond)])
-    if not by_symbol:
+    if isinstance(wanted, bool):
+        return _joined([_branch(":status", wanted, by_symbol=by_symbol, beyond=beyond)])
+    if wanted is None and not by_symbol:
         return _joined([_ordered({}, "client_id = :client_id", beyond=beyond)])
-    # No index has all orders of a symbol in list order, but each status has one.
+    # No index has all open orders, or all orders of a symbol, in list order; each status has one.
     return _joined(
         [
-            _branch(f"'{each.value}'", not each.is_terminal, by_symbol=True, beyond=beyond)
-            for each in OrderStatus
+            _branch(f"'{each.value}'", not each.is_terminal, by_symbol=by_symbol, beyond=beyond)
+            for each in (OrderStatus if wanted is None else OPEN_STATUSES)
         ]
     )
 

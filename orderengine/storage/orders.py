@@ -189,6 +189,11 @@ class SqlOrders:
         (row,) = self._run(sql.COUNT_OPEN, {"client_id": client_id, "limit": limit})
         return int(row.total)
 
+    def count_waiting(self, client_id: str, limit: int) -> int:
+        """How many orders of a client wait for their condition; counting stops at `limit`."""
+        (row,) = self._run(sql.COUNT_WAITING, {"client_id": client_id, "limit": limit})
+        return int(row.total)
+
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """Claim orders due for recovery, oldest first, and postpone their next recovery."""
         values = {

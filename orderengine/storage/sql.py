@@ -124,10 +124,11 @@ ACCEPT_ALL_ONCE = _accept_all(
 
 BATCH_BEFORE = Statement(
     f"""
-SELECT k.fingerprint, kept.said, kept.place, {column_list(NewOrder, "o.")}, o.created_at
+SELECT k.fingerprint, kept.said, kept.place, {ORDER_COLUMNS}
 FROM idempotency_keys k
 LEFT JOIN LATERAL jsonb_array_elements(k.batch) WITH ORDINALITY AS kept (said, place) ON true
 LEFT JOIN orders o ON o.id = CAST(kept.said ->> 'orderId' AS uuid)
+{LATEST_TRANSACTION}
 WHERE k.client_id = :client_id AND k.key = :key""",
     LOOKED_UP_BY_KEY,
 )
@@ -177,6 +178,16 @@ SELECT count(*) AS total FROM (
       AND status < '{OrderStatus.WAITING}'
     ORDER BY status, created_at, id LIMIT :limit
 ) AS open_orders""",
+    BY_INDEX,
+)
+
+COUNT_WAITING = Statement(
+    f"""
+SELECT count(*) AS total FROM (
+    SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL
+      AND status = '{OrderStatus.WAITING}'
+    LIMIT :limit
+) AS waiting""",
     BY_INDEX,
 )
 

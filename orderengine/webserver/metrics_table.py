@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.updates.websockets import SocketEnd
 from orderengine.execution.operations.counters import CounterName, Counts, Sample
+from orderengine.execution.waiting.cancel import Outcome
 
 CELL_BYTES = 8
 
@@ -25,6 +26,7 @@ SAMPLES = (
         )
     ),
     *(Sample(CounterName.REFUSALS, code) for code in ErrorCode),
+    *(Sample(CounterName.CANCELS, outcome) for outcome in Outcome),
     *(Sample(CounterName.SOCKETS_CLOSED, end) for end in SocketEnd),
 )
 """Every sample that a web process counts."""

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from orderengine.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused
 from orderengine.domain.events import Moved
+from orderengine.domain.moves import RoutingCause, StartRouting
 from orderengine.domain.order import NewOrder, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
@@ -26,6 +27,7 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.queries.lists import OrderFilter
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.orders import SqlOrders
+from tests.builders import a_limit, an_amend
 from tests.conftest import a_new_order
 from tests.fakes import FakeBatches, FakeDispatcher, FakeOrders, FakePublisher
 
@@ -182,13 +184,20 @@ def test_a_repeated_batch_gets_the_first_answers_and_starts_nothing(intake: Inta
     assert len(intake.dispatcher.sent) == 2
 
 
-def test_the_answer_stays_the_same_when_the_orders_have_moved_on(intake: Intake) -> None:
-    orders = batch_of(2)
+def test_a_repeated_batch_has_its_orders_as_they_are_now(intake: Intake) -> None:
+    orders = [*batch_of(2), replace(a_limit(), order_id=UUID(int=(1 << 128) - 1))]
     intake.accept(orders, KEY)
-    assert intake.orders.count_recovery(orders[0].order_id, 1)
+    moved = intake.orders.move(orders[0].order_id, 1, StartRouting(RoutingCause.ORDER))
+    amended = intake.orders.move(orders[2].order_id, 1, an_amend())
+    assert moved is not None
+    assert amended is not None
     again = replayed_batch(intake.batches, "local", KEY)
     assert again is not None
     assert ids(again) == [order.order_id for order in orders]
+    now = [each.order for each in again if isinstance(each, Placed)]
+    assert now == [intake.orders.get(order.order_id) for order in orders]
+    assert now[0] == moved.order
+    assert now[2] == amended.order
 
 
 def test_another_batch_with_the_same_key_is_refused(intake: Intake) -> None:

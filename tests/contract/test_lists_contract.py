@@ -8,12 +8,13 @@ import pytest
 
 from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.execution.queries.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position, StatusGroup
 from tests.builders import (
     A_FAIL,
     TRANSACTION,
     a_build,
     a_confirm,
+    a_limit,
 )
 from tests.contract.conftest import Store
 
@@ -51,12 +52,13 @@ def test_the_list_is_filtered(store: Store) -> None:
     assert store.orders.page(replace(wanted, client_id="another")) == []
 
 
-FILTERS = [(status, symbol) for status in (None, *OrderStatus) for symbol in (None, "AAPL", "SOL")]
+STATUSES = (None, StatusGroup.OPEN, *OrderStatus)
+FILTERS = [(status, symbol) for status in STATUSES for symbol in (None, "AAPL", "SOL")]
 
 
 @pytest.mark.parametrize(("status", "symbol"), FILTERS)
 def test_pages_of_every_filter_join_without_gap_or_overlap(
-    store: Store, status: OrderStatus | None, symbol: str | None
+    store: Store, status: OrderStatus | StatusGroup | None, symbol: str | None
 ) -> None:
     now = store.now()
     sent = START, a_build(now), Submit(TRANSACTION)
@@ -70,10 +72,12 @@ def test_pages_of_every_filter_join_without_gap_or_overlap(
     made = [store.walk(*sent), store.walk(*confirmed)]
     for moves in ((), (A_FAIL,), (START,), sent[:2], (START, A_FAIL)):
         made += [store.walk(*moves, symbol=each) for each in ("SOL", "AAPL", "BTC", "AAPL")]
+    made += [store.walk(new=replace(a_limit(), symbol=each)) for each in ("SOL", "AAPL", "AAPL")]
     expected = [
         order
         for order in sorted(made, key=lambda each: (each.created_at, each.order_id), reverse=True)
-        if status in {None, order.status} and symbol in {None, order.symbol}
+        if status in {None, order.status, None if order.status.is_terminal else StatusGroup.OPEN}
+        and symbol in {None, order.symbol}
     ]
     wanted = OrderFilter("local", 2, status, symbol)
     found: list[Order] = []

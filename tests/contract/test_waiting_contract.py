@@ -120,8 +120,10 @@ def test_recovery_and_the_count_of_open_orders_leave_waiting_orders_alone(store:
     store.pass_time(1_000_000)
     assert store.orders.claim_due(10) == []
     assert store.orders.count_open("local", 10) == 0
+    assert store.orders.count_waiting("local", 10) == 1
+    assert store.orders.count_waiting("local", 0) == store.orders.count_waiting("bob", 9) == 0
     at(store, "pending")
-    assert store.orders.count_open("local", 10) == 1
+    assert store.orders.count_open("local", 10) == store.orders.count_waiting("local", 10) == 1
 
 
 def test_a_claim_takes_no_order_along_that_waits_or_has_waited(store: Store) -> None:

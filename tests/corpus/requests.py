@@ -105,3 +105,5 @@ def paths() -> Iterator[Hostile]:
     ):
         for path in (f"/api/orders/{text}", f"/api/orders/{text}/events"):
             yield Hostile("path", path[:60], "", method="GET", path=path, statuses=(404,))
+        path = f"/api/orders/{text}"
+        yield Hostile("path", f"cancel {text}"[:60], "", "DELETE", path, statuses=(404,))

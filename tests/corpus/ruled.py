@@ -98,6 +98,37 @@ NOT_VALID: dict[str, list[tuple[str, str]]] = {
     ],
     "quoteQuantity": literals("exclusive", "1", '"1.5"'),
     "worstPrice": [*texts("positive", "0", "-1"), *texts("decimal", "NaN")],
+    "type": [*literals("type", "1", "{}"), *texts("one_of", "", "iceberg", f"{LONG_S}top")],
+    **{
+        name: [
+            *literals("type", "true", "[]", "{}"),
+            *literals("positive", "0", "-1", "-0.0"),
+            *texts("positive", "0", "-1"),
+            *texts("decimal", "NaN", "1e2", "1,5", FULL_WIDTH_12),
+            *literals("digits", "1e99", "1e-99"),
+        ]
+        for name in ("limitPrice", "stopPrice")
+    },
+    "timeInForce": [*literals("type", "1", "[]"), *texts("one_of", "", "DAY", "GTC ", "GT\u0421")],
+    "expiresAt": [
+        *literals("type", "1", "1764460800", "{}"),
+        *texts("time", "", "now", "infinity", "tomorrow", "2026-11-23", "20261123T120000Z"),
+        *texts("time", "2026-11-23T12:00:00", "2026-11-23 12:00:00Z", "2026-11-23T12:00Z"),
+        *texts("time", "2026-11-23T12:00:00+1", "2026-11-23T12:00:00+24:00", "+002026-11-23T12Z"),
+        *texts("time", "2026-02-30T12:00:00Z", "2026-11-23T24:00:01Z", "2026-11-23T12:00:60Z"),
+        *texts("time", "2026-11-23T12:00:00.1234567Z", "2026-11-23T12:00:00,5Z", "1764460800"),
+        *texts(
+            "time", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-01:00"
+        ),
+        *texts(
+            "time", "2026-11-23T12:00:00Z\n", " 2026-11-23T12:00:00Z", "2026-11-23T12:00:0\u0661Z"
+        ),
+        *texts("time", "2026-W48-1T12:00:00Z", "2026-327T12:00:00Z", "2026-11-23T12:00:00[UTC]"),
+    ],
+    "trigger": [
+        *literals("type", "1", "true", "[]", '"poolOpened"', '[{"on":"poolOpened"}]'),
+        *literals("type", '"__proto__"'),
+    ],
     "maxLegs": literals("range", "0", "3") + literals("type", '"2"') + literals("integer", "1.0"),
     **{
         name: literals("unknown", "1")
@@ -107,6 +138,38 @@ NOT_VALID: dict[str, list[tuple[str, str]]] = {
 OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (body_of(**{"\\u001b[2J": "1"}), "\\x1b[2J", "unknown"),
     (body_of(**{"\\u202e": "1"}), "\\u202e", "unknown"),
+    *(
+        (body_of(trigger=text), f"trigger.{member}", rule)
+        for text, member, rule in (
+            ("{}", "on", "required"),
+            ('{"on":null}', "on", "required"),
+            ('{"on":1}', "on", "type"),
+            ('{"on":{"$ne":1}}', "on", "type"),
+            ('{"on":"poolClosed"}', "on", "one_of"),
+            ('{"on":"poolOpened","minLiquidity":-1}', "minLiquidity", "positive"),
+            ('{"on":"poolOpened","minLiquidity":"1e5"}', "minLiquidity", "decimal"),
+            ('{"on":"poolOpened","minLiquidity":1e99}', "minLiquidity", "digits"),
+            ('{"on":"liquidityAdded"}', "minLiquidity", "required"),
+            ('{"on":"liquidityAdded","minLiquidity":0}', "minLiquidity", "required"),
+            ('{"on":"poolOpened","__proto__":1}', "__proto__", "unknown"),
+            ('{"on":"poolOpened","\\u001b[2J":1}', "\\x1b[2J", "unknown"),
+        )
+    ),
+    *(
+        (body_of(**{name: text}), name, rule)
+        for name, text, rule in (
+            ("limitPrice", "200", "type"),
+            ("stopPrice", "200", "type"),
+            ("trigger", '{"on":"poolOpened"}', "type"),
+            ("timeInForce", '"GTC"', "choice"),
+            ("expiresAt", '"2020-01-01T00:00:00Z"', "range"),
+            ("expiresAt", '"9999-12-31T23:59:59Z"', "range"),
+        )
+    ),
+    *(
+        (body_of(type=quoted(kind)), name, "required")
+        for kind, name in (("limit", "limitPrice"), ("stop", "stopPrice"), ("sniper", "trigger"))
+    ),
     (body_of(**{"k" * 7000: "1"}), "k" * 40 + "...", "unknown"),
     *(
         (ORDER.replace(f'"{name}":{SWAP[name]}'.encode(), b'"type":null'), name, "required")
@@ -140,8 +203,67 @@ QUERIES: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
 }
 
 
+CANCELS = (
+    *("", "?", "?all=true&symbol=AAPL", "?symbol=AAPL&all=TRUE"),
+    *("?all=false", "?all=", "?all=1", "?all=yes", "?all=true%00", "?all=%EF%BD%94rue"),
+    *("?symbol=", "?symbol=A%00", "?symbol=AAPL&symbol=SOL", "?all=true&all=true"),
+    *("?all=true&force=1", "?status=open", "?orderId={order}", "?all[]=true", "?All=true"),
+)
+"""Queries of a cancel of many, none of which says clearly what is to be canceled."""
+TAGS = (
+    "1",
+    "",
+    " ",
+    "x",
+    '"1',
+    '1"',
+    "W/1",
+    'w/"1"',
+    '"1" "2"',
+    '"1",',
+    ',"1"',
+    "**",
+    "*,*",
+    "\u00e9",
+)
+AMENDMENTS: tuple[tuple[str, str, str], ...] = (
+    ("{}", "body", "empty"),
+    ('{"limitPrice":null}', "limitPrice", "type"),
+    ('{"limitPrice":0}', "limitPrice", "positive"),
+    ('{"limitPrice":true}', "limitPrice", "type"),
+    ('{"stopPrice":"-1"}', "stopPrice", "positive"),
+    ('{"worstPrice":"1e2"}', "worstPrice", "decimal"),
+    ('{"quantity":"ten"}', "quantity", "decimal"),
+    ('{"expiresAt":"now"}', "expiresAt", "time"),
+    ('{"side":"sell"}', "side", "unknown"),
+    ('{"symbol":"SOL"}', "symbol", "unknown"),
+    ('{"status":"confirmed"}', "status", "unknown"),
+    ('{"version":7}', "version", "unknown"),
+    ('{"clientId":"local"}', "clientId", "unknown"),
+    ('{"__proto__":{}}', "__proto__", "unknown"),
+)
+
+
+def changes() -> Iterator[Hostile]:
+    """Amendments and cancels; the order that they name stays as it is."""
+    json = {"Content-Type": "application/json"}
+    for query in CANCELS:
+        path = f"/api/orders{query}"
+        yield Hostile("cancel", path, "|all|symbol|force|status|orderId|all[]|All", "DELETE", path)
+    for tag in TAGS:
+        headers = {**json, "If-Match": tag}
+        body = b'{"limitPrice":1}'
+        yield Hostile("entity tag", tag, "If-Match", "PATCH", "/api/orders/{order}", body, headers)
+    for text, field, rule in AMENDMENTS:
+        headers = {**json, "If-Match": '"1"'}
+        body = text.encode()
+        path = "/api/orders/{order}"
+        yield Hostile("amendment", text, field, "PATCH", path, body, headers, rule=rule)
+
+
 def ruled() -> Iterator[Hostile]:
     """All of them."""
+    yield from changes()
     fields = (
         (body_of(**{name: text}), name, rule)
         for name, values in NOT_VALID.items()

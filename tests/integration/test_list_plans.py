@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.order import NewOrder, OrderStatus
 from orderengine.execution.intake.batch import BatchKey, Denied
-from orderengine.execution.queries.lists import OrderFilter, Position
+from orderengine.execution.queries.lists import OrderFilter, Position, StatusGroup
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
@@ -38,7 +38,8 @@ OFTEN = 8
 
 pytestmark = pytest.mark.timeout(600)  # a million orders are loaded first
 
-FILTERS = [*product((None, *OrderStatus), (None, "AAPL", "RARE", "GONE"))]
+STATUSES = (None, StatusGroup.OPEN, *OrderStatus)
+FILTERS = [*product(STATUSES, (None, "AAPL", "RARE", "GONE"))]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,7 @@ def test_figures_and_exports_read_little(big: Engine) -> None:
         "lag": archive.lag,
         "prunable": lambda: archive.prunable_ids(60.0, PAGE),
         "count": lambda: orders.count_open("big", PAGE),
+        "count of those that wait": lambda: orders.count_waiting("big", PAGE),
         "position": lambda: orders.position("big", middle),
         "events after": lambda: orders.events_after({middle: 0}),
         "steps": SqlFigures(big, 60.0).steps,

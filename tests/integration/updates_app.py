@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from orderengine.api.answers.problems import register_error_handlers
+from orderengine.api.answers.handlers import register_error_handlers
 from orderengine.api.gate.access import register_access
 from orderengine.api.updates import guarded_socket
 from orderengine.api.updates.websockets import Caps, Updates, register_updates

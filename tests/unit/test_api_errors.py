@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from orderengine.api.answers.problems import TITLES, ErrorCode, problem, register_error_handlers
+from orderengine.api.answers.handlers import register_error_handlers
+from orderengine.api.answers.problems import TITLES, ErrorCode, problem
 from orderengine.api.validation.strict_json import MAX_BODY_BYTES
 from orderengine.domain.errors import OrderDenied, Violation
 from tests.web import Web, rules

@@ -18,9 +18,12 @@ from gunicorn.http.errors import (
 from werkzeug.test import TestResponse
 
 from orderengine.api.answers.problems import ErrorCode
+from orderengine.api.description.changed_orders import AMENDMENT_EXAMPLE, EXAMPLE_AT, LIMIT_ORDER
 from orderengine.api.description.problem_examples import problem_example
 from orderengine.api.gate.turns import Turns
 from orderengine.domain.errors import FailureReason, IdempotencyConflict, OrderUnfillable
+from orderengine.domain.moves import Trigger
+from orderengine.domain.terms import TimeInForce
 from orderengine.execution.intake.limits import Limits
 from orderengine.webserver.head_reading_worker import RequestTimedOut
 from orderengine.webserver.problem_worker import problem_for
@@ -72,6 +75,37 @@ class Asked:
         shown = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
         self.web.orders.accept(replace(a_new_order(), order_id=shown, client_order_id="a"))
         return self.post(ORDER[:-1] + ',"clientOrderId":"a"}')
+
+    def limit_order(self) -> str:
+        """The path of the order of the examples."""
+        self.web.clock.moment = EXAMPLE_AT
+        self.web.orders.accept(LIMIT_ORDER)
+        return f"/api/orders/{LIMIT_ORDER.order_id}"
+
+    def amend(self, path: str, **headers: str) -> TestResponse:
+        return self.web.client.patch(path, json=AMENDMENT_EXAMPLE, headers=headers)
+
+    def too_late(self) -> TestResponse:
+        self.web.clock.moment = EXAMPLE_AT
+        expiring = replace(LIMIT_ORDER, time_in_force=TimeInForce.GTD, expires_at=EXAMPLE_AT)
+        self.web.orders.accept(expiring)
+        assert self.web.orders.expire_due(1)
+        return self.web.client.delete(f"/api/orders/{LIMIT_ORDER.order_id}")
+
+    def started(self) -> TestResponse:
+        path = self.limit_order()
+        assert self.web.orders.move(LIMIT_ORDER.order_id, 1, Trigger()) is not None
+        return self.amend(path, **{"If-Match": '"1"'})
+
+    def moved(self) -> TestResponse:
+        path = self.limit_order()
+        assert self.amend(path, **{"If-Match": '"1"'}).status_code == 200
+        return self.amend(path, **{"If-Match": '"1"'})
+
+    def too_many_waiting(self) -> TestResponse:
+        web = Web(limits=Limits(max_waiting_orders=5000))
+        self.patch(web.orders, "count_waiting", lambda *_: 5000)
+        return web.post(ORDER[:-1] + ',"type":"limit","limitPrice":200}')
 
     def worth_too_much(self) -> TestResponse:
         order = ORDER.replace("AAPL", "BTC").replace("10", "600")
@@ -165,10 +199,15 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.NOT_FOUND: lambda asked: asked.get("/nothing"),
     ErrorCode.ORDER_NOT_FOUND: lambda asked: asked.get(NO_ORDER),
     ErrorCode.EVENTS_PRUNED: Asked.pruned,
-    ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.delete(NO_ORDER),
+    ErrorCode.METHOD_NOT_ALLOWED: lambda asked: asked.web.client.put(NO_ORDER),
     ErrorCode.REQUEST_TIMEOUT: lambda _: problem_for(RequestTimedOut()),
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
+    ErrorCode.TOO_LATE: Asked.too_late,
+    ErrorCode.NOT_WAITING: Asked.started,
+    ErrorCode.PRECONDITION_FAILED: Asked.moved,
+    ErrorCode.PRECONDITION_REQUIRED: lambda asked: asked.amend(asked.limit_order()),
+    ErrorCode.TOO_MANY_WAITING_ORDERS: Asked.too_many_waiting,
     ErrorCode.BODY_TOO_LARGE: lambda asked: asked.post(" " * 8193),
     ErrorCode.URI_TOO_LONG: lambda _: problem_for(LimitRequestLine(4095, 4094)),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: lambda asked: asked.post(content_type="text/plain"),

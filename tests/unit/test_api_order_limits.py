@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.execution.intake.limits import Limits, OpenOrderLimit, QueueLimit
+from orderengine.execution.intake.limits import Limits, OrderLimit, QueueLimit
 from tests.fakes import FakeClock
 from tests.steps import CONFIRMED, Walk
 from tests.web import Web
@@ -42,7 +42,7 @@ def test_open_orders_are_counted_once_a_second() -> None:
     web, clock = Web(), FakeClock()
     for _ in range(3):
         Walk(web.orders)
-    limit = OpenOrderLimit(web.orders, 5, lambda: clock.seconds)
+    limit = OrderLimit(web.orders.count_open, 5, lambda: clock.seconds)
 
     def accept() -> bool:
         has_room = limit.allows("local")

@@ -179,8 +179,11 @@ def test_memory_counts_per_second_and_name() -> None:
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"AUTH": "required"}, Limits(50, 100, 1000, 50)),
-        ({"AUTH": "required", "HOST": "127.0.0.1"}, Limits(50, 100, 1000, 50)),
+        ({"AUTH": "required"}, Limits(50, 100, 1000, 50, max_waiting_orders=5000)),
+        (
+            {"AUTH": "required", "HOST": "127.0.0.1"},
+            Limits(50, 100, 1000, 50, max_waiting_orders=5000),
+        ),
         ({"AUTH": "off"}, Limits(rate_per_address=100)),
         ({"AUTH": "off", "RATE_PER_ADDRESS": "0"}, Limits()),
         ({"AUTH": "off", "HOST": "127.0.0.1"}, Limits()),

@@ -6,12 +6,13 @@ from typing import Any
 from flask import Response
 from marshmallow import fields
 
-from orderengine.api.answers.documents import accepted_document
+from orderengine.api.answers.documents import accepted_document, placed_document
 from orderengine.api.answers.fields import AnswerSchema, text
-from orderengine.api.answers.problems import answer_to
+from orderengine.api.answers.handlers import answer_to
 from orderengine.api.answers.schemas import OrderSchema, ProblemSchema
 from orderengine.domain.errors import ClientOrderIdTaken
 from orderengine.domain.fields import Document
+from orderengine.domain.order import Order
 from orderengine.execution.intake.batch import Denied, Placed, Result
 
 ACCEPTED = 202
@@ -57,7 +58,12 @@ def batch_document(results: Sequence[Result]) -> Document:
 def _result_document(result: Result) -> dict[str, Any]:
     match result:
         case Placed(order=order, accepted=accepted):
-            return {"status": ACCEPTED, "order": accepted_document(accepted, order)}
+            document = (
+                placed_document(order)
+                if isinstance(order, Order)
+                else accepted_document(accepted, order)
+            )
+            return {"status": ACCEPTED, "order": document}
         case Denied(answer=answer):
             return dict(answer)
         case ClientOrderIdTaken():

@@ -28,7 +28,12 @@ def accepted_document(accepted: Accepted, request: NewOrder) -> Document:
     """An order as it was when accepted, with the links to follow it."""
     stored = replace(request, order_id=accepted.order_id)
     order = Order.accepted(stored, accepted.accepted_at)
-    return {**order_document(order), **links_document(accepted.order_id)}
+    return placed_document(order)
+
+
+def placed_document(order: Order) -> Document:
+    """An order as it is now, with the links to follow it."""
+    return {**order_document(order), **links_document(order.order_id)}
 
 
 def links_document(order_id: UUID) -> Document:

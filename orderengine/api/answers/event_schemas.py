@@ -45,9 +45,19 @@ def _first_only(member: Member) -> str:
     return f"{told}; {note}" if told else note.capitalize()
 
 
+def _again(member: Member) -> str:
+    """The description of a requested field that an amendment tells anew."""
+    told = member.told.description.rstrip(".")
+    note = "in the first event and in an amendment's, if the order has it."
+    return f"{told}; {note}" if told else note.capitalize()
+
+
 def _begun(name: str, *later: type[Any]) -> type[AnswerSchema]:
     """The schema of a status in which orders begin: what was requested, or a later step's data."""
-    requested = fields_of(NewOrder, _first_only)
+    again = {key for move in later for key in fields_of(move)}
+    requested = fields_of(
+        NewOrder, lambda each: _again(each) if each.name in again else _first_only(each)
+    )
     del requested["orderId"]  # each event has it beside its data
     told = dict(requested)
     for move in later:

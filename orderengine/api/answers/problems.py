@@ -3,29 +3,11 @@
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-import structlog
-from flask import Flask, Response, json, request
+from flask import Response, json
 from werkzeug.exceptions import HTTPException
 
-from orderengine.domain.errors import (
-    AttemptFailed,
-    ClientOrderIdTaken,
-    FailureReason,
-    IdempotencyConflict,
-    IdempotencyKeyReused,
-    MarketNotOpen,
-    NotionalExceeded,
-    OrderDenied,
-    OrderUnfillable,
-    OrderUnreadable,
-    StorageCause,
-    StorageUnavailable,
-    VenueUnavailable,
-    Violation,
-)
-from orderengine.postgres.outages import WORDS
-
-log = structlog.get_logger(__name__)
+from orderengine.domain.errors import Violation
+from orderengine.domain.fields import Document
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -47,6 +29,9 @@ class ErrorCode(StrEnum):
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     NOT_OPEN = "NOT_OPEN"
+    TOO_LATE = "TOO_LATE"
+    NOT_WAITING = "NOT_WAITING"
+    PRECONDITION_FAILED = "PRECONDITION_FAILED"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     URI_TOO_LONG = "URI_TOO_LONG"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
@@ -55,8 +40,10 @@ class ErrorCode(StrEnum):
     NOTIONAL_LIMIT = "NOTIONAL_LIMIT"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    PRECONDITION_REQUIRED = "PRECONDITION_REQUIRED"
     RATE_LIMITED = "RATE_LIMITED"
     TOO_MANY_OPEN_ORDERS = "TOO_MANY_OPEN_ORDERS"
+    TOO_MANY_WAITING_ORDERS = "TOO_MANY_WAITING_ORDERS"
     TOO_MANY_CLIENT_SOCKETS = "TOO_MANY_CLIENT_SOCKETS"
     UPGRADE_REQUIRED = "UPGRADE_REQUIRED"
     HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
@@ -86,6 +73,9 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.REQUEST_TIMEOUT: "The request took too long to arrive",
     ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has an order with this clientOrderId",
     ErrorCode.NOT_OPEN: "The instrument does not trade yet",
+    ErrorCode.TOO_LATE: "The order has ended",
+    ErrorCode.NOT_WAITING: "The order does not wait",
+    ErrorCode.PRECONDITION_FAILED: "The order has moved",
     ErrorCode.BODY_TOO_LARGE: "The body is too large",
     ErrorCode.URI_TOO_LONG: "The request line is too long",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Unsupported media type",
@@ -94,8 +84,10 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.NOTIONAL_LIMIT: "The order exceeds the value limit",
     ErrorCode.IDEMPOTENCY_CONFLICT: "The first request with this key is still in progress",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: "The key was used for another request",
+    ErrorCode.PRECONDITION_REQUIRED: "A version is needed",
     ErrorCode.RATE_LIMITED: "Too many requests",
     ErrorCode.TOO_MANY_OPEN_ORDERS: "Too many open orders",
+    ErrorCode.TOO_MANY_WAITING_ORDERS: "Too many waiting orders",
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: "Too many open sockets of this client",
     ErrorCode.UPGRADE_REQUIRED: "Upgrade required",
     ErrorCode.HEADERS_TOO_LARGE: "The headers are too large",
@@ -130,6 +122,7 @@ class Refused(Exception):
         detail: str,
         errors: Iterable[Violation] = (),
         headers: Mapping[str, str] | None = None,
+        order: Document | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -137,6 +130,7 @@ class Refused(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = headers
+        self.order = order
 
 
 def events_pruned() -> Refused:
@@ -153,10 +147,12 @@ def problem(
     detail: str,
     errors: Iterable[Violation] = (),
     headers: Mapping[str, str] | None = None,
+    order: Document | None = None,
 ) -> Response:
     """An error answer as `application/problem+json`.
 
-    `errors` names each broken rule with its field; `headers` are added to the answer.
+    `errors` names each broken rule with its field; `headers` are added to the answer. `order` is
+    the order as it is now, if the request came too late for it.
     """
     document: dict[str, object] = {
         "type": f"urn:orderengine:problem:{code.lower().replace('_', '-')}",
@@ -168,6 +164,8 @@ def problem(
     broken = [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors]
     if broken:
         document["errors"] = broken
+    if order is not None:
+        document["order"] = order
     text = json.dumps(document, separators=(",", ":"))
     answer = Response(text, status=status, content_type=PROBLEM_JSON)
     answer.headers.update(headers or {})
@@ -188,106 +186,3 @@ def http_problem(error: HTTPException) -> Response:
     code, detail = _HTTP_ERRORS.get(status, fallback)
     kept = {name: text for name, text in error.get_headers() if name.lower() != "content-type"}
     return problem(status, code, detail, headers=kept)
-
-
-def register_error_handlers(app: Flask) -> None:
-    """Answer every exception that leaves a view of this application with a problem."""
-    app.register_error_handler(HTTPException, http_problem)
-    app.register_error_handler(Refused, _refused)
-    app.register_error_handler(OrderDenied, _denied)
-    app.register_error_handler(NotionalExceeded, _notional_exceeded)
-    app.register_error_handler(MarketNotOpen, _not_open)
-    app.register_error_handler(IdempotencyConflict, _key_conflict)
-    app.register_error_handler(IdempotencyKeyReused, _key_reused)
-    app.register_error_handler(ClientOrderIdTaken, _name_taken)
-    app.register_error_handler(StorageUnavailable, _storage_unavailable)
-    app.register_error_handler(VenueUnavailable, _no_quote)
-    app.register_error_handler(AttemptFailed, _no_quote)
-    app.register_error_handler(OrderUnfillable, _unfillable)
-    app.register_error_handler(Exception, _internal_error)
-
-
-def answer_to(
-    error: Refused | OrderDenied | ClientOrderIdTaken,
-) -> Response:
-    """The answer to a refused order."""
-    match error:
-        case Refused():
-            return _refused(error)
-        case NotionalExceeded():
-            return _notional_exceeded(error)
-        case MarketNotOpen():
-            return _not_open(error)
-        case OrderDenied():
-            return _denied(error)
-        case ClientOrderIdTaken():
-            return _name_taken(error)
-
-
-def _refused(error: Refused) -> Response:
-    return problem(error.status, error.code, error.detail, error.errors, error.headers)
-
-
-def _denied(error: OrderDenied) -> Response:
-    found = error.violation
-    detail = f"{found.field} {found.message}"
-    return problem(400, ErrorCode.VALIDATION_FAILED, detail, [found])
-
-
-def _notional_exceeded(error: NotionalExceeded) -> Response:
-    found = error.violation
-    return problem(422, ErrorCode.NOTIONAL_LIMIT, f"{found.field} {found.message}", [found])
-
-
-def _not_open(error: MarketNotOpen) -> Response:
-    found = error.violation
-    return problem(409, ErrorCode.NOT_OPEN, f"{found.field} {found.message}", [found])
-
-
-def _key_conflict(_: IdempotencyConflict) -> Response:
-    detail = "the first request with this Idempotency-Key is still being stored; retry shortly"
-    return _retry_later(ErrorCode.IDEMPOTENCY_CONFLICT, detail, status=409)
-
-
-def _key_reused(_: IdempotencyKeyReused) -> Response:
-    detail = "this Idempotency-Key was used for another request; a new order needs a new key"
-    return problem(422, ErrorCode.IDEMPOTENCY_KEY_REUSED, detail)
-
-
-def _name_taken(error: ClientOrderIdTaken) -> Response:
-    answer = problem(409, ErrorCode.CLIENT_ORDER_ID_TAKEN, str(error))
-    answer.headers["Location"] = f"/api/orders/{error.order_id}"
-    return answer
-
-
-def _storage_unavailable(error: StorageUnavailable) -> Response:
-    log.warning("storage_unavailable", endpoint=request.endpoint, error=str(error))
-    if error.cause is not StorageCause.NO_ANSWER:
-        detail = f"{WORDS[error.cause]}; retry shortly"
-        return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
-    detail = (
-        "the order was written by another release of this service; retry shortly"
-        if isinstance(error, OrderUnreadable)
-        else "the order store did not answer; retry shortly"
-    )
-    return _retry_later(ErrorCode.STORAGE_UNAVAILABLE, detail)
-
-
-def _no_quote(error: VenueUnavailable | AttemptFailed) -> Response:
-    detail = error.detail if isinstance(error, AttemptFailed) else str(error)
-    return _retry_later(ErrorCode.NO_QUOTE, detail)
-
-
-def _unfillable(error: OrderUnfillable) -> Response:
-    if error.reason is FailureReason.NOT_OPEN:
-        return problem(409, ErrorCode.NOT_OPEN, error.detail)
-    return problem(422, ErrorCode.INSUFFICIENT_LIQUIDITY, error.detail)
-
-
-def _internal_error(error: Exception) -> Response:
-    log.error("unhandled_error", endpoint=request.endpoint, exc_info=error)
-    return problem(500, ErrorCode.INTERNAL_ERROR, "the request failed inside the service")
-
-
-def _retry_later(code: ErrorCode, detail: str, status: int = 503) -> Response:
-    return problem(status, code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})

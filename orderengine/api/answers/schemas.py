@@ -6,7 +6,7 @@ A value of the domain declares its own fields; the schemas of the others stand h
 from marshmallow import fields
 
 from orderengine.api.answers.documents import Quoted
-from orderengine.api.answers.fields import AnswerSchema, answer, one_of, text, texts, time
+from orderengine.api.answers.fields import AnswerSchema, answer, integer, one_of, text, texts, time
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.fill import FillLeg
@@ -33,6 +33,14 @@ OrderSchema = answer(
     "Order", Order, links=fields.Nested(LinksSchema), optional=frozenset({"links"})
 )
 """An order; fields that are not known yet are absent."""
+
+
+class CanceledSchema(AnswerSchema):
+    """What became of orders that were to be canceled."""
+
+    canceled = integer("Orders that are canceled now.")
+    requested = integer("Submitted orders: the network decides whether they are filled.")
+    too_late = integer("Orders that ended before their turn came.")
 
 
 class OrderPageSchema(AnswerSchema):
@@ -103,7 +111,7 @@ class ViolationSchema(AnswerSchema):
 class ProblemSchema(AnswerSchema):
     """An error, after RFC 9457."""
 
-    optional = frozenset({"errors"})
+    optional = frozenset({"errors", "order"})
 
     type = fields.String(metadata={"format": "uri"})
     title = fields.String()
@@ -111,3 +119,7 @@ class ProblemSchema(AnswerSchema):
     code = one_of(ErrorCode)
     detail = fields.String()
     errors = fields.List(fields.Nested(ViolationSchema))
+    order = fields.Nested(
+        OrderSchema,
+        metadata={"description": "The order as it is now, if the request came too late for it."},
+    )

@@ -21,6 +21,11 @@ CLOSE_CODES = {
 
 DESCRIPTION = f"""Every status of an order, once and in order of `seq`, however late a client joins.
 
+An order that waits for its price or its pool is `waiting`, maybe for weeks. Its streams stay open;
+each amendment is another `waiting`, and so is each return after the price has left. A `submitted`
+with `cancelRequested` tells that its client wants to cancel it. The last event is `confirmed`,
+`failed`, `canceled` or `expired`.
+
 With `orderId`, the socket sends the events of one order. To resume after a lost connection, add
 `after`, the last `seq` that you have.
 
@@ -105,7 +110,7 @@ def asyncapi_document(host: str, *, is_secure: bool, asks_for_keys: bool) -> dic
             "description": DESCRIPTION,
             "license": {"name": "MIT"},
             "contact": {"name": "The operator of this service"},
-            "tags": [{"name": "orders", "description": "Market orders while they are executed."}],
+            "tags": [{"name": "orders", "description": "Orders while they wait and are executed."}],
         },
         "servers": {"service": {**server, "description": "The service that sent this document."}},
         "defaultContentType": "application/json",

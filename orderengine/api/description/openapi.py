@@ -45,7 +45,7 @@ BEHIND_THE_GATE = (
 )
 """The errors that every view with authentication can answer."""
 
-DESCRIPTION = """Place market orders over REST, and follow them while they are executed.
+DESCRIPTION = """Place orders over REST, and follow them while they wait and are executed.
 
 **From a key to a confirmed order**
 
@@ -71,6 +71,17 @@ DESCRIPTION = """Place market orders over REST, and follow them while they are e
    A WebSocket at `/ws/orders?orderId=...`, with the same header, sends the same steps;
    `/asyncapi.json` describes it. Browsers can not send a header there; they get a ticket first:
    `POST /api/tickets`.
+
+**Orders that wait**
+
+A `limit` order waits for its price, a `stop` order for a price that is as bad or worse, a `sniper`
+for a pool. It is `waiting` until then, for weeks if need be; its streams stay open. Cancel it:
+
+       curl -s -X DELETE "$URL/api/orders/$ORDER_ID" -H "Authorization: Bearer $KEY"
+
+A 200 means that it is canceled. A 202 means that its swap is under way: it ends `canceled`, or
+`confirmed` with `cancelTooLate`. A 409 `TOO_LATE` has the `order` as it ended. To amend an order
+that waits, send its new terms by PATCH, with its `version` in `If-Match`.
 
 **All answers**
 
@@ -122,10 +133,15 @@ class ApiBlueprint(Blueprint):
         return declare
 
     def takes_body(
-        self, schema: type[Schema], example: Mapping[str, Any]
+        self,
+        schema: type[Schema],
+        example: Mapping[str, Any] | None = None,
+        **examples: Mapping[str, Any],
     ) -> Callable[[View], View]:
-        """Declare a view's JSON body."""
-        content = {"application/json": {"schema": schema, "example": example}}
+        """Declare a view's JSON body, with one example, or with several by their names."""
+        named = {name: {"value": value} for name, value in examples.items()}
+        shown = {"examples": named} if example is None else {"example": example}
+        content = {"application/json": {"schema": schema, **shown}}
         declare: Callable[[View], View] = self.doc(
             requestBody={"required": True, "content": content}
         )

@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from orderengine.api.answers.problems import ErrorCode, problem
+from orderengine.api.description.changed_orders import (
+    AMENDED_EXAMPLE,
+    EXPIRED_EXAMPLE,
+    STARTED_EXAMPLE,
+)
 from orderengine.domain.errors import Violation
+from orderengine.domain.fields import Document
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An error answer: its status, its text, and the rules that it names."""
+    """An error answer: its status, its text, the rules that it names, and its order."""
 
     status: int
     detail: str
     broken: tuple[Violation, ...] = ()
+    order: Document | None = None
 
 
 _SIDE = Violation("side", "one_of", "must be one of: buy, sell")
@@ -56,6 +63,15 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
         409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 already has this clientOrderId"
     ),
     ErrorCode.NOT_OPEN: Example(409, f"symbol {_CLOSED.message}", (_CLOSED,)),
+    ErrorCode.TOO_LATE: Example(
+        409, "the order is expired, so it can not be canceled any more", order=EXPIRED_EXAMPLE
+    ),
+    ErrorCode.NOT_WAITING: Example(
+        409, "the order is pending, and only one that waits can be amended", order=STARTED_EXAMPLE
+    ),
+    ErrorCode.PRECONDITION_FAILED: Example(
+        412, "the order is at version 2 by now", order=AMENDED_EXAMPLE
+    ),
     ErrorCode.BODY_TOO_LARGE: Example(413, "body must not be longer than 8192 bytes", (_SIZE,)),
     ErrorCode.URI_TOO_LONG: Example(414, "the request line must not be longer than 4094 bytes"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: Example(
@@ -72,9 +88,15 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.UPGRADE_REQUIRED: Example(
         426, "this path serves WebSocket connections only, version 13"
     ),
+    ErrorCode.PRECONDITION_REQUIRED: Example(
+        428, "send If-Match with the order's version, as its ETag has it"
+    ),
     ErrorCode.RATE_LIMITED: Example(429, "at most 50 requests a second; retry shortly"),
     ErrorCode.TOO_MANY_OPEN_ORDERS: Example(
         429, "1000 orders of this client are open, the most allowed; retry when one has ended"
+    ),
+    ErrorCode.TOO_MANY_WAITING_ORDERS: Example(
+        429, "5000 orders of this client wait, the most allowed; cancel one, or retry later"
     ),
     ErrorCode.TOO_MANY_CLIENT_SOCKETS: Example(
         429, "a client may have 50 sockets per process; close one, or connect again later"
@@ -106,5 +128,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
 def problem_example(code: ErrorCode) -> dict[str, Any]:
     """The whole answer with this code."""
     shown = EXAMPLES[code]
-    document: dict[str, Any] = problem(shown.status, code, shown.detail, shown.broken).get_json()
+    document: dict[str, Any] = problem(
+        shown.status, code, shown.detail, shown.broken, order=shown.order
+    ).get_json()
     return document

@@ -10,14 +10,15 @@ from orderengine.api.gate.request_ids import HEADER as REQUEST_ID
 from orderengine.api.routes.event_stream import HEADER as LAST_EVENT_ID
 from orderengine.api.updates.waiting import APPLIED
 from orderengine.api.updates.waiting import HEADER as PREFER
+from orderengine.api.validation.changes import MATCH_HEADER
 from orderengine.api.validation.inputs import KEY_HEADER, KEY_REPLAYED
 
-METHODS = ("GET", "HEAD", "POST")
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
 ALLOWED_HEADERS = (
     "Authorization",
     "Content-Type",
     KEY_HEADER,
-    "If-Match",
+    MATCH_HEADER,
     LAST_EVENT_ID,
     PREFER,
     REQUEST_ID,

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from orderengine.api.answers.handlers import answer_to
 from orderengine.api.answers.problems import (
     RETRY_AFTER_S,
     ErrorCode,
     Refused,
-    answer_to,
     problem,
 )
 from orderengine.api.context import current_ports

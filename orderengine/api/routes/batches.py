@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -9,15 +10,22 @@ from uuid import UUID, uuid4
 from flask import Response, jsonify, request
 
 from orderengine.api.answers.batches import BatchSchema, batch_document, denial_document
-from orderengine.api.answers.problems import ErrorCode, Refused, answer_to
+from orderengine.api.answers.handlers import answer_to
+from orderengine.api.answers.problems import ErrorCode, Refused
 from orderengine.api.context import current_ports
+from orderengine.api.description.new_orders import (
+    ACCEPTED_EXAMPLE,
+    KEY_PARAMETER,
+    LIMIT_EXAMPLE,
+    ORDER_EXAMPLE,
+    REPLAYED,
+)
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.description.problem_examples import problem_example
 from orderengine.api.gate.access import current_caller
 from orderengine.api.gate.protection import spend_more
 from orderengine.api.gate.turns import lists_give_way
-from orderengine.api.routes.admission import refusal_for
-from orderengine.api.routes.orders import ACCEPTED_EXAMPLE, KEY_PARAMETER, ORDER_EXAMPLE, REPLAYED
+from orderengine.api.routes.admission import count_accepted, looked_at, refusal_for
 from orderengine.api.routes.repeated_orders import new_order
 from orderengine.api.validation.inputs import KEY_REPLAYED, load, read_key, validation_error
 from orderengine.api.validation.schemas import BatchRequestSchema, order_schema
@@ -37,7 +45,6 @@ from orderengine.execution.intake.batch import (
     accept_batch,
     replayed_batch,
 )
-from orderengine.execution.intake.notional import require_notional, require_open
 from orderengine.execution.operations.counters import CounterName
 
 if TYPE_CHECKING:
@@ -58,7 +65,7 @@ REFUSALS = (
 )
 """The errors that can answer a whole batch."""
 
-BATCH_EXAMPLE = {"orders": [ORDER_EXAMPLE, {"symbol": "SOL", "side": "sell", "quantity": "2.5"}]}
+BATCH_EXAMPLE = {"orders": [ORDER_EXAMPLE, LIMIT_EXAMPLE]}
 _BUSY = problem_example(ErrorCode.TOO_MANY_OPEN_ORDERS)
 ANSWER_EXAMPLE = {
     "results": [
@@ -75,7 +82,7 @@ ANSWER_EXAMPLE = {
 @blueprint.response(200, BatchSchema, headers=REPLAYED, example=ANSWER_EXAMPLE)
 @blueprint.problems(*REFUSALS)
 def execute_batch() -> Response:
-    """Execute up to 100 market orders.
+    """Execute up to 100 orders.
 
     The answer has one result for each order, in their order: `status` 202 with the order, as
     `POST /api/orders/execute` answers it, or another `status` with that order's own problem. A
@@ -83,9 +90,9 @@ def execute_batch() -> Response:
     first 60 are accepted. The whole batch is refused only if it is not a batch of orders at all.
 
     After an error in the 500s the orders may have been stored: repeat the batch with the same
-    Idempotency-Key, which never orders twice, and returns the first results, refusals included. To
-    send refused orders again, use a new key. A batch of which no order was accepted does not use
-    its key up. `Prefer` is ignored.
+    Idempotency-Key, which never orders twice, and returns the first results, refusals included,
+    with the orders as they are now. To send refused orders again, use a new key. A batch of which
+    no order was accepted does not use its key up. `Prefer` is ignored.
     """
     key_text = read_key(request)
     body = read_object(request, MAX_BATCH_BYTES, MAX_BATCH_DEPTH)
@@ -118,7 +125,7 @@ def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Se
     before = replayed_batch(ports.batches, client_id, key) if key else None
     if before is not None:
         return before
-    wanted = list(_judged(ports, client_id, orders))
+    wanted = list(_judged(ports, orders))
     if key is not None and all(isinstance(each, Denied) for each in wanted):
         # The limits may be full of the orders of the same batch, stored since the first look.
         before = replayed_batch(ports.batches, client_id, key)
@@ -129,28 +136,26 @@ def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Se
     return results
 
 
-def _judged(
-    ports: "WebPorts", client_id: str, orders: Sequence[Any]
-) -> Iterator[NewOrder | Denied]:
+def _judged(ports: "WebPorts", orders: Sequence[Any]) -> Iterator[NewOrder | Denied]:
     """Each order, or its refusal; an order that is refused here takes no place of the others.
 
     Only the store finds out that a clientOrderId is taken: such an order has been counted.
     """
     within, too_fast = spend_more(len(orders) - 1)
     ids = sorted(uuid4() for _ in orders)  # lists sort orders of one moment by their ids
-    admitted = 0
+    admitted: Counter[bool] = Counter()  # those that wait, and the others
     for place, (raw, order_id) in enumerate(zip(orders, ids, strict=True)):
         try:
             if place > within and too_fast is not None:
                 raise too_fast
             order = _checked(ports, raw, order_id)
-            refusal = refusal_for(ports, client_id, admitted)
+            refusal = refusal_for(ports, order, admitted[order.waits])
             if refusal is not None:
                 raise refusal
         except (Refused, OrderDenied) as error:
             yield Denied(denial_document(answer_to(error)))
         else:
-            admitted += 1
+            admitted[order.waits] += 1
             yield order
 
 
@@ -158,26 +163,22 @@ def _checked(ports: "WebPorts", raw: Any, order_id: UUID) -> NewOrder:
     if not isinstance(raw, dict):
         raise validation_error([Violation("order", "type", "must be an object")])
     order = new_order(load(order_schema(ports.instruments), raw), order_id)
-    instrument = ports.instruments.get(order.symbol)
-    require_open(ports.orders, ports.notional.prices, instrument, order, None)
-    require_notional(ports.orders, ports.notional, instrument, order, None)
-    return order
+    return looked_at(ports, order, None)
 
 
 def _count(ports: "WebPorts", client_id: str, results: Sequence[Result]) -> None:
-    accepted = 0
+    accepted: list[NewOrder] = []
     for each in results:
         match each:
-            case Placed(accepted=answer):
-                accepted += not answer.replayed
+            case Placed(order=order, accepted=answer):
+                if not answer.replayed:
+                    accepted.append(order)
             case Denied(answer=answer):
                 ports.metrics.count(CounterName.REFUSALS, answer["problem"]["code"])
             case ClientOrderIdTaken():
                 ports.metrics.count(CounterName.REFUSALS, ErrorCode.CLIENT_ORDER_ID_TAKEN)
     if accepted:
-        ports.metrics.count(CounterName.ACCEPTED, by=accepted)
-        ports.open_orders.accepted(client_id, accepted)
-        ports.queue_limit.accepted(accepted)
+        count_accepted(ports, client_id, accepted)
 
 
 @blueprint.after_request

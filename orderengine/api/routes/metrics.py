@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.context import current_ports
+from orderengine.api.description.new_orders import REFUSALS
 from orderengine.api.gate.access import require_operator
-from orderengine.api.routes.orders import REFUSALS
 from orderengine.api.routes.worker_metrics import order_metrics, queues
 from orderengine.api.updates.websockets import SocketEnd
 from orderengine.dispatch.improper import Reason
@@ -21,6 +21,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
 from orderengine.execution.operations.counters import CounterName, Counts, Sample
 from orderengine.execution.operations.figures import Figures, OpenOrders, Steps
+from orderengine.execution.waiting.cancel import Outcome
 
 PREFIX = "orderengine"
 DEPENDENCIES = ("postgresql", "redis", "worker")
@@ -132,6 +133,8 @@ def _intake(own: Counts) -> Iterator[Metric]:
     refused = known | _by_label(own, CounterName.REFUSALS)
     text = "Requests to place an order that this web service refused."
     yield _counters("orders_refused", text, "code", refused)
+    canceled = {each.value: 0 for each in Outcome} | _by_label(own, CounterName.CANCELS)
+    yield _counters("cancels", "Orders whose cancel was answered.", "outcome", canceled)
 
 
 def _counts(figures: Figures) -> Iterator[Metric]:

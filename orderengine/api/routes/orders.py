@@ -1,7 +1,5 @@
 """Orders: accept one, and read orders and their events."""
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,23 +11,24 @@ from orderengine.api.answers.documents import (
     links_document,
     order_path,
     page_document,
+    placed_document,
 )
 from orderengine.api.answers.problems import ErrorCode, Refused, events_pruned
 from orderengine.api.answers.schemas import EventsSchema, OrderPageSchema, OrderSchema
 from orderengine.api.context import current_ports
-from orderengine.api.description import answer_examples
+from orderengine.api.description import answer_examples, new_orders
+from orderengine.api.description.changed_orders import TAGGED
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.gate.access import current_caller
 from orderengine.api.gate.turns import giving_way, in_turn, lists_give_way
-from orderengine.api.routes.admission import refusal_for
+from orderengine.api.routes.admission import count_accepted, looked_at, refusal_for
 from orderengine.api.routes.repeated_orders import find_repeated, new_order
-from orderengine.api.updates.waiting import APPLIED, HEADER, MAX_WAIT_S, current_waits, read_wait
+from orderengine.api.updates.waiting import APPLIED, current_waits, read_wait
+from orderengine.api.validation.changes import entity_tag
 from orderengine.api.validation.cursors import place_of
 from orderengine.api.validation.fields import parse_order_id
 from orderengine.api.validation.inputs import (
-    KEY_HEADER,
     KEY_REPLAYED,
-    KEY_SCHEMA,
     load,
     read_key,
     read_query,
@@ -41,13 +40,10 @@ from orderengine.api.validation.schemas import (
     order_schema,
 )
 from orderengine.api.validation.strict_json import read_object
-from orderengine.domain.access import LOCAL_CLIENT
 from orderengine.domain.documents import event_document, order_document
 from orderengine.domain.fields import Document
-from orderengine.domain.order import NewOrder
-from orderengine.domain.side import Side
+from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
-from orderengine.execution.intake.notional import require_notional, require_open
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.queries.find import find_events, find_order, list_orders
 from orderengine.execution.queries.lists import OrderFilter
@@ -56,112 +52,68 @@ if TYPE_CHECKING:
     from orderengine.bootstrap.web import WebPorts
 
 blueprint = ApiBlueprint(
-    "orders", __name__, url_prefix="/api/orders", description="Market orders and their events."
+    "orders", __name__, url_prefix="/api/orders", description="Orders and their events."
 )
 
 
 class OrderConverter(BaseConverter):
-    """The order's id in a path: any but `execute` and `batch`, whose GET is 405, not 404."""
+    """The order's id in a path: any but the names of other paths, whose methods are their own."""
 
-    regex = r"(?!(?:execute|batch)\Z)[^/]+"
+    regex = r"(?!(?:execute|batch|by-client-id)\Z)[^/]+"
     part_isolating = True
-
-
-ORDER_EXAMPLE = {"symbol": "AAPL", "side": "buy", "quantity": 10, "slippageBps": 100}
-_EXAMPLE_ID = UUID("b09f26f7-04bd-4c6a-9634-de855a0a4962")
-ACCEPTED_EXAMPLE = accepted_document(
-    Accepted(_EXAMPLE_ID, datetime(2026, 11, 24, 23, 39, 37, 413310, UTC), replayed=False),
-    NewOrder(
-        order_id=_EXAMPLE_ID,
-        client_id=LOCAL_CLIENT,
-        symbol="AAPL",
-        side=Side.BUY,
-        quantity=Decimal(10),
-        slippage_tolerance_bps=100,
-    ),
-)
-
-REPLAYED = {
-    KEY_REPLAYED: {
-        "schema": {"type": "string", "enum": ["true"]},
-        "description": "The answer to the first request with this Idempotency-Key.",
-    }
-}
-_ANSWERED = {
-    "Location": {"schema": {"type": "string"}, "description": "The order."},
-    **REPLAYED,
-}
-_ENDED = {
-    **_ANSWERED,
-    APPLIED: {"schema": {"type": "string"}, "description": "The granted wait."},
-}
-KEY_PARAMETER = {
-    "name": KEY_HEADER,
-    "description": "Chosen by the client, such as a UUID; a repeated key orders only once.",
-    "schema": KEY_SCHEMA,
-}
-_HEADERS = (
-    KEY_PARAMETER,
-    {
-        "name": HEADER,
-        "description": f"`wait=5`: answer when the order ends, after {MAX_WAIT_S} s at most.",
-        "schema": {"type": "string", "examples": ["wait=5"]},
-    },
-)
-
-
-REFUSALS = (
-    *BEHIND_THE_GATE,
-    ErrorCode.INVALID_JSON,
-    ErrorCode.VALIDATION_FAILED,
-    ErrorCode.IDEMPOTENCY_CONFLICT,
-    ErrorCode.CLIENT_ORDER_ID_TAKEN,
-    ErrorCode.NOT_OPEN,
-    ErrorCode.TOO_MANY_OPEN_ORDERS,
-    ErrorCode.ORDERS_DISABLED,
-    ErrorCode.QUEUE_FULL,
-    ErrorCode.BODY_TOO_LARGE,
-    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-    ErrorCode.IDEMPOTENCY_KEY_REUSED,
-    ErrorCode.NOTIONAL_LIMIT,
-)
-"""The errors that can answer a new order."""
 
 
 @blueprint.post("/execute")
 @blueprint.doc(operationId="executeOrder")
-@blueprint.takes_body(OrderRequestSchema, ORDER_EXAMPLE)
-@blueprint.takes_headers(*_HEADERS)
-@blueprint.response(202, OrderSchema, headers=_ANSWERED, example=ACCEPTED_EXAMPLE)
+@blueprint.takes_body(OrderRequestSchema, **new_orders.ORDER_EXAMPLES)
+@blueprint.takes_headers(*new_orders.HEADERS)
+@blueprint.response(
+    202, OrderSchema, headers=new_orders.ANSWERED, example=new_orders.ACCEPTED_EXAMPLE
+)
 @blueprint.alt_response(
     200,
     schema=OrderSchema,
-    headers=_ENDED,
+    headers=new_orders.ENDED,
     description="The order has ended (`Prefer: wait`).",
     example={**answer_examples.ORDER, **links_document(UUID(answer_examples.ORDER["orderId"]))},
 )
-@blueprint.problems(*REFUSALS)
+@blueprint.problems(*new_orders.REFUSALS)
 def execute_order() -> tuple[Response, int, dict[str, str]]:
-    """Execute a market order.
+    """Execute an order.
 
-    The answer is a 202 once the order is stored. With `Prefer: wait=5` it is a 200 with the ended
-    order if the order ends within 5 seconds (at most 10), else the same 202.
+    The answer is a 202 once the order is stored. A market order is then `pending`, and a limit
+    order that is `IOC`; the others are `waiting` until their price or their pool comes.
+
+    With `Prefer: wait=5` the answer is a 200 with the ended order if the order ends within 5
+    seconds (at most 10), else the same 202. An order that waits is not waited for.
 
     After an error in the 500s, other than ORDERS_DISABLED and QUEUE_FULL, the order may have been
-    stored: repeat the request with the same Idempotency-Key, which never orders twice.
+    stored: repeat the request with the same Idempotency-Key, which never orders twice. The answer
+    is then the order as it is now.
     """
     key, wait_s = read_key(request), read_wait(request)
     with lists_give_way():
         order, accepted = _place(current_ports(), key)
+        now = current_ports().orders.get(accepted.order_id) if accepted.replayed else None
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
-    ended = wait_s is not None and current_waits().wait_for_end(accepted.order_id, wait_s)
+    ended = _end_of(accepted, order, now, wait_s) if wait_s else None
     # Not dumped by the schema, which takes longer: docs/decisions/0069-cheaper-posts.md
-    if not ended:
-        return jsonify(accepted_document(accepted, order)), 202, headers
+    if ended is None:
+        document = accepted_document(accepted, order) if now is None else placed_document(now)
+        return jsonify(document), 202, headers
     headers[APPLIED] = f"wait={wait_s}"
-    return jsonify({**order_document(ended), **links_document(ended.order_id)}), 200, headers
+    return jsonify(placed_document(ended)), 200, headers
+
+
+def _end_of(accepted: Accepted, order: NewOrder, now: Order | None, wait_s: float) -> Order | None:
+    """The order once it has ended, if it does in time; an order that waits for hours does not."""
+    if now is None:
+        return None if order.waits else current_waits().wait_for_end(accepted.order_id, wait_s)
+    if now.status.is_terminal or now.status is OrderStatus.WAITING:
+        return now if now.status.is_terminal else None
+    return current_waits().wait_for_end(now.order_id, wait_s, now.version)
 
 
 def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:
@@ -173,10 +125,8 @@ def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:
         if found is None:
             raise
         return found
-    instrument = ports.instruments.get(order.symbol)
-    require_open(ports.orders, ports.notional.prices, instrument, order, key)
-    require_notional(ports.orders, ports.notional, instrument, order, key)
-    _require_room(ports, key)
+    order = looked_at(ports, order, key)
+    _require_room(ports, order, key)
     return order, _accept(ports, order, key)
 
 
@@ -208,9 +158,9 @@ def get_orders() -> Response:
 
 @blueprint.get("/<order:order_id>")
 @blueprint.doc(operationId="getOrder")
-@blueprint.response(200, OrderSchema, example=answer_examples.ORDER)
+@blueprint.response(200, OrderSchema, headers=TAGGED, example=answer_examples.ORDER)
 @blueprint.problems(*BEHIND_THE_GATE, ErrorCode.ORDER_NOT_FOUND)
-def get_order(order_id: str) -> Document:
+def get_order(order_id: str) -> tuple[Document, int, dict[str, str]]:
     """Show an order.
 
     Fields that are not known yet are absent: `dex` until `building`, `txHash` until `submitted`.
@@ -220,7 +170,7 @@ def get_order(order_id: str) -> Document:
     order = find_order(ports.orders, ports.cache, client_id, known_order_id(order_id))
     if order is None:
         raise order_not_found()
-    return order_document(order)
+    return order_document(order), 200, {"ETag": entity_tag(order)}
 
 
 @blueprint.get("/<order_id>/events")
@@ -278,9 +228,7 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
         else accept_order_once(*intake_ports, order, key)
     )
     if not accepted.replayed:
-        ports.metrics.count(CounterName.ACCEPTED)
-        ports.open_orders.accepted(order.client_id)
-        ports.queue_limit.accepted()
+        count_accepted(ports, order.client_id, [order])
     return accepted
 
 
@@ -289,9 +237,8 @@ def order_not_found() -> Refused:
     return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
 
 
-def _require_room(ports: "WebPorts", key: str | None) -> None:
+def _require_room(ports: "WebPorts", order: NewOrder, key: str | None) -> None:
     """Enforce limits on new orders. A replay of an accepted key is not a new order."""
-    client_id = current_caller().client_id
-    refusal = refusal_for(ports, client_id)
-    if refusal and not (key and ports.orders.accepted_before(client_id, key)):
+    refusal = refusal_for(ports, order)
+    if refusal and not (key and ports.orders.accepted_before(order.client_id, key)):
         raise refusal

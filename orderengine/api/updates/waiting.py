@@ -9,7 +9,7 @@ from flask import Flask, Request, current_app
 
 from orderengine.api.validation.inputs import validation_error
 from orderengine.domain.errors import StorageUnavailable, Violation
-from orderengine.domain.order import Order
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.ports import Orders
 from orderengine.stream.hub import Hub
 
@@ -52,23 +52,29 @@ class Waits:
         self._hub = hub
         self._slots = threading.BoundedSemaphore(limit)
 
-    def wait_for_end(self, order_id: UUID, wait_s: float) -> Order | None:
-        """The order, once it has ended; None on timeout, or if too many wait already."""
+    def wait_for_end(self, order_id: UUID, wait_s: float, after: int = 0) -> Order | None:
+        """The order, once it has ended.
+
+        None on timeout, if too many wait already, or if a step after `after` lets the order wait
+        for its price again, which may take weeks.
+        """
         if wait_s <= 0 or not self._slots.acquire(blocking=False):
             return None
         try:
-            return self._await(order_id, wait_s)
+            return self._await(order_id, wait_s, after)
         finally:
             self._slots.release()
 
-    def _await(self, order_id: UUID, wait_s: float) -> Order | None:
+    def _await(self, order_id: UUID, wait_s: float, after: int) -> Order | None:
         deadline = time.monotonic() + wait_s
-        with self._hub.follow(order_id) as follower:
+        with self._hub.follow(order_id, after) as follower:
             while not follower.ended:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     return None
-                follower.next(left_s)
+                event = follower.next(left_s)
+                if event is not None and event.status is OrderStatus.WAITING:
+                    return None
         try:
             return self._orders.get(order_id)
         except StorageUnavailable:

@@ -61,7 +61,7 @@ class ExactDecimal(RuleField[Decimal]):
         if not grammar.fullmatch(text):
             raise self.make_error("decimal")
         number = Decimal(text)
-        if number <= 0:
+        if not self.is_allowed(number):
             raise self.make_error("positive")
         plain = decimal_text(number)
         if len(plain.replace(".", "")) > MAX_DIGITS:
@@ -69,6 +69,10 @@ class ExactDecimal(RuleField[Decimal]):
         if len(plain.partition(".")[2]) > self._places:
             raise self.make_error("places", places=self._places)
         return Decimal(plain)
+
+    def is_allowed(self, number: Decimal) -> bool:
+        """True above 0."""
+        return number > 0
 
 
 class QuotedDecimal(ExactDecimal):

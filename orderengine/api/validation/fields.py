@@ -38,10 +38,14 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class BrokenRule(NamedTuple):
-    """The name of a rule, and the message that says what it requires."""
+    """The name of a rule, and the message that says what it requires.
+
+    `member` follows the field's name, if a part of its value breaks the rule.
+    """
 
     rule: str
     message: str
+    member: str = ""
 
 
 class RuleField(fields.Field[T], Generic[T]):
@@ -120,24 +124,25 @@ def is_name(text: str) -> bool:
 
 
 class Choice(RuleField[E], Generic[E]):
-    """One of an enum's values, in lower case, without regard to ASCII case."""
+    """One of the values of some enums, without regard to ASCII case."""
 
     rules: ClassVar[Mapping[str, str]] = {
         "type": "must be a string",
         "one_of": "must be one of: {choices}",
     }
 
-    def __init__(self, choices: type[E], **kwargs: Any) -> None:
+    def __init__(self, *choices: type[E], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._choices = {choice.value: choice for choice in choices}
-        self.metadata = {"type": "string", "enum": list(self._choices), **self.metadata}
+        self._names = [choice.value for each in choices for choice in each]
+        self._choices = {choice.value.lower(): choice for each in choices for choice in each}
+        self.metadata = {"type": "string", "enum": self._names, **self.metadata}
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> E:
         if not isinstance(value, str):
             raise self.make_error("type")
         choice = self._choices.get(value.lower() if value.isascii() else value)
         if choice is None:
-            raise self.make_error("one_of", choices=", ".join(self._choices))
+            raise self.make_error("one_of", choices=", ".join(self._names))
         return choice
 
 

@@ -60,8 +60,12 @@ def load(schema: "RequestSchema", raw: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return schema.quick_load(given)
     except ValidationError:
-        broken = schema.validate(given)
-    violations = [Violation(name, *rule) for name in known for rule in broken.get(name, ())]
+        broken: Mapping[str, Any] = schema.validate(given)
+    violations = [
+        Violation(f"{name}{rule.member}", rule.rule, rule.message)
+        for name in known
+        for rule in broken.get(name, ())
+    ]
     unknown = [name for name in raw if name not in known]
     for name in unknown:
         # Only the first unknown field's message lists the known fields.

@@ -23,10 +23,11 @@ class RequestSchema(Schema):
     def quick_load(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """The same values as `load`, sooner; raises ValidationError for one broken rule only."""
         left = dict(raw)
-        read = {
-            name: field.deserialize(left.pop(str(field.data_key), missing), field.data_key, raw)
-            for name, field in self.load_fields.items()
-        }
+        read = {}
+        for name, field in self.load_fields.items():
+            value = left.pop(str(field.data_key), missing)
+            if value is not missing or field.required or field.load_default is not missing:
+                read[name] = field.deserialize(value, field.data_key, raw)
         if left:
             raise ValidationError("unknown fields")
         return self.finished({name: value for name, value in read.items() if value is not missing})

@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Any, ClassVar
 
-from marshmallow import fields
+from marshmallow import fields, missing, validates_schema
 
+from orderengine.api.validation import terms
 from orderengine.api.validation.decimals import ExactDecimal, QuotedDecimal
 from orderengine.api.validation.fields import (
     Choice,
@@ -31,18 +31,12 @@ from orderengine.domain.order import OrderStatus
 from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.routing import MAX_LEGS
 from orderengine.execution.intake.batch import MAX_BATCH
+from orderengine.execution.queries.lists import StatusGroup
 
-DEFAULT_SLIPPAGE_BPS = 100
 MAX_SLIPPAGE_BPS = 10_000
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 MAX_SEQ = 2**31 - 1
-
-
-class OrderType(StrEnum):
-    """The types of an order."""
-
-    MARKET = "market"
 
 
 def _default(value: int) -> Callable[[], int]:
@@ -51,15 +45,18 @@ def _default(value: int) -> Callable[[], int]:
 
 
 def _slippage_bps(*, quoted: bool = False) -> ExactInteger:
+    default = terms.DEFAULT_SLIPPAGE_BPS
+    told = f"How much worse than quoted the execution may be, in bps; default {default}"
     return ExactInteger(
         0,
         MAX_SLIPPAGE_BPS,
         quoted=quoted,
         data_key="slippageBps",
-        load_default=_default(DEFAULT_SLIPPAGE_BPS),
+        load_default=_default(default) if quoted else missing,
         metadata={
-            "description": "How much worse than quoted the execution may be, in bps;"
-            f" default {DEFAULT_SLIPPAGE_BPS}."
+            "description": f"{told}."
+            if quoted
+            else f"{told} of market and stop orders. Without it the price of a limit order binds."
         },
     )
 
@@ -84,7 +81,7 @@ class QuoteQuerySchema(SwapSchema):
 
 
 class OrderRequestSchema(SwapSchema):
-    """A market order."""
+    """An order."""
 
     slippage_tolerance_bps = _slippage_bps()
     worst_price = ExactDecimal(
@@ -94,7 +91,12 @@ class OrderRequestSchema(SwapSchema):
         }
     )
     max_legs = _max_legs()
-    type = Choice(OrderType, metadata={"description": "Optional: `market` is the only type."})
+    type = terms.order_type()
+    limit_price = terms.limit_price()
+    stop_price = terms.stop_price()
+    trigger = terms.trigger()
+    time_in_force = terms.time_in_force()
+    expires_at = terms.expires_at()
     client_order_id = Name(
         metadata={
             "description": "The client's own name for the order, unique among the client's orders."
@@ -102,9 +104,12 @@ class OrderRequestSchema(SwapSchema):
     )
 
     def finished(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The same, without the type."""
-        super().finished(values).pop("type", None)
-        return values
+        """The same, with the terms complete."""
+        return terms.settle(super().finished(values))
+
+    @validates_schema
+    def _keeps_terms(self, data: dict[str, Any], **_: Any) -> None:
+        terms.settle(dict(data))
 
 
 def _described_order() -> OrderRequestSchema:
@@ -129,7 +134,7 @@ class Batch(RuleField[list[Any]], fields.List[Any]):
 
 
 class BatchRequestSchema(RequestSchema):
-    """A batch of market orders."""
+    """A batch of orders."""
 
     orders = Batch(
         cls_or_instance=fields.Nested(_described_order),
@@ -153,7 +158,11 @@ def order_schema(instruments: Instruments) -> OrderRequestSchema:
 class OrderListSchema(RequestSchema):
     """A filter for orders; its symbol may be one that is not traded any more."""
 
-    status = Choice(OrderStatus, metadata={"description": "Only orders with this status."})
+    status = Choice(
+        StatusGroup,
+        OrderStatus,
+        metadata={"description": "Only orders with this status; `open`: that have not ended."},
+    )
     symbol = ShortText(metadata={"description": "Only orders of this instrument.", **VISIBLE})
     limit = ExactInteger(
         1,

@@ -35,7 +35,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order that was stored, as it was requested."""
+    """An order that was stored: as it was requested, or of a repeated batch an `Order` of now."""
 
     order: NewOrder
     accepted: Accepted
@@ -136,10 +136,9 @@ def accept_batch(
 
 
 def replayed_batch(batches: Batches, client_id: str, key: BatchKey) -> Sequence[Result] | None:
-    """The first answer to a batch under this key; None if the key is not used.
+    """The first answer to a batch under this key, with its orders as they are now.
 
-    It is the same each time, whatever has happened to the orders since. Raises IdempotencyKeyReused
-    if the key belongs to another request.
+    None if the key is not used. Raises IdempotencyKeyReused if it belongs to another request.
     """
     before = batches.batch_before(client_id, key.key)
     if before is None:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from orderengine.execution.ports import Orders
-
 WINDOW_S = 1
 COUNT_FRESH_S = 1.0
 
@@ -21,6 +19,7 @@ class Limits:
     max_open_orders: int = 0
     max_sockets_per_client: int = 0
     orders_disabled: bool = False
+    max_waiting_orders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +62,22 @@ class MemoryRates:
             return self._counts[name]
 
 
-class OpenOrderLimit:
-    """Bounds the open orders of each client, at the cost of one query per second and client.
+class OrderLimit:
+    """Bounds the orders of each client that `count` counts, by one query per second and client.
 
-    It does not see the orders that other processes accept within that second, nor those being
-    stored at the moment: they may exceed the limit.
+    `count` takes the client and the limit, at which it may stop. The limit does not see the orders
+    that other processes accept within that second, nor those being stored at the moment: they may
+    exceed it.
     """
 
     def __init__(
-        self, orders: Orders, limit: int, clock: Callable[[], float] = time.monotonic
+        self,
+        count: Callable[[str, int], int],
+        limit: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
-        self._orders = orders
+        self._count = count
         self._clock = clock
         self._lock = threading.Lock()
         self._counted: dict[str, tuple[float, int]] = {}
@@ -91,7 +94,7 @@ class OpenOrderLimit:
             counted_at, count = self._counted.get(client_id, (float("-inf"), 0))
         now = self._clock()
         if now - counted_at >= COUNT_FRESH_S:
-            count = self._orders.count_open(client_id, self.limit)
+            count = self._count(client_id, self.limit)
             with self._lock:
                 self._counted[client_id] = (now, count)
         return count + besides < self.limit

@@ -118,11 +118,11 @@ def require_open(
     request: NewOrder,
     key: str | None,
 ) -> None:
-    """Refuse an order that is to be executed at once before its instrument trades.
+    """Refuse an order that starts at once before its instrument trades; one that waits may come.
 
     Not if it was accepted before under its key. Raises MarketNotOpen, or StorageUnavailable.
     """
-    opening = prices.opens_at(instrument)
+    opening = None if request.waits else prices.opens_at(instrument)
     if opening is None or (key and orders.accepted_before(request.client_id, key)):
         return
     message = f"does not trade before {time_text(opening)}"

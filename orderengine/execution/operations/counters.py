@@ -23,6 +23,8 @@ class CounterName(StrEnum):
     """Orders that were accepted, replayed answers excluded."""
     REFUSALS = "refusals"
     """Orders, and whole batches, that were answered with a problem, by its code."""
+    CANCELS = "cancels"
+    """Answers to cancels, by the order's outcome: `canceled`, `requested` or `too_late`."""
     REDISPATCHES = "redispatches"
     """Messages that recovery sent, by the order's status."""
     RECONCILER_ROUNDS = "reconcilerRounds"

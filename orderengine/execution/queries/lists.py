@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from orderengine.domain.order import Order, OrderStatus
+
+
+class StatusGroup(StrEnum):
+    """Several statuses by one name."""
+
+    OPEN = "open"
 
 
 class Position(NamedTuple):
@@ -21,7 +28,7 @@ class OrderFilter:
 
     client_id: str
     limit: int
-    status: OrderStatus | None = None
+    status: OrderStatus | StatusGroup | None = None
     symbol: str | None = None
     before: Position | None = None
 

@@ -1,0 +1,339 @@
+"""Limit, stop and sniper orders over HTTP: what they take, and how they are accepted."""
+
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from werkzeug.test import TestResponse
+
+from orderengine.domain.moves import RoutingCause, StartRouting, Trigger
+from orderengine.domain.order import OrderStatus
+from orderengine.domain.texts import time_text
+from orderengine.execution.intake.limits import Limits
+from tests.batch_requests import ask as ask_batch
+from tests.batch_requests import codes, statuses
+from tests.batch_requests import results as results_of
+from tests.builders import A_REST
+from tests.web import Web, rules
+
+BASE = {"symbol": "AAPL", "side": "buy", "quantity": 10}
+LIMIT = {**BASE, "type": "limit", "limitPrice": "200"}
+STOP = {**BASE, "side": "sell", "type": "stop", "stopPrice": "180"}
+SOON = "2026-11-22T12:00:02Z"  # the clock of the tests stands at noon
+SNIPER = {
+    **BASE,
+    "type": "sniper",
+    "trigger": {"on": "poolOpened"},
+    "worstPrice": "250",
+    "expiresAt": SOON,
+}
+KEY = {"Idempotency-Key": "k"}
+
+
+@pytest.fixture
+def web() -> Web:
+    return Web()
+
+
+def ask(web: Web, order: dict[str, Any], **headers: str) -> TestResponse:
+    return web.client.post("/api/orders/execute", json=order, headers=headers)
+
+
+def shown(web: Web, answer: TestResponse) -> dict[str, Any]:
+    found: dict[str, Any] = web.client.get(answer.headers["Location"]).get_json()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("order", "terms"),
+    [
+        (LIMIT, {"type": "limit", "limitPrice": "200", "timeInForce": "GTC"}),
+        (
+            {**LIMIT, "expiresAt": "2026-11-22T14:00:00.5+02:00", "slippageBps": 50},
+            {"timeInForce": "GTD", "expiresAt": "2026-11-22T12:00:00.500000Z", "slippageBps": 50},
+        ),
+        (STOP, {"type": "stop", "stopPrice": "180", "timeInForce": "GTC", "slippageBps": 100}),
+        (
+            {**STOP, "worstPrice": "170", "timeInForce": "gtd", "expiresAt": SOON},
+            {"timeInForce": "GTD", "expiresAt": "2026-11-22T12:00:02.000000Z", "slippageBps": 100},
+        ),
+        (
+            SNIPER,
+            {
+                "type": "sniper",
+                "trigger": {"on": "poolOpened", "minLiquidity": "0"},
+                "worstPrice": "250",
+                "timeInForce": "GTD",
+            },
+        ),
+        (
+            {**SNIPER, "trigger": {"on": "LIQUIDITYADDED", "minLiquidity": 5e4}},
+            {"trigger": {"on": "liquidityAdded", "minLiquidity": "50000"}},
+        ),
+    ],
+)
+def test_an_order_waits_with_its_terms_and_is_not_dispatched(
+    web: Web, order: dict[str, Any], terms: dict[str, Any]
+) -> None:
+    web.clock.advance(-1)
+    answer = ask(web, order)
+    document = answer.get_json()
+    assert (answer.status_code, document["status"]) == (202, "waiting")
+    assert {name: document[name] for name in terms} == terms
+    told = ("slippageBps", "limitPrice", "stopPrice", "trigger", "worstPrice", "expiresAt")
+    absent = {name for name in told if name not in order and name not in terms}
+    assert absent.isdisjoint(document)
+    assert web.dispatcher.sent == []
+    (moved,) = web.publisher.published
+    assert moved.event.status is OrderStatus.WAITING
+    assert {name: document[name] for name in moved.event.data} == moved.event.data
+    document.pop("links")
+    assert shown(web, answer) == document
+
+
+@pytest.mark.parametrize(
+    ("order", "in_force"),
+    [
+        (BASE, "IOC"),
+        ({**BASE, "type": "market", "timeInForce": "FOK"}, "IOC"),
+        ({**BASE, "expiresAt": SOON}, "GTD"),
+        ({**LIMIT, "timeInForce": "IOC"}, "IOC"),
+    ],
+)
+def test_an_order_that_does_not_wait_starts_at_once(
+    web: Web, order: dict[str, Any], in_force: str
+) -> None:
+    document = ask(web, order).get_json()
+    assert (document["status"], document["timeInForce"]) == ("pending", in_force)
+    assert len(web.dispatcher.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "broken"),
+    [
+        ({**BASE, "limitPrice": 1}, ("limitPrice", "type")),
+        ({**BASE, "stopPrice": 1}, ("stopPrice", "type")),
+        ({**BASE, "trigger": {"on": "poolOpened"}}, ("trigger", "type")),
+        ({**BASE, "timeInForce": "GTC"}, ("timeInForce", "choice")),
+        ({**BASE, "timeInForce": "GTD"}, ("expiresAt", "required")),
+        ({**BASE, "timeInForce": "IOC", "expiresAt": SOON}, ("expiresAt", "type")),
+        ({**BASE, "type": "limit"}, ("limitPrice", "required")),
+        ({**LIMIT, "limitPrice": None}, ("limitPrice", "required")),
+        ({**LIMIT, "worstPrice": 1}, ("worstPrice", "type")),
+        ({**LIMIT, "stopPrice": 1}, ("stopPrice", "type")),
+        ({**LIMIT, "timeInForce": "FOK"}, ("timeInForce", "choice")),
+        ({**LIMIT, "timeInForce": "GTC", "expiresAt": SOON}, ("expiresAt", "type")),
+        ({**BASE, "type": "stop"}, ("stopPrice", "required")),
+        ({**STOP, "limitPrice": 1}, ("limitPrice", "type")),
+        ({**STOP, "timeInForce": "IOC"}, ("timeInForce", "choice")),
+        ({**SNIPER, "trigger": None}, ("trigger", "required")),
+        ({**SNIPER, "worstPrice": None}, ("worstPrice", "required")),
+        ({**SNIPER, "expiresAt": None}, ("expiresAt", "required")),
+        ({**SNIPER, "slippageBps": 1}, ("slippageBps", "type")),
+        ({**SNIPER, "timeInForce": "GTC"}, ("timeInForce", "choice")),
+        ({**SNIPER, "trigger": {"on": "liquidityAdded"}}, ("trigger.minLiquidity", "required")),
+    ],
+)
+def test_a_field_that_its_type_does_not_allow_is_named_with_the_type(
+    web: Web, order: dict[str, Any], broken: tuple[str, str]
+) -> None:
+    answer = ask(web, order)
+    assert (answer.status_code, rules(answer)) == (400, [broken])
+    if not broken[0].startswith("trigger."):
+        assert f"{order.get('type', 'market')} order" in answer.get_json()["detail"]
+    assert len(web.orders) == 0
+
+
+@pytest.mark.parametrize(
+    ("trigger", "broken"),
+    [
+        ("poolOpened", [("trigger", "type")]),
+        ({}, [("trigger.on", "required")]),
+        ({"on": None}, [("trigger.on", "required")]),
+        ({"on": "never"}, [("trigger.on", "one_of")]),
+        (
+            {"on": 1, "minLiquidity": "x"},
+            [("trigger.on", "type"), ("trigger.minLiquidity", "decimal")],
+        ),
+        ({"on": "poolOpened", "minLiquidity": -1}, [("trigger.minLiquidity", "positive")]),
+        ({"on": "liquidityAdded", "minLiquidity": 0}, [("trigger.minLiquidity", "required")]),
+        ({"on": "poolOpened", "pool": 1}, [("trigger.pool", "unknown")]),
+    ],
+)
+def test_a_trigger_is_refused_by_the_name_of_its_member(
+    web: Web, trigger: object, broken: list[tuple[str, str]]
+) -> None:
+    assert rules(ask(web, {**SNIPER, "trigger": trigger})) == broken
+
+
+@pytest.mark.parametrize("name", ["limitPrice", "stopPrice", "trigger", "timeInForce", "expiresAt"])
+def test_null_is_absent(web: Web, name: str) -> None:
+    plain, with_null = ask(web, BASE).get_json(), ask(web, {**BASE, name: None}).get_json()
+    for each in (plain, with_null):
+        del each["orderId"], each["links"]
+    assert plain == with_null
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_accepted"),
+    [
+        (timedelta(seconds=1), True),
+        (timedelta(seconds=1) - timedelta(microseconds=1), False),
+        (timedelta(0), False),
+        (timedelta(days=-1), False),
+        (timedelta(days=366), True),
+        (timedelta(days=366, microseconds=1), False),
+    ],
+)
+def test_an_order_expires_between_a_second_and_a_year_from_now(
+    web: Web, ahead: timedelta, is_accepted: bool
+) -> None:
+    answer = ask(web, {**LIMIT, "expiresAt": time_text(web.clock.now() + ahead)})
+    if is_accepted:
+        assert answer.status_code == 202
+    else:
+        assert rules(answer) == [("expiresAt", "range")]
+        assert len(web.orders) == 0
+
+
+def test_a_repeated_order_is_answered_although_its_time_has_passed(web: Web) -> None:
+    order = {**LIMIT, "expiresAt": SOON}
+    first = ask(web, order, **KEY)
+    web.clock.advance(60)
+    again = ask(web, order, **KEY)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert again.get_json() == first.get_json()
+    assert rules(ask(web, order)) == [("expiresAt", "range")]
+    assert len(web.orders) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (LIMIT, {**LIMIT, "limitPrice": "200.00", "timeInForce": "GTC", "type": "LIMIT"}),
+        (SNIPER, {**SNIPER, "trigger": {"on": "POOLOPENED", "minLiquidity": 0}}),
+        (SNIPER, {**SNIPER, "expiresAt": "2026-11-22T13:00:02.000+01:00"}),
+        (BASE, {**BASE, "timeInForce": "FOK"}),
+    ],
+)
+def test_the_same_terms_in_other_words_are_the_same_request(
+    web: Web, first: dict[str, Any], again: dict[str, Any]
+) -> None:
+    assert ask(web, first, **KEY).get_json() == ask(web, again, **KEY).get_json()
+    assert len(web.orders) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"limitPrice": 201}, {"expiresAt": SOON}, {"slippageBps": 100}, {"timeInForce": "IOC"}],
+)
+def test_other_terms_are_another_request(web: Web, changed: dict[str, Any]) -> None:
+    ask(web, LIMIT, **KEY)
+    assert ask(web, {**LIMIT, **changed}, **KEY).get_json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_a_repeated_request_has_the_status_of_now_and_is_compared_with_what_was_posted(
+    web: Web,
+) -> None:
+    path = ask(web, LIMIT, **KEY).headers["Location"]
+    amended = web.client.patch(path, json={"limitPrice": 190}, headers={"If-Match": '"1"'})
+    assert amended.status_code == 200
+    again = ask(web, LIMIT, **KEY)
+    document = again.get_json()
+    assert again.status_code == 202
+    assert (document["status"], document["version"], document["limitPrice"]) == (
+        "waiting",
+        2,
+        "190",
+    )
+    as_amended = ask(web, {**LIMIT, "limitPrice": 190}, **KEY)
+    assert as_amended.get_json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+    web.client.delete(path)
+    assert ask(web, LIMIT, **KEY).get_json()["status"] == "canceled"
+
+
+def test_a_repeated_batch_has_the_statuses_of_now(web: Web) -> None:
+    first = ask_batch(web, [LIMIT, BASE], "k")
+    assert [each["order"]["status"] for each in results_of(first)] == ["waiting", "pending"]
+    web.client.delete(results_of(first)[0]["order"]["links"]["order"])
+    again = ask_batch(web, [LIMIT, BASE], "k")
+    assert statuses(again) == [202, 202]
+    assert [each["order"]["status"] for each in results_of(again)] == ["canceled", "pending"]
+
+
+def test_an_order_that_waits_is_not_waited_for(web: Web) -> None:
+    assert ask(web, LIMIT, Prefer="wait=10", **KEY).get_json()["status"] == "waiting"
+    again = ask(web, LIMIT, Prefer="wait=10", **KEY)
+    assert (again.status_code, again.get_json()["status"]) == (202, "waiting")
+    assert "Preference-Applied" not in again.headers
+    web.client.delete(again.headers["Location"])
+    ended = ask(web, LIMIT, Prefer="wait=10", **KEY)
+    assert (ended.status_code, ended.get_json()["status"]) == (200, "canceled")
+    assert ended.headers["Preference-Applied"] == "wait=10"
+    web.hub.close()
+
+
+def test_an_order_that_started_is_waited_for_until_it_waits_again(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = UUID(ask(web, LIMIT, **KEY).get_json()["orderId"])
+    started = web.orders.move(order_id, 1, Trigger())
+    assert started is not None
+    answer = ask(web, LIMIT, Prefer="wait=1", **KEY)
+    assert (answer.status_code, answer.get_json()["status"]) == (202, "pending")
+    assert web.orders.move(order_id, 2, StartRouting(RoutingCause.ORDER)) is not None
+    assert web.orders.move(order_id, 3, A_REST) is not None
+    # The look at the order comes before its last two steps, and the wait for its end after them.
+    monkeypatch.setattr(web.orders, "get", lambda _: started.order)
+    began = time.monotonic()
+    answer = ask(web, LIMIT, Prefer="wait=10", **KEY)
+    assert (answer.status_code, answer.get_json()["status"]) == (202, "pending")
+    assert time.monotonic() - began < 9
+    web.hub.close()
+
+
+def test_an_instrument_that_does_not_trade_yet_may_be_waited_for(web: Web) -> None:
+    web.prices.openings["AAPL"] = web.clock.now() + timedelta(minutes=1)
+    for order in (BASE, {**LIMIT, "timeInForce": "IOC"}):
+        answer = ask(web, order)
+        assert (answer.status_code, answer.get_json()["code"]) == (409, "NOT_OPEN")
+    assert [ask(web, each).status_code for each in (LIMIT, STOP, SNIPER)] == [202] * 3
+
+
+def test_orders_that_wait_have_a_limit_of_their_own() -> None:
+    web = Web(asks_for_keys=True, limits=Limits(max_open_orders=1, max_waiting_orders=2))
+    alice, bob = web.key("alice"), web.key("bob")
+    assert [ask(web, LIMIT, **alice).status_code for _ in range(2)] == [202, 202]
+    full = ask(web, LIMIT, **alice)
+    assert (full.status_code, full.get_json()["code"]) == (429, "TOO_MANY_WAITING_ORDERS")
+    assert full.headers["Retry-After"] == "1"
+    assert ask(web, LIMIT, **bob).status_code == 202
+    assert ask(web, BASE, **alice).status_code == 202, "a market order is still possible"
+    assert ask(web, BASE, **alice).get_json()["code"] == "TOO_MANY_OPEN_ORDERS"
+    assert web.client.delete("/api/orders?all=true", headers=alice).status_code == 200
+    web.clock.advance(1)
+    assert ask(web, LIMIT, **alice).status_code == 202
+
+
+def test_the_limits_count_the_orders_of_a_batch_by_kind() -> None:
+    web = Web(
+        asks_for_keys=True,
+        limits=Limits(max_open_orders=2, max_waiting_orders=1),
+        max_queued=2,
+    )
+    web.watched.waiting = {"intake": 0, "settle": 0}
+    answer = ask_batch(web, [LIMIT, BASE, LIMIT, BASE, BASE], **web.key())
+    assert codes(answer) == [None, None, "TOO_MANY_WAITING_ORDERS", None, "TOO_MANY_OPEN_ORDERS"]
+
+
+def test_the_value_of_an_order_that_waits_is_limited_too() -> None:
+    answer = ask(Web(max_notional=1000), LIMIT)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "NOTIONAL_LIMIT")
+
+
+def test_a_stored_order_has_the_decimals_of_its_instrument(web: Web) -> None:
+    waiting, started = (ask(web, each).get_json()["orderId"] for each in (LIMIT, BASE))
+    stored = [web.orders.get(UUID(each)) for each in (waiting, started)]
+    assert [each and each.base_decimals for each in stored] == [6, None]

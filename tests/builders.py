@@ -190,6 +190,7 @@ def a_full_order() -> Order:
         times_rested=3,
         paid_rests=1,
         cancel_requested_at=START,
+        held_because=FailureReason.INSTRUMENT_CHANGED,
         limit_amount=built.limit_amount,
         route=built.route,
         transaction=TRANSACTION,

@@ -48,7 +48,10 @@ def a_quote(
 
 @dataclass(frozen=True)
 class FakeOffer:
-    """A pool that trades at one price in USDC, up to `most` base units of the exact asset."""
+    """A pool that trades at one price in USDC, worse by `impact`, up to `most` base units.
+
+    The units are those of the exact asset.
+    """
 
     venue: str
     side: Side
@@ -58,6 +61,7 @@ class FakeOffer:
     at: datetime = START
     usdc_depth: Decimal = Decimal(1_000_000)
     exact: Asset = Asset.BASE
+    impact: Decimal = Decimal(0)
 
     @property
     def seen_at(self) -> datetime:
@@ -73,7 +77,8 @@ class FakeOffer:
         if amount > self.most:
             detail = f"{self.venue} is too shallow"
             raise OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)
-        amounts = amount, int(self._units_price * amount)
+        worse = 1 + self.impact if self.side is Side.BUY else 1 - self.impact
+        amounts = amount, int(self._units_price * amount * worse)
         base, usdc = amounts if self.exact is Asset.BASE else reversed(amounts)
         tolerance = slippage_tolerance_bps
         return a_quote(
@@ -103,6 +108,8 @@ class FakeBoard:
         default_factory=lambda: {"raydium": Decimal(230), "meteora": Decimal(237)}
     )
     largest: dict[str, int] = field(default_factory=dict)
+    depth: Decimal = Decimal(1_000_000)
+    impact: Decimal = Decimal(0)
     asked: int = 0
     before_answer: Callable[[], None] = lambda: None
 
@@ -121,7 +128,8 @@ class FakeBoard:
                 errors[venue] = answer
                 continue
             largest, now = self.largest.get(venue, 10**15), self.clock.now()
-            offers.append(FakeOffer(venue, side, answer, instrument.decimals, largest, now))
+            terms = (instrument.decimals, largest, now, self.depth)
+            offers.append(FakeOffer(venue, side, answer, *terms, impact=self.impact))
         return offers, errors
 
 

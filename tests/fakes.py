@@ -179,6 +179,30 @@ class FakePrices:
 
 
 @dataclass
+class FakeHalts:
+    """A kill switch; `down` makes it fail as a lost PostgreSQL would."""
+
+    halted_at: datetime | None = None
+    down: bool = False
+
+    def halt(self) -> datetime:
+        self.halted_at = self.halted_at or START
+        return self.halted_at
+
+    def resume(self) -> bool:
+        was_halted, self.halted_at = self.halted_at is not None, None
+        return was_halted
+
+    def since(self) -> datetime | None:
+        if self.down:
+            raise StorageUnavailable("PostgreSQL is down")
+        return self.halted_at
+
+    def is_halted(self) -> bool:
+        return self.since() is not None
+
+
+@dataclass
 class FakeWatched:
     """The source of a `Watch`: figures that a test sets; None is no answer."""
 

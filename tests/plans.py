@@ -21,6 +21,8 @@ TABLES = (
     "order_events",
     "transactions",
     "settlements",
+    "price_watches",
+    "trading_halts",
     "idempotency_keys",
     "step_totals",
     "step_totals_mark",

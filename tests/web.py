@@ -28,6 +28,7 @@ from tests.fakes import (
     FakeCache,
     FakeClock,
     FakeDispatcher,
+    FakeHalts,
     FakeKeys,
     FakeOrders,
     FakePrices,
@@ -58,6 +59,7 @@ class Web:
     max_notional: int = 0
     max_queued: int = 0
     prices: FakePrices = field(default_factory=FakePrices)
+    halts: FakeHalts = field(default_factory=FakeHalts)
     allowed_origins: frozenset[str] = frozenset()
     known_hosts: frozenset[str] | None = None
     proxy_hops: int = 0
@@ -110,6 +112,7 @@ class Web:
                 ),
                 notional=NotionalLimit(self.max_notional, self.prices),
                 clock=self.clock,
+                halts=self.halts,
                 rates=MemoryRates(lambda: self.clock.seconds),
                 allowed_origins=self.allowed_origins,
                 known_hosts=self.known_hosts,

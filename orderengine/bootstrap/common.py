@@ -39,7 +39,9 @@ def metered_dispatcher(
     return CountingDispatcher(CeleryDispatcher(celery, breaker), metrics)
 
 
-def quote_board(simulation: Simulation, clock: Clock, callers: int) -> QuoteBoard:
+def quote_board(
+    simulation: Simulation, clock: Clock, callers: int, timeout_s: float = QUOTE_TIMEOUT_S
+) -> QuoteBoard:
     """All venues, asked concurrently by at most `callers` callers."""
     venues = [SimulatedVenue(name, simulation, clock) for name in VENUES]
-    return ConcurrentQuoteBoard(venues, timeout_s=QUOTE_TIMEOUT_S, max_workers=callers)
+    return ConcurrentQuoteBoard(venues, timeout_s=timeout_s, max_workers=callers)

@@ -16,6 +16,7 @@ from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.execution.intake.keys import Keys
 from orderengine.execution.operations.archive import Archive, Witness
+from orderengine.execution.operations.halting import Halts
 from orderengine.execution.ports import Orders, Probes
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
@@ -25,6 +26,7 @@ from orderengine.redis.errors import RedisCause
 from orderengine.redis.facts import RedisFacts, redis_facts
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.archive import SqlArchive
+from orderengine.storage.halts import SqlHalts
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import ConnectionLimit, connection_limit
@@ -40,6 +42,7 @@ class OperatorPorts:
 
     orders: Orders
     archive: Archive
+    halts: Halts
     witness: Witness
     probes: Probes
     redis_trouble: Callable[[], Trouble | None]
@@ -61,6 +64,7 @@ def build_operator(settings: Settings) -> OperatorPorts:
     return OperatorPorts(
         orders=SqlOrders(database),
         archive=SqlArchive(database),
+        halts=SqlHalts(database),
         witness=Ledger(database, settings.simulation.block_ms),
         probes=SystemProbes(database, dispatcher, Heartbeat(client), trouble),
         redis_trouble=trouble,

@@ -37,6 +37,7 @@ from orderengine.execution.intake.limits import (
 from orderengine.execution.intake.notional import NotionalLimit
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
+from orderengine.execution.operations.halting import Halts
 from orderengine.execution.ports import (
     Clock,
     Dispatcher,
@@ -56,6 +57,7 @@ from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
+from orderengine.storage.halts import SqlHalts
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.stream.cache import RedisOrderCache
@@ -96,6 +98,7 @@ class WebPorts:
     queue_limit: QueueLimit
     notional: NotionalLimit
     clock: Clock
+    halts: Halts
     rates: Rates
     allowed_origins: frozenset[str]
     proxy_hops: int
@@ -140,6 +143,7 @@ def build_web(settings: Settings) -> WebPorts:
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
         notional=NotionalLimit(settings.max_order_notional, prices),
         clock=clock,
+        halts=SqlHalts(read_engine),
         rates=RedisRates(client, breaker, MemoryRates()),
         allowed_origins=settings.protection.allowed_origins,
         known_hosts=settings.known_hosts,

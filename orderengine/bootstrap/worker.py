@@ -1,6 +1,9 @@
 """Assembles a worker process from its settings."""
 
 from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import Engine as DatabaseEngine
 
 from orderengine.bootstrap.common import (
     SKIP_REDIS_S,
@@ -13,19 +16,27 @@ from orderengine.bootstrap.common import (
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
+from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import OrderFigures
+from orderengine.execution.waiting.watcher import PriceWatcher
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
+from orderengine.storage.halts import SqlHalts
 from orderengine.storage.orders import SqlOrders
+from orderengine.storage.triggers import SqlWaiting
 from orderengine.stream.counts import CountsFlusher
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.publisher import RedisEventPublisher
+from orderengine.venues.reference import SimulatedPrices
+
+MOST_QUESTIONS = 64
+"""Questions of the watcher to one venue at once; twice as many may wait for their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class WorkerPorts:
     heartbeat: Heartbeat
     counts: CountsFlusher
     figures: OrderFigures
+    watcher: PriceWatcher
     recovery_interval_s: float = 1.0
 
 
@@ -60,6 +72,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
+        halts=SqlHalts(database),
     )
     if settings.fail_point:
         engine = _arm_worker(engine, settings.fail_point)
@@ -68,7 +81,24 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         heartbeat=Heartbeat(client),
         counts=CountsFlusher(client, metrics),
         figures=SqlFigures(database, settings.stuck_after_s),
+        watcher=_watcher(settings, engine, database),
         recovery_interval_s=settings.recovery_interval_ms / 1000,
+    )
+
+
+def _watcher(settings: Settings, engine: Engine, database: DatabaseEngine) -> PriceWatcher:
+    """The price watcher, with a board of its own: its questions do not wait behind the orders'."""
+    tick_s, clock = settings.watch_tick_ms / 1000, DatabaseClock(database)
+    pairs = len(Side) * len(list(engine.instruments))
+    return PriceWatcher(
+        engine=engine,
+        waiting=SqlWaiting(database),
+        board=quote_board(settings.simulation, clock, min(pairs, MOST_QUESTIONS), tick_s),
+        references=SimulatedPrices(settings.simulation, clock),
+        clock=clock,
+        holder=uuid4().hex,
+        slots=settings.order_concurrency,
+        tick_s=tick_s,
     )
 
 

@@ -10,6 +10,7 @@ from orderengine.cli.common import CommandGroup
 from orderengine.cli.demo import demo
 from orderengine.cli.doctor import doctor
 from orderengine.cli.export import export
+from orderengine.cli.halting import halt, resume
 from orderengine.cli.keys import keys
 from orderengine.cli.orders import orders
 from orderengine.cli.prune import prune
@@ -45,7 +46,7 @@ def main() -> None:
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "For clients": (submit, watch, list_orders, show, quotes, instruments, demo),
-    "For operators": (doctor, orders, keys, export, prune, bench),
+    "For operators": (doctor, orders, halt, resume, keys, export, prune, bench),
 }
 
 for commands in SECTIONS.values():

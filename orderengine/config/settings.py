@@ -59,6 +59,7 @@ class Settings:
     attempt_backoff_ms: int
     recovery_after_ms: int
     recovery_interval_ms: int
+    watch_tick_ms: int
     ws_max_sockets: int
     web_concurrency: int
     stuck_after_s: int
@@ -86,6 +87,7 @@ class Settings:
             attempt_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
             recovery_after_ms=env.integer("RECOVERY_AFTER_MS", 5000, 500, 600_000),
             recovery_interval_ms=env.integer("RECOVERY_INTERVAL_MS", 1000, 100, 2000),
+            watch_tick_ms=env.integer("WATCH_TICK_MS", 500, 50, 1000),
             ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),
             web_concurrency=env.integer("WEB_CONCURRENCY", 1, 1, 64),
             stuck_after_s=env.integer("STUCK_AFTER_S", 90, 1, 86_400),

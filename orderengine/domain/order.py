@@ -247,6 +247,9 @@ class Order(NewOrder):
     cancel_requested_at: Annotated[datetime | None, Told("When its client asked to cancel it.")] = (
         None
     )
+    held_because: Annotated[
+        FailureReason | None, Told("Why an order goes on waiting, if not for its condition.")
+    ] = None
     created_at: Annotated[datetime, Told("When the order was accepted.")]
     updated_at: Annotated[datetime, Told("When its status last changed.")]
     dex: ClassVar[Part] = Part(

@@ -9,7 +9,7 @@ from orderengine.domain.order import OrderStatus, known_status
 from orderengine.execution.operations.figures import OpenOrders, StepKind, Steps
 from orderengine.postgres.database import BY_INDEX, Row, Statement
 from orderengine.storage.reader import ask
-from orderengine.storage.statuses import IS_COUNTED
+from orderengine.storage.statuses import IS_COUNTED, IS_WAITING
 
 SETTLED_S = 60.0
 """After this long hardly any statement can still add an event with an older time: statements end
@@ -23,6 +23,16 @@ SELECT status, count(*) AS total, extract(epoch FROM now() - min(created_at)) AS
        extract(epoch FROM now() - min(updated_at)) AS longest_s,
        count(*) FILTER (WHERE updated_at < now() - make_interval(secs => :stuck_after_s)) AS late
 FROM orders WHERE due_at < 'infinity' GROUP BY status""",
+    BY_INDEX,
+)
+
+# Counted by the watcher, once a minute: each look here would count all of them. It counts no symbol
+# without orders that wait.
+_WATCHED = Statement(
+    f"""
+SELECT w.symbol, CASE WHEN (SELECT 1 FROM orders o WHERE o.symbol = w.symbol AND o.{IS_WAITING}
+                            LIMIT 1) IS NULL THEN 0 ELSE w.waiting END AS waiting
+FROM price_watches w ORDER BY w.symbol""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
@@ -95,6 +105,7 @@ class SqlFigures:
             oldest_s=max((float(row.oldest_s) for row in found), default=0.0),
             oldest_submitted_s=float(submitted.longest_s) if submitted else 0.0,
             stuck=submitted.late if submitted else 0,
+            watched={row.symbol: row.waiting for row in self._run(_WATCHED, {})},
             waiting_s={status: float(row.longest_s) for status, row in rows.items()},
         )
 

@@ -34,6 +34,7 @@ from orderengine.domain.order import SOURCES, TARGETS, MoveKind, OrderStatus
 from orderengine.execution.ports import PlannedMove
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Statement
+from orderengine.storage.halts import NOT_HALTED
 from orderengine.storage.move_values import values_of
 from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS
 
@@ -160,7 +161,7 @@ MOVES: Mapping[type[Move], Statement] = {
             "last_valid_height": "bigint",
         },
         _DUE + ", tx_hash = m.signature",
-        fence=_NOT_EXPIRED,
+        fence=f"{_NOT_EXPIRED} AND {NOT_HALTED}",
         kept=", m.payload, m.last_valid_height",
         effects=""", signed AS (
     INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)
@@ -240,8 +241,8 @@ MOVES: Mapping[type[Move], Statement] = {
     ),
     Trigger: _move(
         {"due_s": "double precision"},
-        _DUE + ", recoveries = 0, first_attempt = attempt, rearm_at = NULL",
-        fence=_NOT_EXPIRED,
+        _DUE + ", recoveries = 0, first_attempt = attempt, rearm_at = NULL, held_because = NULL",
+        fence=f"{_NOT_EXPIRED} AND {NOT_HALTED}",
     ),
     Amend: _move(
         {
@@ -261,7 +262,7 @@ MOVES: Mapping[type[Move], Statement] = {
         worst_price = m.worst_price, limit_price = m.limit_price, stop_price = m.stop_price,
         min_liquidity = m.min_liquidity, time_in_force = m.time_in_force,
         expires_at = m.expires_at, watch_price = coalesce(m.limit_price, m.stop_price),
-        rearm_at = NULL, rests = 0""",
+        rearm_at = NULL, rests = 0, held_because = NULL""",
         fence=_NOT_EXPIRED,
     ),
 }

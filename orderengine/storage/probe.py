@@ -9,7 +9,7 @@ from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavail
 from orderengine.postgres.database import DATABASE_ERRORS, Statement, health_of, outages_as, run
 from orderengine.postgres.outages import WORDS
 
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0016"
 
 # The rights needed to accept and move an order. Checking rights needs no write.
 _PROBE = Statement(
@@ -22,6 +22,8 @@ SELECT (SELECT version_num FROM alembic_version) AS revision,
                      ('order_events', 'SELECT'), ('order_events', 'INSERT'),
                      ('transactions', 'SELECT'), ('transactions', 'INSERT'),
                      ('transactions', 'UPDATE'), ('settlements', 'INSERT'),
+                     ('trading_halts', 'SELECT'), ('price_watches', 'INSERT'),
+                     ('price_watches', 'SELECT'), ('price_watches', 'UPDATE'),
                      ('idempotency_keys', 'SELECT'), ('idempotency_keys', 'INSERT'))
              AS wanted (table_name, right_name)
         WHERE NOT coalesce(has_table_privilege(to_regclass(table_name), right_name), true))

@@ -78,6 +78,7 @@ orders = Table(
     Column("rests", Integer, nullable=False, server_default="0"),
     Column("paid_rests", Integer, nullable=False, server_default="0"),
     Column("cancel_requested_at", Time),
+    Column("held_because", Text),
     Column("redispatched", Integer, nullable=False, server_default="0"),
     Column("due_at", Time),
     Column("route", JSONB),
@@ -251,6 +252,25 @@ socket_tickets = Table(
     Column("expires_at", Time, nullable=False),
     CheckConstraint("octet_length(digest) = 32", name="digest"),
     Index("ix_socket_tickets_expires_at", "expires_at"),
+)
+
+# Which worker's watcher looks at a symbol's prices, and how many of its orders waited lately.
+price_watches = Table(
+    "price_watches",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Time, nullable=False),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+)
+
+# The kill switch: while its row is there, nothing triggers and no attempt is signed.
+trading_halts = Table(
+    "trading_halts",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("halted_at", Time, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
 )
 
 # How often each kind of rare step happened, up to the mark; later ones are counted from the events.

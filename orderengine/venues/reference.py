@@ -5,13 +5,18 @@ from decimal import Decimal
 
 from orderengine.domain.instruments import Instrument
 from orderengine.execution.ports import Clock
+from orderengine.execution.waiting.prices import REFERENCE, SeenPrice
 from orderengine.market.pools import market_of
 from orderengine.market.reference import reference_price
 from orderengine.market.simulation import Simulation
 
 
 class SimulatedPrices:
-    """Implements `execution.intake.notional.ReferencePrices`: the price at the pools' center."""
+    """The prices at the pools' center.
+
+    Implements `execution.intake.notional.ReferencePrices` and
+    `execution.waiting.watcher.References`.
+    """
 
     def __init__(self, simulation: Simulation, clock: Clock) -> None:
         self._simulation = simulation
@@ -20,12 +25,13 @@ class SimulatedPrices:
 
     def price(self, instrument: Instrument) -> Decimal:
         """USDC per whole token, now; raises StorageUnavailable if the time is not known."""
-        return self.price_now(instrument)[0]
+        return self.seen(instrument).price
 
-    def price_now(self, instrument: Instrument) -> tuple[Decimal, datetime]:
+    def seen(self, instrument: Instrument) -> SeenPrice:
         """The price and its time; raises StorageUnavailable if the time is not known."""
         now, simulation = self._clock.now(), self._simulation
-        return reference_price(simulation.seed, instrument, now, simulation.volatility), now
+        price = reference_price(simulation.seed, instrument, now, simulation.volatility)
+        return SeenPrice(price, now, REFERENCE)
 
     def opens_at(self, instrument: Instrument) -> datetime | None:
         """When the instrument's pools will open; None if they are open.

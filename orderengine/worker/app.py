@@ -26,6 +26,7 @@ from orderengine.worker.pool import look_again
 from orderengine.worker.reading import CheckedReading
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
+from orderengine.worker.watcher import watcher_step
 
 LOOP_WAIT_S = 0.05
 
@@ -55,6 +56,7 @@ def create_worker_app(settings: Settings) -> Celery:
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
+    app.steps["worker"].add(watcher_step(runtime))
     app.steps["consumer"].add(CheckedReading)
     message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 from orderengine.api.routes.health import tell_what_is_missing
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.operations.figures import OpenOrders
-from tests.fakes import FakeProbes, FakeWatched
+from tests.fakes import START, FakeHalts, FakeProbes, FakeWatched
 from tests.web import Web
 
 
@@ -65,6 +65,18 @@ def test_without_its_database_the_service_is_not_ready() -> None:
 def test_a_lack_of_connections_degrades_the_service() -> None:
     answer = Web(probes=FakeProbes(crowded=True)).client.get("/readyz")
     assert (answer.status_code, answer.get_json()["degraded"]) == (200, ["connections"])
+
+
+def test_a_halt_degrades_the_service_and_is_named() -> None:
+    answer = Web(halts=FakeHalts(halted_at=START)).client.get("/readyz")
+    told = answer.get_json()
+    assert (answer.status_code, told["degraded"]) == (200, ["trading"])
+    assert told["causes"] == {"trading": "halted"}
+
+
+def test_a_switch_that_can_not_be_read_is_not_named() -> None:
+    answer = Web(halts=FakeHalts(down=True)).client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["degraded"]) == (200, [])
 
 
 def test_a_process_tells_at_its_start_what_it_lacks() -> None:

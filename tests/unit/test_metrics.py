@@ -25,6 +25,7 @@ OPEN = OpenOrders(
     30.25,
     stuck=1,
     waiting_s={OrderStatus.PENDING: 12.5},
+    watched={"AAPL": 21},
 )
 STEPS = {
     StepKind(OrderStatus.CONFIRMED, ""): 7,
@@ -48,6 +49,9 @@ COUNTS = {
     Sample(CounterName.STAGE_TIME, "routing:sumMs"): 400_750,
     Sample(CounterName.ORDER_TIME, "confirmed:5"): 2,
     Sample(CounterName.ORDER_TIME, "confirmed:sumMs"): 6_000,
+    Sample(CounterName.TRIGGER_TIME, "limit:0.5"): 4,
+    Sample(CounterName.TRIGGER_TIME, "limit:sumMs"): 1_500,
+    Sample(CounterName.STALE_PRICES, "AAPL"): 22,
     Sample(CounterName.SLIPPAGE, "buy:-5"): 1,
     Sample(CounterName.SLIPPAGE, "buy:20"): 4,
 }
@@ -94,6 +98,11 @@ EXPECTED: Told = {
     ("stage_seconds_count", ("routing",)): 5,
     ("stage_seconds_sum", ("routing",)): 400.75,
     ("order_seconds_sum", ("confirmed",)): 6,
+    ("waiting_orders", ("AAPL",)): 21,
+    ("trigger_seconds_bucket", ("0.25", "limit")): 0,
+    ("trigger_seconds_bucket", ("0.5", "limit")): 4,
+    ("trigger_seconds_sum", ("limit",)): 1.5,
+    ("stale_prices_total", ("AAPL",)): 22,
     ("slippage_bps_bucket", ("-10.0", "buy")): 0,
     ("slippage_bps_bucket", ("-5.0", "buy")): 1,
     ("slippage_bps_bucket", ("20.0", "buy")): 5,

@@ -1,6 +1,7 @@
 """Recovery on ports in memory: the orders that it dispatches, and those that it leaves alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,11 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.chain.confirm import PollResult
+from orderengine.execution.chain.engine import Superseded
+from orderengine.execution.chain.handover import Built
 from orderengine.execution.chain.recovery import Recovery
+from orderengine.execution.chain.stages import submit_orders
+from tests.fakes import START, FakeHalts
 from tests.singles import confirm_order, route_order
 from tests.world import World
 
@@ -201,3 +206,35 @@ def test_queues_that_are_too_long_are_not_looked_at_again_at_once(
     assert recovery.run_once() == 0
     world.clock.advance(1.0)
     assert recovery.run_once() == 1
+
+
+@pytest.mark.parametrize("stage", ["pending", "routing", "building"])
+def test_recovery_leaves_what_is_not_signed_alone_while_trading_is_halted(
+    world: World, stage: str
+) -> None:
+    halts = FakeHalts(halted_at=START)
+    engine = replace(world.engine, halts=halts)
+    order, sent = world.stop_at(stage), world.stop_at("submitted")
+    recovery = Recovery(engine)
+    for _ in range(12):
+        world.clock.advance(20.0)
+        recovery.run_once()
+    assert {message.order_id for message in world.dispatcher.sent} == {sent.order_id}
+    assert (world.order(order.order_id).status, world.order(order.order_id).recoveries) == (
+        order.status,
+        0,
+    )
+    halts.resume()
+    world.clock.advance(20.0)
+    recovery.run_once()
+    assert order.order_id in {message.order_id for message in world.dispatcher.sent}
+
+
+def test_nothing_is_signed_while_trading_is_halted(world: World) -> None:
+    order = world.stop_at("building")
+    engine = replace(world.engine, halts=FakeHalts(halted_at=START))
+    built = Built(order.order_id, order.version, order.attempt)
+    (result,) = submit_orders(engine, [built])
+    assert isinstance(result, Superseded)
+    assert world.order(order.order_id) == order
+    assert world.network.executions == {}

@@ -1,5 +1,7 @@
 """Liveness and readiness of a web process."""
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from orderengine.api.answers.problems import ErrorCode, Refused
@@ -8,8 +10,12 @@ from orderengine.api.context import current_ports
 from orderengine.api.description import answer_examples
 from orderengine.api.description.openapi import ApiBlueprint
 from orderengine.config.settings import libpq_note
+from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.fields import Document
 from orderengine.execution.ports import Probes
+
+if TYPE_CHECKING:
+    from orderengine.bootstrap.web import WebPorts
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +42,7 @@ def get_readiness() -> Document:
     """Report whether orders can be accepted, and which dependencies are missing.
 
     `stuck`: the network has given no answer about some submitted orders for too long.
+    `trading`: the operator has halted the start of waiting orders and the signing of all.
     `connections`: within the last minute a request found no free connection to PostgreSQL.
     """
     ports = current_ports()
@@ -45,6 +52,8 @@ def get_readiness() -> Document:
     causes = dict(ports.probes.degraded())
     if ports.probes.lacks_connections():
         causes["connections"] = "none_left"
+    if _is_halted(ports):
+        causes["trading"] = "halted"
     answer: Document = {}
     found = ports.monitor.open_orders()
     if found is not None:
@@ -53,6 +62,13 @@ def get_readiness() -> Document:
             causes["stuck"] = "network"
     status = "degraded" if causes else "ok"
     return {"status": status, "degraded": list(causes), "causes": causes, **answer}
+
+
+def _is_halted(ports: "WebPorts") -> bool:
+    try:
+        return ports.halts.is_halted()
+    except StorageUnavailable:
+        return False  # the next probe of the database tells
 
 
 def tell_what_is_missing(probes: Probes) -> None:

@@ -84,6 +84,8 @@ def _degraded(causes: Mapping[str, str]) -> Metric:
 def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     by_status = {status.value: found.by_status.get(status, 0) for status in _in_order()}
     yield _gauges("open_orders", "Orders that have started and not ended.", "status", by_status)
+    text = "Orders that wait for a price or a pool."
+    yield _gauges("waiting_orders", text, "symbol", found.watched)
     waiting = {status.value: found.waiting_s.get(status, 0.0) for status in _in_order()}
     text = "How long the first order of a status has been in it."
     yield _gauges("longest_wait_seconds", text, "status", waiting)

@@ -21,6 +21,12 @@ HISTOGRAMS = (
         "Time from the acceptance of orders to their end.",
     ),
     (
+        CounterName.TRIGGER_TIME,
+        "trigger_seconds",
+        "type",
+        "Time from when a price was seen to the start of the order that waited for it.",
+    ),
+    (
         CounterName.SLIPPAGE,
         "slippage_bps",
         "side",
@@ -53,6 +59,14 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
         for outcome, total in sorted(outcomes.items()):
             quotes.add_metric((venue, outcome), total)
     yield quotes
+    stale = CounterMetricFamily(
+        f"{prefix}_stale_prices",
+        "Looks that started nothing because the price was too old.",
+        labels=("symbol",),
+    )
+    for symbol, looks in sorted(_by_first(counts, CounterName.STALE_PRICES).items()):
+        stale.add_metric((symbol,), looks[""])
+    yield stale
 
 
 def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:

@@ -23,6 +23,7 @@ from orderengine.execution.chain.ends import end_of, move_after
 from orderengine.execution.chain.slots import Pace
 from orderengine.execution.network import SettlementNetwork
 from orderengine.execution.operations.counters import Metrics
+from orderengine.execution.operations.halting import Halts, NeverHalted
 from orderengine.execution.operations.order_metrics import record_move
 from orderengine.execution.ports import (
     Dispatcher,
@@ -109,6 +110,7 @@ class Engine:
     attempt_backoff_s: Callable[[int], float]
     max_notional: int = 0
     pace: Pace = field(default_factory=Pace, repr=False)
+    halts: Halts = field(default_factory=NeverHalted, repr=False)
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
         """Move an order and publish the event; raises Superseded if it is not at `version`."""

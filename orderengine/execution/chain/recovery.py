@@ -57,12 +57,22 @@ class Recovery:
         self._engine.dispatcher.ping()
         due = self._engine.orders.claim_due(CLAIM_LIMIT)
         waiting = self._waiting(due) if due else set()
-        for order in due:
+        for order in self._movable(due):
             if order.order_id not in waiting:
                 _bring_back(self._engine, order)
         if waiting:
             log.info("orders_wait_for_workers", orders=len(waiting))
         return len(due)
+
+    def _movable(self, due: Sequence[Order | Unreadable]) -> Sequence[Order | Unreadable]:
+        """Those that may move: while trading is halted only submitted ones, which may have landed.
+
+        The others would be signed in vain, and given up after ten times.
+        """
+        if not due or self._engine.halts.since() is None:
+            return due
+        log.warning("trading_halted", orders=len(due))
+        return [order for order in due if order.status is OrderStatus.SUBMITTED]
 
     def _waiting(self, due: Sequence[Order | Unreadable]) -> set[UUID]:
         began = self._clock()

@@ -27,7 +27,7 @@ from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.domain.routing import EXACT_AMOUNT, Route, RouteRequest
+from orderengine.domain.routing import EXACT_AMOUNT, Route
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import (
     MAX_RECOVERIES,
@@ -38,6 +38,7 @@ from orderengine.execution.chain.engine import (
 from orderengine.execution.chain.groups import among, each
 from orderengine.execution.chain.handover import Built, Routed, Submitted
 from orderengine.execution.chain.price_limit import limit_of
+from orderengine.execution.chain.requests import request_of
 from orderengine.execution.network import Swap, SwapLeg
 from orderengine.execution.ports import PlannedMove, Quoted
 from orderengine.execution.queries.find import route_from_answers
@@ -113,14 +114,7 @@ def _ask(engine: Engine, orders: Sequence[Order]) -> Mapping[Pair, Quoted]:
 def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: Tries) -> Routed:
     try:
         instrument = engine.instruments.get(order.symbol)
-        request = RouteRequest(
-            instrument,
-            order.side,
-            _asked_units(instrument, order),
-            order.slippage_tolerance_bps or 0,  # without one, a price alone bounds the swap
-            order.max_legs,
-            order.exact,
-        )
+        request = request_of(order, instrument)
         route = route_from_answers(request, *answers[order.symbol, order.side])
         limit = limit_of(order, route, engine.max_notional)
     except AttemptFailed as failure:
@@ -129,12 +123,6 @@ def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: 
         raise end_attempt(engine, order, failure) from failure
     _log_decision(order, route)
     return Routed(order.order_id, order.version, route, limit, order.attempt, order.request_id)
-
-
-def _asked_units(instrument: Instrument, order: Order) -> int:
-    if order.quantity is None:
-        return order.exact_units(instrument.decimals)
-    return instrument.base_units(order.quantity)
 
 
 def _log_decision(order: Order, route: Route) -> None:
@@ -189,8 +177,11 @@ def submit_orders(
 ) -> list[Submitted | Exception]:
     """Sign the swaps, commit the signed bytes, and only then send them.
 
-    Raises NetworkUnavailable if the network cannot sign now and a try is left.
+    Nothing is signed while trading is halted: recovery takes the orders up afterwards. Raises
+    NetworkUnavailable if the network cannot sign now and a try is left.
     """
+    if engine.halts.is_halted():
+        return [Superseded(f"order {one.order_id}: trading is halted") for one in built]
     swaps = each(lambda one: (one, _swap(engine, one)), built)
     signed = among(swaps, lambda wanted: _sign(engine, wanted, tries))
     stored = among(signed, partial(_store, engine))

@@ -33,6 +33,8 @@ class OpenOrders:
     oldest_submitted_s: float
     stuck: int
     waiting_s: Mapping[OrderStatus, float] = field(default_factory=dict)
+    watched: Mapping[str, int] = field(default_factory=dict)
+    """Orders that wait for a price or a pool, by symbol, as counted within the last minute."""
 
 
 class StepKind(NamedTuple):

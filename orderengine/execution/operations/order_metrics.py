@@ -6,6 +6,7 @@ reconciler's thread, not a stage, reads them once the order has ended.
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -23,6 +24,7 @@ BPS = ("-100", "-50", "-20", "-10", "-5", "0", "5", "10", "20", "50", "100", "20
 BOUNDS: Mapping[CounterName, tuple[str, ...]] = {
     CounterName.STAGE_TIME: SECONDS,
     CounterName.ORDER_TIME: SECONDS,
+    CounterName.TRIGGER_TIME: SECONDS,
     CounterName.SLIPPAGE: BPS,
 }
 """The upper bounds of each histogram; the last bucket, `+Inf`, holds all greater values."""
@@ -50,6 +52,11 @@ def record_move(metrics: Metrics, order: Order) -> None:
     metrics.ended(order.order_id)
     if order.fill is not None:
         _observe(metrics, CounterName.SLIPPAGE, order.side.value, order.fill.slippage_bps)
+
+
+def record_trigger(metrics: Metrics, order: Order, seen_at: datetime) -> None:
+    """Measure the time from when its price was seen to the start of an order."""
+    _observe_time(metrics, CounterName.TRIGGER_TIME, order.type.value, seen_at, order.updated_at)
 
 
 def record_ended(metrics: Metrics, orders: Orders) -> None:
@@ -96,7 +103,13 @@ def _record_route(metrics: Metrics, route: Route) -> None:
 def _observe_s(
     metrics: Metrics, counter: CounterName, label: str, first: OrderEvent, last: OrderEvent
 ) -> None:
-    seconds = Decimal(str((last.occurred_at - first.occurred_at).total_seconds()))
+    _observe_time(metrics, counter, label, first.occurred_at, last.occurred_at)
+
+
+def _observe_time(
+    metrics: Metrics, counter: CounterName, label: str, since: datetime, until: datetime
+) -> None:
+    seconds = Decimal(str((until - since).total_seconds()))
     _observe(metrics, counter, label, seconds)
     metrics.count(counter, f"{label}:{SUM}", round(seconds * 1000))
 

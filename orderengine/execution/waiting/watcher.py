@@ -1,0 +1,239 @@
+"""The price watcher: starts orders that wait once their price or their pool has come.
+
+Any number of watchers may run, one in each worker. A lease gives each symbol to one of them, which
+only saves work: an order starts once, since its move is fenced.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from orderengine.domain.errors import DispatchUnavailable, FailureReason, StorageUnavailable
+from orderengine.domain.instruments import Instrument
+from orderengine.domain.moves import RoutingCause, Trigger
+from orderengine.domain.order import Order
+from orderengine.domain.side import Side
+from orderengine.domain.terms import OrderType
+from orderengine.execution.chain.engine import Engine, logging_of
+from orderengine.execution.operations.counters import CounterName
+from orderengine.execution.operations.order_metrics import record_trigger
+from orderengine.execution.ports import Clock, PlannedMove, QuoteBoard
+from orderengine.execution.unreadable import Unreadable
+from orderengine.execution.waiting.judging import PutOff, judge
+from orderengine.execution.waiting.prices import Look, SeenPrice, in_turn, is_fresh, out_of_reach
+from orderengine.execution.waiting.watching import NextLook, Waiting, Watched
+
+log = structlog.get_logger(__name__)
+
+LEASE_S = 2.0
+"""A frozen watcher loses its symbols after this, and the next tick of another takes them."""
+ANEW_S = 60.0
+MOST_CANDIDATES = 200
+_FIRST = {OrderType.STOP: 0, OrderType.SNIPER: 1, OrderType.LIMIT: 2}
+"""Which kinds get the free slots first."""
+
+
+class References(Protocol):
+    """The prices that stops wait for."""
+
+    def seen(self, instrument: Instrument) -> SeenPrice:
+        """The reference price now; raises StorageUnavailable if the time is not known."""
+
+
+@dataclass
+class PriceWatcher:
+    """Looks at the prices of the symbols that it holds, once in `tick_s` seconds.
+
+    `slots` bounds the orders that it has started and no worker has taken yet.
+    """
+
+    engine: Engine
+    waiting: Waiting
+    board: QuoteBoard
+    references: References
+    clock: Clock
+    holder: str
+    slots: int
+    tick_s: float
+    monotonic: Callable[[], float] = time.monotonic
+    _started: dict[UUID, int] = field(default_factory=dict)
+    _anew_at: dict[str, float] = field(default_factory=dict)
+    _left: set[Watched] = field(default_factory=set)
+    _whole_at: float = float("-inf")
+    _turn: int = 0
+
+    def tick(self) -> bool:
+        """Look once; True if more orders are to start than there was room for.
+
+        Between two whole ticks it looks only at those that were left. Raises StorageUnavailable. An
+        order, or a symbol, that cannot be looked at does not stop the others.
+        """
+        symbols = [each.symbol for each in self.engine.instruments]
+        watched = self._due(self.waiting.hold(self.holder, symbols, LEASE_S))
+        room = self._room()
+        if not watched or room <= 0:
+            return bool(watched and self._left)
+        self._look_anew({each.symbol for each in watched})
+        looks = self._look(watched)
+        for each in self._in_turn(watched):
+            self._left.discard(each)
+            room -= self._scan_safely(each, looks[each.symbol], room)
+        return bool(self._left)
+
+    def stop(self) -> None:
+        """Leave the symbols to other watchers at once; raises StorageUnavailable."""
+        self.waiting.release(self.holder)
+
+    def _due(self, watched: Sequence[Watched]) -> Sequence[Watched]:
+        """All kinds in a whole tick; between two of them those with orders that were left."""
+        now = self.monotonic()
+        if now < self._whole_at:
+            return [each for each in watched if each in self._left]
+        self._whole_at = now + self.tick_s
+        return watched
+
+    def _look_anew(self, symbols: Iterable[str]) -> None:
+        now = self.monotonic()
+        for symbol in symbols:
+            if now >= self._anew_at.get(symbol, now):
+                self.waiting.look_anew(self.holder, symbol)
+                self._anew_at[symbol] = now + ANEW_S
+
+    def _look(self, watched: Sequence[Watched]) -> Mapping[str, Look]:
+        """What is seen of each symbol, with one question for each symbol and side."""
+        find = self.engine.instruments.get
+        pairs = {
+            (each.symbol, each.side): (find(each.symbol), each.side)
+            for each in watched
+            if each.type is not OrderType.STOP
+        }
+        answers = dict(zip(pairs, self.board.collect_all(list(pairs.values())), strict=True))
+        with_stops = {each.symbol for each in watched if each.type is OrderType.STOP}
+        return {
+            symbol: Look(
+                find(symbol),
+                {side: answers[symbol, side] for side in Side if (symbol, side) in answers},
+                self.references.seen(find(symbol)) if symbol in with_stops else None,
+            )
+            for symbol in {each.symbol for each in watched}
+        }
+
+    def _room(self) -> int:
+        """How many orders may be started: the slots without those that no worker has taken."""
+        if self._started:
+            still = self.waiting.still_pending(self._started)
+            self._started = {each: self._started[each] for each in still}
+        return self.slots - len(self._started)
+
+    def _in_turn(self, watched: Sequence[Watched]) -> list[Watched]:
+        """By urgency; of the same kind another symbol begins each time."""
+        symbols = sorted({each.symbol for each in watched})
+        self._turn = (self._turn + 1) % len(symbols)
+        place = {each: (symbols.index(each) - self._turn) % len(symbols) for each in symbols}
+        return sorted(watched, key=lambda each: (_FIRST[each.type], place[each.symbol]))
+
+    def _scan_safely(self, watched: Watched, look: Look, room: int) -> int:
+        try:
+            return self._scan(watched, look, room)
+        except StorageUnavailable:
+            raise
+        except Exception:
+            log.exception("symbol_not_watched", symbol=watched.symbol, type=watched.type.value)
+            return 0
+
+    def _scan(self, watched: Watched, look: Look, room: int) -> int:
+        """Start those of one kind that may; returns how many. Notes if some are left."""
+        seen = look.price_for(watched.type, watched.side)
+        if seen is None or self._is_stale(watched, seen):
+            return 0
+        found = self.waiting.candidates(watched, seen, MOST_CANDIDATES)
+        started: list[tuple[Order, Trigger]] = []
+        put_off = [
+            NextLook(each.order_id, each.version, _never(watched, seen))
+            for each in found
+            if isinstance(each, Unreadable)
+        ]
+        orders = in_turn(
+            watched.type, watched.side, [each for each in found if isinstance(each, Order)]
+        )
+        for judged, order in enumerate(orders):
+            if len(started) >= room:
+                self._left.add(watched)
+                orders = orders[:judged]
+                break
+            self._judge(order, look, seen, (started, put_off))
+        if len(found) == MOST_CANDIDATES and (started or put_off):
+            self._left.add(watched)
+        if put_off:
+            self.waiting.put_off(put_off)
+        return self._start(watched, seen, started)
+
+    def _is_stale(self, watched: Watched, seen: SeenPrice) -> bool:
+        if is_fresh(seen.at, self.clock.now(), self.tick_s):
+            return False
+        self.engine.metrics.count(CounterName.STALE_PRICES, watched.symbol)
+        return True
+
+    def _judge(
+        self,
+        order: Order,
+        look: Look,
+        seen: SeenPrice,
+        into: tuple[list[tuple[Order, Trigger]], list[NextLook]],
+    ) -> None:
+        """Judge one order, and sort it; a bad one is put off, so that it does not stop the scan."""
+        start, put_off = into
+        try:
+            verdict = judge(order, look, seen, self.engine.max_notional)
+        except Exception:
+            with logging_of(order):
+                log.exception("order_not_judged", order_id=str(order.order_id))
+            watched = Watched(order.symbol, order.type, order.side)
+            verdict = PutOff(_never(watched, seen), FailureReason.ENGINE_ERROR)
+        if isinstance(verdict, Trigger):
+            start.append((order, verdict))
+        elif verdict is not None:
+            if verdict.because is not None:
+                log.warning(
+                    "order_held",
+                    order_id=str(order.order_id),
+                    symbol=order.symbol,
+                    reason=verdict.because.value,
+                )
+            put_off.append(
+                NextLook(order.order_id, order.version, verdict.watch_price, verdict.because)
+            )
+
+    def _start(
+        self, watched: Watched, seen: SeenPrice, chosen: Sequence[tuple[Order, Trigger]]
+    ) -> int:
+        """Move the orders, and send their messages; returns how many have moved."""
+        if not chosen or self._is_stale(watched, seen):
+            return 0
+        moved = self.engine.advance_all(
+            [PlannedMove(order.order_id, order.version, move) for order, move in chosen]
+        )
+        orders = [each for each in moved if isinstance(each, Order)]
+        for order in orders:
+            record_trigger(self.engine.metrics, order, seen.at)
+        versions = {order.order_id: order.version for order in orders}
+        self._started |= versions
+        if versions:
+            self._dispatch(versions)
+        return len(orders)
+
+    def _dispatch(self, versions: Mapping[UUID, int]) -> None:
+        try:
+            self.engine.dispatcher.route_all(versions, RoutingCause.ORDER)
+        except DispatchUnavailable as error:
+            # Recovery sends them once the broker is back.
+            log.warning("dispatch_unavailable", orders=len(versions), error=str(error))
+
+
+def _never(watched: Watched, seen: SeenPrice) -> Decimal:
+    return out_of_reach(watched.type, watched.side, seen.price)

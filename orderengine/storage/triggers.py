@@ -1,0 +1,201 @@
+"""Orders that wait, on PostgreSQL: who watches them, and whose price has come."""
+
+# ruff: noqa: S608 - statements are composed of constants
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.side import Side
+from orderengine.domain.terms import OrderType
+from orderengine.execution.unreadable import Unreadable
+from orderengine.execution.waiting.prices import SeenPrice, starts_below
+from orderengine.execution.waiting.watching import NextLook, Watched
+from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
+from orderengine.postgres.database import BY_INDEX, Row, Statement
+from orderengine.storage.reader import ask
+from orderengine.storage.rows import RowReader
+from orderengine.storage.sql import LATEST_TRANSACTION, ORDER_COLUMNS
+from orderengine.storage.statuses import IS_WAITING
+
+_KINDS = ", ".join(
+    f"('{kind}', '{side}')"
+    for kind, side in product((OrderType.LIMIT, OrderType.STOP, OrderType.SNIPER), Side)
+)
+
+# Each question is a scalar query with LIMIT, which is one look at the index. For EXISTS the planner
+# may read all orders that wait. A lease with more than half of its time left is not written again.
+HOLD = Statement(
+    f"""
+WITH watched AS MATERIALIZED (
+    SELECT asked.symbol FROM unnest(CAST(:symbols AS text[])) AS asked (symbol)
+    WHERE NOT EXISTS (SELECT FROM trading_halts)
+      AND (SELECT 1 FROM orders o WHERE o.symbol = asked.symbol AND o.{IS_WAITING} LIMIT 1)
+          IS NOT NULL
+), leases AS (
+    SELECT w.symbol, w.holder,
+           w.until > clock_timestamp() + make_interval(secs => :lease_s / 2) AS is_long,
+           w.until > clock_timestamp() AS is_held
+    FROM price_watches w WHERE w.symbol IN (SELECT symbol FROM watched)
+), kept AS (
+    SELECT symbol FROM leases WHERE holder = :holder AND is_long
+), taken AS (
+    INSERT INTO price_watches AS w (symbol, holder, until)
+    SELECT symbol, :holder, clock_timestamp() + make_interval(secs => :lease_s) FROM watched
+    WHERE symbol NOT IN (SELECT symbol FROM kept)
+      AND symbol NOT IN (SELECT symbol FROM leases WHERE holder <> :holder AND is_held)
+    ORDER BY symbol
+    ON CONFLICT (symbol) DO UPDATE SET holder = excluded.holder, until = excluded.until
+    WHERE w.holder = excluded.holder OR w.until <= clock_timestamp()
+    RETURNING symbol
+)
+SELECT mine.symbol, kind.type, kind.side
+FROM (SELECT symbol FROM kept UNION ALL SELECT symbol FROM taken) AS mine
+CROSS JOIN (VALUES {_KINDS}) AS kind (type, side)
+WHERE (SELECT 1 FROM orders o WHERE o.symbol = mine.symbol AND o.type = kind.type
+       AND o.side = kind.side AND o.{IS_WAITING} LIMIT 1) IS NOT NULL""",
+    {**BY_INDEX, "enable_sort": "on"},
+)
+
+RELEASE = Statement(
+    "UPDATE price_watches SET until = '-infinity' WHERE holder = :holder RETURNING symbol"
+)
+
+
+def _candidates(come: str, order: str) -> Statement:
+    return Statement(
+        f"""
+SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
+WHERE o.symbol = :symbol AND o.type = :type AND o.side = :side AND o.{IS_WAITING} AND {come}
+  AND (o.rearm_at IS NULL OR o.rearm_at <= :seen_at)
+  AND (o.expires_at IS NULL OR o.expires_at > clock_timestamp())
+ORDER BY {order}, o.created_at, o.id LIMIT :limit""",
+        BY_INDEX,
+    )
+
+
+STARTS_BELOW = _candidates("o.watch_price >= :price", "o.watch_price DESC")
+"""Orders that start at or below their price, the highest first."""
+STARTS_ABOVE = _candidates("o.watch_price <= :price", "o.watch_price")
+SNIPERS = _candidates("coalesce(o.min_liquidity, 0) <= :price", "o.watch_price")
+"""Snipers, which watch no price: all of them are read, and those with a deep enough pool kept."""
+
+# Rows that another statement has locked are moving: they need no other price.
+PUT_OFF = Statement(
+    f"""
+WITH wanted AS (
+    SELECT orders.id, m.watch_price, m.because
+    FROM orders JOIN {
+        unnest(
+            {"id": "uuid", "at_version": "integer", "watch_price": "numeric", "because": "text"},
+            "m",
+        )
+    } ON orders.id = m.id
+    WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND version = m.at_version
+      AND {IS_WAITING}
+      AND (orders.watch_price, held_because) IS DISTINCT FROM (m.watch_price, m.because)
+    ORDER BY orders.id FOR NO KEY UPDATE OF orders SKIP LOCKED
+)
+UPDATE orders SET watch_price = wanted.watch_price, held_because = wanted.because
+FROM wanted WHERE orders.id = wanted.id
+RETURNING orders.id""",
+    BY_KEY,
+)
+
+LOOK_ANEW = Statement(
+    f"""
+WITH put_off AS (
+    SELECT id FROM orders
+    WHERE symbol = :symbol AND {IS_WAITING}
+      AND (watch_price <> coalesce(limit_price, stop_price) OR held_because IS NOT NULL)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), again AS (
+    UPDATE orders SET watch_price = coalesce(limit_price, stop_price), held_because = NULL
+    FROM put_off WHERE orders.id = put_off.id
+)
+UPDATE price_watches
+SET waiting = (SELECT count(*) FROM orders o WHERE o.symbol = :symbol AND o.{IS_WAITING})
+WHERE symbol = :symbol AND holder = :holder
+RETURNING symbol""",
+    {"enable_seqscan": "off"},
+)
+
+STILL_PENDING = Statement(
+    f"""
+SELECT o.id FROM {unnest({"id": "uuid", "at_version": "integer"}, "m")}
+JOIN orders o ON o.id = m.id
+WHERE o.version = m.at_version AND o.status = '{OrderStatus.PENDING}'""",
+    BY_KEY,
+)
+
+
+class SqlWaiting:
+    """Implements `execution.waiting.watching.Waiting`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = RowReader()
+
+    def hold(self, holder: str, symbols: Sequence[str], lease_s: float) -> list[Watched]:
+        """Take or keep the watch over those symbols that no other watcher holds."""
+        values = {"holder": holder, "symbols": list(symbols), "lease_s": lease_s}
+        rows = self._run(HOLD, values)
+        return [Watched(row.symbol, OrderType(row.type), Side(row.side)) for row in rows]
+
+    def release(self, holder: str) -> None:
+        """Give up the watch over all symbols."""
+        self._run(RELEASE, {"holder": holder})
+
+    def candidates(self, watched: Watched, seen: SeenPrice, limit: int) -> list[Order | Unreadable]:
+        """Orders whose watched price has come, or whose pool is deep enough."""
+        rows = self._run(statement_of(watched), probe_values(watched, seen, limit))
+        return [self._reader.readable(row) for row in rows]
+
+    def put_off(self, looks: Sequence[NextLook]) -> None:
+        """Set the prices at which orders are looked at next."""
+        rows = [
+            {
+                "id": each.order_id,
+                "at_version": each.version,
+                "watch_price": each.watch_price,
+                "because": each.because and each.because.value,
+            }
+            for each in looks
+        ]
+        if rows:
+            self._run(PUT_OFF, columns_of(rows))
+
+    def look_anew(self, holder: str, symbol: str) -> None:
+        """Look at all orders of a symbol at their own prices again, and note how many wait."""
+        self._run(LOOK_ANEW, {"holder": holder, "symbol": symbol})
+
+    def still_pending(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
+        """Those of these orders that no worker has taken since this version."""
+        values = {"id": array(list(versions)), "at_version": array(list(versions.values()))}
+        return {row.id for row in self._run(STILL_PENDING, values)}
+
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        return ask(self._engine, statement, values)
+
+
+def statement_of(watched: Watched) -> Statement:
+    """The statement that finds the candidates of this kind."""
+    if watched.type is OrderType.SNIPER:
+        return SNIPERS
+    return STARTS_BELOW if starts_below(watched.type, watched.side) else STARTS_ABOVE
+
+
+def probe_values(watched: Watched, seen: SeenPrice, limit: int) -> dict[str, Any]:
+    """The parameters of these statements."""
+    return {
+        "symbol": watched.symbol,
+        "type": watched.type.value,
+        "side": watched.side.value,
+        "price": seen.price,
+        "seen_at": seen.at,
+        "limit": limit,
+    }

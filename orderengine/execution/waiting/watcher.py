@@ -49,7 +49,8 @@ class References(Protocol):
 class PriceWatcher:
     """Looks at the prices of the symbols that it holds, once in `tick_s` seconds.
 
-    `slots` bounds the orders that it has started and no worker has taken yet.
+    `slots` bounds the orders that it has started and no worker has taken yet. When all are taken it
+    may start as many as the slots take in groups, so that a usual tick needs one batch.
     """
 
     engine: Engine
@@ -77,7 +78,8 @@ class PriceWatcher:
         watched = self._due(self.waiting.hold(self.holder, symbols, LEASE_S))
         room = self._room()
         if not watched or room <= 0:
-            return bool(watched and self._left)
+            self._left.update(watched)
+            return bool(watched)
         self._look_anew({each.symbol for each in watched})
         looks = self._look(watched)
         for each in self._in_turn(watched):
@@ -124,10 +126,12 @@ class PriceWatcher:
         }
 
     def _room(self) -> int:
-        """How many orders may be started: the slots without those that no worker has taken."""
+        """How many orders may be started now; none, or less, if as many wait for a worker."""
         if self._started:
             still = self.waiting.still_pending(self._started)
             self._started = {each: self._started[each] for each in still}
+        if not self._started:
+            return self.slots * self.engine.pace.group_size
         return self.slots - len(self._started)
 
     def _in_turn(self, watched: Sequence[Watched]) -> list[Watched]:

@@ -105,9 +105,9 @@ def test_while_trading_is_halted_nothing_starts_and_readyz_says_so(
     market = stack.post("AAPL", "buy", "1", slippageBps=1000)
     limit = orders.accept(a_limit(Side.BUY, Decimal(10_000))).order.order_id
     wait_until(lambda: stack.order(market)["status"] == "building", 10.0)
-    assert stack.command("resume").returncode == 0
     assert [event.status for event in orders.events(limit)] == [OrderStatus.WAITING]
     assert "submitted" not in {event.status for event in orders.events(UUID(market))}
+    assert stack.command("resume").returncode == 0
     wait_until(lambda: stack.order(market)["status"] == "confirmed", 30.0)
     wait_until(lambda: current(orders, limit).status is OrderStatus.CONFIRMED, 30.0)
 

@@ -60,7 +60,8 @@ class Desk:
     """A service that records its requests, and gives every order the same answer.
 
     `before` are the answers to the first orders; status 0 means no answer. `headers` go with each
-    answer; `refusals` are the answers to the first GET requests.
+    answer; `refusals` are the answers to the first GET requests. `changes` are the answers to the
+    first requests that cancel or amend, whose methods, paths, bodies and versions are `asked`.
     """
 
     def __init__(self) -> None:
@@ -74,6 +75,8 @@ class Desk:
         self.statuses: dict[str, int] = {}
         self.headers: dict[str, str] = {}
         self.refusals: list[tuple[int, bytes]] = []
+        self.changes: list[tuple[int, bytes]] = []
+        self.asked: list[tuple[str, str, Any, str | None]] = []
         self.server = _Server(self)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -114,6 +117,21 @@ class _Handler(BaseHTTPRequestHandler):
         if not status:
             return  # and the connection is closed
         self.tell(status, answer)
+
+    def do_DELETE(self) -> None:
+        self.change()
+
+    def do_PATCH(self) -> None:
+        self.change()
+
+    def change(self) -> None:
+        desk = self.server.desk
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        version = self.headers.get("If-Match")
+        desk.asked.append((self.command, self.path, json.loads(body or b"null"), version))
+        status, answer = desk.changes.pop(0)
+        if status:
+            self.tell(status, answer)
 
     def do_GET(self) -> None:
         desk = self.server.desk

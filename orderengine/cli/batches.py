@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from orderengine.cli.common import EXIT_REFUSED, Interrupted, Refusal, full_disk_told, tell_json
 from orderengine.cli.limits import BUSY, SHORTEST_S
 from orderengine.cli.order_files import Line, UnreadableFile, read_orders
-from orderengine.cli.placing import ASK_AGAIN_FOR_S, PlacementUnknown, place_batch
+from orderengine.cli.placing import ASK_AGAIN_FOR_S, OutcomeUnknown, place_batch
 from orderengine.cli.service import CannotGoOn, Service
 
 BATCH = 100
@@ -50,7 +50,7 @@ class Sender:
     in_doubt: int = 0
 
     def send_all(self, lines: Sequence[Line]) -> None:
-        """Place all orders; raises CannotGoOn, or PlacementUnknown, when the rest can not be."""
+        """Place all orders; raises CannotGoOn, or OutcomeUnknown, when the rest can not be."""
         for line in lines:
             if line.fault:
                 self._settle(line, _unsendable(line.fault))
@@ -90,9 +90,9 @@ class Sender:
         self.in_doubt = len(lines)
         try:
             return place_batch(self.service, texts, key, self.clock, self.pause)
-        except PlacementUnknown as error:
+        except OutcomeUnknown as error:
             told = f"lines {lines[0].number} to {lines[-1].number} may have been stored"
-            raise PlacementUnknown(f"{error}; {told}: {_advice(self.key)}") from error
+            raise OutcomeUnknown(f"{error}; {told}: {_advice(self.key)}") from error
         except CannotGoOn:
             self.in_doubt = 0
             raise
@@ -154,7 +154,7 @@ def submit_file(service: Service, path: str, key: str, *, as_json: bool) -> int:
     """Place the orders of a file, and return the exit status.
 
     Tells each refused line on standard error, and a summary on standard output. As JSON, it writes
-    each line's result, and the summary to standard error. Raises CannotGoOn, or PlacementUnknown,
+    each line's result, and the summary to standard error. Raises CannotGoOn, or OutcomeUnknown,
     if it can not go on.
     """
     if len(key) > LONGEST_KEY:

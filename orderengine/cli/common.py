@@ -13,8 +13,8 @@ from urllib.parse import SplitResult
 
 import click
 
-from orderengine.cli.events import TERMINAL
-from orderengine.cli.placing import PlacementUnknown
+from orderengine.cli.events import STYLES
+from orderengine.cli.placing import OutcomeUnknown
 from orderengine.cli.service import CannotGoOn, Service, service_url
 from orderengine.config.addresses import place_of
 from orderengine.config.settings import PACKAGE_DIR, ConfigurationError, libpq_note
@@ -31,9 +31,6 @@ STOPPED_WATCHING = "stopped watching; orders continue"
 WIDEST = 1000
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of a write to a disk that is full or gone."""
-STYLES: Mapping[str, str] = {
-    status: "red" if code else "green" for status, code in TERMINAL.items()
-}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +69,7 @@ class Refusal(click.ClickException):
 
 
 class InDoubt(Refusal):
-    """The order may have been stored, or not."""
+    """The request may have taken effect, or not."""
 
     exit_code = EXIT_UNKNOWN
 
@@ -125,7 +122,7 @@ class CommandGroup(click.Group):
             place = error.ctx.command_path if error.ctx else ctx.command_path
             message = f"{place}: {error.format_message()} (see --help)"
             raise Refusal(message) from error
-        except PlacementUnknown as error:
+        except OutcomeUnknown as error:
             raise InDoubt(str(error)) from error
         except StorageUnavailable as error:
             raise Refusal(reason(error)) from error

@@ -21,8 +21,9 @@ from orderengine.cli.demo_board import Board, Row
 from orderengine.cli.demo_orders import choose_orders
 from orderengine.cli.demo_view import console, live_view, table, totals
 from orderengine.cli.events import Event, telling
-from orderengine.cli.placing import PlacementUnknown, new_key, place
-from orderengine.cli.service import CannotGoOn, Service, follow
+from orderengine.cli.following import follow
+from orderengine.cli.placing import OutcomeUnknown, new_key, place
+from orderengine.cli.service import CannotGoOn, Service
 
 MOST_ORDERS = 200
 TIMEOUT_S = 120.0
@@ -107,7 +108,7 @@ def _start(
     def one(row: Row) -> None:
         try:
             _place_and_follow(service, board, row, clock, timeout_s, tell)
-        except PlacementUnknown as error:
+        except OutcomeUnknown as error:
             board.put(replace(board.row(row.number), problem=str(error), in_doubt=True))
         except CannotGoOn as error:
             board.put(replace(board.row(row.number), problem=str(error)))

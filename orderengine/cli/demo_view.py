@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orderengine.cli.common import STYLES
 from orderengine.cli.demo_board import Row
+from orderengine.cli.events import STYLES
 from orderengine.domain.order import OrderStatus
 
 COLUMNS = ("#", "order", "venue", "quoted", "executed", "slip %", "try", "s", "status")

@@ -6,6 +6,7 @@ import click
 
 from orderengine import __version__
 from orderengine.cli.bench import bench
+from orderengine.cli.change import amend_order, cancel_orders
 from orderengine.cli.common import CommandGroup
 from orderengine.cli.demo import demo
 from orderengine.cli.doctor import doctor
@@ -45,7 +46,10 @@ def main() -> None:
 
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "For clients": (submit, watch, list_orders, show, quotes, instruments, demo),
+    "For clients": (
+        *(submit, watch, cancel_orders, amend_order),
+        *(list_orders, show, quotes, instruments, demo),
+    ),
     "For operators": (doctor, orders, halt, resume, keys, export, prune, bench),
 }
 

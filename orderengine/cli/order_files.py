@@ -18,8 +18,11 @@ from orderengine.domain.json_rules import (
 
 FIELDS = (
     *("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"),
-    *("type", "clientOrderId", "quoteQuantity"),
+    *("type", "limitPrice", "stopPrice", "trigger", "minLiquidity", "timeInForce", "expiresAt"),
+    *("clientOrderId", "quoteQuantity"),
 )
+"""The columns of a file: the fields of an order, of `trigger` its `on` and `minLiquidity`."""
+POOL = {"trigger": "on", "minLiquidity": "minLiquidity"}
 INTEGERS = frozenset({"slippageBps", "maxLegs"})
 MOST_BYTES = 8192
 """The longest order that the service takes."""
@@ -92,8 +95,9 @@ def _row(number: int, names: Sequence[str], row: Sequence[str]) -> Line:
     if len(row) > len(names):
         return Line(number, fault=f"it has {len(row)} cells, but the header names {len(names)}")
     cells = {name: cell.strip() for name, cell in zip(names, row, strict=False)}
-    order = {name: _value(name, cell) for name, cell in cells.items() if cell}
-    return _line(number, json.dumps(order))
+    order: dict[str, Any] = {name: _value(name, cell) for name, cell in cells.items() if cell}
+    pool = {key: order.pop(name) for name, key in POOL.items() if name in order}
+    return _line(number, json.dumps(order | {"trigger": pool} if pool else order))
 
 
 def _value(name: str, cell: str) -> str | int:

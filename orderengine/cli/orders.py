@@ -7,6 +7,7 @@ import click
 
 from orderengine.cli.common import EXIT_FAILED, Refusal, json_option, tell_json, tell_table
 from orderengine.cli.operate import operator_ports
+from orderengine.domain.order import OrderStatus
 from orderengine.execution.operations.archive import OpenOrder
 
 MOST_LOOKED_AT = 1000
@@ -65,7 +66,9 @@ def requeue(order_id: UUID, *, as_json: bool) -> None:
         ended = ports.orders.get(order_id)
         if ended is None:
             raise Refusal(f"there is no order {order_id}")
-        raise Refusal(f"order {order_id} is {ended.status.value}: there is nothing left to do")
+        is_waiting = ended.status is OrderStatus.WAITING
+        why = "it starts when its condition holds" if is_waiting else "there is nothing left to do"
+        raise Refusal(f"order {order_id} is {ended.status.value}: {why}")
     if as_json:
         tell_json(_row(order))
         return

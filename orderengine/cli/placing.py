@@ -22,8 +22,8 @@ AT_THE_DOOR = frozenset({401, 403, 429})
 """Statuses of refusals that come before the service looks up the Idempotency-Key."""
 
 
-class PlacementUnknown(CannotGoOn):
-    """It is unknown whether the order was stored; a retry with the same key would tell."""
+class OutcomeUnknown(CannotGoOn):
+    """It is unknown whether the request took effect; a repeat of it would tell."""
 
 
 class _InDoubt(CannotGoOn):
@@ -60,7 +60,7 @@ def place(
 
     The document has `replayed` if an earlier request had placed the order. An order in doubt is
     retried for 30 seconds; a busy service is asked again when it says, for `patience_s` seconds.
-    Raises CannotGoOn when the order was certainly not stored, PlacementUnknown when it may have
+    Raises CannotGoOn when the order was certainly not stored, OutcomeUnknown when it may have
     been.
     """
     repeated = Repeated(clock, pause, patience_s, f"; {may_be_stored(key)}")
@@ -110,7 +110,7 @@ class Repeated:
         send: Callable[[], Answer],
         is_acceptance: Callable[[Answer], bool],
     ) -> Answer:
-        """The acceptance; raises CannotGoOn, or PlacementUnknown."""
+        """The acceptance; raises CannotGoOn, or OutcomeUnknown."""
         began, pause_s, asked_before = self.clock(), SHORTEST_PAUSE_S, False
         while True:
             try:
@@ -122,7 +122,7 @@ class Repeated:
             except _InDoubt as error:
                 later_s = max(pause_s, error.later_s or 0.0)
                 if self.clock() - began + later_s > ASK_AGAIN_FOR_S:
-                    raise PlacementUnknown(f"{error}{self.advice}") from error
+                    raise OutcomeUnknown(f"{error}{self.advice}") from error
                 asked_before = True
                 self.pause(later_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -14,8 +14,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from orderengine.cli.common import STYLES, asked_text
-from orderengine.cli.events import TERMINAL, Event, telling
+from orderengine.cli.common import asked_text
+from orderengine.cli.events import STYLES, TERMINAL, Event, telling
 from orderengine.domain.order import OrderStatus
 
 REFRESHES_PER_S = 12
@@ -99,7 +99,7 @@ class Progress:
     def _mark(self, event: Event, *, is_last: bool) -> RenderableType:
         if is_last and event["status"] not in TERMINAL:
             return self._spinner
-        is_good = event["status"] != OrderStatus.FAILED
+        is_good = not TERMINAL.get(event["status"], 0)
         return Text(self._good if is_good else self._bad, STYLES.get(event["status"], "dim"))
 
     def _since_heard(self, order_id: str) -> float:
@@ -130,9 +130,9 @@ def _table(*names: str) -> Table:
 
 def _brief(event: Event) -> str:
     """Like `telling`, but with a short transaction hash; `show` prints it whole."""
-    if event["status"] != OrderStatus.SUBMITTED:
+    tx_hash = event["data"].get("txHash")
+    if event["status"] != OrderStatus.SUBMITTED or tx_hash is None:
         return telling(event)
-    tx_hash = event["data"]["txHash"]
     return f"tx {tx_hash[:SHORT_ID]}...{tx_hash[-SHORT_ID:]}"
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import click
 
+from orderengine.cli.changing import order_path
 from orderengine.cli.common import (
     amount_of,
     json_option,
@@ -19,6 +19,7 @@ from orderengine.cli.service import RequestRefused, Service
 from orderengine.cli.tables import order_lines, tell_orders
 from orderengine.domain.order import OrderStatus
 
+OPEN = "open"
 PRUNED = "EVENTS_PRUNED"
 PAGE = 100
 MOST_LISTED = 10_000
@@ -27,7 +28,11 @@ QUOTE_COLUMNS = ("dex", "poolKind", "price", "marketImpactBps", "fee", "wins")
 
 
 @click.command(name="list")
-@click.option("--status", type=click.Choice([status.value for status in OrderStatus]))
+@click.option(
+    "--status",
+    type=click.Choice([OPEN, *(status.value for status in OrderStatus)]),
+    help=f"Only orders with this status; {OPEN}: all that have not ended.",
+)
 @click.option("--symbol", help="Only orders of this instrument.")
 @click.option("--limit", type=click.IntRange(1, MOST_LISTED), default=20, show_default=True)
 @json_option
@@ -62,7 +67,7 @@ def list_orders(
 @service_option
 def show(service: Service, order_id: str, *, as_json: bool) -> None:
     """Show an order and its events."""
-    path = f"/api/orders/{quote(order_id, safe='')}"
+    path = order_path(order_id)
     order = service.get(path)
     events = _events(service, path)
     if as_json:

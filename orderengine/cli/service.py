@@ -1,22 +1,19 @@
-"""A client of an orderengine: REST, and the stream of an order's events."""
+"""A client of an orderengine: REST, and the sockets of its streams."""
 
 import http.client
 import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import websocket
 
-from orderengine.cli.events import TERMINAL, Event
 from orderengine.cli.limits import BUSY, Answer, Pace, retry_after_s
-from orderengine.domain.order import OrderStatus, known_status
 
 TIMEOUT_S = 10.0
-RECONNECT_AFTER_S = 0.5
 GIVE_UP_AFTER_S = 30.0
 VISIBLE_ASCII = re.compile("[!-~]*")
 NOTHING: Mapping[str, str] = {}
@@ -112,17 +109,30 @@ class Service:
         body = f'{{"orders":[{",".join(orders)}]}}'
         return self._ask("POST", "/api/orders/batch", body, headers)
 
+    def cancel(self, path: str) -> Answer:
+        """Ask once to cancel the order, or the orders, of a path; raises NoAnswer."""
+        return self._ask("DELETE", path)
+
+    def amend(self, path: str, changes: Mapping[str, Any], version: str) -> Answer:
+        """Ask once to amend an order that is still at the version of this ETag; raises NoAnswer."""
+        headers = {"Content-Type": "application/json", "If-Match": version}
+        return self._ask("PATCH", path, json.dumps(changes), headers)
+
     def get(self, path: str, **query: object) -> Mapping[str, Any]:
         """Read a document; parameters that are None are left out. Raises CannotGoOn.
 
         It asks a busy service again when the service says, for 30 seconds.
         """
         given = urlencode({name: value for name, value in query.items() if value is not None})
+        return self.read(f"{path}?{given}" if given else path).document
+
+    def read(self, path: str) -> Answer:
+        """Read a document with its headers, as `get` does."""
         began = self._clock()
         while True:
-            answer = self._ask("GET", f"{path}?{given}" if given else path)
+            answer = self._ask("GET", path)
             if answer.status == http.client.OK:
-                return answer.document
+                return answer
             denied = refused(answer)
             if denied.later_s is None or self._clock() + denied.later_s > began + GIVE_UP_AFTER_S:
                 raise denied
@@ -189,7 +199,7 @@ class Service:
             raise NoAnswer(message, may_have_arrived=True) from error
         finally:
             connection.close()
-        document = _object(text)
+        document = object_of(text)
         if document is None:
             # A gateway answers with its own page when it does not know the outcome either.
             in_doubt = answer.status >= http.client.INTERNAL_SERVER_ERROR
@@ -210,69 +220,13 @@ def refused(answer: Answer) -> RequestRefused:
     return RequestRefused(code, f"refused ({code}): {document.get('detail', '')}{hint}", later_s)
 
 
-def _object(text: bytes | None) -> dict[str, Any] | None:
-    """A JSON object; None for anything else."""
+def object_of(text: bytes | None) -> dict[str, Any] | None:
+    """The JSON object of a body; None for anything else."""
     try:
         parsed = json.loads(text or b"")
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None
-
-
-def follow(
-    connect: Callable[[int], Socket],
-    clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], None] = time.sleep,
-) -> Iterator[Event]:
-    """The events of an order as they arrive, up to the terminal one, across lost connections.
-
-    A later release may end an order with a status that is unknown here; then the server's normal
-    closure ends the stream. A service that has no socket left is asked again when it says.
-
-    Raises CannotGoOn when the stream is refused, or out of reach for 30 seconds.
-    """
-    seen, status, alive_at = 0, OrderStatus.PENDING.value, clock()
-    while True:
-        try:
-            socket = connect(seen)
-            alive_at = clock()
-            for event in _receive(socket):
-                seen, status = event["seq"], event["status"]
-                alive_at = clock()
-                yield event
-                if status in TERMINAL:
-                    return
-            if socket.has_told_all and known_status(status) is None:
-                return
-        except (OSError, websocket.WebSocketException) as error:
-            # The next connection goes on after the last event seen.
-            later_s = _later_s(error)
-            if later_s is not None:  # the service is there, and has said when
-                pause(later_s)
-                alive_at = clock()
-        if clock() - alive_at > GIVE_UP_AFTER_S:
-            raise CannotGoOn("the stream was lost; the order continues unwatched")
-        pause(RECONNECT_AFTER_S)
-
-
-def _later_s(error: Exception) -> float | None:
-    """The wait that the service asks for, in seconds; raises RequestRefused if there is none."""
-    if not isinstance(error, websocket.WebSocketBadStatusException):
-        return None
-    document, headers = _object(error.resp_body) or {}, error.resp_headers or {}
-    denied = refused(Answer(error.status_code, document, headers))
-    is_passing = error.status_code >= http.client.INTERNAL_SERVER_ERROR
-    if not is_passing and error.status_code != http.client.TOO_MANY_REQUESTS:
-        raise denied from error
-    return denied.later_s
-
-
-def _receive(socket: Socket) -> Iterator[Event]:
-    try:
-        while text := socket.recv():
-            yield json.loads(text)
-    finally:
-        socket.close()
 
 
 def service_url(text: str) -> SplitResult:

@@ -25,10 +25,12 @@ from orderengine.cli.common import (
     tell_json,
 )
 from orderengine.cli.events import Event, code_of, telling
+from orderengine.cli.following import follow
+from orderengine.cli.options import order_fields, terms_options
 from orderengine.cli.placing import may_be_stored, new_key, place
 from orderengine.cli.progress import SHORT_ID, is_shown_live, live
-from orderengine.cli.service import CannotGoOn, Service, follow
-from orderengine.domain.fields import camel_case
+from orderengine.cli.service import CannotGoOn, Service
+from orderengine.cli.terms import terms_in_words
 
 MOST_WATCHED = 50
 
@@ -52,7 +54,8 @@ class _Key(click.ParamType[str]):
     type=click.Path(dir_okay=False, allow_dash=True),
     help="Place the orders of a file; - for standard input.",
 )
-@click.option("--slippage-bps", type=int, help="The tolerance; default 100.")
+@terms_options
+@click.option("--slippage-bps", type=int, help="The tolerance; default 100, of a limit order none.")
 @click.option("--worst-price", help="In USDC for one token, for every attempt.")
 @click.option("--max-legs", type=int, help="Split over at most this many venues; default 1.")
 @click.option("--client-order-id", help="Your own name for the order; must be unique.")
@@ -86,20 +89,24 @@ def submit(
     It buys or sells QUANTITY whole tokens of SYMBOL, or as much as --quote-quantity buys or brings:
     orderengine submit AAPL buy 10 --watch
 
+    A limit order waits until it gets its price for its whole quantity, a stop until the market
+    reaches its price, a sniper until a pool opens; for example:
+    orderengine submit AAPL buy 10 --type limit --limit-price 220
+
     With --file: CSV with a header of the fields of the API (symbol,side,quantity, and if needed
-    quoteQuantity,slippageBps,worstPrice,maxLegs,clientOrderId), or one JSON object a line. Orders
-    are placed in batches of 100. Refused ones are named by their lines.
+    quoteQuantity,type,limitPrice,slippageBps,clientOrderId and so on), or one JSON object a line.
+    Orders are placed in batches of 100. Refused ones are named by their lines.
 
     If the answer is lost or the service is busy, submit retries for 30 seconds with the same
     Idempotency-Key, so that the order is placed once.
 
     Exits with 0 if every order was accepted, 2 if one was refused or nothing answers, 3 if one may
-    have been stored. With --watch: 0 if it was confirmed, 1 if it failed.
+    have been stored. With --watch: 0 if it was confirmed, 1 if it ended otherwise.
     """
     if plain and not watched:
         raise click.UsageError("--plain needs --watch")
     order = {"symbol": symbol, "side": side}
-    given = {camel_case(name): value for name, value in others.items() if value is not None}
+    given = order_fields(others)
     if path is not None:
         if watched or any([*order.values(), quantity, quote_quantity, *given]):
             raise click.UsageError("--file goes with --idempotency-key, --json and --url only")
@@ -128,7 +135,9 @@ def _submit_one(
         if as_json:
             tell_json(accepted)
         else:
-            click.echo(f"order {order_id}: {asked_text(order)}{replay}")
+            terms = terms_in_words(accepted)
+            asked = f"{asked_text(order)}{' ' * bool(terms)}{terms}"
+            click.echo(f"order {order_id}: {asked}{replay}")
     if watched:
         told = _shown([order_id], plain=plain, as_json=as_json)
         with stopped_as(STOPPED_WATCHING), told as tell:
@@ -147,7 +156,7 @@ def watch(service: Service, order_ids: Sequence[str], *, plain: bool, as_json: b
     Each line begins with the seconds from the order's acceptance to the event, not to the time of
     reading.
 
-    Exits with 0 if all were confirmed, 1 if one failed, 2 if one can not be followed.
+    Exits with 0 if all were confirmed, 1 if one ended otherwise, 2 if one can not be followed.
     """
     wanted = list(dict.fromkeys(map(str.lower, order_ids)))  # as the events spell them
     if len(wanted) > MOST_WATCHED:

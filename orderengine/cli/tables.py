@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from orderengine.cli.common import asked_text, tell_table
+from orderengine.cli.terms import pool_in_words
+from orderengine.domain.order import OrderStatus
 
 USDC_DECIMALS = 6
 PRICE_DIGITS = 6
@@ -16,13 +18,16 @@ GAP = 2
 SHORTEST_CELL = 8
 LIMITS = {"buy": "at most", "sell": "at least"}
 OPPOSITE = {"buy": "sell", "sell": "buy"}
-PRICES = ("worstPrice", "quotedPrice", "executedPrice")
+PRICES = ("worstPrice", "limitPrice", "stopPrice", "quotedPrice", "executedPrice")
+WIDEST_NAME = 17
 Row = Mapping[str, Any]
 
 ALL_COLUMNS = (
-    *("orderId", "createdAt", "side", "quantity", "symbol", "status", "dex", "executedPrice"),
-    "reason",
+    *("orderId", "createdAt", "type", "side", "quantity", "symbol", "limitPrice", "stopPrice"),
+    *("status", "dex", "executedPrice", "reason"),
 )
+MAY_BE_EMPTY = frozenset({"limitPrice", "stopPrice"})
+"""Columns that a terminal shows only if an order has such a price."""
 LAYOUTS = (ALL_COLUMNS, ("orderId", "UTC", "order", "outcome"))
 NARROWEST = ("orderId", "order", "outcome")
 """The columns for a terminal that is too narrow for all layouts; the last one is cut if need be."""
@@ -37,26 +42,36 @@ def tell_orders(orders: Sequence[Row]) -> None:
     """Write orders as a table that fits the terminal; elsewhere with all columns."""
     width = terminal_width()
     rows = [{**order, **_summary(order)} for order in orders]
-    for columns in LAYOUTS:
-        if width is None or _width(rows, columns) <= width:
+    if width is None:
+        tell_table(rows, ALL_COLUMNS)
+        return
+    for layout in LAYOUTS:
+        columns = [name for name in layout if name not in MAY_BE_EMPTY or _has_any(rows, name)]
+        if _width(rows, columns) <= width:
             tell_table(rows, columns)
             return
     cut = _width(rows, NARROWEST[:-1]) + GAP
-    room = max(SHORTEST_CELL, (width or 0) - cut)
+    room = max(SHORTEST_CELL, width - cut)
     tell_table([{**row, "outcome": _cut(row["outcome"], room)} for row in rows], NARROWEST)
 
 
 def _summary(order: Row) -> dict[str, str]:
     at, status = order["createdAt"], order["status"]
-    price = _short(order["executedPrice"]) if "executedPrice" in order else ""
+    awaited = order.get("limitPrice", order.get("stopPrice"))
+    price = awaited if status == OrderStatus.WAITING else order.get("executedPrice")
+    told = order.get("reason", "") if price is None else _short(price)
     in_usdc = "quoteQuantity" in order
     return {
         "quantity": f"{order['quoteQuantity']} USDC" if in_usdc else order["quantity"],
         "createdAt": f"{at[:19]}Z",
         "UTC": f"{at[5:10]} {at[11:16]}",
         "order": asked_text(order),
-        "outcome": f"{status} {order.get('reason', price)}".rstrip(),
+        "outcome": f"{status} {told}".rstrip(),
     }
+
+
+def _has_any(rows: Sequence[Row], name: str) -> bool:
+    return any(row.get(name) for row in rows)
 
 
 def _width(rows: Sequence[Row], columns: Sequence[str]) -> int:
@@ -101,8 +116,9 @@ def order_lines(order: Row) -> Iterator[str]:
         "quoteAmount": _usdc,
         "limitAmount": lambda value: _limit(order, value),
         "fee": lambda value: f"{value} USDC",
+        "trigger": pool_in_words,
         **{name: lambda value: f"{value} USDC for 1 {symbol}" for name in PRICES},
     }
     for name, value in order.items():
-        if not isinstance(value, (list, dict)):
-            yield f"{name:<16} {units.get(name, str)(value)}"
+        if name in units or not isinstance(value, (list, dict)):
+            yield f"{name:<{WIDEST_NAME}} {units.get(name, str)(value)}"

@@ -19,7 +19,7 @@ from orderengine.storage import archive as statements
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
-from tests.builders import A_FAIL, a_failed_attempt
+from tests.builders import A_FAIL, a_failed_attempt, a_limit
 from tests.cli_desk import call
 from tests.conftest import a_new_order
 from tests.integration.operators import confirmed, run, surroundings_of
@@ -83,6 +83,16 @@ def test_an_ended_order_and_an_unknown_one_are_not_requeued(
     assert (ended.exit_code, unknown.exit_code) == (2, 2)
     assert "is failed: there is nothing left to do" in ended.stderr
     assert "there is no order" in unknown.stderr
+
+
+def test_an_order_that_waits_is_neither_stuck_nor_requeued(
+    around: Surroundings, orders: SqlOrders
+) -> None:
+    order_id = orders.accept(a_limit()).order.order_id
+    assert call("orders", "stuck", around=around).stdout == "no order stands still\n"
+    ran = call("orders", "requeue", str(order_id), around=around)
+    assert ran.exit_code == 2
+    assert ran.stderr == f"order {order_id} is waiting: it starts when its condition holds\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from orderengine.cli.batches import batches_of
 from orderengine.cli.common import Surroundings
 from orderengine.cli.main import main
 from orderengine.cli.order_files import Line, UnreadableFile, read_orders
-from orderengine.cli.placing import PlacementUnknown
+from orderengine.cli.placing import OutcomeUnknown
 from orderengine.cli.service import CannotGoOn
 from orderengine.execution.intake.limits import Limits
 from tests.cli_desk import Desk, call, open_desk
@@ -47,6 +47,28 @@ def test_a_row_is_an_order_and_an_empty_cell_leaves_its_field_out() -> None:
         },
         {"symbol": "BTC", "side": "buy", "quantity": "1", "slippageBps": 50},
     ]
+
+
+def test_a_row_of_an_order_that_waits_has_its_terms() -> None:
+    head = "symbol,side,quantity,type,limitPrice,trigger,minLiquidity,timeInForce,expiresAt\n"
+    rows = "AAPL,buy,1,limit,220,,,GTC,\nNEW,buy,5,sniper,,liquidityAdded,5000,,2027-01-31T12:00Z\n"
+    limit, sniper = orders_of(head + rows)
+    assert limit == {
+        "symbol": "AAPL",
+        "side": "buy",
+        "quantity": "1",
+        "type": "limit",
+        "limitPrice": "220",
+        "timeInForce": "GTC",
+    }
+    assert sniper == {
+        "symbol": "NEW",
+        "side": "buy",
+        "quantity": "5",
+        "type": "sniper",
+        "trigger": {"on": "liquidityAdded", "minLiquidity": "5000"},
+        "expiresAt": "2027-01-31T12:00Z",
+    }
 
 
 def test_a_line_of_json_is_sent_as_it_is() -> None:
@@ -169,7 +191,7 @@ def test_a_file_that_is_sent_again_with_its_key_orders_nothing_twice() -> None:
     first, again = Told(web, lost=range(2, 100)), Told(web)
     for told in (first, again):
         told.at_pause = lambda: web.watched.waiting.update({"intake": 0})  # type: ignore[union-attr]
-    with pytest.raises(PlacementUnknown, match=r"lines 102 to 161 may .* --idempotency-key k"):
+    with pytest.raises(OutcomeUnknown, match=r"lines 102 to 161 may .* --idempotency-key k"):
         first.send(file_of(160))
     sender = again.send(file_of(160))
     assert sender.counts["accepted"] == len(web.orders) == 160

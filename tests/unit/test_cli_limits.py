@@ -13,9 +13,10 @@ from orderengine.cli import placing
 from orderengine.cli.demo_board import Row
 from orderengine.cli.demo_orders import DemoOrder
 from orderengine.cli.demo_view import totals
+from orderengine.cli.following import follow
 from orderengine.cli.limits import Pace, retry_after_s
-from orderengine.cli.placing import PlacementUnknown, place
-from orderengine.cli.service import RequestRefused, Service, follow
+from orderengine.cli.placing import OutcomeUnknown, place
+from orderengine.cli.service import RequestRefused, Service
 from tests.cli_desk import Desk, FakeSocket, call, messages, open_desk, refusal
 from tests.steps import CONFIRMED, FAIL
 
@@ -206,7 +207,7 @@ def test_an_acceptance_that_names_no_order_leaves_doubt(
     desk: Desk, time: Time, page: bytes
 ) -> None:
     desk.answer = page
-    with pytest.raises(PlacementUnknown, match="may have been stored"):
+    with pytest.raises(OutcomeUnknown, match="may have been stored"):
         place_at(desk, time)
     assert time.now > 20
 

@@ -11,8 +11,9 @@ from click.shell_completion import BashComplete
 
 from orderengine.cli.common import Surroundings
 from orderengine.cli.events import code_of, telling
+from orderengine.cli.following import follow
 from orderengine.cli.main import main
-from orderengine.cli.service import CannotGoOn, Socket, UpdatesSocket, follow
+from orderengine.cli.service import CannotGoOn, Socket, UpdatesSocket
 from orderengine.domain.moves import Move
 from orderengine.domain.order import TARGETS
 from orderengine.stream.messages import event_text
@@ -79,7 +80,7 @@ def test_a_quiet_order_is_watched_as_long_as_its_service_is_there() -> None:
     assert len(Line(sent[:4], *quiet, sent[4:]).follow()) == 5
 
 
-UNKNOWN_END = '{"orderId":"7","seq":2,"status":"canceled","attempt":1,"at":"","data":{}}'
+UNKNOWN_END = '{"orderId":"7","seq":2,"status":"rejected","attempt":1,"at":"","data":{}}'
 
 
 class Told(FakeSocket):
@@ -92,9 +93,9 @@ def test_an_end_that_only_a_later_release_knows_is_an_end() -> None:
     first = messages(*CONFIRMED)[0]
     sockets = iter([FakeSocket([first, UNKNOWN_END, ""]), Told([""])])
     followed = list(follow(lambda _: next(sockets), lambda: 0.0, lambda _: None))
-    assert [event["status"] for event in followed] == ["pending", "canceled"]
+    assert [event["status"] for event in followed] == ["pending", "rejected"]
     assert telling(followed[-1]) == ""
-    assert (code_of("canceled"), code_of("confirmed")) == (1, 0)
+    assert (code_of("rejected"), code_of("confirmed")) == (1, 0)
 
 
 @pytest.mark.parametrize(("code", "has_told_all"), [(1000, True), (1012, False)])
@@ -174,6 +175,38 @@ def test_an_order_is_placed_and_its_way_printed(
     assert first == "order 7a5f: buy 0.10 AAPL"
     statuses = ["pending", *(TARGETS[move.kind] for move in moves)]
     assert [line.split()[2] for line in lines] == statuses
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        (["--type", "limit", "--limit-price", "220"], {"type": "limit", "limitPrice": "220"}),
+        (
+            ["--type", "stop", "--stop-price", "140", "--expires-at", "2027-01-31T12:00:00Z"],
+            {"type": "stop", "stopPrice": "140", "expiresAt": "2027-01-31T12:00:00Z"},
+        ),
+        (
+            ["--type", "sniper", "--trigger", "liquidityAdded", "--min-liquidity", "5000"],
+            {"type": "sniper", "trigger": {"on": "liquidityAdded", "minLiquidity": "5000"}},
+        ),
+        (["--trigger", "poolOpened"], {"trigger": {"on": "poolOpened"}}),
+        (["--time-in-force", "gtc"], {"timeInForce": "GTC"}),
+    ],
+)
+def test_the_terms_of_an_order_are_sent(
+    desk: Desk, options: list[str], fields: dict[str, object]
+) -> None:
+    assert call("submit", "AAPL", "buy", "1", *options, "--url", desk.url).exit_code == 0
+    order = {"symbol": "AAPL", "side": "buy", "quantity": "1", **fields}
+    assert desk.received == [("/api/orders/execute", order)]
+
+
+def test_an_order_that_waits_is_told_with_its_terms(desk: Desk) -> None:
+    terms = {"type": "limit", "limitPrice": "220", "timeInForce": "GTC"}
+    desk.answer = json.dumps({"orderId": "7a5f", "status": "waiting", **terms}).encode()
+    limit = ["--type", "limit", "--limit-price", "220"]
+    ran = call("submit", "AAPL", "buy", "1", *limit, "--url", desk.url)
+    assert ran.stdout == "order 7a5f: buy 1 AAPL at 220 USDC or better, until canceled\n"
 
 
 @pytest.mark.parametrize(
@@ -288,6 +321,12 @@ def test_an_order_is_shown_after_its_events_were_pruned(desk: Desk) -> None:
     assert "its events were pruned" in ran.stdout
     desk.statuses["/api/orders/7a5f"] = 404
     assert call("show", "7a5f", "--url", desk.url).exit_code == 2
+
+
+def test_open_orders_are_listed(desk: Desk) -> None:
+    desk.pages["/api/orders?status=open&limit=20"] = b'{"orders":[{"orderId":"7a5f"}]}'
+    ran = call("list", "--status", "open", "--json", "--url", desk.url)
+    assert json.loads(ran.stdout) == {"orders": [{"orderId": "7a5f"}]}
 
 
 def test_a_list_goes_on_over_pages_up_to_the_limit(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from orderengine.cli import placing
-from orderengine.cli.placing import PlacementUnknown, place
+from orderengine.cli.placing import OutcomeUnknown, place
 from orderengine.cli.service import CannotGoOn, RequestRefused, Service
 from tests.cli_desk import Desk, call, open_desk
 
@@ -74,7 +74,7 @@ def test_a_certain_refusal_is_not_asked_about_again(
     desk.before = [answer]
     with pytest.raises(CannotGoOn) as refusal:
         order_at(desk.url, time)
-    assert not isinstance(refusal.value, PlacementUnknown)
+    assert not isinstance(refusal.value, OutcomeUnknown)
     assert (len(desk.received), time.pauses) == (1, [])
 
 
@@ -105,7 +105,7 @@ def test_who_has_no_good_key_is_told_where_it_belongs(desk: Desk, time: Time) ->
 
 def test_a_doubt_that_stays_is_told_after_half_a_minute(desk: Desk, time: Time) -> None:
     desk.status, desk.answer = UNSTORED
-    with pytest.raises(PlacementUnknown, match=r"STORAGE_UNAVAILABLE.*--idempotency-key a-key"):
+    with pytest.raises(OutcomeUnknown, match=r"STORAGE_UNAVAILABLE.*--idempotency-key a-key"):
         order_at(desk.url, time)
     assert 25 < time.now <= placing.ASK_AGAIN_FOR_S
 
@@ -118,14 +118,14 @@ def test_a_service_that_is_gone_after_a_lost_answer_leaves_the_doubt(time: Time)
             desk.server.server_close()
             time.pause(seconds)
 
-        with pytest.raises(PlacementUnknown, match="nothing answers"):
+        with pytest.raises(OutcomeUnknown, match="nothing answers"):
             place(Service(urlsplit(desk.url)), ORDER, "a-key", time.clock, pause)
 
 
 def test_nobody_there_from_the_start_is_certain(time: Time) -> None:
     with pytest.raises(CannotGoOn, match="nothing answers") as refusal:
         order_at("http://127.0.0.1:1", time)
-    assert not isinstance(refusal.value, PlacementUnknown)
+    assert not isinstance(refusal.value, OutcomeUnknown)
 
 
 def test_each_submission_has_a_key_of_its_own_unless_one_is_given(desk: Desk) -> None:

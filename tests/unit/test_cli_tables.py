@@ -65,6 +65,18 @@ def test_a_list_fits_the_terminal(desk: Desk, monkeypatch: pytest.MonkeyPatch, w
     assert ("23:40" in rows[2]) is (width > 80)
 
 
+@pytest.mark.parametrize(("width", "told"), [(200, "limit"), (100, "waiting 220.5")])
+def test_an_order_that_waits_is_listed_with_its_price(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, width: int, told: str
+) -> None:
+    monkeypatch.setattr(tables, "terminal_width", lambda: width)
+    waiting = {**ORDERS[2], "status": "waiting", "type": "limit", "limitPrice": "220.5"}
+    desk.pages["/api/orders?limit=20"] = json.dumps({"orders": [waiting]}).encode()
+    head, row = call("list", "--url", desk.url).stdout.splitlines()
+    assert told in row
+    assert ("limitPrice" in head, "stopPrice" in head) == (width == 200, False)
+
+
 def test_elsewhere_a_list_has_all_columns(desk: Desk) -> None:
     head, failed, *_ = call("list", "--url", desk.url).stdout.splitlines()
     assert tuple(head.split()) == tables.ALL_COLUMNS
@@ -81,6 +93,8 @@ def test_an_order_is_shown_with_units(desk: Desk) -> None:
         "quotedPrice": "230",
         "executedPrice": "230.1",
         "worstPrice": "231",
+        "limitPrice": "232",
+        "trigger": {"on": "poolOpened", "minLiquidity": "5000"},
         "limitAmount": "2323000000",
         "slippagePct": "0.043478",
         "marketImpactBps": "3.1",
@@ -96,12 +110,14 @@ def test_an_order_is_shown_with_units(desk: Desk) -> None:
     told = dict(line.split(maxsplit=1) for line in lines if line.split()[:1] and line[0] != "i")
     assert told["quantity"] == "10 AAPL"
     assert told["slippageBps"] == "100 bps (tolerance)"
-    prices = {name: told[name] for name in ("quotedPrice", "executedPrice", "worstPrice")}
+    prices = {name: told[name] for name in tables.PRICES if name in told}
     assert prices == {
+        "limitPrice": "232 USDC for 1 AAPL",
         "quotedPrice": "230 USDC for 1 AAPL",
         "executedPrice": "230.1 USDC for 1 AAPL",
         "worstPrice": "231 USDC for 1 AAPL",
     }
+    assert told["trigger"] == "once a pool is open with at least 5000 USDC"
     assert told["limitAmount"] == "2323 USDC, at most"
     assert told["quoteAmount"] == "2301 USDC"
     assert told["baseAmount"] == "10000000 base units of AAPL"

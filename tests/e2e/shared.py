@@ -34,6 +34,7 @@ SHARED: Mapping[str, Shared] = {
             "test_first_client",
             "test_following",
             "test_operator_commands",
+            "test_orders_that_wait",
             "test_readme",
             "test_splits",
         ),

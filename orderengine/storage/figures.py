@@ -36,6 +36,14 @@ FROM price_watches w ORDER BY w.symbol""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
+# A server hides the transactions of other users from a role that may not see them.
+_SNAPSHOT = Statement(
+    """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) AS oldest_s
+FROM pg_stat_activity
+WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()"""
+)
+
 # One snapshot of both tables, so that a concurrent `sum_up` neither hides nor doubles a step.
 _STEPS = Statement(
     f"""
@@ -106,6 +114,7 @@ class SqlFigures:
             oldest_submitted_s=float(submitted.longest_s) if submitted else 0.0,
             stuck=submitted.late if submitted else 0,
             watched={row.symbol: row.waiting for row in self._run(_WATCHED, {})},
+            oldest_snapshot_s=float(self._run(_SNAPSHOT, {})[0].oldest_s),
             waiting_s={status: float(row.longest_s) for status, row in rows.items()},
         )
 

@@ -215,3 +215,12 @@ def test_counts_wait_for_a_redis_that_is_away(own_redis: EmbeddedRedis) -> None:
     flusher.flush()
     assert counts.read() == {REDISPATCHED: 2}
     client.close()
+
+
+def test_the_age_of_the_oldest_snapshot_is_told(figures: SqlFigures, database: Engine) -> None:
+    with database.connect() as connection:
+        connection.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ"))
+        connection.execute(text("SELECT count(*) FROM orders"))
+        first = figures.open_orders().oldest_snapshot_s
+        assert figures.open_orders().oldest_snapshot_s > first > 0
+        connection.execute(text("ROLLBACK"))

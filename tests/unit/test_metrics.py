@@ -26,6 +26,7 @@ OPEN = OpenOrders(
     stuck=1,
     waiting_s={OrderStatus.PENDING: 12.5},
     watched={"AAPL": 21},
+    oldest_snapshot_s=17.5,
 )
 STEPS = {
     StepKind(OrderStatus.CONFIRMED, ""): 7,

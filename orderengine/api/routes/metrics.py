@@ -97,6 +97,8 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
         "Since the earliest submission.",
         found.oldest_submitted_s,
     )
+    text = "Of the oldest transaction that keeps PostgreSQL from cleaning up."
+    yield _gauge("oldest_snapshot_age_seconds", text, found.oldest_snapshot_s)
     yield _gauge("stuck_orders", "Submitted orders without an answer for too long.", found.stuck)
 
 

@@ -35,6 +35,8 @@ class OpenOrders:
     waiting_s: Mapping[OrderStatus, float] = field(default_factory=dict)
     watched: Mapping[str, int] = field(default_factory=dict)
     """Orders that wait for a price or a pool, by symbol, as counted within the last minute."""
+    oldest_snapshot_s: float = 0.0
+    """How long the oldest transaction keeps the database from cleaning up behind moved orders."""
 
 
 class StepKind(NamedTuple):

@@ -78,7 +78,12 @@ def collection(spec: Mapping[str, Any]) -> Document:
             {"key": "order_id", "value": ""},
             {"key": "client_order_id", "value": ""},
         ],
-        "item": [{"name": tag, "item": items} for tag, items in folders.items()],
+        # In the order of the tags: what cancels orders comes after what shows or follows them.
+        "item": [
+            {"name": tag["name"], "item": folders[tag["name"]]}
+            for tag in spec["tags"]
+            if tag["name"] in folders
+        ],
     }
 
 

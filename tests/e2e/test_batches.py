@@ -89,7 +89,11 @@ def test_a_hundred_orders_are_confirmed_and_followed_on_one_socket(
     executed = executions(stack_database)
     assert [executed[order_id] for order_id in placed] == [1] * 99
     again, replayed = send(stack, [*orders(50), BAD, *orders(50)][:100], "hundred")
-    assert (again, replayed) == (results, "true")
+    assert replayed == "true"
+    assert [result["status"] for result in again] == [result["status"] for result in results]
+    assert ids(again) == placed
+    now = [result["order"]["status"] for result in again if "order" in result]
+    assert set(now) == {"confirmed"}
     assert len(executions(stack_database)) == 99
 
 

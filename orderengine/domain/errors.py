@@ -53,6 +53,10 @@ class MarketNotOpen(OrderDenied):
     """The instrument does not trade yet; nothing was stored."""
 
 
+class StopWouldTrigger(OrderDenied):
+    """The price of a stop is reached already; nothing was stored."""
+
+
 class IdempotencyKeyReused(OrderEngineError):
     """The client used this key for another request; nothing was stored."""
 

@@ -203,6 +203,9 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.REQUEST_TIMEOUT: lambda _: problem_for(RequestTimedOut()),
     ErrorCode.IDEMPOTENCY_CONFLICT: Asked.conflict,
     ErrorCode.CLIENT_ORDER_ID_TAKEN: Asked.name_taken,
+    ErrorCode.WOULD_TRIGGER: lambda asked: asked.post(
+        ORDER[:-1] + ',"type":"stop","stopPrice":100}'
+    ),
     ErrorCode.TOO_LATE: Asked.too_late,
     ErrorCode.NOT_WAITING: Asked.started,
     ErrorCode.PRECONDITION_FAILED: Asked.moved,

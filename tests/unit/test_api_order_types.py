@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -300,6 +301,29 @@ def test_an_instrument_that_does_not_trade_yet_may_be_waited_for(web: Web) -> No
         answer = ask(web, order)
         assert (answer.status_code, answer.get_json()["code"]) == (409, "NOT_OPEN")
     assert [ask(web, each).status_code for each in (LIMIT, STOP, SNIPER)] == [202] * 3
+
+
+@pytest.mark.parametrize(
+    ("side", "reached", "beyond", "ahead"),
+    [("buy", "229.4", "229.3", "229.5"), ("sell", "229.4", "229.5", "229.3")],
+)
+def test_a_stop_whose_price_is_reached_is_refused(
+    web: Web, side: str, reached: str, beyond: str, ahead: str
+) -> None:
+    stop = {**STOP, "side": side}
+    for price in (reached, beyond):
+        answer = ask(web, {**stop, "stopPrice": price})
+        assert (answer.status_code, answer.get_json()["code"]) == (409, "WOULD_TRIGGER")
+    assert codes(ask_batch(web, [{**stop, "stopPrice": reached}])) == ["WOULD_TRIGGER"]
+    accepted = ask(web, {**stop, "stopPrice": ahead}, **KEY)
+    assert accepted.status_code == 202
+    path, version = accepted.headers["Location"], {"If-Match": '"1"'}
+    moved = web.client.patch(path, json={"stopPrice": reached}, headers=version)
+    assert moved.get_json()["code"] == "WOULD_TRIGGER"
+    web.prices.factor = Decimal(ahead) / Decimal(reached)
+    assert ask(web, stop | {"stopPrice": ahead}).status_code == 409
+    again = ask(web, {**stop, "stopPrice": ahead}, **KEY)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
 
 
 def test_orders_that_wait_have_a_limit_of_their_own() -> None:

@@ -22,6 +22,7 @@ from orderengine.domain.errors import (
     OrderDenied,
     OrderUnfillable,
     OrderUnreadable,
+    StopWouldTrigger,
     StorageCause,
     StorageUnavailable,
     VenueUnavailable,
@@ -38,6 +39,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(OrderDenied, _denied)
     app.register_error_handler(NotionalExceeded, _notional_exceeded)
     app.register_error_handler(MarketNotOpen, _not_open)
+    app.register_error_handler(StopWouldTrigger, _would_trigger)
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
     app.register_error_handler(ClientOrderIdTaken, _name_taken)
@@ -59,6 +61,8 @@ def answer_to(
             return _notional_exceeded(error)
         case MarketNotOpen():
             return _not_open(error)
+        case StopWouldTrigger():
+            return _would_trigger(error)
         case OrderDenied():
             return _denied(error)
         case ClientOrderIdTaken():
@@ -83,6 +87,11 @@ def _notional_exceeded(error: NotionalExceeded) -> Response:
 def _not_open(error: MarketNotOpen) -> Response:
     found = error.violation
     return problem(409, ErrorCode.NOT_OPEN, f"{found.field} {found.message}", [found])
+
+
+def _would_trigger(error: StopWouldTrigger) -> Response:
+    found = error.violation
+    return problem(409, ErrorCode.WOULD_TRIGGER, f"{found.field} {found.message}", [found])
 
 
 def _key_conflict(_: IdempotencyConflict) -> Response:

@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
     NOT_OPEN = "NOT_OPEN"
+    WOULD_TRIGGER = "WOULD_TRIGGER"
     TOO_LATE = "TOO_LATE"
     NOT_WAITING = "NOT_WAITING"
     PRECONDITION_FAILED = "PRECONDITION_FAILED"
@@ -73,6 +74,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.REQUEST_TIMEOUT: "The request took too long to arrive",
     ErrorCode.CLIENT_ORDER_ID_TAKEN: "The client has an order with this clientOrderId",
     ErrorCode.NOT_OPEN: "The instrument does not trade yet",
+    ErrorCode.WOULD_TRIGGER: "The price of the stop is reached already",
     ErrorCode.TOO_LATE: "The order has ended",
     ErrorCode.NOT_WAITING: "The order does not wait",
     ErrorCode.PRECONDITION_FAILED: "The order has moved",

@@ -95,6 +95,7 @@ REFUSALS = (
     ErrorCode.IDEMPOTENCY_CONFLICT,
     ErrorCode.CLIENT_ORDER_ID_TAKEN,
     ErrorCode.NOT_OPEN,
+    ErrorCode.WOULD_TRIGGER,
     ErrorCode.TOO_MANY_OPEN_ORDERS,
     ErrorCode.TOO_MANY_WAITING_ORDERS,
     ErrorCode.ORDERS_DISABLED,

@@ -33,6 +33,9 @@ _WORTH = Violation(
     "must be worth at most 50000000 USDC, but 600 BTC at 97200 are worth 58320000.00",
 )
 _CLOSED = Violation("symbol", "not_open", "AAPL does not trade before 2026-11-24T23:42:10.000000Z")
+_REACHED = Violation(
+    "stopPrice", "would_trigger", "would start the order at once: AAPL is at 229.40"
+)
 _SIZE = Violation("body", "max_bytes", "must not be longer than 8192 bytes")
 
 EXAMPLES: Mapping[ErrorCode, Example] = {
@@ -63,6 +66,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
         409, "order b09f26f7-04bd-4c6a-9634-de855a0a4962 already has this clientOrderId"
     ),
     ErrorCode.NOT_OPEN: Example(409, f"symbol {_CLOSED.message}", (_CLOSED,)),
+    ErrorCode.WOULD_TRIGGER: Example(409, f"stopPrice {_REACHED.message}", (_REACHED,)),
     ErrorCode.TOO_LATE: Example(
         409, "the order is expired, so it can not be canceled any more", order=EXPIRED_EXAMPLE
     ),

@@ -8,6 +8,7 @@ from orderengine.api.answers.problems import RETRY_AFTER_S, ErrorCode, Refused
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake.lifetime import require_lifetime
 from orderengine.execution.intake.notional import require_notional, require_open
+from orderengine.execution.intake.stops import require_distance
 from orderengine.execution.operations.counters import CounterName
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def looked_at(ports: "WebPorts", order: NewOrder, key: str | None) -> NewOrder:
     """
     instrument = ports.instruments.get(order.symbol)
     require_open(ports.orders, ports.notional.prices, instrument, order, key)
+    require_distance(ports.orders, ports.notional.prices, instrument, order, key)
     require_lifetime(ports.orders, ports.clock, order, key)
     require_notional(ports.orders, ports.notional, instrument, order, key)
     return replace(order, base_decimals=instrument.decimals) if order.waits else order

@@ -28,6 +28,7 @@ from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.terms import TimeInForce
 from orderengine.execution.intake.lifetime import require_lifetime
 from orderengine.execution.intake.notional import require_notional
+from orderengine.execution.intake.stops import require_distance
 from orderengine.execution.waiting.amend import AmendOutcome, AmendResult, amend_order
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ blueprint = ApiBlueprint(
     ErrorCode.INVALID_JSON,
     ErrorCode.VALIDATION_FAILED,
     ErrorCode.ORDER_NOT_FOUND,
+    ErrorCode.WOULD_TRIGGER,
     ErrorCode.NOT_WAITING,
     ErrorCode.PRECONDITION_FAILED,
     ErrorCode.BODY_TOO_LARGE,
@@ -108,6 +110,8 @@ def _amended(ports: "WebPorts", order: Order, values: dict[str, Any]) -> Order:
         raise validation_error([found] if found else [])
     if is_new:
         require_lifetime(ports.orders, ports.clock, changed, None)
+    if "stop_price" in values:
+        require_distance(ports.orders, ports.notional.prices, instrument, changed, None)
     require_notional(ports.orders, ports.notional, instrument, changed, None)
     return changed
 

@@ -12,8 +12,10 @@ from unittest import mock
 
 from sqlalchemy import Engine, text
 
+from chaos.changes import Change
 from chaos.load import Answer
 from chaos.watch import Watched
+from orderengine.domain.order import OrderStatus
 from orderengine.local.ports import LOOPBACK
 from orderengine.postgres import sessions
 from orderengine.storage.statuses import IS_TERMINAL
@@ -25,7 +27,11 @@ READ_AGAIN_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """A row of `orders`; `filled` holds its fill's amounts; times are seconds since 1970."""
+    """A row of `orders`; `filled` holds its fill's amounts; times are seconds since 1970.
+
+    `is_told_late` means that its last event says that a cancel came too late. `is_beyond_limit`
+    means that its fill is worse than its limit. `signed_at` is its last signature's time.
+    """
 
     order_id: str
     status: str
@@ -37,6 +43,11 @@ class StoredOrder:
     created_at: float
     ended_at: float | None
     failure_reason: str | None
+    is_to_be_canceled: bool = False
+    is_told_late: bool = False
+    is_beyond_limit: bool = False
+    expires_at: float | None = None
+    signed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +116,13 @@ class Evidence:
     outages: Sequence[Outage] = ()
     queues: Sequence[QueueSample] = ()
     backlogs: Sequence[Backlog] = ()
+    changes: Sequence[Change] = ()
     ends: Sequence[str] = ()
     deadlocks: Sequence[str] = ()
 
+
+Finding = tuple[str | None, str]
+"""An order, if there is one, and how it breaks an invariant."""
 
 _ORDERS = text(
     f"""
@@ -116,7 +131,16 @@ SELECT id::text AS id, status, version, attempt, due_at IS NOT NULL AS is_due, t
        fill ->> 'baseAmount' AS base_amount, fill ->> 'quoteAmount' AS quote_amount,
        extract(epoch FROM created_at)::float8 AS created_at,
        (SELECT extract(epoch FROM max(occurred_at))::float8 FROM order_events
-        WHERE order_id = orders.id AND order_events.{IS_TERMINAL}) AS ended_at
+        WHERE order_id = orders.id AND order_events.{IS_TERMINAL}) AS ended_at,
+       cancel_requested_at IS NOT NULL AS is_to_be_canceled,
+       coalesce(CASE side WHEN 'buy' THEN executed_price > limit_price
+                ELSE executed_price < limit_price END, false) AS is_beyond_limit,
+       extract(epoch FROM expires_at)::float8 AS expires_at,
+       (SELECT extract(epoch FROM max(occurred_at))::float8 FROM order_events
+        WHERE order_id = orders.id AND NOT data ? 'cancelRequested'
+          AND order_events.status = '{OrderStatus.SUBMITTED}') AS signed_at,
+       EXISTS (SELECT FROM order_events
+               WHERE order_id = orders.id AND data ? 'cancelTooLate') AS is_told_late
 FROM orders"""  # noqa: S608 - composed of constants
 )
 _EVENTS = text(
@@ -203,6 +227,11 @@ def _order(row: Any) -> StoredOrder:
         created_at=row.created_at,
         ended_at=row.ended_at,
         failure_reason=row.failure_reason,
+        is_to_be_canceled=row.is_to_be_canceled,
+        is_told_late=row.is_told_late,
+        is_beyond_limit=row.is_beyond_limit,
+        expires_at=row.expires_at,
+        signed_at=row.signed_at,
     )
 
 

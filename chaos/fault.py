@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from chaos.acts import Act
-from chaos.load import Load
+from chaos.load import MARKET_ORDERS, Load, Offers
 from chaos.rig import Rig
 
 # Short enough for many orders, long enough that every stage holds some of them at any time.
@@ -45,9 +45,10 @@ class Fault:
     """One fault; `inject` breaks and heals the rig under load, and returns how often.
 
     `quick` is None if `make chaos-quick` leaves the fault out. `batch` orders come at once, in one
-    request. `recovery_limit_s` counts from the last healing. `tells_sockets` means that processes
-    leave in order and must tell their sockets. `runs_alone` is for a fault that compares speeds: no
-    other fault runs beside it, and the engine reaches its servers without proxies.
+    request; `offers` says which ones. `recovery_limit_s` counts from the last healing.
+    `tells_sockets` means that processes leave in order and must tell their sockets. `runs_alone` is
+    for a fault that compares speeds: no other fault runs beside it, and the engine reaches its
+    servers without proxies.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Fault:
     quick: Scale | None
     rate_per_s: float = 10.0
     batch: int = 1
+    offers: Offers = MARKET_ORDERS
     settings: Mapping[str, str] = field(default_factory=dict)
     recovery_limit_s: float = 30.0
     tells_sockets: bool = False

@@ -7,12 +7,12 @@ from statistics import median
 
 from benchmarks.client import ACCEPTED
 from benchmarks.figures import percentile
-from chaos.evidence import Evidence, Execution
+from chaos.change_invariants import HANG_S, OF_CHANGES
+from chaos.evidence import Evidence, Execution, Finding
 from chaos.load import UNAVAILABLE, Answer
 from orderengine.domain.order import TRANSITIONS, OrderStatus
 
 MAX_ATTEMPTS = 3
-HANG_S = 10.0
 REDIS = "redis"
 POSTGRES = "postgres"
 P99_WITHOUT_REDIS_S = 1.0
@@ -32,7 +32,6 @@ class Violation:
     detail: str
 
 
-Finding = tuple[str | None, str]
 Invariant = Callable[[Evidence], Iterable[Finding]]
 
 
@@ -125,7 +124,8 @@ def attempts_are_counted(evidence: Evidence) -> Iterator[Finding]:
             begins = after.status in {OrderStatus.WAITING, OrderStatus.PENDING} and not has_waited
             if after.attempt != before.attempt + begins:
                 yield order_id, f"attempt {before.attempt} became {after.attempt} at {after.seq}"
-            if after.status != OrderStatus.WAITING and after.attempt - first >= MAX_ATTEMPTS:
+            is_tried = after.status != OrderStatus.WAITING and not has_waited
+            if is_tried and after.attempt - first >= MAX_ATTEMPTS:
                 yield order_id, f"is in attempt {after.attempt} after a start in {first}"
 
 
@@ -263,6 +263,7 @@ INVARIANTS: Mapping[str, Invariant] = {
         rest_tells_the_truth,
         no_process_ends_by_itself,
         nothing_deadlocks,
+        *OF_CHANGES,
     )
 }
 

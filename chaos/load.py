@@ -23,6 +23,17 @@ Result = tuple[int | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Offers:
+    """The orders that a load offers: `at_sending` makes the body of a request from one of them."""
+
+    bodies: Sequence[str] = BODIES
+    at_sending: Callable[[str], str] = str
+
+
+MARKET_ORDERS = Offers()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The result of a POST for one order.
 
@@ -52,6 +63,7 @@ class Load:
     rng: random.Random
     on_accepted: Callable[[str], None]
     batch: int = 1
+    offers: Offers = MARKET_ORDERS
     answers: list[Answer] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -93,7 +105,7 @@ class Load:
                 return
             due_at = started + number / self.rate_per_s
             time.sleep(max(due_at - time.monotonic(), 0.0))
-            self.post([BODIES[self.rng.randrange(len(BODIES))] for _ in range(self.batch)])
+            self.post([self.rng.choice(self.offers.bodies) for _ in range(self.batch)])
 
     def _place(self, bodies: Sequence[str]) -> None:
         while not self._aborted:
@@ -112,6 +124,7 @@ class Load:
 
     def _ask(self, bodies: Sequence[str]) -> list[Answer]:
         results: Sequence[Result] = [(None, None)] * len(bodies)
+        bodies = [self.offers.at_sending(body) for body in bodies]
         asked_at = time.monotonic()
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=TIMEOUT_S)
         try:

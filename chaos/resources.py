@@ -10,6 +10,10 @@ from sqlalchemy import text
 from chaos.process_tree import tree
 from chaos.rig import MAX_SOCKETS, WEB, Rig
 from orderengine.bootstrap.web import WebPools
+from orderengine.bootstrap.worker import MOST_QUESTIONS
+from orderengine.config.settings import INSTRUMENTS
+from orderengine.domain.instruments import parse_instruments
+from orderengine.domain.side import Side
 from orderengine.market.venues import VENUES
 from orderengine.worker.pool import threads_for
 
@@ -17,9 +21,12 @@ from orderengine.worker.pool import threads_for
 # Redis; connections to PostgreSQL and to the broker.
 HTTP_THREADS = 24
 SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
-# A worker with full pools: its threads, one for each slot and venue, the loop, recovery.
+# A worker with full pools: its threads, one for each venue and slot, or question of the price
+# watcher, the loop, recovery, the watcher.
 SLOTS = 10
-THREADS_OF_A_FULL = {True: 0, False: threads_for(SLOTS) + len(VENUES) * SLOTS + 2}
+QUESTIONS = len(Side) * len(list(parse_instruments(INSTRUMENTS.read_text("utf-8"))))
+ASKING = len(VENUES) * (SLOTS + min(QUESTIONS, MOST_QUESTIONS))
+THREADS_OF_A_FULL = {True: 0, False: threads_for(SLOTS) + ASKING + 3}
 SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
 CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).read_size
 CONNECTIONS_OF_A_WORKER = 12

@@ -17,6 +17,7 @@ import redis
 from sqlalchemy import Engine, text
 
 from benchmarks.stack import Servers, Stack
+from chaos.changes import Change
 from chaos.evidence import Backlog, Outage, QueueSample
 from chaos.process_tree import EXIT_LIMIT_S, kill_tree
 from chaos.proxy import Proxy
@@ -63,6 +64,7 @@ class Rig(Stack):
         self.outages: list[Outage] = []
         self.queue_samples: list[QueueSample] = []
         self.backlogs: list[Backlog] = []
+        self.changes: list[Change] = []
         self.healed_at: list[float] = []
         self.complaints: list[str] = []
         self.figures: dict[str, int] = {}

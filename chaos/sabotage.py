@@ -34,6 +34,7 @@ GUARDS: Mapping[str, Guard] = {
     "group_version": Guard(
         "the version check of the second order of a group", ("half_superseded",), factor=2.0
     ),
+    "cancel": Guard("the fence of a cancel by the order's status", ("cancel_storm",)),
     "write_ahead": Guard("the commit ahead of the sending", ("fail_points",)),
     "reconciler": Guard("the reconciler", ("worker_kills",)),
 }

@@ -94,7 +94,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     dice = [random.Random(rig.rng.random()) for _ in range(2)]
     with (
         OrderWatcher(rig.port, dice[0]) as watch,
-        Load(rig.port, fault.rate_per_s, scale.orders, dice[1], watch.offer, fault.batch) as load,
+        _load(fault, scale, rig, dice[1], watch) as load,
     ):
         verdict.injected = fault.inject(rig, load, scale)
         load.stop()
@@ -105,6 +105,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
     found = replace(
         found,
+        changes=rig.changes,
         queues=rig.queue_samples,
         backlogs=rig.backlogs,
         ends=rig.ended_by_themselves(),
@@ -125,6 +126,18 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
         *(Violation("resources_are_given_back", None, each) for each in _excess(rig, before)),
     ]
     _keep(rig, verdict)
+
+
+def _load(fault: Fault, scale: Scale, rig: Rig, rng: random.Random, watch: OrderWatcher) -> Load:
+    return Load(
+        port=rig.port,
+        rate_per_s=fault.rate_per_s,
+        at_least=scale.orders,
+        rng=rng,
+        on_accepted=watch.offer,
+        batch=fault.batch,
+        offers=fault.offers,
+    )
 
 
 def _demanded(

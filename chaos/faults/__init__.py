@@ -6,6 +6,7 @@ from chaos.fault import Fault
 from chaos.faults import (
     backlog,
     broker,
+    cancel_storm,
     fail_points,
     groups,
     groups_die,
@@ -37,6 +38,7 @@ FAULTS: Mapping[str, Fault] = {
         messages,
         backlog,
         network,
+        cancel_storm,
         list_storm,
         soak,
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from chaos.fault import Fault, Scale
-from chaos.faults.fail_points import SLOTS, STRIKE_LIMIT_S, Kill, kill_web
+from chaos.faults.fail_points import OF_THE_CHAIN, SLOTS, STRIKE_LIMIT_S, Kill, kill_web
 from chaos.groups import BATCH, BURSTS, IN_HAND, SEVERAL, burst, groups_at, wait_for_groups
 from chaos.load import Load
 from chaos.rig import QUEUES, WEB, Rig
@@ -52,7 +52,7 @@ def die_everywhere(rig: Rig, load: Load, scale: Scale) -> int:
     """Kill the only worker at each place in groups, and web with batches; returns the kills."""
     wanted = [
         Kill(point, rig.rng.randint(*RARER.get(point, PASSAGES)))
-        for point in FailPoint
+        for point in OF_THE_CHAIN
         for _ in range(scale.times)
     ]
     kills = rig.rng.sample(wanted, len(wanted))
@@ -138,7 +138,7 @@ def _tell(rig: Rig, deaths: list[tuple[Kill, list[int]]]) -> None:
 FAULTS = (
     Fault(
         name="groups_die",
-        what=f"a process dies at each of {len(FailPoint)} places with groups or batches in hand",
+        what=f"a process dies at each of {len(OF_THE_CHAIN)} places with groups or batches in hand",
         inject=die_everywhere,
         full=Scale(orders=500, times=1),
         quick=None,  # fail_points has the places, groups_commit_answers the groups

@@ -232,7 +232,8 @@ def _limits(settings: Settings) -> Limits:
 
 def _arm_web(ports: WebPorts, point: ArmedPoint) -> WebPorts:
     from orderengine.faults.points import Trap
-    from orderengine.faults.ports import TrappedBatches, trapped_intake
+    from orderengine.faults.ports import trapped_intake
+    from orderengine.faults.stores import TrappedBatches
 
     trap = Trap(point)
     orders, publisher, dispatcher = trapped_intake(

@@ -50,10 +50,40 @@ class FailPoint(StrEnum):
     RECOVER_AFTER_CLAIM = "recover.after_claim"
     RECOVER_AFTER_DISPATCH = "recover.after_dispatch"
 
+    CANCEL_BEFORE_COMMIT = "cancel.before_commit"
+    CANCEL_AFTER_COMMIT = "cancel.after_commit"
+    CANCEL_AFTER_PUBLISH = "cancel.after_publish"
+
+    AMEND_BEFORE_COMMIT = "amend.before_commit"
+    AMEND_AFTER_COMMIT = "amend.after_commit"
+    AMEND_AFTER_PUBLISH = "amend.after_publish"
+
+    TRIGGER_BEFORE_COMMIT = "trigger.before_commit"
+    TRIGGER_AFTER_COMMIT = "trigger.after_commit"
+    TRIGGER_AFTER_DISPATCH = "trigger.after_dispatch"
+
+    REST_BEFORE_COMMIT = "rest.before_commit"
+    REST_AFTER_COMMIT = "rest.after_commit"
+
+    EXPIRE_BEFORE_COMMIT = "expire.before_commit"
+    EXPIRE_AFTER_COMMIT = "expire.after_commit"
+
+    END_BEFORE_COMMIT = "end.before_commit"
+    END_AFTER_COMMIT = "end.after_commit"
+
     @property
     def is_in_web(self) -> bool:
         """True for a place in a web process; all others are in a worker."""
-        return self.value.startswith("accept.")
+        return self.value.startswith(_IN_WEB)
+
+    @property
+    def is_of_waiting(self) -> bool:
+        """True for a place that only orders pass which wait, expire, or are changed."""
+        return self.value.startswith(_OF_WAITING)
+
+
+_IN_WEB = ("accept.", "cancel.", "amend.")
+_OF_WAITING = ("cancel.", "amend.", "trigger.", "rest.", "expire.", "end.")
 
 
 def kill_this_process() -> None:

@@ -372,6 +372,20 @@ def test_a_watcher_that_stops_leaves_its_symbols_at_once(
     assert owners(second) == [("AAPL", "b")]
 
 
+def test_what_came_while_nothing_watched_starts_after_a_restart(
+    watch: Watch, database: Engine, instruments: Instruments
+) -> None:
+    """The price counts where it is, whoever saw it come there."""
+    watch.ask("240")
+    order_id = watch.limit("230")
+    watch.tick()
+    later = Watch(database, instruments, holder="restarted")
+    later.ask("229")
+    watch.run("UPDATE price_watches SET until = '-infinity'")  # the dead process's lease has ended
+    later.tick()
+    assert (later.status(order_id), later.started) == (PENDING, [order_id])
+
+
 def test_two_watchers_that_both_believe_to_hold_a_symbol_start_an_order_once(
     database: Engine, instruments: Instruments
 ) -> None:

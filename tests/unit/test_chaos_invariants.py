@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chaos.changes import Change
 from chaos.evidence import (
     Backlog,
     Evidence,
@@ -106,6 +107,22 @@ def attempts(*numbers: int) -> list[StoredEvent]:
     ]
 
 
+def asked(status: int | None, *, is_cancel: bool = True, **answer: Any) -> Evidence:
+    """The first order is confirmed; its client had asked for a change."""
+    values: dict[str, Any] = {"latency_s": 0.1, **answer}
+    return replace(honest(), changes=[Change("a", is_cancel, status, **values)])
+
+
+def amended(*versions: int) -> Evidence:
+    path = ("waiting", "waiting", "pending", "routing", "building", "submitted", "confirmed")
+    found = replace(
+        with_order(version=7),
+        watched=[],
+        changes=[Change("a", False, 200, 0.1, "waiting", version) for version in versions],
+    )
+    return replace(found, events={**found.events, "a": events(*path)})
+
+
 def during(server: str, answer: Answer) -> Evidence:
     return replace(with_answer(answer), outages=[Outage(server, 19.0, 21.0)])
 
@@ -158,6 +175,21 @@ BROKEN: list[tuple[str, Evidence]] = [
     ("a_backlog_leaves_nothing_behind", behind((201.0, 202.0), usual=False)),
     ("no_process_ends_by_itself", replace(honest(), ends=["worker ended by itself with 1"])),
     ("nothing_deadlocks", replace(honest(), deadlocks=["ERROR:  deadlock detected"])),
+    ("changes_are_answered", asked(500)),
+    ("changes_are_answered", asked(202, is_cancel=False)),
+    ("changes_are_answered", asked(None, latency_s=11.0)),
+    ("a_cancel_keeps_its_word", asked(200, told="canceled", version=5)),
+    ("a_cancel_keeps_its_word", asked(202, told="submitted", version=5)),
+    ("a_cancel_keeps_its_word", asked(409, told="expired", version=5)),
+    ("requests_are_decided", with_order(is_to_be_canceled=True)),
+    ("requests_are_decided", with_order(is_told_late=True)),
+    ("requests_are_decided", with_order(status="failed", is_to_be_canceled=True)),
+    ("requests_are_decided", with_order(status="canceled")),
+    ("an_amendment_is_one_event", amended(3)),
+    ("an_amendment_is_one_event", amended(2, 2)),
+    ("no_fill_is_beyond_its_limit", with_order(is_beyond_limit=True)),
+    ("time_is_kept", with_order(expires_at=102.0, signed_at=102.5)),
+    ("time_is_kept", with_order(status="expired", expires_at=103.5)),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "confirmed"})),
     ("rest_tells_the_truth", replace(honest(), shown={"a": "submitted", "b": "failed"})),
 ]
@@ -165,6 +197,23 @@ BROKEN: list[tuple[str, Evidence]] = [
 
 def test_an_honest_run_breaks_nothing() -> None:
     assert violations(honest()) == []
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        amended(2),
+        asked(None),
+        asked(409, told="confirmed", version=5),
+        asked(412, is_cancel=False, told="waiting", version=2),
+        replace(
+            asked(202, told="submitted", version=5),
+            orders=with_order(is_to_be_canceled=True, is_told_late=True).orders,
+        ),
+    ],
+)
+def test_changes_that_are_answered_as_the_order_demands_break_nothing(evidence: Evidence) -> None:
+    assert violations(evidence) == []
 
 
 @pytest.mark.parametrize(("name", "evidence"), BROKEN)

@@ -5,22 +5,24 @@ import random
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chaos import results, runner, sabotage
+from chaos import results, runner, sabotage, storm
 from chaos.evidence import Evidence, StoredOrder
 from chaos.fault import Scale
-from chaos.faults import FAULTS, groups_die
-from chaos.faults.fail_points import SLOTS
+from chaos.faults import FAULTS, cancel_storm, groups_die
+from chaos.faults.fail_points import OF_THE_CHAIN, SLOTS
 from chaos.invariants import GETS_THROUGH, Violation
 from chaos.messages import published
 from chaos.resources import Resources, excess
 from chaos.runner import Plan
 from chaos.trial import WARM_UP, Verdict, _demanded, _unseen
 from harness.processes import base_environ
+from orderengine.domain.terms import OrderType, TimeInForce, terms_violation
 from orderengine.faults.points import FailPoint
 
 ROOT = Path(__file__).parents[2]
@@ -150,11 +152,11 @@ def test_armed_workers_are_named_unlike_those_that_work() -> None:
 def test_resources_are_back_when_only_pools_have_grown() -> None:
     assert list(excess(QUIET, QUIET)) == []
     grown = Resources(
-        threads={"web": 200, "worker": 60}, sockets={"web": 190}, connections=50, queued=3
+        threads={"web": 200, "worker": 160}, sockets={"web": 190}, connections=50, queued=3
     )
     assert [line.split()[:3] for line in excess(QUIET, grown)] == [
         ["web", "has", "200"],
-        ["worker", "has", "60"],
+        ["worker", "has", "160"],
         ["web", "has", "190"],
         ["PostgreSQL", "has", "50"],
         ["3", "messages", "are"],
@@ -242,10 +244,29 @@ def test_a_copy_for_sabotage_can_be_imported(tmp_path: Path) -> None:
 
 
 def test_a_death_in_a_group_has_a_passage_and_a_status_for_each_place() -> None:
-    stages = {point.value.partition(".")[0] for point in FailPoint if not point.is_in_web}
+    stages = {point.value.partition(".")[0] for point in OF_THE_CHAIN if not point.is_in_web}
     assert groups_die.STOPPED_AT.keys() == stages
     once = {FailPoint.ACCEPT_BEFORE_COMMIT, FailPoint.ACCEPT_AFTER_COMMIT}
     assert all(groups_die.RARER[point] == (1, 1) for point in once)
+
+
+def test_each_place_belongs_to_one_fault_and_the_storm_comes_to_each_of_its() -> None:
+    assert {*OF_THE_CHAIN, *cancel_storm.PLACES} == set(FailPoint)
+    assert not set(OF_THE_CHAIN) & set(cancel_storm.PLACES)
+    count = len(cancel_storm.PLACES)
+    drawn = cancel_storm.places(random.Random(1), 2 * count + 1)
+    assert Counter(drawn).most_common()[0][1] == 3
+    assert Counter(drawn).most_common()[-1][1] == 2
+
+
+def test_the_orders_of_a_storm_have_the_terms_of_their_types() -> None:
+    offers = storm.offers()
+    bodies = [json.loads(offers.at_sending(each)) for each in offers.bodies[:200]]
+    assert {body.get("type", "market") for body in bodies} == set(OrderType)
+    for body in bodies:
+        kind = OrderType(body.get("type", "market"))
+        lasts = TimeInForce(body["timeInForce"]) if "timeInForce" in body else None
+        assert terms_violation(kind, body, lasts, expires="expiresAt" in body) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,15 +12,22 @@ from orderengine.config.settings import ArmedPoint, ConfigurationError, Settings
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, RoutingCause, Submit
+from orderengine.domain.order import Order
+from orderengine.domain.terms import TimeInForce
 from orderengine.execution.chain.engine import AttemptEnded, Engine
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.intake.accept import accept_order
 from orderengine.execution.intake.batch import accept_batch
 from orderengine.execution.ports import PlannedMove
+from orderengine.execution.waiting.amend import amend_order
+from orderengine.execution.waiting.cancel import cancel_all, cancel_order
+from orderengine.execution.waiting.expiry import expire_due
 from orderengine.faults.points import FailPoint, Trap
-from orderengine.faults.ports import TrappedBatches, TrappedOrders, trapped_engine, trapped_intake
+from orderengine.faults.ports import trapped_engine, trapped_intake
+from orderengine.faults.stores import TrappedBatches, TrappedOrders
+from tests.builders import A_TRIGGER, a_limit
 from tests.conftest import a_new_order
-from tests.fakes import FakeBatches
+from tests.fakes import START, FakeBatches
 from tests.simulations import a_swap
 from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.world import World
@@ -28,6 +36,11 @@ URLS: Mapping[str, str] = {
     "DATABASE_URL": "postgresql://u:p@127.0.0.1:1/none_test",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
+
+
+OF_ACCEPTING = [each for each in FailPoint if each.is_in_web and not each.is_of_waiting]
+OF_CHANGES = [each for each in FailPoint if each.is_in_web and each.is_of_waiting]
+OF_THE_CHAIN = [each for each in FailPoint if not (each.is_in_web or each.is_of_waiting)]
 
 
 class Died(BaseException):
@@ -63,13 +76,65 @@ def live(world: World, engine: Engine) -> None:
             continue
 
 
-@pytest.mark.parametrize("point", [each for each in FailPoint if not each.is_in_web])
+def live_waiting(world: World, engine: Engine) -> None:
+    """Start two orders; one rests and expires, the other is to be canceled and dies."""
+    soon = {"time_in_force": TimeInForce.GTD, "expires_at": START + timedelta(minutes=1)}
+    orders = [world.orders.accept(a_limit(**terms)).order for terms in (soon, {})]
+    triggered = engine.advance_all([PlannedMove(each.order_id, 1, A_TRIGGER) for each in orders])
+    versions = {each.order_id: each.version for each in triggered if isinstance(each, Order)}
+    engine.dispatcher.route_all(versions, RoutingCause.ORDER)
+    for order in orders:
+        routed = route_order(engine, order.order_id, 2, RoutingCause.ORDER)
+        submitted = submit_order(engine, build_order(engine, routed))
+        if order is orders[1]:
+            cancel_order(world.orders, world.publisher, "local", order.order_id)
+        world.network.revert(submitted.signature, slippage_exceeded=True)
+        with pytest.raises(AttemptEnded):
+            confirm_order(engine, submitted)
+    world.clock.advance(61)
+    assert expire_due(engine) == 1
+
+
+@pytest.mark.parametrize(
+    "point", [each for each in FailPoint if each.is_of_waiting and not each.is_in_web]
+)
+def test_a_worker_comes_to_each_place_of_orders_that_wait(world: World, point: FailPoint) -> None:
+    with pytest.raises(Died):
+        live_waiting(world, trapped_engine(world.engine, armed(point)))
+
+
+@pytest.mark.parametrize("point", OF_CHANGES)
+@pytest.mark.parametrize("is_all", [False, True])
+def test_a_web_process_comes_to_each_place_of_a_change(
+    world: World, point: FailPoint, is_all: bool
+) -> None:
+    orders, publisher, _ = trapped_intake(
+        world.orders, world.publisher, world.dispatcher, armed(point)
+    )
+    order = world.orders.accept(a_limit()).order
+
+    def change() -> None:
+        amend_order(orders, publisher, "local", order.order_id, 1, lambda found: found)
+        if is_all:
+            cancel_all(orders, publisher, "local")
+        cancel_order(orders, publisher, "local", order.order_id)
+
+    with pytest.raises(Died):
+        change()
+    before = {"amend": 1, "cancel": 2}[point.value.partition(".")[0]]
+    is_committed = not point.value.endswith("before_commit")
+    assert world.order(order.order_id).version == before + is_committed
+    is_published = point.value.endswith("after_publish")
+    assert len(world.publisher.published) == before - 1 + is_published
+
+
+@pytest.mark.parametrize("point", OF_THE_CHAIN)
 def test_a_worker_comes_to_each_of_its_places(world: World, point: FailPoint) -> None:
     with pytest.raises(Died):
         live(world, trapped_engine(world.engine, armed(point)))
 
 
-@pytest.mark.parametrize("point", [each for each in FailPoint if each.is_in_web])
+@pytest.mark.parametrize("point", OF_ACCEPTING)
 def test_a_web_process_comes_to_each_of_its_places(world: World, point: FailPoint) -> None:
     ports = trapped_intake(world.orders, world.publisher, world.dispatcher, armed(point))
     with pytest.raises(Died):
@@ -81,7 +146,7 @@ def test_a_web_process_comes_to_each_of_its_places(world: World, point: FailPoin
     assert bool(world.dispatcher.sent) == (point is FailPoint.ACCEPT_AFTER_DISPATCH)
 
 
-@pytest.mark.parametrize("point", [each for each in FailPoint if each.is_in_web])
+@pytest.mark.parametrize("point", OF_ACCEPTING)
 def test_a_batch_comes_to_each_of_these_places(world: World, point: FailPoint) -> None:
     trap = armed(point)
     _, publisher, dispatcher = trapped_intake(world.orders, world.publisher, world.dispatcher, trap)

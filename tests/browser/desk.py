@@ -48,11 +48,11 @@ class Desk:
         return self
 
     def fill(self, **values: str) -> None:
-        """Fill the fields of the ticket; `side` is buy or sell."""
+        """Fill the fields of the ticket, in this order; `side` and `type` are names of choices."""
         for name, value in values.items():
-            if name == "side":
+            if name in {"side", "type"}:
                 self.page.locator(f"label[for={value}]").click()
-            elif name in {"symbol", "maxLegs"}:
+            elif name in {"symbol", "maxLegs", "unit", "timeInForce", "on"}:
                 self.page.select_option(f"#{name}", value)
             else:
                 self.page.fill(f"#{name}", value)

@@ -22,10 +22,13 @@ def test_an_order_is_placed_and_opened_with_the_keyboard_alone(desk: Desk) -> No
     for wanted, keys in (
         ("symbol", "SOL"),
         ("buy", "ArrowRight"),
+        ("market", ""),
         ("quantity", "3"),
+        ("unit", ""),
+        ("worstPrice", ""),
         ("slippageBps", ""),
         ("maxLegs", ""),
-        ("worstPrice", ""),
+        ("timeInForce", ""),
         ("submit", ""),
     ):
         keyboard.press("Tab")
@@ -62,9 +65,10 @@ def test_the_focus_stays_on_a_button_while_the_order_moves_on(desk: Desk) -> Non
 def test_the_chosen_side_is_seen_where_the_system_chooses_the_colors(open_desk: OpenDesk) -> None:
     desk = open_desk(forced_colors="active")
     backgrounds = "both => both.map(each => getComputedStyle(each).backgroundColor)"
-    buy, sell = desk.page.locator(".segments label").evaluate_all(backgrounds)
+    sides = desk.page.locator('[data-field="side"] label')
+    buy, sell = sides.evaluate_all(backgrounds)
     desk.fill(side="sell")
-    assert desk.page.locator(".segments label").evaluate_all(backgrounds) == [sell, buy]
+    assert sides.evaluate_all(backgrounds) == [sell, buy]
     assert buy != sell
 
 

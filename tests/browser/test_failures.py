@@ -10,8 +10,10 @@ from sqlalchemy import Engine, text
 
 from tests.browser.conftest import OpenDesk, Shoot
 from tests.browser.contrast import LEAST, contrasts
-from tests.e2e.stack import Stack
+from tests.browser.desk import Desk
+from tests.e2e.stack import Document, Stack
 
+MOVED = "The price moved further than the slippage allows"
 ATTEMPT = ["pending", "routing", "building", "submitted"]
 
 
@@ -37,15 +39,45 @@ def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
     expect(attempts).to_have_count(3)
     for attempt, failed in zip(attempts.all(), shown["failedAttempts"], strict=True):
         expect(attempt.locator("h3")).to_contain_text(f"Attempt {failed['attempt']}")
-        expect(attempt.locator(".reason")).to_have_text(failed["reason"])
+        expect(attempt.locator(".reason")).to_have_attribute("title", failed["reason"])
     told = desk.page.locator(".steps [data-seq='5'] .text")
     expect(told).to_contain_text(shown["failedAttempts"][0]["detail"])
     expect(told).to_contain_text("Attempt 2 begins after 0.")
-    expect(desk.page.locator("#failure")).to_have_text(f"SLIPPAGE_EXCEEDED: {shown['detail']}")
+    expect(desk.page.locator("#failure")).to_have_text(f"{MOVED}: {shown['detail']}")
     row = desk.page.locator(f'tr[data-order-id="{order_id}"]')
-    expect(row.locator(".status")).to_have_text("SLIPPAGE_EXCEEDED")
-    expect(desk.page.locator("#outcome")).to_have_text("Failed: SLIPPAGE_EXCEEDED.")
+    expect(row.locator(".status")).to_have_text("slippage exceeded")
+    expect(row.locator(".status")).to_have_attribute(
+        "title", f"SLIPPAGE_EXCEEDED: {shown['detail']}"
+    )
+    outcome = f"Failed: {MOVED[0].lower()}{MOVED[1:]}."
+    expect(desk.page.locator("#outcome")).to_have_text(outcome)
     shoot(desk, "page-failed")
+
+
+def test_an_order_that_needed_more_slippage_is_sent_again_with_more(
+    desk: Desk, stack: Stack
+) -> None:
+    first = desk.submit(symbol="NVDA", side="sell", quantity="3", slippageBps="0")
+    desk.wait_for("failed")
+    again = desk.page.locator("#again")
+    expect(again).to_have_text("Again with more slippage: 50 bps (0.50 %)")
+    desk.fill(quantity="4")
+    expect(again).to_be_hidden()  # it would be another order
+    second = desk.submit(quantity="3")
+    desk.wait_for("failed")
+    again.click()
+    desk.wait_for("confirmed")
+    expect(desk.page.locator("#outcome")).to_contain_text("Confirmed at")
+    assert desk.page.locator("#slippageBps").input_value() == "50"
+    third = stack.order(desk.order_id or "")
+    assert {first, second, third["orderId"]} == {each["orderId"] for each in sells(stack)}
+    assert (third["quantity"], third["slippageBps"]) == ("3", 50)
+
+
+def sells(stack: Stack) -> list[Document]:
+    """The orders that sell."""
+    listed = stack.get("/api/orders?symbol=NVDA")["orders"]
+    return [order for order in listed if order["side"] == "sell"]
 
 
 def test_an_order_whose_steps_were_pruned_still_shows_its_result(
@@ -61,9 +93,9 @@ def test_an_order_whose_steps_were_pruned_still_shows_its_result(
     desk.wait_for("failed")
     desk.link("pruned")
     shown = stack.order(order_id)
-    expect(desk.page.locator("#failure")).to_have_text(f"SLIPPAGE_EXCEEDED: {shown['detail']}")
+    expect(desk.page.locator("#failure")).to_have_text(f"{MOVED}: {shown['detail']}")
     expect(desk.page.locator("#tx-hash")).to_have_attribute("title", shown["txHash"])
-    expect(desk.page.locator(".attempt .reason")).to_have_text(["SLIPPAGE_EXCEEDED"] * 3)
+    expect(desk.page.locator(".attempt .reason")).to_have_text(["slippage exceeded"] * 3)
     assert desk.steps == []
 
 
@@ -72,19 +104,19 @@ def test_an_end_that_only_a_later_release_knows_is_an_end(
 ) -> None:
     order_id = stack.post("NVDA", "buy", "10", slippageBps=0)
     pending, *_ = stack.get(f"/api/orders/{order_id}/events")["events"]
-    canceled = {**pending, "seq": 2, "status": "canceled", "data": {"field": ["of that release"]}}
+    replaced = {**pending, "seq": 2, "status": "replaced", "data": {"field": ["of that release"]}}
 
     def serve(socket: WebSocketRoute) -> None:
         socket.send(json.dumps(pending))
-        socket.send(json.dumps(canceled))
+        socket.send(json.dumps(replaced))
         socket.close(code=1000)
 
     desk = open_desk()
     desk.page.route_web_socket(re.compile("/ws/orders"), serve)
     desk.open(f"/?order={order_id}")
-    desk.wait_for("canceled")
+    desk.wait_for("replaced")
     desk.link("ended")
-    assert desk.steps == [(1, "pending"), (2, "canceled")]
+    assert desk.steps == [(1, "pending"), (2, "replaced")]
     expect(desk.page.locator(".steps [data-seq='2'] .text")).to_be_empty()
 
 
@@ -92,7 +124,7 @@ def test_an_end_that_only_a_later_release_knows_is_an_end(
 def test_every_text_has_enough_contrast(open_desk: OpenDesk, color_scheme: str) -> None:
     desk = open_desk(color_scheme=color_scheme, reduced_motion="reduce")
     for wanted in (
-        {"slippageBps": "0", "symbol": "NVDA"},
+        {"slippageBps": "0", "symbol": "NVDA", "quantity": "10"},
         {"slippageBps": "100", "symbol": "SOL", "quantity": "20000", "maxLegs": "2"},
     ):
         desk.submit(**wanted)

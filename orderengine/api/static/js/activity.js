@@ -25,6 +25,7 @@ export class Activity {
     const spanMs = isWhole ? WINDOW_MS : now - Date.parse(orders.at(-1).createdAt);
     const ended = orders.filter(({ status }) => TERMINAL.has(status));
     const confirmed = ended.filter(({ status }) => status === "confirmed");
+    const failed = ended.filter(({ status }) => status === "failed");
     const took = confirmed.map((order) => between(order.createdAt, order.updatedAt)).sort((a, b) => a - b);
     const lastMinute = ended.filter((order) => now - Date.parse(order.updatedAt) < 60_000);
     this.#root.title = `Of the orders placed in the last ${span(spanMs)}`;
@@ -32,7 +33,7 @@ export class Activity {
       this.#root,
       figure(`Ended, ${span(spanMs)}`, `${ended.length}`, spark(ended, now)),
       figure("Last minute", `${isWhole ? "" : "over "}${lastMinute.length}`),
-      figure("Failed", ended.length ? `${group((100 * (ended.length - confirmed.length)) / ended.length, 1)} %` : NONE),
+      figure("Failed", ended.length ? `${group((100 * failed.length) / ended.length, 1)} %` : NONE),
       figure("Median", quantile(took, 0.5)),
       figure("p95", quantile(took, 0.95)),
       figure("Open of these", `${orders.length - ended.length}`),

@@ -13,6 +13,7 @@ export class Refused extends Error {
     this.status = problem.status;
     this.code = problem.code;
     this.errors = problem.errors ?? [];
+    this.order = problem.order ?? null; // as it is now, if the request came too late for it
   }
 }
 
@@ -67,6 +68,22 @@ export function getReadiness(signal) {
 export function postOrder(order, idempotencyKey, signal) {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
   return request("/api/orders/execute", { method: "POST", headers, body: JSON.stringify(order), signal });
+}
+
+// The order: canceled, or still submitted, so that the network decides. Repeating is safe.
+export function cancelOrder(orderId, signal) {
+  return request(`/api/orders/${encodeURIComponent(orderId)}`, { method: "DELETE", signal });
+}
+
+// How many orders were canceled, requested to be, and too late.
+export function cancelOrders(wanted, signal) {
+  return request(`/api/orders?${query(wanted)}`, { method: "DELETE", signal });
+}
+
+// Changes an order that waits, if it still has this version.
+export function amendOrder({ orderId, version }, changes, signal) {
+  const headers = { "Content-Type": "application/json", "If-Match": `"${version}"` };
+  return request(`/api/orders/${encodeURIComponent(orderId)}`, { method: "PATCH", headers, body: JSON.stringify(changes), signal });
 }
 
 // A browser's socket can carry no header: a ticket, bought with the key, opens this one, once.

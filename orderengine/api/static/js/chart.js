@@ -61,7 +61,7 @@ function theme() {
     grid: color("line"),
     venue: (dex) => color(dex) || color("other"),
     fill: color("good"),
-    accent: color("accent"),
+    awaited: color("warn"),
     font: `11px ${style.getPropertyValue("--sans")}`,
   };
 }

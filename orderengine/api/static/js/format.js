@@ -33,6 +33,11 @@ export function usdc(text, digits = 2) {
   return group(number, number !== 0 && Math.abs(number) < 1 ? 4 : digits);
 }
 
+// A share that the API gives in basis points: 12.5 is 0.125 %.
+export function percent(bps) {
+  return `${group(bps / 100, Math.abs(bps) >= 100 ? 1 : 3, Math.abs(bps) >= 100 ? 1 : 2)} %`;
+}
+
 export function fromUnits(units, decimals = USDC_DECIMALS) {
   return Number(units) / 10 ** decimals;
 }

@@ -42,6 +42,8 @@ export function orderOf(events) {
     ...lastOf(events, "building")?.data,
     ...lastOf(events, "confirmed")?.data,
     ...lastOf(events, "failed")?.data,
+    ...lastOf(events, "expired")?.data,
+    cancelRequested: lastWith(events, "cancelRequested"),
     orderId: last.orderId,
     status: last.status,
     txHash: lastWith(events, "txHash"),

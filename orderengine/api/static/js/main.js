@@ -3,9 +3,11 @@
 import { Access } from "./access.js";
 import { Activity } from "./activity.js";
 import { getInstruments } from "./api.js";
+import { Confirmation } from "./confirmation.js";
 import { Curve } from "./curve.js";
 import { find } from "./dom.js";
 import { Loop } from "./loop.js";
+import { OpenOrders } from "./open.js";
 import { OrderPanel } from "./order.js";
 import { Orders } from "./orders.js";
 import { Prices } from "./prices.js";
@@ -26,6 +28,7 @@ const prices = new Prices();
 const orders = new Orders((orderId) => open(orderId));
 const panel = new OrderPanel((event) => {
   orders.refresh();
+  openOrders.refresh();
   if (!TERMINAL.has(event.status)) return;
   prices.refresh();
   ticket.tellEnd(event);
@@ -36,10 +39,20 @@ const quotes = new Quotes({
     prices.add(wanted.symbol, route);
     curve.show(wanted, instrument, route);
     ticket.offerLegs(venuesOf(route).length);
+    ticket.takeQuotes(wanted, route);
   },
-  onRefused: (refusal) => ticket.showQuoteViolations(refusal.errors),
+  onRefused: (wanted, refusal) => {
+    ticket.takeQuotes(wanted, null);
+    ticket.showQuoteViolations(wanted, refusal.errors);
+  },
 });
-const ticket = new Ticket({
+const confirmation = new Confirmation();
+const openOrders = new OpenOrders(confirmation, {
+  onOpen: (orderId) => open(orderId),
+  onOrders: (waiting) => prices.wait(waiting),
+  onChange: () => orders.refresh(),
+});
+const ticket = new Ticket(confirmation, {
   onChange: (wanted, chosen) => {
     instrument = chosen;
     quotes.show(wanted);
@@ -48,6 +61,7 @@ const ticket = new Ticket({
   onAccepted: (orderId) => {
     open(orderId);
     orders.refresh();
+    openOrders.refresh();
   },
 });
 
@@ -65,6 +79,7 @@ new Activity();
 new Service(() => {
   setup.soon();
   orders.refresh();
+  openOrders.refresh();
 });
 
 function open(orderId) {

@@ -4,7 +4,9 @@ import { el, copyButton, fill, find, refill, say } from "./dom.js";
 import { NONE, asked, group, seconds } from "./format.js";
 import { Follower } from "./follow.js";
 import { attemptsOf, orderOf, stageTimes } from "./history.js";
+import { nameOf } from "./reasons.js";
 import { OPEN, TERMINAL } from "./statuses.js";
+import { conditionOf, holdsText } from "./terms.js";
 import { attemptView } from "./timeline.js";
 import { legsView, summaryView } from "./summary.js";
 
@@ -90,7 +92,7 @@ export class OrderPanel {
     this.#events = [];
     this.#body.dataset.status = order.status;
     const failed = order.failedAttempts.map(({ attempt, reason, detail }) =>
-      el("section", { class: "attempt" }, el("h3", {}, `Attempt ${attempt}`, el("span", { class: "reason" }, reason)), el("p", { class: "why" }, detail)),
+      el("section", { class: "attempt" }, el("h3", {}, `Attempt ${attempt}`, el("span", { class: "reason", title: reason }, nameOf(reason))), el("p", { class: "why" }, detail)),
     );
     refill(this.#body, headView(order), summaryView(order), legsView(order), failed);
     say(this.#announcer, announcement(order));
@@ -131,10 +133,15 @@ function headView(order) {
   return el(
     "div",
     { class: "head" },
-    el("p", { class: "title" }, el("span", { class: "side", "data-side": side }, side), ` ${asked(order)}`),
+    el("p", { class: "title" }, el("span", { class: "side", "data-side": side }, side), ` ${asked(order)}`, termsView(order)),
     el("p", { class: "status", "data-status": status, id: "order-status" }, status),
     el("p", { class: "id" }, el("code", {}, orderId), copyButton(orderId, "Copy the order's id")),
   );
+}
+
+function termsView(order) {
+  const condition = conditionOf(order);
+  return condition ? el("span", { class: "terms" }, ` ${condition}, ${holdsText(order)}`) : null;
 }
 
 function stagesView(events, nowMs) {

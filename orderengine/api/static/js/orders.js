@@ -4,7 +4,9 @@ import { Refused, getOrders } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
 import { NONE, asked, between, moment, price, seconds, slippage, venues } from "./format.js";
 import { Loop } from "./loop.js";
+import { nameOf } from "./reasons.js";
 import { OPEN, TERMINAL } from "./statuses.js";
+import { conditionOf } from "./terms.js";
 
 const PERIOD_MS = 3_000;
 const PAGE = 12;
@@ -91,8 +93,8 @@ function rowView(order) {
     "tr",
     { "data-order-id": order.orderId },
     cell("Placed", el("a", { href: `/?order=${order.orderId}` }, moment(order.createdAt))),
-    cell("Order", el("span", { class: "side", "data-side": order.side }, order.side), ` ${asked(order)}`),
-    cell("Status", el("span", { class: "status", "data-status": order.status, title: order.detail }, order.reason ?? order.status)),
+    cell("Order", el("span", { class: "side", "data-side": order.side }, order.side), ` ${asked(order)}`, el("span", { class: "hint" }, conditionOf(order) && ` ${conditionOf(order)}`)),
+    cell("Status", el("span", { class: "status", "data-status": order.status, title: order.reason && `${order.reason}: ${order.detail}` }, order.reason ? nameOf(order.reason) : order.status)),
     cell("Venue", venues(order.dex)),
     figure("Quoted", price(order.quotedPrice), order.quotedPrice),
     figure("Executed", price(order.executedPrice), order.executedPrice),

@@ -2,7 +2,7 @@
 
 import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { fromUnits, group, price, usdc, venue, venues } from "./format.js";
+import { asked, fromUnits, group, percent, price, quantity, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
 import { dress, venuesOf } from "./venues.js";
 
@@ -17,6 +17,8 @@ const REASONS = {
   NO_BETTER_SPLIT: "best price",
 };
 
+const REFUSALS = { INSUFFICIENT_LIQUIDITY: "Too large for the pools", NOT_OPEN: "Not open yet" };
+
 export class Quotes {
   #root = find("#quotes");
   #freshness = find("#freshness");
@@ -25,14 +27,17 @@ export class Quotes {
   #listeners;
   #loop = new Loop((signal) => this.#refresh(signal), PERIOD_MS);
 
-  // Each request ends with `onQuotes(wanted, route)` or `onRefused(refusal)`.
+  // Each request ends with `onQuotes(wanted, route)` or `onRefused(wanted, refusal)`.
   constructor(listeners) {
     this.#listeners = listeners;
     setInterval(() => this.#tellAge(), 500);
   }
 
+  // The quotes of another symbol or side are gone at once, those of another amount when new ones come.
   show(wanted) {
+    const isOther = ["symbol", "side"].some((field) => wanted[field] !== this.#wanted?.[field]);
     this.#wanted = wanted;
+    if (isOther) this.#empty();
     this.#root.dataset.stale = "true";
     this.#loop.soon(DEBOUNCE_MS);
   }
@@ -49,7 +54,7 @@ export class Quotes {
       this.#answeredAt = null;
       if (error instanceof Refused) {
         this.#draw(refusalView(error));
-        this.#listeners.onRefused(error);
+        this.#listeners.onRefused(wanted, error);
         return;
       }
       if (error instanceof Unavailable) this.#tellUnavailable(error, "asking again");
@@ -58,8 +63,17 @@ export class Quotes {
     }
   }
 
+  // Keeps the height, so that nothing below jumps.
+  #empty() {
+    this.#answeredAt = null;
+    this.#root.style.minHeight = `${this.#root.offsetHeight}px`;
+    fill(this.#root, el("p", { class: "empty" }, "Waiting for quotes."));
+    say(this.#freshness, "");
+  }
+
   #draw(view) {
     delete this.#root.dataset.stale;
+    this.#root.style.minHeight = "";
     fill(this.#root, view);
     this.#tellAge();
   }
@@ -86,12 +100,12 @@ function quotesView(route) {
   const winners = new Set(route.dex.split("+"));
   const cards = venuesOf(route).map((dex) => {
     const quote = route.quotes.find((each) => each.dex === dex);
-    return dress(quote ? venueCard(quote, best, winners) : refusedCard(dex, route.refusals[dex]), dex);
+    return dress(quote ? venueCard(quote, route.symbol, best, winners) : refusedCard(dex, route.refusals[dex]), dex);
   });
   return [el("div", { class: "venues" }, cards), verdict(route)];
 }
 
-function venueCard(quote, best, winners) {
+function venueCard(quote, symbol, best, winners) {
   const worseBps = Math.abs(Number(quote.price) / best - 1) * 10_000;
   const isBuy = quote.side === "buy";
   return el(
@@ -107,7 +121,7 @@ function venueCard(quote, best, winners) {
       ...fact("Impact", `${group(Number(quote.marketImpactBps), 2)} bps`),
       ...fact("Fee", usdc(quote.fee)),
       ...fact(isBuy ? "Costs" : "Brings", usdc(fromUnits(quote.quoteAmount))),
-      ...fact(isBuy ? "At most" : "At least", usdc(fromUnits(quote.maxIn ?? quote.minOut))),
+      ...boundFact(quote, symbol),
       ...fact("Pool", POOLS[quote.poolKind] ?? quote.poolKind),
     ),
   );
@@ -126,9 +140,20 @@ function refusedCard(dex, why) {
   );
 }
 
+// The amount that is not exact is bounded: mostly the USDC, the tokens if so many USDC were asked for.
+function boundFact({ side, maxIn, minOut, baseDecimals }, symbol) {
+  const isUsdcExact = (side === "buy") === (minOut !== undefined);
+  const units = maxIn ?? minOut;
+  return fact(maxIn === undefined ? "At least" : "At most", isUsdcExact ? `${quantity(fromUnits(units, baseDecimals))} ${symbol}` : usdc(fromUnits(units)));
+}
+
+function boundText({ side, quantity: tokens, limitAmount, legs, symbol }) {
+  const isUsdcExact = tokens === undefined;
+  const bound = (side === "buy") === isUsdcExact ? "at least" : "at most";
+  return `${bound} ${isUsdcExact ? `${quantity(fromUnits(limitAmount, legs[0].baseDecimals))} ${symbol}` : `${usdc(fromUnits(limitAmount))} USDC`}`;
+}
+
 function verdict(route) {
-  const limit = usdc(fromUnits(route.limitAmount));
-  const bound = route.side === "buy" ? "at most" : "at least";
   const quoteAge = Date.parse(route.legs[0].expiresAt) - Date.parse(route.legs[0].quotedAt);
   return el(
     "div",
@@ -136,7 +161,7 @@ function verdict(route) {
     el("p", {}, el("strong", {}, `${venues(route.dex)} at ${price(route.quotedPrice)} USDC`), " ", el("span", { class: "tag" }, REASONS[route.routeReason] ?? route.routeReason)),
     el("p", { class: "why" }, route.routeDetail),
     route.legs.length > 1 ? splitBar(route) : null,
-    el("p", { class: "hint" }, `With ${route.slippageBps} bps: ${bound} ${limit} USDC. A quote holds for ${group(quoteAge / 1000, 3, 0)} s. Amounts are in USDC.`),
+    el("p", { class: "hint" }, `For ${asked(route)}, with ${percent(route.slippageBps)} of slippage: ${boundText(route)}. A quote holds for ${group(quoteAge / 1000, 3, 0)} s. Amounts are in USDC.`),
   );
 }
 
@@ -155,11 +180,10 @@ function refusalView(error) {
   if (error.errors.length) {
     return el("p", { class: "empty" }, `No quotes: ${error.errors.map((each) => `${each.field} ${each.message}`).join("; ")}.`);
   }
-  const isShallow = error.code === "INSUFFICIENT_LIQUIDITY";
   return el(
     "div",
     { class: "verdict", "data-refused": "true" },
-    el("p", {}, el("strong", {}, isShallow ? "Too large for the pools" : error.code)),
+    el("p", {}, el("strong", {}, REFUSALS[error.code] ?? error.code)),
     el("p", { class: "why" }, error.message),
   );
 }

@@ -2,11 +2,13 @@
 
 import { copyButton, el } from "./dom.js";
 import { NONE, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { reasonText, sentence } from "./reasons.js";
 import { TERMINAL } from "./statuses.js";
 
 export function summaryView(order) {
   const { executedPrice, slippagePct, quoteAmount, fee, marketImpactBps, txHash } = order;
-  const isFailed = order.status === "failed";
+  const isFailed = order.reason !== undefined && TERMINAL.has(order.status);
+  const isCancelRequested = order.cancelRequested || order.cancelTooLate || order.cancelRequestedAt !== undefined;
   return el(
     "dl",
     { class: "summary" },
@@ -20,6 +22,7 @@ export function summaryView(order) {
     fact("Took", TERMINAL.has(order.status) ? seconds(between(order.createdAt, order.updatedAt)) : NONE),
     txHash ? hashFact(txHash, isFailed) : null,
     isFailed ? failureFact(order) : null,
+    isCancelRequested ? cancelFact(order) : null,
   );
 }
 
@@ -63,6 +66,13 @@ function hashFact(hash, isFailed) {
   return el("div", { class: "wide" }, el("dt", {}, name), el("dd", {}, el("code", { title: hash, id: "tx-hash" }, short(hash)), copyButton(hash, "Copy the transaction's hash")));
 }
 
-function failureFact({ reason, detail }) {
-  return el("div", { class: "wide" }, el("dt", {}, "Failed"), el("dd", { "data-tone": "worse", id: "failure" }, `${reason}: ${detail}`));
+function failureFact({ status, reason, detail }) {
+  const name = status === "failed" ? "Failed" : "Not filled";
+  return el("div", { class: "wide" }, el("dt", {}, name), el("dd", { "data-tone": "worse", id: "failure", title: reason }, `${sentence(reasonText(reason))}: ${detail}`));
 }
+
+function cancelFact({ status, executedPrice }) {
+  const text = executedPrice === undefined ? `Requested; the order is ${status}` : "Came too late: the order had been sent, and was executed";
+  return el("div", { class: "wide" }, el("dt", {}, "Cancel"), el("dd", { id: "cancel" }, text));
+}
+

@@ -1,7 +1,9 @@
 // The steps of an order in words, attempt by attempt.
 
 import { copyButton, el } from "./dom.js";
-import { fromUnits, price, quantity, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { fromUnits, percent, price, quantity, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { nameOf, reasonText, sentence } from "./reasons.js";
+import { conditionOf, holdsText } from "./terms.js";
 
 const CAUSES = {
   order: "Asking every venue for a quote.",
@@ -20,7 +22,7 @@ const TEXTS = {
     `Executed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`,
     data.cancelTooLate ? " The cancel came too late." : "",
   ],
-  failed: ({ data }) => [el("b", {}, data.reason), ` ${data.detail}`],
+  failed: ({ data }) => [reasonView(data.reason), ` ${data.detail}`],
   canceled: ({ data }) => [data.detail ? `Canceled: ${data.detail}.` : "Canceled."],
   expired: expiredText,
 };
@@ -29,7 +31,7 @@ export function attemptView({ number, steps, failure }, isOneOfMany) {
   return el(
     "section",
     { class: "attempt", "data-attempt": number, "data-failed": failure !== null },
-    isOneOfMany ? el("h3", {}, `Attempt ${number}`, failure ? el("span", { class: "reason" }, failure.reason) : null) : null,
+    isOneOfMany ? el("h3", {}, `Attempt ${number}`, failure ? el("span", { class: "reason", title: failure.reason }, nameOf(failure.reason)) : null) : null,
     el("ol", { class: "steps" }, steps.map(stepView)),
   );
 }
@@ -45,26 +47,31 @@ function stepView(step) {
   );
 }
 
+// Its name in the API is the title.
+function reasonView(reason) {
+  return el("b", { title: reason }, `${sentence(reasonText(reason))}:`);
+}
+
 function waitingText({ data, seq }) {
-  if (data.reason) return [el("b", {}, data.reason), ` ${data.detail}`, el("span", { class: "hint" }, " Waiting again.")];
-  const target = data.limitPrice ?? data.stopPrice;
-  const until = target ? ` Waits for ${price(target)} USDC.` : "";
-  return [`${seq === 1 ? "Accepted and stored." : "Amended."}${until}`];
+  if (data.reason) return [reasonView(data.reason), ` ${data.detail}`, el("span", { class: "hint" }, " Waiting again.")];
+  const condition = conditionOf(data);
+  const [until, holds] = [condition && ` Waits for: ${condition}`, holdsText(data)];
+  return [`${seq === 1 ? "Accepted and stored." : "Changed."}${until}${holds && `, ${holds}`}.`];
 }
 
 function expiredText({ data }) {
-  if (data.reason) return [el("b", {}, data.because), ` ${data.detail}`];
+  if (data.reason) return [reasonView(data.because), ` ${data.detail}`];
   return [data.detail ? `Its time has passed: ${data.detail}.` : "Its time has passed."];
 }
 
 function pendingText({ data, attempt }) {
   if (data.cause) return [`Started${data.seenPrice ? ` at ${price(data.seenPrice)} USDC` : ""}.`];
   if (data.reason) {
-    return [el("b", {}, data.reason), ` ${data.detail}`, el("span", { class: "hint" }, ` Attempt ${attempt} begins after ${seconds(data.retryInMs)}.`)];
+    return [reasonView(data.reason), ` ${data.detail}`, el("span", { class: "hint" }, ` Attempt ${attempt} begins after ${seconds(data.retryInMs)}.`)];
   }
   const worst = data.worstPrice ? `, worst price ${price(data.worstPrice)}` : "";
   const legs = data.maxLegs > 1 ? `, over up to ${data.maxLegs} venues` : "";
-  const tolerance = data.slippageBps === undefined ? "" : `; slippage up to ${data.slippageBps} bps`;
+  const tolerance = data.slippageBps === undefined ? "" : `; slippage up to ${percent(data.slippageBps)}`;
   return [`Accepted and stored${tolerance}${worst}${legs}.`];
 }
 

@@ -1,0 +1,124 @@
+// Changes the terms of an order that waits; a change of an order that has moved is told, not made.
+
+import { Locked, Refused, Unavailable, amendOrder } from "./api.js";
+import { el, fill, find, say } from "./dom.js";
+import { asked } from "./format.js";
+import { conditionOf, holdsText, localOf, utcOf } from "./terms.js";
+import { showViolations } from "./violations.js";
+
+const LABELS = {
+  quantity: "Quantity",
+  quoteQuantity: "Amount, USDC",
+  limitPrice: "Limit price, USDC each",
+  stopPrice: "Stop price, USDC each",
+  worstPrice: "Worst price, USDC each",
+  expiresAt: "Until, your local time",
+};
+const MOVED = 412;
+const NOT_WAITING = 409;
+
+export class Amendment {
+  #dialog = find("#amend");
+  #form = find("#amend-form");
+  #told = find("#amend-told");
+  #save = find("#amend-save");
+  #order = null;
+  #onAmended;
+
+  // `onAmended(text)` once an order has new terms.
+  constructor(onAmended) {
+    this.#onAmended = onAmended;
+    find("#amend-close").addEventListener("click", () => this.#dialog.close());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#send();
+    });
+  }
+
+  open(order) {
+    this.#order = order;
+    say(find("#amend-title"), `Change: ${order.side} ${asked(order)}`);
+    const given = fieldsOf(order);
+    fill(find("#amend-fields"), given.map((field) => fieldView(field, textOf(field, order))));
+    this.#tell("none", `${conditionOf(order)}, ${holdsText(order)}. Change what you like; the rest stays.`);
+    this.#save.disabled = false;
+    this.#dialog.showModal();
+  }
+
+  async #send() {
+    const [order, changes] = [this.#order, this.#changes()];
+    showViolations(this.#form, [], fieldsOf(order));
+    if (Object.keys(changes).length === 0) return this.#tell("refused", "Nothing is changed yet.");
+    this.#save.disabled = true;
+    try {
+      const now = await amendOrder(order, changes);
+      this.#dialog.close();
+      this.#onAmended(`Changed: ${now.side} ${asked(now)}, ${conditionOf(now)}, ${holdsText(now)}.`);
+    } catch (error) {
+      this.#save.disabled = false;
+      if (![Locked, Refused, Unavailable].some((kind) => error instanceof kind)) throw error;
+      this.#tellRefusal(error);
+    }
+  }
+
+  #tellRefusal(error) {
+    if (error instanceof Refused && error.order) return this.#tellMoved(error);
+    if (error instanceof Unavailable) return this.#tell("refused", `No answer: ${error.message}. Save again: the same change is made once only.`);
+    const rest = error instanceof Refused ? showViolations(this.#form, error.errors, fieldsOf(this.#order)) : "";
+    const named = error instanceof Refused && error.errors.length > 0 && !rest;
+    this.#tell("refused", named ? "Not changed: see the marked fields." : `Not changed: ${rest || error.message}.`);
+    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+  }
+
+  // Fields that were not edited take the values of now, the others stay: the next save is for this state.
+  #tellMoved({ status, order }) {
+    const edited = this.#changes();
+    const isOver = status === NOT_WAITING;
+    if (status === MOVED) {
+      for (const field of fieldsOf(order)) if (!(field in edited)) this.#input(field).value = textOf(field, order);
+      this.#order = order;
+    }
+    this.#save.disabled = isOver;
+    const now = `${order.side} ${asked(order)}, ${conditionOf(order)}, ${holdsText(order)}, ${order.status}`;
+    this.#tell("refused", isOver ? `Too late: it does not wait any more. It is now ${order.status}.` : `It has changed meanwhile. It is now: ${now}. Save again to change that.`);
+    if (isOver) find("#amend-close").focus();
+  }
+
+  #changes() {
+    const changed = fieldsOf(this.#order).filter((field) => this.#input(field).value.trim() !== textOf(field, this.#order));
+    return Object.fromEntries(changed.map((field) => [field, valueOf(field, this.#input(field).value.trim())]));
+  }
+
+  #input(field) {
+    return find(`[data-field="${field}"] input`, this.#form);
+  }
+
+  #tell(state, text) {
+    this.#told.dataset.state = state;
+    say(this.#told, text);
+  }
+}
+
+function fieldsOf(order) {
+  return Object.keys(LABELS).filter((field) => order[field] !== undefined);
+}
+
+function textOf(field, order) {
+  return field === "expiresAt" ? localOf(order.expiresAt) : String(order[field]);
+}
+
+function valueOf(field, text) {
+  return field === "expiresAt" ? utcOf(text) : text;
+}
+
+function fieldView(field, value) {
+  const id = `amend-${field}`;
+  const kind = field === "expiresAt" ? { type: "datetime-local", step: 1 } : { inputmode: "decimal" };
+  return el(
+    "div",
+    { class: "field", "data-field": field },
+    el("label", { for: id }, LABELS[field]),
+    el("input", { id, value, ...kind, "aria-describedby": `${id}-rule` }),
+    el("p", { class: "rule", id: `${id}-rule` }),
+  );
+}

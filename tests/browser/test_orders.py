@@ -184,8 +184,8 @@ def test_a_broken_rule_stands_beside_its_field(desk: Desk, stack: Stack) -> None
     invalid = desk.page.locator('[aria-invalid="true"]')
     assert invalid.evaluate_all("all => all.map(each => each.id)") == [
         "quantity",
-        "slippageBps",
         "worstPrice",
+        "slippageBps",
     ]
     assert stack.get("/api/orders")["orders"] == listed
     desk.submit(quantity="1", slippageBps="100", worstPrice="")

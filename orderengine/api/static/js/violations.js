@@ -10,7 +10,7 @@ export function showViolations(form, violations, fields) {
     const element = find(`[data-field="${field}"]`, form);
     element.dataset.broken = String(broken.length > 0);
     say(find(".rule", element), broken.map(({ message }) => message).join("; "));
-    for (const input of element.querySelectorAll("input, select")) {
+    for (const input of element.querySelectorAll("[aria-describedby]")) {
       input.setAttribute("aria-invalid", String(broken.length > 0));
     }
   }

@@ -1,13 +1,16 @@
 """Followers of a client without a server: a store, from which a test has them read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import Move
+from orderengine.domain.order import OrderStatus
 from orderengine.stream.client_follower import Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
+from orderengine.stream.looks import FULL_LOOK_EVERY
 from orderengine.stream.replay import Cursor
+from tests.builders import A_REST, A_TRIGGER
 from tests.fakes import FakeClock, FakeOrders
 from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
 
@@ -23,9 +26,23 @@ class Desk:
         self.streams = ClientStreams(self.orders, self.orders, Bounds(events, orders))
         self.asked = 0
 
-    def walk(self, client_id: str = "alice") -> Walk:
+    def walk(self, client_id: str = "alice", *, waits: bool = False) -> Walk:
         self.clock.advance(0.001)
-        return Walk(self.orders, client_id)
+        return Walk(self.orders, client_id, waits=waits)
+
+    def cancel(self, walk: Walk) -> None:
+        """Cancel an order of `alice` that is not submitted."""
+        self.clock.advance(0.001)
+        moved = self.orders.cancel("alice", walk.order_id)
+        assert moved is not None
+        walk.moved = moved
+
+    def late(self, late_s: float, step: Callable[[], object]) -> None:
+        """Make a step that began `late_s` ago, and is committed now."""
+        now = self.clock.moment
+        self.clock.advance(-late_s)
+        step()
+        self.clock.moment = now
 
     def follow(self, cursor: Cursor | None = None) -> ClientFollower:
         self.clock.advance(0.001)
@@ -92,8 +109,8 @@ class Play:
 
     def act(self, act: str, which: int) -> None:
         self.desk.clock.advance(0.1)
-        if act == "accept":
-            self.walks.append(self.desk.walk())
+        if act in {"accept", "wait"}:
+            self.walks.append(self.desk.walk(waits=act == "wait"))
         elif act == "poll":
             self.desk.poll()
         elif act == "read":
@@ -103,16 +120,18 @@ class Play:
             if act == "publish":
                 self.follower.deliver(walk.events[which % len(walk.events)])
             elif not walk.order.status.is_terminal:
-                move = FAIL if which < 3 else (RECOVER, CONFIRMED[0])[walk.order.version == 1]
-                self._commit(walk, move, late_s=which if act == "commit late" else 0)
+                self._commit(walk, _step(walk, which), late_s=which if act == "commit late" else 0)
 
-    def _commit(self, walk: Walk, move: Move, late_s: float) -> None:
+    def _commit(self, walk: Walk, move: Move | None, late_s: float) -> None:
         """Make a move that began `late_s` ago, but after the order's previous step."""
         clock = self.desk.clock
         now = clock.moment
         clock.moment = max(walk.order.updated_at, now - timedelta(seconds=late_s))
         clock.advance(0.001)
-        walk.step(move)
+        if move is None:
+            self.desk.cancel(walk)
+        else:
+            walk.step(move)
         clock.moment = now
 
     def come_back(self) -> None:
@@ -124,6 +143,19 @@ class Play:
             self.follower = self.desk.follow(found[-1])
 
     def finish(self) -> None:
-        for _ in range(3 * sum(len(walk.events) for walk in self.walks) + 3):
+        rounds = 3 * sum(len(walk.events) for walk in self.walks) + 3
+        for _ in range(rounds + int(FULL_LOOK_EVERY.total_seconds()) + 1):
             self.desk.poll()
             self.told += drain(self.follower)
+
+
+def _step(walk: Walk, which: int) -> Move | None:
+    """A move that the order can make; None stands for a cancel."""
+    match walk.order.status:
+        case OrderStatus.WAITING:
+            return None if which < 3 else A_TRIGGER
+        case OrderStatus.PENDING:
+            return FAIL if which < 3 else CONFIRMED[0]
+    if which < 3:
+        return FAIL
+    return A_REST if walk.order.limit_price is not None and which < 6 else RECOVER

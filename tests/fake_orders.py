@@ -18,7 +18,7 @@ from orderengine.domain.moves import (
 )
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.execution.ports import PlannedMove
-from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
+from orderengine.execution.queries.latest_steps import LONGEST_COMMIT, ClientSnapshot, OrderState
 from orderengine.execution.queries.lists import OrderFilter, Position, StatusGroup
 from orderengine.execution.unreadable import Unreadable
 from tests.fake_endings import DELAYS, START, FakeClock, FakeEndings, is_meant
@@ -143,30 +143,58 @@ class FakeOrders(FakeEndings):
             return [event for key, after in seen.items() for event in self.events(key, after)]
 
     def snapshot(
-        self, ended_since: Mapping[str, datetime | None], limit: int
+        self,
+        ended_since: Mapping[str, datetime | None],
+        limit: int,
+        waiting_from: Mapping[str, int] | None = None,
     ) -> Mapping[str, ClientSnapshot]:
         with self._guarded():
             self.looks += 1
-            return {client: self._snapshot(client, at, limit) for client, at in ended_since.items()}
+            known = waiting_from or {}
+            return {
+                client: self._snapshot(client, at, limit, known.get(client))
+                for client, at in ended_since.items()
+            }
 
-    def _snapshot(self, client_id: str, since: datetime | None, limit: int) -> ClientSnapshot:
+    def _snapshot(
+        self, client_id: str, since: datetime | None, limit: int, least: int | None
+    ) -> ClientSnapshot:
         owned = [order for order in self._orders.values() if order.client_id == client_id]
-        is_open = [order for order in owned if not order.status.is_terminal]
+        waiting = [order for order in owned if order.status is OrderStatus.WAITING]
+        changed = [
+            order
+            for order in waiting
+            if least is None
+            or (
+                since is not None
+                and order.updated_at >= since - LONGEST_COMMIT
+                and self._written_in[order.order_id] >= least
+            )
+        ]
+        moving = [o for o in owned if not o.status.is_terminal and o not in waiting]
         ended = [
             order
             for order in owned
             if order.status.is_terminal and since is not None and order.updated_at >= since
         ]
-        told = [*is_open[:limit], *ended[:limit]]
+        told = [*moving[:limit], *changed[:limit], *ended[:limit]]
         return ClientSnapshot(
             self.clock.now(),
             self._transactions + 1,
             {o.order_id: self._state(o) for o in told},
+            min((order.updated_at for order in waiting), default=None),
+            least is None,
         )
 
     def _state(self, order: Order) -> OrderState:
         written_in = self._written_in[order.order_id]
-        return OrderState(order.version, order.updated_at, order.status.is_terminal, written_in)
+        return OrderState(
+            order.version,
+            order.updated_at,
+            order.status.is_terminal,
+            written_in,
+            order.status is OrderStatus.WAITING,
+        )
 
     def page(self, wanted: OrderFilter) -> list[Order]:
         with self._guarded():

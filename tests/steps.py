@@ -1,5 +1,6 @@
 """An order's way through its statuses, step by step, on any implementation of Orders."""
 
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -8,7 +9,7 @@ from orderengine.domain.moves import Move, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import NewOrder, Order
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Orders
-from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm
+from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_limit
 from tests.fakes import START
 
 CONFIRMED: tuple[Move, ...] = (
@@ -24,7 +25,7 @@ RECOVER = StartRouting(RoutingCause.RECOVERY)
 class Walk:
     """One order that takes a step when a test says so."""
 
-    def __init__(self, orders: Orders, client_id: str = "local") -> None:
+    def __init__(self, orders: Orders, client_id: str = "local", *, waits: bool = False) -> None:
         self._orders = orders
         new = NewOrder(
             order_id=uuid4(),
@@ -34,6 +35,8 @@ class Walk:
             quantity=Decimal(10),
             slippage_tolerance_bps=100,
         )
+        if waits:
+            new = replace(a_limit(), order_id=uuid4(), client_id=client_id)
         self.first = orders.accept(new)
         self.moved = self.first
 

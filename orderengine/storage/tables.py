@@ -136,6 +136,13 @@ orders = Table(
         "updated_at",
         postgresql_where=text("due_at IS NULL"),
     ),
+    # For clients' streams: a look finds what has begun to wait without reading all that waits.
+    Index(
+        "ix_orders_client_waiting",
+        "client_id",
+        "updated_at",
+        postgresql_where=text(IS_WAITING),
+    ),
     # For the lists of ended orders by status and symbol: an order enters once.
     Index(
         "ix_orders_client_ended_status",

@@ -13,7 +13,8 @@ from uuid import UUID
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.queries.latest_steps import ClientSnapshot
 from orderengine.stream.follower import Delivery
-from orderengine.stream.order_progress import OrderProgress
+from orderengine.stream.looks import Looks
+from orderengine.stream.order_progress import KnownOrders, OrderProgress
 from orderengine.stream.replay import Cursor, Replay, Sent, safe_time
 
 BATCH = 100
@@ -61,10 +62,11 @@ class ClientFollower:
         self._leave = leave
         self._changed = threading.Condition()
         self._queue: deque[OrderEvent | Cursor] = deque()
-        self._known: dict[UUID, OrderProgress] = {}
+        self._known = KnownOrders()
         self._orders_to_read: OrderedDict[UUID, None] = OrderedDict()
         self._since = since
         self._needs_snapshot = True
+        self._looks = Looks(first)
         self._has_asked = False
         self._cursor: datetime | None = None
         self._cursor_waits: dict[UUID, int | None] = {}
@@ -131,19 +133,25 @@ class ClientFollower:
                 self._orders_to_read[event.order_id] = None
                 self._orders_to_read.move_to_end(event.order_id, last=False)
 
-    def begin_snapshot(self) -> datetime:
-        """The time from which ended orders matter; an unknown order later needs another one."""
+    def begin_snapshot(self) -> tuple[datetime, int | None]:
+        """The time from which ended orders matter, and from which transaction on waiting ones do.
+
+        None means that all waiting orders do. An unknown order later needs another snapshot.
+        """
         with self._changed:
             self._needs_snapshot = False
-            return self._since
+            return self._since, self._looks.waiting_from()
 
     def learn(self, snapshot: ClientSnapshot) -> None:
         """Compare with the orders' latest steps, and mark missing events to be read."""
         with self._changed:
-            self._compare(snapshot)
+            self._looks.note(snapshot)
+            absent = self._compare(snapshot)
             self._since = max(self._since, snapshot.taken_at - CLOCK_SLACK)
-            self._forget_ended()
-            self._make_cursor(snapshot)
+            for order_id in self._known.forget_ended(self._since, snapshot):
+                self._orders_to_read.pop(order_id, None)
+            if not self._looks.needs_full:
+                self._make_cursor(snapshot, absent)
 
     def due(self, most: int = BATCH) -> Mapping[UUID, int]:
         """Up to `most` orders to read, each with the `seq` that it has; empty without room."""
@@ -166,7 +174,7 @@ class ClientFollower:
             for order_id in due:
                 state = self._known[order_id].state
                 if order_id not in found and state is not None and state.has_ended:
-                    self._known[order_id] = OrderProgress.in_full(state)
+                    self._known.put(order_id, OrderProgress.in_full(state))
                     self._cursor_waits.pop(order_id, None)
             self._queue_cursor_when_complete()
             self._queue_replay_cursor()
@@ -182,7 +190,7 @@ class ClientFollower:
         if event.occurred_at < self._since:
             self._needs_snapshot = True
             return False
-        self._known[event.order_id] = OrderProgress()
+        self._known.put(event.order_id, OrderProgress())
         return True
 
     def _take(self, event: OrderEvent) -> Delivery:
@@ -220,55 +228,41 @@ class ClientFollower:
         """Mark the orders that were already sent as known."""
         for order_id, state in first.orders.items():
             if sent and sent.includes(state):
-                self._known[order_id] = OrderProgress.in_full(state)
+                self._known.put(order_id, OrderProgress.in_full(state))
 
-    def _compare(self, snapshot: ClientSnapshot) -> None:
+    def _compare(self, snapshot: ClientSnapshot) -> list[UUID]:
+        """Mark missing events to be read; returns the orders that the snapshot lacks."""
         lacking: list[tuple[datetime, UUID]] = []
         for order_id, state in snapshot.orders.items():
-            known = self._known.get(order_id)
-            if known is None:
-                if state.has_ended and state.moved_at < self._since:
-                    continue  # found only because another stream of this client asked for it
-                known = self._known[order_id] = OrderProgress()
-            known.state = state
-            if known.seen < state.seq:
+            is_new = order_id not in self._known
+            if is_new and state.has_ended and state.moved_at < self._since:
+                continue  # found only because another stream of this client asked for it
+            if self._known.learn(order_id, state).seen < state.seq:
                 lacking.append((state.moved_at, order_id))
         self._orders_to_read.update((order_id, None) for _, order_id in sorted(lacking))
-        for order_id in self._open_but_not_in(snapshot):
-            self._orders_to_read[order_id] = None  # it has ended, by a step that began long before
+        absent = self._known.absent(snapshot)
+        if not snapshot.has_all_waiting and not all(map(self._is_to_end, absent)):
+            self._needs_snapshot = self._looks.needs_full = True  # it has ended, or waits
+        # It has ended, by a step that began long before.
+        self._orders_to_read.update(dict.fromkeys(absent))
+        return absent
 
-    def _open_but_not_in(self, snapshot: ClientSnapshot) -> list[UUID]:
-        """Open orders of an earlier snapshot; one known only from live events may be newer."""
-        return [
-            order_id
-            for order_id, known in self._known.items()
-            if known.state is not None
-            and known.ended_at is None
-            and order_id not in snapshot.orders
-        ]
+    def _is_to_end(self, order_id: UUID) -> bool:
+        """True if the order is known to have ended, and only events are missing."""
+        state = self._known[order_id].state
+        return state is not None and state.has_ended
 
-    def _forget_ended(self) -> None:
-        """Drop orders that no later snapshot will have."""
-        for order_id, known in list(self._known.items()):
-            if known.ended_at is not None and known.ended_at < self._since:
-                del self._known[order_id]
-                self._orders_to_read.pop(order_id, None)
-
-    def _make_cursor(self, snapshot: ClientSnapshot) -> None:
-        """Prepare the cursor to send once everything that the snapshot has is queued."""
+    def _make_cursor(self, snapshot: ClientSnapshot, absent: Collection[UUID]) -> None:
+        """Prepare the cursor to send once everything that was found is queued."""
         if self._cursor is not None:
             return
-        self._cursor = safe_time(snapshot)
-        self._cursor_waits = dict.fromkeys(self._open_but_not_in(snapshot))
-        for order_id, state in snapshot.orders.items():
-            if not self._has_queued(order_id, state.seq):
-                self._cursor_waits[order_id] = state.seq
+        self._cursor = safe_time(snapshot, self._looks.oldest_waiting)
+        self._cursor_waits = dict.fromkeys(absent)
+        for order_id in self._orders_to_read:
+            known = self._known[order_id]
+            if known.state is not None and known.seen < known.state.seq:
+                self._cursor_waits.setdefault(order_id, known.state.seq)
         self._queue_cursor_when_complete()
-
-    def _has_queued(self, order_id: UUID, seq: int) -> bool:
-        """True if this event was queued, on this stream or an earlier one."""
-        known = self._known.get(order_id)
-        return known is None or known.seen >= seq
 
     def _queue_cursor_when_complete(self) -> None:
         """Queue the prepared cursor when nothing before it is missing, if it brings news."""
@@ -285,7 +279,7 @@ class ClientFollower:
 
     def _queue_replay_cursor(self) -> None:
         """Queue the position of the replay if it has advanced."""
-        reached = None if self._replay is None else self._replay.reached(self._has_queued)
+        reached = None if self._replay is None else self._replay.reached(self._known.has_queued)
         if reached is None:
             return
         if self._replayed is None or reached.before > self._replayed:

@@ -82,13 +82,21 @@ class ClientStreams:
 
     def _take_snapshots(self, followers: Sequence[ClientFollower]) -> None:
         since: dict[str, datetime | None] = {}
+        waiting_from: dict[str, int | None] = {}
         for follower in followers:
-            own = follower.begin_snapshot()
-            others = since.get(follower.client_id)
-            since[follower.client_id] = own if others is None else min(others, own)
+            client_id = follower.client_id
+            own, written = follower.begin_snapshot()
+            others = since.get(client_id)
+            since[client_id] = own if others is None else min(others, own)
+            least = waiting_from.get(client_id, written)
+            if least is None or written is None:
+                waiting_from[client_id] = None
+            else:
+                waiting_from[client_id] = min(least, written)
         if not since:
             return
-        snapshots = self._clients.snapshot(since, self.bounds.orders + 1)
+        changed = {client: least for client, least in waiting_from.items() if least is not None}
+        snapshots = self._clients.snapshot(since, self.bounds.orders + 1, changed)
         for follower in followers:
             follower.learn(snapshots[follower.client_id])
 

@@ -3,13 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from orderengine.execution.queries.latest_steps import ClientSnapshot, OrderState
-
-LONGEST_COMMIT = timedelta(minutes=10)
-"""The longest time that PostgreSQL may take from the beginning of a step to its commit."""
+from orderengine.execution.queries.latest_steps import LONGEST_COMMIT, ClientSnapshot, OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +43,15 @@ class Cursor:
         return self.at if self.sent is None else self.sent.before
 
 
-def safe_time(snapshot: ClientSnapshot) -> datetime:
+def safe_time(snapshot: ClientSnapshot, oldest_waiting: datetime | None = None) -> datetime:
     """The latest time to resume from after all ended orders of the snapshot were sent.
 
     A step that was not committed yet belongs either to an order that was open then, and began after
-    that order's last step; or to a later order, which ends after the snapshot.
+    that order's last step; or to a later order, which ends after the snapshot. `oldest_waiting` is
+    the earliest such step of orders whose end this snapshot may have overlooked.
     """
     moved = [each.moved_at for each in snapshot.orders.values() if not each.has_ended]
+    moved += [each for each in (snapshot.oldest_waiting, oldest_waiting) if each is not None]
     return max(min([snapshot.taken_at, *moved]), snapshot.taken_at - LONGEST_COMMIT)
 
 

@@ -12,6 +12,7 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.orders import SqlOrders
+from tests.builders import A_REST, A_TRIGGER
 from tests.fakes import FakeClock, FakeOrders
 from tests.steps import CONFIRMED, FAIL, Walk
 
@@ -106,3 +107,43 @@ def test_a_look_tells_what_was_written_before_and_after_another(store: Store) ->
     after = store.clients.snapshot({"alice": None}, 10)["alice"].orders
     assert after[resting.order_id].written_in == before.orders[resting.order_id].written_in
     assert after[moving.order_id].written_in >= before.horizon
+
+
+def test_of_orders_that_wait_only_those_written_since_a_look_can_be_asked_for(
+    store: Store,
+) -> None:
+    still, moved, moving = (
+        Walk(store.orders, "alice", waits=True),
+        Walk(store.orders, "alice", waits=True),
+        Walk(store.orders, "alice"),
+    )
+    before = store.clients.snapshot({"alice": None, "bob": None}, 10)
+    look = before["alice"]
+    assert look.has_all_waiting
+    assert look.oldest_waiting == still.order.updated_at
+    assert before["bob"].oldest_waiting is None
+    waits = {key for key, each in look.orders.items() if each.is_waiting}
+    assert waits == {still.order_id, moved.order_id}
+    moved.steps(A_TRIGGER, CONFIRMED[0], A_REST)
+    new = Walk(store.orders, "alice", waits=True)
+    since = {"alice": look.taken_at, "bob": look.taken_at}
+    later = store.clients.snapshot(since, 10, {"alice": look.horizon})["alice"]
+    assert later.orders.keys() == {moved.order_id, new.order_id, moving.order_id}
+    assert later.orders[moved.order_id].is_waiting
+    assert later.oldest_waiting == still.order.updated_at
+    assert not later.has_all_waiting
+
+
+def test_the_ends_and_starts_of_waiting_orders_are_told(store: Store) -> None:
+    started, ended = (Walk(store.orders, "alice", waits=True) for _ in range(2))
+    look = store.clients.snapshot({"alice": None}, 10)["alice"]
+    store.pass_time()
+    started.steps(A_TRIGGER)
+    ended.steps(A_TRIGGER, FAIL)
+    known = {"alice": look.horizon}
+    later = store.clients.snapshot({"alice": look.taken_at}, 10, known)["alice"]
+    assert {key: (each.seq, each.has_ended) for key, each in later.orders.items()} == {
+        started.order_id: (2, False),
+        ended.order_id: (3, True),
+    }
+    assert later.oldest_waiting is None

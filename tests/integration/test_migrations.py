@@ -115,6 +115,7 @@ def test_the_newest_constraints_and_indexes_have_the_statuses_of_the_table(
         "ix_order_events_one_terminal": set(TERMINAL_STATUSES),
         "ix_orders_expires_at": set(re.findall(r"'(\w+)'", IS_EXPIRABLE)),
         "ix_orders_waiting": {OrderStatus.WAITING},
+        "ix_orders_client_waiting": {OrderStatus.WAITING},
     }
     for name, statuses in told.items():
         assert literals(connection, name) == statuses, name

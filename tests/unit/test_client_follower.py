@@ -167,7 +167,7 @@ def test_a_status_is_told_of_as_it_is(desk: Desk) -> None:
 
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from(["accept", "step", "commit late", "publish", "poll", "read"]),
+        st.sampled_from(["accept", "wait", "step", "commit late", "publish", "poll", "read"]),
         st.integers(0, 9),
     ),
     max_size=60,

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import pytest
 
-from orderengine.execution.queries.latest_steps import ClientSnapshot
+from orderengine.execution.queries.latest_steps import LONGEST_COMMIT, ClientSnapshot
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.client_streams import ClientStreams
 from orderengine.stream.looks import FULL_LOOK_EVERY
-from orderengine.stream.replay import LONGEST_COMMIT, Cursor
+from orderengine.stream.replay import Cursor
 from tests.builders import A_REST, A_TRIGGER
 from tests.client_desk import Desk, cursors, drain, is_caught_up, seqs
 from tests.fakes import FakeOrders

@@ -8,7 +8,6 @@ from sqlalchemy import Engine, text
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.queries.latest_steps import ClientSnapshot
 from orderengine.storage.clients import SqlClientOrders
-from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.hub import Hub
@@ -148,12 +147,4 @@ def test_a_look_each_second_reads_no_order_that_has_not_moved(
     assert len(look().orders) == MOVING
     rows, blocks = read_by(crowded, look)
     assert rows <= 2 * MOVING + 10, "each is read by one step of the plan, and handed on by another"
-    assert blocks < 2 * MOVING + 50
-
-
-def test_the_figures_of_open_orders_read_no_order_that_waits(crowded: Engine) -> None:
-    figures = SqlFigures(crowded, 60.0)
-    assert sum(figures.open_orders().by_status.values()) == MOVING
-    rows, blocks = read_by(crowded, figures.open_orders)
-    assert rows <= MOVING + 10
     assert blocks < 2 * MOVING + 50

@@ -40,6 +40,8 @@ KINDS = ("market", "limit", "limit", "limit", "IOC", "stop", "sniper")
 LIFE_S = (4.0, 10.0)
 """The API refuses one of less than a second, also after the request has waited for a process."""
 FAR_PERCENT = 2.0
+STOPS_AWAY_PERCENT = 0.8
+"""The API refuses a stop whose price is reached already."""
 TEMPLATES = 2_000
 CLIENTS = 24
 LOOK_S = 0.02
@@ -101,7 +103,7 @@ class Prices:
         if kind in ("limit", "IOC"):
             order |= {"type": "limit", "limitPrice": self.near(symbol, percent)}
         elif kind == "stop":
-            away = abs(percent) if is_buy else -abs(percent)
+            away = (1 if is_buy else -1) * (STOPS_AWAY_PERCENT + abs(percent) / 2)
             order |= {"type": "stop", "stopPrice": self.near(symbol, away)}
         elif kind == "sniper":
             worst = self.near(symbol, 5 if is_buy else -5)

@@ -127,7 +127,9 @@ def _changed_while_waiting(order: Order, move: AnyMove, now: datetime) -> Order:
             return replace(order, recoveries=0, first_attempt=order.attempt)
         case Amend():
             terms = {name: getattr(move, name) for name in AMENDED}
-            return replace(order, **terms, times_rested=0)
+            return replace(
+                order, **terms, times_rested=0, route=None, limit_amount=None, transaction=None
+            )
         case Cancel() | RequestCancel():
             return replace(order, cancel_requested_at=now)
         case _:

@@ -256,7 +256,9 @@ MOVES: Mapping[type[Move], Statement] = {
             "time_in_force": "text",
             "expires_at": "timestamptz",
         },
+        # An amount that an earlier attempt would have settled at may be beyond the new limit.
         _NOT_DUE
+        + CLEARED.format(recovery="0")
         + """, quantity = m.quantity, quote_quantity = m.quote_quantity,
         slippage_tolerance_bps = m.slippage_tolerance_bps,
         worst_price = m.worst_price, limit_price = m.limit_price, stop_price = m.stop_price,

@@ -379,6 +379,20 @@ def test_an_amended_order_waits_with_its_new_terms(store: Store) -> None:
     assert len(store.orders.expire_due(10)) == 1, "the new time counts"
 
 
+def test_an_order_that_rested_is_amended_to_less_than_its_last_attempt_would_have_paid(
+    store: Store,
+) -> None:
+    order = at(store, "building")
+    rested = store.orders.move(order.order_id, order.version, A_REST)
+    assert rested is not None
+    assert rested.order.limit_amount is not None
+    wanted = replace(rested.order, limit_price=Decimal(100))
+    moved = store.orders.move(order.order_id, rested.order.version, Amend.to(wanted))
+    assert moved is not None
+    assert (moved.order.limit_price, moved.order.limit_amount) == (Decimal(100), None)
+    assert store.orders.get(order.order_id) == moved.order
+
+
 def test_trigger_then_amend(store: Store) -> None:
     order = at(store, "waiting")
     assert store.orders.move(order.order_id, 1, A_TRIGGER) is not None

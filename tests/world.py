@@ -70,6 +70,7 @@ class World:
             dispatcher=self.dispatcher,
             instruments=instruments,
             metrics=self.metrics,
+            clock=self.clock,
             max_attempts=3,
             attempt_backoff_s=float,
         )

@@ -60,15 +60,16 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
     instruments = load_instruments(settings)
-    metrics = ProcessMetrics()
+    metrics, clock = ProcessMetrics(), DatabaseClock(database)
     engine = Engine(
         orders=SqlOrders(database, delays=recovery_delays(settings)),
-        board=quote_board(settings.simulation, DatabaseClock(database), concurrency),
+        board=quote_board(settings.simulation, clock, concurrency),
         network=SimulatedNetwork(database, instruments, settings.simulation),
         publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=metered_dispatcher(celery, breaker, metrics),
         instruments=instruments,
         metrics=metrics,
+        clock=clock,
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,

@@ -76,6 +76,7 @@ class Watch:
             dispatcher=self.dispatcher,
             instruments=self.instruments,
             metrics=self.metrics,
+            clock=clock,
             max_attempts=3,
             attempt_backoff_s=float,
         )

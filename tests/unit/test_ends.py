@@ -253,6 +253,21 @@ def test_what_is_to_be_canceled_is_not_sent_again(world: World) -> None:
     assert now(world, submitted).status is OrderStatus.CANCELED
 
 
+def test_what_has_expired_is_not_sent_again(world: World) -> None:
+    """The network never had its swap, so it must not land after its time."""
+    world.network.lose_next_send()
+    until = {"time_in_force": TimeInForce.GTD, "expires_at": START + timedelta(minutes=1)}
+    submitted = a_submitted(world, **until)
+    world.clock.advance(61)
+    sends = len(world.network.sends)
+    assert confirm_order(world.engine, submitted) is PollResult.IN_FLIGHT
+    assert len(world.network.sends) == sends
+    die(world, submitted)
+    with pytest.raises(AttemptEnded):
+        confirm_order(world.engine, submitted)
+    assert now(world, submitted).status is OrderStatus.EXPIRED
+
+
 def test_a_repeated_word_on_a_dead_transaction_is_superseded(world: World) -> None:
     submitted = a_submitted(world)
     ask(world, submitted)

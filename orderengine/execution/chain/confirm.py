@@ -78,7 +78,8 @@ def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome
     """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
 
     None after sending; NotFound only as that proof. The proof needs this order of requests: first
-    the height, then the signature. What its client wants to cancel is not sent again.
+    the height, then the signature. What its client wants to cancel, and what has expired, is not
+    sent again: it may have been lost before it was ever sent.
     """
     order = engine.live(submitted.order_id, submitted.signature)
     transaction = order.transaction
@@ -86,10 +87,14 @@ def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome
         raise Superseded(f"order {submitted.order_id} has no transaction")
     if engine.network.final_height() > transaction.last_valid_height:
         return engine.network.look_up_expired(transaction)
-    if order.cancel_requested_at is not None:
+    if order.cancel_requested_at is not None or _has_expired(engine, order):
         return InFlight()
     engine.network.send(transaction)
     return None
+
+
+def _has_expired(engine: Engine, order: Order) -> bool:
+    return order.expires_at is not None and engine.clock.now() >= order.expires_at
 
 
 def _confirm(submitted: Submitted, execution: Execution) -> Confirm:

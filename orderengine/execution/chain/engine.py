@@ -26,6 +26,7 @@ from orderengine.execution.operations.counters import Metrics
 from orderengine.execution.operations.halting import Halts, NeverHalted
 from orderengine.execution.operations.order_metrics import record_move
 from orderengine.execution.ports import (
+    Clock,
     Dispatcher,
     EventPublisher,
     Orders,
@@ -106,6 +107,7 @@ class Engine:
     dispatcher: Dispatcher
     instruments: Instruments
     metrics: Metrics
+    clock: Clock
     max_attempts: int
     attempt_backoff_s: Callable[[int], float]
     max_notional: int = 0

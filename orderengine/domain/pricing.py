@@ -53,6 +53,10 @@ def limit_amount(side: Side, amount: int, slippage_tolerance_bps: int) -> int:
     return amount * (BPS + sign * slippage_tolerance_bps) // BPS
 
 
+MOST_UNITS = 2**64 - 1
+"""The most base units that a transaction can name."""
+
+
 def worst_amount(side: Side, worst_price: Decimal, base_amount: int, base_decimals: int) -> int:
     """The most USDC a buy may pay, or the least a sell may get, at a price, in base units.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,12 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Build, RoutingCause
 from orderengine.domain.order import FailedAttempt, Order, OrderStatus
 from orderengine.domain.side import Side
+from orderengine.domain.terms import OrderType
 from orderengine.execution.chain.confirm import PollResult
 from orderengine.execution.chain.engine import AttemptEnded
 from orderengine.execution.chain.handover import Built, Routed
 from orderengine.execution.chain.stages import Tries
+from tests.conftest import a_new_order
 from tests.fakes import unavailable
 from tests.singles import build_order, confirm_order, route_order, submit_order
 from tests.world import World
@@ -56,6 +59,26 @@ def test_the_stricter_of_tolerance_and_worst_price_is_signed(
     assert f'"limitAmount":"{limit}"'.encode() in payload(world, order)
     world.network.land(handed.signature)
     assert confirm_order(world.engine, handed) is PollResult.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("side", "price"), [(Side.BUY, Decimal("9e27")), (Side.SELL, Decimal("1e-27"))]
+)
+def test_a_limit_at_any_price_is_what_a_transaction_can_name(
+    world: World, side: Side, price: Decimal
+) -> None:
+    exact: dict[str, Any] = (
+        {} if side is Side.BUY else {"quantity": None, "quote_quantity": Decimal(2000)}
+    )
+    request = replace(
+        a_new_order(side),
+        **exact,
+        type=OrderType.LIMIT,
+        limit_price=price,
+        slippage_tolerance_bps=None,
+    )
+    order = world.orders.accept(request).order
+    assert route(world, order).limit_amount == 2**64 - 1
 
 
 def payload(world: World, order: Order) -> bytes:

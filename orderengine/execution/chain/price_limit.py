@@ -9,7 +9,13 @@ from orderengine.domain.errors import (
     OrderUnfillable,
 )
 from orderengine.domain.order import Order
-from orderengine.domain.pricing import is_beyond, stricter, worst_amount, worst_base_amount
+from orderengine.domain.pricing import (
+    MOST_UNITS,
+    is_beyond,
+    stricter,
+    worst_amount,
+    worst_base_amount,
+)
 from orderengine.domain.routing import Route
 from orderengine.domain.side import Asset
 from orderengine.domain.texts import decimal_text
@@ -63,6 +69,9 @@ def _price_of(order: Order) -> Decimal | None:
 
 
 def _worst_amount(worst_price: Decimal, route: Route) -> int:
+    """The limit that the price sets, at most what a transaction can name: "at any price"."""
     if route.exact is Asset.BASE:
-        return worst_amount(route.side, worst_price, route.base_amount, route.base_decimals)
-    return worst_base_amount(route.side, worst_price, route.quote_amount, route.base_decimals)
+        worst = worst_amount(route.side, worst_price, route.base_amount, route.base_decimals)
+    else:
+        worst = worst_base_amount(route.side, worst_price, route.quote_amount, route.base_decimals)
+    return min(worst, MOST_UNITS)

@@ -76,8 +76,10 @@ class Waits:
 
     @property
     def watched_price(self) -> Decimal | None:
-        """The price that starts an order which waits; None for a pool."""
-        return (self.limit_price or self.stop_price) if self.waits else None
+        """The price that starts an order which waits, for snipers the USDC in the pool."""
+        if not self.waits:
+            return None
+        return self.limit_price or self.stop_price or self.min_liquidity or Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,6 @@ ORDER BY {order}, o.created_at, o.id LIMIT :limit""",
 STARTS_BELOW = _candidates("o.watch_price >= :price", "o.watch_price DESC")
 """Orders that start at or below their price, the highest first."""
 STARTS_ABOVE = _candidates("o.watch_price <= :price", "o.watch_price")
-SNIPERS = _candidates("coalesce(o.min_liquidity, 0) <= :price", "o.watch_price")
-"""Snipers, which watch no price: all of them are read, and those with a deep enough pool kept."""
 
 # Rows that another statement has locked are moving: they need no other price.
 PUT_OFF = Statement(
@@ -111,10 +109,12 @@ LOOK_ANEW = Statement(
 WITH put_off AS (
     SELECT id FROM orders
     WHERE symbol = :symbol AND {IS_WAITING}
-      AND (watch_price <> coalesce(limit_price, stop_price) OR held_because IS NOT NULL)
+      AND (watch_price IS DISTINCT FROM coalesce(limit_price, stop_price, min_liquidity)
+           OR held_because IS NOT NULL)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), again AS (
-    UPDATE orders SET watch_price = coalesce(limit_price, stop_price), held_because = NULL
+    UPDATE orders
+    SET watch_price = coalesce(limit_price, stop_price, min_liquidity), held_because = NULL
     FROM put_off WHERE orders.id = put_off.id
 )
 UPDATE price_watches
@@ -184,8 +184,6 @@ class SqlWaiting:
 
 def statement_of(watched: Watched) -> Statement:
     """The statement that finds the candidates of this kind."""
-    if watched.type is OrderType.SNIPER:
-        return SNIPERS
     return STARTS_BELOW if starts_below(watched.type, watched.side) else STARTS_ABOVE
 
 

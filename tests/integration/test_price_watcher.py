@@ -6,7 +6,12 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine
 
-from orderengine.domain.errors import FailureReason, OrderUnfillable, StorageUnavailable
+from orderengine.domain.errors import (
+    FailureReason,
+    OrderUnfillable,
+    StorageUnavailable,
+    VenueUnavailable,
+)
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Amend, Cancel, Rest, RoutingCause, StartRouting, Trigger
 from orderengine.domain.order import OrderStatus
@@ -24,6 +29,11 @@ TOO_SHALLOW = OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, "too shallow
 @pytest.fixture
 def watch(database: Engine, instruments: Instruments) -> Watch:
     return Watch(database, instruments)
+
+
+def while_left(watch: Watch) -> None:
+    """Look again while orders are left, for ten looks at most."""
+    assert any(not watch.tick(0.05) for _ in range(10))
 
 
 @pytest.mark.parametrize(
@@ -244,6 +254,65 @@ def test_an_instrument_that_has_other_decimals_now_holds_its_orders(watch: Watch
         assert watch.status(order_id) is WAITING
         assert watch.order(order_id).held_because is FailureReason.INSTRUMENT_CHANGED
     assert watch.started == []
+
+
+@pytest.mark.parametrize("side", Side)
+def test_orders_that_no_venue_can_fill_do_not_hide_those_behind_them(
+    watch: Watch, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderengine.execution.waiting.watcher.MOST_CANDIDATES", 2)
+    largest = 2_000_000
+    watch.board.largest = {"raydium": largest, "meteora": largest}
+    far, near = ("1000000000", "240") if side is Side.BUY else ("0.000000001", "200")
+    for _ in range(2):
+        watch.limit(far, side, quantity=Decimal(100))
+    small = watch.limit(near, side, quantity=Decimal(1))
+    while_left(watch)
+    assert watch.started == [small]
+
+
+def test_orders_that_a_silent_venue_might_fill_do_not_hide_those_behind_them(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderengine.execution.waiting.watcher.MOST_CANDIDATES", 2)
+    watch.board.answers["raydium"] = VenueUnavailable("no answer")
+    watch.board.largest = {"meteora": 2_000_000}
+    big = [watch.limit("250", quantity=Decimal(100)) for _ in range(2)]
+    small = watch.limit("240", quantity=Decimal(1))
+    while_left(watch)
+    assert watch.started == [small]
+    watch.ask("230")
+    watch.board.largest = {}
+    watch.tick(60)
+    assert {watch.status(each) for each in big} == {PENDING}
+
+
+def test_snipers_that_are_held_do_not_hide_those_behind_them(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderengine.execution.waiting.watcher.MOST_CANDIDATES", 2)
+    held = [watch.sniper("1", base_decimals=8) for _ in range(2)]
+    good = watch.sniper("5000")
+    watch.board.depth = Decimal(9000)
+    while_left(watch)
+    assert watch.started == [good]
+    assert watch.order(held[0]).held_because is FailureReason.INSTRUMENT_CHANGED
+    written = watch.run("SELECT xmin FROM orders")
+    watch.board.depth = Decimal(9001)
+    watch.tick()
+    assert watch.run("SELECT xmin FROM orders") == written
+
+
+def test_orders_that_were_left_and_are_gone_are_not_waited_for(
+    database: Engine, instruments: Instruments
+) -> None:
+    watch = Watch(database, instruments, slots=1)
+    first, second = watch.limit("241"), watch.limit("240")
+    watch.stop("1")
+    assert watch.tick(), "the second is left"
+    watch.orders.move(first, 2, StartRouting(RoutingCause.ORDER))
+    watch.orders.cancel(watch.order(second).client_id, second)
+    assert not watch.tick()
 
 
 def test_expired_orders_are_not_triggered(watch: Watch) -> None:

@@ -67,5 +67,5 @@ def _limit(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> Verd
 
 
 def _out_of_reach(order: Order, seen: SeenPrice) -> Decimal:
-    watched = order.watched_price or seen.price
-    return out_of_reach(order.type, order.side, watched)
+    """Far from the present price: the order's own price may be far on the other side of it."""
+    return out_of_reach(order.type, order.side, seen.price)

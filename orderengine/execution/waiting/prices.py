@@ -98,9 +98,10 @@ def is_fresh(seen_at: datetime, now: datetime, tick_s: float) -> bool:
 def starts_below(kind: OrderType, side: Side) -> bool:
     """True if orders of this kind start at or below their price, False if at or above it.
 
-    A limit is a price that is as good or better, a stop one that is as bad or worse.
+    A limit is a price that is as good or better, a stop one that is as bad or worse. A sniper has a
+    depth, at which the pool may be, or above.
     """
-    return (kind is OrderType.LIMIT) == (side is Side.BUY)
+    return kind is not OrderType.SNIPER and (kind is OrderType.LIMIT) == (side is Side.BUY)
 
 
 def has_come(kind: OrderType, side: Side, price: Decimal, watched: Decimal) -> bool:

@@ -93,6 +93,7 @@ class PriceWatcher:
 
     def _due(self, watched: Sequence[Watched]) -> Sequence[Watched]:
         """All kinds in a whole tick; between two of them those with orders that were left."""
+        self._left.intersection_update(watched)
         now = self.monotonic()
         if now < self._whole_at:
             return [each for each in watched if each in self._left]
@@ -171,8 +172,9 @@ class PriceWatcher:
                 orders = orders[:judged]
                 break
             self._judge(order, look, seen, (started, put_off))
-        if len(found) == MOST_CANDIDATES and (started or put_off):
+        if len(found) == MOST_CANDIDATES:
             self._left.add(watched)
+            put_off += _passed_over(orders, started, put_off, _never(watched, seen))
         if put_off:
             self.waiting.put_off(put_off)
         return self._start(watched, seen, started)
@@ -237,6 +239,21 @@ class PriceWatcher:
         except DispatchUnavailable as error:
             # Recovery sends them once the broker is back.
             log.warning("dispatch_unavailable", orders=len(versions), error=str(error))
+
+
+def _passed_over(
+    orders: Sequence[Order],
+    started: Sequence[tuple[Order, Trigger]],
+    put_off: Sequence[NextLook],
+    never: Decimal,
+) -> list[NextLook]:
+    """Those that were left as they are: they would hide the orders behind them."""
+    sorted_out = {order.order_id for order, _ in started} | {each.order_id for each in put_off}
+    return [
+        NextLook(each.order_id, each.version, never)
+        for each in orders
+        if each.order_id not in sorted_out
+    ]
 
 
 def _never(watched: Watched, seen: SeenPrice) -> Decimal:

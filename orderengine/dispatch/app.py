@@ -137,4 +137,7 @@ def create_celery(broker_url: str, *, timeout_s: float | None = None) -> EngineC
             "socket_connect_timeout": timeout_s,
             "connect_retries_timeout": timeout_s,
         }
+    # Made now, by one thread: Celery sets the pool's size after it has made the pool known, and a
+    # thread that uses it meanwhile makes that fail.
+    _ = app.amqp.producer_pool
     return app

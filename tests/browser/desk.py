@@ -124,5 +124,7 @@ class Desk:
         self.page.screenshot(path=path, full_page=True, animations="disabled")
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # On a busy machine no venue may answer within its second: the page then asks again.
+        has_no_quote = "503" in message.text and "/api/quotes" in message.location["url"]
+        if message.type in {"error", "warning"} and not has_no_quote:
             self.problems.append(message.text)

@@ -49,7 +49,7 @@ def restored_url(stack_database_url: str) -> Iterator[str]:
 
 def lines(beginning: str) -> str:
     """The page's code block that begins with this."""
-    blocks: list[str] = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
+    blocks: list[str] = re.findall(r"```\w*\n(.*?)```", PAGE, re.DOTALL)
     return next(block for block in blocks if block.startswith(beginning))
 
 

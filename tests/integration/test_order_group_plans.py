@@ -55,11 +55,15 @@ def calls_of(database: Engine) -> Mapping[str, Callable[[], object]]:
     }
 
 
+ONE_ROW = ("of sim_switch", "of trading_halts")
+"""Tables of one row at most."""
+
+
 def without_keys(database: Engine, calls: Mapping[str, Callable[[], object]]) -> dict[str, object]:
     """The statements that read a table without the keys of an index."""
     found = {name: unsought(database, call) for name, call in calls.items()}
     found = {
-        name: [each for each in tables if not each.endswith("of sim_switch")]
+        name: [each for each in tables if not each.endswith(ONE_ROW)]
         for name, tables in found.items()
     }
     return {name: tables for name, tables in found.items() if tables}

@@ -91,7 +91,7 @@ def test_a_failed_order_without_a_reason_is_a_bad_row(orders: SqlOrders, databas
 
 def test_a_bad_event_holds_up_no_other_order(orders: SqlOrders, database: Engine) -> None:
     bad, sound = Walk(orders), Walk(orders)
-    statement = text("UPDATE order_events SET status = 'waiting' WHERE order_id = :id")
+    statement = text("UPDATE order_events SET status = 'haggling' WHERE order_id = :id")
     with database.connect() as connection:
         connection.execute(statement, {"id": bad.order_id})
     read = orders.events_after({bad.order_id: 0, sound.order_id: 0})

@@ -15,7 +15,8 @@ from orderengine.api.answers.problems import ErrorCode, Refused
 AT_ONCE = 1
 """Lists that a process reads and writes at once: writing one keeps the processor busy."""
 WAITING = 7
-WAIT_S = 0.5
+WAIT_S = 1.0
+"""Two open pages ask for four lists at once; a turn with its rest takes up to a quarter of this."""
 REST_FACTOR = 5
 """The pause after a list lasts this many times as long: lists take a sixth of a process's time."""
 LONGEST_REST_S = 0.2

@@ -18,7 +18,7 @@ from orderengine.bootstrap.common import (
 )
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
-from orderengine.dispatch.app import create_celery
+from orderengine.dispatch.app import EngineCelery, create_celery
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.batch import Batches
 from orderengine.execution.intake.keys import (
@@ -51,7 +51,7 @@ from orderengine.execution.queries.lists import OrderLists
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.check import look
-from orderengine.redis.client import create_client
+from orderengine.redis.client import Client, create_client
 from orderengine.redis.queues import INTAKE, SETTLE
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
@@ -112,21 +112,17 @@ def build_web(settings: Settings) -> WebPorts:
     orders = SqlOrders(database, read_engine, recovery_delays(settings))
     keys, limits = SqlKeys(database, read_engine), _limits(settings)
     breaker, metrics = Breaker(SKIP_REDIS_S), ProcessMetrics()
-    celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
-    client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
+    celery, client = _redis_clients(settings.redis_url)
     dispatcher = metered_dispatcher(celery, breaker, metrics)
-    publisher = RedisEventPublisher(client, breaker, metrics)
-    looking = partial(look, settings.redis_url)
-    probes = SystemProbes(database, dispatcher, Heartbeat(client), looking)
-    shared = RedisCounts(client, breaker, (SETTLE, INTAKE))
-    clock = DatabaseClock(database)
-    prices = SimulatedPrices(settings.simulation, clock)
+    look_at_redis = partial(look, settings.redis_url)
+    probes = SystemProbes(database, dispatcher, Heartbeat(client), look_at_redis)
+    shared, clock = RedisCounts(client, breaker, (SETTLE, INTAKE)), DatabaseClock(database)
     ports = WebPorts(
         instruments=load_instruments(settings),
         orders=orders,
         lists=SqlOrders(read_engine),
         cache=RedisOrderCache(client, breaker),
-        publisher=publisher,
+        publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=dispatcher,
         board=quote_board(settings.simulation, clock, WEB_QUOTERS),
         hub=_hub(settings.redis_url, orders, database, (celery, client), metrics),
@@ -141,7 +137,7 @@ def build_web(settings: Settings) -> WebPorts:
         open_orders=OrderLimit(orders.count_open, limits.max_open_orders),
         waiting_orders=OrderLimit(orders.count_waiting, limits.max_waiting_orders),
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
-        notional=NotionalLimit(settings.max_order_notional, prices),
+        notional=_notional(settings, clock),
         clock=clock,
         halts=SqlHalts(read_engine),
         rates=RedisRates(client, breaker, MemoryRates()),
@@ -150,6 +146,15 @@ def build_web(settings: Settings) -> WebPorts:
         proxy_hops=settings.protection.proxy_hops,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
+
+
+def _redis_clients(url: str) -> tuple[EngineCelery, Client]:
+    celery = create_celery(url, timeout_s=WEB_REDIS_TIMEOUT_S)
+    return celery, create_client(url, WEB_REDIS_TIMEOUT_S)
+
+
+def _notional(settings: Settings, clock: Clock) -> NotionalLimit:
+    return NotionalLimit(settings.max_order_notional, SimulatedPrices(settings.simulation, clock))
 
 
 class WebPools(NamedTuple):

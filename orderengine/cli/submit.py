@@ -97,25 +97,33 @@ def submit(
     quoteQuantity,type,limitPrice,slippageBps,clientOrderId and so on), or one JSON object a line.
     Orders are placed in batches of 100. Refused ones are named by their lines.
 
-    If the answer is lost or the service is busy, submit retries for 30 seconds with the same
-    Idempotency-Key, so that the order is placed once.
+    If the answer is lost or the service is busy, submit retries for 30 seconds with the same key.
 
     Exits with 0 if every order was accepted, 2 if one was refused or nothing answers, 3 if one may
     have been stored. With --watch: 0 if it was confirmed, 1 if it ended otherwise.
     """
     if plain and not watched:
         raise click.UsageError("--plain needs --watch")
-    order = {"symbol": symbol, "side": side}
-    given = order_fields(others)
+    named, given = {"symbol": symbol, "side": side}, order_fields(others)
     if path is not None:
-        if watched or any([*order.values(), quantity, quote_quantity, *given]):
-            raise click.UsageError("--file goes with --idempotency-key, --json and --url only")
+        _require_none([watched, *named.values(), quantity, quote_quantity, *given])
         sys.exit(submit_file(service, path, key, as_json=as_json))
-    for name, value in order.items():
+    order = {**_required(named), **amount_of(quantity, quote_quantity), **given}
+    _submit_one(service, order, key, watched=watched, plain=plain, as_json=as_json)
+
+
+def _require_none(arguments: Sequence[object]) -> None:
+    """Raise click.UsageError if an argument is given that does not go with --file."""
+    if any(arguments):
+        raise click.UsageError("--file goes with --idempotency-key, --json and --url only")
+
+
+def _required(arguments: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Return the arguments; raise click.UsageError for the first that is not given."""
+    for name, value in arguments.items():
         if value is None:
             raise click.UsageError(f"Missing argument '{name.upper()}'.")
-    order |= amount_of(quantity, quote_quantity)
-    _submit_one(service, order | given, key, watched=watched, plain=plain, as_json=as_json)
+    return arguments
 
 
 def _submit_one(

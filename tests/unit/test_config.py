@@ -10,8 +10,9 @@ import redis
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql import psycopg2
 
-from orderengine.config import settings
-from orderengine.config.settings import ConfigurationError, Settings
+from orderengine.config import settings, solana
+from orderengine.config.settings import ConfigurationError, Settings, wallet_key
+from orderengine.config.solana import Commitment
 from orderengine.dispatch.app import create_celery
 from orderengine.market import simulation
 from orderengine.market.simulation import Span
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 OF_THE_SYSTEM = {"LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NO_COLOR"}
 REFUSED = {"GUNICORN_CMD_ARGS", "FORWARDED_ALLOW_IPS"}
 URLS = {"DATABASE_URL": "postgres://u:secret@h/db", "REDIS_URL": "redis://:secret@h:6379/0"}
+LIVE = {**URLS, "NETWORK": "solana", "SOLANA_RPC_URL": "https://node.example/?api-key=secret"}
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -169,6 +171,63 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
         Settings.from_env({**URLS, name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NETWORK", "localnet"),
+        ("SOLANA_RPC_URL", ""),
+        ("SOLANA_RPC_URL", "ws://node.example"),
+        ("SOLANA_RPC_URL", "https://node.example,node.other"),
+        ("SOLANA_RPC_URL", "https://node.example:port"),
+        ("SOLANA_COMMITMENT", "processed"),
+        ("SOLANA_PRIORITY_FEE_MICROLAMPORTS", "-1"),
+        ("SOLANA_MAX_PRIORITY_FEE_LAMPORTS", "1000000001"),
+        ("SOLANA_COMPUTE_UNITS", "1400001"),
+        ("SOLANA_RESERVE_SOL", "-1"),
+        ("SOLANA_RESERVE_SOL", "0.0000000001"),
+        ("SOLANA_USDC_MINT", "0OIl"),
+        ("ALLOW_MAINNET", "yes"),
+        ("DRY_RUN", "yes"),
+        ("OUTAGE_LIMIT_S", "0"),
+    ],
+)
+def test_a_wrong_setting_of_the_live_network_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Settings.from_env({**LIVE, name: value})
+
+
+def test_the_network_is_simulated_unless_it_is_said_to_be_live() -> None:
+    environ = {**LIVE, "NETWORK": "simulated", "SOLANA_COMMITMENT": "processed"}
+    assert Settings.from_env(environ).solana is None
+    assert Settings.from_env(URLS).solana is None
+
+
+def test_a_live_network_has_safe_defaults() -> None:
+    live = Settings.from_env(LIVE).solana
+    assert live is not None
+    assert live.commitment is Commitment.CONFIRMED
+    assert not live.allow_mainnet
+    assert live.reserve_lamports == 50_000_000
+
+
+def test_several_nodes_are_asked_in_the_order_in_which_they_are_named() -> None:
+    urls = "https://a.example, http://127.0.0.1:8899,https://a.example"
+    live = Settings.from_env({**LIVE, "SOLANA_RPC_URL": urls}).solana
+    assert live is not None
+    assert live.rpc_urls == ("https://a.example", "http://127.0.0.1:8899")
+
+
+def test_the_wallet_s_key_is_in_one_place_and_not_shown() -> None:
+    key = wallet_key({"SOLANA_PRIVATE_KEY": "secret"})
+    assert key.text == "secret"
+    assert "secret" not in repr(key)
+    assert wallet_key({"SOLANA_KEYPAIR_FILE": "/wallet.json"}).file == Path("/wallet.json")
+    for environ in ({}, {"SOLANA_PRIVATE_KEY": "secret", "SOLANA_KEYPAIR_FILE": "/wallet.json"}):
+        with pytest.raises(ConfigurationError, match="SOLANA_KEYPAIR_FILE") as refused:
+            wallet_key(environ)
+        assert "secret" not in str(refused.value)
+
+
 def test_a_span_may_be_one_number() -> None:
     assert Settings.from_env({**URLS, "SIM_DRIFT_BPS": "20"}).simulation.drift_bps == Span(20, 20)
 
@@ -217,10 +276,11 @@ def test_an_invalid_url_is_named_without_its_secret(name: str, url: str) -> None
 
 def test_no_secret_is_shown() -> None:
     assert "secret" not in repr(Settings.from_env(URLS))
+    assert "secret" not in repr(Settings.from_env(LIVE))
 
 
 def test_every_setting_is_explained_in_the_example() -> None:
-    readers = (settings, simulation)
+    readers = (settings, simulation, solana)
     source = "".join(Path(str(each.__file__)).read_text("utf-8") for each in readers)
     names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
     for path in (ROOT / "orderengine" / "local").glob("*.py"):

@@ -59,6 +59,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
         "requirements-clients.txt",
         "requirements-dev.txt",
         "requirements-servers.txt",
+        "requirements-solana.txt",
     }
     for lock in LOCKS:
         assert f"-r {lock}" in MAKEFILE

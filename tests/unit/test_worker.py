@@ -9,7 +9,7 @@ from celery import Celery
 from celery.exceptions import Ignore, Retry
 
 from harness.waiting import wait_until
-from orderengine.bootstrap.common import QUOTE_TIMEOUT_S
+from orderengine.bootstrap.network import QUOTE_TIMEOUT_S
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config.settings import Settings
 from orderengine.dispatch.app import create_celery

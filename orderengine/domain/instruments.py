@@ -2,16 +2,28 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
+from orderengine.domain.addresses import is_address
 from orderengine.domain.errors import FailureReason, OrderUnfillable, Violation
 from orderengine.domain.fields import Seen, Told
 
 SYMBOL = "[!-~]{1,64}"
 """The form of every symbol, as a regular expression: visible ASCII characters."""
+
+POOL_COLUMNS = ("raydium", "meteora")
+"""The columns with addresses of pools: the names of the venues that can trade on a live network."""
+
+
+class TokenProgram(StrEnum):
+    """The program that a token of a live network belongs to."""
+
+    TOKEN = "token"  # noqa: S105 - a program's name
+    TOKEN_2022 = "token-2022"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,9 @@ class Instrument:
     `reference_price` (USDC) and `depth` (USDC on each side of a pool) shape the simulated market.
     `former_decimals` are the previous release's decimals, if different. The pools of a `launched`
     instrument open anew from time to time, and do not trade before.
+
+    On a live network, `mint` is the address of the token, and `pools` has the address of each
+    venue's pool; a venue without one does not trade the instrument.
     """
 
     symbol: str
@@ -36,6 +51,13 @@ class Instrument:
     launched: Annotated[
         bool, Told("Whether its pools open anew from time to time, and do not trade before.")
     ] = False
+    mint: Annotated[str | None, Told("The address of its token, on a live network; in base58.")] = (
+        None
+    )
+    token_program: Annotated[TokenProgram, Told(seen=Seen.ENGINE)] = TokenProgram.TOKEN
+    pools: Annotated[Mapping[str, str], Told(seen=Seen.ENGINE)] = field(
+        default_factory=dict, hash=False
+    )
 
     @property
     def unstated_decimals(self) -> int:
@@ -116,6 +138,9 @@ def parse_instruments(text: str) -> Instruments:
     symbols = [instrument.symbol for instrument in parsed]
     if len(set(symbols)) != len(symbols):
         raise ValueError("instruments: a symbol is listed twice")
+    pools = [address for instrument in parsed for address in instrument.pools.values()]
+    if len(set(pools)) != len(pools):
+        raise ValueError("instruments: a pool is listed twice")
     return Instruments(parsed)
 
 
@@ -131,6 +156,9 @@ def _parse_row(row: dict[str, str]) -> Instrument:
         depth=Decimal(row["depth"]),
         former_decimals=int(row["former_decimals"]) if row.get("former_decimals") else None,
         launched=_is_launched(row.get("launched") or ""),
+        mint=_address(row, "mint"),
+        token_program=TokenProgram(row.get("token_program") or TokenProgram.TOKEN),
+        pools={name: found for name in POOL_COLUMNS if (found := _address(row, name))},
     )
     if not re.fullmatch(SYMBOL, instrument.symbol):
         raise ValueError("symbol must be 1 to 64 visible ASCII characters")
@@ -145,7 +173,16 @@ def _parse_row(row: dict[str, str]) -> Instrument:
         if not 0 <= decimals <= 12:
             raise ValueError("decimals must be 0 to 12")
     instrument.base_units(instrument.quantity_step)
+    if instrument.mint is None and (instrument.pools or row.get("token_program")):
+        raise ValueError("a token program and pools need a mint")
     return instrument
+
+
+def _address(row: dict[str, str], column: str) -> str | None:
+    text = row.get(column) or ""
+    if text and not is_address(text):
+        raise ValueError(f"{column} must be an address: 32 bytes in base58")
+    return text or None
 
 
 def _is_launched(text: str) -> bool:

@@ -32,7 +32,8 @@ def test_a_lock_has_one_version_and_the_hashes_of_everything(lock: str) -> None:
 
 def test_the_locks_of_one_environment_agree() -> None:
     known: dict[str, str] = {}
-    for lock in ("requirements.txt", "requirements-servers.txt", "requirements-dev.txt"):
+    locks = ("", "-servers", "-solana", "-dev")
+    for lock in (f"requirements{name}.txt" for name in locks):
         for name, pinned in pins(lock).items():
             assert known.setdefault(name, pinned) == pinned, name
 

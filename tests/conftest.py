@@ -11,6 +11,7 @@ from uuid import uuid4
 import alembic.command
 import pytest
 import redis
+import structlog
 from alembic.config import Config
 from hypothesis import settings
 from sqlalchemy import Engine, text
@@ -39,6 +40,9 @@ def pytest_configure() -> None:
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     ports._CANDIDATES = ports._CANDIDATES[worker::workers]
+    # The default draws every local variable of a traceback, which takes seconds on a busy machine.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 @pytest.hookimpl(optionalhook=True)

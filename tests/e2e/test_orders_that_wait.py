@@ -3,13 +3,14 @@
 import json
 import os
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
 from tests.e2e.shell import Shell
 from tests.e2e.stack import Document, Stack
+from tests.e2e.timing import placed_with_an_end
 
 LIMIT = ("--type", "limit", "--limit-price")
 
@@ -93,8 +94,13 @@ def test_orders_are_canceled_by_name_by_symbol_and_all_at_once(
 def test_a_stop_with_a_time_expires_by_itself(
     stack: Stack, shell: Shell, at: tuple[str, str]
 ) -> None:
-    until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-    stop = ("--type", "stop", "--stop-price", price(stack, "2"), "--expires-at", until)
-    order_id = shell.json("submit", "AAPL", "buy", "1", *stop, *at)["orderId"]
+    stop = ("--type", "stop", "--stop-price", price(stack, "2"))
+
+    def place(ends_at: datetime) -> str:
+        until = ("--expires-at", ends_at.isoformat())
+        order_id: str = shell.json("submit", "AAPL", "buy", "1", *stop, *until, *at)["orderId"]
+        return order_id
+
+    order_id, _ = placed_with_an_end(place)
     assert stack.follow(order_id).statuses == ["waiting", "expired"]
     assert "its time has passed" in shell("show", order_id, *at)

@@ -5,7 +5,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ import websocket
 
 from orderengine.domain.texts import time_text
 from tests.e2e.stack import TIMEOUT_S, Document, Stack, next_event, rest
+from tests.e2e.timing import placed_with_an_end
 
 FAR = {"type": "limit", "limitPrice": "0.01"}
 """The terms of an order to buy whose price does not come."""
@@ -124,11 +124,12 @@ def test_the_network_decides_about_a_cancel_of_a_submitted_order(
 
 
 def test_an_order_expires_when_its_time_has_passed(stack: Stack) -> None:
-    ends_at = time_text(datetime.now(UTC) + timedelta(seconds=2))
-    order_id = stack.post("AAPL", "buy", "1", **FAR, expiresAt=ends_at)
+    order_id, ends_at = placed_with_an_end(
+        lambda at: stack.post("AAPL", "buy", "1", **FAR, expiresAt=time_text(at))
+    )
     following = stack.follow(order_id)
     assert steps(following.events) == [(1, "waiting"), (2, "expired")]
-    assert following.events[-1]["at"] >= ends_at
+    assert following.events[-1]["at"] >= time_text(ends_at)
     late = send(stack, "DELETE", f"/api/orders/{order_id}")
     assert (late.status, late.document["code"]) == (409, "TOO_LATE")
 

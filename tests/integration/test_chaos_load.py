@@ -154,4 +154,4 @@ def test_a_batch_may_come_besides_the_rate(api: Api) -> None:
         load.post(["{}"] * 3)
         load.stop()
     assert api.batches == [3]
-    assert len(load.accepted) == 4
+    assert len(load.accepted) == api.asked > 3

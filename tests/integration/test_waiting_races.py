@@ -50,9 +50,17 @@ def a_built(orders: SqlOrders, **terms: Any) -> Order:
     return order
 
 
-def soon() -> dict[str, Any]:
-    at = datetime.now(UTC) + timedelta(seconds=0.7)
+def later() -> dict[str, Any]:
+    at = datetime.now(UTC) + timedelta(hours=1)
     return {"time_in_force": TimeInForce.GTD, "expires_at": at}
+
+
+def let_expire(connection: Connection, *orders: Order) -> None:
+    """Bring the end of these orders to this moment."""
+    connection.execute(
+        text("UPDATE orders SET expires_at = clock_timestamp() WHERE id = ANY(:ids)"),
+        {"ids": [order.order_id for order in orders]},
+    )
 
 
 @contextmanager
@@ -74,15 +82,6 @@ def until_it_waits(database: Engine) -> None:
     wait_until(waits)
 
 
-def until_passed(database: Engine, order: Order) -> None:
-    def has_passed() -> bool:
-        with database.connect() as connection:
-            now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return order.expires_at is not None and bool(now > order.expires_at)
-
-    wait_until(has_passed)
-
-
 def status(orders: SqlOrders, order: Order) -> str:
     found = orders.get(order.order_id)
     assert found is not None
@@ -93,17 +92,17 @@ def status(orders: SqlOrders, order: Order) -> str:
 def test_a_statement_that_waited_for_the_row_looks_at_the_clock_anew(
     database: Engine, orders: SqlOrders, late: str
 ) -> None:
-    order = a_built(orders, **soon()) if late == "submit" else a_waiting(orders, **soon())
+    order = a_built(orders, **later()) if late == "submit" else a_waiting(orders, **later())
     moves: dict[str, Move] = {
         "trigger": A_TRIGGER,
         "amend": Amend.to(order),
         "submit": Submit(TRANSACTION),
     }
     with ThreadPoolExecutor(1) as threads:
-        with locked(database, order):
+        with locked(database, order) as connection:
             moved = threads.submit(orders.move, order.order_id, order.version, moves[late])
             until_it_waits(database)
-            until_passed(database, order)
+            let_expire(connection, order)
         assert moved.result() is None
     assert [each.order.order_id for each in orders.expire_due(10)] == [order.order_id]
 
@@ -111,8 +110,9 @@ def test_a_statement_that_waited_for_the_row_looks_at_the_clock_anew(
 def test_an_attempt_that_fails_after_the_time_has_passed_starts_no_other(
     database: Engine, orders: SqlOrders
 ) -> None:
-    order = a_built(orders, **soon())
-    until_passed(database, order)
+    order = a_built(orders, **later())
+    with database.connect() as connection:
+        let_expire(connection, order)
     assert orders.move(order.order_id, order.version, a_failed_attempt()) is None
     orders.expire_due(10)
     assert status(orders, order) == "expired"
@@ -150,8 +150,9 @@ def test_a_cancel_that_waited_for_a_submission_asks_the_network(
 def test_the_sweep_leaves_locked_orders_for_the_next_one(
     database: Engine, orders: SqlOrders
 ) -> None:
-    held, free = a_waiting(orders, **soon()), a_waiting(orders, **soon())
-    until_passed(database, free)
+    held, free = a_waiting(orders, **later()), a_waiting(orders, **later())
+    with database.connect() as connection:
+        let_expire(connection, held, free)
     with locked(database, held):
         assert [each.order.order_id for each in orders.expire_due(10)] == [free.order_id]
     assert [each.order.order_id for each in orders.expire_due(10)] == [held.order_id]

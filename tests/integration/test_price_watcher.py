@@ -20,7 +20,7 @@ from orderengine.domain.terms import OrderType, TimeInForce
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.execution.waiting import judging
 from orderengine.storage.halts import SqlHalts
-from tests.integration.watchers import Watch
+from tests.integration.watchers import TICK_S, Watch
 
 WAITING, PENDING = OrderStatus.WAITING, OrderStatus.PENDING
 TOO_SHALLOW = OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, "too shallow")
@@ -100,7 +100,7 @@ def test_a_stop_that_fired_is_never_tested_again(watch: Watch) -> None:
 
 def test_a_price_older_than_two_ticks_starts_nothing_and_is_counted(watch: Watch) -> None:
     order_id, stop = watch.limit("240"), watch.stop("240")
-    watch.seen_at.late_s = 1.2
+    watch.seen_at.late_s = 2.4 * TICK_S
     watch.tick()
     assert (watch.status(order_id), watch.status(stop), watch.started) == (WAITING, WAITING, [])
     assert watch.metrics.counts()[Sample(CounterName.STALE_PRICES, "AAPL")] == 2
@@ -135,9 +135,9 @@ def test_all_are_looked_at_anew_once_a_minute(watch: Watch) -> None:
     order_id = watch.limit("230")
     watch.tick()
     watch.board.impact = Decimal(0)  # the pools have become deeper, and no price has moved
-    watch.tick(59)
+    watch.tick(55)
     assert watch.status(order_id) is WAITING
-    watch.tick(2)
+    watch.tick(6)
     assert watch.status(order_id) is PENDING
 
 

@@ -24,7 +24,8 @@ from tests.conftest import a_new_order
 from tests.fake_network import FakeNetwork
 from tests.fakes import FakeBoard, FakeDispatcher, FakePublisher
 
-TICK_S = 0.5
+# So long that a price does not grow stale on a slow machine.
+TICK_S = 4.0
 
 
 @dataclass

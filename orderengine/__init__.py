@@ -25,6 +25,7 @@ The packages and their rooms, from the outer layers to the core; imports point d
     postgres       connections to PostgreSQL, and what its errors mean
     redis          connections to Redis, its queues' names, what its errors mean
     solana         Solana's wire: JSON-RPC, accounts, the pools' programs
+      pools        the programs of the pools: accounts, and swap instructions
     config         the settings, and how they are read
     execution      the use cases, on ports only
       intake       who may order, within which limits; accepting an order

@@ -21,10 +21,13 @@ TAIL_LINES = 60
 
 
 class Processes:
-    """Programs in the checkout, each in a session of its own.
+    """Programs in a checkout, each in a session of its own.
 
     A program's log is in the folder, and continues after a restart under the same name.
     """
+
+    checkout = ROOT
+    """Whose programs they are; another one has another release."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -51,7 +54,7 @@ class Processes:
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
         """Start a program; its shell replaces itself by the program."""
         with self._log(name).open("ab") as log:
-            self._running[name] = spawn(command, env=environ, cwd=ROOT, output=log)
+            self._running[name] = spawn(command, env=environ, cwd=self.checkout, output=log)
         self._refs[name] = ProcessRef.of(self.pid(name))
 
     def run(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -13,9 +13,9 @@ from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.procfile import parse_procfile, shell_line
 
 
-def procfile_lines() -> dict[str, list[str]]:
-    """The command of each line of the Procfile."""
-    text = (ROOT / "Procfile").read_text("utf-8")
+def procfile_lines(checkout: Path = ROOT) -> dict[str, list[str]]:
+    """The command of each line of a checkout's Procfile."""
+    text = (checkout / "Procfile").read_text("utf-8")
     return {
         name: ["/bin/sh", "-c", shell_line(line)] for name, line in parse_procfile(text).items()
     }
@@ -41,7 +41,7 @@ class Stack(Processes):
         super().__init__(folder)
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        self.lines = procfile_lines()
+        self.lines = procfile_lines(self.checkout)
         self.environ = {
             **base_environ(folder),
             "DATABASE_URL": database_url,

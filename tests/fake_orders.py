@@ -115,14 +115,14 @@ class FakeOrders(FakeEndings):
     def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
         with self._guarded():
             taken = [PlannedMove(order_id, version, A_START)]
-            new = sorted(
-                (order.created_at, order.order_id)
+            started = sorted(
+                (order.version > 1, order.updated_at, order.order_id, order.version)
                 for order in self._orders.values()
-                if (order.status, order.version) == (OrderStatus.PENDING, 1)
+                if (order.status, order.attempt) == (OrderStatus.PENDING, order.first_attempt)
                 and not order.recoveries
                 and order.order_id != order_id
             )
-            taken += [PlannedMove(key, 1, A_START) for _, key in new[:others]]
+            taken += [PlannedMove(key, at, A_START) for _, _, key, at in started[:others]]
             return [moved for moved in self.move_all(taken) if moved is not None]
 
     def get(self, order_id: UUID) -> Order | None:

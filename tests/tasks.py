@@ -45,7 +45,7 @@ class Worker:
             task.pop_request()
 
     def route(self, order: Order) -> Any:
-        return self.run("route_order", str(order.order_id), 1, "order")
+        return self.run("route_order", str(order.order_id), order.version, "order")
 
     def submitted(self, order: Order) -> Any:
         return self.run("submit_order", self.run("build_order", self.route(order)))

@@ -83,10 +83,11 @@ class Orders(OrderLists, Endings, Protocol):
         """
 
     def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
-        """Start routing of a new order, and of up to `others` more that no worker has taken.
+        """Start routing of an order, and of up to `others` more that no worker has taken.
 
-        The others are the oldest pending orders in their first attempt that no other transaction
-        has locked. Each makes the move `StartRouting(RoutingCause.ORDER)`. Empty if the order
+        The others are pending orders in the first attempt of their start that were not recovered
+        and that no other transaction has locked: the oldest new ones, then those that a trigger has
+        started first. Each makes the move `StartRouting(RoutingCause.ORDER)`. Empty if the order
         itself is not pending at `version` and there is no other one.
         """
 

@@ -122,9 +122,9 @@ class SqlOrders:
         ]
 
     def claim_pending(self, order_id: UUID, version: int, others: int) -> list[Moved]:
-        """Start routing of a new order, and of up to `others` more that no worker has taken.
+        """Start routing of an order, and of up to `others` more that no worker has taken.
 
-        The order itself comes first, then the others, oldest first. Leaves out rows that this
+        The order itself comes first, then the others, the oldest first. Leaves out rows that this
         release cannot read.
         """
         values = claims.claim_values(order_id, version, others, self._delays)

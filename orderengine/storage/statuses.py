@@ -14,6 +14,8 @@ _RECOVERIES = _names(cause for cause in RoutingCause if cause.restarts_attempt)
 
 IS_STATUS = f"status IN ({_names(OrderStatus)})"
 IS_NEW = f"status = '{OrderStatus.PENDING}' AND version = 1"
+IS_TRIGGERED = f"status = '{OrderStatus.PENDING}' AND version > 1 AND attempt = first_attempt"
+"""In the first attempt since a trigger has started the order: a later one counts one more."""
 IS_TERMINAL = f"status IN ({_names(TERMINAL_STATUSES)})"
 IS_WAITING = f"status = '{OrderStatus.WAITING}'"
 IS_EXPIRABLE = (

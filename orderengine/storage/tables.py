@@ -25,6 +25,7 @@ from orderengine.storage.statuses import (
     IS_NEW,
     IS_STATUS,
     IS_TERMINAL,
+    IS_TRIGGERED,
     IS_WAITING,
 )
 from orderengine.storage.terms import TERMS
@@ -121,6 +122,8 @@ orders = Table(
     ),
     # For claims of the oldest new orders: an order leaves at its first step.
     Index("ix_orders_new", "created_at", "id", postgresql_where=text(IS_NEW)),
+    # For the same claims: those that a trigger has started, which new orders do not enter.
+    Index("ix_orders_triggered", "updated_at", "id", postgresql_where=text(IS_TRIGGERED)),
     Index(
         "ix_orders_client_order_id",
         "client_id",

@@ -1,4 +1,4 @@
-"""The first stage's message: it wakes a worker, which then takes the new orders that wait."""
+"""The first stage's message: it wakes a worker, which then takes the orders that are to start."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ class Wake:
     again: bool
 
     def route(self, engine: Engine, slots: Slots) -> list[Routed]:
-        """Route this order, or a group of new ones; raises as `Message.run` does.
+        """Route this order, or a group of those that start; raises as `Message.run` does.
 
         Empty if the order was taken along with another one. Most messages of a busy worker end this
         way. Raising Ignore would cost ten times as much: Celery formats the traceback.
@@ -48,7 +48,8 @@ class Wake:
             self.task,
             "route",
             orders,
-            lambda one: (str(one[0].order_id), self.version, self.cause.value),
+            # Each was at the version before: it has made one move since.
+            lambda one: (str(one[0].order_id), one[0].version - 1, self.cause.value),
             one_by_one=True,
             is_whole=[order.order_id for order in orders] == [self.order_id],
         )
@@ -56,23 +57,24 @@ class Wake:
         return message.run(slots, work)
 
     def _take(self, engine: Engine, slots: Slots) -> list[Order]:
-        """The orders that start routing: this one alone, or new ones.
+        """The orders that start routing: this one alone, or several that are new or triggered.
 
         Empty if this process has taken the order along with another one. Raises Superseded if the
         order has moved on otherwise. One that was tried or recovered is always alone.
         """
-        is_new = (self.cause, self.version) == (RoutingCause.ORDER, 1)
-        if not is_new or self.again or self.task.request.retries:
+        if self.cause is not RoutingCause.ORDER or self.again or self.task.request.retries:
             slots.take(1, urgent=True)
             return [self._alone(engine)]
-        if slots.took_along(self.order_id):
+        own = self.order_id, self.version
+        if slots.took_along(own):
             return []
         size = min(engine.pace.group_size, slots.limit)
         room = slots.take_for_group(size)
-        if slots.took_along(self.order_id):
+        if slots.took_along(own):
             return []  # another thread has taken it meanwhile
         orders = [self._alone(engine)] if room == 1 else self._together(engine, room - 1)
-        slots.note_group(size, room, [order.order_id for order in orders], self.order_id)
+        started = [(order.order_id, order.version - 1) for order in orders]
+        slots.note_group(size, room, started, own)
         return orders
 
     def _alone(self, engine: Engine) -> Order:

@@ -126,12 +126,52 @@ def test_recovery_and_the_count_of_open_orders_leave_waiting_orders_alone(store:
     assert store.orders.count_open("local", 10) == store.orders.count_waiting("local", 10) == 1
 
 
-def test_a_claim_takes_no_order_along_that_waits_or_has_waited(store: Store) -> None:
-    at(store, "waiting")
-    at(store, "pending")
-    new = store.walk()
-    claimed = store.orders.claim_pending(new.order_id, 1, 10)
-    assert [each.order.order_id for each in claimed] == [new.order_id]
+def test_a_claim_takes_new_orders_along_and_then_the_oldest_that_a_trigger_has_started(
+    store: Store,
+) -> None:
+    waiting = at(store, "waiting")
+    late = store.walk(new=a_limit())
+    first, second = at(store, "pending"), at(store, "pending")
+    moved = store.orders.move(late.order_id, 1, A_TRIGGER)  # the oldest, but the last to start
+    assert moved is not None
+    new, own = store.walk(), store.walk()
+    assert claimed(store, own, 3) == {new.order_id, first.order_id, second.order_id}
+    assert claimed(store, store.walk(), 3) == {late.order_id}
+    assert store.orders.get(waiting.order_id) == waiting
+
+
+def claimed(store: Store, order: Order, others: int) -> set[UUID]:
+    """Claim an order; returns the ids of all that it has taken along."""
+    found = store.orders.claim_pending(order.order_id, order.version, others)
+    assert found[0].order.order_id == order.order_id
+    for each in found:
+        assert each.event.data == {"cause": "order"}
+        assert (each.order.status, each.order.recoveries) == (OrderStatus.ROUTING, 0)
+        assert store.orders.get(each.order.order_id) == each.order
+        assert statuses(store, each.order)[-2:] == ["pending", "routing"]
+    return {each.order.order_id for each in found[1:]}
+
+
+def test_a_claim_of_a_triggered_order_takes_others_along(store: Store) -> None:
+    first, second, new = at(store, "pending"), at(store, "pending"), store.walk()
+    assert claimed(store, second, 5) == {new.order_id, first.order_id}
+    assert store.orders.claim_pending(second.order_id, second.version, 5) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_claim_leaves_what_was_triggered_and_then_recovered_or_failed(
+    store: Store, times: int
+) -> None:
+    """Whatever came before the latest trigger, the first attempt since then is a first one."""
+    before: list[Move] = [A_TRIGGER, START, A_REST] * (times - 1)
+    recovered = store.walk(*before, A_TRIGGER, new=a_limit())
+    failed = store.walk(*before, A_TRIGGER, START, a_failed_attempt(0), new=a_limit())
+    right = store.walk(*before, A_TRIGGER, new=a_limit())
+    assert store.orders.count_recovery(recovered.order_id, recovered.version)
+    assert claimed(store, store.walk(), 5) == {right.order_id}
+    assert store.orders.get(failed.order_id) == failed
+    again = store.orders.claim_pending(recovered.order_id, recovered.version, 5)
+    assert [each.order.recoveries for each in again] == [1]
 
 
 def test_a_triggered_order_begins_with_a_new_budget(store: Store) -> None:

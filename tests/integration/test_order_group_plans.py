@@ -14,15 +14,15 @@ from orderengine.settlement import wire
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.orders import SqlOrders
 from tests.builders import all_moves
-from tests.plans import load, scratch_database, unbounded, unsought
+from tests.plans import load, scratch_database, unbounded, unsought, what_is_read
 from tests.simulations import a_swap
 
 LARGE = 100_000
 SMALL = 50
 OFTEN = 8
 """After five executions PostgreSQL chooses between a generic and a custom plan."""
-OLDEST_NEW = "Index Scan of orders"
-"""How a claim finds the oldest new orders: in the order of their index, without a key."""
+THE_OLDEST = ["Index Scan of orders", "Index Scan of orders"]
+"""How a claim finds new and triggered orders: in the order of each one's index, without a key."""
 A_FEW = 10
 
 
@@ -93,7 +93,7 @@ def test_a_claim_follows_the_index_of_new_orders(scratch: Engine) -> None:
     for _ in range(OFTEN):
         claim()
     for _ in range(2):
-        assert unsought(scratch, claim) == [OLDEST_NEW]
+        assert unsought(scratch, claim) == THE_OLDEST
         analyze(scratch)
 
 
@@ -108,4 +108,28 @@ def test_what_was_planned_for_empty_tables_suits_full_ones(database_url: str) ->
         load(database, LARGE)
         assert without_keys(database, calls) == {}
         assert len(orders.claim_pending(uuid4(), 1, A_FEW)) == A_FEW
-        assert unsought(database, lambda: orders.claim_pending(uuid4(), 1, 4)) == [OLDEST_NEW]
+        assert unsought(database, lambda: orders.claim_pending(uuid4(), 1, 4)) == THE_OLDEST
+
+
+def test_a_claim_reads_no_more_of_a_crowd_than_it_takes(database_url: str) -> None:
+    """Thousands are triggered at once, beside as many that failed an attempt."""
+    with scratch_database(database_url) as database:
+        with unbounded(), database.connect() as connection:
+            connection.execute(text(TRIGGERED), {"size": 20_000})
+        orders = SqlOrders(database)
+        for _ in range(OFTEN):
+            orders.claim_pending(uuid4(), 1, 0)
+        (read,) = what_is_read(database, lambda: orders.claim_pending(uuid4(), 1, A_FEW))
+        found = [moved.order for moved in orders.claim_pending(uuid4(), 1, A_FEW)]
+        assert len(found) == A_FEW
+        assert {order.attempt for order in found} == {2}
+        # Each row is found, locked, updated, and read for its event and for the answer.
+        assert read.rows <= 5 * A_FEW, read.plan
+
+
+TRIGGERED = """
+INSERT INTO orders (id, client_id, symbol, side, quantity, status, version, attempt, first_attempt,
+                    due_at, type, time_in_force, limit_price, watch_price, created_at, updated_at)
+SELECT gen_random_uuid(), 'local', 'AAPL', 'buy', 1, 'pending', 4, 2, 1 + n % 2, now(), 'limit',
+       'GTC', 230, 230, now() - n * interval '1 s', now() - n * interval '1 ms'
+FROM generate_series(1, :size) AS n"""

@@ -11,12 +11,13 @@ from celery import signals
 from celery.exceptions import Ignore
 from structlog.testing import capture_logs
 
-from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable
+from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, VenueUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.groups import together
 from orderengine.execution.chain.slots import GROUP_MAX, Pace
 from orderengine.worker.arguments import fault_of_body
+from tests.builders import A_REST, A_TRIGGER, a_limit
 from tests.tasks import SLOTS, Worker, accept, ids
 from tests.world import World
 
@@ -60,6 +61,47 @@ def test_the_message_of_an_order_that_was_taken_along_ends_without_a_statement(
     worker.route(orders[0])
     world.orders.down = True
     assert worker.route(orders[1]) is None
+
+
+def triggered(world: World) -> Order:
+    moved = world.orders.move(world.orders.accept(a_limit()).order.order_id, 1, A_TRIGGER)
+    assert moved is not None
+    return moved.order
+
+
+def test_triggered_orders_are_taken_along_and_their_messages_end(
+    world: World, worker: Worker
+) -> None:
+    orders = [triggered(world) for _ in range(3)]
+    new = world.accept()
+    handed = worker.submitted(orders[1])
+    assert sorted(ids(handed)) == sorted(order.order_id for order in [*orders, new])
+    world.orders.down = True
+    for order in (orders[0], orders[2], new):
+        assert worker.route(order) is None
+
+
+def test_an_order_that_was_taken_along_rests_and_starts_again(world: World, worker: Worker) -> None:
+    """The memory of its first start does not swallow the message of the second."""
+    order, other = triggered(world), triggered(world)
+    worker.route(other)
+    for move in (A_REST, A_TRIGGER):
+        order = world.order(order.order_id)
+        assert world.orders.move(order.order_id, order.version, move) is not None
+    again = worker.route(world.order(order.order_id))
+    assert UUID(again["orderId"]) == order.order_id
+
+
+def test_each_triggered_order_of_a_group_without_quotes_is_tried_again_at_its_own_version(
+    world: World, worker: Worker
+) -> None:
+    orders = [triggered(world), world.accept()]
+    world.board.answers = dict.fromkeys(("raydium", "meteora"), VenueUnavailable("no answer"))
+    with pytest.raises(Ignore):
+        worker.route(orders[0])
+    assert sorted(arguments for _, arguments, _ in worker.sent) == sorted(
+        (str(order.order_id), order.version, "order") for order in orders
+    )
 
 
 def test_a_claim_whose_answer_was_lost_is_not_remembered(world: World, worker: Worker) -> None:

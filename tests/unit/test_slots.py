@@ -125,17 +125,24 @@ def test_a_thread_that_goes_on_with_its_orders_does_not_wait() -> None:
 
 
 def test_what_was_taken_along_is_remembered_for_a_while() -> None:
-    slots, own, other = Slots(10), uuid4(), uuid4()
+    slots, own, other = Slots(10), (uuid4(), 1), (uuid4(), 1)
     slots.note_group(5, 5, [own, other], own)
     assert slots.took_along(other)
     assert not slots.took_along(own)
-    slots.note_group(5, 5, [UUID(int=number) for number in range(REMEMBERED)], own)
+    slots.note_group(5, 5, [(UUID(int=number), 1) for number in range(REMEMBERED)], own)
     assert not slots.took_along(other)
-    assert slots.took_along(UUID(int=0))
+    assert slots.took_along((UUID(int=0), 1))
+
+
+def test_an_order_that_starts_again_was_not_taken_along_by_its_start_before() -> None:
+    slots, order_id = Slots(10), uuid4()
+    slots.note_group(5, 5, [(uuid4(), 1), (order_id, 2)], (uuid4(), 1))
+    assert slots.took_along((order_id, 2))
+    assert not slots.took_along((order_id, 5))
 
 
 def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_not() -> None:
-    slots, ids = Slots(10), [uuid4() for _ in range(5)]
+    slots, ids = Slots(10), [(uuid4(), 1) for _ in range(5)]
     assert slots.take_for_group(5) == 5
     slots.hold(2)
     assert wait_for(in_a_thread(slots, 6)) == 6
@@ -149,19 +156,19 @@ def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_no
 
 
 def test_two_lone_orders_leave_the_other_slots_to_others() -> None:
-    slots, own = Slots(10), uuid4()
+    slots, own = Slots(10), (uuid4(), 1)
     room = slots.take_for_group(GROUP_MAX)
     slots.note_group(GROUP_MAX, room, [own], own)
     slots.hold(1)
     room = wait_for(in_a_thread(slots, 1, GROUP_MAX))
     assert room == 9
-    slots.note_group(GROUP_MAX, room, [uuid4()], uuid4())
+    slots.note_group(GROUP_MAX, room, [(uuid4(), 1)], (uuid4(), 1))
     slots.leave()
     assert is_left(slots)
 
 
 def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again() -> None:
-    slots, ids = Slots(3), [uuid4() for _ in range(3)]
+    slots, ids = Slots(3), [(uuid4(), 1) for _ in range(3)]
     slots.note_group(3, slots.take_for_group(3), ids, ids[0])
     slots.leave()
     assert slots.take(1, urgent=True) == 1
@@ -169,7 +176,7 @@ def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again(
 
 
 def test_a_process_with_few_slots_fills_them_with_one_group() -> None:
-    slots, ids = Slots(3), [uuid4() for _ in range(3)]
+    slots, ids = Slots(3), [(uuid4(), 1) for _ in range(3)]
     assert slots.take_for_group(GROUP_MAX) == 3
     slots.note_group(3, 3, ids, ids[0])
     slots.leave()

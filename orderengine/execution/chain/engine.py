@@ -136,7 +136,7 @@ class Engine:
         ]
 
     def claim(self, order_id: UUID, version: int, others: int) -> list[Order]:
-        """Start routing of a new order, and of up to `others` more; see `Orders.claim_pending`.
+        """Start routing of an order, and of up to `others` more; see `Orders.claim_pending`.
 
         Raises Superseded if there is none to route.
         """

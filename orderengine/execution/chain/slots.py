@@ -16,6 +16,9 @@ RECENT = 9
 REMEMBERED = 4096
 """More orders than are taken along while their own messages wait in a queue."""
 
+Started = tuple[UUID, int]
+"""An order, and the version at which it is to be routed: one that rests starts several times."""
+
 
 class Slots:
     """The slots of a process: one for each order in hand, however the orders are grouped.
@@ -31,7 +34,7 @@ class Slots:
         self._waiting: list[_Turn] = []
         self._here = _Held()
         self._enough = 1
-        self._taken_along: dict[UUID, None] = {}
+        self._taken_along: dict[Started, None] = {}
 
     def take(self, least: int, most: int | None = None, *, urgent: bool = False) -> int:
         """Wait for `least` slots, and take up to `most` if they are free then; returns how many.
@@ -57,15 +60,15 @@ class Slots:
         """
         return self.take(min(self._enough, most), most)
 
-    def note_group(self, size: int, room: int, order_ids: Sequence[UUID], own: UUID) -> None:
-        """Note the orders of a new group that had room for so many orders, and `size` at most.
+    def note_group(self, size: int, room: int, started: Sequence[Started], own: Started) -> None:
+        """Note the orders of a group that had room for so many orders, and `size` at most.
 
         The messages of those taken along with `own` need no statement.
         """
         with self._lock:
             # More orders may wait only if the group filled the room that it had.
-            self._enough = size if len(order_ids) >= room else 1
-            self._taken_along.update(dict.fromkeys(each for each in order_ids if each != own))
+            self._enough = size if len(started) >= room else 1
+            self._taken_along.update(dict.fromkeys(each for each in started if each != own))
             while len(self._taken_along) > REMEMBERED:
                 del self._taken_along[next(iter(self._taken_along))]
 
@@ -84,9 +87,9 @@ class Slots:
         if self._here.count:
             self._keep(0)
 
-    def took_along(self, order_id: UUID) -> bool:
-        """Whether this process has taken this new order along, as far as it remembers."""
-        return order_id in self._taken_along
+    def took_along(self, started: Started) -> bool:
+        """Whether this process has taken this order along, as far as it remembers."""
+        return started in self._taken_along
 
     def _keep(self, count: int) -> None:
         surplus = self._here.count - count

@@ -8,7 +8,7 @@ import pytest
 import redis
 import structlog.testing
 
-from harness.waiting import wait_until
+from harness.waiting import stretched, wait_until
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
@@ -95,7 +95,7 @@ def test_a_dead_redis_costs_one_time_out_and_one_line_in_the_log(
         for _ in range(1_000):
             publisher.publish(walk.first)
             assert cache.get(walk.order_id) is None
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < stretched(2)
     assert [line["event"] for line in lines] == ["redis_unavailable"]
     assert stream.metrics.counts() == {Sample(CounterName.PUBLISH_FAILURES): 1_000}
 
@@ -108,7 +108,7 @@ def test_a_frozen_redis_is_given_up_in_time(
     with frozen(own_redis):
         began = time.monotonic()
         stream.publish(walk.first)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < stretched(1.5)
 
 
 def test_connections_that_the_server_closed_cost_no_event(
@@ -129,7 +129,7 @@ def test_a_command_that_fails_is_sent_once(redis_url: str) -> None:
     began = time.monotonic()
     with pytest.raises(redis.TimeoutError):
         client.blpop([name], timeout=5)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < stretched(1)
     client.close()
 
 

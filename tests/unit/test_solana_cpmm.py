@@ -40,7 +40,11 @@ def terms(side: Side, exact: Asset) -> SwapTerms:
 
 
 def test_the_reserves_leave_out_the_fees_of_others() -> None:
-    kept: dict[str, Any] = {"protocol_fees_token_0": 1, "fund_fees_token_0": 20, "creator_fees_token_0": 300}
+    kept: dict[str, Any] = {
+        "protocol_fees_token_0": 1,
+        "fund_fees_token_0": 20,
+        "creator_fees_token_0": 300,
+    }
     kept |= {"protocol_fees_token_1": 4, "fund_fees_token_1": 50, "creator_fees_token_1": 600}
     pool = cpmm.decode(POOL, PAIR, a_cpmm_pool(1_000, 2_000, **kept))
     assert (pool.base.amount, pool.usdc.amount) == (1_000, 2_000)

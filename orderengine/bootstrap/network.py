@@ -11,7 +11,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.notional import ReferencePrices
 from orderengine.execution.network import SettlementNetwork
 from orderengine.execution.ports import Clock, QuoteBoard, Venue
-from orderengine.execution.waiting.watcher import References
+from orderengine.execution.waiting.looking import References
 from orderengine.market.simulation import Simulation
 from orderengine.market.venues import VENUES
 from orderengine.settlement.simulated import SimulatedNetwork

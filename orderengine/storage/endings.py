@@ -5,16 +5,22 @@ They lock rows in the order of their ids, as the moves do, or skip those that ar
 
 # ruff: noqa: S608 - statements are composed of constants
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import structlog
+from sqlalchemy.exc import IntegrityError
 
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import Cancel, Expire, RequestCancel
 from orderengine.domain.order import OrderStatus
 from orderengine.postgres.arrays import BY_KEY
-from orderengine.postgres.database import Statement
+from orderengine.postgres.database import Row, Statement
 from orderengine.storage.moves import WRITE_AND_RETURN, WRITE_EVENTS
 from orderengine.storage.sql import ORDER_COLUMNS
 from orderengine.storage.statuses import IS_EXPIRABLE
+
+log = structlog.get_logger(__name__)
 
 # One statement for both outcomes: between two, a submitted order may become pending again.
 _CANCELED = f"""
@@ -69,11 +75,14 @@ CANCEL_ALL = _cancel_all()
 CANCEL_SYMBOL = _cancel_all(" AND symbol = :symbol")
 
 # `now()` is not after the clock, so an order that may still be signed is not found here.
-EXPIRE_DUE = Statement(
-    f"""
+_IS_DUE = f"expires_at <= now() AND {IS_EXPIRABLE}"
+
+
+def _expire(which: str) -> Statement:
+    return Statement(
+        f"""
 WITH due AS (
-    SELECT id FROM orders WHERE expires_at <= now() AND {IS_EXPIRABLE}
-    ORDER BY expires_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    SELECT id FROM orders WHERE {_IS_DUE} {which} FOR NO KEY UPDATE SKIP LOCKED
 ), o AS (
     UPDATE orders
     SET status = '{OrderStatus.EXPIRED}', due_at = NULL, version = version + 1,
@@ -81,8 +90,35 @@ WITH due AS (
     WHERE id = ANY(ARRAY(SELECT id FROM due))
     RETURNING *, CAST(:data AS jsonb) AS data
 ), {WRITE_AND_RETURN.format(effects="")}""",
+        {"enable_seqscan": "off", "enable_sort": "off"},
+    )
+
+
+EXPIRE_DUE = _expire("ORDER BY expires_at LIMIT :limit")
+_EXPIRE_ONE = _expire("AND id = :id")
+_FIND_DUE = Statement(
+    f"SELECT id FROM orders WHERE {_IS_DUE} ORDER BY expires_at LIMIT :limit",
     {"enable_seqscan": "off", "enable_sort": "off"},
 )
+
+
+def expire_due(run: Callable[[Statement, Mapping[str, Any]], list[Row]], limit: int) -> list[Row]:
+    """Run `EXPIRE_DUE`; if a constraint refuses a row, expire one order after the other.
+
+    So a damaged row stays alone. Returns the rows of the orders that have expired.
+    """
+    data = {"data": json_text(dict(Expire().data))}
+    try:
+        return run(EXPIRE_DUE, data | {"limit": limit})
+    except IntegrityError:
+        found = run(_FIND_DUE, {"limit": limit})
+    rows: list[Row] = []
+    for each in found:
+        try:
+            rows += run(_EXPIRE_ONE, data | {"id": each.id})
+        except IntegrityError:
+            log.exception("order_not_expired", order_id=str(each.id))
+    return rows
 
 
 def cancel_values() -> dict[str, Any]:
@@ -91,8 +127,3 @@ def cancel_values() -> dict[str, Any]:
         "requested": json_text(dict(RequestCancel().data)),
         "canceled": json_text(dict(Cancel().data)),
     }
-
-
-def expire_values(limit: int) -> dict[str, Any]:
-    """The parameters of `EXPIRE_DUE`."""
-    return {"limit": limit, "data": json_text(dict(Expire().data))}

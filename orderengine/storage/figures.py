@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from orderengine.domain.moves import TRIGGERED
 from orderengine.domain.order import OrderStatus, known_status
+from orderengine.domain.terms import OrderType
 from orderengine.execution.operations.figures import OpenOrders, StepKind, Steps
 from orderengine.postgres.database import BY_INDEX, Row, Statement
 from orderengine.storage.reader import ask
@@ -17,15 +19,21 @@ within seconds, unless they wait for a lock in the server."""
 MAX_RECENT = 50_000
 
 # Orders that wait for their condition are left out: there may be very many, for weeks. The inner
-# order makes the planner read the index of due orders; one sorted by status has the others, too.
+# order makes the planner read the index of due orders; one sorted by status has the others, too. An
+# order that has waited is as old as its latest start, which its events tell.
 _OPEN_ORDERS = Statement(
-    """
-SELECT status, count(*) AS total, extract(epoch FROM now() - min(created_at)) AS oldest_s,
+    f"""
+SELECT status, count(*) AS total, extract(epoch FROM now() - min(started_at)) AS oldest_s,
        extract(epoch FROM now() - min(updated_at)) AS longest_s,
        count(*) FILTER (WHERE updated_at < now() - make_interval(secs => :stuck_after_s)) AS late
 FROM (
-    SELECT status, created_at, updated_at FROM orders WHERE due_at < 'infinity' ORDER BY due_at
-) AS started GROUP BY status""",
+    SELECT status, updated_at, CASE WHEN type = '{OrderType.MARKET}' THEN created_at ELSE coalesce((
+        SELECT e.occurred_at FROM order_events e
+        WHERE e.order_id = o.id AND e.data ->> 'cause' = '{TRIGGERED}'
+        ORDER BY e.seq DESC LIMIT 1
+    ), created_at) END AS started_at
+    FROM orders o WHERE due_at < 'infinity' ORDER BY due_at
+) AS started GROUP BY status""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 

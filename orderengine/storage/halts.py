@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage.reader import ask
+from orderengine.storage.statuses import IS_EXPIRABLE
 
 FRESH_S = 1.0
 
@@ -21,7 +22,21 @@ WITH added AS (
 )
 SELECT halted_at FROM added UNION ALL SELECT halted_at FROM trading_halts"""
 )
-_RESUME = Statement("DELETE FROM trading_halts RETURNING halted_at")
+# Recovery takes up the orders that a halt has stopped, and counts each. Without a new budget orders
+# that meet a few halts in a row would be given up.
+_RESUME = Statement(
+    f"""
+WITH ended AS (
+    DELETE FROM trading_halts RETURNING halted_at
+), stopped AS (
+    SELECT id FROM orders
+    WHERE due_at < 'infinity' AND recoveries > 0 AND {IS_EXPIRABLE} AND EXISTS (SELECT FROM ended)
+    ORDER BY id FOR NO KEY UPDATE
+), again AS (
+    UPDATE orders SET recoveries = 0 FROM stopped WHERE orders.id = stopped.id
+)
+SELECT halted_at FROM ended"""  # noqa: S608 - composed of constants
+)
 _SINCE = Statement("SELECT halted_at FROM trading_halts")
 
 NOT_HALTED = "NOT EXISTS (SELECT FROM trading_halts)"

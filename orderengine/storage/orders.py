@@ -227,7 +227,7 @@ class SqlOrders:
 
     def expire_due(self, limit: int) -> list[Moved]:
         """End up to `limit` orders whose time has passed, except submitted ones."""
-        rows = self._run(endings.EXPIRE_DUE, endings.expire_values(limit))
+        rows = endings.expire_due(self._run, limit)
         rows.sort(key=lambda row: row.id)
         return [moved for moved in map(self._reader.moved, rows) if moved is not None]
 

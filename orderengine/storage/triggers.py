@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from orderengine.domain.errors import FailureReason
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
@@ -124,6 +125,29 @@ RETURNING symbol""",
     {"enable_seqscan": "off"},
 )
 
+# One look at the index finds the next symbol: not every row is read.
+HOLD_UNKNOWN = Statement(
+    f"""
+WITH RECURSIVE found AS (
+    (SELECT symbol FROM orders WHERE {IS_WAITING} ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.symbol FROM orders o WHERE o.{IS_WAITING} AND o.symbol > found.symbol
+            ORDER BY o.symbol LIMIT 1)
+    FROM found WHERE found.symbol IS NOT NULL
+), unknown AS MATERIALIZED (
+    SELECT symbol FROM found WHERE symbol <> ALL(CAST(:symbols AS text[]))
+), held AS (
+    SELECT id FROM orders
+    WHERE symbol = ANY(ARRAY(SELECT symbol FROM unknown)) AND {IS_WAITING}
+      AND held_because IS DISTINCT FROM '{FailureReason.UNKNOWN_SYMBOL}'
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE orders SET held_because = '{FailureReason.UNKNOWN_SYMBOL}'
+FROM held WHERE orders.id = held.id
+RETURNING orders.id""",
+    {**BY_INDEX, "enable_sort": "on"},
+)
+
 STILL_PENDING = Statement(
     f"""
 SELECT o.id FROM {unnest({"id": "uuid", "at_version": "integer"}, "m")}
@@ -172,6 +196,10 @@ class SqlWaiting:
     def look_anew(self, holder: str, symbol: str) -> None:
         """Look at all orders of a symbol at their own prices again, and note how many wait."""
         self._run(LOOK_ANEW, {"holder": holder, "symbol": symbol})
+
+    def hold_unknown(self, symbols: Sequence[str]) -> Collection[UUID]:
+        """Note at orders of other symbols than these why they wait."""
+        return [row.id for row in self._run(HOLD_UNKNOWN, {"symbols": list(symbols)})]
 
     def still_pending(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
         """Those of these orders that no worker has taken since this version."""

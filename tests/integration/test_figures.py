@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import Submit
 from orderengine.domain.order import OrderStatus
+from orderengine.domain.terms import TimeInForce
 from orderengine.execution.operations.counters import CounterName, ProcessMetrics, Sample
 from orderengine.execution.operations.figures import StepKind
 from orderengine.execution.operations.housekeeping import run_housekeeping
@@ -21,7 +22,15 @@ from orderengine.storage import figures as statements
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
 from orderengine.stream.counts import CountsFlusher, RedisCounts
-from tests.builders import A_FAIL, TRANSACTION, a_build, a_confirm, a_failed_attempt
+from tests.builders import (
+    A_FAIL,
+    A_TRIGGER,
+    TRANSACTION,
+    a_build,
+    a_confirm,
+    a_failed_attempt,
+    a_limit,
+)
 from tests.fakes import NOTHING_OPEN
 from tests.statements import explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
@@ -66,6 +75,25 @@ def age(database: Engine, minutes: int) -> None:
 def test_nothing_open_is_told_as_nothing(orders: SqlOrders, figures: SqlFigures) -> None:
     Walk(orders).step(A_FAIL)
     assert figures.open_orders() == NOTHING_OPEN
+
+
+def test_an_order_that_waited_is_as_old_as_its_start(
+    orders: SqlOrders, figures: SqlFigures, database: Engine
+) -> None:
+    order = orders.accept(a_limit()).order
+    run(database, "UPDATE orders SET created_at = now() - interval '30 days'")
+    age(database, 60 * 24 * 30)
+    orders.move(order.order_id, 1, A_TRIGGER)
+    age(database, 5)
+    assert 300 <= figures.open_orders().oldest_s < 310
+
+
+def test_a_limit_order_that_never_waited_is_as_old_as_itself(
+    orders: SqlOrders, figures: SqlFigures, database: Engine
+) -> None:
+    orders.accept(a_limit(time_in_force=TimeInForce.IOC))
+    run(database, "UPDATE orders SET created_at = now() - interval '5 min'")
+    assert 300 <= figures.open_orders().oldest_s < 310
 
 
 def test_open_orders_are_counted_with_their_ages(

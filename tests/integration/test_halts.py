@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from orderengine.cli.common import Surroundings
 from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import OrderStatus
+from orderengine.execution.chain.engine import MAX_RECOVERIES
 from orderengine.storage.halts import SqlHalts
 from orderengine.storage.orders import SqlOrders
 from tests.builders import TRANSACTION, a_build
@@ -84,3 +85,33 @@ def test_the_commands_turn_it_on_and_off(
     }
     assert "nothing was halted" in call("resume", around=around).stdout
     assert halts.since() is None
+
+
+def test_an_order_that_meets_many_quick_halts_is_not_given_up(
+    halts: SqlHalts, orders: SqlOrders
+) -> None:
+    """Recovery takes it up after each one, which counts as a recovery until the next resume."""
+    order = orders.accept(a_new_order()).order
+    cause = RoutingCause.ORDER
+    for _ in range(2 * MAX_RECOVERIES):
+        for move in (StartRouting(cause), a_build(order.created_at)):
+            moved = orders.move(order.order_id, order.version, move)
+            assert moved is not None
+            order = moved.order
+        assert order.recoveries <= 1
+        halts.halt()
+        assert orders.move(order.order_id, order.version, SUBMIT) is None
+        assert halts.resume()
+        cause = RoutingCause.RECOVERY
+    assert [event.status for event in orders.events(order.order_id)][-1] is OrderStatus.BUILDING
+
+
+def test_without_a_halt_a_resume_forgets_no_recovery(halts: SqlHalts, orders: SqlOrders) -> None:
+    """Otherwise an order that crashes its workers would be given up never."""
+    order = orders.accept(a_new_order()).order
+    orders.move(order.order_id, 1, StartRouting(RoutingCause.ORDER))
+    orders.move(order.order_id, 2, StartRouting(RoutingCause.RECOVERY))
+    assert not halts.resume()
+    found = orders.get(order.order_id)
+    assert found is not None
+    assert found.recoveries == 1

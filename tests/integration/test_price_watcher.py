@@ -12,13 +12,14 @@ from orderengine.domain.errors import (
     StorageUnavailable,
     VenueUnavailable,
 )
-from orderengine.domain.instruments import Instruments
+from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.moves import Amend, Cancel, Rest, RoutingCause, StartRouting, Trigger
 from orderengine.domain.order import OrderStatus
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType, TimeInForce
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.execution.waiting import judging
+from orderengine.execution.waiting.looking import look_at
 from orderengine.storage.halts import SqlHalts
 from tests.integration.watchers import TICK_S, Watch
 
@@ -247,6 +248,53 @@ def test_a_symbol_whose_venues_fail_does_not_stop_the_others(watch: Watch) -> No
     assert {watch.status(order_id), watch.status(sol)} == {PENDING}
 
 
+@pytest.mark.parametrize("broken", ["venue", "reference"])
+def test_a_symbol_that_can_not_be_looked_at_does_not_stop_the_others(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    bad = watch.limit("240") if broken == "venue" else watch.stop("240")
+    good = watch.limit("1000", symbol="TSLA")
+    place, name = {
+        "venue": (watch.board, "collect"),
+        "reference": (watch.references, "seen"),
+    }[broken]
+    look = getattr(place, name)
+
+    def fail_for_one(instrument: Instrument, *rest: object) -> object:
+        if instrument.symbol == "AAPL":
+            raise ZeroDivisionError("an empty pool")
+        return look(instrument, *rest)
+
+    monkeypatch.setattr(place, name, fail_for_one)
+    watch.tick()
+    assert (watch.status(bad), watch.status(good)) == (WAITING, PENDING)
+    monkeypatch.setattr(place, name, look)
+    watch.tick()
+    assert watch.status(bad) is PENDING
+
+
+def test_an_order_whose_symbol_left_the_instrument_file_says_so_until_it_is_back(
+    watch: Watch,
+) -> None:
+    gone, stays = watch.limit("1", symbol="GONE"), watch.limit("1")
+    watch.tick()
+    assert watch.order(gone).held_because is FailureReason.UNKNOWN_SYMBOL
+    assert watch.order(stays).held_because is None
+    assert len(watch.orders.events(gone)) == 1
+    watch.run("UPDATE orders SET symbol = 'TSLA' WHERE id = :id", id=gone)
+    watch.tick()
+    assert watch.order(gone).held_because is None
+
+
+def test_an_order_of_an_unknown_symbol_is_told_so_within_a_minute(watch: Watch) -> None:
+    watch.tick()
+    gone = watch.limit("1", symbol="GONE")
+    watch.tick(59)
+    assert watch.order(gone).held_because is None
+    watch.tick(1)
+    assert watch.order(gone).held_because is FailureReason.UNKNOWN_SYMBOL
+
+
 def test_an_instrument_that_has_other_decimals_now_holds_its_orders(watch: Watch) -> None:
     limit, stop = watch.limit("240", base_decimals=8), watch.stop("240", base_decimals=8)
     watch.tick()
@@ -462,7 +510,8 @@ def test_two_watchers_that_both_believe_to_hold_a_symbol_start_an_order_once(
     order_ids = [first.limit("240") for _ in range(5)]
     held = first.watcher.waiting.hold("a", ["AAPL"], 2)
     second.run("UPDATE price_watches SET until = '-infinity'")
-    seen = first.watcher._look(held)["AAPL"].price_for(OrderType.LIMIT, Side.BUY)
+    looks = look_at(held, instruments, first.board, first.references)
+    seen = looks["AAPL"].price_for(OrderType.LIMIT, Side.BUY)
     assert seen is not None
     found = first.watcher.waiting.candidates(held[0], seen, 10)
     second.tick()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from harness.waiting import wait_until
 from orderengine.domain.moves import Amend, Move, RoutingCause, StartRouting, Submit
@@ -82,6 +83,17 @@ def until_it_waits(database: Engine) -> None:
     wait_until(waits)
 
 
+def until_passed(database: Engine) -> None:
+    """Wait until the time of every order has passed."""
+    left = text("SELECT count(*) FROM orders WHERE expires_at > clock_timestamp()")
+
+    def has_passed() -> bool:
+        with database.connect() as connection:
+            return not connection.execute(left).scalar_one()
+
+    wait_until(has_passed)
+
+
 def status(orders: SqlOrders, order: Order) -> str:
     found = orders.get(order.order_id)
     assert found is not None
@@ -105,6 +117,50 @@ def test_a_statement_that_waited_for_the_row_looks_at_the_clock_anew(
             let_expire(connection, order)
         assert moved.result() is None
     assert [each.order.order_id for each in orders.expire_due(10)] == [order.order_id]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "SELECT FROM orders WHERE id = :id FOR UPDATE",
+        "UPDATE orders SET updated_at = now() WHERE id = :id",
+    ],
+)
+def test_no_submission_passes_the_expiry_behind_a_lock_that_changed_nothing(
+    database: Engine, orders: SqlOrders, held: str
+) -> None:
+    """PostgreSQL looks at the condition again only if the row has changed meanwhile."""
+    order = a_built(orders, **later())
+    with ThreadPoolExecutor(1) as threads:
+        run(database, "UPDATE orders SET expires_at = clock_timestamp() + interval '0.6 s'")
+        with database.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+            connection.execute(text(held), {"id": order.order_id})
+            moved = threads.submit(orders.move, order.order_id, order.version, Submit(TRANSACTION))
+            until_it_waits(database)
+            until_passed(database)
+            connection.rollback()
+        # On a slow machine the statement begins after the expiry, and finds no order.
+        with suppress(IntegrityError):
+            assert moved.result() is None
+    assert [each.order.order_id for each in orders.expire_due(10)] == [order.order_id]
+
+
+def test_an_order_that_a_constraint_refuses_to_end_does_not_keep_others_from_expiring(
+    database: Engine, orders: SqlOrders
+) -> None:
+    damaged, *others = (a_built(orders, **later()) for _ in range(4))
+    run(
+        database,
+        "INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)"  # noqa: S608
+        f" VALUES ('forged', '{damaged.order_id}', 1, '', 1, 'live')",
+    )
+    with database.connect() as connection:
+        let_expire(connection, damaged, *others)
+    with capture_logs() as lines:
+        expired = orders.expire_due(10)
+    assert {each.order.order_id for each in expired} == {each.order_id for each in others}
+    assert [line["order_id"] for line in lines] == [str(damaged.order_id)]
+    assert status(orders, damaged) == "building"
 
 
 def test_an_attempt_that_fails_after_the_time_has_passed_starts_no_other(

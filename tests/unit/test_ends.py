@@ -11,7 +11,7 @@ import pytest
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import Fail, FailAttempt, NotFilled, Rest, RoutingCause
-from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.order import FailedAttempt, Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType, TimeInForce
 from orderengine.execution.chain.confirm import PollResult
@@ -81,6 +81,18 @@ def test_a_limit_order_that_holds_and_is_signed(
     assert spent == Rest(reason, "why", paid)
     often = replace(order, attempt=3, paid_rests=MAX_PAID_RESTS)
     assert type(after(often, failing(reason), paid=paid)) is (Fail if paid else Rest)
+
+
+def test_a_rest_is_paid_if_any_attempt_since_the_start_cost_a_fee() -> None:
+    """Else an order whose last attempt always costs nothing would pay fees without end."""
+    reverted = FailedAttempt(2, R.CHAIN_ERROR, "why")
+    order = an_order(OrderStatus.SUBMITTED)
+    order = replace(order, attempt=3, failed_attempts=(reverted,))
+    assert after(order, failing(R.EXPIRED)) == Rest(R.EXPIRED, "why", paid=True)
+    often = replace(order, paid_rests=MAX_PAID_RESTS)
+    assert type(after(often, failing(R.EXPIRED))) is Fail
+    before = replace(often, attempt=5, first_attempt=3)
+    assert after(before, failing(R.EXPIRED)) == Rest(R.EXPIRED, "why", paid=False)
 
 
 @pytest.mark.parametrize(

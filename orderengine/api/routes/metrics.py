@@ -90,7 +90,9 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     text = "How long the first order of a status has been in it."
     yield _gauges("longest_wait_seconds", text, "status", waiting)
     yield _gauge(
-        "oldest_open_order_age_seconds", "Since the oldest open order was accepted.", found.oldest_s
+        "oldest_open_order_age_seconds",
+        "Since the oldest open order was accepted, or started after it had waited.",
+        found.oldest_s,
     )
     yield _gauge(
         "oldest_submitted_order_age_seconds",

@@ -16,7 +16,10 @@ from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.terms import OrderType
 
 MAX_PAID_RESTS = 10
-"""How often an order may rest after a transaction that landed with an error and cost a fee."""
+"""How often an order may rest after transactions that landed with an error and cost a fee.
+
+A rest counts once, for whatever number of transactions since the order started.
+"""
 
 _LEFT = {
     FailureReason.NO_QUOTE,
@@ -71,9 +74,14 @@ def _after_resting(
     if not has_left and tried is not None:
         return FailAttempt(failure.reason, failure.detail, backoff_s(tried))
     is_final = isinstance(failure, OrderUnfillable) and not has_left
-    if is_final or (paid and order.paid_rests >= MAX_PAID_RESTS):
+    # An earlier attempt since the latest start may have cost a fee, and this one none.
+    has_paid = paid or any(
+        each.reason is FailureReason.CHAIN_ERROR and each.attempt >= order.first_attempt
+        for each in order.failed_attempts
+    )
+    if is_final or (has_paid and order.paid_rests >= MAX_PAID_RESTS):
         return Fail(failure.reason, failure.detail)
-    return Rest(failure.reason, failure.detail, paid)
+    return Rest(failure.reason, failure.detail, has_paid)
 
 
 def end_of(order: Order, detail: str) -> EndCanceled | EndExpired | None:

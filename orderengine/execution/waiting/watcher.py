@@ -8,16 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from orderengine.domain.errors import DispatchUnavailable, FailureReason, StorageUnavailable
-from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import RoutingCause, Trigger
 from orderengine.domain.order import Order
-from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
 from orderengine.execution.chain.engine import Engine, logging_of
 from orderengine.execution.operations.counters import CounterName
@@ -25,6 +22,7 @@ from orderengine.execution.operations.order_metrics import record_trigger
 from orderengine.execution.ports import Clock, PlannedMove, QuoteBoard
 from orderengine.execution.unreadable import Unreadable
 from orderengine.execution.waiting.judging import PutOff, judge
+from orderengine.execution.waiting.looking import References, look_at
 from orderengine.execution.waiting.prices import Look, SeenPrice, in_turn, is_fresh, out_of_reach
 from orderengine.execution.waiting.watching import NextLook, Waiting, Watched
 
@@ -36,13 +34,6 @@ ANEW_S = 60.0
 MOST_CANDIDATES = 200
 _FIRST = {OrderType.STOP: 0, OrderType.SNIPER: 1, OrderType.LIMIT: 2}
 """Which kinds get the free slots first."""
-
-
-class References(Protocol):
-    """The prices that stops wait for."""
-
-    def seen(self, instrument: Instrument) -> SeenPrice:
-        """The reference price now; raises StorageUnavailable if the time is not known."""
 
 
 @dataclass
@@ -66,6 +57,7 @@ class PriceWatcher:
     _anew_at: dict[str, float] = field(default_factory=dict)
     _left: set[Watched] = field(default_factory=set)
     _whole_at: float = float("-inf")
+    _unknown_at: float = float("-inf")
     _turn: int = 0
 
     def tick(self) -> bool:
@@ -75,16 +67,18 @@ class PriceWatcher:
         order, or a symbol, that cannot be looked at does not stop the others.
         """
         symbols = [each.symbol for each in self.engine.instruments]
+        self._hold_unknown(symbols)
         watched = self._due(self.waiting.hold(self.holder, symbols, LEASE_S))
         room = self._room()
         if not watched or room <= 0:
             self._left.update(watched)
             return bool(watched)
         self._look_anew({each.symbol for each in watched})
-        looks = self._look(watched)
+        looks = look_at(watched, self.engine.instruments, self.board, self.references)
         for each in self._in_turn(watched):
             self._left.discard(each)
-            room -= self._scan_safely(each, looks[each.symbol], room)
+            if each.symbol in looks:
+                room -= self._scan_safely(each, looks[each.symbol], room)
         return bool(self._left)
 
     def stop(self) -> None:
@@ -107,24 +101,15 @@ class PriceWatcher:
                 self.waiting.look_anew(self.holder, symbol)
                 self._anew_at[symbol] = now + ANEW_S
 
-    def _look(self, watched: Sequence[Watched]) -> Mapping[str, Look]:
-        """What is seen of each symbol, with one question for each symbol and side."""
-        find = self.engine.instruments.get
-        pairs = {
-            (each.symbol, each.side): (find(each.symbol), each.side)
-            for each in watched
-            if each.type is not OrderType.STOP
-        }
-        answers = dict(zip(pairs, self.board.collect_all(list(pairs.values())), strict=True))
-        with_stops = {each.symbol for each in watched if each.type is OrderType.STOP}
-        return {
-            symbol: Look(
-                find(symbol),
-                {side: answers[symbol, side] for side in Side if (symbol, side) in answers},
-                self.references.seen(find(symbol)) if symbol in with_stops else None,
-            )
-            for symbol in {each.symbol for each in watched}
-        }
+    def _hold_unknown(self, symbols: Sequence[str]) -> None:
+        """Tell the owners of orders whose symbol has left the instrument file why they wait."""
+        now = self.monotonic()
+        if now < self._unknown_at:
+            return
+        self._unknown_at = now + ANEW_S
+        held = self.waiting.hold_unknown(symbols)
+        if held:
+            log.warning("orders_held", orders=len(held), reason=FailureReason.UNKNOWN_SYMBOL.value)
 
     def _room(self) -> int:
         """How many orders may be started now; none, or less, if as many wait for a worker."""

@@ -63,5 +63,11 @@ class Waiting(Protocol):
     def look_anew(self, holder: str, symbol: str) -> None:
         """Look at all orders of a symbol at their own prices again, and note how many wait."""
 
+    def hold_unknown(self, symbols: Sequence[str]) -> Collection[UUID]:
+        """Note at orders of other symbols than these why they wait: `UNKNOWN_SYMBOL`.
+
+        Returns those that did not say so. Looking anew at their symbol takes it back.
+        """
+
     def still_pending(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
         """Those of these orders that no worker has taken since this version."""

@@ -1,0 +1,80 @@
+"""Looks at the prices of symbols: one question for each symbol and side."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.instruments import Instrument, Instruments
+from orderengine.domain.side import Side
+from orderengine.domain.terms import OrderType
+from orderengine.execution.ports import QuoteBoard
+from orderengine.execution.waiting.prices import Look, SeenPrice
+from orderengine.execution.waiting.watching import Watched
+
+log = structlog.get_logger(__name__)
+
+
+class References(Protocol):
+    """The prices that stops wait for."""
+
+    def seen(self, instrument: Instrument) -> SeenPrice:
+        """The reference price now; raises StorageUnavailable if the time is not known."""
+
+
+def look_at(
+    watched: Sequence[Watched],
+    instruments: Instruments,
+    board: QuoteBoard,
+    references: References,
+) -> Mapping[str, Look]:
+    """What is seen of each symbol now; leaves out those that cannot be looked at.
+
+    Raises StorageUnavailable. After any other error each symbol is looked at alone.
+    """
+    sides: dict[str, set[Side]] = {each.symbol: set() for each in watched}
+    for each in watched:
+        if each.type is not OrderType.STOP:
+            sides[each.symbol].add(each.side)
+    with_stops = {each.symbol for each in watched if each.type is OrderType.STOP}
+    asking = _Asking(instruments, board, references, with_stops)
+    try:
+        return asking.looks(sides)
+    except StorageUnavailable:
+        raise
+    except Exception:
+        log.exception("look_falls_apart", symbols=sorted(sides))
+    looks: dict[str, Look] = {}
+    for symbol, asked in sides.items():
+        try:
+            looks |= asking.looks({symbol: asked})
+        except StorageUnavailable:
+            raise
+        except Exception:
+            log.exception("symbol_not_watched", symbol=symbol)
+    return looks
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    instruments: Instruments
+    board: QuoteBoard
+    references: References
+    with_stops: Collection[str]
+
+    def looks(self, sides: Mapping[str, Collection[Side]]) -> dict[str, Look]:
+        """The looks at all these symbols, or the first error."""
+        found = {symbol: self.instruments.get(symbol) for symbol in sides}
+        pairs = [(symbol, side) for symbol, asked in sides.items() for side in asked]
+        answers = self.board.collect_all([(found[symbol], side) for symbol, side in pairs])
+        quoted = dict(zip(pairs, answers, strict=True))
+        return {
+            symbol: Look(
+                instrument,
+                {side: quoted[symbol, side] for side in sides[symbol]},
+                self.references.seen(instrument) if symbol in self.with_stops else None,
+            )
+            for symbol, instrument in found.items()
+        }

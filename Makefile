@@ -12,6 +12,8 @@ AUDIT := $(VENV)/audit
 STAMP_AUDIT := $(AUDIT)/.stamp
 CLIENTS := $(VENV)/clients
 STAMP_CLIENTS := $(CLIENTS)/.stamp
+COMPILER := $(VENV)/compiler
+STAMP_COMPILER := $(COMPILER)/.stamp
 LOCKS := requirements.txt requirements-servers.txt requirements-solana.txt requirements-dev.txt
 
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
@@ -56,10 +58,10 @@ ARGS ?=
 TESTERS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: clients postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
+.PHONY: clients localnet-program postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 run: $(STAMP_RUN) ## Start everything: servers where no URL is set, migrations, API, worker, Flower
 	@exec $(BIN)/python -m orderengine.local run
@@ -98,6 +100,9 @@ chaos-quick: $(STAMP_DEV) ## The same in a few minutes
 postman: $(STAMP_RUN) ## Make the Postman collection anew from the description of the API
 	@exec $(BIN)/python -m generators.postman docs/postman_collection.json
 
+localnet-program: $(STAMP_COMPILER) ## Compile the localnet's program and compare: ARGS="--write" stores it
+	@exec $(BIN)/python -m generators.localnet_program $(COMPILER)/bin/python $(ARGS)
+
 check: $(STAMP_DEV) ## Lint, format, types, direction of imports, what is installed
 	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/ruff check .
@@ -124,6 +129,7 @@ lock: $(STAMP_DEV) ## Resolve requirements*.in to pinned versions with hashes
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt >/dev/null
 	$(COMPILE) requirements-audit.in -o requirements-audit.txt >/dev/null
 	$(COMPILE) requirements-clients.in -o requirements-clients.txt >/dev/null
+	$(COMPILE) requirements-program.in -o requirements-program.txt >/dev/null
 
 clean: ## Remove the virtual environment, the caches and the local servers' data
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m orderengine.local clean
@@ -173,6 +179,12 @@ $(STAMP_CLIENTS): requirements-clients.txt tests/clients/package-lock.json | $(S
 	@$(BIN)/python -m venv --clear $(CLIENTS)
 	@$(CLIENTS)/bin/python $(PIP_ARGUMENTS) -r requirements-clients.txt
 	@cd tests/clients && PATH=$$PATH:$(abspath $(CLIENTS))/bin npm ci --ignore-scripts --loglevel error
+	@touch $@
+
+$(STAMP_COMPILER): requirements-program.txt | $(STAMP_VENV)
+	@echo "Installing requirements-program.txt into $(COMPILER)"
+	@$(BIN)/python -m venv --clear $(COMPILER)
+	@$(COMPILER)/bin/python $(PIP_ARGUMENTS) -r requirements-program.txt
 	@touch $@
 
 $(STAMP_DEV): requirements-dev.txt $(STAMP_RUN)

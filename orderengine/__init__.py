@@ -3,6 +3,8 @@
 The packages and their rooms, from the outer layers to the core; imports point downwards only::
 
     localnet       a Solana-like node on this machine, for tests and trials
+      methods      the JSON-RPC methods that it answers
+      program      the program of its pools: C source and binary
     webserver      gunicorn's configuration, and the class of its workers
     api            the Flask application
       routes       the views, one module for each group of paths

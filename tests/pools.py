@@ -8,9 +8,12 @@ from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.domain.routing import RouteRequest
 from orderengine.domain.side import Asset, Side
+from orderengine.market.bin_liquidity import DlmmLiquidity
 from orderengine.market.bins import PARAMETERS
-from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
-from orderengine.venues.simulated import PoolOffer
+from orderengine.market.curve_liquidity import CpmmLiquidity
+from orderengine.market.liquidity import Liquidity
+from orderengine.venues.offers import PoolOffer
+from orderengine.venues.simulated import WANDER_BPS
 from tests.fakes import START
 
 _SIX_DECIMALS = PACKAGE_DIR.parent / "tests" / "data" / "instruments.csv"
@@ -26,7 +29,7 @@ def a_request(
 
 
 def offer_of(venue: str, side: Side, liquidity: Liquidity) -> PoolOffer:
-    return PoolOffer(venue, f"{venue}-pool", AAPL, side, liquidity, START)
+    return PoolOffer(venue, f"{venue}-pool", AAPL, side, liquidity, START, WANDER_BPS)
 
 
 def raydium(x: int, y: int, side: Side) -> PoolOffer:

@@ -48,6 +48,11 @@ class AmmV4Swap:
     price_impact_ppb: int
     pool: AmmV4Pool
 
+    @property
+    def gross_out(self) -> int:
+        """The curve's output: the same as `amount_out`, since no fee is taken from it."""
+        return self.amount_out
+
 
 def exact_in(pool: AmmV4Pool, amount_in: int, direction: Direction) -> AmmV4Swap:
     """Swaps the whole of an input.

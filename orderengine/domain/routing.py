@@ -40,6 +40,12 @@ def _told_exact(quote: Document) -> Asset:
     return Asset.BASE if is_base else Asset.QUOTE
 
 
+def _told_slot(quote: Document) -> int | None:
+    """Documents of earlier releases do not have it."""
+    slot: int | None = quote.get("slot")
+    return slot
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A venue's price for an amount in one pool, now.
@@ -55,7 +61,11 @@ class Quote:
     venue: Annotated[str, Told("The venue.", name="dex")]
     pool: Annotated[str, Told("The venue's pool.")]
     pool_kind: Annotated[
-        str, Told("How the pool prices a swap: `cpmm` (constant product) or `dlmm` (bins).")
+        str,
+        Told(
+            "How the pool prices a swap: `cpmm` or `amm_v4` (constant product), `dlmm` (bins), or"
+            " `localnet` (constant product, on the embedded network)."
+        ),
     ]
     side: Side
     base_amount: Annotated[BaseUnits, Told("The base asset that a buy receives or a sell pays")]
@@ -81,6 +91,10 @@ class Quote:
     quoted_at: Annotated[datetime, Told("When the venue gave the quote.")]
     expires_at: Annotated[datetime, Told("When the quote expires; it is not built afterwards.")]
     exact: Annotated[Asset, Told(seen=Seen.ENGINE, read=_told_exact)] = Asset.BASE
+    slot: Annotated[
+        int | None,
+        Told("The slot at which the pool was read; on a live network only.", read=_told_slot),
+    ] = None
 
     @property
     def most_paid(self) -> BaseUnits | None:

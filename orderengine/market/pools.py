@@ -13,9 +13,11 @@ from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.side import Asset, Side
 from orderengine.domain.texts import time_text
+from orderengine.market.bin_liquidity import DlmmLiquidity
+from orderengine.market.curve_liquidity import CpmmLiquidity
 from orderengine.market.draws import draw
 from orderengine.market.launches import opening_epoch, percent_of_depth
-from orderengine.market.liquidity import CpmmLiquidity, DlmmLiquidity, Liquidity
+from orderengine.market.liquidity import Liquidity
 from orderengine.market.reference import microseconds, moment_of, reference_price
 from orderengine.market.simulation import Simulation
 from orderengine.market.venues import VENUES

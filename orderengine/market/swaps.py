@@ -39,7 +39,7 @@ class ComputedSwap(Protocol):
 class PricedSwap:
     """A swap against a pool: amounts in base units, `mid_price` and `fee` in USDC.
 
-    A sell's fee, taken in the base asset, is valued at the mid price.
+    A fee that is taken in the base asset is valued at the mid price.
     """
 
     base_amount: int
@@ -49,32 +49,36 @@ class PricedSwap:
     market_impact_bps: Decimal
 
 
-def bought(swap: ComputedSwap, fee: int, mid_price: Decimal, base_decimals: int) -> PricedSwap:
-    """Price a buy of the base asset; `fee` is in base units of USDC.
+@dataclass(frozen=True, slots=True)
+class PoolFees:
+    """The fees of a swap in base units, of the token that is paid and of the one that is got."""
+
+    paid: int
+    got: int = 0
+
+
+def priced(
+    swap: ComputedSwap, side: Side, fees: PoolFees, mid_price: Decimal, base_decimals: int
+) -> PricedSwap:
+    """Price a buy or a sale of the base asset.
 
     Raises InsufficientLiquidity if it gets nothing.
     """
     if swap.amount_out == 0:
-        raise InsufficientLiquidity("it buys less than the smallest unit of the base asset")
-    before_fees = effective_price(swap.gross_out, swap.net_in, base_decimals)
+        unit = "the base asset" if side is Side.BUY else "USDC"
+        raise InsufficientLiquidity(f"worth less than the smallest unit of {unit}")
+    if side is Side.BUY:
+        base, usdc = (swap.amount_out, swap.gross_out), (swap.amount_in, swap.net_in)
+        base_fee, usdc_fee = fees.got, fees.paid
+    else:
+        base, usdc = (swap.amount_in, swap.net_in), (swap.amount_out, swap.gross_out)
+        base_fee, usdc_fee = fees.paid, fees.got
+    fee = to_tokens(usdc_fee, USDC_DECIMALS) + to_tokens(base_fee, base_decimals) * mid_price
+    before_fees = effective_price(base[1], usdc[1], base_decimals)
     return PricedSwap(
-        base_amount=swap.amount_out,
-        quote_amount=swap.amount_in,
-        mid_price=mid_price,
-        fee=to_tokens(fee, USDC_DECIMALS).quantize(USDC_PLACES, ROUND_HALF_EVEN),
-        market_impact_bps=market_impact_bps(Side.BUY, mid_price, before_fees),
-    )
-
-
-def sold(swap: ComputedSwap, fee: Decimal, mid_price: Decimal, base_decimals: int) -> PricedSwap:
-    """Price a sale of the base asset; raises InsufficientLiquidity if it brings nothing."""
-    if swap.amount_out == 0:
-        raise InsufficientLiquidity("worth less than the smallest unit of USDC")
-    before_fees = effective_price(swap.net_in, swap.gross_out, base_decimals)
-    return PricedSwap(
-        base_amount=swap.amount_in,
-        quote_amount=swap.amount_out,
+        base_amount=base[0],
+        quote_amount=usdc[0],
         mid_price=mid_price,
         fee=fee.quantize(USDC_PLACES, ROUND_HALF_EVEN),
-        market_impact_bps=market_impact_bps(Side.SELL, mid_price, before_fees),
+        market_impact_bps=market_impact_bps(side, mid_price, before_fees),
     )

@@ -11,8 +11,9 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.pricing import USDC_DECIMALS, is_beyond, to_tokens
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, Reverted, Swap, SwapLeg
+from orderengine.market.bin_liquidity import DlmmLiquidity
 from orderengine.market.draws import draw, happens
-from orderengine.market.liquidity import DlmmLiquidity, Liquidity
+from orderengine.market.liquidity import Liquidity
 from orderengine.market.pools import PPM_PER_BPS, market_of
 from orderengine.market.simulation import Simulation
 from orderengine.market.venues import VENUES

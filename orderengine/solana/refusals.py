@@ -16,8 +16,8 @@ class PoolPaused(PoolRefused):
 
 
 class PoolNotOpen(PoolRefused):
-    """The pool makes no swaps before `opens_at`; None if that time is not known."""
+    """The pool makes no swaps before `opens_at`, by the chain's clock."""
 
-    def __init__(self, message: str, opens_at: datetime | None) -> None:
+    def __init__(self, message: str, opens_at: datetime) -> None:
         super().__init__(message)
         self.opens_at = opens_at

@@ -20,8 +20,9 @@ from orderengine.domain.instruments import Instrument, parse_instruments
 from orderengine.domain.pricing import limit_amount
 from orderengine.domain.side import Side
 from orderengine.market.bins import BIN_STEP
+from orderengine.market.curve_liquidity import CpmmLiquidity
 from orderengine.market.draws import draw, happens
-from orderengine.market.liquidity import CpmmLiquidity, Liquidity
+from orderengine.market.liquidity import Liquidity
 from orderengine.market.pools import EPOCH_S, PPM_PER_BPS, SimulatedMarket
 from orderengine.market.reference import MAX_VOLATILITY, reference_price
 from orderengine.market.venues import VENUES

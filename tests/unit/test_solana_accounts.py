@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.token.associated import get_associated_token_address
 
+from generators.layouts import HELD_TOKENS, MINT, TOKEN, TOKEN_2022, encode, key
 from orderengine.solana.accounts import (
     TOKEN_PROGRAMS,
     Account,
@@ -17,7 +18,6 @@ from orderengine.solana.accounts import (
     decode_token_account,
 )
 from orderengine.solana.refusals import AccountRefused
-from tests.solana_layouts import MINT, TOKEN, TOKEN_2022, TOKEN_ACCOUNT, encode, key
 from tests.solana_pools import OWNER, USDC, a_clock, a_mint, a_vault
 
 SCALED = struct.pack("<32sdqd", bytes(32), 1.0025, 0, 1.0)
@@ -111,7 +111,7 @@ def test_a_token_account_tells_its_owner_and_amount() -> None:
         Account(TOKEN, a_vault(USDC, 1).data + b"\x02"),
         Account(TOKEN_2022, a_vault(USDC, 1).data + b"\x01"),
         Account(TOKEN_2022, a_vault(USDC, 1).data.ljust(355, b"\x02")),
-        Account(TOKEN, encode(TOKEN_ACCOUNT, {"mint": USDC})),
+        Account(TOKEN, encode(HELD_TOKENS, {"mint": USDC})),
     ],
 )
 def test_what_is_no_token_account_is_refused(account: Account | None) -> None:

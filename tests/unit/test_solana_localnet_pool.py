@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from solders.instruction import AccountMeta
 from solders.pubkey import Pubkey
 
+from generators.layouts import TOKEN, key
 from orderengine.domain.side import Asset, Side
 from orderengine.solana.accounts import CLOCK, Account
 from orderengine.solana.pools import localnet, registry
 from orderengine.solana.pools.pool import Pair, SwapTerms
 from orderengine.solana.refusals import AccountRefused, PoolNotOpen, PoolPaused, PoolRefused
-from tests.solana_layouts import TOKEN, key
 from tests.solana_pools import (
     BASE,
     BASE_VAULT,

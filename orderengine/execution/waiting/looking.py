@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from orderengine.domain.errors import StorageUnavailable
+from orderengine.domain.errors import StorageUnavailable, VenueUnavailable
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
@@ -21,7 +21,10 @@ class References(Protocol):
     """The prices that stops wait for."""
 
     def seen(self, instrument: Instrument) -> SeenPrice:
-        """The reference price now; raises StorageUnavailable if the time is not known."""
+        """The reference price now; raises VenueUnavailable if no venue tells it.
+
+        Raises StorageUnavailable if the time is not known.
+        """
 
 
 def look_at(
@@ -74,7 +77,15 @@ class _Asking:
             symbol: Look(
                 instrument,
                 {side: quoted[symbol, side] for side in sides[symbol]},
-                self.references.seen(instrument) if symbol in self.with_stops else None,
+                self._reference(instrument) if symbol in self.with_stops else None,
             )
             for symbol, instrument in found.items()
         }
+
+    def _reference(self, instrument: Instrument) -> SeenPrice | None:
+        """The reference price; None if no venue tells it now, so that stops wait for the next."""
+        try:
+            return self.references.seen(instrument)
+        except VenueUnavailable as error:
+            log.warning("reference_unknown", symbol=instrument.symbol, error=str(error))
+            return None

@@ -14,7 +14,7 @@ from solders.pubkey import Pubkey
 from orderengine.amm.cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from orderengine.amm.errors import AmmError
 from orderengine.domain.side import Side
-from orderengine.market.liquidity import CpmmLiquidity
+from orderengine.market.curve_liquidity import CpmmLiquidity
 from orderengine.solana.accounts import CLOCK, decode_clock
 from orderengine.solana.pools.pool import (
     Accounts,
@@ -76,7 +76,8 @@ class LiveCpmm:
 
     def liquidity(self, side: Side) -> CpmmLiquidity:
         """The prices of one side, with the base asset as the exact asset."""
-        return CpmmLiquidity(CpmmPool(*self.reserves, self.fees), side, self.base.decimals)
+        pool = CpmmPool(*self.reserves, self.fees)
+        return CpmmLiquidity(pool, side, self.base.decimals, is_careful=True)
 
     def swap_instructions(self, terms: SwapTerms) -> list[Instruction]:
         """`swap_base_input` or `swap_base_output`: the amount paid comes first in both."""

@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 
 from orderengine.amm.cpmm import FEE_RATE_DENOMINATOR, CpmmFees, CpmmPool
 from orderengine.domain.side import Side
-from orderengine.market.liquidity import CpmmLiquidity
+from orderengine.market.curve_liquidity import CpmmLiquidity
 from orderengine.solana.accounts import CLOCK, decode_clock
 from orderengine.solana.pools.pool import (
     Accounts,

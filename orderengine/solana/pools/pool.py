@@ -153,7 +153,7 @@ def require_started(pool: Pubkey, opens_at_s: int, clock: Clock) -> None:
     try:
         opens_at = datetime.fromtimestamp(opens_at_s, UTC)
     except (OverflowError, OSError, ValueError):
-        opens_at = None
+        opens_at = datetime.max.replace(tzinfo=UTC)
     raise PoolNotOpen(f"the pool {pool} is not open", opens_at)
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from solders.pubkey import Pubkey
 
 from orderengine.solana.accounts import Account, present
-from orderengine.solana.pools import cpmm, localnet
+from orderengine.solana.pools import amm_v4, cpmm, dlmm, localnet
 from orderengine.solana.pools.pool import Program
 from orderengine.solana.refusals import AccountRefused
 
-_PROGRAMS: tuple[Program, ...] = (cpmm, localnet)
+_PROGRAMS: tuple[Program, ...] = (cpmm, amm_v4, dlmm, localnet)
 PROGRAMS: Mapping[Pubkey, Program] = {
     program_id: program for program in _PROGRAMS for program_id in program.PROGRAM_IDS
 }

@@ -27,8 +27,8 @@ from orderengine.storage.statuses import (
     IS_TERMINAL,
     IS_TRIGGERED,
     IS_WAITING,
+    MAY_HAVE_REQUEST,
 )
-from orderengine.storage.terms import TERMS
 
 metadata = MetaData(
     naming_convention={
@@ -96,18 +96,13 @@ orders = Table(
     Column("failed_attempts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("created_at", Time, nullable=False, server_default=text("now()")),
     Column("updated_at", Time, nullable=False, server_default=text("now()")),
-    CheckConstraint("side IN ('buy', 'sell')", name="side"),
-    # numeric admits NaN, which exceeds every number: an upper bound excludes it.
-    CheckConstraint("quantity > 0 AND quantity < 1e18", name="quantity"),
-    CheckConstraint("quote_quantity > 0 AND quote_quantity < 1e14", name="quote_quantity"),
-    CheckConstraint("num_nonnulls(quantity, quote_quantity) = 1", name="one_amount"),
-    CheckConstraint("slippage_tolerance_bps BETWEEN 0 AND 10000", name="slippage_tolerance_bps"),
+    # These are about columns that every move writes; triggers keep the rules of `storage.terms`.
     CheckConstraint(IS_STATUS, name="status"),
     CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
     CheckConstraint(f"(due_at IS NULL) = ({IS_TERMINAL})", name="due_at"),
-    *(CheckConstraint(condition, name=name) for name, condition in TERMS.items()),
-    CheckConstraint("worst_price > 0 AND worst_price < 1e28", name="worst_price"),
-    CheckConstraint("max_legs > 0", name="max_legs"),
+    CheckConstraint(f"({IS_WAITING}) = (due_at = 'infinity')", name="waits"),
+    # A release that does not know requests can neither fail such an order nor try it again.
+    CheckConstraint(f"cancel_requested_at IS NULL OR {MAY_HAVE_REQUEST}", name="cancel_requested"),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     # For the watcher: the orders of a symbol whose price has come, the most aggressive first.
     Index(

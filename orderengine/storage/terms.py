@@ -1,63 +1,106 @@
-"""The conditions of an order's terms as SQL text, for constraints.
+"""The rules of an order's terms and limit amounts as SQL text, for triggers.
 
-Each is right with NULL: a condition that PostgreSQL cannot decide counts as met.
+PostgreSQL parses each CHECK of a table anew for every statement that writes to it. A trigger on a
+list of columns costs the other statements nothing (docs/decisions/0092-terms-by-trigger.md). Each
+rule is right with NULL: one that PostgreSQL cannot decide counts as kept.
 """
 
 from collections.abc import Mapping
 
-from orderengine.storage.statuses import IS_WAITING, MAY_HAVE_REQUEST
-
 # The base units that the order's exact USDC is worth at a price of 1.
 _WORTH = (
-    "quote_quantity * power(CAST(10 AS numeric),"
-    " CAST(route #>> '{legs,0,baseDecimals}' AS integer))"
+    "NEW.quote_quantity * power(CAST(10 AS numeric),"
+    " CAST(NEW.route #>> '{legs,0,baseDecimals}' AS integer))"
 )
+
+
+def _price(column: str) -> str:
+    """A price is positive; numeric admits NaN, which exceeds every number."""
+    return f"(NEW.{column} IS NULL OR NEW.{column} > 0 AND NEW.{column} < 1e28)"
 
 
 def _within(price: str) -> str:
     """No limit is beyond a price; it is for the asset whose amount is not exact."""
     return (
-        f"limit_amount IS NULL OR {price} IS NULL OR CASE"
-        " WHEN quote_quantity IS NULL AND side = 'buy'"
-        f" THEN limit_amount <= {price} * quantity * 1000000"
-        f" WHEN quote_quantity IS NULL THEN limit_amount >= {price} * quantity * 1000000"
-        f" WHEN side = 'buy' THEN coalesce(limit_amount * {price} >= {_WORTH}, false)"
-        f" ELSE coalesce(limit_amount * {price} <= {_WORTH}, false) END"
+        f"NEW.limit_amount IS NULL OR NEW.{price} IS NULL OR CASE"
+        " WHEN NEW.quote_quantity IS NULL AND NEW.side = 'buy'"
+        f" THEN NEW.limit_amount <= NEW.{price} * NEW.quantity * 1000000"
+        " WHEN NEW.quote_quantity IS NULL"
+        f" THEN NEW.limit_amount >= NEW.{price} * NEW.quantity * 1000000"
+        " WHEN NEW.side = 'buy'"
+        f" THEN coalesce(NEW.limit_amount * NEW.{price} >= {_WORTH}, false)"
+        f" ELSE coalesce(NEW.limit_amount * NEW.{price} <= {_WORTH}, false) END"
     )
 
 
 TERMS: Mapping[str, str] = {
-    "type": "type IN ('market', 'limit', 'stop', 'sniper')",
-    "time_in_force": "time_in_force IN ('IOC', 'GTC', 'GTD')",
-    "expires_at": "(time_in_force = 'GTD') = (expires_at IS NOT NULL)",
-    "limit_price": "(type = 'limit') = (limit_price IS NOT NULL)"
-    " AND (limit_price IS NULL OR limit_price > 0 AND limit_price < 1e28)",
-    "stop_price": "(type = 'stop') = (stop_price IS NOT NULL)"
-    " AND (stop_price IS NULL OR stop_price > 0 AND stop_price < 1e28)",
-    "trigger": "(type = 'sniper') = (trigger_on IS NOT NULL)"
-    " AND (trigger_on IS NULL OR trigger_on IN ('poolOpened', 'liquidityAdded'))"
-    " AND (trigger_on IS NULL) = (min_liquidity IS NULL)"
-    " AND (min_liquidity IS NULL OR min_liquidity >= 0 AND min_liquidity < 1e28)",
+    "side": "NEW.side IN ('buy', 'sell')",
+    "one_amount": "num_nonnulls(NEW.quantity, NEW.quote_quantity) = 1",
+    "quantity": "NEW.quantity > 0 AND NEW.quantity < 1e18",
+    "quote_quantity": "NEW.quote_quantity > 0 AND NEW.quote_quantity < 1e14",
+    "slippage_tolerance_bps": "NEW.slippage_tolerance_bps BETWEEN 0 AND 10000",
+    "worst_price": _price("worst_price"),
+    "max_legs": "NEW.max_legs > 0",
+    "type": "NEW.type IN ('market', 'limit', 'stop', 'sniper')",
+    "time_in_force": "NEW.time_in_force IN ('IOC', 'GTC', 'GTD')",
+    "expires_at": "(NEW.time_in_force = 'GTD') = (NEW.expires_at IS NOT NULL)",
     # Something bounds every swap: the tolerance, or else a price.
-    "bound": "slippage_tolerance_bps IS NOT NULL OR limit_price IS NOT NULL"
-    " OR type = 'sniper' AND worst_price IS NOT NULL",
+    "bound": "NEW.slippage_tolerance_bps IS NOT NULL OR NEW.limit_price IS NOT NULL"
+    " OR NEW.type = 'sniper' AND NEW.worst_price IS NOT NULL",
+    "limit_price": "(NEW.type = 'limit') = (NEW.limit_price IS NOT NULL)"
+    f" AND {_price('limit_price')}",
+    "stop_price": f"(NEW.type = 'stop') = (NEW.stop_price IS NOT NULL) AND {_price('stop_price')}",
+    "trigger": "(NEW.type = 'sniper') = (NEW.trigger_on IS NOT NULL)"
+    " AND (NEW.trigger_on IS NULL OR NEW.trigger_on IN ('poolOpened', 'liquidityAdded'))"
+    " AND (NEW.trigger_on IS NULL) = (NEW.min_liquidity IS NULL)"
+    " AND (NEW.min_liquidity IS NULL OR NEW.min_liquidity >= 0 AND NEW.min_liquidity < 1e28)",
+    "rests": "NEW.rests >= 0 AND NEW.paid_rests >= 0 AND NEW.first_attempt > 0"
+    " AND NEW.first_attempt <= NEW.attempt",
+}
+"""What the client has asked for; by the names of the constraints, without `ck_orders_`."""
+
+LIMITS: Mapping[str, str] = {
     "worst_price_limit": _within("worst_price"),
     "limit_price_limit": _within("limit_price"),
     # No message can make the engine sign a transaction beyond the client's tolerance, or for other
     # USDC than the client's. A limit is for the other asset than the one whose amount is exact.
-    "exact_usdc": "limit_amount IS NULL OR quote_quantity IS NULL OR base_amount IS NOT NULL"
-    " AND quote_amount IS NOT NULL AND quote_amount = quote_quantity * 1000000",
-    "limit_amount": "limit_amount IS NULL OR slippage_tolerance_bps IS NULL OR CASE"
-    " WHEN quote_quantity IS NULL AND side = 'buy'"
-    " THEN limit_amount * 10000 <= quote_amount * (10000 + slippage_tolerance_bps)"
-    " WHEN quote_quantity IS NULL"
-    " THEN (limit_amount + 1) * 10000 > quote_amount * (10000 - slippage_tolerance_bps)"
-    " WHEN side = 'buy'"
-    " THEN (limit_amount + 1) * 10000 > base_amount * (10000 - slippage_tolerance_bps)"
-    " ELSE limit_amount * 10000 <= base_amount * (10000 + slippage_tolerance_bps) END",
-    "waits": f"({IS_WAITING}) = (due_at = 'infinity')",
-    "rests": "rests >= 0 AND paid_rests >= 0 AND first_attempt > 0 AND first_attempt <= attempt",
-    # A release that does not know requests can neither fail such an order nor try it again.
-    "cancel_requested": f"cancel_requested_at IS NULL OR {MAY_HAVE_REQUEST}",
+    "exact_usdc": "NEW.limit_amount IS NULL OR NEW.quote_quantity IS NULL"
+    " OR NEW.base_amount IS NOT NULL AND NEW.quote_amount IS NOT NULL"
+    " AND NEW.quote_amount = NEW.quote_quantity * 1000000",
+    "limit_amount": "NEW.limit_amount IS NULL OR NEW.slippage_tolerance_bps IS NULL OR CASE"
+    " WHEN NEW.quote_quantity IS NULL AND NEW.side = 'buy' THEN NEW.limit_amount * 10000"
+    " <= NEW.quote_amount * (10000 + NEW.slippage_tolerance_bps)"
+    " WHEN NEW.quote_quantity IS NULL THEN (NEW.limit_amount + 1) * 10000"
+    " > NEW.quote_amount * (10000 - NEW.slippage_tolerance_bps)"
+    " WHEN NEW.side = 'buy' THEN (NEW.limit_amount + 1) * 10000"
+    " > NEW.base_amount * (10000 - NEW.slippage_tolerance_bps)"
+    " ELSE NEW.limit_amount * 10000"
+    " <= NEW.base_amount * (10000 + NEW.slippage_tolerance_bps) END",
 }
-"""By the names of the constraints, without `ck_orders_`."""
+"""Within which amounts a swap may be signed."""
+
+FROM_THE_CLIENT = (
+    *("side", "quantity", "quote_quantity", "slippage_tolerance_bps", "worst_price", "max_legs"),
+    *("type", "time_in_force", "expires_at", "limit_price", "stop_price", "trigger_on"),
+    "min_liquidity",
+)
+TERMS_COLUMNS = (*FROM_THE_CLIENT, "attempt", "first_attempt", "rests", "paid_rests")
+"""The columns that `TERMS` are about: a statement that sets none of them is not looked at."""
+LIMITS_COLUMNS = (*FROM_THE_CLIENT, "route", "quote_amount", "base_amount", "limit_amount")
+
+
+def guard(rules: Mapping[str, str]) -> str:
+    """The body of a trigger's function that refuses a row which breaks a rule, by its name."""
+    cases = "\n".join(f"        WHEN NOT ({rule}) THEN '{name}'" for name, rule in rules.items())
+    return f"""
+DECLARE
+    broken text := CASE
+{cases}
+    END;
+BEGIN
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'order % breaks ck_orders_%', NEW.id, broken
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_orders_' || broken;
+    END IF;
+    RETURN NULL;
+END """

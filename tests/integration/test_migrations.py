@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from orderengine.execution.network import SwapLeg
 from orderengine.settlement.wire import legs_from
 from orderengine.storage.probe import SCHEMA_REVISION
 from orderengine.storage.statuses import IS_COUNTED_AT_MOST, IS_EXPIRABLE
+from orderengine.storage.terms import LIMITS, LIMITS_COLUMNS, TERMS, TERMS_COLUMNS, guard
 from tests.servers import Servers
 
 QUOTE = """jsonb_build_object('dex', {dex}, 'pool', {pool}, 'poolKind', 'cpmm', 'side', 'sell',
@@ -121,6 +122,23 @@ def test_the_newest_constraints_and_indexes_have_the_statuses_of_the_table(
         assert literals(connection, name) == statuses, name
     counted = set(re.findall(r"'(\w+)'", IS_COUNTED_AT_MOST)) - {"cause"}
     assert literals(connection, "ix_order_events_counted") == counted
+
+
+@pytest.mark.parametrize(("name", "rules"), [("terms", TERMS), ("limits", LIMITS)])
+def test_the_newest_triggers_keep_the_rules_of_the_code(
+    config: Config, connection: Connection, name: str, rules: Mapping[str, str]
+) -> None:
+    alembic.command.upgrade(config, "head")
+    source = connection.execute(
+        text(
+            "SELECT prosrc FROM pg_proc WHERE proname = :name"
+            " AND pronamespace = current_schema()::regnamespace"
+        ),
+        {"name": f"refuse_wrong_{name}"},
+    ).scalar_one()
+    assert source == guard(rules)
+    columns = {"terms": TERMS_COLUMNS, "limits": LIMITS_COLUMNS}[name]
+    assert set(re.findall(r"NEW\.(?!id\b)(\w+)", source)) <= set(columns)
 
 
 def test_what_was_stored_before_splits_is_read_after_them(

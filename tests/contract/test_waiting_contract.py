@@ -131,7 +131,10 @@ def test_a_claim_takes_new_orders_along_and_then_the_oldest_that_a_trigger_has_s
 ) -> None:
     waiting = at(store, "waiting")
     late = store.walk(new=a_limit())
-    first, second = at(store, "pending"), at(store, "pending")
+    first = at(store, "pending")
+    store.pass_time(1)
+    second = at(store, "pending")
+    store.pass_time(1)
     moved = store.orders.move(late.order_id, 1, A_TRIGGER)  # the oldest, but the last to start
     assert moved is not None
     new, own = store.walk(), store.walk()

@@ -5,7 +5,7 @@ It runs the same statements, ledger and publishes, without HTTP, queue and a wor
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
@@ -22,7 +22,7 @@ from orderengine.execution.chain import stages
 from orderengine.execution.chain.confirm import PollResult, confirm_orders
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.groups import only
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.intake.accept import accept_order
 from orderengine.process.logs import configure_logging
 
@@ -44,6 +44,9 @@ class NoDispatcher:
         """Do nothing."""
 
     def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+        """Do nothing."""
+
+    def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
         """Do nothing."""
 
     def confirm(self, submitted: Submitted) -> None:

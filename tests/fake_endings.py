@@ -1,6 +1,7 @@
 """The part of the store in memory that ends orders from outside, with its clock."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,9 +16,9 @@ from orderengine.domain.moves import (
     RequestCancel,
 )
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.execution.ports import PlannedMove
+from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.waiting.ports import CanceledPart
-from tests.moves import apply
+from tests.moves import apply, is_expired
 
 DELAYS = RecoveryDelays()
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -81,6 +82,28 @@ class FakeEndings:
             done = [each for each in moved if each is not None]
             last = seen[-1] if len(seen) == limit else None
             return CanceledPart(done, len(seen) - len(done), 0, last)
+
+    def start_prepared(self, prepared: Sequence[PreparedStart]) -> list[list[Moved]]:
+        with self._guarded():
+            return [self._started(each) for each in prepared]
+
+    def _started(self, prepared: PreparedStart) -> list[Moved]:
+        """All three moves, or none: only the last one can find that the quotes have expired."""
+        order = self._orders.get(prepared.order_id)
+        if (
+            order is None
+            or order.version != prepared.version
+            or is_expired(prepared.build.route, self.clock.now())
+        ):
+            return []
+        steps: list[Moved] = []
+        for move in prepared.moves:
+            moved = self._made(order, move)
+            if moved is None:
+                return []
+            steps.append(moved)
+            order = moved.order
+        return steps
 
     def expire_due(self, limit: int) -> list[Moved]:
         with self._guarded():

@@ -18,7 +18,7 @@ from orderengine.domain.events import Moved
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.operations.counters import Counts
 from orderengine.execution.operations.figures import OpenOrders, Steps
 from tests.fake_batches import FakeBatches
@@ -108,6 +108,7 @@ class FakeDispatcher:
     down: bool = False
     sent: list[Dispatched] = field(default_factory=list)
     exchanges: int = 0
+    groups: list[list[Built]] = field(default_factory=list)
 
     def route(
         self,
@@ -125,6 +126,14 @@ class FakeDispatcher:
         self.ping()
         self.exchanges += 1
         self.sent += [Dispatched("route", key, version, cause) for key, version in versions.items()]
+
+    def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
+        self.ping()
+        self.exchanges += 1
+        self.groups += [list(group) for group in groups]
+        self.sent += [
+            Dispatched("submit", each.order_id, each.version) for group in groups for each in group
+        ]
 
     def confirm(self, submitted: Submitted) -> None:
         self.ping()

@@ -71,9 +71,9 @@ def _kill_web(rig: Rig, kill: Kill) -> bool:
 def _kill_worker(rig: Rig, kill: Kill) -> bool:
     """Run an armed worker until it dies.
 
-    The others are gone for triggers, because they hold the symbols.
+    The others are gone for what a watcher does, because they hold the symbols.
     """
-    is_alone = kill.stage == "trigger"
+    is_alone = kill.stage in {"trigger", "snipe"}
     for name in rig.workers if is_alone else ():
         rig.kill(name)
     rig.launch(ARMED, FAIL_POINT=kill.setting)

@@ -53,6 +53,12 @@ def _later_stages(app: Celery) -> tuple[Signature, ...]:
     return tuple(Stage(app, name).s() for name in (BUILD_ORDER, SUBMIT_ORDER, CONFIRM_ORDER))
 
 
+def submission(app: Celery, built: object) -> chain:
+    """The chain from the third stage on, for orders that were built without it."""
+    _, submit_order, confirm_order = _later_stages(app)
+    return chain(submit_order.clone(args=(built,)), confirm_order, app=app)
+
+
 def confirmation(app: Celery, submitted: object) -> Signature:
     """The last stage alone: one poll of the network, and more only if it sends the bytes again."""
     return Stage(app, CONFIRM_ORDER).s(submitted, once=True)

@@ -1,6 +1,6 @@
 """Dispatches work to the workers: the Celery chain of the stages, by task name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -8,12 +8,12 @@ from celery.utils.time import get_exponential_backoff_interval
 from structlog.contextvars import get_contextvars
 
 from orderengine.dispatch.app import BROKER_ERRORS, EngineCelery
-from orderengine.dispatch.chain import confirmation, order_chain
+from orderengine.dispatch.chain import confirmation, order_chain, submission
 from orderengine.dispatch.names import root_id_for
 from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted, handed_on
 from orderengine.execution.ports import Circuit
 from orderengine.redis.queues import INTAKE, SETTLE
 
@@ -51,6 +51,11 @@ class CeleryDispatcher:
             order_chain(self._app, str(order_id), version, cause)
             for order_id, version in versions.items()
         ]
+        self._bounded(lambda: self._app.send_chains(chains, **_request_options()))
+
+    def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
+        """Start the chain at the third stage for groups of built orders, in one exchange."""
+        chains = [submission(self._app, handed_on(group)) for group in groups]
         self._bounded(lambda: self._app.send_chains(chains, **_request_options()))
 
     def confirm(self, submitted: Submitted) -> None:

@@ -10,11 +10,11 @@ from orderengine.domain.errors import StorageFault
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
-from orderengine.domain.moves import Fail, Move, RoutingCause
+from orderengine.domain.moves import Build, Fail, Move, RoutingCause, StartRouting, Trigger
 from orderengine.domain.order import NewOrder, Order
 from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.queries.lists import OrderLists
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.execution.waiting.ports import Endings
@@ -32,6 +32,21 @@ class PlannedMove:
     version: int
     move: Move
     signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStart:
+    """The first moves of an order that waits at `version`, and whose route is in hand already."""
+
+    order_id: UUID
+    version: int
+    trigger: Trigger
+    build: Build
+
+    @property
+    def moves(self) -> tuple[Trigger, StartRouting, Build]:
+        """The moves, in their order."""
+        return self.trigger, StartRouting(RoutingCause.ORDER), self.build
 
 
 class Orders(OrderLists, Endings, Protocol):
@@ -89,6 +104,14 @@ class Orders(OrderLists, Endings, Protocol):
         and that no other transaction has locked: the oldest new ones, then those that a trigger has
         started first. Each makes the move `StartRouting(RoutingCause.ORDER)`. Empty if the order
         itself is not pending at `version` and there is no other one.
+        """
+
+    def start_prepared(self, prepared: Sequence[PreparedStart]) -> list[list[Moved]]:
+        """Make the three moves of each order in one statement, with an event for each move.
+
+        All of them or none: an order moves only if it waits at its version, its time has not
+        passed, its quotes have not expired, and trading is not halted. The result has the steps of
+        each order, in the same order; none if it has not moved.
         """
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
@@ -166,6 +189,9 @@ class Dispatcher(Protocol):
 
     def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
         """Start the chains of several orders at these versions, in one exchange, in their order."""
+
+    def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
+        """Start the chain at the third stage for groups of built orders, in one exchange."""
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone: it polls the network once.

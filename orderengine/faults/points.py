@@ -62,6 +62,10 @@ class FailPoint(StrEnum):
     TRIGGER_AFTER_COMMIT = "trigger.after_commit"
     TRIGGER_AFTER_DISPATCH = "trigger.after_dispatch"
 
+    SNIPE_BEFORE_COMMIT = "snipe.before_commit"
+    SNIPE_AFTER_COMMIT = "snipe.after_commit"
+    SNIPE_AFTER_DISPATCH = "snipe.after_dispatch"
+
     REST_BEFORE_COMMIT = "rest.before_commit"
     REST_AFTER_COMMIT = "rest.after_commit"
 
@@ -83,7 +87,7 @@ class FailPoint(StrEnum):
 
 
 _IN_WEB = ("accept.", "cancel.", "amend.")
-_OF_WAITING = ("cancel.", "amend.", "trigger.", "rest.", "expire.", "end.")
+_OF_WAITING = ("cancel.", "amend.", "trigger.", "snipe.", "rest.", "expire.", "end.")
 
 
 def kill_this_process() -> None:

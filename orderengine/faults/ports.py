@@ -15,7 +15,7 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.network import SettlementNetwork, Swap
 from orderengine.execution.ports import (
     Dispatcher,
@@ -107,6 +107,11 @@ class TrappedDispatcher(Wrapped):
         self._port.route_all(versions, cause)
         if cause in self._points_of_many:
             self._trap.passes(self._points_of_many[cause])
+
+    def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
+        """See `Dispatcher.submit_all`; the price watcher alone sends these."""
+        self._port.submit_all(groups)
+        self._trap.passes(FailPoint.SNIPE_AFTER_DISPATCH)
 
     def confirm(self, submitted: Submitted) -> None:
         """See `Dispatcher.confirm`."""

@@ -21,7 +21,7 @@ from orderengine.domain.moves import (
 from orderengine.domain.moves import Submit as SubmitMove
 from orderengine.domain.order import NewOrder, Order
 from orderengine.execution.intake.batch import BatchKey, Denied
-from orderengine.execution.ports import PlannedMove
+from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.unreadable import Unreadable
 from orderengine.execution.waiting.ports import CanceledPart
 from orderengine.faults.points import FailPoint, Trap
@@ -95,6 +95,16 @@ class TrappedOrders(Wrapped):
         for _ in claimed:
             self._trap.passes(FailPoint.ROUTE_AFTER_COMMIT)
         return claimed
+
+    def start_prepared(self, prepared: Sequence[PreparedStart]) -> list[list[Moved]]:
+        """See `Orders.start_prepared`; the places are passed once for each order."""
+        for _ in prepared:
+            self._trap.passes(FailPoint.SNIPE_BEFORE_COMMIT)
+        started: list[list[Moved]] = self._port.start_prepared(prepared)
+        for steps in started:
+            if steps:
+                self._trap.passes(FailPoint.SNIPE_AFTER_COMMIT)
+        return started
 
     def cancel(self, client_id: str, order_id: UUID) -> Moved | None:
         """See `Endings.cancel`; only a change counts as committed."""

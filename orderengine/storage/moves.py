@@ -64,6 +64,22 @@ CLEARED = """, recoveries = recoveries + {recovery}, route = NULL, dex = NULL,
 
 _FAILURE = {"reason": "text", "detail": "text"}
 
+TRIGGERED = ", recoveries = 0, first_attempt = attempt, rearm_at = NULL, held_because = NULL"
+
+BUILD_COLUMNS = {
+    "due_s": "double precision",
+    "route": "jsonb",
+    "dex": "text",
+    "quoted_price": "numeric",
+    "quote_amount": "numeric",
+    "base_amount": "numeric",
+    "limit_amount": "numeric",
+    "expires_at": "timestamptz",
+}
+BUILT = """, route = m.route, dex = m.dex, quoted_price = m.quoted_price,
+        quote_amount = m.quote_amount, base_amount = m.base_amount,
+        limit_amount = m.limit_amount"""
+
 # `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 # LATERAL looks up one per order: a join may read them all.
 WRITE_EVENTS = f"""event AS (
@@ -79,20 +95,20 @@ FROM o LEFT JOIN LATERAL (
 
 # A client's request raises the version of a submitted order, while a message has the one before:
 # there the signature says which transaction the network has told of.
-_AT_VERSION = "version = m.at_version"
+AT_VERSION = "version = m.at_version"
 _AT_ANY_VERSION = "true"
-_AT_SIGNATURE = f"({_AT_VERSION} OR status = 'submitted' AND tx_hash = m.live_signature)"
+_AT_SIGNATURE = f"({AT_VERSION} OR status = 'submitted' AND tx_hash = m.live_signature)"
 
 # By the clock, since the statement may have waited for the row.
-_NOT_EXPIRED = " AND (orders.expires_at IS NULL OR clock_timestamp() < orders.expires_at)"
-_GOES_ON = f" AND cancel_requested_at IS NULL{_NOT_EXPIRED}"
+NOT_EXPIRED = " AND (orders.expires_at IS NULL OR clock_timestamp() < orders.expires_at)"
+_GOES_ON = f" AND cancel_requested_at IS NULL{NOT_EXPIRED}"
 
 
 def _move(
     columns: Mapping[str, str],
     changes: str,
     *,
-    at: str = _AT_VERSION,
+    at: str = AT_VERSION,
     fence: str = "",
     data: str = "m.data",
     kept: str = "",
@@ -119,7 +135,7 @@ WITH o AS (
     )
 
 
-_DUE = ", due_at = now() + make_interval(secs => m.due_s)"
+DUE = ", due_at = now() + make_interval(secs => m.due_s)"
 _NEVER_DUE = ", due_at = NULL"
 _NOT_DUE = ", due_at = 'infinity'"
 
@@ -134,25 +150,9 @@ _TELL_LATE = """CASE WHEN cancel_requested_at IS NULL THEN m.data
 MOVES: Mapping[type[Move], Statement] = {
     StartRouting: _move(
         {"due_s": "double precision", "recovery": "integer"},
-        _DUE + CLEARED.format(recovery="m.recovery"),
+        DUE + CLEARED.format(recovery="m.recovery"),
     ),
-    Build: _move(
-        {
-            "due_s": "double precision",
-            "route": "jsonb",
-            "dex": "text",
-            "quoted_price": "numeric",
-            "quote_amount": "numeric",
-            "base_amount": "numeric",
-            "limit_amount": "numeric",
-            "expires_at": "timestamptz",
-        },
-        _DUE
-        + """, route = m.route, dex = m.dex, quoted_price = m.quoted_price,
-        quote_amount = m.quote_amount, base_amount = m.base_amount,
-        limit_amount = m.limit_amount""",
-        fence=" AND now() < m.expires_at",
-    ),
+    Build: _move(BUILD_COLUMNS, DUE + BUILT, fence=" AND now() < m.expires_at"),
     Submit: _move(
         {
             "due_s": "double precision",
@@ -160,8 +160,8 @@ MOVES: Mapping[type[Move], Statement] = {
             "payload": "bytea",
             "last_valid_height": "bigint",
         },
-        _DUE + ", tx_hash = m.signature",
-        fence=f"{_NOT_EXPIRED} AND {NOT_HALTED}",
+        DUE + ", tx_hash = m.signature",
+        fence=f"{NOT_EXPIRED} AND {NOT_HALTED}",
         kept=", m.payload, m.last_valid_height",
         effects=""", signed AS (
     INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)
@@ -199,7 +199,7 @@ MOVES: Mapping[type[Move], Statement] = {
     ),
     FailAttempt: _move(
         {"due_s": "double precision", **_FAILURE},
-        _DUE + ", attempt = attempt + 1, recoveries = 0" + _REMEMBER_FAILURE,
+        DUE + ", attempt = attempt + 1, recoveries = 0" + _REMEMBER_FAILURE,
         at=_AT_SIGNATURE,
         fence=_GOES_ON,
         effects=_RETIRE_TRANSACTION,
@@ -241,8 +241,8 @@ MOVES: Mapping[type[Move], Statement] = {
     ),
     Trigger: _move(
         {"due_s": "double precision"},
-        _DUE + ", recoveries = 0, first_attempt = attempt, rearm_at = NULL, held_because = NULL",
-        fence=f"{_NOT_EXPIRED} AND {NOT_HALTED}",
+        DUE + TRIGGERED,
+        fence=f"{NOT_EXPIRED} AND {NOT_HALTED}",
     ),
     Amend: _move(
         {
@@ -265,7 +265,7 @@ MOVES: Mapping[type[Move], Statement] = {
         min_liquidity = m.min_liquidity, time_in_force = m.time_in_force,
         expires_at = m.expires_at, watch_price = coalesce(m.limit_price, m.stop_price),
         rearm_at = NULL, rests = 0, held_because = NULL""",
-        fence=_NOT_EXPIRED,
+        fence=NOT_EXPIRED,
     ),
 }
 

@@ -22,12 +22,13 @@ from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import Fail, Move, RecoveryDelays, Submit
 from orderengine.domain.order import NewOrder, Order, OrderStatus
-from orderengine.execution.ports import PlannedMove
+from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.execution.waiting.ports import CanceledPart
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import claims, endings, lists, moves, sql
+from orderengine.storage import prepared as starts
 from orderengine.storage.columns import row_values
 from orderengine.storage.reader import Reader, ask
 from orderengine.storage.rows import RowReader, moved_from, readable_beginning
@@ -131,6 +132,18 @@ class SqlOrders:
         rows = self._run(claims.CLAIM_PENDING, values)
         rows.sort(key=lambda row: (row.id != order_id, row.created_at, row.id))
         return [moved for moved in map(self._reader.moved, rows) if moved is not None]
+
+    def start_prepared(self, prepared: Sequence[PreparedStart]) -> list[list[Moved]]:
+        """Make the first three moves of orders whose route is in hand, in one statement."""
+        if not prepared:
+            return []
+        values = starts.start_values(prepared, self._delays)
+        rows = {row.id: row for row in self._run(starts.START_PREPARED, values)}
+        built = {key: self._reader.moved(row) for key, row in rows.items()}
+        return [
+            starts.steps_of(rows[each.order_id], last) if (last := built.get(each.order_id)) else []
+            for each in prepared
+        ]
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it has ended or is not at `version`."""

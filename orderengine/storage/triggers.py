@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.order import Order
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
 from orderengine.execution.unreadable import Unreadable
@@ -148,11 +148,11 @@ RETURNING orders.id""",
     {**BY_INDEX, "enable_sort": "on"},
 )
 
-STILL_PENDING = Statement(
+STILL_AT = Statement(
     f"""
 SELECT o.id FROM {unnest({"id": "uuid", "at_version": "integer"}, "m")}
 JOIN orders o ON o.id = m.id
-WHERE o.version = m.at_version AND o.status = '{OrderStatus.PENDING}'""",
+WHERE o.version = m.at_version""",
     BY_KEY,
 )
 
@@ -201,10 +201,10 @@ class SqlWaiting:
         """Note at orders of other symbols than these why they wait."""
         return [row.id for row in self._run(HOLD_UNKNOWN, {"symbols": list(symbols)})]
 
-    def still_pending(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
+    def still_at(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
         """Those of these orders that no worker has taken since this version."""
         values = {"id": array(list(versions)), "at_version": array(list(versions.values()))}
-        return {row.id for row in self._run(STILL_PENDING, values)}
+        return {row.id for row in self._run(STILL_AT, values)}
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         return ask(self._engine, statement, values)

@@ -13,7 +13,7 @@ from orderengine.dispatch.waiting import orders_of
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.side import Side
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.ports import Clock, Dispatcher
 from orderengine.redis.breaker import Breaker
 from orderengine.storage.clock import DatabaseClock
@@ -66,6 +66,8 @@ def test_a_lost_broker_is_told_by_every_call(lost_dispatcher: Dispatcher) -> Non
     with pytest.raises(DispatchUnavailable):
         lost_dispatcher.route_all({uuid4(): 1, uuid4(): 1}, RoutingCause.ORDER)
     with pytest.raises(DispatchUnavailable):
+        lost_dispatcher.submit_all([[Built(uuid4(), 4)]])
+    with pytest.raises(DispatchUnavailable):
         lost_dispatcher.confirm(a_handover())
     with pytest.raises(DispatchUnavailable):
         lost_dispatcher.waiting({uuid4(): 1})
@@ -95,6 +97,19 @@ def test_the_chains_of_a_batch_are_sent_in_one_exchange_and_taken_in_its_order(
         queued = redis_client.lrange("intake", 0, -1)
         taken = [order for text in reversed(queued) for order in orders_of(str(text).encode())]
         assert taken == [(str(order_id), 1) for order_id in wanted]
+
+
+def test_built_groups_are_sent_in_one_exchange_and_each_order_is_known_to_wait(
+    dispatcher: Dispatcher, redis_client: redis.Redis
+) -> None:
+    group, alone = [Built(uuid4(), 4) for _ in range(10)], Built(uuid4(), 4)
+    dispatcher.submit_all([group, [alone]])
+    wanted = {each.order_id: each.version for each in [*group, alone]}
+    assert dispatcher.waiting(wanted) == wanted.keys()
+    assert dispatcher.waiting(dict.fromkeys(wanted, 3)) == set()
+    if isinstance(dispatcher, CeleryDispatcher):
+        queued = map(json.loads, reversed(redis_client.lrange("settle", 0, -1)))
+        assert [message["headers"]["task"] for message in queued] == ["submit_order"] * 2
 
 
 def test_a_message_of_a_batch_is_like_that_of_a_single_order(

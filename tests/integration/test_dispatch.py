@@ -19,6 +19,7 @@ from orderengine.dispatch.chain import order_chain
 from orderengine.dispatch.dispatcher import CeleryDispatcher, attempt_backoff
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
+from orderengine.execution.chain.handover import Built
 from orderengine.redis.breaker import Breaker
 from tests.servers import Servers
 
@@ -65,6 +66,17 @@ def test_only_new_orders_wait_in_the_intake_queue(
     assert isinstance(headers, dict)
     assert headers["task"] == "route_order"
     assert chained(message) == ["build_order", "submit_order", "confirm_order"]
+
+
+def test_built_orders_go_straight_to_the_stage_that_signs_and_then_to_confirmation(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    a_dispatcher(redis_url).submit_all([[Built(uuid4(), 4), Built(uuid4(), 4)]])
+    (message,) = messages(redis_client, "settle")
+    headers = message["headers"]
+    assert isinstance(headers, dict)
+    assert headers["task"] == "submit_order"
+    assert chained(message) == ["confirm_order"]
 
 
 def test_a_delay_becomes_a_countdown(redis_client: redis.Redis, redis_url: str) -> None:

@@ -14,12 +14,13 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.moves import Amend, Cancel, Rest, RoutingCause, StartRouting, Trigger
-from orderengine.domain.order import OrderStatus
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType, TimeInForce
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.execution.waiting import judging
 from orderengine.execution.waiting.looking import look_at
+from orderengine.execution.waiting.watcher import _Chosen
 from orderengine.storage.halts import SqlHalts
 from tests.integration.watchers import TICK_S, Watch
 
@@ -381,17 +382,17 @@ def test_a_sniper_starts_when_an_open_pool_is_deep_enough(watch: Watch) -> None:
     assert watch.status(order_id) is WAITING
     watch.board.depth = Decimal(5000)
     watch.tick()
-    assert (watch.status(order_id), watch.started) == (PENDING, [order_id])
+    assert (watch.status(order_id), watch.started) == (OrderStatus.BUILDING, [order_id])
 
 
 def test_a_pool_that_closed_again_starts_no_sniper(
-    database: Engine, instruments: Instruments
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = Watch(database, instruments, slots=1)
+    monkeypatch.setattr("orderengine.execution.waiting.starting.MOST_SNIPERS", 1)
     watch.board.depth = Decimal(9000)
     first, second = watch.sniper("5000"), watch.sniper("5000")
     assert watch.tick()
-    watch.orders.move(first, 2, StartRouting(RoutingCause.ORDER))
+    watch.orders.move(first, 4, StartRouting(RoutingCause.RECOVERY))
     watch.board.depth = Decimal(100)
     watch.tick(0.05)
     assert watch.status(second) is WAITING
@@ -517,7 +518,8 @@ def test_two_watchers_that_both_believe_to_hold_a_symbol_start_an_order_once(
     second.tick()
     assert sorted(second.started) == sorted(order_ids)
     assert len(found) == 5
-    moved = first.watcher._start(held[0], seen, [(order, Trigger()) for order in found])  # type: ignore[misc]
+    chosen = _Chosen([(order, Trigger()) for order in found if isinstance(order, Order)])
+    moved = first.watcher._start(held[0], seen, chosen)
     assert (moved, first.started) == (0, [])
     ((events,),) = first.run("SELECT count(*) FROM order_events WHERE status = 'pending'")
     assert events == 5

@@ -16,16 +16,17 @@ from orderengine.domain.order import Order
 from orderengine.domain.terms import TimeInForce
 from orderengine.execution.chain.engine import AttemptEnded, Engine
 from orderengine.execution.chain.recovery import Recovery
+from orderengine.execution.chain.swaps import handover_of
 from orderengine.execution.intake.accept import accept_order
 from orderengine.execution.intake.batch import accept_batch
-from orderengine.execution.ports import PlannedMove
+from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.waiting.amend import amend_order
 from orderengine.execution.waiting.cancel import cancel_all, cancel_order
 from orderengine.execution.waiting.expiry import expire_due
 from orderengine.faults.points import FailPoint, Trap
 from orderengine.faults.ports import trapped_engine, trapped_intake
 from orderengine.faults.stores import TrappedBatches, TrappedOrders
-from tests.builders import A_TRIGGER, a_limit
+from tests.builders import A_TRIGGER, a_build, a_limit, a_sniper
 from tests.conftest import a_new_order
 from tests.fakes import START, FakeBatches
 from tests.simulations import a_swap
@@ -77,7 +78,7 @@ def live(world: World, engine: Engine) -> None:
 
 
 def live_waiting(world: World, engine: Engine) -> None:
-    """Start two orders; one rests and expires, the other is to be canceled and dies."""
+    """Start two orders; one rests and expires, the other is to be canceled and dies. Then snipe."""
     soon = {"time_in_force": TimeInForce.GTD, "expires_at": START + timedelta(minutes=1)}
     orders = [world.orders.accept(a_limit(**terms)).order for terms in (soon, {})]
     triggered = engine.advance_all([PlannedMove(each.order_id, 1, A_TRIGGER) for each in orders])
@@ -93,6 +94,14 @@ def live_waiting(world: World, engine: Engine) -> None:
             confirm_order(engine, submitted)
     world.clock.advance(61)
     assert expire_due(engine) == 1
+    snipe(world, engine)
+
+
+def snipe(world: World, engine: Engine) -> None:
+    sniper = world.orders.accept(a_sniper()).order
+    build = a_build(world.clock.now())
+    (built,) = engine.start_prepared([PreparedStart(sniper.order_id, 1, A_TRIGGER, build)])
+    engine.dispatcher.submit_all([[handover_of(engine, built)]])
 
 
 @pytest.mark.parametrize(

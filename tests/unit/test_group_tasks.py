@@ -15,9 +15,12 @@ from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, Ve
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.groups import together
+from orderengine.execution.chain.handover import handed_on
 from orderengine.execution.chain.slots import GROUP_MAX, Pace
+from orderengine.execution.chain.swaps import handover_of
+from orderengine.execution.ports import PreparedStart
 from orderengine.worker.arguments import fault_of_body
-from tests.builders import A_REST, A_TRIGGER, a_limit
+from tests.builders import A_REST, A_TRIGGER, a_build, a_limit, a_sniper
 from tests.tasks import SLOTS, Worker, accept, ids
 from tests.world import World
 
@@ -102,6 +105,28 @@ def test_each_triggered_order_of_a_group_without_quotes_is_tried_again_at_its_ow
     assert sorted(arguments for _, arguments, _ in worker.sent) == sorted(
         (str(order.order_id), order.version, "order") for order in orders
     )
+
+
+def test_prepared_orders_go_from_their_message_to_the_network(world: World, worker: Worker) -> None:
+    orders = [world.orders.accept(a_sniper()).order for _ in range(3)]
+    build = a_build(world.clock.now())
+    wanted = [PreparedStart(order.order_id, 1, A_TRIGGER, build) for order in orders]
+    built = world.engine.start_prepared(wanted)
+    world.engine.dispatcher.submit_all([[handover_of(world.engine, order) for order in built]])
+    assert world.orders.cancel("local", orders[0].order_id) is not None
+    (group,) = world.dispatcher.groups
+    handed = handed_on(group)
+    world.orders.reads = 0
+    submitted = worker.run("submit_order", handed)
+    assert ids(submitted) == [order.order_id for order in orders[1:]]
+    assert world.orders.reads == 0
+    assert world.board.asked == 0
+    with pytest.raises(Ignore):
+        worker.run("submit_order", handed)  # once more: all have moved on
+    for each in submitted:
+        world.network.land(each["signature"])
+    assert worker.run("confirm_order", submitted) is None
+    assert {world.order(o.order_id).status for o in orders[1:]} == {OrderStatus.CONFIRMED}
 
 
 def test_a_claim_whose_answer_was_lost_is_not_remembered(world: World, worker: Worker) -> None:

@@ -31,6 +31,7 @@ from orderengine.execution.ports import (
     EventPublisher,
     Orders,
     PlannedMove,
+    PreparedStart,
     QuoteBoard,
 )
 
@@ -145,6 +146,12 @@ class Engine:
             raise Superseded(f"order {order_id} is not at version {version}")
         self.tell(claimed)
         return [each.order for each in claimed]
+
+    def start_prepared(self, prepared: Sequence[PreparedStart]) -> list[Order]:
+        """Start orders whose route is in hand, and publish their events; those that have moved."""
+        started = self.orders.start_prepared(prepared)
+        self.tell([step for steps in started for step in steps])
+        return [steps[-1].order for steps in started if steps]
 
     def tell(self, moved: Sequence[Moved]) -> None:
         """Publish, count and log moves that are stored."""

@@ -20,14 +20,13 @@ from orderengine.domain.errors import (
     AttemptFailed,
     FailureReason,
     NetworkUnavailable,
-    OrderEngineError,
     VenueUnavailable,
 )
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
-from orderengine.domain.routing import EXACT_AMOUNT, Route
+from orderengine.domain.routing import Route
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import (
     MAX_RECOVERIES,
@@ -39,7 +38,8 @@ from orderengine.execution.chain.groups import among, each
 from orderengine.execution.chain.handover import Built, Routed, Submitted
 from orderengine.execution.chain.price_limit import limit_of
 from orderengine.execution.chain.requests import request_of
-from orderengine.execution.network import Swap, SwapLeg
+from orderengine.execution.chain.swaps import handover_of, swap_of
+from orderengine.execution.network import Swap
 from orderengine.execution.ports import PlannedMove, Quoted
 from orderengine.execution.queries.find import route_from_answers
 
@@ -156,11 +156,7 @@ def _built(engine: Engine, routed: Routed, moved: Order | Superseded) -> Built:
         # Still at this version, so the quote has expired; otherwise `current` raises.
         _take_quotes_anew(engine, engine.current(routed.order_id, routed.version))
         raise moved
-    try:
-        swap = swap_of(engine, moved)
-    except OrderEngineError:
-        swap = None  # the next stage reads the row, and fails for the same reason
-    return Built(moved.order_id, moved.version, moved.attempt, moved.request_id, swap)
+    return handover_of(engine, moved)
 
 
 def _take_quotes_anew(engine: Engine, order: Order) -> None:
@@ -244,33 +240,6 @@ def _submitted(order: Order, error: NetworkUnavailable | None) -> Submitted:
         # The bytes may have arrived: only the network's word on the signature counts from here.
         log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
     return Submitted.of(order)
-
-
-def swap_of(engine: Engine, order: Order) -> Swap:
-    """The swap to sign for an order that is built.
-
-    Raises OrderEngineError for a row that does not fit together.
-    """
-    if order.route is None or order.limit_amount is None:
-        raise OrderEngineError(f"order {order.order_id} is {order.status} without a route")
-    instrument, route = engine.instruments.get(order.symbol), order.route
-    exact = order.exact
-    units = EXACT_AMOUNT[exact]
-    # A release with other decimals may have routed it: the route states those of its amounts.
-    asked = order.exact_units(route.base_decimals), {(order.side, exact)}
-    unstated = route.base_decimals == instrument.unstated_decimals
-    decimals = None if unstated else route.base_decimals
-    if (units(route), {(leg.side, leg.exact) for leg in route.legs}) != asked:
-        raise OrderEngineError(f"order {order.order_id} was routed for another amount or side")
-    return Swap(
-        order_id=order.order_id,
-        attempt=order.attempt,
-        symbol=order.symbol,
-        side=order.side,
-        legs=tuple(SwapLeg(leg.venue, leg.pool, units(leg), decimals) for leg in route.legs),
-        limit_amount=order.limit_amount,
-        exact=exact,
-    )
 
 
 def end_attempt(engine: Engine, order: Order | Built, failure: AttemptFailed) -> AttemptEnded:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.chain.handover import Submitted
+from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.ports import Dispatcher
 
 MOST_ENDED = 1000
@@ -159,6 +159,11 @@ class CountingDispatcher:
         """Start the chains of several orders; each counts if the broker accepts none."""
         with self._counting(len(versions)):
             self._dispatcher.route_all(versions, cause)
+
+    def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
+        """Start the third stage for groups; each order counts if the broker accepts none."""
+        with self._counting(sum(map(len, groups))):
+            self._dispatcher.submit_all(groups)
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone."""

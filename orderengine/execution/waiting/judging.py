@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
-from orderengine.domain.moves import Trigger
+from orderengine.domain.moves import Build, Trigger
 from orderengine.domain.order import Order
 from orderengine.domain.terms import OrderType
 from orderengine.execution.chain.price_limit import limit_of
 from orderengine.execution.chain.requests import request_of
+from orderengine.execution.ports import PreparedStart
 from orderengine.execution.queries.find import route_from_answers
 from orderengine.execution.waiting.prices import Look, SeenPrice, out_of_reach, put_off_to
 
@@ -27,8 +28,8 @@ class PutOff:
     because: FailureReason | None = None
 
 
-Verdict = Trigger | PutOff | None
-"""Start it, look at it at another price, or leave it as it is."""
+Verdict = Trigger | PreparedStart | PutOff | None
+"""Start it, with its route or without, look at it at another price, or leave it as it is."""
 
 
 def judge(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> Verdict:
@@ -41,10 +42,25 @@ def judge(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> Verdi
     if order.type is OrderType.SNIPER:
         # Every pool is looked at anew each tick: what has opened may have closed again.
         is_deep_enough = seen.price >= (order.min_liquidity or 0)
-        return Trigger(source=seen.source, priced_at=seen.at) if is_deep_enough else None
+        return _snipe(order, look, seen, max_notional) if is_deep_enough else None
     if order.type is OrderType.STOP:
         return Trigger(seen_price=seen.price, source=seen.source, priced_at=seen.at)
     return _limit(order, look, seen, max_notional)
+
+
+def _snipe(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> PreparedStart | Trigger:
+    """Start with the offer in hand, bounded by the worst price.
+
+    If that is not enough, as when the pool opens beyond it, the chain asks for quotes of its own.
+    """
+    trigger = Trigger(source=seen.source, priced_at=seen.at)
+    try:
+        route = route_from_answers(request_of(order, look.instrument), *look.quoted[order.side])
+        limit = limit_of(order, route, max_notional)
+    except AttemptFailed:
+        return trigger
+    build = Build(route=route, limit_amount=limit)
+    return PreparedStart(order.order_id, order.version, trigger, build)
 
 
 def _limit(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> Verdict:

@@ -5,25 +5,25 @@ only saves work: an order starts once, since its move is fenced.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
 import structlog
 
-from orderengine.domain.errors import DispatchUnavailable, FailureReason, StorageUnavailable
-from orderengine.domain.moves import RoutingCause, Trigger
+from orderengine.domain.errors import FailureReason, StorageUnavailable
+from orderengine.domain.moves import Trigger
 from orderengine.domain.order import Order
 from orderengine.domain.terms import OrderType
 from orderengine.execution.chain.engine import Engine, logging_of
 from orderengine.execution.operations.counters import CounterName
-from orderengine.execution.operations.order_metrics import record_trigger
-from orderengine.execution.ports import Clock, PlannedMove, QuoteBoard
+from orderengine.execution.ports import Clock, PreparedStart, QuoteBoard
 from orderengine.execution.unreadable import Unreadable
 from orderengine.execution.waiting.judging import PutOff, judge
 from orderengine.execution.waiting.looking import References, look_at
 from orderengine.execution.waiting.prices import Look, SeenPrice, in_turn, is_fresh, out_of_reach
+from orderengine.execution.waiting.starting import Starter
 from orderengine.execution.waiting.watching import NextLook, Waiting, Watched
 
 log = structlog.get_logger(__name__)
@@ -32,16 +32,15 @@ LEASE_S = 2.0
 """A frozen watcher loses its symbols after this, and the next tick of another takes them."""
 ANEW_S = 60.0
 MOST_CANDIDATES = 200
-_FIRST = {OrderType.STOP: 0, OrderType.SNIPER: 1, OrderType.LIMIT: 2}
-"""Which kinds get the free slots first."""
+_FIRST = {OrderType.SNIPER: 0, OrderType.STOP: 1, OrderType.LIMIT: 2}
+"""Which kinds start first. Snipers are in a race, and take no room from the others."""
 
 
 @dataclass
 class PriceWatcher:
     """Looks at the prices of the symbols that it holds, once in `tick_s` seconds.
 
-    `slots` bounds the orders that it has started and no worker has taken yet. When all are taken it
-    may start as many as the slots take in groups, so that a usual tick needs one batch.
+    `slots` bounds the orders that it has started and no worker has taken yet: see `Starter`.
     """
 
     engine: Engine
@@ -53,12 +52,15 @@ class PriceWatcher:
     slots: int
     tick_s: float
     monotonic: Callable[[], float] = time.monotonic
-    _started: dict[UUID, int] = field(default_factory=dict)
+    _starter: Starter = field(init=False)
     _anew_at: dict[str, float] = field(default_factory=dict)
     _left: set[Watched] = field(default_factory=set)
     _whole_at: float = float("-inf")
     _unknown_at: float = float("-inf")
     _turn: int = 0
+
+    def __post_init__(self) -> None:
+        self._starter = Starter(self.engine, self.waiting, self.slots)
 
     def tick(self) -> bool:
         """Look once; True if more orders are to start than there was room for.
@@ -69,16 +71,18 @@ class PriceWatcher:
         symbols = [each.symbol for each in self.engine.instruments]
         self._hold_unknown(symbols)
         watched = self._due(self.waiting.hold(self.holder, symbols, LEASE_S))
-        room = self._room()
-        if not watched or room <= 0:
-            self._left.update(watched)
-            return bool(watched)
+        room = self._starter.room()
+        self._left.update(each for each in watched if room.of(each.type) <= 0)
+        watched = [each for each in watched if room.of(each.type) > 0]
+        if not watched:
+            return bool(self._left)
         self._look_anew({each.symbol for each in watched})
         looks = look_at(watched, self.engine.instruments, self.board, self.references)
         for each in self._in_turn(watched):
             self._left.discard(each)
             if each.symbol in looks:
-                room -= self._scan_safely(each, looks[each.symbol], room)
+                started = self._scan_safely(each, looks[each.symbol], room.of(each.type))
+                room.take(each.type, started)
         return bool(self._left)
 
     def stop(self) -> None:
@@ -111,15 +115,6 @@ class PriceWatcher:
         if held:
             log.warning("orders_held", orders=len(held), reason=FailureReason.UNKNOWN_SYMBOL.value)
 
-    def _room(self) -> int:
-        """How many orders may be started now; none, or less, if as many wait for a worker."""
-        if self._started:
-            still = self.waiting.still_pending(self._started)
-            self._started = {each: self._started[each] for each in still}
-        if not self._started:
-            return self.slots * self.engine.pace.group_size
-        return self.slots - len(self._started)
-
     def _in_turn(self, watched: Sequence[Watched]) -> list[Watched]:
         """By urgency; of the same kind another symbol begins each time."""
         symbols = sorted({each.symbol for each in watched})
@@ -142,27 +137,30 @@ class PriceWatcher:
         if seen is None or self._is_stale(watched, seen):
             return 0
         found = self.waiting.candidates(watched, seen, MOST_CANDIDATES)
-        started: list[tuple[Order, Trigger]] = []
-        put_off = [
-            NextLook(each.order_id, each.version, _never(watched, seen))
-            for each in found
-            if isinstance(each, Unreadable)
-        ]
+        chosen = _Chosen(
+            put_off=[
+                NextLook(each.order_id, each.version, _never(watched, seen))
+                for each in found
+                if isinstance(each, Unreadable)
+            ]
+        )
         orders = in_turn(
             watched.type, watched.side, [each for each in found if isinstance(each, Order)]
         )
         for judged, order in enumerate(orders):
-            if len(started) >= room:
+            if chosen.count >= room:
                 self._left.add(watched)
                 orders = orders[:judged]
                 break
-            self._judge(order, look, seen, (started, put_off))
+            self._judge(order, look, seen, chosen)
         if len(found) == MOST_CANDIDATES:
             self._left.add(watched)
-            put_off += _passed_over(orders, started, put_off, _never(watched, seen))
-        if put_off:
-            self.waiting.put_off(put_off)
-        return self._start(watched, seen, started)
+            chosen.put_off += _passed_over(orders, chosen, _never(watched, seen))
+        # First those that are in a hurry.
+        started = self._start(watched, seen, chosen)
+        if chosen.put_off:
+            self.waiting.put_off(chosen.put_off)
+        return started
 
     def _is_stale(self, watched: Watched, seen: SeenPrice) -> bool:
         if is_fresh(seen.at, self.clock.now(), self.tick_s):
@@ -170,15 +168,8 @@ class PriceWatcher:
         self.engine.metrics.count(CounterName.STALE_PRICES, watched.symbol)
         return True
 
-    def _judge(
-        self,
-        order: Order,
-        look: Look,
-        seen: SeenPrice,
-        into: tuple[list[tuple[Order, Trigger]], list[NextLook]],
-    ) -> None:
+    def _judge(self, order: Order, look: Look, seen: SeenPrice, into: "_Chosen") -> None:
         """Judge one order, and sort it; a bad one is put off, so that it does not stop the scan."""
-        start, put_off = into
         try:
             verdict = judge(order, look, seen, self.engine.max_notional)
         except Exception:
@@ -187,7 +178,9 @@ class PriceWatcher:
             watched = Watched(order.symbol, order.type, order.side)
             verdict = PutOff(_never(watched, seen), FailureReason.ENGINE_ERROR)
         if isinstance(verdict, Trigger):
-            start.append((order, verdict))
+            into.triggers.append((order, verdict))
+        elif isinstance(verdict, PreparedStart):
+            into.prepared.append((order, verdict))
         elif verdict is not None:
             if verdict.because is not None:
                 log.warning(
@@ -196,44 +189,41 @@ class PriceWatcher:
                     symbol=order.symbol,
                     reason=verdict.because.value,
                 )
-            put_off.append(
+            into.put_off.append(
                 NextLook(order.order_id, order.version, verdict.watch_price, verdict.because)
             )
 
-    def _start(
-        self, watched: Watched, seen: SeenPrice, chosen: Sequence[tuple[Order, Trigger]]
-    ) -> int:
-        """Move the orders, and send their messages; returns how many have moved."""
-        if not chosen or self._is_stale(watched, seen):
+    def _start(self, watched: Watched, seen: SeenPrice, chosen: "_Chosen") -> int:
+        """Move the chosen orders, and send their messages; returns how many have moved."""
+        if not chosen.count or self._is_stale(watched, seen):
             return 0
-        moved = self.engine.advance_all(
-            [PlannedMove(order.order_id, order.version, move) for order, move in chosen]
-        )
-        orders = [each for each in moved if isinstance(each, Order)]
-        for order in orders:
-            record_trigger(self.engine.metrics, order, seen.at)
-        versions = {order.order_id: order.version for order in orders}
-        self._started |= versions
-        if versions:
-            self._dispatch(versions)
-        return len(orders)
-
-    def _dispatch(self, versions: Mapping[UUID, int]) -> None:
-        try:
-            self.engine.dispatcher.route_all(versions, RoutingCause.ORDER)
-        except DispatchUnavailable as error:
-            # Recovery sends them once the broker is back.
-            log.warning("dispatch_unavailable", orders=len(versions), error=str(error))
+        started = self._starter.start_prepared(watched.type, seen.at, chosen.prepared)
+        return started + self._starter.trigger(watched.type, seen.at, chosen.triggers)
 
 
-def _passed_over(
-    orders: Sequence[Order],
-    started: Sequence[tuple[Order, Trigger]],
-    put_off: Sequence[NextLook],
-    never: Decimal,
-) -> list[NextLook]:
+@dataclass
+class _Chosen:
+    """What one scan has come to: the orders to start, and those to be looked at later."""
+
+    triggers: list[tuple[Order, Trigger]] = field(default_factory=list)
+    prepared: list[tuple[Order, PreparedStart]] = field(default_factory=list)
+    put_off: list[NextLook] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many orders are to start."""
+        return len(self.triggers) + len(self.prepared)
+
+    @property
+    def sorted_out(self) -> set[UUID]:
+        """The orders that are to start, or were put off."""
+        started = {order.order_id for order, _ in (*self.triggers, *self.prepared)}
+        return started | {each.order_id for each in self.put_off}
+
+
+def _passed_over(orders: Sequence[Order], chosen: _Chosen, never: Decimal) -> list[NextLook]:
     """Those that were left as they are: they would hide the orders behind them."""
-    sorted_out = {order.order_id for order, _ in started} | {each.order_id for each in put_off}
+    sorted_out = chosen.sorted_out
     return [
         NextLook(each.order_id, each.version, never)
         for each in orders

@@ -69,5 +69,5 @@ class Waiting(Protocol):
         Returns those that did not say so. Looking anew at their symbol takes it back.
         """
 
-    def still_pending(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
+    def still_at(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
         """Those of these orders that no worker has taken since this version."""

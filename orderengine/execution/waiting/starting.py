@@ -1,0 +1,148 @@
+"""Starts the orders that a price watcher has chosen, and hands them to the workers.
+
+Prepared orders are built at once, with the offers in hand, and go straight to the third stage, in
+groups. The others go through the chain from its beginning.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
+from orderengine.domain.moves import RoutingCause, Trigger
+from orderengine.domain.order import Order
+from orderengine.domain.terms import OrderType
+from orderengine.execution.chain.engine import Engine, logging_of
+from orderengine.execution.chain.slots import GROUP_MAX
+from orderengine.execution.chain.swaps import handover_of
+from orderengine.execution.operations.order_metrics import record_trigger
+from orderengine.execution.ports import PlannedMove, PreparedStart
+from orderengine.execution.waiting.watching import Waiting
+
+log = structlog.get_logger(__name__)
+
+MOST_SNIPERS = 200
+"""The most snipers that were started and that no worker has taken yet."""
+AT_ONCE = 50
+"""The workers sign the first prepared orders while the next ones are moved."""
+
+
+@dataclass
+class Room:
+    """How many more orders may be started now: snipers have a room of their own."""
+
+    others: int
+    snipers: int
+
+    def of(self, kind: OrderType) -> int:
+        """How many of this type; none if it is negative."""
+        return self.snipers if kind is OrderType.SNIPER else self.others
+
+    def take(self, kind: OrderType, count: int) -> None:
+        """Note that so many of this type have started."""
+        if kind is OrderType.SNIPER:
+            self.snipers -= count
+        else:
+            self.others -= count
+
+
+@dataclass
+class Starter:
+    """Starts orders, and counts those that no worker has taken yet.
+
+    `slots` bounds them, but for snipers. When all are taken it may start as many as the slots take
+    in groups, so that a usual tick needs one batch.
+    """
+
+    engine: Engine
+    waiting: Waiting
+    slots: int
+    _others: dict[UUID, int] = field(default_factory=dict)
+    _snipers: dict[UUID, int] = field(default_factory=dict)
+
+    def room(self) -> Room:
+        """How many more may be started now; raises StorageUnavailable."""
+        started = self._others | self._snipers
+        if started:
+            still = self.waiting.still_at(started)
+            self._others, self._snipers = (
+                {key: version for key, version in kind.items() if key in still}
+                for kind in (self._others, self._snipers)
+            )
+        others = self.slots - len(self._others)
+        if not self._others:
+            others = self.slots * self.engine.pace.group_size
+        return Room(others, MOST_SNIPERS - len(self._snipers))
+
+    def trigger(
+        self, kind: OrderType, seen_at: datetime, chosen: Sequence[tuple[Order, Trigger]]
+    ) -> int:
+        """Start these orders of one type at the beginning of the chain; returns how many moved."""
+        if not chosen:
+            return 0
+        planned = [PlannedMove(order.order_id, order.version, move) for order, move in chosen]
+        moved = [each for each in self.engine.advance_all(planned) if isinstance(each, Order)]
+        versions = self._note(kind, seen_at, moved)
+        if versions:
+            dispatcher = self.engine.dispatcher
+            self._send(versions, lambda: dispatcher.route_all(versions, RoutingCause.ORDER))
+        return len(moved)
+
+    def start_prepared(
+        self, kind: OrderType, seen_at: datetime, chosen: Sequence[tuple[Order, PreparedStart]]
+    ) -> int:
+        """Build these orders of one type, and send them to be signed; returns how many moved.
+
+        If one of them breaks the statement of all, each starts alone, and that one by the chain.
+        """
+        count = 0
+        for first in range(0, len(chosen), AT_ONCE):
+            part = chosen[first : first + AT_ONCE]
+            try:
+                count += self._build(kind, seen_at, [prepared for _, prepared in part])
+            except StorageUnavailable:
+                raise
+            except Exception:
+                log.exception("group_falls_apart", order_ids=[str(o.order_id) for o, _ in part])
+                count += sum(self._build_alone(kind, seen_at, *each) for each in part)
+        return count
+
+    def _build(self, kind: OrderType, seen_at: datetime, part: Sequence[PreparedStart]) -> int:
+        built = self.engine.start_prepared(part)
+        versions = self._note(kind, seen_at, built)
+        if versions:
+            handed = [handover_of(self.engine, order) for order in built]
+            groups = [handed[at : at + GROUP_MAX] for at in range(0, len(handed), GROUP_MAX)]
+            self._send(versions, lambda: self.engine.dispatcher.submit_all(groups))
+        return len(built)
+
+    def _build_alone(
+        self, kind: OrderType, seen_at: datetime, order: Order, prepared: PreparedStart
+    ) -> int:
+        try:
+            return self._build(kind, seen_at, [prepared])
+        except StorageUnavailable:
+            raise
+        except Exception:
+            with logging_of(order):
+                log.exception("order_not_prepared", order_id=str(order.order_id))
+        return self.trigger(kind, seen_at, [(order, prepared.trigger)])
+
+    def _note(self, kind: OrderType, seen_at: datetime, moved: Sequence[Order]) -> dict[UUID, int]:
+        """Measure and remember what has moved; returns the versions."""
+        for order in moved:
+            record_trigger(self.engine.metrics, order, seen_at)
+        versions = {order.order_id: order.version for order in moved}
+        held = self._snipers if kind is OrderType.SNIPER else self._others
+        held.update(versions)
+        return versions
+
+    def _send(self, versions: Mapping[UUID, int], send: Callable[[], None]) -> None:
+        try:
+            send()
+        except DispatchUnavailable as error:
+            # Recovery sends them once the broker is back.
+            log.warning("dispatch_unavailable", orders=len(versions), error=str(error))

@@ -1,0 +1,96 @@
+"""The statement that starts orders whose route is in hand: three moves and three events in one."""
+
+# ruff: noqa: S608 - statements are composed of constants
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from orderengine.domain.events import Moved
+from orderengine.domain.json_text import json_text
+from orderengine.domain.moves import RecoveryDelays
+from orderengine.domain.order import OrderStatus
+from orderengine.execution.ports import PreparedStart
+from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
+from orderengine.postgres.database import Row, Statement
+from orderengine.storage.halts import NOT_HALTED
+from orderengine.storage.move_values import values_of
+from orderengine.storage.moves import (
+    AT_VERSION,
+    BUILD_COLUMNS,
+    BUILT,
+    DUE,
+    NOT_EXPIRED,
+    TRIGGERED,
+)
+from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS
+
+STEPS = {
+    OrderStatus.PENDING: "triggered",
+    OrderStatus.ROUTING: "routed",
+    OrderStatus.BUILDING: "data",
+}
+"""The statuses that an order passes, with the columns that have the data of their events."""
+
+_COLUMNS = {
+    "id": "uuid",
+    "at_version": "integer",
+    **dict.fromkeys(STEPS.values(), "jsonb"),
+    **BUILD_COLUMNS,
+}
+_EVENTS = " UNION ALL ".join(
+    f"SELECT id, version - {len(STEPS) - place}, '{status}', attempt, updated_at, {data} FROM o"
+    for place, (status, data) in enumerate(STEPS.items(), start=1)
+)
+
+# It has the fences of all the moves that it makes. The end of the quotes is compared with the
+# clock, since the statement may have waited for a row. No order has a transaction before this.
+START_PREPARED = Statement(
+    f"""
+WITH o AS (
+    UPDATE orders
+    SET status = '{OrderStatus.BUILDING}', version = version + {len(STEPS)}, redispatched = 0,
+        updated_at = now(), tx_hash = NULL{DUE}{TRIGGERED}{BUILT}
+    FROM {unnest(_COLUMNS, "m")}
+    WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id AND {AT_VERSION}
+      AND status = '{OrderStatus.WAITING}'{NOT_EXPIRED} AND {NOT_HALTED}
+      AND clock_timestamp() < m.expires_at
+    RETURNING orders.*, {", ".join(f"m.{data}" for data in STEPS.values())}
+), event AS (
+    INSERT INTO order_events ({EVENT_COLUMNS}) {_EVENTS}
+)
+SELECT {ORDER_COLUMNS}, o.version AS seq, o.updated_at AS occurred_at,
+       {", ".join(f"o.{data}" for data in STEPS.values())}
+FROM o CROSS JOIN (
+    SELECT CAST(NULL AS bytea) AS payload, CAST(NULL AS bigint) AS last_valid_height
+) AS t""",
+    BY_KEY,
+)
+
+
+def start_values(prepared: Sequence[PreparedStart], delays: RecoveryDelays) -> dict[str, Any]:
+    """The parameters of `START_PREPARED` for at least one order; rows are locked by their ids."""
+    ordered = sorted(prepared, key=lambda each: each.order_id)
+    return {
+        "id": array([each.order_id for each in ordered]),
+        "at_version": array([each.version for each in ordered]),
+        **{
+            data: [json_text(dict(each.moves[place].data)) for each in ordered]
+            for place, data in enumerate(STEPS.values())
+        },
+        **columns_of([values_of(each.build, delays) for each in ordered]),
+    }
+
+
+def steps_of(row: Row, built: Moved) -> list[Moved]:
+    """The steps of a row that this has moved, whose last one is `built`."""
+    last, event = built.order, built.event
+    before = replace(last, route=None, limit_amount=None)
+    found = [
+        Moved(
+            replace(before, status=status, version=last.version - back),
+            replace(event, status=status, seq=event.seq - back, data=getattr(row, STEPS[status])),
+        )
+        for status, back in ((OrderStatus.PENDING, 2), (OrderStatus.ROUTING, 1))
+    ]
+    return [*found, built]

@@ -16,6 +16,9 @@ COMPILER := $(VENV)/compiler
 STAMP_COMPILER := $(COMPILER)/.stamp
 LOCKS := requirements.txt requirements-servers.txt requirements-solana.txt requirements-dev.txt
 
+# A live network needs more packages than the simulated one.
+LIVE := $(if $(filter localnet solana,$(NETWORK)),$(STAMP_SOLANA))
+
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 IS_NEW_ENOUGH := import sys; assert sys.version_info >= (3, 11)
 PIP_ARGUMENTS := -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -63,13 +66,13 @@ TESTERS ?= 6
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-run: $(STAMP_RUN) ## Start everything: servers where no URL is set, migrations, API, worker, Flower
+run: $(STAMP_RUN) $(LIVE) ## Start everything, servers where no URL is set too: NETWORK=localnet adds a node
 	@exec $(BIN)/python -m orderengine.local run
 
 order: $(STAMP_RUN) ## Place an order and follow it: SYMBOL=AAPL SIDE=buy QTY=10 ARGS="--slippage-bps 50"
 	@exec $(BIN)/python -m orderengine submit $(SYMBOL) $(SIDE) $(QTY) --watch $(ARGS)
 
-demo: $(STAMP_RUN) ## Run 25 orders at once and watch them: ARGS="--orders 50 --plain"
+demo: $(STAMP_RUN) $(LIVE) ## Run 25 orders at once and watch them: ARGS="--orders 50 --plain"
 	@exec $(BIN)/python -m orderengine.local demo -- $(ARGS)
 
 test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"

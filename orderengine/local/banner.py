@@ -9,7 +9,7 @@ _BLOCK = """
     Reference     http://{api}/docs
     WebSocket     ws://{api}/ws/orders?orderId=...
     Flower        http://{flower}
-
+{network}
     An order and its updates:   make order
     The same without updates:
       curl -s -X POST http://{api}/api/orders/execute \\
@@ -20,6 +20,7 @@ _BLOCK = """
 """
 
 
-def ready_block(addresses: Addresses) -> str:
+def ready_block(addresses: Addresses, localnet_url: str | None = None) -> str:
     """The addresses, an order to copy, and how to stop."""
-    return _BLOCK.format(api=addresses.api.netloc, flower=addresses.flower.netloc)
+    network = "" if localnet_url is None else f"    Localnet      {localnet_url}\n"
+    return _BLOCK.format(api=addresses.api.netloc, flower=addresses.flower.netloc, network=network)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from orderengine.local.environment import Address
 from orderengine.local.errors import LocalError
 from orderengine.local.files import last_lines, make_folder
+from orderengine.local.localnet_server import is_localnet
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.processes import outcome, spawn
 from orderengine.local.readiness import worker_is_ready
@@ -33,6 +34,11 @@ def demo(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> int:
     if running is None:
         with _own_stack(root, env) as url:
             return _watch(url, env, arguments)
+    if is_localnet(env) and not running.localnet:
+        raise LocalError(
+            "the stack of this checkout runs without a localnet: stop it first, with Ctrl-C where"
+            " it was started"
+        )
     parts = urlsplit(running.api_url)
     api = Address(parts.hostname or LOOPBACK, parts.port or 80, "PORT")
     _wait_until_ready(api, lambda: None if live_run(state_folder(root)) else "has just stopped")

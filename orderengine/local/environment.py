@@ -18,6 +18,7 @@ _FOREIGN = re.compile(
     rf"{WEB_OPTIONS.pattern}|{WORKER_OPTIONS.pattern}|FORWARDED_ALLOW_IPS|PYTHONHOME|ALEMBIC_CONFIG"
 )
 _UNPOOLED = "DATABASE_URL_UNPOOLED"
+_WALLET = frozenset({"SOLANA_KEYPAIR_FILE", "SOLANA_PRIVATE_KEY"})
 
 
 def parse_env_file(text: str) -> dict[str, str]:
@@ -124,6 +125,11 @@ class Addresses:
         return cls(api, flower, env.get("DATABASE_URL") or None, env.get("REDIS_URL") or None)
 
 
+def without_wallet(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment that does not say where the wallet's key is: the worker alone signs."""
+    return {name: value for name, value in env.items() if name not in _WALLET}
+
+
 def _port(env: Mapping[str, str], variable: str, default: int) -> int:
     text = env.get(variable) or str(default)
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
@@ -132,9 +138,18 @@ def _port(env: Mapping[str, str], variable: str, default: int) -> int:
 
 
 def child_environment(
-    env: Mapping[str, str], addresses: Addresses, database_url: str, redis_url: str
+    env: Mapping[str, str],
+    addresses: Addresses,
+    database_url: str,
+    redis_url: str,
+    localnet: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The environment of the Procfile's lines; the programs of this Python come first."""
+    """The environment of the Procfile's lines; the programs of this Python come first.
+
+    `localnet` is the settings of a localnet, which has a wallet of its own.
+    """
+    if localnet:
+        env = {**without_wallet(env), **localnet}
     programs = str(Path(sys.executable).parent)
     kept = {name: value for name, value in env.items() if not _FOREIGN.fullmatch(name)}
     if addresses.database_url is None:

@@ -13,6 +13,11 @@ from orderengine.config.settings import ConfigurationError, Settings
 from orderengine.local.environment import Address, Addresses
 from orderengine.local.errors import LocalError
 from orderengine.local.files import FolderLock, make_folder
+from orderengine.local.localnet_server import (
+    EmbeddedLocalnet,
+    is_localnet,
+    settings_before_start,
+)
 from orderengine.local.ports import obstacle
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.local.processes import end_all
@@ -74,7 +79,12 @@ def stop_leftovers(folder: Path) -> bool:
     leftover = load_run(folder)
     if leftover is not None:
         end_all(list(leftover.children.values()), signal.SIGTERM, timeout_s=3.0)
-    for server in (EmbeddedRedis(folder / "redis"), EmbeddedPostgres(folder / "postgres")):
+    servers = (
+        EmbeddedRedis(folder / "redis"),
+        EmbeddedPostgres(folder / "postgres"),
+        EmbeddedLocalnet(folder / "localnet"),
+    )
+    for server in servers:
         server.end_survivor()
     forget_run(folder)
     return leftover is not None
@@ -109,6 +119,8 @@ def _require_settings(env: Mapping[str, str], addresses: Addresses) -> None:
     urls = {"DATABASE_URL": "postgresql://embedded", "REDIS_URL": "redis://embedded"}
     try:
         given = {name: value for name, value in env.items() if value}
+        if is_localnet(env):
+            given = settings_before_start(given)
         settings = Settings.from_env({**urls, **given, "HOST": addresses.api.host})
         settings.asks_for_keys  # noqa: B018 - raises if AUTH is undecided
     except ConfigurationError as error:

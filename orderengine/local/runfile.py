@@ -17,7 +17,10 @@ def state_folder(root: Path) -> Path:
 
 @dataclass(frozen=True)
 class Run:
-    """A stack, as its supervisor describes it; the URLs contain passwords."""
+    """A stack, as its supervisor describes it; the URLs contain passwords.
+
+    `localnet` has the engine's variables for its localnet; it is empty without one.
+    """
 
     supervisor: ProcessRef
     api_url: str
@@ -25,6 +28,7 @@ class Run:
     redis_url: str
     children: dict[str, ProcessRef] = field(default_factory=dict)
     flower_port: int = 5555
+    localnet: dict[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Writes the file in one step, mode 0600."""

@@ -7,8 +7,14 @@ from pathlib import Path
 
 from orderengine.local.banner import ready_block
 from orderengine.local.children import Child, ProcfileChild
-from orderengine.local.environment import Address, Addresses, child_environment
+from orderengine.local.environment import (
+    Address,
+    Addresses,
+    child_environment,
+    without_wallet,
+)
 from orderengine.local.errors import LocalError
+from orderengine.local.localnet_server import EmbeddedLocalnet, is_localnet
 from orderengine.local.loop import Loop, StopRequests
 from orderengine.local.output import Mask, Output
 from orderengine.local.postgres_server import EmbeddedPostgres
@@ -55,6 +61,10 @@ class Supervisor:
             self.servers["redis"] = EmbeddedRedis(self._folder / "redis", environ=env)
         if addresses.database_url is None:
             self.servers["postgres"] = EmbeddedPostgres(self._folder / "postgres", environ=env)
+        self._localnet: EmbeddedLocalnet | None = None
+        if is_localnet(env):
+            self._localnet = EmbeddedLocalnet(self._folder / "localnet", environ=env)
+            self.servers["localnet"] = self._localnet
 
     def run(self) -> int:
         """Runs until it is asked to stop: 0; or until the stack cannot be brought up: 1."""
@@ -101,13 +111,15 @@ class Supervisor:
         database_url = self._addresses.database_url or self.servers["postgres"].url
         redis_url = self._addresses.redis_url or self.servers["redis"].url
         self._output.mask = Mask((database_url, redis_url))
-        self._env = child_environment(self._env, self._addresses, database_url, redis_url)
+        localnet = {} if self._localnet is None else self._localnet.settings
+        self._env = child_environment(self._env, self._addresses, database_url, redis_url, localnet)
         self._run = Run(
             supervisor=own_ref(),
             api_url=f"http://{self._addresses.api.netloc}",
             database_url=database_url,
             redis_url=redis_url,
             flower_port=self._addresses.flower.port,
+            localnet=localnet,
         )
         self._save_run()
 
@@ -131,7 +143,7 @@ class Supervisor:
             name,
             command or self._commands[name],
             root=self._root,
-            env=self._env,
+            env=self._env if name == "worker" else without_wallet(self._env),
             loop=self._loop,
             write=self._show,
             probe=self._probe(name),
@@ -179,7 +191,8 @@ class Supervisor:
             self._team.turn()
         if not self._stop.stopping:
             self._team.turn()
-            self._output.block(ready_block(self._addresses))
+            url = None if self._localnet is None else self._localnet.url
+            self._output.block(ready_block(self._addresses, url))
 
     def _require_redis(self) -> None:
         """Raises LocalError if a named Redis takes no messages: no worker would get ready."""

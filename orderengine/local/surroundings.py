@@ -37,4 +37,4 @@ def surroundings(root: Path = _CHECKOUT) -> Surroundings:
         "FLOWER_PORT": str(run.flower_port),
     }
     environ |= {name: url for name, url in own.items() if not environ.get(name)}
-    return Surroundings(run.api_url, environ)
+    return Surroundings(run.api_url, {**environ, **run.localnet})

@@ -34,8 +34,10 @@ from orderengine.api.routes import (
     page,
     tickets,
 )
+from orderengine.api.updates.loop import Loop
+from orderengine.api.updates.slots import Caps
 from orderengine.api.updates.waiting import Waits, register_waits
-from orderengine.api.updates.websockets import Caps, register_updates
+from orderengine.api.updates.websockets import register_updates
 from orderengine.api.validation.strict_json import MAX_BODY_BYTES
 from orderengine.config.settings import Settings
 
@@ -86,7 +88,8 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     share_ports(app, ports)
     name_requests(app)
     register_turns(app, Turns())
-    register_waits(app, Waits(ports.orders, ports.hub))
+    loop = Loop()
+    register_waits(app, Waits(ports.orders, ports.hub, loop=loop))
     refuse_foreign_names(app, ports.known_hosts)
     share_with_origins(app, ports.allowed_origins)
     limit_addresses(app)
@@ -99,7 +102,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     for other in OTHERS:
         app.register_blueprint(other)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
-    register_updates(app, ports.orders, ports.hub, ports.authenticator, caps, ports.metrics)
+    register_updates(app, ports.orders, ports.hub, ports.authenticator, caps, ports.metrics, loop)
     trust_proxies(app, ports.proxy_hops)
     secure_answers(app)
     app.after_request(_forbid_caching)

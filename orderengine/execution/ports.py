@@ -132,6 +132,9 @@ class Orders(OrderLists, Endings, Protocol):
     def events_after(self, seen: Mapping[UUID, int]) -> Sequence[OrderEvent | UnreadableEvent]:
         """The events of many orders with `seq` > the given one, sorted per order."""
 
+    def mark(self) -> str:
+        """A text that stays the same only while nothing is committed; reads no table."""
+
     def count_open(self, client_id: str, limit: int) -> int:
         """How many orders of a client have started and not ended; counting stops at `limit`."""
 

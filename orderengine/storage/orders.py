@@ -177,6 +177,11 @@ class SqlOrders:
         rows = self._reading.rows(sql.EVENTS_AFTER, values, needed=False)
         return [self._reader.readable_event(row) for row in rows]
 
+    def mark(self) -> str:
+        """A text that stays the same only while nothing is committed, here or elsewhere."""
+        (row,) = self._reading.rows(sql.MARK, {})
+        return str(row.mark)
+
     def page(self, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first."""
         found: list[Order] = []

@@ -206,6 +206,9 @@ ORDER BY e.order_id, e.seq""",
     LOOKED_UP_BY_KEY,
 )
 
+# A snapshot names the transactions that it sees. Only a transaction that writes has a number.
+MARK = Statement("SELECT CAST(pg_current_snapshot() AS text) AS mark")
+
 # Runs before the first move, which may crash a worker; adds no event and no version.
 COUNT_RECOVERY = Statement(
     f"""

@@ -12,14 +12,13 @@ from uuid import UUID
 
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.queries.latest_steps import ClientSnapshot
-from orderengine.stream.follower import Delivery
+from orderengine.stream.follower import Delivery, nobody_waits
 from orderengine.stream.looks import Looks
 from orderengine.stream.order_progress import KnownOrders, OrderProgress
 from orderengine.stream.replay import Cursor, Replay, Sent, safe_time
 
 BATCH = 100
 ROOM_FOR_ORDER = 5
-
 CLOCK_SLACK = timedelta(seconds=5)
 """How far the database's clock may be set back without an order being missed."""
 
@@ -39,7 +38,7 @@ class ClientFollower:
     orders accepted later. It takes a live event if that is the next of its order, and reads any
     other from the store, ordered by the orders' last steps. The queue never exceeds the bounds;
     further events are read when there is room. `next` also returns cursors, from the beginning on:
-    a stream that resumes at one misses nothing.
+    a stream that resumes at one misses nothing. `wake` is called as a `Follower` does.
 
     Any thread may call `deliver` and `next`; all snapshots and reads are for one thread.
     """
@@ -55,8 +54,10 @@ class ClientFollower:
         ask: Callable[[], None],
         leave: Callable[["ClientFollower"], None],
         sent: Sent | None = None,
+        wake: Callable[[], None] = nobody_waits,
     ) -> None:
         self.client_id = client_id
+        self._wake = wake
         self._bounds = bounds
         self._ask = ask
         self._leave = leave
@@ -104,6 +105,11 @@ class ClientFollower:
         if asks:
             self._ask()
         return item
+
+    @property
+    def waiting(self) -> int:
+        """How many events and cursors wait for `next`."""
+        return len(self._queue)
 
     @property
     def overrun(self) -> bool:
@@ -207,6 +213,7 @@ class ClientFollower:
         self._has_news = True
         self._queue.append(event)
         self._changed.notify()
+        self._wake()
         if event.order_id in self._cursor_waits:
             awaited = self._cursor_waits[event.order_id]
             if event.status.is_terminal or (awaited is not None and event.seq >= awaited):
@@ -290,3 +297,4 @@ class ClientFollower:
         self._last_cursor = cursor.at
         self._queue.append(cursor)
         self._changed.notify()
+        self._wake()

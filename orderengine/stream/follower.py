@@ -11,6 +11,10 @@ from uuid import UUID
 from orderengine.domain.events import OrderEvent
 
 
+def nobody_waits() -> None:
+    """Wakes nobody: a thread waits in `next`, or nothing does."""
+
+
 class Delivery(Enum):
     """The result of delivering an event."""
 
@@ -26,7 +30,8 @@ class Follower:
 
     Live and stored events are delivered in any order, repeated and with gaps; `next` returns them
     by `seq`, without a gap, up to the terminal one. At most `limit` events wait, the earliest ones;
-    a slower reader gets the rest from PostgreSQL.
+    a slower reader gets the rest from PostgreSQL. `wake` is called, by the thread that delivers,
+    when `next` has an event; it must not block.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Follower:
         limit: int,
         ask: Callable[[UUID], None],
         leave: Callable[["Follower"], None],
+        wake: Callable[[], None] = nobody_waits,
     ) -> None:
         self.order_id = order_id
         self.ended = False
@@ -43,6 +49,7 @@ class Follower:
         self._limit = limit
         self._ask = ask
         self._leave = leave
+        self._wake = wake
         self._changed = threading.Condition()
         self._last = after
         self._waiting: dict[int, OrderEvent] = {}
@@ -91,6 +98,11 @@ class Follower:
             return self._seen()
 
     @property
+    def waiting(self) -> int:
+        """How many events wait for `next`, those beyond a gap included."""
+        return len(self._waiting)
+
+    @property
     def has_room(self) -> bool:
         """False if reading stored events could bring nothing that the full queue would keep."""
         with self._changed:
@@ -103,6 +115,8 @@ class Follower:
                 return Delivery.KEPT
             self._waiting[event.seq] = event
             self._changed.notify()
+            if event.seq == self._last + 1:
+                self._wake()
             if len(self._waiting) > self._limit:
                 del self._waiting[max(self._waiting)]
                 self._overflowed = True

@@ -16,7 +16,8 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
-from orderengine.stream.follower import Delivery, Follower
+from orderengine.stream.follower import Delivery, Follower, nobody_waits
+from orderengine.stream.mark import Mark
 from orderengine.stream.replay import Cursor
 from orderengine.stream.subscription import Subscription
 
@@ -30,7 +31,8 @@ CLOSE_TIMEOUT_S = 5.0
 class _Work(NamedTuple):
     """What to read next: `orders`; with `clients` also what the clients' streams miss.
 
-    With `everything` the followed orders and the clients' streams are compared in full.
+    With `everything` all followed orders are read, unless nothing was committed since the last
+    time, and the clients' streams are compared in full.
     """
 
     orders: set[UUID]
@@ -45,8 +47,9 @@ class Hub:
     meanwhile already wait in its queue. One query serves many followers: it reads, for each order,
     the events beyond the lowest `seq` among its followers. Orders with a follower that is new or
     misses an event are read at once. All followed orders are read after each (re)subscription and
-    once a second, because the loss of an order's last message leaves no visible gap. Clients are
-    followed the same way: one more query a second finds the latest steps of their orders.
+    once a second, because the loss of an order's last message leaves no visible gap; if nothing was
+    heard since, the store is first asked whether anything was committed. Clients are followed the
+    same way: one more query a second finds the latest steps of their orders.
 
     Without Redis, streams are up to a second late. Without PostgreSQL, they wait and catch up.
 
@@ -78,19 +81,23 @@ class Hub:
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._poll_at = 0.0
+        self._mark = Mark(orders)
         self._orders_to_read: set[UUID] = set()
         self._reads_clients = False
         self._followers: dict[UUID, set[Follower]] = defaultdict(set)
         self._clients = ClientStreams(orders, clients, client_bounds or Bounds())
         self._threads: list[threading.Thread] = []
 
-    def follow(self, order_id: UUID, after: int = 0) -> Follower:
+    def follow(
+        self, order_id: UUID, after: int = 0, wake: Callable[[], None] = nobody_waits
+    ) -> Follower:
         """Follow an order from the event after `after`; close the follower when done.
 
-        If the order has ended and `after` is not below its last event, nothing ever comes.
-        Raises RuntimeError when the hub is closed.
+        `wake` is called when the follower has an event, and must not block. If the order has ended
+        and `after` is not below its last event, nothing ever comes. Raises RuntimeError when the
+        hub is closed.
         """
-        follower = Follower(order_id, after, self._queue_limit, self._ask_again, self._leave)
+        follower = Follower(order_id, after, self._queue_limit, self._ask_again, self._leave, wake)
         with self._changed:
             self._start()
             self._followers[order_id].add(follower)
@@ -107,11 +114,16 @@ class Hub:
         return self._clients.snapshot(client_id, cursor)
 
     def follow_client(
-        self, client_id: str, first: ClientSnapshot, cursor: Cursor | None = None
+        self,
+        client_id: str,
+        first: ClientSnapshot,
+        cursor: Cursor | None = None,
+        wake: Callable[[], None] = nobody_waits,
     ) -> ClientFollower:
         """Follow all orders of a client that `first` has found, and those accepted later.
 
-        Close the follower when done. Raises RuntimeError when the hub is closed.
+        Close the follower when done; `wake` as for `follow`. Raises RuntimeError when the hub is
+        closed.
         """
         streams = self._clients
         since = first.taken_at if cursor is None else cursor.at - CLOCK_SLACK
@@ -123,6 +135,7 @@ class Hub:
             self._ask_for_clients,
             streams.discard,
             None if cursor is None else cursor.sent,
+            wake,
         )
         with self._changed:
             self._start()
@@ -225,6 +238,8 @@ class Hub:
             work = self._wait_for_work()
             try:
                 self._read(work.orders)
+                if work.everything:
+                    self._read_everything()
                 if work.clients and self._clients.read(everything=work.everything):
                     self._ask_for_clients()
             except StorageUnavailable as error:
@@ -260,8 +275,14 @@ class Hub:
             everything = self._poll_at <= time.monotonic()
             if everything:
                 self._poll_at = time.monotonic() + self._poll_s
-                orders = set(self._followers)
             return _Work(orders, clients or everything, everything)
+
+    def _read_everything(self) -> None:
+        with self._changed:
+            orders = set(self._followers)
+        if orders and self._mark.has_moved(self.heard):
+            self._read(orders)
+            self._mark.done()
 
     def _read(self, orders: set[UUID]) -> None:
         with self._changed:

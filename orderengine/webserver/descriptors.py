@@ -1,25 +1,31 @@
 """Fits the connections of a process into its limit of open files."""
 
 import resource
+from typing import NamedTuple
 
 OTHERS = 256
-"""Descriptors for everything but client connections: PostgreSQL, Redis, files, the process's own.
-"""
+"""Descriptors for everything else: held answers, PostgreSQL, Redis, files."""
 
 
-def connections_within_limit(wanted: int, threads: int, sockets: int) -> int:
-    """Raise the process's limit of open files as far as is needed and allowed.
+class Fit(NamedTuple):
+    """How many sockets and other connections of clients a process may have at once."""
 
-    Up to `sockets` of the connections are WebSockets; each needs a second descriptor to wait on.
-    Returns how many connections fit: at most `wanted`, and at least `threads` + 1, as gunicorn
-    requires.
+    sockets: int
+    connections: int
+
+
+def fit_within_limit(sockets: int, connections: int, threads: int) -> Fit:
+    """Raise the soft limit of open files to the hard one; returns what fits of both.
+
+    Sockets come first, since a silent connection can be closed for a new one. But a quarter of the
+    limit is left for connections, and at least `threads` + 1, as gunicorn requires.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    others = OTHERS + sockets
-    needed = wanted + others
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    return max(threads + 1, min(wanted, soft - others))
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY:
+        return Fit(sockets, connections)
+    least = threads + 1
+    kept = max(least, min(connections, hard // 4))
+    fitting = max(1, min(sockets, hard - OTHERS - kept))
+    return Fit(fitting, max(kept, min(connections, hard - OTHERS - fitting)))

@@ -8,20 +8,21 @@ import sys
 import threading
 from typing import Any
 
+import structlog
 from gunicorn.http.errors import ParseException
 
 from orderengine.api.context import ports_of
 from orderengine.api.routes.health import tell_what_is_missing
-from orderengine.api.updates.guarded_socket import limit_waits
-from orderengine.api.updates.waiting import MAX_WAITING
-from orderengine.api.updates.websockets import EXTENSION
+from orderengine.api.updates.budget import limit_waits
+from orderengine.api.updates.waiting import EXTENSION as WAITS
+from orderengine.api.updates.websockets import EXTENSION as UPDATES
 from orderengine.config.addresses import obstacle_to_listen
 from orderengine.config.settings import WEB_OPTIONS, ConfigurationError, Settings, refuse_overruling
 from orderengine.process import memory
 from orderengine.process.logs import tell_ignored
 from orderengine.webserver import head_reading_worker
 from orderengine.webserver.capacity_worker import HTTP_THREADS
-from orderengine.webserver.descriptors import connections_within_limit
+from orderengine.webserver.descriptors import fit_within_limit
 from orderengine.webserver.logger import StructuredLogger
 from orderengine.webserver.metrics_table import GAUGES, PROCESSES, SAMPLES, MetricsTable
 from orderengine.webserver.problem_worker import (
@@ -33,19 +34,30 @@ from orderengine.webserver.problem_worker import (
 
 IDLE_CONNECTIONS = 1000
 
+LEAVE_S = 5.0
+"""How long a process that ends waits for the clients of its sockets to close their sides."""
+
 SWITCH_S = 0.001
 """How long a thread may compute while other threads wait. Placing an order waits for PostgreSQL or
 Redis a dozen times, and must not wait for the thread of a long list after each."""
 
 
 def on_starting(_server: Any) -> None:
-    """Log the ignored variables of the environment once, before any process serves."""
+    """Log what is ignored and what does not fit, once, before any process serves."""
     tell_ignored(_settings.ignored)
+    if _fit.sockets < _settings.ws_max_sockets:
+        log.warning(
+            "fewer_sockets",
+            served=_fit.sockets,
+            wanted=_settings.ws_max_sockets,
+            reason="the limit of open files is too low (ulimit -n)",
+        )
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
     """Give a process that is about to start its row of the shared counts."""
     worker.counts = _counts.take_row()
+    worker.leave = lambda: None  # nobody has come yet
 
 
 def child_exit(_server: Any, worker: Any) -> None:
@@ -63,8 +75,11 @@ def post_worker_init(worker: Any) -> None:
         limit_waits(listener, receive_s=wait_s, send_s=wait_s)
     app = worker.app.wsgi()
     app.register_error_handler(ParseException, refuse_body)
-    updates = app.extensions[EXTENSION]
+    updates = app.extensions[UPDATES]
     updates.draining = lambda: not worker.alive
+    updates.slots.limit = _fit.sockets
+    leaving = [app.extensions[name] for name in (UPDATES, WAITS) if name in app.extensions]
+    worker.leave = lambda: [each.leave(LEAVE_S) for each in leaving]
     if worker.counts is not None:
         updates.metrics.share(worker.counts)
     ports = ports_of(app)
@@ -79,9 +94,10 @@ def on_exit(_server: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def worker_exit(server: Any, _worker: Any) -> None:
-    """Ignore a repeated SIGTERM in the worker process too."""
+def worker_exit(server: Any, worker: Any) -> None:
+    """Part from the clients of sockets; ignore a repeated SIGTERM in the worker process too."""
     on_exit(server)
+    worker.leave()
 
 
 def _bind(host: str, port: int) -> str:
@@ -96,6 +112,7 @@ def _require_host(host: str) -> None:
 
 refuse_overruling(WEB_OPTIONS)
 _settings = Settings.from_env()
+log = structlog.get_logger(__name__)
 _require_host(_settings.host)
 _counts = MetricsTable(SAMPLES, PROCESSES, GAUGES)
 
@@ -104,10 +121,9 @@ asks_for_keys = _settings.asks_for_keys
 
 bind = _bind(_settings.host, _settings.port)
 worker_class = ProblemWorker
-threads = _settings.ws_max_sockets + MAX_WAITING + HTTP_THREADS
-worker_connections = connections_within_limit(
-    threads + IDLE_CONNECTIONS, threads, _settings.ws_max_sockets
-)
+threads = HTTP_THREADS
+_fit = fit_within_limit(_settings.ws_max_sockets, IDLE_CONNECTIONS, threads)
+worker_connections = _fit.connections
 keepalive = 75  # longer than the idle time of the usual load balancers, which is 60 s
 graceful_timeout = 15
 control_socket_disable = True

@@ -4,7 +4,8 @@ import mmap
 from collections.abc import Collection, Sequence
 
 from orderengine.api.answers.problems import ErrorCode
-from orderengine.api.updates.websockets import SocketEnd
+from orderengine.api.updates.census import KINDS_BY_AGE, LATENCY_SAMPLES, QUEUES
+from orderengine.api.updates.connection import SocketEnd
 from orderengine.execution.operations.counters import CounterName, Counts, Sample
 from orderengine.execution.waiting.cancel import Outcome
 
@@ -28,10 +29,13 @@ SAMPLES = (
     *(Sample(CounterName.REFUSALS, code) for code in ErrorCode),
     *(Sample(CounterName.CANCELS, outcome) for outcome in Outcome),
     *(Sample(CounterName.SOCKETS_CLOSED, end) for end in SocketEnd),
+    *KINDS_BY_AGE,
+    *QUEUES,
+    *LATENCY_SAMPLES,
 )
 """Every sample that a web process counts."""
 
-GAUGES = (Sample(CounterName.OPEN_SOCKETS),)
+GAUGES = (Sample(CounterName.OPEN_SOCKETS), *KINDS_BY_AGE, *QUEUES)
 
 
 class MetricsTable:

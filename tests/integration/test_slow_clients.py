@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.waiting import wait_until
-from orderengine.api.updates.waiting import MAX_WAITING
 from orderengine.webserver.capacity_worker import HTTP_THREADS
 from tests.integration.web_process import TIMEOUT_S, Web
 
-THREADS = 1 + MAX_WAITING + HTTP_THREADS
+THREADS = HTTP_THREADS
 SETTINGS = {"WS_MAX_SOCKETS": "1", "TEST_REQUEST_TIMEOUT_S": "2"}
 PATIENT = {**SETTINGS, "TEST_REQUEST_TIMEOUT_S": "60"}
 HEAD = b"POST /body HTTP/1.1\r\nHost: localhost\r\n"

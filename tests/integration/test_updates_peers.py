@@ -14,7 +14,7 @@ import pytest
 import websocket
 
 from harness.waiting import wait_until
-from orderengine.api.updates.guarded_socket import BUDGET_FRAMES
+from orderengine.api.updates.budget import BUDGET_FRAMES
 from tests.integration.web_process import (
     KEY,
     TIMEOUT_S,
@@ -46,7 +46,7 @@ def test_a_client_that_leaves_frees_everything_it_held(web: Web) -> None:
     with web.follow(order_id) as client:
         next_event(client)
         state = web.state()
-        assert (state["open"], state["followers"], state["readers"]) == (1, 1, 1)
+        assert (state["open"], state["followers"]) == (1, 1)
         client.close()
     wait_until(web.is_idle)
 

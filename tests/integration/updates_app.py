@@ -1,7 +1,6 @@
 """A small application around the updates, for a real gunicorn: orders that move when told."""
 
 import os
-import threading
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -11,8 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from orderengine.api.answers.handlers import register_error_handlers
 from orderengine.api.gate.access import register_access
-from orderengine.api.updates import guarded_socket
-from orderengine.api.updates.websockets import Caps, Updates, register_updates
+from orderengine.api.updates import connection
+from orderengine.api.updates.slots import Caps
+from orderengine.api.updates.updates import Updates
+from orderengine.api.updates.websockets import register_updates
 from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting
@@ -90,7 +91,7 @@ def _shorten_waits(app: Flask) -> None:
     if ping_s := os.environ.get("TEST_PING_S"):
         app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": float(ping_s)}
     if send_s := os.environ.get("TEST_SEND_TIMEOUT_S"):
-        guarded_socket.SEND_TIMEOUT_S = int(send_s)
+        connection.SEND_TIMEOUT_S = int(send_s)
     if request_s := os.environ.get("TEST_REQUEST_TIMEOUT_S"):
         head_reading_worker.REQUEST_TIMEOUT_S = int(request_s)
 
@@ -140,9 +141,7 @@ def _make_keys(app: Flask, keys: FakeKeys) -> None:
 def _show_state(app: Flask, updates: Updates, hub: Hub, orders: FakeOrders) -> None:
     @app.get("/state")
     def state() -> ResponseReturnValue:
-        readers = [t for t in threading.enumerate() if "simple_websocket" in t.name]
         return jsonify(
-            readers=len(readers),
             open=updates.open,
             followers=hub.followers,
             closed=dict(updates.closed),

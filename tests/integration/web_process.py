@@ -19,7 +19,7 @@ from harness.stack import Stack
 APPLICATION = "orderengine.api.app:create_app()"
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none_test"
 TIMEOUT_S = 15.0
-IDLE = {"readers": 0, "open": 0, "followers": 0}
+IDLE = {"open": 0, "followers": 0}
 
 KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="
 ODD_HEADERS = (

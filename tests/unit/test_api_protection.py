@@ -126,7 +126,7 @@ def test_a_client_has_so_many_sockets_and_gives_each_back() -> None:
     assert [code(each) for each in answers] == [(400, "VALIDATION_FAILED")] * 3
     updates = web.app.extensions["orderengine.updates"]
     assert updates.open == 0
-    assert not updates._open_by_client
+    assert not updates.slots._by_client
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.updates.waiting import MAX_WAITING, Waits
+from orderengine.api.updates.waiting import Waits
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.events import Moved
 from orderengine.domain.moves import RoutingCause
@@ -109,15 +109,16 @@ def test_the_answer_is_202_when_the_end_can_not_be_read(
 
 
 def test_no_more_than_a_bounded_number_waits(web: Web) -> None:
-    waits = Waits(web.orders, web.hub)
+    limit = 8
+    waits = Waits(web.orders, web.hub, limit)
     order_id = UUID(web.place())
     threads = [
         threading.Thread(target=waits.wait_for_end, args=(order_id, 1.0))
-        for _ in range(MAX_WAITING)
+        for _ in range(limit)
     ]
     for thread in threads:
         thread.start()
-    while web.hub.followers < MAX_WAITING:
+    while web.hub.followers < limit:
         assert any(thread.is_alive() for thread in threads)
     assert waits.wait_for_end(order_id, 60.0) is None
     for thread in threads:

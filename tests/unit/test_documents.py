@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from orderengine.api.answers.problems import ErrorCode
-from orderengine.api.updates.guarded_socket import SEND_TIMEOUT_S
+from orderengine.api.updates.connection import SEND_TIMEOUT_S
 from orderengine.api.updates.waiting import MAX_WAIT_S
 from orderengine.bootstrap.common import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS
 from orderengine.bootstrap.web import WebPools

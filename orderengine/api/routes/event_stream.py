@@ -1,30 +1,25 @@
 """Order updates as Server-Sent Events, over plain HTTP: `GET /api/orders/{id}/stream`.
 
-A stream takes a slot and a thread of the server, like a socket. The send timeout of every
-connection cuts off a client that reads too slowly.
+A stream takes a slot, like a socket, and holds no thread either.
 """
 
-import time
-from collections.abc import Iterator
-from typing import cast
+from functools import partial
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.context import current_ports
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.routes.orders import known_order_id
-from orderengine.api.updates.subject import OrderStreamRequest, one_order
-from orderengine.api.updates.websockets import EXTENSION, WAKE_S, Updates
+from orderengine.api.updates.subject import one_order
+from orderengine.api.updates.takeover import Streamed
+from orderengine.api.updates.websockets import current_entrance
 from orderengine.api.validation.inputs import read_query, validation_error
 from orderengine.api.validation.schemas import MAX_SEQ, EventListSchema
 from orderengine.domain.errors import Violation
-from orderengine.stream.messages import event_text
 
 HEADER = "Last-Event-ID"
 EVENT_STREAM = "text/event-stream"
-RETRY_MS = 1000
-COMMENT_AFTER_S = 15.0
 
 blueprint = ApiBlueprint(
     "stream", __name__, url_prefix="/api/orders", description="Updates over plain HTTP."
@@ -65,15 +60,13 @@ def stream_events(order_id: str) -> Response:
     known = known_order_id(order_id)
     query = read_query(EventListSchema(), request)
     after = _last_event_id(query["after"])
-    updates = cast("Updates", current_app.extensions[EXTENSION])
-    stream_request = one_order(current_ports().orders, known, after)
-    if stream_request.is_over:
+    wanted = one_order(current_ports().orders, known, after)
+    if wanted.is_over:
         return Response(status=204)
-    updates.take_slot(stream_request.caller.client_id)
-    answer = Response(
-        _frames(updates, stream_request), content_type=f"{EVENT_STREAM}; charset=utf-8"
-    )
-    answer.call_on_close(lambda: updates.give_back(stream_request.caller.client_id))
+    entrance = current_entrance()
+    entrance.take_slot()
+    answer = Streamed(content_type=f"{EVENT_STREAM}; charset=utf-8")
+    answer.begin = partial(entrance.stream, wanted)
     answer.headers["X-Accel-Buffering"] = "no"  # or a proxy would hold events back
     return answer
 
@@ -86,17 +79,3 @@ def _last_event_id(after: int) -> int:
         raise validation_error([Violation(HEADER, "integer", "must be the id of an event")])
     return max(after, int(given))
 
-
-def _frames(updates: Updates, stream_request: OrderStreamRequest) -> Iterator[str]:
-    yield f"retry: {RETRY_MS}\n\n"
-    said_at = time.monotonic()
-    with updates.follow(stream_request) as follower:
-        while not follower.ended and updates.reason_to_part(stream_request.caller) is None:
-            event = follower.next(WAKE_S)
-            if event is not None:
-                yield f"id: {event.seq}\ndata: {event_text(event)}\n\n"
-            elif time.monotonic() - said_at < COMMENT_AFTER_S:
-                continue
-            else:
-                yield ": still here\n\n"  # detects a client that is gone
-            said_at = time.monotonic()

@@ -13,8 +13,9 @@ from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.context import current_ports
 from orderengine.api.description.new_orders import REFUSALS
 from orderengine.api.gate.access import require_operator
-from orderengine.api.routes.worker_metrics import order_metrics, queues
-from orderengine.api.updates.websockets import SocketEnd
+from orderengine.api.routes.worker_metrics import fan_out, order_metrics, queues
+from orderengine.api.updates.census import KINDS_BY_AGE, QUEUES
+from orderengine.api.updates.connection import SocketEnd
 from orderengine.dispatch.improper import Reason
 from orderengine.domain.errors import FailureReason, StorageCause
 from orderengine.domain.moves import RoutingCause
@@ -179,11 +180,24 @@ def _streams(own: Counts) -> Iterator[Metric]:
     yield _counters("sockets_closed", text, "reason", closed)
     text = "WebSockets and event streams of this web service."
     yield _gauge("open_sockets", text, own.get(Sample(CounterName.OPEN_SOCKETS), 0))
+    yield _sockets(own)
+    queued = {sample.label: own.get(sample, 0) for sample in QUEUES}
+    text = "The same, by the most messages that wait for their clients."
+    yield _gauges("socket_queues", text, "messages", queued)
+    yield fan_out(PREFIX, own)
     rereads = own.get(Sample(CounterName.HUB_REREADS), 0)
     yield _counter("hub_rereads", "Events that this web service missed and read later.", rereads)
     losses = own.get(Sample(CounterName.SUBSCRIPTION_LOSSES), 0)
     text = "Redis subscriptions that this web service lost or could not make."
     yield _counter("subscription_losses", text, losses)
+
+
+def _sockets(own: Counts) -> Metric:
+    text = "The same, by kind, and by the age that they have not passed; counted now and then."
+    family = GaugeMetricFamily(f"{PREFIX}_sockets", text, labels=("kind", "age"))
+    for sample in KINDS_BY_AGE:
+        family.add_metric(sample.label.split(":"), own.get(sample, 0))
+    return family
 
 
 def _by_label(counts: Counts, counter: CounterName) -> dict[str, int]:

@@ -1,9 +1,11 @@
 """Orders: accept one, and read orders and their events."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from flask import Response, jsonify, request
+from flask import Response, current_app, jsonify, request
+from flask.json.provider import JSONProvider
 from werkzeug.routing import BaseConverter
 
 from orderengine.api.answers.documents import (
@@ -23,7 +25,8 @@ from orderengine.api.gate.access import current_caller
 from orderengine.api.gate.turns import giving_way, in_turn, lists_give_way
 from orderengine.api.routes.admission import count_accepted, looked_at, refusal_for
 from orderengine.api.routes.repeated_orders import find_repeated, new_order
-from orderengine.api.updates.waiting import APPLIED, current_waits, read_wait
+from orderengine.api.updates.held import hold
+from orderengine.api.updates.waiting import APPLIED, read_wait
 from orderengine.api.validation.changes import entity_tag
 from orderengine.api.validation.cursors import place_of
 from orderengine.api.validation.fields import parse_order_id
@@ -98,22 +101,22 @@ def execute_order() -> tuple[Response, int, dict[str, str]]:
     headers = {"Location": order_path(accepted.order_id)}
     if accepted.replayed:
         headers[KEY_REPLAYED] = "true"
-    ended = _end_of(accepted, order, now, wait_s) if wait_s else None
     # Not dumped by the schema, which takes longer: docs/decisions/0069-cheaper-posts.md
-    if ended is None:
-        document = accepted_document(accepted, order) if now is None else placed_document(now)
-        return jsonify(document), 202, headers
-    headers[APPLIED] = f"wait={wait_s}"
-    return jsonify(placed_document(ended)), 200, headers
+    if now is not None and wait_s and now.status.is_terminal:
+        return jsonify(placed_document(now)), 200, {**headers, APPLIED: f"wait={wait_s}"}
+    answer = jsonify(accepted_document(accepted, order) if now is None else placed_document(now))
+    waits = order.waits if now is None else now.status is OrderStatus.WAITING
+    if wait_s and not waits:  # an order that waits for its price may do so for weeks
+        complete = partial(_tell_the_end, current_app.json, f"wait={wait_s}")
+        after = 0 if now is None else now.version
+        answer = hold(answer, complete, accepted.order_id, wait_s, after)
+    return answer, 202, headers
 
 
-def _end_of(accepted: Accepted, order: NewOrder, now: Order | None, wait_s: float) -> Order | None:
-    """The order once it has ended, if it does in time; an order that waits for hours does not."""
-    if now is None:
-        return None if order.waits else current_waits().wait_for_end(accepted.order_id, wait_s)
-    if now.status.is_terminal or now.status is OrderStatus.WAITING:
-        return now if now.status.is_terminal else None
-    return current_waits().wait_for_end(now.order_id, wait_s, now.version)
+def _tell_the_end(json: JSONProvider, applied: str, answer: Response, ended: Order) -> None:
+    answer.status_code = 200
+    answer.set_data(cast("Response", json.response(placed_document(ended))).get_data())
+    answer.headers[APPLIED] = applied
 
 
 def _place(ports: "WebPorts", key: str | None) -> tuple[NewOrder, Accepted]:

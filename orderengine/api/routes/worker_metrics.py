@@ -1,4 +1,4 @@
-"""The measurements of all workers, as Prometheus metric families."""
+"""Measurements as Prometheus metric families: those of all workers, and how late sockets are."""
 
 from collections.abc import Iterator, Mapping
 
@@ -67,6 +67,16 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
     for symbol, looks in sorted(_by_first(counts, CounterName.STALE_PRICES).items()):
         stale.add_metric((symbol,), looks[""])
     yield stale
+
+
+def fan_out(prefix: str, counts: Counts) -> Metric:
+    """The histogram of how late events are when they leave for sockets."""
+    counter = CounterName.FAN_OUT_TIME
+    found = _by_first(counts, counter).get("events", {})
+    text = "Time from when an event was stored to its last byte on the way to a client."
+    family = HistogramMetricFamily(f"{prefix}_fan_out_seconds", text)
+    family.add_metric((), _cumulative(found, BOUNDS[counter]), _sum_s(counter, found))
+    return family
 
 
 def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response, request
 
 from orderengine.api.answers.problems import ErrorCode, problem
-from orderengine.api.updates.guarded_socket import GuardedSocket
 
 _HANDSHAKE = {"HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY"}
 
@@ -52,7 +51,7 @@ def origin_refusal(allowed: frozenset[str]) -> Response | None:
 
 
 def prepare_handshake(environ: dict[str, Any]) -> None:
-    """Give simple-websocket the guarded socket, and only the few headers that it needs.
+    """Give simple-websocket only the few headers that it needs.
 
     Otherwise it would accept any offer of compression, and fail on unrelated headers.
     """
@@ -61,4 +60,3 @@ def prepare_handshake(environ: dict[str, Any]) -> None:
             del environ[name]
     environ["HTTP_HOST"] = "localhost"
     environ["HTTP_SEC_WEBSOCKET_VERSION"] = "13"
-    environ["gunicorn.socket"] = GuardedSocket(environ["gunicorn.socket"])

@@ -20,11 +20,13 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.unreadable import UnreadableEvent
 
 SECONDS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "300")
+FAN_OUT_S = ("0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5")
 BPS = ("-100", "-50", "-20", "-10", "-5", "0", "5", "10", "20", "50", "100", "200", "500")
 BOUNDS: Mapping[CounterName, tuple[str, ...]] = {
     CounterName.STAGE_TIME: SECONDS,
     CounterName.ORDER_TIME: SECONDS,
     CounterName.TRIGGER_TIME: SECONDS,
+    CounterName.FAN_OUT_TIME: FAN_OUT_S,
     CounterName.SLIPPAGE: BPS,
 }
 """The upper bounds of each histogram; the last bucket, `+Inf`, holds all greater values."""

@@ -1,0 +1,160 @@
+"""The loop: the one thread of a process that owns its sockets, streams and waiting requests."""
+
+import asyncio
+import contextvars
+import select
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 128
+"""How many members are told of news before the loop looks after the others again."""
+
+CLOSE_TIMEOUT_S = 5.0
+
+
+class Member(Protocol):
+    """What the loop looks after; the loop's thread makes every call."""
+
+    def on_news(self) -> None:
+        """Take what has come for it."""
+
+    def abandon(self) -> None:
+        """End without a word, after an error."""
+
+
+class Loop:
+    """Runs what is due: input and room of connections, times, and news from other threads.
+
+    asyncio's event loop waits for them. It starts with the first call, hence after a server's fork.
+    `call`, `wake` and `close` are for any thread, all others for the loop's own. Whatever it calls
+    must not block.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._news: deque[Member] = deque()
+        self._is_told = False
+        self._room = select.poll()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Let the loop's thread call a function soon."""
+        # Empty: the context of a request would be kept for as long as its socket is open.
+        self._started().call_soon_threadsafe(function, context=contextvars.Context())
+
+    def wake(self, member: Member) -> None:
+        """Tell a member soon that something has come for it; cheap, for many at once."""
+        self._news.append(member)
+        if not self._is_told:
+            self._is_told = True
+            self.call(self._tell)
+
+    def close(self) -> None:
+        """End the thread; its members are left as they are."""
+        with self._starting:
+            loop, thread = self._loop, self._thread
+        if loop is None or thread is None or loop.is_closed():
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(CLOSE_TIMEOUT_S)
+        if not thread.is_alive():
+            loop.close()
+
+    def later(self, delay_s: float, function: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call a function after a delay, unless it is canceled."""
+        return self._started().call_later(delay_s, function)
+
+    def read_from(self, sock: socket.socket, function: Callable[[], None]) -> None:
+        """Call a function whenever there is input."""
+        self._started().add_reader(sock, function)
+
+    def wait_for_room(self, sock: socket.socket, function: Callable[[], None]) -> None:
+        """Call a function whenever there is room for output, until `leave_room`."""
+        self._started().add_writer(sock, function)
+
+    def leave_room(self, sock: socket.socket) -> None:
+        """Stop waiting for room; can be repeated."""
+        self._started().remove_writer(sock)
+
+    def forget(self, sock: socket.socket) -> None:
+        """Stop waiting for a connection that is about to be closed."""
+        self._started().remove_reader(sock)
+        self._started().remove_writer(sock)
+
+    def has_room(self, sock: socket.socket) -> bool:
+        """True if the kernel calls a connection writable: a third of its buffer is free."""
+        self._room.register(sock, select.POLLOUT)
+        try:
+            return bool(self._room.poll(0))
+        finally:
+            self._room.unregister(sock)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        if self._loop is not None:
+            return self._loop
+        with self._starting:
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=loop.run_forever, name="sockets", daemon=True
+                )
+                self._thread.start()
+                self._loop = loop
+            return self._loop
+
+    def _tell(self) -> None:
+        """Tell members of their news: not all at once, so that input and times get their turn."""
+        self._is_told = False
+        for _ in range(min(len(self._news), AT_ONCE)):
+            member = self._news.popleft()
+            try:
+                member.on_news()
+            except Exception:
+                log.exception("socket_failed")
+                member.abandon()
+        if self._news and not self._is_told:
+            self._is_told = True
+            self.call(self._tell)
+
+
+class Wheel:
+    """Calls its members in turn, each once in `every_s` seconds, with one timer for all of them."""
+
+    SLOTS = 50
+
+    def __init__(self, loop: Loop, every_s: float) -> None:
+        self._loop = loop
+        self._slots: list[dict[Callable[[], None], None]] = [{} for _ in range(self.SLOTS)]
+        self._tick_s = every_s / self.SLOTS
+        self._at = 0
+        self._is_turning = False
+
+    def add(self, function: Callable[[], None]) -> int:
+        """Call a function from now on, first after a whole turn; returns its slot."""
+        slot = self._at
+        self._slots[slot][function] = None
+        if not self._is_turning:
+            self._is_turning = True
+            self._loop.later(self._tick_s, self._turn)
+        return slot
+
+    def discard(self, slot: int, function: Callable[[], None]) -> None:
+        """Stop calling a function; can be repeated."""
+        self._slots[slot].pop(function, None)
+
+    def _turn(self) -> None:
+        self._is_turning = any(self._slots)
+        if not self._is_turning:
+            return
+        self._loop.later(self._tick_s, self._turn)
+        self._at = (self._at + 1) % self.SLOTS
+        for function in list(self._slots[self._at]):
+            function()

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from chaos.process_tree import tree
-from chaos.rig import MAX_SOCKETS, WEB, Rig
+from chaos.rig import WEB, Rig
+from orderengine.api.updates.waiting import ANSWERERS
 from orderengine.bootstrap.web import WebPools
 from orderengine.bootstrap.worker import MOST_QUESTIONS
 from orderengine.config.settings import INSTRUMENTS
@@ -17,17 +18,18 @@ from orderengine.domain.side import Side
 from orderengine.market.venues import VENUES
 from orderengine.worker.pool import threads_for
 
-# Pools that grow under load and stay: web's threads for HTTP and sockets, each with a connection to
-# Redis; connections to PostgreSQL and to the broker.
+# Pools that grow under load and stay: web's threads for HTTP, each with a connection to Redis; its
+# loop, and the threads that help it; connections to PostgreSQL and to the broker.
 HTTP_THREADS = 24
-SPARE_THREADS = {True: HTTP_THREADS + MAX_SOCKETS, False: 8}
+LOOP_THREADS = 2 + ANSWERERS
+SPARE_THREADS = {True: HTTP_THREADS + LOOP_THREADS, False: 8}
 # A worker with full pools: its threads, one for each venue and slot, or question of the price
 # watcher, the loop, recovery, the watcher.
 SLOTS = 10
 QUESTIONS = len(Side) * len(list(parse_instruments(INSTRUMENTS.read_text("utf-8"))))
 ASKING = len(VENUES) * (SLOTS + min(QUESTIONS, MOST_QUESTIONS))
 THREADS_OF_A_FULL = {True: 0, False: threads_for(SLOTS) + ASKING + 3}
-SPARE_SOCKETS = {True: HTTP_THREADS + MAX_SOCKETS + 24, False: 24}
+SPARE_SOCKETS = {True: HTTP_THREADS + LOOP_THREADS + 24, False: 24}
 CONNECTIONS_OF_A_WEB = WebPools.of(1).size + WebPools.of(1).read_size
 CONNECTIONS_OF_A_WORKER = 12
 # Bursts fill the pools of a worker: those to PostgreSQL and to the broker, and one to Redis for

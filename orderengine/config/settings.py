@@ -91,7 +91,7 @@ class Settings:
             recovery_after_ms=env.integer("RECOVERY_AFTER_MS", 5000, 500, 600_000),
             recovery_interval_ms=env.integer("RECOVERY_INTERVAL_MS", 1000, 100, 2000),
             watch_tick_ms=env.integer("WATCH_TICK_MS", 500, 50, 1000),
-            ws_max_sockets=env.integer("WS_MAX_SOCKETS", 200, 1, 10_000),
+            ws_max_sockets=env.integer("WS_MAX_SOCKETS", 5000, 1, 100_000),
             web_concurrency=env.integer("WEB_CONCURRENCY", 1, 1, 64),
             stuck_after_s=env.integer("STUCK_AFTER_S", 90, 1, 86_400),
             instruments_file=Path(env.text("INSTRUMENTS_FILE", str(INSTRUMENTS))),

@@ -132,7 +132,7 @@ def test_more_silent_clients_than_there_are_descriptors_keep_nobody_out(
         NarrowerWeb(redis_url, tmp_path, **SETTINGS) as web,
         ExitStack() as open_clients,
     ):
-        for _ in range(150):
+        for _ in range(3 * THREADS):
             open_clients.enter_context(connected(web))
         for _ in range(3):
             assert web.state()["open"] == 0

@@ -113,8 +113,7 @@ def test_no_more_than_a_bounded_number_waits(web: Web) -> None:
     waits = Waits(web.orders, web.hub, limit)
     order_id = UUID(web.place())
     threads = [
-        threading.Thread(target=waits.wait_for_end, args=(order_id, 1.0))
-        for _ in range(limit)
+        threading.Thread(target=waits.wait_for_end, args=(order_id, 1.0)) for _ in range(limit)
     ]
     for thread in threads:
         thread.start()

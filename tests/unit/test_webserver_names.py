@@ -24,8 +24,6 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from orderengine.api.updates.guarded_socket import GuardedSocket
-
 PRODUCT = Path(__file__).parents[2] / "orderengine"
 SERVER = sorted((PRODUCT / "webserver").glob("*.py"))
 SOCKETS = sorted((PRODUCT / "api" / "updates").glob("*.py"))
@@ -91,7 +89,7 @@ USED: Mapping[type, frozenset[str]] = {
     BaseApplication: frozenset({"wsgi"}),
     Logger: frozenset({"access_log", "error_log", "info"}),
     Config: frozenset({"keepalive", "loglevel", "worker_connections"}),
-    websocket.Server: frozenset({"close", "receive", "send", "sock", "thread"}),
+    websocket.Server: frozenset({"connected", "sock"}),
 }
 """The methods and attributes that ours read, call or set."""
 
@@ -114,7 +112,7 @@ HELD_AS: Mapping[str, type] = {
 CONFIGURATION = "gunicorn_conf"
 """Reads the settings when it is imported, and has no class."""
 
-OURS = {"counts", "begin", "slow", "flooded"}
+OURS = {"counts", "leave", "begin"}
 """What ours add to these objects."""
 
 
@@ -208,8 +206,7 @@ def test_each_name_that_is_used_is_listed() -> None:
     assert {kind: names for kind, names in surplus.items() if names} == {}
 
 
-def test_simple_websocket_takes_our_socket_and_asks_no_more_of_it() -> None:
+def test_simple_websocket_opens_gunicorns_socket_with_the_thread_that_it_is_given() -> None:
     source = inspect.getsource(websocket.Server)
     assert "environ.get('gunicorn.socket')" in source
-    asked = attributes(ast.parse(inspect.getsource(websocket.Base)), "sock")
-    assert asked <= set(dir(GuardedSocket))
+    assert "thread_class(target=self._thread)" in inspect.getsource(websocket.Base)

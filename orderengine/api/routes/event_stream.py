@@ -78,4 +78,3 @@ def _last_event_id(after: int) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_SEQ))):
         raise validation_error([Violation(HEADER, "integer", "must be the id of an event")])
     return max(after, int(given))
-

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.accounting import Neighbors
@@ -39,7 +40,7 @@ def main() -> int:
     figures: list[Figure] = []
     try:
         for name in names:
-            for figure in _measured(name, size, options.processes):
+            for figure in measured(name, size, options.processes):
                 figures.append(figure)
                 if not options.json:
                     print(_line(name, figure), flush=True)
@@ -53,7 +54,8 @@ def main() -> int:
     return 0 if all(figure.holds for figure in figures) else 1
 
 
-def _measured(name: str, size: Size, processes: int) -> Iterator[Figure]:
+def measured(name: str, size: Size, processes: int) -> Iterator[Figure]:
+    """The figures of a part, measured on servers of its own; raises Faulty."""
     settings = {
         "AUTH": "off",
         "MAX_QUEUED_ORDERS": "0",
@@ -62,13 +64,14 @@ def _measured(name: str, size: Size, processes: int) -> Iterator[Figure]:
     }
     if processes > 1:
         settings["WEB_CONCURRENCY"] = str(processes)
-    with temporary_folder() as folder, Servers(folder) as servers, one_process() as load:
-        with WebStack(servers, **settings) as stack:
-            desk = Desk(servers, stack, load)
-            try:
-                yield from {**PARTS, **OTHERS}[name](desk, size)
-            finally:
-                desk.close()
+    with (
+        temporary_folder() as folder,
+        Servers(folder) as servers,
+        one_process() as load,
+        WebStack(servers, **settings) as stack,
+        closing(Desk(servers, stack, load)) as desk,
+    ):
+        yield from {**PARTS, **OTHERS}[name](desk, size)
 
 
 def _line(part: str, figure: Figure) -> str:

@@ -22,6 +22,7 @@ AT_ONCE = 200
 
 READ_BYTES = 65_536
 BACKWARD = "a sequence number came twice, or one was left out"
+_KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="
 _END = b"\r\n\r\n"
 _TEXT, _CLOSE, _PING = 0x1, 0x8, 0x9
 _SEQ = b'"seq":'
@@ -35,6 +36,8 @@ class Report:
     open: int = 0
     behind: int = 0
     """Sockets that have not got as far as their orders, as the parent named them."""
+    refused: int = 0
+    """Handshakes that were refused for the moment, and tried again."""
     faults: Counter[str] = field(default_factory=Counter)
     arrived: list[tuple[str, int, float]] = field(default_factory=list)
     """Messages: order, `seq`, time."""
@@ -122,7 +125,7 @@ class Crowd:
         client.sock.sendall(
             f"GET /ws/orders?orderId={client.order_id}&after={client.seq} HTTP/1.1\r\n"
             f"Host: {LOOPBACK}:{self._port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n".encode()
+            f"{_KEY}\r\n\r\n".encode()
         )
         client.sock.settimeout(0)
         self._clients[client.sock.fileno()] = client
@@ -144,6 +147,11 @@ class Crowd:
                 client.begun = head
                 return
             self._opening -= 1
+            if head.startswith(b"HTTP/1.1 503"):  # asks to come back
+                self._report.refused += 1
+                self._forget(client)
+                self._to_open.append(Client(client.order_id, client.seq))
+                return
             if not head.startswith(b"HTTP/1.1 101"):
                 self._lose(client, head[:40].decode("latin-1"))
                 return
@@ -181,6 +189,9 @@ class Crowd:
     def _lose(self, client: Client, why: str) -> None:
         self._report.faults[why] += 1
         self._report.open -= client.is_open
+        self._forget(client)
+
+    def _forget(self, client: Client) -> None:
         del self._clients[client.sock.fileno()]
         client.sock.close()
 

@@ -78,12 +78,15 @@ class Follower:
         deadline = time.monotonic() + timeout_s
         if self.ended:
             return None
-        if self._forgot_what_is_due():
+        if self._overflowed and self._forgot_what_is_due():
             self._ask(self.order_id)
         with self._changed:
             due = self._last + 1
-            if not self._changed.wait_for(
-                lambda: due in self._waiting, max(deadline - time.monotonic(), 0.0)
+            if due not in self._waiting and not (
+                timeout_s > 0
+                and self._changed.wait_for(
+                    lambda: due in self._waiting, deadline - time.monotonic()
+                )
             ):
                 return None
             event = self._waiting.pop(due)

@@ -6,10 +6,14 @@ import time
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from orderengine.api.updates.loop import Loop
 from orderengine.domain.access import Caller
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
+
+log = structlog.get_logger(__name__)
 
 SEND_TIMEOUT_S = 3
 """How long a client may make no room for the next message."""
@@ -238,7 +242,11 @@ class Connection:
         if not data:
             self.abandon()
         elif self.end is None:
-            self.receive(data)
+            try:
+                self.receive(data)
+            except Exception:
+                log.exception("socket_failed")
+                self.abandon()
 
     def _stop(self, end: SocketEnd) -> None:
         """Send no more messages."""

@@ -173,7 +173,9 @@ class SqlOrders:
 
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent | UnreadableEvent]:
         """The events of many orders with `seq` > the given one, sorted per order."""
-        values = {"ids": [str(key) for key in seen], "seqs": list(seen.values())}
+        # As texts of arrays: a stream asks for thousands of orders at once.
+        ids, seqs = ",".join(f"{key.int:032x}" for key in seen), ",".join(map(str, seen.values()))
+        values = {"ids": f"{{{ids}}}", "seqs": f"{{{seqs}}}"}
         rows = self._reading.rows(sql.EVENTS_AFTER, values, needed=False)
         return [self._reader.readable_event(row) for row in rows]
 

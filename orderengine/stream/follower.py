@@ -111,6 +111,13 @@ class Follower:
         with self._changed:
             return len(self._waiting) < self._limit or self._last + 1 not in self._waiting
 
+    @property
+    def wants_after(self) -> int | None:
+        """Beyond which `seq` stored events are of use; None while the queue is full."""
+        if not self._waiting:  # read without the lock: at worst an event is read in vain
+            return self._last
+        return self.seen if self.has_room else None
+
     def deliver(self, event: OrderEvent) -> Delivery:
         """Take an event from any thread, never blocking."""
         with self._changed:

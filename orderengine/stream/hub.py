@@ -286,12 +286,12 @@ class Hub:
 
     def _read(self, orders: set[UUID]) -> None:
         with self._changed:
-            following = [list(self._followers[key]) for key in orders if key in self._followers]
-        ready = [follower for local in following for follower in local if follower.has_room]
+            local = {key: tuple(self._followers[key]) for key in orders if key in self._followers}
         seen: dict[UUID, int] = {}
-        for follower in ready:
-            known = follower.seen
-            seen[follower.order_id] = min(known, seen.get(follower.order_id, known))
+        for key, followers in local.items():
+            wanted = [after for each in followers if (after := each.wants_after) is not None]
+            if wanted:
+                seen[key] = min(wanted)
         if seen:
             found = self._orders.events_after(seen)
             readable = [event for event in found if isinstance(event, OrderEvent)]

@@ -150,8 +150,8 @@ class Asked:
 
     def too_many_sockets(self) -> TestResponse:
         updates = self.web.app.extensions["orderengine.updates"]
-        self.patch(updates, "per_client", 50)
-        updates._open_by_client["local"] = 50
+        self.patch(updates.slots, "_per_client", 50)
+        updates.slots._by_client["local"] = 50
         return self.socket()
 
     def too_many_lists(self) -> TestResponse:

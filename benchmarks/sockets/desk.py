@@ -46,6 +46,8 @@ class Load:
 
     late_ms: list[float] = field(default_factory=list)
     posts_ms: list[float] = field(default_factory=list)
+    cpu_share: float = 0.0
+    """Of a core, by the web processes."""
 
     def late(self, percent: float) -> float:
         """A percentile of the time from a commit to the message on a socket."""
@@ -118,12 +120,14 @@ class Desk:
 
     def load(self, orders: Sequence[str], seconds: float) -> Load:
         """Let these orders move and others be placed."""
+        before = self._ticks()
         posting = self.posting(seconds)
         self.mover.run(orders, EVENTS_PER_S, seconds)
+        cpu_share = self._share(before, seconds)
         posted = posting.result()
         time.sleep(REST_S)
         arrived = self.report().arrived
-        return Load(self.mover.late_ms(arrived), posted.latencies_ms)
+        return Load(self.mover.late_ms(arrived), posted.latencies_ms, cpu_share)
 
     def memory_kb(self) -> float:
         """The memory of all web processes, of a shared page each has its part."""
@@ -137,6 +141,9 @@ class Desk:
         """The share of a core that all web processes use meanwhile."""
         before = self._ticks()
         time.sleep(seconds)
+        return self._share(before, seconds)
+
+    def _share(self, before: int, seconds: float) -> float:
         return (self._ticks() - before) / os.sysconf("SC_CLK_TCK") / seconds
 
     def _ticks(self) -> int:

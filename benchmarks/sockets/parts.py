@@ -75,6 +75,10 @@ def _compared(alone: Load, few: Load, many: Load, size: Size) -> Iterator[Figure
         yield Figure(f"commit to socket, p{percent} of {size.few}", few.late(percent), "ms")
         yield Figure(f"the same of {size.sockets}", many.late(percent), "ms")
         yield Figure("ratio", many.late(percent) / few.late(percent), "x", limit)
+    for name, load in (("without sockets", alone), (f"with {size.few}", few)):
+        yield Figure(f"CPU {name}", load.cpu_share * 100, "% of a core")
+    yield Figure(f"CPU with {size.sockets}", many.cpu_share * 100, "% of a core")
+    yield Figure(f"POST p99 with {size.few}", few.post(99), "ms")
     yield Figure("POST p99 without sockets", alone.post(99), "ms")
     yield Figure(f"the same with {size.sockets}", many.post(99), "ms")
     yield Figure("ratio", many.post(99) / alone.post(99), "x", 1.3)

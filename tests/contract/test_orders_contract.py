@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import (
     EndCanceled,
@@ -190,6 +191,22 @@ def test_events_of_many_orders_are_read_at_once(store: Store) -> None:
     found = [(event.order_id, event.seq) for event in store.orders.events_after(seen)]
     assert sorted(found) == sorted([(first.order_id, 1), (first.order_id, 2), (second.order_id, 3)])
     assert store.orders.events_after({}) == []
+
+
+def test_the_mark_changes_with_each_step_and_not_by_reading(store: Store) -> None:
+    marks = [store.orders.mark()]
+    order = store.walk()
+    marks.append(store.orders.mark())
+    assert store.orders.move(order.order_id, order.version, START) is not None
+    marks.append(store.orders.mark())
+    assert len(set(marks)) == 3
+
+    def stays_the_same() -> bool:
+        before = store.orders.mark()
+        store.orders.get(order.order_id)
+        return store.orders.mark() == before
+
+    wait_until(stays_the_same)  # other tests commit on the same server meanwhile
 
 
 def test_due_orders_are_claimed_once_and_again_later(store: Store) -> None:

@@ -121,6 +121,7 @@ def test_a_stream_is_shared_as_anything_else() -> None:
     answer = web.client.get(path, headers={"Origin": SITE}, buffered=False)
     assert (answer.status_code, shared_with(answer)) == (200, SITE)
     answer.close()
+    web.hub.close()
 
 
 def test_every_method_and_header_of_the_description_is_allowed() -> None:

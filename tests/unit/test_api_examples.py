@@ -181,8 +181,8 @@ class Asked:
 
     def crowded(self) -> TestResponse:
         updates = self.web.app.extensions["orderengine.updates"]
-        self.patch(updates, "limit", 200)
-        self.patch(updates, "open", 200)
+        self.patch(updates.slots, "limit", 5000)
+        self.patch(updates.slots, "open", 5000)
         return self.socket()
 
 

@@ -124,7 +124,7 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.QUEUE_FULL: Example(503, "10000 orders are waiting for a worker; retry shortly"),
     ErrorCode.STORAGE_UNAVAILABLE: Example(503, "the order store did not answer; retry shortly"),
     ErrorCode.TOO_MANY_SOCKETS: Example(
-        503, "this process serves at most 200 sockets; connect again shortly"
+        503, "this process serves at most 5000 sockets; connect again shortly"
     ),
 }
 

@@ -39,6 +39,11 @@ class Census:
         self._metrics = metrics
         self._told: Counter[Sample] = Counter()
 
+    @property
+    def tells_of_some(self) -> bool:
+        """Whether there were connections at the last count."""
+        return bool(self._told)
+
     def take(self, connections: Iterable[Connection]) -> None:
         """Count; one thread at a time."""
         found: Counter[Sample] = Counter()

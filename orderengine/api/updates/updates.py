@@ -24,10 +24,11 @@ StreamRequest = OrderStreamRequest | ClientStreamRequest
 
 
 class Updates:
-    """Implements `Keeper`. `draining` is asked twice a second: True means that the server ends.
+    """Implements `api.updates.connection.Keeper`.
 
-    One sweep serves all connections: it asks for each caller, not for each connection. What may
-    wait for PostgreSQL is left to a helper thread.
+    `draining` is asked twice a second: True means that the server ends. One sweep serves all
+    connections: it asks for each caller, not for each connection. What may wait for PostgreSQL is
+    left to a helper thread.
     """
 
     def __init__(
@@ -109,12 +110,12 @@ class Updates:
         self._fan_out.observe(times)
 
     def _sweep(self) -> None:
-        self._is_sweeping = bool(self._connections)
+        self._is_sweeping = bool(self._connections) or self._census.tells_of_some
         if self._is_sweeping:
             self.loop.later(SWEEP_S, self._sweep)
         self._fan_out.flush()
         self._sweeps += 1
-        counts = not self._is_sweeping or self._sweeps % SWEEPS_PER_CENSUS == 0
+        counts = not self._connections or self._sweeps % SWEEPS_PER_CENSUS == 0
         if self.draining():
             self._part_from_all()
         elif not self._is_looking:

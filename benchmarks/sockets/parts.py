@@ -38,7 +38,7 @@ class Size:
     @property
     def few(self) -> int:
         """The sockets of the stretch that others are compared with."""
-        return min(FEW, self.sockets // 10)
+        return max(FOLLOWED_BY, min(FEW, self.sockets // 10))
 
 
 def shared(desk: Desk, size: Size) -> Iterator[Figure]:

@@ -57,7 +57,7 @@ def test_lateness_is_a_histogram_that_is_told_now_and_then(monkeypatch: pytest.M
     metrics = ProcessMetrics()
     fan_out = FanOut(metrics)
     monkeypatch.setattr(time, "time", lambda: 1000.0)
-    fan_out.observe((999.9995, 999.97, 999.97, 990.0, 1000.5))
+    fan_out.observe((999.9996, 999.97, 999.97, 990.0, 1000.5))
     assert metrics.counts() == {}
     fan_out.flush()
     fan_out.flush()

@@ -22,6 +22,10 @@ CLOSE_TIMEOUT_S = 1.0
 """How long a client has to close its side after the last message."""
 
 USER_TIMEOUT_MS = 20_000
+
+OVERHEAD_BYTES = 1024
+"""The most of the kernel's buffer that a small message takes besides its own bytes."""
+
 BATCH_BYTES = 16 * 1024
 READ_BYTES = 16 * 1024
 
@@ -105,6 +109,9 @@ class Connection:
         self._sock = sock
         self._unsent = NOTHING
         self._is_begun = False
+        self._credit = 0
+        # Linux calls a connection writable while a third of its buffer is free.
+        self._most_credit = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 4
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
         self._is_closed = False
@@ -195,8 +202,7 @@ class Connection:
     def _send(self) -> bool:
         """Hand messages to the kernel; False if there is no room for all of them."""
         data, times = self._unsent
-        # Linux has room for a goodbye then, even if it takes a part of the messages only.
-        if not self._is_begun and not self._loop.has_room(self._sock):
+        if not self._is_begun and not self._has_room(len(data) + OVERHEAD_BYTES):
             self._wait_for_room()
             return False
         try:
@@ -216,6 +222,18 @@ class Connection:
             self._stop_waiting()
         if times:
             self._keeper.sent(times)
+        return True
+
+    def _has_room(self, cost: int) -> bool:
+        """True if there will be room for a goodbye, even if there is not for all of a message.
+
+        The kernel is asked when that may have changed: each question costs as much as a message.
+        """
+        if cost > self._credit:
+            if not self._loop.has_room(self._sock):
+                return False
+            self._credit = self._most_credit
+        self._credit -= cost
         return True
 
     def _wait_for_room(self) -> None:

@@ -46,12 +46,16 @@ class Census:
 
     def take(self, connections: Iterable[Connection]) -> None:
         """Count; one thread at a time."""
-        found: Counter[Sample] = Counter()
+        ages: Counter[tuple[SocketKind, str]] = Counter()
+        depths: Counter[str] = Counter()
         now = time.monotonic()
         for each in connections:
-            age = _least(AGES, now - each.opened_at, OLDER)
-            found[Sample(CounterName.SOCKETS, f"{each.kind}:{age}")] += 1
-            found[Sample(CounterName.SOCKET_QUEUES, _least(DEPTHS, each.waiting, DEEPER))] += 1
+            ages[each.kind, _least(AGES, now - each.opened_at, OLDER)] += 1
+            depths[_least(DEPTHS, each.waiting, DEEPER)] += 1
+        found = Counter(
+            {Sample(CounterName.SOCKETS, f"{kind}:{age}"): n for (kind, age), n in ages.items()}
+            | {Sample(CounterName.SOCKET_QUEUES, depth): n for depth, n in depths.items()}
+        )
         for sample in found.keys() | self._told.keys():
             if by := found[sample] - self._told[sample]:
                 self._metrics.count(sample.counter, sample.label, by)
@@ -95,4 +99,7 @@ class FanOut:
 
 
 def _least(bounds: Iterable[tuple[float, str]], value: float, beyond: str) -> str:
-    return next((name for bound, name in bounds if value <= bound), beyond)
+    for bound, name in bounds:
+        if value <= bound:
+            return name
+    return beyond

@@ -23,8 +23,10 @@ def main() -> int:
     for program, path in paths.items():
         if path is None:
             continue
-        chain = Chain({PROGRAM_IDS[program]: path})
-        figures = Trader(chain, program, options.seed).trade(options.orders)
+        address = PROGRAM_IDS[program]
+        figures = Trader(Chain({address: path}), program, address, options.seed).trade(
+            options.orders
+        )
         _print(program, path, figures)
         faults += len(figures.faults)
     return 1 if faults else 0

@@ -17,7 +17,7 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 from solders.transaction_status import InstructionErrorCustom, TransactionErrorInstructionError
 
-from generators.layouts import HELD_TOKENS, MINT, TOKEN, TOKEN_2022, encode
+from generators.layouts import HELD_TOKENS, MINT, TOKEN, encode
 from orderengine.solana.accounts import Account, decode_token_account
 from orderengine.solana.pools.pool import Accounts
 
@@ -79,8 +79,7 @@ class Chain:
     ) -> None:
         """Write a token account."""
         values = {"mint": mint, "owner": owner, "amount": amount, "state": 1}
-        data = encode(HELD_TOKENS, values)
-        self.put(address, program, data + b"\x02" if program == TOKEN_2022 else data)
+        self.put(address, program, encode(HELD_TOKENS, values))
 
     def amount(self, address: Pubkey) -> int:
         """What a token account holds."""

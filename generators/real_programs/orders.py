@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from solders.pubkey import Pubkey
 
+from generators.layouts import TOKEN
 from generators.real_programs.chain import Chain, Failed
 from generators.real_programs.pools import WRITERS, Desk, Written
 from orderengine.domain.errors import OrderUnfillable
-from orderengine.domain.instruments import Instrument
+from orderengine.domain.instruments import Instrument, TokenProgram
 from orderengine.domain.routing import Quote
 from orderengine.domain.side import Asset, Side, side_of
 from orderengine.market.bin_liquidity import DlmmLiquidity
@@ -52,13 +53,13 @@ class _Order:
 class Trader:
     """Trades in one pool after the other, each order against the state that the last one left."""
 
-    def __init__(self, chain: Chain, program: str, seed: int) -> None:
+    def __init__(self, chain: Chain, program: str, address: Pubkey, seed: int) -> None:
         self._chain = chain
         self._program = program
         self._rng = random.Random(f"{seed} {program}")  # noqa: S311 - seeded on purpose
         self.usdc = Pubkey.from_bytes(self._rng.randbytes(32))
         chain.put_mint(self.usdc, 6)
-        self._desk = Desk(chain, self.usdc, self._rng)
+        self._desk = Desk(chain, address, self.usdc, self._rng)
         self._usdc_account = self._desk.key()
         self.figures = Figures()
 
@@ -84,6 +85,9 @@ class Trader:
             reference_price=Decimal(1),
             depth=Decimal(1),
             mint=str(written.base),
+            token_program=(
+                TokenProgram.TOKEN if written.token == TOKEN else TokenProgram.TOKEN_2022
+            ),
             pools={_VENUE: str(written.address)},
         )
         self._reader = PoolReader(self._chain.read, lambda: self.usdc, self._chain, kept_s=-1)
@@ -117,7 +121,9 @@ class Trader:
         pays = side_of(order.exact, order.side) is Side.BUY
         other = quote.quote_amount if order.exact is Asset.BASE else quote.base_amount
         if order.is_strict:
-            limit = other - self._rng.choice([1, 1, other // 2, other]) if pays else other + 1
+            limit = (
+                other - self._rng.choice([1, 1, max(1, other // 2), other]) if pays else other + 1
+            )
             code = self._code(order, offer, limit) if pays else _EXACT_IN[self._program]
             self._fund()
             self._expect(self._send(order, limit), code, order, offer)
@@ -158,7 +164,8 @@ class Trader:
 
     def _fund(self) -> None:
         user = self._chain.user
-        self._chain.put_tokens(self._base_account, self._written.base, user, _FUNDS)
+        written = self._written
+        self._chain.put_tokens(self._base_account, written.base, user, _FUNDS, written.token)
         self._chain.put_tokens(self._usdc_account, self.usdc, user, _FUNDS)
 
     def _send(self, order: _Order, limit: int) -> Failed | None:

@@ -18,6 +18,7 @@ from generators.layouts import (
     DLMM_ORACLE,
     DLMM_PAIR,
     TOKEN,
+    TOKEN_2022,
     anchor,
     encode,
 )
@@ -32,19 +33,20 @@ _MOST = 10**14
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A pool on the chain: its program's word, its address, and the mint of its base asset."""
+    """A pool on the chain: its address, and the mint of its base asset with its program."""
 
-    program: str
     address: Pubkey
     base: Pubkey
     decimals: int
+    token: Pubkey
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a pool is written with: the chain, the mint of USDC, and the draws."""
+    """What a pool is written with: the chain, the program, the mint of USDC, and the draws."""
 
     chain: Chain
+    program: Pubkey
     usdc: Pubkey
     rng: random.Random
 
@@ -52,11 +54,17 @@ class Desk:
         """A new address."""
         return Pubkey.from_bytes(self.rng.randbytes(32))
 
-    def base(self) -> tuple[Pubkey, int]:
-        """A new mint, with its decimals."""
+    def base(self, *programs: Pubkey) -> tuple[Pubkey, int, Pubkey]:
+        """A new mint of one of these token programs: its address, decimals and program."""
         mint, decimals = self.key(), self.rng.choice(BASE_DECIMALS)
-        self.chain.put_mint(mint, decimals)
-        return mint, decimals
+        program = self.rng.choice(programs)
+        self.chain.put_mint(mint, decimals, program)
+        return mint, decimals, program
+
+    def program_of(self, mint: Pubkey) -> Pubkey:
+        """The token program of a mint."""
+        account = self.chain.read([mint])[1][mint]
+        return TOKEN if account is None else account.owner
 
     def units(self, most: int = _MOST) -> int:
         """An amount of any size, small ones as likely as large ones."""
@@ -65,15 +73,15 @@ class Desk:
     def vault(self, mint: Pubkey, owner: Pubkey, amount: int) -> Pubkey:
         """A new token account with this amount."""
         address = self.key()
-        self.chain.put_tokens(address, mint, owner, amount)
+        self.chain.put_tokens(address, mint, owner, amount, self.program_of(mint))
         return address
 
 
 def write_cpmm(desk: Desk) -> Written:
     """A pool of Raydium's CPMM: any order of its tokens, any fees that the program allows."""
-    rng, program = desk.rng, cpmm.MAINNET_PROGRAM
+    rng, program = desk.rng, desk.program
     authority, bump = Pubkey.find_program_address([b"vault_and_lp_mint_auth_seed"], program)
-    mint, decimals = desk.base()
+    mint, decimals, token = desk.base(TOKEN, TOKEN_2022)
     pool, config, observation = desk.key(), desk.key(), desk.key()
     kept = {
         f"{fee}_fees_token_{side}": rng.randrange(1_000)
@@ -95,8 +103,8 @@ def write_cpmm(desk: Desk) -> Written:
         "token_1_vault": vaults[1],
         "token_0_mint": tokens[0],
         "token_1_mint": tokens[1],
-        "token_0_program": TOKEN,
-        "token_1_program": TOKEN,
+        "token_0_program": desk.program_of(tokens[0]),
+        "token_1_program": desk.program_of(tokens[1]),
         "observation_key": observation,
         "auth_bump": bump,
         "status": rng.choice([0, 1, 2, 3]),
@@ -108,14 +116,14 @@ def write_cpmm(desk: Desk) -> Written:
     seen = encode(CPMM_OBSERVATION, {"pool_id": pool}, anchor("account", "ObservationState"))
     desk.chain.put(observation, program, seen)
     desk.chain.put(pool, program, encode(CPMM_POOL, state, anchor("account", "PoolState")))
-    return Written("cpmm", pool, mint, decimals)
+    return Written(pool, mint, decimals, token)
 
 
 def write_amm_v4(desk: Desk) -> Written:
     """A pool of Raydium's AMM v4, swaps alone; some have begun to trade a moment ago."""
-    rng, program = desk.rng, amm_v4.MAINNET_PROGRAM
+    rng, program = desk.rng, desk.program
     authority, nonce = Pubkey.find_program_address([b"amm authority"], program)
-    mint, decimals = desk.base()
+    mint, decimals, token = desk.base(TOKEN)
     pool = desk.key()
     tokens = [mint, desk.usdc]
     rng.shuffle(tokens)
@@ -145,13 +153,13 @@ def write_amm_v4(desk: Desk) -> Written:
         "target_orders": desk.key(),
     }
     desk.chain.put(pool, program, encode(AMM_V4_POOL, state))
-    return Written("amm_v4", pool, mint, decimals)
+    return Written(pool, mint, decimals, token)
 
 
 def write_dlmm(desk: Desk) -> Written:
     """A pool of Meteora's DLMM: bins with gaps in several arrays, and any kind of fee."""
-    rng, program = desk.rng, dlmm.PROGRAM_ID
-    mint, decimals = desk.base()
+    rng, program = desk.rng, desk.program
+    mint, decimals, token = desk.base(TOKEN, TOKEN_2022)
     tokens = [mint, desk.usdc]
     rng.shuffle(tokens)
     step = rng.choice([1, 4, 10, 25, 80, 100])
@@ -163,14 +171,14 @@ def write_dlmm(desk: Desk) -> Written:
     active = rng.randrange(-20_000, 20_000) // step
     bins = _bins(rng, active)
     reserves = [
-        desk.vault(token, pool, sum(_sides(bins, n)) + 10**9) for n, token in enumerate(tokens)
+        desk.vault(token, pool, sum(_sides(bins, n)) + 10**15) for n, token in enumerate(tokens)
     ]
     indexes = {bin_id // BINS_PER_ARRAY for bin_id in bins}
     for index in indexes:
         address = Pubkey.find_program_address(
             [b"bin_array", bytes(pool), struct.pack("<q", index)], program
         )[0]
-        desk.chain.put(address, program, _array(pool, index, bins, step))
+        desk.chain.put(address, program, _array(rng, pool, (index, active), bins, step))
     state = {
         **_fee_state(rng, desk.chain.now_s, active),
         "base_factor": factor,
@@ -184,13 +192,15 @@ def write_dlmm(desk: Desk) -> Written:
         "token_y_mint": tokens[1],
         "reserve_x": reserves[0],
         "reserve_y": reserves[1],
+        "token_mint_x_program_flag": int(desk.program_of(tokens[0]) == TOKEN_2022),
+        "token_mint_y_program_flag": int(desk.program_of(tokens[1]) == TOKEN_2022),
         "oracle": oracle,
         "bin_array_bitmap": sum(1 << (index + 512) for index in indexes).to_bytes(128, "little"),
     }
     desk.chain.put(pool, program, encode(DLMM_PAIR, state, anchor("account", "LbPair")))
     seen = encode(DLMM_ORACLE, {"length": 100, "active_size": 1}, anchor("account", "Oracle"))
     desk.chain.put(oracle, program, seen)
-    return Written("dlmm", pool, mint, decimals)
+    return Written(pool, mint, decimals, token)
 
 
 def _fee_state(rng: random.Random, now_s: int, active: int) -> dict[str, int]:
@@ -230,7 +240,29 @@ def _sides(bins: Mapping[int, tuple[int, int]], number: int) -> list[int]:
     return [amounts[number] for amounts in bins.values()]
 
 
-def _array(pool: Pubkey, index: int, bins: Mapping[int, tuple[int, int]], step: int) -> bytes:
+def _orders(rng: random.Random, distance: int) -> dict[str, int]:
+    """Limit orders in a fifth of the bins: asks at and above the active bin, bids below it."""
+    if rng.random() < 0.8:
+        return {}
+    opened, left = (rng.choice([0, rng.randrange(10**9)]) for _ in range(2))
+    return {
+        "open_order_amount": opened,
+        "total_processing_order_amount": left + rng.randrange(10**6) if left else 0,
+        "processed_order_remaining_amount": left,
+        "order_age": 3,
+        "limit_order_ask_side": int(distance >= 0),
+    }
+
+
+def _array(
+    rng: random.Random,
+    pool: Pubkey,
+    place: tuple[int, int],
+    bins: Mapping[int, tuple[int, int]],
+    step: int,
+) -> bytes:
+    """The array of an index; limit orders depend on the active bin."""
+    index, active = place
     head = {"index": index, "lb_pair": pool, "version": 1}
     parts = [encode(DLMM_ARRAY_HEAD, head, anchor("account", "BinArray"))]
     for bin_id in range(index * BINS_PER_ARRAY, (index + 1) * BINS_PER_ARRAY):
@@ -241,6 +273,7 @@ def _array(pool: Pubkey, index: int, bins: Mapping[int, tuple[int, int]], step: 
             "amount_y": y,
             "price": price,
             "liquidity_supply": min(x * price + (y << 64), 2**128 - 1),
+            **_orders(rng, bin_id - active),
         }
         parts.append(encode(DLMM_BIN, values))
     return b"".join(parts)

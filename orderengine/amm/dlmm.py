@@ -16,7 +16,14 @@ from orderengine.amm.dlmm_fee import (
     total_fee_rate,
     with_references,
 )
-from orderengine.amm.dlmm_price import MAX_BIN_ID, MAX_BIN_STEP, PRICE_BITS, bin_price, max_bin_id
+from orderengine.amm.dlmm_price import (
+    MAX_BIN_ID,
+    MAX_BIN_STEP,
+    PRICE_BITS,
+    bin_price,
+    cost,
+    max_bin_id,
+)
 from orderengine.amm.errors import AmountOutOfRange, InsufficientLiquidity
 from orderengine.amm.integers import U64_MAX, U128_MAX, require_range, shortfall_ppb
 
@@ -25,18 +32,38 @@ from orderengine.amm.integers import U64_MAX, U128_MAX, require_range, shortfall
 class DlmmBin:
     """The liquidity of one bin, without the fees kept there for their owners.
 
-    `id` is within 19 bits and a sign, amounts are in base units, 0 to 2^128 - 1.
+    `id` is within 19 bits and a sign, amounts are in base units, 0 to 2^128 - 1. Limit orders that
+    rest in it sell X (`orders_x`) or Y: those being filled, then the others.
     Raises AmountOutOfRange for any other value.
     """
 
     id: int
     amount_x: int
     amount_y: int
+    orders_x: tuple[int, int] = (0, 0)
+    orders_y: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         require_range("bin id", self.id, -MAX_BIN_ID, MAX_BIN_ID)
         require_range("amount_x", self.amount_x, 0, U128_MAX)
         require_range("amount_y", self.amount_y, 0, U128_MAX)
+        for amount in (*self.orders_x, *self.orders_y):
+            require_range("an order's amount", amount, 0, U64_MAX)
+
+    def after(self, fill: BinFill, direction: Direction, price: int) -> "DlmmBin":
+        """The bin after a fill, at its price (Q64.64): what orders are paid leaves it."""
+        x_to_y = direction is Direction.X_TO_Y
+        orders = self.orders_y if x_to_y else self.orders_x
+        liquidity = self.amount_y if x_to_y else self.amount_x
+        taken = min(fill.gross_out, liquidity)
+        paid = fill.net_in if orders == (0, 0) else min(fill.net_in, cost(taken, price, direction))
+        left = max(orders[0] - (fill.gross_out - taken), 0)
+        rest = sum(orders) - (fill.gross_out - taken) - left
+        if x_to_y:
+            x, y = self.amount_x + paid, self.amount_y - taken
+            return replace(self, amount_x=x, amount_y=y, orders_y=(left, rest))
+        x, y = self.amount_x - taken, self.amount_y + paid
+        return replace(self, amount_x=x, amount_y=y, orders_x=(left, rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +212,16 @@ def _terms(
     pool: DlmmPool, volatility: VariableParameters, direction: Direction, bin_: DlmmBin
 ) -> BinTerms:
     accumulator = accumulator_at(volatility, pool.parameters, bin_.id)
+    x_to_y = direction is Direction.X_TO_Y
+    orders = bin_.orders_y if x_to_y else bin_.orders_x
     return BinTerms(
         direction=direction,
         price=bin_price(bin_.id, pool.bin_step),
-        reserve_out=bin_.amount_y if direction is Direction.X_TO_Y else bin_.amount_x,
+        reserve_out=(bin_.amount_y if x_to_y else bin_.amount_x) + sum(orders),
         fee_rate=total_fee_rate(pool.parameters, pool.bin_step, accumulator),
         protocol_share_bps=pool.parameters.protocol_share_bps,
         fee_on_input=_is_fee_on_input(pool, direction),
+        orders=orders,
     )
 
 
@@ -244,11 +274,7 @@ def _after(
     for index, fill in fills.items():
         before = bins[index]
         active_id = before.id
-        bins[index] = (
-            DlmmBin(active_id, before.amount_x + fill.net_in, before.amount_y - fill.gross_out)
-            if direction is Direction.X_TO_Y
-            else DlmmBin(active_id, before.amount_x - fill.gross_out, before.amount_y + fill.net_in)
-        )
+        bins[index] = before.after(fill, direction, bin_price(active_id, pool.bin_step))
     if fills:
         accumulator = accumulator_at(volatility, pool.parameters, active_id)
         volatility = replace(volatility, volatility_accumulator=accumulator)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from orderengine.amm import dlmm
 from orderengine.amm.direction import Direction
 from orderengine.amm.dlmm import DlmmPool, DlmmSwap
-from orderengine.amm.dlmm_bin import BinTerms
+from orderengine.amm.dlmm_bin import BinTerms, whole_cost
 from orderengine.amm.dlmm_fee import FEE_PRECISION, fee_on_top, fee_within
 from orderengine.amm.dlmm_price import (
     BASIS_POINTS,
@@ -71,8 +71,12 @@ class DlmmLiquidity:
     @property
     def usdc(self) -> int:
         """The USDC in all bins."""
-        bins = self.pool.bins
-        return sum(each.amount_y if self._is_base_x else each.amount_x for each in bins)
+        return sum(
+            each.amount_y + sum(each.orders_y)
+            if self._is_base_x
+            else each.amount_x + sum(each.orders_x)
+            for each in self.pool.bins
+        )
 
     def in_usdc(self) -> "DlmmLiquidity":
         """The same side of the same pool, with USDC as the exact asset."""
@@ -114,7 +118,7 @@ class DlmmLiquidity:
             if terms.reserve_out > left:
                 break
             left -= terms.reserve_out
-            net = cost(terms.reserve_out, terms.price, terms.direction)
+            net = whole_cost(terms)
             total += net + fee_on_top(net, terms.fee_rate)
         return total
 
@@ -184,12 +188,15 @@ class DlmmLiquidity:
             reserve_out = (reserve_out << PRICE_BITS) // scale
         if self._exact_side is Side.BUY:
             return self._taken(terms, reserve_out)
-        x_in_y = (
-            terms.price * scale >> PRICE_BITS
-            if self._is_base_x
-            else (terms.price << PRICE_BITS) // scale
-        )
-        most = cost(reserve_out, x_in_y, terms.direction)
+        if scale == ONE:
+            most = whole_cost(terms)
+        else:
+            x_in_y = (
+                terms.price * scale >> PRICE_BITS
+                if self._is_base_x
+                else (terms.price << PRICE_BITS) // scale
+            )
+            most = cost(reserve_out, x_in_y, terms.direction)
         return most + fee_on_top(most, terms.fee_rate) if terms.fee_on_input else most
 
     def _taken(self, terms: BinTerms, reserve_out: int) -> int:

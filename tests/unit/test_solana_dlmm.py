@@ -225,19 +225,25 @@ def test_a_pool_that_cannot_be_traded_is_refused_by_name(
         dlmm.decode(POOL, PAIR, accounts)
 
 
-@pytest.mark.parametrize("orders", ["open_order_amount", "processed_order_remaining_amount"])
-def test_limit_orders_in_the_bins_are_refused_where_they_take_part(orders: str) -> None:
-    one_order: dict[str, Any] = {orders: 1}
+@pytest.mark.parametrize("is_ask", [0, 1])
+def test_limit_orders_are_sold_where_they_take_part(is_ask: int) -> None:
+    """By the pool's function, or if that is not determined, unless it has rewards."""
+    one_order: dict[str, Any] = {
+        "open_order_amount": 5,
+        "processed_order_remaining_amount": 7,
+        "limit_order_ask_side": is_ask,
+    }
     resting = {array_at(0): an_array(0, AROUND_ZERO, **one_order)}
-    for function_type, is_refused in ((0, True), (1, False), (2, True)):
-        accounts = a_dlmm_pool(function_type=function_type) | resting
-        if is_refused:
-            with pytest.raises(PoolRefused, match="has limit orders in its bins"):
-                dlmm.decode(POOL, PAIR, accounts)
-        else:
-            assert dlmm.decode(POOL, PAIR, accounts).pool.active_id == 0
-    rewarded = a_dlmm_pool(reward_mint_1=key(5)) | resting
-    assert dlmm.decode(POOL, PAIR, rewarded).pool.active_id == 0
+    empty = (0, 0)
+    sold = ((7, 5), empty) if is_ask else (empty, (7, 5))
+    for changes, told in (
+        ({"function_type": 0}, sold),
+        ({"function_type": 1}, (empty, empty)),
+        ({"function_type": 2, "reward_mint_0": key(5)}, sold),
+        ({"reward_mint_1": key(5)}, (empty, empty)),
+    ):
+        live = dlmm.decode(POOL, PAIR, a_dlmm_pool(**changes) | resting)
+        assert live.pool.bins[1] == DlmmBin(0, *AROUND_ZERO[0], *told)
 
 
 def test_a_pool_that_started_by_slot_or_time_trades() -> None:

@@ -117,7 +117,8 @@ def decode(address: Pubkey, pair: Pair, accounts: Accounts) -> LiveCpmm:
     if state.status & SWAP_DISABLED:
         raise PoolPaused(f"the pool {address} is paused")
     require_started(address, state.open_s, decode_clock(accounts.get(CLOCK)))
-    fees = _fees(address, keys.config, state, accounts, is_base_first=base_first)
+    config = _config(keys.config, accounts, pool.owner)
+    fees = _fees(address, config, state, is_base_first=base_first)
     tokens = [
         read_reserve(address, mint, vault, accounts)
         for mint, vault in zip(keys.mints, keys.vaults, strict=True)
@@ -184,10 +185,12 @@ def _keys(data: bytes) -> _Keys:
     )
 
 
-def _fees(
-    address: Pubkey, config: Pubkey, state: _State, accounts: Accounts, *, is_base_first: bool
-) -> CpmmFees:
-    data = owned_account(config, accounts, PROGRAM_IDS, CONFIG_DISCRIMINATOR, CONFIG_LENGTH).data
+def _config(address: Pubkey, accounts: Accounts, program: Pubkey) -> bytes:
+    owners = frozenset({program})
+    return owned_account(address, accounts, owners, CONFIG_DISCRIMINATOR, CONFIG_LENGTH).data
+
+
+def _fees(address: Pubkey, data: bytes, state: _State, *, is_base_first: bool) -> CpmmFees:
     trade, protocol, fund = _RATES.unpack_from(data, _RATES_AT)
     (creator,) = struct.unpack_from("<Q", data, _CREATOR_RATE_AT)
     fee_on = _CREATOR_FEE_ON.get(state.creator_fee_on)

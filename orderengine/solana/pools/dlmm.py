@@ -17,9 +17,8 @@ from orderengine.amm.dlmm_fee import CollectFeeMode, StaticParameters, VariableP
 from orderengine.amm.errors import AmmError
 from orderengine.domain.side import Asset, Side
 from orderengine.market.bin_liquidity import DlmmLiquidity
-from orderengine.solana.accounts import CLOCK, MEMO_PROGRAM, Clock, decode_clock
+from orderengine.solana.accounts import CLOCK, MEMO_PROGRAM, Account, Clock, decode_clock
 from orderengine.solana.pools.dlmm_arrays import (
-    Bin,
     ahead,
     array_address,
     array_of,
@@ -83,6 +82,7 @@ class LiveDlmm:
     """A pool at `now_s`; `extension` is None for a pool that has no further bitmap."""
 
     address: Pubkey
+    program: Pubkey
     oracle: Pubkey
     extension: Pubkey | None
     arrays: BinArrays
@@ -112,7 +112,7 @@ class LiveDlmm:
             else SWAP_EXACT_OUT_2 + struct.pack("<QQ", *reversed(numbers))
         )
         x, y = (self.base, self.usdc) if self.is_base_x else (self.usdc, self.base)
-        absent = readonly(PROGRAM_ID)
+        absent = readonly(self.program)
         accounts: list[AccountMeta] = [
             *writable(self.address),
             *(absent if self.extension is None else writable(self.extension)),
@@ -121,10 +121,11 @@ class LiveDlmm:
             *writable(self.oracle),
             *absent,
             signer(terms.user),
-            *readonly(x.program, y.program, MEMO_PROGRAM, event_authority(), PROGRAM_ID),
+            *readonly(x.program, y.program, MEMO_PROGRAM),
+            *readonly(event_authority(self.program), self.program),
             *writable(*self._arrays_for(terms)),
         ]
-        return [Instruction(PROGRAM_ID, data + _NO_ACCOUNTS, accounts)]
+        return [Instruction(self.program, data + _NO_ACCOUNTS, accounts)]
 
     def _arrays_for(self, terms: SwapTerms) -> list[Pubkey]:
         liquidity = self.liquidity(terms.side)
@@ -137,9 +138,9 @@ class LiveDlmm:
         return [address for _, address in listed[: met + 1]]
 
 
-def event_authority() -> Pubkey:
+def event_authority(program: Pubkey) -> Pubkey:
     """The program address that the program's events are sent with."""
-    return Pubkey.find_program_address([EVENT_AUTHORITY_SEED], PROGRAM_ID)[0]
+    return Pubkey.find_program_address([EVENT_AUTHORITY_SEED], program)[0]
 
 
 def wanted(address: Pubkey, accounts: Accounts) -> tuple[Pubkey, ...]:
@@ -147,11 +148,11 @@ def wanted(address: Pubkey, accounts: Accounts) -> tuple[Pubkey, ...]:
 
     Arrays that only the bitmap tells are wanted once it was read. Raises AccountRefused.
     """
-    data = _data(address, accounts)
-    arrays = _arrays(address, data, accounts)
+    account = _account(address, accounts)
+    arrays = _arrays(address, account, accounts)
     return (
-        *(key_at(data, offset) for offset in (88, 120, 152, 184)),
-        extension_address(address, PROGRAM_ID),
+        *(key_at(account.data, offset) for offset in (88, 120, 152, 184)),
+        extension_address(address, account.owner),
         *dict.fromkeys(each for _, each in (*arrays.falling, *arrays.rising)),
         CLOCK,
     )
@@ -159,7 +160,8 @@ def wanted(address: Pubkey, accounts: Accounts) -> tuple[Pubkey, ...]:
 
 def decode(address: Pubkey, pair: Pair, accounts: Accounts) -> LiveDlmm:
     """The pool; raises AccountRefused if it cannot be traded."""
-    data = _data(address, accounts)
+    account = _account(address, accounts)
+    data, program = account.data, account.owner
     mints = key_at(data, _MINTS_AT), key_at(data, _MINTS_AT + 32)
     is_base_x = is_base_first(address, pair, *mints)
     clock = decode_clock(accounts.get(CLOCK))
@@ -168,16 +170,20 @@ def decode(address: Pubkey, pair: Pair, accounts: Accounts) -> LiveDlmm:
         read_reserve(address, mint, key_at(data, _RESERVES_AT + 32 * number), accounts)
         for number, mint in enumerate(mints)
     ]
-    arrays = _arrays(address, data, accounts)
+    arrays = _arrays(address, account, accounts)
     listed = dict((*arrays.falling, *arrays.rising))
+    with_orders = _sells_orders(data)
     bins = [
         each
         for index in sorted(listed)
-        for each in bins_of(address, listed[index], index, accounts, PROGRAM_IDS)
+        for each in bins_of(
+            address, listed[index], index, accounts, program, with_orders=with_orders
+        )
     ]
-    extension = extension_address(address, PROGRAM_ID)
+    extension = extension_address(address, program)
     return LiveDlmm(
         address=address,
+        program=program,
         oracle=key_at(data, _ORACLE_AT),
         extension=None if accounts.get(extension) is None else extension,
         arrays=arrays,
@@ -189,18 +195,18 @@ def decode(address: Pubkey, pair: Pair, accounts: Accounts) -> LiveDlmm:
     )
 
 
-def _data(address: Pubkey, accounts: Accounts) -> bytes:
-    return owned_account(address, accounts, PROGRAM_IDS, PAIR_DISCRIMINATOR, PAIR_LENGTH).data
+def _account(address: Pubkey, accounts: Accounts) -> Account:
+    return owned_account(address, accounts, PROGRAM_IDS, PAIR_DISCRIMINATOR, PAIR_LENGTH)
 
 
-def _arrays(address: Pubkey, data: bytes, accounts: Accounts) -> BinArrays:
-    beside = extension_address(address, PROGRAM_ID)
-    extension = extension_data(address, beside, accounts, PROGRAM_IDS)
+def _arrays(address: Pubkey, account: Account, accounts: Accounts) -> BinArrays:
+    data, program = account.data, account.owner
+    extension = extension_data(address, extension_address(address, program), accounts, program)
     known = indexes(data[_BITMAP_AT : _BITMAP_AT + _BITMAP_LENGTH], extension)
     active = array_of(_STATE.unpack_from(data, 72)[1])
     sides = [
         tuple(
-            (index, array_address(address, PROGRAM_ID, index))
+            (index, array_address(address, program, index))
             for index in ahead(known, active, ARRAYS_AHEAD, falling=falling)
         )
         for falling in (True, False)
@@ -220,11 +226,9 @@ def _require_swapping(address: Pubkey, data: bytes, clock: Clock) -> None:
     require_started(address, point, clock)
 
 
-def _priced(address: Pubkey, data: bytes, bins: Sequence[Bin]) -> DlmmPool:
+def _priced(address: Pubkey, data: bytes, bins: Sequence[DlmmBin]) -> DlmmPool:
     static, volatility = _PARAMETERS.unpack_from(data, 8), _VOLATILITY.unpack_from(data, 40)
     _, active_id, bin_step, *_ = _STATE.unpack_from(data, 72)
-    if any(each.orders for each in bins) and _takes_orders(data, static[10]):
-        raise PoolRefused(f"the pool {address} has limit orders in its bins")
     try:
         return DlmmPool(
             bin_step=bin_step,
@@ -241,15 +245,19 @@ def _priced(address: Pubkey, data: bytes, bins: Sequence[Bin]) -> DlmmPool:
                 collect_fee_mode=CollectFeeMode(static[11]),
             ),
             volatility=VariableParameters(*volatility),
-            bins=tuple(DlmmBin(each.id, each.amount_x, each.amount_y) for each in bins),
+            bins=tuple(bins),
         )
     except (AmmError, ValueError) as error:
         raise PoolRefused(f"the pool {address} cannot be priced: {error}") from error
 
 
-def _takes_orders(data: bytes, function_type: int) -> bool:
-    """Whether limit orders in the bins take part in swaps."""
+def _sells_orders(data: bytes) -> bool:
+    """Whether limit orders in the bins take part in swaps.
+
+    Source: MeteoraAg/dlmm-sdk `is_support_limit_order`.
+    """
+    function_type: int = _PARAMETERS.unpack_from(data, 8)[10]
     if function_type != _UNDETERMINED:
         return function_type == _WITH_ORDERS
     mints = (_REWARDS_AT, _REWARDS_AT + _REWARD_LENGTH)
-    return not any(any(data[offset : offset + 32]) for offset in mints)
+    return all(not any(data[offset : offset + 32]) for offset in mints)

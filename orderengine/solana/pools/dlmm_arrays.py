@@ -6,11 +6,11 @@ Source: MeteoraAg/dlmm-sdk, program 0.12.0 (fb02e51), `idls/dlmm.json`: `BinArra
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from solders.pubkey import Pubkey
 
+from orderengine.amm.dlmm import DlmmBin
 from orderengine.solana.pools.pool import Accounts, key_at, owned_account
 from orderengine.solana.refusals import AccountRefused
 
@@ -31,20 +31,6 @@ _EXTENSION_BITS = _EXTENSION_PARTS * INTERNAL_ARRAYS
 _HEADER = struct.Struct("<8xqB7x32s")
 _BIN = struct.Struct("<QQ96xQQQIB3x")
 _BIN_LENGTH = 144
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """A bin with liquidity, in base units; `orders` are the limit orders that rest in it.
-
-    They are sold for Y if `is_ask`, and bought with Y otherwise.
-    """
-
-    id: int
-    amount_x: int
-    amount_y: int
-    orders: int
-    is_ask: bool
 
 
 def array_of(bin_id: int) -> int:
@@ -85,34 +71,47 @@ def ahead(known: Sequence[int], active: int, count: int, *, falling: bool) -> li
 
 
 def extension_data(
-    pool: Pubkey, address: Pubkey, accounts: Accounts, programs: frozenset[Pubkey]
+    pool: Pubkey, address: Pubkey, accounts: Accounts, program: Pubkey
 ) -> bytes | None:
     """The bytes of the extension, None if the pool has none; raises AccountRefused."""
     if accounts.get(address) is None:
         return None
-    account = owned_account(address, accounts, programs, EXTENSION_DISCRIMINATOR, EXTENSION_LENGTH)
+    owners = frozenset({program})
+    account = owned_account(address, accounts, owners, EXTENSION_DISCRIMINATOR, EXTENSION_LENGTH)
     if key_at(account.data, 8) != pool:
         raise AccountRefused(f"the bitmap {address} belongs to another pool than {pool}")
     return account.data
 
 
 def bins_of(
-    pool: Pubkey, address: Pubkey, index: int, accounts: Accounts, programs: frozenset[Pubkey]
-) -> list[Bin]:
-    """The bins of an array that hold anything, in ascending order; raises AccountRefused."""
-    account = owned_account(address, accounts, programs, ARRAY_DISCRIMINATOR, ARRAY_LENGTH)
+    pool: Pubkey,
+    address: Pubkey,
+    index: int,
+    accounts: Accounts,
+    program: Pubkey,
+    *,
+    with_orders: bool,
+) -> list[DlmmBin]:
+    """The bins of an array that hold anything, in ascending order; raises AccountRefused.
+
+    Limit orders are left out unless `with_orders`: then the pool sells them too.
+    """
+    owners = frozenset({program})
+    account = owned_account(address, accounts, owners, ARRAY_DISCRIMINATOR, ARRAY_LENGTH)
     told, _, owner = _HEADER.unpack_from(account.data)
     if told != index or Pubkey.from_bytes(owner) != pool:
         raise AccountRefused(f"the bins {address} are others than the pool {pool} needs")
-    return list(_filled(account.data, index * BINS_PER_ARRAY))
+    return list(_filled(account.data, index * BINS_PER_ARRAY, with_orders=with_orders))
 
 
-def _filled(data: bytes, first_id: int) -> Iterator[Bin]:
+def _filled(data: bytes, first_id: int, *, with_orders: bool) -> Iterator[DlmmBin]:
     for number in range(BINS_PER_ARRAY):
         offset = _HEADER.size + number * _BIN_LENGTH
         x, y, open_amount, _, processed, _, is_ask = _BIN.unpack_from(data, offset)
-        if x or y or open_amount or processed:
-            yield Bin(first_id + number, x, y, open_amount + processed, bool(is_ask))
+        orders = (processed, open_amount) if with_orders else (0, 0)
+        if x or y or any(orders):
+            orders_x, orders_y = (orders, (0, 0)) if is_ask else ((0, 0), orders)
+            yield DlmmBin(first_id + number, x, y, orders_x, orders_y)
 
 
 def _bits(bitmap: bytes) -> Iterator[int]:

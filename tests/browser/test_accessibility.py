@@ -74,7 +74,7 @@ def test_the_chosen_side_is_seen_where_the_system_chooses_the_colors(open_desk: 
 
 def test_the_charts_tell_in_words_what_they_show(desk: Desk) -> None:
     desk.fill(symbol="SOL", side="sell", quantity="1")
-    told = re.compile(r"raydium [\d.,]+, meteora [\d.,]+")
+    told = re.compile(r"Raydium [\d.,]+, Meteora [\d.,]+")
     for chart, begin in (
         ("#curve", "Effective price of SOL"),
         ("#prices", "Last mid prices of SOL"),

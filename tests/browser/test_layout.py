@@ -98,7 +98,7 @@ def show(desk: Desk, order_id: str, **values: str) -> None:
     desk.fill(**values)
     expect(desk.page.locator("#quotes[data-stale]")).to_have_count(0)
     for chart in ("#curve", "#prices"):
-        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("meteora")
+        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("Meteora")
 
 
 def assert_nothing_is_cut(desk: Desk) -> None:

@@ -46,7 +46,7 @@ def test_an_order_is_placed_and_watched_until_it_is_confirmed(desk: Desk, stack:
     assert executed.get_attribute("title") == shown["executedPrice"]
     slippage = page.locator('[data-fact="slippage"] dd').inner_text()
     told = Decimal(slippage.removesuffix(" %").replace(chr(0x2212), "-"))
-    assert abs(told - Decimal(shown["slippagePct"])) <= Decimal("0.0005")
+    assert abs(told - Decimal(shown["slippagePct"])) <= Decimal("0.005")
     expect(page.locator("#outcome")).to_contain_text(f"Confirmed at {executed.inner_text()} USDC")
     row = page.locator(f'tr[data-order-id="{order_id}"]')
     expect(row.locator(".status")).to_have_text("confirmed")
@@ -64,7 +64,7 @@ def test_both_venues_are_quoted_and_the_better_one_is_marked_with_the_reason(des
         assert prices.keys() == {"raydium", "meteora"}
         winner = best(prices, key=prices.__getitem__)
         assert [dex for dex, wins, _ in venues if wins == "true"] == [winner]
-        assert why.startswith(f"{winner} {'costs' if side == 'buy' else 'brings'} ")
+        assert why.startswith(f"{winner.title()} {'costs' if side == 'buy' else 'brings'} ")
 
 
 def test_the_quotes_follow_the_market(desk: Desk) -> None:
@@ -80,7 +80,7 @@ def test_an_order_beyond_the_pools_is_told_how_much_they_hold(desk: Desk) -> Non
     desk.fill(symbol="BTC", quantity="900")
     refusal = desk.page.locator("#quotes .verdict[data-refused]")
     expect(refusal).to_contain_text("Too large for the pools")
-    expect(refusal).to_contain_text("with maxLegs 2")
+    expect(refusal).to_contain_text("over up to 2 venues")
     desk.fill(quantity="1")
     expect(desk.page.locator(".venue")).to_have_count(2)
 
@@ -252,7 +252,7 @@ def test_a_third_venue_needs_no_change_of_the_page(desk: Desk) -> None:
     expect(cards).to_have_text(["Raydium", "Meteora", "Lifinity", "Nowhere"])
     expect(desk.page.locator('.venue[data-dex="lifinity"]')).to_contain_text("in time")
     for chart in ("#curve", "#prices"):
-        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("nowhere")
+        expect(desk.page.locator(f"{chart} .u-legend")).to_contain_text("Nowhere")
     expect(desk.page.locator("#maxLegs option")).to_have_text(
         ["one venue", "up to 2", "up to 3", "up to 4"]
     )

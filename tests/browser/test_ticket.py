@@ -13,9 +13,10 @@ from tests.browser.desk import Desk
 from tests.e2e.stack import Stack
 
 REFUSAL = "status of 4"
-ESTIMATE = """async ({values, route}) => {
+ESTIMATE = """async ({values, route, refusal, isHalted}) => {
   const { estimateOf } = await import('/static/js/estimate.js');
-  return estimateOf({side: 'buy', unit: 'base', symbol: 'AAPL', quantity: '10', ...values}, route);
+  const terms = {side: 'buy', unit: 'base', symbol: 'AAPL', quantity: '10', ...values};
+  return estimateOf(terms, {route, refusal, isHalted});
 }"""
 REQUEST = """async values => {
   const { requestOf } = await import('/static/js/terms.js');
@@ -49,9 +50,11 @@ def a_route(
     return {**route, "quotes": [{"midPrice": "229"}, {"midPrice": "231"}], **more}
 
 
-def told(page: Page, values: Mapping[str, str], route: Mapping[str, Any] | None) -> list[str]:
+def told(
+    page: Page, values: Mapping[str, str], route: Mapping[str, Any] | None, **more: Any
+) -> list[str]:
     """The lines and the kinds of warnings of an estimate."""
-    estimate = page.evaluate(ESTIMATE, {"values": values, "route": route})
+    estimate = page.evaluate(ESTIMATE, {"values": values, "route": route, **more})
     return [*estimate["lines"], *(each["kind"] for each in estimate["warnings"])]
 
 
@@ -65,7 +68,9 @@ def test_the_quantity_belongs_to_its_symbol_and_the_prices_to_the_side_too(desk:
     expect(page.locator("#quantity")).to_have_value("")
     expect(page.locator("#worstPrice")).to_have_value("")
     expect(page.locator("#estimate")).to_contain_text("Enter a quantity")
-    expect(page.locator("#verdict")).to_contain_text("For BTC for 100 USDC")  # prices of now
+    expect(page.locator("#verdict")).to_contain_text(
+        "No quantity is given: these are prices for 100 USDC of BTC"
+    )
     desk.expected.append(REFUSAL)
     page.click("#submit")
     expect(page.locator("#outcome")).to_have_attribute("data-state", "refused")
@@ -161,7 +166,7 @@ def test_nothing_of_another_symbol_or_side_stays(desk: Desk) -> None:
     desk.fill(side="sell")
     expect(outcome).to_have_text("")
     expect(desk.page.locator("#quotes")).to_have_text("Waiting for quotes.")
-    expect(desk.page.locator("#estimate")).to_have_text("")
+    expect(desk.page.locator("#estimate")).to_have_text("Waiting for quotes.")
     desk.page.unroute_all(behavior="ignoreErrors")
     for each in held:
         each.abort()
@@ -237,7 +242,8 @@ def test_what_a_limit_and_a_stop_come_to(desk: Desk) -> None:
         "Waits until it is possible: 10 AAPL for at most 220.0000 USDC each, fee and impact"
         " included, 2,200.00 USDC in all."
     )
-    assert waits[1] == "Can not be met now: it is 230.0000 each, 4.5 % beyond the limit."
+    assert waits[1] == "Can not be met now: it is 230.0000 each, and has to fall by 4.35 %."
+    assert waits[2] == "Now the fee would be 5.75 USDC, and the impact 0.04 %."
     assert not set(waits) & {"Price out of reach", "Far from the market"}
     once = told(page, {"type": "limit", "timeInForce": "IOC", "limitPrice": "220"}, route)
     assert "Price out of reach" in once

@@ -2,9 +2,10 @@
 
 import { getOrders } from "./api.js";
 import { el, fill, find } from "./dom.js";
-import { NONE, between, group, seconds } from "./format.js";
+import { NONE, between, group, percent, seconds } from "./format.js";
 import { Loop } from "./loop.js";
 import { TERMINAL } from "./statuses.js";
+import { startsAtOnce } from "./terms.js";
 
 const WINDOW_MS = 300_000;
 const PERIOD_MS = 5_000;
@@ -26,14 +27,15 @@ export class Activity {
     const ended = orders.filter(({ status }) => TERMINAL.has(status));
     const confirmed = ended.filter(({ status }) => status === "confirmed");
     const failed = ended.filter(({ status }) => status === "failed");
-    const took = confirmed.map((order) => between(order.createdAt, order.updatedAt)).sort((a, b) => a - b);
+    // How long an order waited for its price tells nothing about the service.
+    const took = confirmed.filter(startsAtOnce).map((order) => between(order.createdAt, order.updatedAt)).sort((a, b) => a - b);
     const lastMinute = ended.filter((order) => now - Date.parse(order.updatedAt) < 60_000);
     this.#root.title = `Of the orders placed in the last ${span(spanMs)}`;
     fill(
       this.#root,
       figure(`Ended, ${span(spanMs)}`, `${ended.length}`, spark(ended, now)),
       figure("Last minute", `${isWhole ? "" : "over "}${lastMinute.length}`),
-      figure("Failed", ended.length ? `${group((100 * failed.length) / ended.length, 1)} %` : NONE),
+      figure("Failed", ended.length ? percent((10_000 * failed.length) / ended.length) : NONE),
       figure("Median", quantile(took, 0.5)),
       figure("p95", quantile(took, 0.95)),
       figure("Open of these", `${orders.length - ended.length}`),

@@ -1,7 +1,7 @@
 // uPlot in the page's colors and at its panels' widths.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
-import { group, price } from "./format.js";
+import { group, price, venue } from "./format.js";
 import { dashOf } from "./venues.js";
 
 const PLOT_PX = 200;
@@ -103,7 +103,7 @@ export function line(label, stroke, atRest, more = {}) {
 }
 
 export function venueLine(colors, dex, atRest, more) {
-  return line(dex, colors.venue(dex), atRest, { dash: dashOf(dex), ...more });
+  return line(venue(dex), colors.venue(dex), atRest, { dash: dashOf(dex), ...more });
 }
 
 // 0.1, 1,000, 2.5M: short enough for an axis.

@@ -22,11 +22,11 @@ export class Confirmation {
   }
 
   // Whether an order of this size may be sent; a size that is not known (null) is asked about, too.
-  async allows(sizeUsdc, title, lines) {
+  async allows(sizeUsdc, title, action, lines) {
     const most = this.#threshold.value.trim();
     if (!isAmount(most) || (sizeUsdc !== null && sizeUsdc <= Number(most))) return true;
     const why = sizeUsdc === null ? "Its size in USDC is not known." : `It is above ${usdc(most)} USDC.`;
-    return this.asks(`${title}?`, title, [...lines, why]);
+    return this.asks(title, action, [...lines, why]);
   }
 
   asks(title, action, lines) {

@@ -3,7 +3,7 @@
 import { Refused, getQuotes } from "./api.js";
 import { Chart, FIRST, axis, compact, legend, priceAxis, venueLine } from "./chart.js";
 import { find, say } from "./dom.js";
-import { group, price as priceText } from "./format.js";
+import { group, price as priceText, venue } from "./format.js";
 import { Loop } from "./loop.js";
 import { venuesOf } from "./venues.js";
 
@@ -29,6 +29,15 @@ export class Curve {
     this.#draw(known?.points ?? []);
     const ageMs = known ? performance.now() - known.at : FRESH_MS;
     this.#loop.soon(Math.max(0, FRESH_MS - ageMs));
+  }
+
+  // The curve of another symbol or side is gone at once: there may be no quote for this one.
+  forget({ symbol, side }) {
+    if (this.#wanted === null || this.#wanted.name === `${symbol} ${side}`) return;
+    this.#loop.stop();
+    this.#wanted = null;
+    say(this.#caption, "from the first quote on");
+    this.#chart.show(this.#venues, [[], ...this.#venues.map(() => [])], `Effective price of ${symbol} by size, ${side}: no quote yet`);
   }
 
   async #quoteSizes(signal) {
@@ -57,7 +66,7 @@ export class Curve {
     const { symbol, side } = this.#wanted;
     const ends = points.length > 1 ? [points[0], points.at(-1)] : points;
     const texts = ends.map(({ quantity, prices }) => {
-      const each = this.#venues.filter((dex) => prices.has(dex)).map((dex) => `${dex} ${priceText(prices.get(dex))}`);
+      const each = this.#venues.filter((dex) => prices.has(dex)).map((dex) => `${venue(dex)} ${priceText(prices.get(dex))}`);
       return `for ${compact(Number(quantity))}: ${each.join(", ")}`;
     });
     return [`Effective price of ${symbol} by size, ${side}`, ...texts].join("; ");

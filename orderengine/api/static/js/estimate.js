@@ -1,19 +1,25 @@
 // What the ticket's order comes to, in plain words, from its fields and the current quotes.
 
 import { fromUnits, group, percent, price, quantity, usdc } from "./format.js";
-import { amountText } from "./terms.js";
+import { amountText, startsAtOnce } from "./terms.js";
+
+export const TOO_LARGE = "Too large for the pools";
+export const NOT_OPEN = "Not open yet";
 
 const HIGH_IMPACT_BPS = 100;
 const FAR_FROM_MARKET = 0.05;
 const PLAIN = /^\d+(\.\d+)?$/;
 
-// `route` is the answer to the quotes for these values, null without one. `lines` tell, `warnings`
-// have a `kind` and a `text`; `sizeUsdc` is the most that the order may be worth, null if unknown.
-export function estimateOf(values, route) {
+// `route` is the answer to the quotes for these values, or `refusal` the reason why there is none;
+// null if not known. `lines` tell, `warnings` have a `kind` and a `text`; `sizeUsdc` is the most that
+// the order may be worth, null if unknown.
+export function estimateOf(values, { route = null, refusal = null, isHalted = false }) {
   if (!isAmount(values.quantity)) return { lines: [], warnings: [], sizeUsdc: null };
   const now = route ? figuresOf(values, route) : null;
   const { lines, warnings, worstUsdc } = BY_TYPE[values.type](values, now);
-  if (now) lines.push(`Fee ${usdc(now.fee)} USDC, impact ${percent(now.impactBps)}: both are included.`);
+  if (now) lines.push(costText(values, now));
+  if (refusal) warnings.push(...refusedNow(values, refusal));
+  if (isHalted) warnings.push({ kind: "Trading is halted", text: "The order is accepted, and starts when the operator resumes." });
   if (now && now.impactBps >= HIGH_IMPACT_BPS) {
     warnings.unshift({ kind: "High impact", text: `The order moves the price by ${percent(now.impactBps)} by itself. A smaller one costs less.` });
   }
@@ -46,6 +52,23 @@ function market(values, now) {
   return { lines: [aboutText(values, now), `Worst case: ${text}; else the order fails.`], warnings: missedWorst(values, now), worstUsdc };
 }
 
+// What keeps the venues from quoting, and what that means for an order of this type.
+function refusedNow(values, { code }) {
+  const { type, symbol } = values;
+  const startsNow = startsAtOnce(values);
+  if (code === "INSUFFICIENT_LIQUIDITY") {
+    const then = { market: "The order would fail.", limit: "It waits until they are deep enough.", stop: "It fails if they still are when it starts." };
+    return [{ kind: TOO_LARGE, text: startsNow ? then.market : (then[type] ?? then.stop) }];
+  }
+  if (code !== "NOT_OPEN" || type === "sniper") return [];
+  return [{ kind: NOT_OPEN, text: startsNow ? "Such an order is refused until a pool opens. A sniper waits for it." : `It waits at least until a pool of ${symbol} opens.` }];
+}
+
+function costText({ type }, { fee, impactBps }) {
+  const [cost, impact] = [`${usdc(fee)} USDC`, percent(impactBps)];
+  return type === "market" ? `Fee ${cost}, impact ${impact}: both are included.` : `Now the fee would be ${cost}, and the impact ${impact}.`;
+}
+
 function limit(values, now) {
   if (!isAmount(values.limitPrice)) return { lines: now ? [aboutText(values, now)] : [], warnings: [], worstUsdc: null };
   const [each, isOnce] = [Number(values.limitPrice), values.timeInForce === "IOC"];
@@ -56,7 +79,8 @@ function limit(values, now) {
   const warnings = [];
   if (now) {
     const gap = worseBy(values.side, now.each, each);
-    lines.push(gap > 0 ? `Can not be met now: it is ${price(now.each)} each, ${percent(gap * 10_000)} beyond the limit.` : `Can be met now, at about ${price(now.each)} each.`);
+    const way = `${values.side === "buy" ? "fall" : "rise"} by ${percent(Math.abs(each / now.each - 1) * 10_000)}`;
+    lines.push(gap > 0 ? `Can not be met now: it is ${price(now.each)} each, and has to ${way}.` : `Can be met now, at about ${price(now.each)} each.`);
     if (gap > 0 && isOnce) warnings.push({ kind: "Price out of reach", text: "The limit can not be met now, and the order has one try: it would expire unfilled." });
     if (-gap >= FAR_FROM_MARKET) warnings.push({ kind: "Far from the market", text: `The limit is ${percent(-gap * 10_000)} worse than the price of now.` });
   }
@@ -70,12 +94,12 @@ function stop(values, now) {
     const [target, isBuy] = [Number(values.stopPrice), values.side === "buy"];
     lines.push(`Starts once the market's price is ${price(target)} USDC or ${isBuy ? "more" : "less"}${now ? `; it is about ${price(now.mid)}` : ""}.`);
     if (now && (isBuy ? now.mid >= target : now.mid <= target)) {
-      warnings.push({ kind: "Price is there already", text: "The stop price is reached already: such a stop would start at once, and may be refused. A market order says what you mean." });
+      warnings.push({ kind: "Price is there already", text: "Such a stop would start at once, and is refused. Send a market order instead." });
     }
   }
   const { text, worstUsdc } = worstCase(values, null);
   if (text) lines.push(`Worst case: ${text}; else the order fails.`);
-  else if (now) lines.push(`Without a worst price it takes the price of that time, with the slippage: of now it would be about ${usdc(now.totalUsdc)} USDC.`);
+  else if (now) lines.push(`Without a worst price it takes the price of that time, within the slippage. Now that would be about ${usdc(now.totalUsdc)} USDC.`);
   return { lines, warnings, worstUsdc };
 }
 

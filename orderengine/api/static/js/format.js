@@ -1,6 +1,7 @@
 // Formats numbers and times for the page; a title keeps the API's exact text where it matters.
 
 const USDC_DECIMALS = 6;
+const LEAST_BPS = 1; // that is told as a number
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "2-digit" });
 
@@ -23,9 +24,9 @@ export function quantity(text) {
   return text === undefined ? NONE : group(Number(text), 9, 0);
 }
 
-// What an order asks for, after its side: 10 AAPL, or AAPL for 100 USDC.
+// What an order asks for, after its side: 10 AAPL, or 100 USDC of AAPL.
 export function asked({ quantity: tokens, quoteQuantity, symbol }) {
-  return quoteQuantity === undefined ? `${quantity(tokens)} ${symbol}` : `${symbol} for ${quantity(quoteQuantity)} USDC`;
+  return quoteQuantity === undefined ? `${quantity(tokens)} ${symbol}` : `${quantity(quoteQuantity)} USDC of ${symbol}`;
 }
 
 export function usdc(text, digits = 2) {
@@ -33,9 +34,9 @@ export function usdc(text, digits = 2) {
   return group(number, number !== 0 && Math.abs(number) < 1 ? 4 : digits);
 }
 
-// A share that the API gives in basis points: 12.5 is 0.125 %.
+// A share that the API gives in basis points: 12.5 is 0.13 %.
 export function percent(bps) {
-  return `${group(bps / 100, Math.abs(bps) >= 100 ? 1 : 3, Math.abs(bps) >= 100 ? 1 : 2)} %`;
+  return bps > 0 && bps < LEAST_BPS ? `< ${group(LEAST_BPS / 100, 2)} %` : `${group(bps / 100, 2)} %`;
 }
 
 export function fromUnits(units, decimals = USDC_DECIMALS) {
@@ -44,11 +45,12 @@ export function fromUnits(units, decimals = USDC_DECIMALS) {
 
 function signed(number, digits) {
   const text = group(Math.abs(number), digits);
+  if (Number(text) === 0) return text;
   return number < 0 ? `−${text}` : `+${text}`;
 }
 
 export function slippage(text) {
-  return text === undefined ? NONE : `${signed(Number(text), 3)} %`;
+  return text === undefined ? NONE : `${signed(Number(text), 2)} %`;
 }
 
 export function seconds(ms) {

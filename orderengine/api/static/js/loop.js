@@ -37,6 +37,12 @@ export class Loop {
     if (!document.hidden) this.#timer = setTimeout(() => this.#run(), delayMs);
   }
 
+  // Until the next call of `soon`.
+  stop() {
+    this.#isStarted = false;
+    this.#halt();
+  }
+
   #goOn() {
     if (this.#isStarted) this.soon();
   }

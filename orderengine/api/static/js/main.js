@@ -29,21 +29,21 @@ const orders = new Orders((orderId) => open(orderId));
 const panel = new OrderPanel((event) => {
   orders.refresh();
   openOrders.refresh();
-  if (!TERMINAL.has(event.status)) return;
-  prices.refresh();
-  ticket.tellEnd(event);
+  if (TERMINAL.has(event.status)) prices.refresh();
+  if (!openOrders.tells(event)) return ticket.follow(event);
+  ticket.leave(event.orderId);
+  return true;
 });
 const quotes = new Quotes({
   onQuotes: (wanted, route) => {
-    if (wanted.symbol !== instrument.symbol) return;
-    prices.add(wanted.symbol, route);
-    curve.show(wanted, instrument, route);
+    if (route.symbol !== instrument.symbol) return;
+    prices.add(route.symbol, route);
+    curve.show(wanted.request, instrument, route);
     ticket.offerLegs(venuesOf(route).length);
     ticket.takeQuotes(wanted, route);
   },
   onRefused: (wanted, refusal) => {
-    ticket.takeQuotes(wanted, null);
-    ticket.showQuoteViolations(wanted, refusal.errors);
+    ticket.takeRefusal(wanted, refusal);
   },
 });
 const confirmation = new Confirmation();
@@ -56,6 +56,7 @@ const ticket = new Ticket(confirmation, {
   onChange: (wanted, chosen) => {
     instrument = chosen;
     quotes.show(wanted);
+    curve.forget(wanted.request);
     prices.show(chosen.symbol);
   },
   onAccepted: (orderId) => {
@@ -76,10 +77,13 @@ const setup = new Loop(async (signal) => {
 }, 300_000);
 setup.soon();
 new Activity();
-new Service(() => {
-  setup.soon();
-  orders.refresh();
-  openOrders.refresh();
+new Service({
+  onHalted: (isHalted) => ticket.tellHalted(isHalted),
+  onReturn: () => {
+    setup.soon();
+    orders.refresh();
+    openOrders.refresh();
+  },
 });
 
 function open(orderId) {
@@ -91,6 +95,7 @@ function open(orderId) {
 
 function show() {
   const orderId = new URLSearchParams(location.search).get("order");
+  ticket.leaveAllBut(orderId);
   if (!orderId) panel.close();
   else if (orderId !== panel.orderId) panel.open(orderId);
   orders.mark(orderId);

@@ -5,7 +5,7 @@ import { Locked, Refused, Unavailable, cancelOrder, cancelOrders, getOrder, getO
 import { el, find, refill, say } from "./dom.js";
 import { asked, group, price } from "./format.js";
 import { Loop } from "./loop.js";
-import { reasonText } from "./reasons.js";
+import { reasonText, sentence } from "./reasons.js";
 import { ANY_OPEN, TERMINAL } from "./statuses.js";
 import { conditionOf, holdsText } from "./terms.js";
 
@@ -14,11 +14,14 @@ const MOST = 50;
 
 export class OpenOrders {
   #panel = find("#open");
+  #list = find("#open-list");
   #rows = find("#open-table tbody");
   #note = find("#open-note");
   #all = find("#cancel-all");
-  #requested = new Set(); // orders whose cancel the network decides about
+  #asked = new Set(); // orders whose cancel was asked for here
+  #requested = new Set(); // those of them that the network decides about
   #orders = new Map();
+  #rowPx = 0; // the height of the highest row
   #amendment;
   #confirmation;
   #listeners;
@@ -29,7 +32,7 @@ export class OpenOrders {
   constructor(confirmation, listeners) {
     this.#confirmation = confirmation;
     this.#listeners = listeners;
-    this.#amendment = new Amendment((text) => this.#changed("done", text));
+    this.#amendment = new Amendment(confirmation, (text) => this.#changed("done", text));
     this.#rows.addEventListener("click", (event) => this.#clicked(event));
     this.#all.addEventListener("click", () => void this.#cancelAll());
     this.#loop.soon();
@@ -37,6 +40,11 @@ export class OpenOrders {
 
   refresh() {
     this.#loop.soon(100);
+  }
+
+  // True if the end of this order is told here, since it was canceled here.
+  tells({ orderId, status }) {
+    return TERMINAL.has(status) && this.#asked.has(orderId);
   }
 
   async #refresh(signal) {
@@ -58,9 +66,19 @@ export class OpenOrders {
     this.#orders = new Map(orders.map((order) => [order.orderId, order]));
     const none = el("tr", {}, el("td", { colspan: 5, class: "empty" }, "No open orders."));
     refill(this.#rows, orders.length ? orders.map(rowView) : none);
+    this.#makeRoom();
     if (hadFocus && document.activeElement === document.body) this.#panel.focus({ preventScroll: true });
     this.#all.hidden = orders.length === 0;
     this.#listeners.onOrders(orders.filter(({ status }) => status === "waiting"));
+  }
+
+  // Room for one order beside those that wait: it may start and end at once, and nothing below jumps.
+  #makeRoom() {
+    const heights = [...this.#rows.rows].filter(({ dataset }) => dataset.orderId).map((row) => [this.#orders.get(row.dataset.orderId).status, row.getBoundingClientRect().height]);
+    const waiting = heights.filter(([status]) => status === "waiting").map(([, height]) => height);
+    this.#rowPx = heights.length ? Math.max(...heights.map(([, height]) => height)) : this.#rowPx;
+    const head = this.#rows.getBoundingClientRect().top - this.#list.getBoundingClientRect().top;
+    this.#list.style.minHeight = `${waiting.reduce((sum, height) => sum + height, head + this.#rowPx)}px`;
   }
 
   #clicked(event) {
@@ -75,12 +93,13 @@ export class OpenOrders {
 
   async #cancel(order) {
     this.#tell("asking", `Canceling ${nameOf(order)}.`);
+    this.#asked.add(order.orderId);
     await this.#asking(async () => {
       const now = await cancelOrder(order.orderId);
       if (TERMINAL.has(now.status)) return this.#changed("done", `Canceled: ${nameOf(now)}.`);
       this.#requested.add(now.orderId);
-      this.#changed("asking", `${nameOf(now)} is sent already: the network decides if it is canceled or filled.`);
-    });
+      this.#changed("asking", `${sentence(nameOf(now))} is sent already: the network decides if it is canceled or filled.`);
+    }, order.orderId);
   }
 
   async #cancelAll() {
@@ -97,10 +116,11 @@ export class OpenOrders {
   }
 
   // A cancel changes nothing twice, so after a lost answer the user may ask again.
-  async #asking(request) {
+  async #asking(request, orderId = null) {
     try {
       await request();
     } catch (error) {
+      if (!error.order) this.#asked.delete(orderId); // its end is not told here
       if (error instanceof Refused && error.order) this.#changed("refused", tooLateText(error.order));
       else if (error instanceof Refused || error instanceof Locked) this.#changed("refused", `Not canceled: ${error.message}.`);
       else if (error instanceof Unavailable) this.#tell("refused", `No answer: ${error.message}. Ask again: repeating a cancel is safe.`);
@@ -151,7 +171,7 @@ function rowView(order) {
     "tr",
     { "data-order-id": orderId },
     cell("Order", el("a", { href: `/?order=${orderId}`, "data-action": "open" }, el("span", { class: "side", "data-side": side }, side), ` ${asked(order)}`)),
-    cell("Waits for", conditionOf(order) || "nothing: market"),
+    cell("Waits for", conditionOf(order) || "nothing: market", heldView(order)),
     cell("Holds", holdsText(order)),
     cell("Status", el("span", { class: "status", "data-status": status }, isRequested ? "cancel requested" : status)),
     cell(
@@ -160,6 +180,11 @@ function rowView(order) {
       isRequested ? null : button("cancel", "Cancel", `Cancel ${name}`),
     ),
   );
+}
+
+// Why it does not start although its condition may hold.
+function heldView({ heldBecause }) {
+  return heldBecause === undefined ? null : el("span", { class: "hint" }, ` Held: ${reasonText(heldBecause)}.`);
 }
 
 function button(action, text, label) {

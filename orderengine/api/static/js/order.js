@@ -4,7 +4,7 @@ import { el, copyButton, fill, find, refill, say } from "./dom.js";
 import { NONE, asked, group, seconds } from "./format.js";
 import { Follower } from "./follow.js";
 import { attemptsOf, orderOf, stageTimes } from "./history.js";
-import { nameOf } from "./reasons.js";
+import { detailText, nameOf } from "./reasons.js";
 import { OPEN, TERMINAL } from "./statuses.js";
 import { conditionOf, holdsText } from "./terms.js";
 import { attemptView } from "./timeline.js";
@@ -32,7 +32,7 @@ export class OrderPanel {
   #arrivedAt = 0;
   #onEvent;
 
-  // `onEvent(event)` for each event of the order that is shown.
+  // `onEvent(event)` for each event of the order that is shown; true if it is told elsewhere.
   constructor(onEvent) {
     this.#onEvent = onEvent;
     setInterval(() => this.#tick(), 100);
@@ -43,8 +43,11 @@ export class OrderPanel {
     return this.#body.dataset.orderId ?? null;
   }
 
+  // The panel keeps its height until the order has ended, so that nothing below jumps.
   open(orderId) {
+    const height = this.#body.offsetHeight;
     this.close();
+    this.#body.style.minHeight = `${height}px`;
     this.#body.dataset.orderId = orderId;
     fill(this.#body, el("p", { class: "empty" }, "Reading the order."));
     this.#follower = new Follower(orderId, {
@@ -60,6 +63,7 @@ export class OrderPanel {
     this.#events = [];
     delete this.#body.dataset.orderId;
     delete this.#body.dataset.status;
+    this.#body.style.minHeight = "";
     this.#link.dataset.state = "none";
     say(this.#link, "");
     fill(this.#body, el("p", { class: "empty" }, "Place an order, or open one of the recent ones: its steps appear here as they happen."));
@@ -70,8 +74,9 @@ export class OrderPanel {
     this.#arrivedAt = performance.now();
     this.#body.dataset.status = event.status;
     this.#draw();
-    say(this.#announcer, announcement(orderOf(this.#events)));
-    this.#onEvent(event, this.#events);
+    if (TERMINAL.has(event.status)) this.#body.style.minHeight = "";
+    const isTold = this.#onEvent(event);
+    say(this.#announcer, isTold ? "" : announcement(orderOf(this.#events)));
   }
 
   #tellLink(link) {
@@ -81,6 +86,7 @@ export class OrderPanel {
   }
 
   #drawUnknown(detail) {
+    this.#body.style.minHeight = "";
     fill(
       this.#body,
       el("p", { class: "empty", id: "unknown-order" }, `There is nothing to show for ${this.orderId}: ${detail}. The recent orders are below.`),
@@ -90,9 +96,10 @@ export class OrderPanel {
   // For an order whose events were pruned: its result, and why each attempt failed.
   #drawResult(order) {
     this.#events = [];
+    this.#body.style.minHeight = "";
     this.#body.dataset.status = order.status;
     const failed = order.failedAttempts.map(({ attempt, reason, detail }) =>
-      el("section", { class: "attempt" }, el("h3", {}, `Attempt ${attempt}`, el("span", { class: "reason", title: reason }, nameOf(reason))), el("p", { class: "why" }, detail)),
+      el("section", { class: "attempt" }, el("h3", {}, `Attempt ${attempt}`, el("span", { class: "reason", title: reason }, nameOf(reason))), el("p", { class: "why" }, detailText(detail))),
     );
     refill(this.#body, headView(order), summaryView(order), legsView(order), failed);
     say(this.#announcer, announcement(order));

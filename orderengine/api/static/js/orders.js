@@ -6,7 +6,7 @@ import { NONE, asked, between, moment, price, seconds, slippage, venues } from "
 import { Loop } from "./loop.js";
 import { nameOf } from "./reasons.js";
 import { OPEN, TERMINAL } from "./statuses.js";
-import { conditionOf } from "./terms.js";
+import { waitsFor } from "./terms.js";
 
 const PERIOD_MS = 3_000;
 const PAGE = 12;
@@ -93,12 +93,12 @@ function rowView(order) {
     "tr",
     { "data-order-id": order.orderId },
     cell("Placed", el("a", { href: `/?order=${order.orderId}` }, moment(order.createdAt))),
-    cell("Order", el("span", { class: "side", "data-side": order.side }, order.side), ` ${asked(order)}`, el("span", { class: "hint" }, conditionOf(order) && ` ${conditionOf(order)}`)),
+    cell("Order", el("span", { class: "side", "data-side": order.side }, order.side), ` ${asked(order)}`, el("span", { class: "hint" }, waitsFor(order) && ` ${waitsFor(order)}`)),
     cell("Status", el("span", { class: "status", "data-status": order.status, title: order.reason && `${order.reason}: ${order.detail}` }, order.reason ? nameOf(order.reason) : order.status)),
     cell("Venue", venues(order.dex)),
     figure("Quoted", price(order.quotedPrice), order.quotedPrice),
     figure("Executed", price(order.executedPrice), order.executedPrice),
-    figure("Slippage", slippage(order.slippagePct)),
+    figure("Slippage", slippage(order.slippagePct), order.slippagePct && `${order.slippagePct} %`),
     figure("Took", isOver ? seconds(between(order.createdAt, order.updatedAt)) : NONE),
     figure("Attempts", String(order.attempt)),
   );

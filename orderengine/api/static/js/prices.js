@@ -5,9 +5,9 @@ import { getOrders } from "./api.js";
 import { Chart, LAST, axis, legend, line, priceAxis, venueLine } from "./chart.js";
 import { compactPrice } from "./curve.js";
 import { find, say } from "./dom.js";
-import { price, timeOfDay } from "./format.js";
+import { price, timeOfDay, venue } from "./format.js";
 import { Loop } from "./loop.js";
-import { conditionOf } from "./terms.js";
+import { waitsFor } from "./terms.js";
 import { venuesOf } from "./venues.js";
 
 const WINDOW_S = 600;
@@ -57,7 +57,7 @@ export class Prices {
   // The prices that orders of this symbol wait for.
   #awaited() {
     const priced = this.#waiting.filter((order) => order.symbol === this.#symbol && priceOf(order) !== undefined);
-    return priced.map((order) => ({ text: `${order.side} ${conditionOf(order)}`, at: Number(priceOf(order)) }));
+    return priced.map((order) => ({ text: `${order.side} ${waitsFor(order)}`, at: Number(priceOf(order)) }));
   }
 
   #tellCaption() {
@@ -89,7 +89,7 @@ export class Prices {
   #description(rows) {
     const lastPrices = rows.findLast(({ prices }) => prices)?.prices ?? {};
     const lastFill = rows.findLast(({ fill }) => fill)?.fill;
-    const texts = this.#venues.filter((dex) => dex in lastPrices).map((dex) => `${dex} ${price(lastPrices[dex])}`);
+    const texts = this.#venues.filter((dex) => dex in lastPrices).map((dex) => `${venue(dex)} ${price(lastPrices[dex])}`);
     const awaited = this.#awaited().map(({ text }) => text);
     return [
       `Last mid prices of ${this.#symbol}: ${texts.join(", ") || "none yet"}`,

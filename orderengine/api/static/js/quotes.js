@@ -2,8 +2,11 @@
 
 import { Locked, Refused, Unavailable, getQuotes } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
-import { asked, fromUnits, group, percent, price, quantity, usdc, venue, venues } from "./format.js";
+import { NOT_OPEN, TOO_LARGE } from "./estimate.js";
+import { NONE, asked, fromUnits, group, percent, price, quantity, usdc, venue, venues } from "./format.js";
 import { Loop } from "./loop.js";
+import { detailText, routeText, sentence } from "./reasons.js";
+import { hasField } from "./terms.js";
 import { dress, venuesOf } from "./venues.js";
 
 const PERIOD_MS = 1_500;
@@ -17,7 +20,7 @@ const REASONS = {
   NO_BETTER_SPLIT: "best price",
 };
 
-const REFUSALS = { INSUFFICIENT_LIQUIDITY: "Too large for the pools", NOT_OPEN: "Not open yet" };
+const REFUSALS = { INSUFFICIENT_LIQUIDITY: TOO_LARGE, NOT_OPEN };
 
 export class Quotes {
   #root = find("#quotes");
@@ -33,9 +36,10 @@ export class Quotes {
     setInterval(() => this.#tellAge(), 500);
   }
 
-  // The quotes of another symbol or side are gone at once, those of another amount when new ones come.
+  // `wanted`: the `request`, for an order of which `type`, and if its amount is only an example. The
+  // quotes of another symbol or side are gone at once, those of another amount when new ones come.
   show(wanted) {
-    const isOther = ["symbol", "side"].some((field) => wanted[field] !== this.#wanted?.[field]);
+    const isOther = ["symbol", "side"].some((field) => wanted.request[field] !== this.#wanted?.request[field]);
     this.#wanted = wanted;
     if (isOther) this.#empty();
     this.#root.dataset.stale = "true";
@@ -45,9 +49,9 @@ export class Quotes {
   async #refresh(signal) {
     const wanted = this.#wanted;
     try {
-      const route = await getQuotes(wanted, signal);
+      const route = await getQuotes(wanted.request, signal);
       this.#answeredAt = performance.now();
-      this.#draw(quotesView(route));
+      this.#draw(quotesView(route, wanted));
       this.#listeners.onQuotes(wanted, route);
     } catch (error) {
       if (signal.aborted) throw error;
@@ -80,7 +84,7 @@ export class Quotes {
 
   #tellUnavailable(error, then) {
     this.#root.dataset.stale = "true";
-    const text = error.code === "NO_QUOTE" ? `no venue gave a quote: ${error.message}` : error.message;
+    const text = error.code === "NO_QUOTE" ? `no venue gave a quote: ${detailText(error.message)}` : error.message;
     say(this.#freshness, `${text}; ${then}`);
     if (!this.#root.hasChildNodes()) fill(this.#root, el("p", { class: "empty" }, "Waiting for quotes."));
   }
@@ -95,17 +99,17 @@ export class Quotes {
   }
 }
 
-function quotesView(route) {
+function quotesView(route, wanted) {
   const best = Math[route.side === "buy" ? "min" : "max"](...route.quotes.map((quote) => Number(quote.price)));
   const winners = new Set(route.dex.split("+"));
   const cards = venuesOf(route).map((dex) => {
     const quote = route.quotes.find((each) => each.dex === dex);
-    return dress(quote ? venueCard(quote, route.symbol, best, winners) : refusedCard(dex, route.refusals[dex]), dex);
+    return dress(quote ? venueCard(quote, route.symbol, best, winners, wanted) : refusedCard(dex, route.refusals[dex]), dex);
   });
-  return [el("div", { class: "venues" }, cards), verdict(route)];
+  return [el("div", { class: "venues" }, cards), verdict(route, wanted)];
 }
 
-function venueCard(quote, symbol, best, winners) {
+function venueCard(quote, symbol, best, winners, wanted) {
   const worseBps = Math.abs(Number(quote.price) / best - 1) * 10_000;
   const isBuy = quote.side === "buy";
   return el(
@@ -116,12 +120,12 @@ function venueCard(quote, symbol, best, winners) {
     el(
       "dl",
       { class: "facts" },
-      ...fact("Worse by", worseBps < 0.005 ? "–" : `${group(worseBps, 1)} bps`),
+      ...fact("Worse by", worseBps < 0.005 ? NONE : percent(worseBps)),
       ...fact("Mid price", price(quote.midPrice)),
-      ...fact("Impact", `${group(Number(quote.marketImpactBps), 2)} bps`),
+      ...fact("Impact", percent(Number(quote.marketImpactBps))),
       ...fact("Fee", usdc(quote.fee)),
       ...fact(isBuy ? "Costs" : "Brings", usdc(fromUnits(quote.quoteAmount))),
-      ...boundFact(quote, symbol),
+      ...(hasTolerance(wanted) ? boundFact(quote, symbol) : []),
       ...fact("Pool", POOLS[quote.poolKind] ?? quote.poolKind),
     ),
   );
@@ -136,7 +140,7 @@ function refusedCard(dex, why) {
     "article",
     { class: "venue", "data-dex": dex, "data-refused": "true" },
     el("header", {}, el("h3", {}, venue(dex))),
-    el("p", { class: "why" }, why),
+    el("p", { class: "why" }, detailText(why)),
   );
 }
 
@@ -153,15 +157,26 @@ function boundText({ side, quantity: tokens, limitAmount, legs, symbol }) {
   return `${bound} ${isUsdcExact ? `${quantity(fromUnits(limitAmount, legs[0].baseDecimals))} ${symbol}` : `${usdc(fromUnits(limitAmount))} USDC`}`;
 }
 
-function verdict(route) {
+// The quotes' tolerance bounds an order that has one; the others sign a price of their own.
+function hasTolerance({ type }) {
+  return hasField("slippageBps", { type });
+}
+
+function signedText(route, { type, isExample }) {
+  const amount = isExample ? `No quantity is given: these are prices for ${asked(route)}` : `For ${asked(route)}`;
+  if (!hasTolerance({ type })) return `${amount}. ${type === "limit" ? "The limit" : "The worst price"} alone is signed, and no slippage.`;
+  return `${amount}, with ${percent(route.slippageBps)} of slippage${type === "market" ? "" : " if it started now"}: ${boundText(route)}.`;
+}
+
+function verdict(route, wanted) {
   const quoteAge = Date.parse(route.legs[0].expiresAt) - Date.parse(route.legs[0].quotedAt);
   return el(
     "div",
     { class: "verdict", id: "verdict" },
     el("p", {}, el("strong", {}, `${venues(route.dex)} at ${price(route.quotedPrice)} USDC`), " ", el("span", { class: "tag" }, REASONS[route.routeReason] ?? route.routeReason)),
-    el("p", { class: "why" }, route.routeDetail),
+    el("p", { class: "why" }, routeText(route.routeDetail)),
     route.legs.length > 1 ? splitBar(route) : null,
-    el("p", { class: "hint" }, `For ${asked(route)}, with ${percent(route.slippageBps)} of slippage: ${boundText(route)}. A quote holds for ${group(quoteAge / 1000, 3, 0)} s. Amounts are in USDC.`),
+    el("p", { class: "hint" }, `${signedText(route, wanted)} A quote holds for ${group(quoteAge / 1000, 3, 0)} s. Amounts are in USDC.`),
   );
 }
 
@@ -169,7 +184,7 @@ function splitBar(route) {
   const total = route.legs.reduce((sum, leg) => sum + Number(leg.baseAmount), 0);
   const parts = route.legs.map((leg) => {
     const share = Number(leg.baseAmount) / total;
-    const part = dress(el("span", { class: "part", "data-dex": leg.dex }, `${venue(leg.dex)} ${group(share * 100, 1)} %`), leg.dex);
+    const part = dress(el("span", { class: "part", "data-dex": leg.dex }, `${venue(leg.dex)} ${percent(share * 10_000)}`), leg.dex);
     part.style.flexGrow = String(share);
     return part;
   });
@@ -184,7 +199,7 @@ function refusalView(error) {
     "div",
     { class: "verdict", "data-refused": "true" },
     el("p", {}, el("strong", {}, REFUSALS[error.code] ?? error.code)),
-    el("p", { class: "why" }, error.message),
+    el("p", { class: "why" }, `${sentence(detailText(error.message))}.`),
   );
 }
 

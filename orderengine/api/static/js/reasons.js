@@ -1,5 +1,13 @@
 // Why orders fail, in words. `domain/errors.py` has the reasons; a test compares.
 
+import { group, moment, usdc, venue } from "./format.js";
+import { NAMED } from "./venues.js";
+
+const TIME = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+const LONG_NUMBER = /(?<![\w.:(-])(\d{4,15})((?:\.\d+)?)(?![\w:)-])/g; // no hash, no code of a program
+const LEGS = /with maxLegs (\d+)/g;
+const AMOUNT = /(\d+(?:\.\d+)?) USDC/g;
+
 const REASONS = {
   NO_QUOTE: "no venue gave a price",
   QUOTE_EXPIRED: "the price was too old before the order was signed",
@@ -25,6 +33,23 @@ export function reasonText(reason) {
 // In two or three words, for a table.
 export function nameOf(reason) {
   return reason.toLowerCase().replaceAll("_", " ");
+}
+
+// Words of the API, with times and large numbers as the page writes them.
+export function detailText(text) {
+  return withNames(text)
+    .replace(TIME, (time) => moment(time))
+    .replace(LONG_NUMBER, (_, whole, rest) => group(Number(whole), 0) + rest)
+    .replace(LEGS, "over up to $1 venues");
+}
+
+// Why a route was chosen; its amounts of USDC are rounded like all others of the page.
+export function routeText(text) {
+  return sentence(withNames(text).replace(AMOUNT, (_, amount) => `${usdc(amount)} USDC`));
+}
+
+function withNames(text) {
+  return NAMED.reduce((told, dex) => told.replaceAll(new RegExp(`\\b${dex}\\b`, "g"), venue(dex)), text);
 }
 
 export function sentence(text) {

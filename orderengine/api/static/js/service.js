@@ -16,12 +16,12 @@ export class Service {
   #pill = find("#service");
   #banner = find("#banner");
   #wasAway = false;
-  #onReturn;
+  #listeners;
   #loop = new Loop((signal) => this.#refresh(signal), PERIOD_MS);
 
-  // `onReturn()` when the service answers again after it did not.
-  constructor(onReturn) {
-    this.#onReturn = onReturn;
+  // `onReturn()` when the service answers again after it did not; `onHalted(isHalted)` after each look.
+  constructor(listeners) {
+    this.#listeners = listeners;
     this.#loop.soon();
     addEventListener("offline", () => this.#loop.soon());
     addEventListener("online", () => this.#loop.soon());
@@ -32,7 +32,8 @@ export class Service {
       const { status, degraded } = await getReadiness(signal);
       const texts = degraded.map((name) => MISSING[name] ?? `${name} is missing`);
       this.#tell(status, status === "ok" ? "ready" : `degraded: ${degraded.join(", ")}`, texts.map((text) => `${text}.`).join(" "));
-      if (this.#wasAway) this.#onReturn();
+      this.#listeners.onHalted(degraded.includes("trading"));
+      if (this.#wasAway) this.#listeners.onReturn();
       this.#wasAway = false;
     } catch (error) {
       if (error instanceof Unavailable && !signal.aborted) {

@@ -1,8 +1,8 @@
 // The result of an order in figures: quoted against executed, slippage, fees, legs.
 
 import { copyButton, el } from "./dom.js";
-import { NONE, between, fromUnits, group, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
-import { reasonText, sentence } from "./reasons.js";
+import { NONE, between, fromUnits, group, percent, price, seconds, short, slippage, usdc, venue, venues } from "./format.js";
+import { detailText, reasonText, sentence } from "./reasons.js";
 import { TERMINAL } from "./statuses.js";
 
 export function summaryView(order) {
@@ -15,12 +15,12 @@ export function summaryView(order) {
     fact("Venue", venues(order.dex)),
     fact("Quoted", price(order.quotedPrice), order.quotedPrice),
     fact("Executed", price(executedPrice), executedPrice, "executed"),
-    fact("Slippage", slippage(slippagePct), slippagePct && "positive is worse than quoted", "slippage", direction(slippagePct)),
+    fact("Slippage", slippage(slippagePct), slippagePct && `${slippagePct} %: positive is worse than quoted`, "slippage", direction(slippagePct)),
     fact(order.side === "buy" ? "Paid" : "Received", quoteAmount ? usdc(fromUnits(quoteAmount)) : NONE, quoteAmount && `${fromUnits(quoteAmount)}`),
     fact("Fee", fee ? usdc(fee) : NONE, fee),
-    fact("Impact", marketImpactBps ? `${group(Number(marketImpactBps), 2)} bps` : NONE),
+    fact("Impact", marketImpactBps ? percent(Number(marketImpactBps)) : NONE),
     fact("Took", TERMINAL.has(order.status) ? seconds(between(order.createdAt, order.updatedAt)) : NONE),
-    txHash ? hashFact(txHash, isFailed) : null,
+    hashFact(txHash, isFailed),
     isFailed ? failureFact(order) : null,
     isCancelRequested ? cancelFact(order) : null,
   );
@@ -40,10 +40,10 @@ export function legsView({ legs: planned = [], executedLegs: executed }) {
       el("td", { class: "number" }, group(amount(leg.baseAmount), amount(leg.baseAmount) >= 1000 ? 2 : 6, 0)),
       el("td", { class: "number" }, usdc(fromUnits(leg.quoteAmount))),
       el("td", { class: "number" }, usdc(leg.fee)),
-      el("td", { class: "number" }, group(Number(leg.marketImpactBps), 2)),
+      el("td", { class: "number" }, percent(Number(leg.marketImpactBps))),
     ),
   );
-  const heads = [executed ? "Executed at" : "To execute at", "Quantity", "USDC", "Fee", "Impact bps"];
+  const heads = [executed ? "Executed at" : "To execute at", "Quantity", "USDC", "Fee", "Impact"];
   return el(
     "table",
     { class: "legs" },
@@ -63,12 +63,12 @@ function fact(name, value, title, id = null, tone = null) {
 
 function hashFact(hash, isFailed) {
   const name = isFailed ? "Last transaction" : "Transaction";
-  return el("div", { class: "wide" }, el("dt", {}, name), el("dd", {}, el("code", { title: hash, id: "tx-hash" }, short(hash)), copyButton(hash, "Copy the transaction's hash")));
+  return el("div", { class: "wide" }, el("dt", {}, name), el("dd", {}, hash ? [el("code", { title: hash, id: "tx-hash" }, short(hash)), copyButton(hash, "Copy the transaction's hash")] : NONE));
 }
 
 function failureFact({ status, reason, detail }) {
   const name = status === "failed" ? "Failed" : "Not filled";
-  return el("div", { class: "wide" }, el("dt", {}, name), el("dd", { "data-tone": "worse", id: "failure", title: reason }, `${sentence(reasonText(reason))}: ${detail}`));
+  return el("div", { class: "wide" }, el("dt", {}, name), el("dd", { "data-tone": "worse", id: "failure", title: reason }, `${sentence(reasonText(reason))}: ${detailText(detail)}`));
 }
 
 function cancelFact({ status, executedPrice }) {

@@ -1,6 +1,6 @@
 // The types of orders: their fields and times, as `domain/terms.py` has them; a test compares.
 
-import { group, moment, price, quantity } from "./format.js";
+import { asked, group, moment, price } from "./format.js";
 
 export const TYPES = {
   market: { fields: ["slippageBps", "worstPrice"], times: ["IOC", "GTD"] },
@@ -28,6 +28,11 @@ export function hasField(field, { type, timeInForce }) {
   return EVERYWHERE.includes(field) || TYPES[type].fields.includes(MEMBERS[field] ?? field);
 }
 
+// Whether an order of these terms waits for nothing but its turn.
+export function startsAtOnce({ type = "market", timeInForce }) {
+  return type === "market" || timeInForce === "IOC";
+}
+
 // The request for the ticket's values. An empty field takes the API's default; a text that is no
 // integer or time is sent unchanged, so that the API names the broken rule.
 export function requestOf(values) {
@@ -47,8 +52,14 @@ export function requestOf(values) {
   return request;
 }
 
-// What an order waits for, in a few words; nothing for a market order.
-export function conditionOf({ type, limitPrice, stopPrice, trigger }) {
+// What an order waits for, and at which price it gives up; nothing for a market order.
+export function conditionOf(order) {
+  const condition = waitsFor(order);
+  return condition && order.worstPrice !== undefined ? `${condition}, at worst ${price(order.worstPrice)}` : condition;
+}
+
+// What it waits for, in a few words.
+export function waitsFor({ type, limitPrice, stopPrice, trigger }) {
   if (limitPrice !== undefined) return `limit ${price(limitPrice)}`;
   if (stopPrice !== undefined) return `stop ${price(stopPrice)}`;
   if (trigger === undefined) return type === undefined || type === "market" ? "" : type;
@@ -70,8 +81,15 @@ export function utcOf(local) {
   return Number.isNaN(at.getTime()) ? local : at.toISOString();
 }
 
+// What the ticket's order asks for.
 export function amountText({ symbol, quantity: amount, unit }) {
-  return unit === "usdc" ? `${symbol} for ${quantity(amount)} USDC` : `${quantity(amount)} ${symbol}`;
+  return asked(unit === "usdc" ? { symbol, quoteQuantity: amount } : { symbol, quantity: amount });
+}
+
+// The terms of an order that may change while it waits.
+export function termsOf({ type, quoteQuantity }) {
+  const prices = ["limitPrice", "stopPrice", "worstPrice"].filter((field) => TYPES[type].fields.includes(field));
+  return [quoteQuantity === undefined ? "quantity" : "quoteQuantity", ...prices, "expiresAt"];
 }
 
 function typed(field, value) {

@@ -3,33 +3,34 @@
 import { Locked, Refused, Unavailable } from "./api.js";
 import { el, fill, find, say } from "./dom.js";
 import { estimateOf, isAmount } from "./estimate.js";
-import { group, percent, price, quantity, slippage } from "./format.js";
-import { reasonText } from "./reasons.js";
+import { percent, quantity } from "./format.js";
+import { Outcome } from "./outcome.js";
 import { Sending } from "./sending.js";
 import { HINTS, TIMES, TYPES, amountText, hasField, localOf, requestOf } from "./terms.js";
 import { showViolations } from "./violations.js";
 
 const PRICES = ["limitPrice", "stopPrice", "trigger.minLiquidity", "worstPrice"];
 const FIELDS = ["symbol", "side", "type", "quantity", "trigger.on", ...PRICES, "slippageBps", "maxLegs", "timeInForce", "expiresAt"];
-const QUOTED_FIELDS = ["symbol", "side", "quantity", "slippageBps", "maxLegs"];
 const RENAMED = { quoteQuantity: "quantity", trigger: "trigger.on" };
 const LOOK = { quoteQuantity: "100" }; // for the market's prices while there is no quantity
 const HOUR_MS = 3_600_000;
-const LEAST_AGAIN_BPS = 50;
-const MOST_BPS = 10_000;
+const INTEGER = /^\d{1,5}$/;
+const DEFAULT_BPS = 100;
 
 export class Ticket {
   #form = find("#ticket-form");
   #submit = find("#submit");
-  #outcome = find("#outcome");
-  #again = find("#again");
+  #outcome = new Outcome((bps) => this.#sendAgain(bps));
   #confirmation;
   #instruments = new Map();
   #wanted = null; // the quotes that belong to the fields
   #route = null;
-  #estimate = estimateOf({}, null);
+  #refusal = null; // of those quotes
+  #estimate = estimateOf({}, {});
+  #isHalted = false;
   #sending = null;
-  #accepted = null;
+  #sent = ""; // the values of the order that was sent last
+  #violations = []; // of the order that was sent last, until a field is edited
   #listeners;
 
   // `onChange(wanted, instrument)` if other quotes are wanted; `onAccepted(orderId)` once an order
@@ -38,7 +39,6 @@ export class Ticket {
     this.#confirmation = confirmation;
     this.#listeners = listeners;
     this.#form.addEventListener("input", ({ target }) => this.#edited(target.name));
-    this.#again.addEventListener("click", () => this.#sendAgain());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.#sending) this.#stopAsking();
@@ -60,33 +60,49 @@ export class Ticket {
     for (let legs = select.options.length + 1; legs <= count; legs++) select.append(el("option", { value: legs }, `up to ${legs}`));
   }
 
-  // The answer to the quotes that were wanted; null if they were refused.
+  // The answer to the quotes that were wanted.
   takeQuotes(wanted, route) {
-    if (wanted === this.#wanted) this.#drawEstimate(route);
+    if (wanted !== this.#wanted) return;
+    this.#drawEstimate(route, null);
+    this.#showViolations(this.#violations);
   }
 
-  // Tells how the order placed here last ended; `event` may be of any order.
-  tellEnd({ orderId, status, data }) {
-    if (orderId !== this.#accepted || this.#sending) return;
-    if (status === "confirmed") {
-      const late = data.cancelTooLate ? " The cancel came too late." : "";
-      this.#tell("accepted", `Confirmed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.${late}`);
-    } else if (data.reason) {
-      this.#tell("refused", `${status === "failed" ? "Failed" : "Not filled"}: ${reasonText(data.reason)}.`);
-      this.#offerAgain(data.reason);
-    } else {
-      this.#tell("refused", status === "canceled" ? "Canceled." : "Its time has passed without a fill.");
-    }
+  // The refusal of those quotes, and the rules that the request for them broke.
+  takeRefusal(wanted, refusal) {
+    if (wanted !== this.#wanted) return;
+    this.#drawEstimate(null, refusal);
+    const broken = this.#values().quantity ? refusal.errors : [];
+    const fields = new Set(this.#violations.map(({ field }) => field));
+    this.#showViolations([...this.#violations, ...broken.filter(({ field }) => !fields.has(field))]);
   }
 
-  // Shows the rules that a request for quotes broke; it leaves the other fields alone.
-  showQuoteViolations(wanted, violations) {
-    if (wanted === this.#wanted && this.#values().quantity) this.#showViolations(violations, QUOTED_FIELDS);
+  tellHalted(isHalted) {
+    if (isHalted === this.#isHalted) return;
+    this.#isHalted = isHalted;
+    if (this.#wanted) this.#drawEstimate(this.#route, this.#refusal);
   }
 
-  #showViolations(violations, fields = FIELDS) {
+  // Tells how the order placed here goes on; `event` may be of any order. True if it is told here.
+  follow(event) {
+    if (this.#sending) return false;
+    const values = this.#values();
+    const isSame = JSON.stringify(values) === this.#sent; // other values are another order
+    return this.#outcome.follow(event, isSame && hasField("slippageBps", values) ? Number(values.slippageBps || DEFAULT_BPS) : null);
+  }
+
+  // Another part of the page tells of this order.
+  leave(orderId) {
+    if (!this.#sending) this.#outcome.leave(orderId);
+  }
+
+  // The page shows this order, or none (null).
+  leaveAllBut(orderId) {
+    if (!this.#sending) this.#outcome.leaveAllBut(orderId);
+  }
+
+  #showViolations(violations) {
     const renamed = violations.map((each) => ({ ...each, field: RENAMED[each.field] ?? each.field }));
-    return showViolations(this.#form, renamed, fields);
+    return showViolations(this.#form, renamed, FIELDS);
   }
 
   #values() {
@@ -97,23 +113,18 @@ export class Ticket {
   // A quantity belongs to its symbol, and a price to its symbol and side.
   #edited(name) {
     if (!this.#instruments.size || name === "") return;
-    const isOther = ["symbol", "side"].includes(name) && this.#values()[name] !== this.#wanted?.[name];
+    const isOther = ["symbol", "side"].includes(name) && this.#values()[name] !== this.#wanted?.request[name];
     if (isOther) this.#empty(PRICES);
     if (isOther && name === "symbol") this.#empty(["quantity"]);
     if (name === "type") this.#drawType();
-    if (isOther || name === "type") this.#forgetOutcome();
-    this.#again.hidden = true;
+    if ((isOther || name === "type") && !this.#sending) this.#outcome.forget();
+    this.#outcome.edited();
+    this.#violations = [];
     this.#changed();
   }
 
   #empty(fields) {
     for (const field of fields) this.#form.elements[field].value = "";
-  }
-
-  #forgetOutcome() {
-    if (this.#sending) return;
-    this.#accepted = null;
-    this.#tell("none", "");
   }
 
   #drawType() {
@@ -142,6 +153,7 @@ export class Ticket {
     const { expiresAt } = elements;
     if (hasField("expiresAt", values) && expiresAt.value === "") expiresAt.value = localOf(Date.now() + HOUR_MS);
     say(find("#symbol-hint"), instrument.name);
+    say(find("#slippage-percent"), INTEGER.test(values.slippageBps) ? `, ${percent(Number(values.slippageBps))}` : "");
     say(elements.unit.options[0], instrument.symbol);
     const [low, high, step] = [instrument.minQuantity, instrument.maxQuantity, instrument.quantityStep].map(quantity);
     const range = values.unit === "usdc" ? "worth as much as the quantities allow, up to 6 decimals" : `${low} to ${high}, in steps of ${step}`;
@@ -152,21 +164,24 @@ export class Ticket {
   #want(values, instrument) {
     const [amount, amounts] = [values.quantity, { base: "quantity", usdc: "quoteQuantity" }];
     const slippageBps = hasField("slippageBps", values) ? values.slippageBps : "0";
-    const { symbol, side, maxLegs } = values;
-    const wanted = { symbol, side, ...(amount ? { [amounts[values.unit]]: amount } : LOOK), slippageBps, maxLegs };
+    const { symbol, side, type, maxLegs } = values;
+    const request = { symbol, side, ...(amount ? { [amounts[values.unit]]: amount } : LOOK), slippageBps, maxLegs };
+    const wanted = { request, type, isExample: amount === "" };
     if (JSON.stringify(wanted) !== JSON.stringify(this.#wanted)) {
       this.#wanted = wanted;
-      this.#route = null;
+      this.#route = this.#refusal = null;
       this.#listeners.onChange(wanted, instrument);
     }
-    this.#drawEstimate(this.#route);
+    this.#drawEstimate(this.#route, this.#refusal);
   }
 
-  #drawEstimate(route) {
+  #drawEstimate(route, refusal) {
     this.#route = route;
+    this.#refusal = refusal;
     const values = this.#values();
-    const { lines, warnings } = (this.#estimate = estimateOf(values, route));
-    const none = isAmount(values.quantity) ? "" : "Enter a quantity to see what the order comes to.";
+    const { lines, warnings } = (this.#estimate = estimateOf(values, { route, refusal, isHalted: this.#isHalted }));
+    const waits = refusal ? "There is no price for it now." : "Waiting for quotes.";
+    const none = isAmount(values.quantity) ? waits : "Enter a quantity to see what the order comes to.";
     fill(find("#estimate"), (lines.length ? lines : [none]).map((line) => el("p", {}, line)));
     fill(find("#warnings"), warnings.map(({ kind, text }) => el("li", {}, el("strong", {}, `${kind}. `), text)));
     say(find("#warned"), warnings.map(({ kind }) => `Warning: ${kind}.`).join(" "));
@@ -184,20 +199,20 @@ export class Ticket {
   async #send() {
     const values = this.#values();
     const { lines, warnings, sizeUsdc } = this.#estimate;
-    const told = [amountText(values), ...lines, ...warnings.map(({ kind, text }) => `${kind}. ${text}`)];
-    if (isAmount(values.quantity) && !(await this.#confirmation.allows(sizeUsdc, this.#action(values), told))) {
-      this.#tell("refused", "Not sent.");
+    const told = [...lines, ...warnings.map(({ kind, text }) => `${kind}. ${text}`)];
+    if (isAmount(values.quantity) && !(await this.#confirmation.allows(sizeUsdc, questionOf(values), this.#action(values), told))) {
+      this.#outcome.forget();
+      this.#outcome.tell("refused", "Not sent.");
       return;
     }
     const sending = (this.#sending = new Sending());
-    this.#again.hidden = true;
+    this.#sent = JSON.stringify(values);
+    this.#violations = [];
     this.#showViolations([]);
-    this.#tell("sending", "Sending the order.");
+    this.#outcome.begin();
     try {
       const accepted = await sending.untilAnswered(requestOf(values), (error) => this.#tellWait(error));
-      this.#accepted = accepted.orderId;
-      const waits = accepted.status === "waiting" ? "it waits, and is among the open orders" : "the order is stored and will end exactly once";
-      this.#tell("accepted", `Accepted: ${waits}.`);
+      this.#outcome.accept(accepted);
       this.#listeners.onAccepted(accepted.orderId);
     } catch (error) {
       if (sending.isStopped) return;
@@ -211,17 +226,18 @@ export class Ticket {
 
   #tellWait(error) {
     this.#label();
-    this.#tell("asking", `Not accepted yet: ${error.message}. Asking again with the same key, which never orders twice.`);
+    this.#outcome.tell("asking", `Not accepted yet: ${error.message}. Asking again with the same key, which never orders twice.`);
   }
 
   #tellRefusal(error, { mayBeStored }) {
-    const rest = error instanceof Refused ? this.#showViolations(error.errors) : "";
-    const named = error instanceof Refused && error.errors.length > 0 && !rest;
+    this.#violations = error instanceof Refused ? error.errors : [];
+    const rest = this.#showViolations(this.#violations);
+    const named = this.#violations.length > 0 && !rest;
     if (mayBeStored && !(error instanceof Refused)) {
-      this.#tell("refused", `No answer: ${error.message}. The order may have been stored: look at the recent orders.`);
+      this.#outcome.tell("refused", `No answer: ${error.message}. The order may have been stored: look at the recent orders.`);
       return;
     }
-    this.#tell("refused", named ? "Not accepted: see the marked fields." : `Not accepted: ${rest || error.message}`);
+    this.#outcome.tell("refused", named ? "Not accepted: see the marked fields." : `Not accepted: ${rest || error.message}`);
     this.#form.querySelector('[aria-invalid="true"]')?.focus();
   }
 
@@ -230,30 +246,19 @@ export class Ticket {
     this.#sending.stop();
     this.#sending = null;
     const outcome = mayBeStored ? "The order may have been stored: look at the recent orders." : "Nothing was ordered.";
-    this.#tell("refused", `Stopped. ${outcome}`);
+    this.#outcome.tell("refused", `Stopped. ${outcome}`);
     this.#label();
   }
 
-  #offerAgain(reason) {
-    const values = this.#values();
-    const given = Number(values.slippageBps || 100);
-    if (reason !== "SLIPPAGE_EXCEEDED" || !hasField("slippageBps", values) || !(given < MOST_BPS)) return;
-    const more = Math.min(MOST_BPS, Math.max(LEAST_AGAIN_BPS, 2 * given));
-    this.#again.dataset.bps = String(more);
-    say(this.#again, `Again with more slippage: ${group(more, 0)} bps (${percent(more)})`);
-    this.#again.hidden = false;
-  }
-
-  #sendAgain() {
-    this.#form.elements.slippageBps.value = this.#again.dataset.bps;
-    this.#again.hidden = true;
+  #sendAgain(bps) {
+    this.#form.elements.slippageBps.value = bps;
     this.#changed();
     this.#submit.focus();
     void this.#send();
   }
+}
 
-  #tell(state, text) {
-    this.#outcome.dataset.state = state;
-    say(this.#outcome, text);
-  }
+function questionOf(values) {
+  const condition = values.type === "market" ? "" : `, ${values.type}`;
+  return `${values.side === "buy" ? "Buy" : "Sell"} ${amountText(values)}${condition}?`;
 }

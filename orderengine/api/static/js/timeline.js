@@ -2,7 +2,7 @@
 
 import { copyButton, el } from "./dom.js";
 import { fromUnits, percent, price, quantity, seconds, short, slippage, usdc, venue, venues } from "./format.js";
-import { nameOf, reasonText, sentence } from "./reasons.js";
+import { detailText, nameOf, reasonText, routeText, sentence } from "./reasons.js";
 import { conditionOf, holdsText } from "./terms.js";
 
 const CAUSES = {
@@ -22,7 +22,7 @@ const TEXTS = {
     `Executed at ${price(data.executedPrice)} USDC, slippage ${slippage(data.slippagePct)}.`,
     data.cancelTooLate ? " The cancel came too late." : "",
   ],
-  failed: ({ data }) => [reasonView(data.reason), ` ${data.detail}`],
+  failed: ({ data }) => [reasonView(data.reason), ` ${detailText(data.detail)}`],
   canceled: ({ data }) => [data.detail ? `Canceled: ${data.detail}.` : "Canceled."],
   expired: expiredText,
 };
@@ -53,21 +53,21 @@ function reasonView(reason) {
 }
 
 function waitingText({ data, seq }) {
-  if (data.reason) return [reasonView(data.reason), ` ${data.detail}`, el("span", { class: "hint" }, " Waiting again.")];
+  if (data.reason) return [reasonView(data.reason), ` ${detailText(data.detail)}`, el("span", { class: "hint" }, " Waiting again.")];
   const condition = conditionOf(data);
   const [until, holds] = [condition && ` Waits for: ${condition}`, holdsText(data)];
   return [`${seq === 1 ? "Accepted and stored." : "Changed."}${until}${holds && `, ${holds}`}.`];
 }
 
 function expiredText({ data }) {
-  if (data.reason) return [reasonView(data.because), ` ${data.detail}`];
+  if (data.reason) return [reasonView(data.because), ` ${detailText(data.detail)}`];
   return [data.detail ? `Its time has passed: ${data.detail}.` : "Its time has passed."];
 }
 
 function pendingText({ data, attempt }) {
-  if (data.cause) return [`Started${data.seenPrice ? ` at ${price(data.seenPrice)} USDC` : ""}.`];
+  if (data.cause) return [startedText(data)];
   if (data.reason) {
-    return [reasonView(data.reason), ` ${data.detail}`, el("span", { class: "hint" }, ` Attempt ${attempt} begins after ${seconds(data.retryInMs)}.`)];
+    return [reasonView(data.reason), ` ${detailText(data.detail)}`, el("span", { class: "hint" }, ` Attempt ${attempt} begins after ${seconds(data.retryInMs)}.`)];
   }
   const worst = data.worstPrice ? `, worst price ${price(data.worstPrice)}` : "";
   const legs = data.maxLegs > 1 ? `, over up to ${data.maxLegs} venues` : "";
@@ -75,10 +75,17 @@ function pendingText({ data, attempt }) {
   return [`Accepted and stored${tolerance}${worst}${legs}.`];
 }
 
+// A stop looks at the reference price of the market, a sniper at none.
+function startedText({ seenPrice, source }) {
+  if (source === "reference") return `Started: the market's price was ${price(seenPrice)} USDC.`;
+  if (seenPrice === undefined) return `Started: a pool is there${source ? `, at ${venues(source)}` : ""}.`;
+  return `Started: the price was ${price(seenPrice)} USDC${source ? ` (${venues(source)})` : ""}.`;
+}
+
 function buildingText({ data }) {
   const quotes = data.quotes.map((quote) => `${venue(quote.dex)} ${price(quote.price)}`).join(" · ");
   return [
-    `${venues(data.dex)} at ${price(data.quotedPrice)} USDC: ${data.routeDetail}. `,
+    `${venues(data.dex)} at ${price(data.quotedPrice)} USDC. ${routeText(data.routeDetail)}. `,
     el("span", { class: "hint" }, `Quotes: ${quotes}. Limit ${limitText(data)}.`),
   ];
 }

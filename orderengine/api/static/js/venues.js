@@ -2,7 +2,7 @@
 
 const LINES = { raydium: { border: "solid", dash: [] }, meteora: { border: "dashed", dash: [6, 3] } };
 const OTHER = { border: "dotted", dash: [2, 3] };
-const NAMED = Object.keys(LINES);
+export const NAMED = Object.keys(LINES);
 
 // All venues of a route, with or without a quote.
 export function venuesOf({ quotes, refusals }) {

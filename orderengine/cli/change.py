@@ -6,7 +6,13 @@ from typing import Any
 import click
 
 from orderengine.cli.changing import all_path, amend, cancel, named_path, order_path
-from orderengine.cli.common import full_disk_told, json_option, service_option, tell_json
+from orderengine.cli.common import (
+    asked_text,
+    full_disk_told,
+    json_option,
+    service_option,
+    tell_json,
+)
 from orderengine.cli.service import Service
 from orderengine.cli.terms import terms_in_words
 from orderengine.domain.fields import camel_case
@@ -74,6 +80,7 @@ def _outcome(order: Mapping[str, Any]) -> str:
 @click.option("--stop-price", help="The new price of a stop order.")
 @click.option("--worst-price", help="The new worst price of a stop order or a sniper.")
 @click.option("--quantity", help="The new quantity, in whole tokens.")
+@click.option("--quote-quantity", help="The new amount of an order for exactly so much USDC.")
 @click.option("--expires-at", help="The new end, as 2027-01-31T12:00:00Z.")
 @json_option
 @service_option
@@ -94,4 +101,4 @@ def amend_order(service: Service, order_id: str, *, as_json: bool, **others: str
         if as_json:
             tell_json(order)
         else:
-            click.echo(f"order {order['orderId']}: {terms_in_words(order)}")
+            click.echo(f"order {order['orderId']}: {asked_text(order)} {terms_in_words(order)}")

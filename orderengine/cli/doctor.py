@@ -2,7 +2,7 @@
 
 import http.client
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -186,6 +186,13 @@ def _lag(ports: "OperatorPorts") -> Finding:
     return Finding("reconciler", detail)
 
 
+def _what_mends(degraded: Sequence[str]) -> str:
+    if "trading" not in degraded:
+        return "fix what is missing; for stuck orders, run: orders stuck"
+    others = "" if len(degraded) == 1 else "; fix what else is missing"
+    return f"an operator has halted trading; to end that, run: resume{others}"
+
+
 def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         status, document, _ = service.readiness()
@@ -204,7 +211,7 @@ def _api(service: Service, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("api", detail, "fix the named cause, as the web process sees it")
     elif missing:
         detail = f"{service.shown} is degraded: {missing}"
-        yield Finding("api", detail, "fix what is missing; for stuck orders, run: orders stuck")
+        yield Finding("api", detail, _what_mends(document["degraded"]))
     else:
         yield Finding("api", f"answers at {service.shown}, and takes orders")
     if is_closed:

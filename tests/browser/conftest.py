@@ -34,7 +34,7 @@ __all__ = [
 IMAGES = ROOT / "docs" / "images"
 
 OpenDesk = Callable[..., Desk]
-Shoot = Callable[[Desk, str], None]
+Shoot = Callable[..., None]
 
 # An order takes longer than Playwright's five seconds on a busy machine.
 expect.set_options(timeout=TIMEOUT_MS)
@@ -84,9 +84,9 @@ def desk(open_desk: OpenDesk) -> Desk:
 def shoot(request: pytest.FixtureRequest) -> Shoot:
     """Writes a picture for the documentation, if pictures were requested for this run."""
 
-    def shoot(desk: Desk, name: str) -> None:
+    def shoot(desk: Desk, name: str, part: str = "body") -> None:
         if request.config.getoption("--screenshots"):
             Path(IMAGES).mkdir(exist_ok=True)
-            desk.shoot(IMAGES / f"{name}.png")
+            desk.shoot(IMAGES / f"{name}.png", part)
 
     return shoot

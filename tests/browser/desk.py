@@ -114,14 +114,17 @@ class Desk:
         assert viewport is not None
         return max(0, width - viewport["width"])
 
-    def shoot(self, path: Path) -> None:
-        """Write a picture of the whole page, once its charts have some data."""
+    def shoot(self, path: Path, part: str = "body") -> None:
+        """Write a picture of the whole page, or of a part, once its charts have some data."""
         for _ in range(5):
             with self.page.expect_response(re.compile("/api/quotes.*slippageBps")):
                 pass
         expect(self.page.locator("#activity dd").first).not_to_have_text("0")
         self.page.evaluate("scrollTo(0, 0)")
-        self.page.screenshot(path=path, full_page=True, animations="disabled")
+        if part == "body":
+            self.page.screenshot(path=path, full_page=True, animations="disabled")
+        else:
+            self.page.locator(part).screenshot(path=path, animations="disabled")
 
     def _heard(self, message: ConsoleMessage) -> None:
         # On a busy machine no venue may answer within its second: the page then asks again.

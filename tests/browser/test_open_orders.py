@@ -86,6 +86,7 @@ def test_a_limit_order_waits_beside_the_market_is_changed_and_canceled(
     expect(page.locator("#prices")).to_have_attribute("aria-label", described)
     page.wait_for_function(IS_DRAWN, arg="--warn")
     shoot(desk, "page-waiting")
+    shoot(desk, "ticket-limit", "#ticket")
     row(desk, order_id).get_by_role("button", name="Change buy 10 AAPL, limit 215.0000").click()
     page.fill("#amend-limitPrice", "0.5")
     page.fill("#amend-quantity", "4")
@@ -184,6 +185,8 @@ def test_a_cancel_of_an_order_that_is_sent_says_that_it_came_too_late(
     stack.post("AAPL", "buy", "10", **NEAR)
     stack.post("AAPL", "sell", "5", type="stop", stopPrice="200")
     desk = open_desk(color_scheme="light")
+    expect(desk.page.locator("#open-table tr[data-order-id]")).to_have_count(2)
+    shoot(desk, "open-orders", "#open")
     order_id = desk.submit(symbol="AAPL", side="buy", type="market", quantity="1")
     desk.wait_for("submitted")
     row(desk, order_id).get_by_role("button", name="Cancel").click()
@@ -198,6 +201,7 @@ def test_a_cancel_of_an_order_that_is_sent_says_that_it_came_too_late(
     expect(desk.page.locator("#outcome")).to_have_text("")  # told once
     expect(desk.page.locator("#announcer")).to_have_text("")
     shoot(desk, "page-too-late")
+    shoot(desk, "cancel-too-late", "#open")
 
 
 def test_a_cancel_after_the_end_says_how_the_order_ended(desk: Desk, stack: Stack) -> None:

@@ -117,18 +117,18 @@ def test_an_end_is_read_aloud_once(desk: Desk) -> None:
 
 def test_waiting_for_a_price_is_not_counted_as_the_services_time(desk: Desk) -> None:
     now = datetime.now(UTC)
-    orders = [
-        {"status": "confirmed", "createdAt": now - timedelta(seconds=age), "updatedAt": now, **more}
+    listed = [
+        {
+            "status": "confirmed",
+            "createdAt": (now - timedelta(seconds=age)).isoformat(),
+            "updatedAt": now.isoformat(),
+            **more,
+        }
         for age, more in (
             (2, {}),
             (200, {"type": "limit", "timeInForce": "GTC"}),
             (2, {"type": "limit", "timeInForce": "IOC"}),
         )
-    ]
-    times = {"createdAt", "updatedAt"}
-    listed = [
-        {name: value.isoformat() if name in times else value for name, value in order.items()}
-        for order in orders
     ]
 
     def old(route: Route) -> None:

@@ -52,7 +52,7 @@ def test_a_limit_order_waits_is_amended_fires_and_is_confirmed(
     assert shell("orders", "stuck") == "no order stands still\n"
 
     amended = shell("amend", order_id, "--limit-price", high, *at)
-    assert amended == f"order {order_id}: at {high} USDC or better, until canceled\n"
+    assert amended == f"order {order_id}: buy 1 AAPL at {high} USDC or better, until canceled\n"
     lines = shell("watch", order_id, *at).splitlines()
     assert [line.split()[2] for line in lines] == [
         *("waiting", "waiting", "pending", "routing", "building", "submitted", "confirmed")

@@ -135,6 +135,8 @@ def test_an_order_is_canceled_by_its_name(web: Web) -> None:
     for unknown in ("?clientOrderId=other", "/other", "/%20"):
         answer = web.client.delete(f"/api/orders/by-client-id{unknown}")
         assert (answer.status_code, answer.get_json()["code"]) == (404, "ORDER_NOT_FOUND")
+    told_name = web.client.delete("/api/orders/by-client-id/other").get_json()["detail"]
+    assert told_name == "there is no order with this clientOrderId"
 
 
 @pytest.mark.parametrize("path", [NO_ORDER, "/api/orders/nonsense", "/api/orders/%00"])

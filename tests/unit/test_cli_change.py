@@ -18,6 +18,9 @@ AMENDED = {
     "type": "limit",
     "limitPrice": "99.5",
     "timeInForce": "GTC",
+    "side": "buy",
+    "symbol": "AAPL",
+    "quantity": "1",
 }
 Answer = tuple[int, bytes]
 LOST: Answer = (0, b"")
@@ -122,7 +125,7 @@ def test_an_amendment_names_the_version_that_it_has_read(desk: Desk) -> None:
     ran = call("amend", ID, "--limit-price", "99.5", "--url", desk.url)
     assert (ran.exit_code, ran.stdout) == (
         0,
-        f"order {ID}: at 99.5 USDC or better, until canceled\n",
+        f"order {ID}: buy 1 AAPL at 99.5 USDC or better, until canceled\n",
     )
     assert desk.asked == [("PATCH", PATH, {"limitPrice": "99.5"}, '"1"')]
 
@@ -135,6 +138,14 @@ def test_all_new_terms_are_sent(desk: Desk) -> None:
     assert json.loads(ran.stdout) == AMENDED
     ((_, _, sent, _),) = desk.asked
     assert sent == {"stopPrice": "90", "worstPrice": "80", "quantity": "5", "expiresAt": until}
+
+
+def test_an_amount_of_usdc_is_changed(desk: Desk) -> None:
+    in_usdc = {name: value for name, value in AMENDED.items() if name != "quantity"}
+    desk.changes = [an_answer(200, **in_usdc, quoteQuantity="250")]
+    ran = call("amend", ID, "--quote-quantity", "250", "--url", desk.url)
+    assert ran.stdout.startswith(f"order {ID}: buy AAPL for 250 USDC at ")
+    assert desk.asked == [("PATCH", PATH, {"quoteQuantity": "250"}, '"1"')]
 
 
 def test_an_amendment_of_nothing_is_refused(desk: Desk) -> None:

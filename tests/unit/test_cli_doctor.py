@@ -55,6 +55,13 @@ def test_an_api_that_is_not_well_is_told_with_its_reason(
     assert api["advice"]
 
 
+def test_a_halt_is_not_taken_for_a_fault(desk: Desk) -> None:
+    desk.pages["/readyz"] = b'{"status":"degraded","degraded":["trading"]}'
+    assert found(desk.url)["api"]["advice"].endswith("to end that, run: resume")
+    desk.pages["/readyz"] = b'{"status":"degraded","degraded":["redis","trading"]}'
+    assert "run: resume; fix what else is missing" in found(desk.url)["api"]["advice"]
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

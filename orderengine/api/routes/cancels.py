@@ -125,7 +125,7 @@ def canceled_by_name(client_order_id: str) -> Answer:
     """Cancel the order with this clientOrderId, as `canceled` does."""
     order = current_ports().orders.named(current_caller().client_id, client_order_id)
     if order is None:
-        raise order_not_found()
+        raise order_not_found("clientOrderId")
     return canceled(order.order_id)
 
 

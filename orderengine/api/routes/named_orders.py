@@ -56,12 +56,12 @@ def cancel_order_of_path(client_order_id: str) -> Answer:
 
 def _checked(client_order_id: str) -> str:
     if not is_name(client_order_id):
-        raise order_not_found()
+        raise order_not_found("clientOrderId")
     return client_order_id
 
 
 def _named(client_order_id: str) -> Answer:
     order = current_ports().orders.named(current_caller().client_id, client_order_id)
     if order is None:
-        raise order_not_found()
+        raise order_not_found("clientOrderId")
     return order_document(order), 200, {"ETag": entity_tag(order)}

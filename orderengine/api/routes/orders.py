@@ -235,9 +235,12 @@ def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
     return accepted
 
 
-def order_not_found() -> Refused:
-    """The refusal for an order that does not exist or belongs to another client."""
-    return Refused(404, ErrorCode.ORDER_NOT_FOUND, "there is no order with this id")
+def order_not_found(name: str = "id") -> Refused:
+    """The refusal for an order that does not exist or belongs to another client.
+
+    `name` tells what it was looked up by.
+    """
+    return Refused(404, ErrorCode.ORDER_NOT_FOUND, f"there is no order with this {name}")
 
 
 def _require_room(ports: "WebPorts", order: NewOrder, key: str | None) -> None:

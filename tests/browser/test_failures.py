@@ -30,7 +30,7 @@ def test_a_failing_order_shows_its_three_attempts_and_their_reasons(
     open_desk: OpenDesk, stack: Stack, shoot: Shoot
 ) -> None:
     desk = open_desk(color_scheme="light", viewport={"width": 1440, "height": 1400})
-    order_id = desk.submit(symbol="NVDA", side="buy", quantity="10", slippageBps="0")
+    order_id = desk.submit(symbol="NVDA", side="buy", quantity="5", slippageBps="0")
     desk.wait_for("failed")
     desk.link("ended")
     assert desk.steps == list(enumerate([*ATTEMPT, *ATTEMPT, *ATTEMPT, "failed"], start=1))
@@ -85,7 +85,7 @@ def sells(stack: Stack) -> list[Document]:
 def test_an_order_whose_steps_were_pruned_still_shows_its_result(
     open_desk: OpenDesk, stack: Stack, stack_database: Engine
 ) -> None:
-    order_id = stack.post("NVDA", "buy", "10", slippageBps=0)
+    order_id = stack.post("NVDA", "buy", "5", slippageBps=0)
     stack.follow(order_id)
     with stack_database.begin() as connection:
         pruned = text("DELETE FROM order_events WHERE order_id = :id")

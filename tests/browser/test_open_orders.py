@@ -124,6 +124,8 @@ def test_a_change_of_an_order_that_has_moved_tells_its_new_state(desk: Desk, sta
     expect(desk.page.locator("#open-note")).to_contain_text("Changed: buy 7 AAPL, limit 3.0000")
     expect(row(desk, order_id).get_by_role("button", name="Change")).to_be_focused()
     assert stack.order(order_id)["limitPrice"] == "3"
+    send(stack, "DELETE", f"/api/orders/{order_id}")
+    expect(desk.page.locator("#open-note")).to_have_text("")  # it is not open any more
 
 
 def test_a_change_that_breaks_a_rule_or_comes_too_late_says_so(desk: Desk, stack: Stack) -> None:

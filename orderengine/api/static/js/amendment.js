@@ -28,7 +28,7 @@ export class Amendment {
   #confirmation;
   #onAmended;
 
-  // `onAmended(text)` once an order has new terms.
+  // `onAmended(orderId, text)` once an order has new terms.
   constructor(confirmation, onAmended) {
     this.#confirmation = confirmation;
     this.#onAmended = onAmended;
@@ -57,7 +57,7 @@ export class Amendment {
     try {
       const now = await amendOrder(order, changes);
       this.#dialog.close();
-      this.#onAmended(`Changed: ${now.side} ${asked(now)}, ${conditionOf(now)}, ${holdsText(now)}.`);
+      this.#onAmended(now.orderId, `Changed: ${now.side} ${asked(now)}, ${conditionOf(now)}, ${holdsText(now)}.`);
     } catch (error) {
       this.#save.disabled = false;
       if (![Locked, Refused, Unavailable].some((kind) => error instanceof kind)) throw error;

@@ -21,6 +21,7 @@ export class OpenOrders {
   #asked = new Set(); // orders whose cancel was asked for here
   #requested = new Set(); // those of them that the network decides about
   #orders = new Map();
+  #amended = null; // the order whose change is told
   #rowPx = 0; // the height of the highest row
   #amendment;
   #confirmation;
@@ -32,7 +33,10 @@ export class OpenOrders {
   constructor(confirmation, listeners) {
     this.#confirmation = confirmation;
     this.#listeners = listeners;
-    this.#amendment = new Amendment(confirmation, (text) => this.#changed("done", text));
+    this.#amendment = new Amendment(confirmation, (orderId, text) => {
+      this.#changed("done", text);
+      this.#amended = orderId;
+    });
     this.#rows.addEventListener("click", (event) => this.#clicked(event));
     this.#all.addEventListener("click", () => void this.#cancelAll());
     this.#loop.soon();
@@ -67,6 +71,7 @@ export class OpenOrders {
     const none = el("tr", {}, el("td", { colspan: 5, class: "empty" }, "No open orders."));
     refill(this.#rows, orders.length ? orders.map(rowView) : none);
     this.#makeRoom();
+    if (this.#amended !== null && !this.#orders.has(this.#amended)) this.#tell("none", ""); // it has ended with those terms
     if (hadFocus && document.activeElement === document.body) this.#panel.focus({ preventScroll: true });
     this.#all.hidden = orders.length === 0;
     this.#listeners.onOrders(orders.filter(({ status }) => status === "waiting"));
@@ -143,6 +148,7 @@ export class OpenOrders {
   }
 
   #tell(state, text) {
+    this.#amended = null;
     this.#note.dataset.state = state;
     say(this.#note, text);
   }

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from orderengine.config.settings import ConfigurationError, libpq_note, migration_database_url
 from orderengine.postgres.outages import WORDS, cause_of, driver_words
 from orderengine.settlement import tables as settlement_tables
-from orderengine.storage import tables as storage_tables
+from orderengine.storage import trading_tables as storage_tables  # with all the others
 
 METADATA = [storage_tables.metadata, settlement_tables.metadata]
 LOCK = 0x0_0DE_4E61  # arbitrary, but unused by other programs of the database

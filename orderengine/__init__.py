@@ -21,7 +21,8 @@ The packages and their rooms, from the outer layers to the core; imports point d
     storage        adapter: the stores on PostgreSQL, with all SQL of the engine
     stream         adapter: events through Redis to the clients, cache, counts
     venues         adapter: the venues, and the board that asks them all
-    settlement     adapter: the network, simulated, with a ledger of its own
+    settlement     adapter: the network, simulated with a ledger of its own, or live
+      solana       a live cluster: signing, sending, looks, the proof of expiry
     dispatch       adapter: the Celery application, and sending the chain
     faults         fail points for `make chaos`
     postgres       connections to PostgreSQL, and what its errors mean

@@ -87,6 +87,17 @@ def a_fill(at: datetime) -> Fill:
     )
 
 
+def a_live_fill(at: datetime) -> Fill:
+    """The same fill on a live network, with what that network asks for."""
+    return replace(
+        a_fill(at),
+        legs=(replace(A_FILL_LEG, fee_is_estimated=True),),
+        network_fee_lamports=5_000,
+        priority_fee_lamports=400,
+        rent_lamports=2_039_280,
+    )
+
+
 def a_confirm(at: datetime) -> Confirm:
     """The move to `confirmed` for TRANSACTION."""
     return Confirm(
@@ -194,6 +205,6 @@ def a_full_order() -> Order:
         limit_amount=built.limit_amount,
         route=built.route,
         transaction=TRANSACTION,
-        fill=a_fill(START),
+        fill=a_live_fill(START),
         failed_attempts=(FailedAttempt(1, FailureReason.EXPIRED, "too late"),),
     )

@@ -42,6 +42,7 @@ class FakeNetwork:
         self._sent: dict[str, Sent] = {}
         self._buried: set[str] = set()
         self._nonces = 0
+        self.dark_for_s = 0.0
         self._dark = False
         self._lose_send = False
         self._lose_answer = False
@@ -49,6 +50,13 @@ class FakeNetwork:
     @property
     def typical_confirmation_s(self) -> float:
         return 2.0
+
+    @property
+    def outage_s(self) -> float:
+        return self.dark_for_s
+
+    def owns(self, transaction: SignedTransaction) -> bool:
+        return transaction.network is None
 
     def sign(self, swap: Swap) -> SignedTransaction:
         (signed,) = self.sign_all([swap])
@@ -119,6 +127,17 @@ class FakeNetwork:
                 raise NetworkUnavailable("no proof of expiry yet")
             self._buried.add(signed.signature)
         return outcome
+
+    def look_up_expired_all(
+        self, transactions: Sequence[SignedTransaction]
+    ) -> list[Outcome | NetworkUnavailable]:
+        return [self._expired_or_error(each) for each in transactions]
+
+    def _expired_or_error(self, transaction: SignedTransaction) -> Outcome | NetworkUnavailable:
+        try:
+            return self.look_up_expired(transaction)
+        except NetworkUnavailable as error:
+            return error
 
     def swap(self, signature: str) -> Swap:
         """The swap that was sent with this signature."""

@@ -1,7 +1,8 @@
 """The choice of what orders trade and settle on: the simulated market, or a live network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Protocol
 
 from sqlalchemy import Engine as DatabaseEngine
@@ -10,6 +11,7 @@ from orderengine.config.settings import ConfigurationError, Settings
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.notional import ReferencePrices
 from orderengine.execution.network import SettlementNetwork
+from orderengine.execution.operations.counters import Metrics, ProcessMetrics
 from orderengine.execution.ports import Clock, QuoteBoard, Venue
 from orderengine.execution.waiting.looking import References
 from orderengine.market.simulation import Simulation
@@ -26,6 +28,18 @@ class Prices(ReferencePrices, References, Protocol):
     """The prices without a venue: for limits of value, stops, and launches."""
 
 
+def _nothing_to_watch() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The network of a worker; `watch` is to be called about every second, and never raises."""
+
+    network: SettlementNetwork
+    watch: Callable[[], None] = _nothing_to_watch
+
+
 class Trading(Protocol):
     """The market and the network of one process; each part is made when it is asked for."""
 
@@ -35,7 +49,7 @@ class Trading(Protocol):
     def prices(self) -> Prices:
         """The reference prices."""
 
-    def network(self, database: DatabaseEngine) -> SettlementNetwork:
+    def settlement(self, database: DatabaseEngine) -> Settlement:
         """The settlement network; for a worker alone, since it may need the wallet's key."""
 
 
@@ -55,19 +69,44 @@ class SimulatedTrading:
         """The prices at the center of the simulated pools."""
         return SimulatedPrices(self.simulation, self.clock)
 
-    def network(self, database: DatabaseEngine) -> SettlementNetwork:
+    def settlement(self, database: DatabaseEngine) -> Settlement:
         """The simulated network, whose ledger is in PostgreSQL."""
-        return SimulatedNetwork(database, self.instruments, self.simulation)
+        return Settlement(SimulatedNetwork(database, self.instruments, self.simulation))
 
 
-def trading_of(settings: Settings, instruments: Instruments, clock: Clock) -> Trading:
+def trading_of(
+    settings: Settings, instruments: Instruments, clock: Clock, metrics: Metrics
+) -> Trading:
     """The market and the network that NETWORK names.
 
-    Raises ConfigurationError if a live one cannot be used with these settings and packages.
+    Raises ConfigurationError if a live one cannot be used with these settings and packages, or if
+    its nodes are not those of a cluster that may be traded on. A node that gives no answer is no
+    error: nothing is signed until it has told its cluster.
     """
     if settings.solana is None:
         return SimulatedTrading(settings.simulation, instruments, clock)
-    raise ConfigurationError("NETWORK=solana is not part of this release yet")
+    trading: Trading = _live().live_trading(settings.solana, instruments, clock, metrics)
+    return trading
+
+
+def require_network(settings: Settings) -> None:
+    """Raise ConfigurationError if a live network may not be used, as `trading_of` does."""
+    if settings.solana is not None:
+        _live().usable_cluster(settings.solana, ProcessMetrics())
+
+
+def _live() -> ModuleType:
+    """The assembly of the live network, whose packages are optional."""
+    try:
+        from orderengine.bootstrap import live
+    except ModuleNotFoundError as error:
+        if error.name not in {"solders", "urllib3"}:
+            raise
+        raise ConfigurationError(
+            f"NETWORK=solana needs the package {error.name}:"
+            " pip install --require-hashes -r requirements-solana.txt"
+        ) from None
+    return live
 
 
 def quote_board(trading: Trading, callers: int, timeout_s: float = QUOTE_TIMEOUT_S) -> QuoteBoard:

@@ -1,6 +1,6 @@
 """Assembles an operator's command from its settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,7 @@ from orderengine.redis.errors import RedisCause
 from orderengine.redis.facts import RedisFacts, redis_facts
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.archive import SqlArchive
+from orderengine.storage.figures import SqlFigures
 from orderengine.storage.halts import SqlHalts
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
@@ -48,6 +49,7 @@ class OperatorPorts:
     redis_trouble: Callable[[], Trouble | None]
     redis_facts: Callable[[], RedisFacts | RedisCause]
     connection_limit: Callable[[], ConnectionLimit | None]
+    foreign_orders: Callable[[], Mapping[tuple[str, str], int]]
     connections_wanted: int
     stuck_after_s: int
 
@@ -61,6 +63,8 @@ def build_operator(settings: Settings) -> OperatorPorts:
     celery = create_celery(settings.redis_url, timeout_s=WORKER_REDIS_TIMEOUT_S)
     dispatcher = CeleryDispatcher(celery, Breaker(SKIP_REDIS_S))
     trouble = partial(look, settings.redis_url)
+    is_live = settings.solana is not None
+    figures = SqlFigures(database, settings.stuck_after_s, is_live=is_live)
     return OperatorPorts(
         orders=SqlOrders(database),
         archive=SqlArchive(database),
@@ -70,6 +74,7 @@ def build_operator(settings: Settings) -> OperatorPorts:
         redis_trouble=trouble,
         redis_facts=lambda: redis_facts(client),
         connection_limit=lambda: connection_limit(database),
+        foreign_orders=lambda: figures.open_orders().foreign,
         connections_wanted=_connections_wanted(settings),
         stuck_after_s=settings.stuck_after_s,
     )

@@ -117,7 +117,7 @@ def build_web(settings: Settings) -> WebPorts:
     probes = SystemProbes(database, dispatcher, Heartbeat(client), look_at_redis)
     shared, clock = RedisCounts(client, breaker, (SETTLE, INTAKE)), DatabaseClock(database)
     instruments = load_instruments(settings)
-    trading = trading_of(settings, instruments, clock)
+    trading = trading_of(settings, instruments, clock, metrics)
     ports = WebPorts(
         instruments=instruments,
         orders=orders,
@@ -128,7 +128,12 @@ def build_web(settings: Settings) -> WebPorts:
         board=quote_board(trading, WEB_QUOTERS),
         hub=_hub(settings.redis_url, orders, database, (celery, client), metrics),
         probes=probes,
-        monitor=Monitor(SqlFigures(read_engine, settings.stuck_after_s), shared, probes, metrics),
+        monitor=Monitor(
+            SqlFigures(read_engine, settings.stuck_after_s, is_live=settings.solana is not None),
+            shared,
+            probes,
+            metrics,
+        ),
         metrics=metrics,
         max_sockets=settings.ws_max_sockets,
         keys=keys,

@@ -1,5 +1,6 @@
 """Assembles a worker process from its settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -47,6 +48,7 @@ class WorkerPorts:
     figures: OrderFigures
     watcher: PriceWatcher
     recovery_interval_s: float = 1.0
+    watch_network: Callable[[], None] = lambda: None
 
 
 def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
@@ -59,11 +61,12 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     breaker = Breaker(SKIP_REDIS_S)
     instruments = load_instruments(settings)
     metrics, clock = ProcessMetrics(), DatabaseClock(database)
-    trading = trading_of(settings, instruments, clock)
+    trading = trading_of(settings, instruments, clock, metrics)
+    settlement = trading.settlement(database)
     engine = Engine(
         orders=SqlOrders(database, delays=recovery_delays(settings)),
         board=quote_board(trading, concurrency),
-        network=trading.network(database),
+        network=settlement.network,
         publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=metered_dispatcher(celery, breaker, metrics),
         instruments=instruments,
@@ -72,6 +75,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
+        outage_limit_s=settings.solana.outage_limit_s if settings.solana else 0.0,
         halts=SqlHalts(database),
     )
     if settings.fail_point:
@@ -83,6 +87,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         figures=SqlFigures(database, settings.stuck_after_s),
         watcher=_watcher(settings, engine, database, trading),
         recovery_interval_s=settings.recovery_interval_ms / 1000,
+        watch_network=settlement.watch,
     )
 
 

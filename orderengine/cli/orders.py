@@ -1,6 +1,7 @@
 """`orders stuck` lists orders that stand still; `orders requeue` has recovery look at one now."""
 
 import sys
+from collections.abc import Mapping
 from uuid import UUID
 
 import click
@@ -30,7 +31,8 @@ def orders() -> None:
 def stuck(*, as_json: bool) -> None:
     """List open orders that stand still, and why.
 
-    Exits with 1 if there is one. Checks the 1,000 orders that are due for recovery first.
+    Exits with 1 if there is one. Checks the 1,000 orders that are due for recovery first. It counts
+    those that were signed for another network or wallet, and tells what to set back.
     """
     ports = operator_ports()
     found = [
@@ -39,15 +41,18 @@ def stuck(*, as_json: bool) -> None:
         if (why := each.reason(ports.stuck_after_s))
     ]
     rows = [_row(order) | {"why": why} for order, why in found]
+    foreign = ports.foreign_orders()
     if as_json:
-        tell_json({"orders": rows})
+        tell_json({"orders": rows, "foreign": _foreign(foreign)})
     elif not rows:
         click.echo("no order stands still")
     else:
         tell_table(rows, COLUMNS)
         for why in sorted({why for _, why in found}):
             click.echo(f"{why}: {ADVICE[why]}")
-    if rows:
+    for each in [] if as_json else _foreign(foreign):
+        click.echo(_advice_for(each))
+    if rows or foreign:
         sys.exit(EXIT_FAILED)
 
 
@@ -76,6 +81,22 @@ def requeue(order_id: UUID, *, as_json: bool) -> None:
         f"order {order_id} is due now: a reconciler claims it within a second; it stays"
         f" {order.status}, attempt {order.attempt}, version {order.version}"
     )
+
+
+def _foreign(found: Mapping[tuple[str, str], int]) -> list[dict[str, object]]:
+    return [
+        {"network": network, "wallet": wallet or None, "orders": total}
+        for (network, wallet), total in sorted(found.items())
+    ]
+
+
+def _advice_for(foreign: Mapping[str, object]) -> str:
+    """What to set back, so that the orders of another network or wallet end."""
+    network, wallet = foreign["network"], foreign["wallet"]
+    back = "NETWORK=simulated"
+    if wallet is not None:
+        back = f"NETWORK=solana, SOLANA_RPC_URL of that cluster and the key of wallet {wallet}"
+    return f"{foreign['orders']} submitted orders belong to {network}: set back {back}"
 
 
 def _row(order: OpenOrder) -> dict[str, object]:

@@ -8,8 +8,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from orderengine.config.variables import ConfigurationError, Reader
+from orderengine.domain.addresses import is_address
 
-_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
 LAMPORTS_PER_SOL = 10**9
 
 
@@ -109,6 +109,6 @@ def _reserve(text: str) -> int:
 
 
 def _address(name: str, text: str) -> str | None:
-    if text and not _ADDRESS.fullmatch(text):
+    if text and not is_address(text):
         raise ConfigurationError(f"{name} must be an address in base58")
     return text or None

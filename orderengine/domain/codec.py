@@ -115,7 +115,8 @@ def value_from(value: type[T]) -> Callable[[Mapping[str, Any]], T]:
 
 
 def _set(source: Source, member: Member, place: str) -> str:
-    return f"document[{member.name!r}] = {_written(source, member, place)}"
+    told = f"document[{member.name!r}] = {_written(source, member, place)}"
+    return f"if {place} is not None: {told}" if member.is_partial else told
 
 
 def _kept(value: type[Any]) -> list[Member]:

@@ -114,7 +114,8 @@ PriceText = Annotated[str, WRITTEN_DECIMAL]
 class Member:
     """A member of a value: where it is (`path`), what it is, and how it is told.
 
-    `guard` is the beginning of `path` that may be None.
+    `guard` is the beginning of `path` that may be None; `is_partial` if the member itself may be
+    None as well.
     """
 
     path: str
@@ -125,6 +126,7 @@ class Member:
     guard: str | None = None
     is_part: bool = False
     has_default: bool = False
+    is_partial: bool = False
 
     @property
     def column(self) -> str | None:
@@ -184,10 +186,11 @@ def shown(value: type[Any]) -> tuple[Member, ...]:
 
 def _spread(flat: Member) -> Iterator[Member]:
     for each in shown(flat.kind):
-        if flat.guard and each.guard:
+        is_partial = bool(flat.guard and each.guard)
+        if is_partial and each.guard != each.path:
             raise TypeError(f"{flat.path}.{each.path} has two parts that may be None")
         guard = flat.guard or (f"{flat.path}.{each.guard}" if each.guard else None)
-        yield replace(each, path=f"{flat.path}.{each.path}", guard=guard)
+        yield replace(each, path=f"{flat.path}.{each.path}", guard=guard, is_partial=is_partial)
 
 
 def _member(path: str, hint: Any) -> Member:

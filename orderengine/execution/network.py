@@ -13,6 +13,10 @@ from orderengine.domain.pricing import BPS_PLACES
 from orderengine.domain.side import Asset, Side, side_of
 
 
+class InvalidTransaction(ValueError):
+    """The signature does not belong to the bytes, or the bytes are not a swap."""
+
+
 @dataclass(frozen=True, slots=True)
 class SwapLeg:
     """The part of a swap that one pool trades: exactly `amount` base units of the exact asset.
@@ -55,10 +59,16 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A landed swap as the network reports it, per leg and in total."""
+    """A landed swap as the network reports it, per leg and in total.
+
+    The lamports are what a live network took for it; None on the simulated one.
+    """
 
     legs: tuple[FillLeg, ...]
     landed_at: datetime
+    network_fee_lamports: int | None = None
+    priority_fee_lamports: int | None = None
+    rent_lamports: int | None = None
 
     @property
     def base_amount(self) -> int:
@@ -110,6 +120,16 @@ class SettlementNetwork(Protocol):
     def typical_confirmation_s(self) -> float:
         """How long after sending a transaction the first poll should wait, in seconds."""
 
+    @property
+    def outage_s(self) -> float:
+        """For how long the network has given no answer, in seconds; 0 if it answered last."""
+
+    def owns(self, transaction: SignedTransaction) -> bool:
+        """Whether a transaction was signed for this network with this wallet.
+
+        About another one this network's answers say nothing.
+        """
+
     def sign(self, swap: Swap) -> SignedTransaction:
         """Sign a swap against a fresh block; nothing is sent."""
 
@@ -139,3 +159,8 @@ class SettlementNetwork(Protocol):
         NotFound is a proof that the transaction can never land. Raises NetworkUnavailable also
         while the network cannot give that proof yet.
         """
+
+    def look_up_expired_all(
+        self, transactions: Sequence[SignedTransaction]
+    ) -> list[Outcome | NetworkUnavailable]:
+        """The outcomes of many, each as `look_up_expired` finds it, or the error it raises."""

@@ -48,6 +48,15 @@ class SimulatedNetwork:
         settlement = self._simulation.settlement_ms
         return (settlement.low + settlement.high) / 2000
 
+    @property
+    def outage_s(self) -> float:
+        """Always 0: an outage of the simulated network is one of PostgreSQL, or a test's."""
+        return 0.0
+
+    def owns(self, transaction: SignedTransaction) -> bool:
+        """Whether a transaction is the simulated network's, as older releases' all are."""
+        return transaction.network is None
+
     def sign(self, swap: Swap) -> SignedTransaction:
         """Sign a swap that may land for SIM_VALIDITY_MS from a block that is current, or was last.
 
@@ -139,6 +148,12 @@ class SimulatedNetwork:
             raise NetworkUnavailable(message)
         return found[signature]
 
+    def look_up_expired_all(
+        self, transactions: Sequence[SignedTransaction]
+    ) -> list[Outcome | NetworkUnavailable]:
+        """The outcomes of many: each proof is a row of its own."""
+        return [_or_error(self.look_up_expired, each) for each in transactions]
+
     def switch(self, *, up: bool) -> None:
         """Turn the network off or on for every process; off, it answers nothing."""
         self._ledger.switch(up=up)
@@ -163,6 +178,15 @@ class SimulatedNetwork:
         # Concurrent looks stored the other outcomes first, and those count.
         overtaken = landed.keys() - settled
         return outcomes | self._outcomes(overtaken) if overtaken else outcomes
+
+
+def _or_error(
+    look_up: Callable[[SignedTransaction], Outcome], transaction: SignedTransaction
+) -> Outcome | NetworkUnavailable:
+    try:
+        return look_up(transaction)
+    except NetworkUnavailable as error:
+        return error
 
 
 def _kept_s(simulation: Simulation) -> float:

@@ -8,14 +8,10 @@ from uuid import UUID
 
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.side import Asset, Side
-from orderengine.execution.network import Swap, SwapLeg
+from orderengine.execution.network import InvalidTransaction, Swap, SwapLeg
 
 _DOMAIN = b"orderengine simulated network\x00"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
-class InvalidTransaction(ValueError):
-    """The signature does not belong to the bytes, or the bytes are not a swap."""
 
 
 @dataclass(frozen=True, slots=True)

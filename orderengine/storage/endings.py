@@ -17,7 +17,7 @@ from orderengine.domain.order import OrderStatus
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage.moves import WRITE_AND_RETURN, WRITE_EVENTS
-from orderengine.storage.sql import ORDER_COLUMNS
+from orderengine.storage.sql import ORDER_COLUMNS, SIGNED
 from orderengine.storage.statuses import IS_EXPIRABLE
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ WITH seen AS MATERIALIZED (
 SELECT seen.seen_id, seen.was_requested, {ORDER_COLUMNS}, o.version AS seq,
        o.updated_at AS occurred_at, o.data
 FROM seen LEFT JOIN o ON o.id = seen.seen_id LEFT JOIN LATERAL (
-    SELECT payload, last_valid_height FROM transactions WHERE signature = o.tx_hash LIMIT 1
+    SELECT {SIGNED} FROM transactions WHERE signature = o.tx_hash LIMIT 1
 ) AS t ON true
 ORDER BY seen.seen_id""",
         {"enable_seqscan": "off"},

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from orderengine.domain.moves import TRIGGERED
 from orderengine.domain.order import OrderStatus, known_status
 from orderengine.domain.terms import OrderType
-from orderengine.execution.operations.figures import OpenOrders, StepKind, Steps
+from orderengine.execution.operations.figures import OpenOrders, SigningWallet, StepKind, Steps
 from orderengine.postgres.database import BY_INDEX, Row, Statement
 from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_COUNTED, IS_WAITING
@@ -17,6 +17,8 @@ SETTLED_S = 60.0
 """After this long hardly any statement can still add an event with an older time: statements end
 within seconds, unless they wait for a lock in the server."""
 MAX_RECENT = 50_000
+FOREIGN_AFTER_S = 15.0
+"""Orders that were submitted within so many seconds are not looked at for their network."""
 
 # Orders that wait for their condition are left out: there may be very many, for weeks. The inner
 # order makes the planner read the index of due orders; one sorted by status has the others, too. An
@@ -45,6 +47,35 @@ SELECT w.symbol, CASE WHEN (SELECT 1 FROM orders o WHERE o.symbol = w.symbol AND
                             LIMIT 1) IS NULL THEN 0 ELSE w.waiting END AS waiting
 FROM price_watches w ORDER BY w.symbol""",  # noqa: S608 - composed of constants
     BY_INDEX,
+)
+
+# Those that were submitted lately are this network's, unless it has just changed.
+_FOREIGN = Statement(
+    f"""
+WITH own AS (
+    SELECT network, wallet FROM wallets WHERE CAST(:live AS boolean)
+    ORDER BY seen_at DESC LIMIT 1
+)
+SELECT coalesce(t.network, 'simulated') AS network, coalesce(t.wallet, '') AS wallet,
+       count(*) AS total
+FROM (
+    SELECT tx_hash FROM orders WHERE due_at < 'infinity' AND status = '{OrderStatus.SUBMITTED}'
+      AND updated_at < now() - make_interval(secs => :settled_s) ORDER BY due_at
+) AS o
+CROSS JOIN LATERAL (
+    SELECT network, wallet FROM transactions WHERE signature = o.tx_hash LIMIT 1
+) AS t
+WHERE (t.network, t.wallet) IS DISTINCT FROM
+      ((SELECT network FROM own), (SELECT wallet FROM own))
+GROUP BY 1, 2""",  # noqa: S608 - composed of constants
+    BY_INDEX,
+)
+
+_WALLET = Statement(
+    """
+SELECT network, lamports, usdc, slots_behind FROM wallets
+WHERE seen_at > now() - interval '1 minute' AND lamports IS NOT NULL AND usdc IS NOT NULL
+ORDER BY seen_at DESC LIMIT 1"""
 )
 
 # A server hides the transactions of other users from a role that may not see them.
@@ -105,12 +136,13 @@ class SqlFigures:
     """Implements `execution.operations.figures.OrderFigures`.
 
     Reads only open orders and recent events. `stuck_after_s` is how long an order may be submitted
-    before it counts as stuck.
+    before it counts as stuck; `is_live` says if orders settle on a live network.
     """
 
-    def __init__(self, engine: Engine, stuck_after_s: float) -> None:
+    def __init__(self, engine: Engine, stuck_after_s: float, *, is_live: bool = False) -> None:
         self._engine = engine
         self._stuck_after_s = stuck_after_s
+        self._is_live = is_live
 
     def open_orders(self) -> OpenOrders:
         """The orders that have started and not ended."""
@@ -127,7 +159,23 @@ class SqlFigures:
             watched={row.symbol: row.waiting for row in self._run(_WATCHED, {})},
             oldest_snapshot_s=float(self._run(_SNAPSHOT, {})[0].oldest_s),
             waiting_s={status: float(row.longest_s) for status, row in rows.items()},
+            foreign=self._foreign() if submitted else {},
+            wallet=self._wallet() if self._is_live else None,
         )
+
+    def _foreign(self) -> Mapping[tuple[str, str], int]:
+        """Orders that were signed for another network, or with another wallet, by both."""
+        values = {"live": self._is_live, "settled_s": FOREIGN_AFTER_S}
+        rows = self._run(_FOREIGN, values)
+        return {(row.network, row.wallet): int(row.total) for row in rows}
+
+    def _wallet(self) -> SigningWallet | None:
+        rows = self._run(_WALLET, {})
+        if not rows:
+            return None
+        (row,) = rows
+        amounts = int(row.lamports), int(row.usdc), int(row.slots_behind or 0)
+        return SigningWallet(row.network, *amounts)
 
     def steps(self) -> Steps:
         """Totals of ended orders, failed attempts and recoveries since the beginning."""

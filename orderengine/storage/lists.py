@@ -13,7 +13,7 @@ from typing import Any
 from orderengine.domain.order import OPEN_STATUSES, OrderStatus
 from orderengine.execution.queries.lists import OrderFilter, StatusGroup
 from orderengine.postgres.database import BY_INDEX, Statement
-from orderengine.storage.sql import ORDER_COLUMNS
+from orderengine.storage.sql import ORDER_COLUMNS, SIGNED
 
 POSITION = Statement(
     "SELECT created_at FROM orders WHERE id = :id AND client_id = :client_id", BY_INDEX
@@ -93,7 +93,7 @@ def _joined(branches: Sequence[str]) -> Statement:
         f"""
 SELECT {ORDER_COLUMNS}
 FROM ({orders}) AS o LEFT JOIN LATERAL (
-    SELECT payload, last_valid_height FROM transactions WHERE signature = o.tx_hash LIMIT 1
+    SELECT {SIGNED} FROM transactions WHERE signature = o.tx_hash LIMIT 1
 ) AS t ON true
 ORDER BY o.created_at DESC, o.id DESC""",  # noqa: S608 - composed of constants
         BY_INDEX,

@@ -45,6 +45,9 @@ def values_of(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
                 "signature": transaction.signature,
                 "payload": transaction.payload,
                 "last_valid_height": transaction.last_valid_height,
+                "network": transaction.network,
+                "wallet": transaction.wallet,
+                "slot": transaction.slot,
             }
         case Confirm(fill=fill, signature=signature, quoted_price=quoted_price):
             return {

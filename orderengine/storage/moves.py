@@ -36,7 +36,7 @@ from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_
 from orderengine.postgres.database import Statement
 from orderengine.storage.halts import NOT_HALTED
 from orderengine.storage.move_values import values_of
-from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS
+from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, SIGNED, SIGNED_TYPES
 
 _AT_SIGNATURES = {
     kind for kind, statuses in SOURCES.items() if OrderStatus.SUBMITTED in statuses
@@ -89,7 +89,7 @@ WRITE_EVENTS = f"""event AS (
 WRITE_AND_RETURN = f"""{WRITE_EVENTS}{{effects}}
 SELECT {ORDER_COLUMNS}, o.version AS seq, o.updated_at AS occurred_at, o.data
 FROM o LEFT JOIN LATERAL (
-    SELECT payload, last_valid_height FROM transactions WHERE signature = o.tx_hash LIMIT 1
+    SELECT {SIGNED} FROM transactions WHERE signature = o.tx_hash LIMIT 1
 ) AS t ON true"""
 
 
@@ -157,15 +157,14 @@ MOVES: Mapping[type[Move], Statement] = {
         {
             "due_s": "double precision",
             "signature": "text",
-            "payload": "bytea",
-            "last_valid_height": "bigint",
+            **SIGNED_TYPES,
         },
         DUE + ", tx_hash = m.signature",
         fence=f"{NOT_EXPIRED} AND {NOT_HALTED}",
-        kept=", m.payload, m.last_valid_height",
-        effects=""", signed AS (
-    INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)
-    SELECT tx_hash, id, attempt, payload, last_valid_height, 'live' FROM o
+        kept="".join(f", m.{name}" for name in SIGNED_TYPES),
+        effects=f""", signed AS (
+    INSERT INTO transactions (signature, order_id, attempt, {SIGNED}, state)
+    SELECT tx_hash, id, attempt, {SIGNED}, 'live' FROM o
 )""",
     ),
     Confirm: _move(

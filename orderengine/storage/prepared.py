@@ -23,7 +23,7 @@ from orderengine.storage.moves import (
     NOT_EXPIRED,
     TRIGGERED,
 )
-from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS
+from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, UNSIGNED
 
 STEPS = {
     OrderStatus.PENDING: "triggered",
@@ -61,9 +61,7 @@ WITH o AS (
 )
 SELECT {ORDER_COLUMNS}, o.version AS seq, o.updated_at AS occurred_at,
        {", ".join(f"o.{data}" for data in STEPS.values())}
-FROM o CROSS JOIN (
-    SELECT CAST(NULL AS bytea) AS payload, CAST(NULL AS bigint) AS last_valid_height
-) AS t""",
+FROM o CROSS JOIN (SELECT {UNSIGNED}) AS t""",
     BY_KEY,
 )
 

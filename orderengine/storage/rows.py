@@ -77,7 +77,14 @@ class RowReader:
 def order_from(row: Row, written: SignedTransaction | None = None) -> Order:
     """The row as an order; `written` is the transaction that its statement has just written."""
     stored = (
-        SignedTransaction(row.tx_hash, bytes(row.payload), row.last_valid_height)
+        SignedTransaction(
+            row.tx_hash,
+            bytes(row.payload),
+            row.last_valid_height,
+            network=row.network,
+            wallet=row.wallet,
+            slot=row.slot,
+        )
         if row.payload is not None
         else None
     )

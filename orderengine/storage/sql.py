@@ -7,7 +7,20 @@ from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.columns import column_list, parameter_list
 
-ORDER_COLUMNS = f"{column_list(Order, 'o.')}, o.tx_hash, t.payload, t.last_valid_height"
+SIGNED_TYPES: Mapping[str, str] = {
+    "payload": "bytea",
+    "last_valid_height": "bigint",
+    "network": "text",
+    "wallet": "text",
+    "slot": "bigint",
+}
+"""The columns of a stored transaction besides its signature, with their types."""
+
+SIGNED = ", ".join(SIGNED_TYPES)
+_OF_T = ", ".join(f"t.{name}" for name in SIGNED_TYPES)
+UNSIGNED = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in SIGNED_TYPES.items())
+
+ORDER_COLUMNS = f"{column_list(Order, 'o.')}, o.tx_hash, {_OF_T}"
 
 # `t` is the latest stored transaction: a statement does not see the one that it writes itself.
 LATEST_TRANSACTION = "LEFT JOIN transactions t ON t.signature = o.tx_hash"
@@ -99,7 +112,7 @@ WITH new AS (
 )
 SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
 FROM o JOIN event ON event.order_id = o.id
-CROSS JOIN (SELECT CAST(NULL AS bytea) AS payload, CAST(NULL AS bigint) AS last_valid_height) AS t
+CROSS JOIN (SELECT {UNSIGNED}) AS t
 ORDER BY o.id"""
     )
 

@@ -203,6 +203,10 @@ transactions = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("last_valid_height", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    # Where it can land, who pays, and the slot of its blockhash; null on the simulated network.
+    Column("network", Text),
+    Column("wallet", Text),
+    Column("slot", BigInteger),
     Column("signed_at", Time, nullable=False, server_default=text("now()")),
     CheckConstraint("state IN ('live', 'landed', 'dead')", name="state"),
     Index(
@@ -257,25 +261,6 @@ socket_tickets = Table(
     Column("expires_at", Time, nullable=False),
     CheckConstraint("octet_length(digest) = 32", name="digest"),
     Index("ix_socket_tickets_expires_at", "expires_at"),
-)
-
-# Which worker's watcher looks at a symbol's prices, and how many of its orders waited lately.
-price_watches = Table(
-    "price_watches",
-    metadata,
-    Column("symbol", Text, primary_key=True),
-    Column("holder", Text, nullable=False),
-    Column("until", Time, nullable=False),
-    Column("waiting", Integer, nullable=False, server_default="0"),
-)
-
-# The kill switch: while its row is there, nothing triggers and no attempt is signed.
-trading_halts = Table(
-    "trading_halts",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("halted_at", Time, nullable=False),
-    CheckConstraint("id = 1", name="one_row"),
 )
 
 # How often each kind of rare step happened, up to the mark; later ones are counted from the events.

@@ -16,6 +16,7 @@ from orderengine.api.routes.health import tell_what_is_missing
 from orderengine.api.updates.budget import limit_waits
 from orderengine.api.updates.waiting import EXTENSION as WAITS
 from orderengine.api.updates.websockets import EXTENSION as UPDATES
+from orderengine.bootstrap.network import require_network
 from orderengine.config.addresses import obstacle_to_listen
 from orderengine.config.settings import WEB_OPTIONS, ConfigurationError, Settings, refuse_overruling
 from orderengine.process import memory
@@ -114,6 +115,7 @@ refuse_overruling(WEB_OPTIONS)
 _settings = Settings.from_env()
 log = structlog.get_logger(__name__)
 _require_host(_settings.host)
+require_network(_settings)
 _counts = MetricsTable(SAMPLES, PROCESSES, GAUGES)
 
 # Raises ConfigurationError, before anything listens, if AUTH must be decided and is not.

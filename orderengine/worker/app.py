@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from celery import Celery, signals
@@ -26,6 +27,7 @@ from orderengine.worker.pool import look_again
 from orderengine.worker.reading import CheckedReading
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
+from orderengine.worker.unheld_network import UnheldNetwork
 from orderengine.worker.watcher import watcher_step
 
 LOOP_WAIT_S = 0.05
@@ -34,9 +36,10 @@ LOOP_WAIT_S = 0.05
 class Runtime:
     """A worker process's ports, built at the first call, in the process that uses them."""
 
-    def __init__(self, settings: Settings, app: EngineCelery) -> None:
+    def __init__(self, settings: Settings, app: EngineCelery, slots: Slots) -> None:
         self._settings = settings
         self._app = app
+        self._slots = slots
         self._lock = threading.Lock()
         self._ports: WorkerPorts | None = None
 
@@ -44,15 +47,23 @@ class Runtime:
         """Return the ports; raises ConfigurationError for a bad setting or instrument file."""
         with self._lock:
             if self._ports is None:
-                self._ports = build_worker(self._settings, self._app)
+                self._ports = self._build()
             return self._ports
+
+    def _build(self) -> WorkerPorts:
+        ports = build_worker(self._settings, self._app)
+        if self._settings.solana is None:
+            return ports
+        network = UnheldNetwork(ports.engine.network, self._slots)
+        return replace(ports, engine=replace(ports.engine, network=network))
 
 
 def create_worker_app(settings: Settings) -> Celery:
     """Make the worker's application; PostgreSQL and Redis are first used when the worker starts."""
     app = create_celery(settings.redis_url)
-    runtime = Runtime(settings, app)
-    register_tasks(app, lambda: runtime().engine, Slots(settings.order_concurrency))
+    slots = Slots(settings.order_concurrency)
+    runtime = Runtime(settings, app, slots)
+    register_tasks(app, lambda: runtime().engine, slots)
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))

@@ -3,6 +3,7 @@
 Any number of reconcilers may run at once: only one of them claims each due order.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import structlog
 from celery import bootsteps
 
 from orderengine.bootstrap.worker import WorkerPorts
+from orderengine.config.settings import ConfigurationError
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.operations.counters import CounterName
@@ -57,6 +59,7 @@ class Reconciler:
         """Run one round; errors are logged only, since the next round picks up every order."""
         if self._ports.heartbeat.beat():
             self._ports.counts.flush()
+        self._ports.watch_network()
         outcome = self._recover()
         self._ports.engine.metrics.count(CounterName.RECONCILER_ROUNDS, outcome)
         # Skipped while a server is away, because it would delay the next heartbeat.
@@ -117,7 +120,11 @@ def reconciler_step(runtime: Callable[[], WorkerPorts]) -> type:
 
     class ReconcilerStep(bootsteps.StartStopStep):
         def start(self, parent: Any) -> None:
-            parent.reconciler = Reconciler(runtime())
+            try:
+                parent.reconciler = Reconciler(runtime())
+            except ConfigurationError as error:
+                sys.stderr.write(f"the worker is not started: {error}\n")
+                raise SystemExit(1) from error
             parent.reconciler.start()
 
         def stop(self, parent: Any) -> None:

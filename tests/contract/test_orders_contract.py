@@ -30,6 +30,7 @@ from tests.builders import (
     a_failed_attempt,
     a_fill,
     a_limit,
+    a_live_fill,
     a_split,
     all_moves,
 )
@@ -254,3 +255,25 @@ def test_a_fill_survives_storage_to_the_last_digit(store: Store) -> None:
     stored = store.orders.get(order.order_id)
     assert stored is not None
     assert stored.fill == a_fill(now)
+
+
+def test_a_transaction_keeps_the_network_the_wallet_and_the_slot_it_was_signed_for(
+    store: Store,
+) -> None:
+    signed = replace(TRANSACTION, network="solana:genesis", wallet="wallet", slot=2**40)
+    at = store.now()
+    order = store.walk(START, a_build(at), Submit(signed))
+    assert order.transaction == signed
+    read = store.orders.get(order.order_id)
+    assert read is not None
+    assert read.transaction == signed
+
+
+def test_a_fill_keeps_what_the_network_asked_for(store: Store) -> None:
+    at = store.now()
+    confirm = replace(a_confirm(at), fill=a_live_fill(at))
+    order = store.walk(START, a_build(at), Submit(TRANSACTION), confirm)
+    assert order.fill == confirm.fill
+    read = store.orders.get(order.order_id)
+    assert read is not None
+    assert read.fill == confirm.fill

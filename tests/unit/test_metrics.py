@@ -13,7 +13,7 @@ from orderengine.domain.errors import StorageCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.intake.limits import Limits
 from orderengine.execution.operations.counters import CounterName, Sample
-from orderengine.execution.operations.figures import OpenOrders, StepKind
+from orderengine.execution.operations.figures import OpenOrders, SigningWallet, StepKind
 from tests.fakes import FakeProbes, FakeWatched
 from tests.web import Web
 
@@ -27,6 +27,8 @@ OPEN = OpenOrders(
     waiting_s={OrderStatus.PENDING: 12.5},
     watched={"AAPL": 21},
     oldest_snapshot_s=17.5,
+    foreign={("solana:genesis", "a"): 3, ("solana:genesis", "b"): 4},
+    wallet=SigningWallet("solana:other", 2_500_000_000, 7_250_000, 3),
 )
 STEPS = {
     StepKind(OrderStatus.CONFIRMED, ""): 7,
@@ -53,6 +55,14 @@ COUNTS = {
     Sample(CounterName.TRIGGER_TIME, "limit:0.5"): 4,
     Sample(CounterName.TRIGGER_TIME, "limit:sumMs"): 1_500,
     Sample(CounterName.STALE_PRICES, "AAPL"): 22,
+    Sample(CounterName.RPC_TIME, "getSlot:0.1"): 5,
+    Sample(CounterName.RPC_TIME, "getSlot:sumMs"): 250,
+    Sample(CounterName.RPC_ERRORS, "getSlot:timeout"): 23,
+    Sample(CounterName.LANDED, "ok"): 24,
+    Sample(CounterName.LANDED, "raydium-cpmm:6005"): 25,
+    Sample(CounterName.NOT_SIGNED, "INSUFFICIENT_FUNDS"): 26,
+    Sample(CounterName.FEES_PAID, "network"): 5_000,
+    Sample(CounterName.SETTLEMENTS_GONE): 1,
     Sample(CounterName.SLIPPAGE, "buy:-5"): 1,
     Sample(CounterName.SLIPPAGE, "buy:20"): 4,
 }
@@ -104,6 +114,19 @@ EXPECTED: Told = {
     ("trigger_seconds_bucket", ("0.5", "limit")): 4,
     ("trigger_seconds_sum", ("limit",)): 1.5,
     ("stale_prices_total", ("AAPL",)): 22,
+    ("rpc_seconds_bucket", ("0.05", "getSlot")): 0,
+    ("rpc_seconds_bucket", ("0.1", "getSlot")): 6,
+    ("rpc_seconds_sum", ("getSlot",)): 0.25,
+    ("rpc_errors_total", ("timeout", "getSlot")): 23,
+    ("landed_total", ("ok",)): 24,
+    ("landed_total", ("raydium-cpmm:6005",)): 25,
+    ("not_signed_total", ("INSUFFICIENT_FUNDS",)): 26,
+    ("paid_lamports_total", ("network",)): 5_000,
+    ("settlements_gone_total", ()): 1,
+    ("wallet_sol", ("solana:other",)): 2.5,
+    ("wallet_usdc", ("solana:other",)): 7.25,
+    ("slots_behind", ("solana:other",)): 3,
+    ("foreign_orders", ("solana:genesis",)): 7,
     ("slippage_bps_bucket", ("-10.0", "buy")): 0,
     ("slippage_bps_bucket", ("-5.0", "buy")): 1,
     ("slippage_bps_bucket", ("20.0", "buy")): 5,
@@ -148,6 +171,7 @@ def test_every_figure_is_told(watched: FakeWatched) -> None:
     web = Web(watched=watched)
     web.dispatcher.down = True
     web.metrics.count(CounterName.DISPATCH_FAILURES)
+    web.metrics.count(CounterName.RPC_TIME, "getSlot:0.1")
     told = told_by(web)
     assert {key: told[key] for key in EXPECTED} == EXPECTED
     assert not [name for name in names(told) if name.endswith("_created")]

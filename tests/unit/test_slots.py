@@ -196,3 +196,20 @@ def test_a_group_has_one_order_until_quotes_come_at_once_and_while_they_do_not()
     for _ in range(5):
         pace.took(1.0)
     assert pace.group_size == 1
+
+
+def test_slots_are_free_while_a_thread_waits_for_somebody_else() -> None:
+    slots = Slots(3)
+    slots.hold(2)
+    taken: list[int] = []
+
+    def take_and_leave() -> None:
+        taken.append(slots.take(3))
+        slots.leave()
+
+    with slots.released():
+        other = threading.Thread(target=take_and_leave)
+        other.start()
+        other.join(TIMEOUT_S)
+    assert taken == [3]
+    assert slots._free == 1

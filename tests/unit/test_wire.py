@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from orderengine.domain.fill import SignedTransaction
-from orderengine.execution.network import Swap
+from orderengine.execution.network import InvalidTransaction, Swap
 from orderengine.settlement import wire
-from orderengine.settlement.wire import InvalidTransaction, SignedSwap
+from orderengine.settlement.wire import SignedSwap
 from tests.simulations import a_split_swap, a_swap, in_usdc
 
 

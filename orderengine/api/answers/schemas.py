@@ -83,7 +83,9 @@ class TicketSchema(AnswerSchema):
 class HealthSchema(AnswerSchema):
     """The state of a web process."""
 
-    optional = frozenset({"degraded", "causes", "oldest_open_order_s", "stuck_orders"})
+    optional = frozenset(
+        {"degraded", "causes", "oldest_open_order_s", "stuck_orders", "foreign_orders"}
+    )
 
     status = fields.String(metadata={"enum": ["ok", "degraded"]})
     degraded = fields.List(
@@ -97,6 +99,11 @@ class HealthSchema(AnswerSchema):
     )
     stuck_orders = fields.Integer(
         metadata={"description": "Submitted orders without an answer of the network for too long."}
+    )
+    foreign_orders = fields.Integer(
+        metadata={
+            "description": "Submitted orders of another network or wallet; absent without one."
+        }
     )
 
 

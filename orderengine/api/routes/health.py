@@ -42,6 +42,7 @@ def get_readiness() -> Document:
     """Report whether orders can be accepted, and which dependencies are missing.
 
     `stuck`: the network has given no answer about some submitted orders for too long.
+    `foreign_orders`: submitted orders of another network or wallet, which are left alone.
     `trading`: the operator has halted the start of waiting orders and the signing of all.
     `connections`: within the last minute a request found no free connection to PostgreSQL.
     """
@@ -60,6 +61,9 @@ def get_readiness() -> Document:
         answer = {"oldestOpenOrderS": round(found.oldest_s, 3), "stuckOrders": found.stuck}
         if found.stuck:
             causes["stuck"] = "network"
+        if found.foreign:
+            causes["foreign_orders"] = "another_network"
+            answer["foreignOrders"] = sum(found.foreign.values())
     status = "degraded" if causes else "ok"
     return {"status": status, "degraded": list(causes), "causes": causes, **answer}
 

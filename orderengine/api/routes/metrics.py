@@ -13,6 +13,7 @@ from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.context import current_ports
 from orderengine.api.description.new_orders import REFUSALS
 from orderengine.api.gate.access import require_operator
+from orderengine.api.routes.live_metrics import network_metrics, wallet_metrics
 from orderengine.api.routes.worker_metrics import fan_out, order_metrics, queues
 from orderengine.api.updates.census import KINDS_BY_AGE, QUEUES
 from orderengine.api.updates.connection import SocketEnd
@@ -69,6 +70,7 @@ def _families(figures: Figures) -> Iterator[Metric]:
     yield from _counts(figures)
     if figures.of_workers is not None:
         yield from order_metrics(PREFIX, figures.of_workers)
+        yield from network_metrics(PREFIX, figures.of_workers, figures.of_this_service)
     if figures.queued is not None:
         yield from queues(PREFIX, figures.queued)
     yield from _streams(figures.of_this_service)
@@ -102,6 +104,7 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     )
     text = "Of the oldest transaction that keeps PostgreSQL from cleaning up."
     yield _gauge("oldest_snapshot_age_seconds", text, found.oldest_snapshot_s)
+    yield from wallet_metrics(PREFIX, found)
     yield _gauge("stuck_orders", "Submitted orders without an answer for too long.", found.stuck)
 
 

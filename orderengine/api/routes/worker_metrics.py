@@ -39,9 +39,9 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
     """The histograms, attempts and quotes; a family has no sample before the first count."""
     for counter, name, label, text in HISTOGRAMS:
         family = HistogramMetricFamily(f"{prefix}_{name}", text, labels=(label,))
-        for value, by_label in sorted(_by_first(counts, counter).items()):
+        for value, by_label in sorted(by_first(counts, counter).items()):
             family.add_metric(
-                (value,), _cumulative(by_label, BOUNDS[counter]), _sum_s(counter, by_label)
+                (value,), cumulative(by_label, BOUNDS[counter]), _sum_s(counter, by_label)
             )
         yield family
     attempts = CounterMetricFamily(
@@ -49,13 +49,13 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
         "Orders that ended, by their number of attempts.",
         labels=("attempts",),
     )
-    for number, taken in sorted(_by_first(counts, CounterName.ATTEMPTS).items()):
+    for number, taken in sorted(by_first(counts, CounterName.ATTEMPTS).items()):
         attempts.add_metric((number,), taken[""])
     yield attempts
     quotes = CounterMetricFamily(
         f"{prefix}_quotes", "Results of the venues for each built route.", labels=("dex", "outcome")
     )
-    for venue, outcomes in sorted(_by_first(counts, CounterName.QUOTES).items()):
+    for venue, outcomes in sorted(by_first(counts, CounterName.QUOTES).items()):
         for outcome, total in sorted(outcomes.items()):
             quotes.add_metric((venue, outcome), total)
     yield quotes
@@ -64,7 +64,7 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
         "Looks that started nothing because the price was too old.",
         labels=("symbol",),
     )
-    for symbol, looks in sorted(_by_first(counts, CounterName.STALE_PRICES).items()):
+    for symbol, looks in sorted(by_first(counts, CounterName.STALE_PRICES).items()):
         stale.add_metric((symbol,), looks[""])
     yield stale
 
@@ -89,7 +89,7 @@ def queues(prefix: str, queued: Mapping[str, int]) -> Iterator[Metric]:
     yield family
 
 
-def _by_first(counts: Counts, counter: CounterName) -> dict[str, dict[str, int]]:
+def by_first(counts: Counts, counter: CounterName) -> dict[str, dict[str, int]]:
     """Counts of one kind, by the two parts of their labels."""
     by_label: dict[str, dict[str, int]] = {}
     for sample, number in counts.items():
@@ -99,7 +99,8 @@ def _by_first(counts: Counts, counter: CounterName) -> dict[str, dict[str, int]]
     return by_label
 
 
-def _cumulative(by_label: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[str, float]]:
+def cumulative(by_label: Mapping[str, int], bounds: tuple[str, ...]) -> list[tuple[str, float]]:
+    """The buckets of a histogram, each with all that lies below its bound."""
     total = 0
     buckets: list[tuple[str, float]] = []
     for bound in (*bounds, BEYOND):

@@ -4,11 +4,19 @@ It takes a group of orders and returns a result for each, like the other stages.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
-from orderengine.domain.errors import AttemptFailed, FailureReason, StorageUnavailable
-from orderengine.domain.fill import Fill
+import structlog
+
+from orderengine.domain.errors import (
+    AttemptFailed,
+    FailureReason,
+    NetworkUnavailable,
+    StorageUnavailable,
+)
+from orderengine.domain.fill import Fill, SignedTransaction
 from orderengine.domain.moves import Confirm
 from orderengine.domain.order import Order
 from orderengine.domain.pricing import effective_price, slippage_bps
@@ -18,6 +26,8 @@ from orderengine.execution.chain.handover import Submitted
 from orderengine.execution.chain.price_limit import failure_of
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted
 from orderengine.execution.ports import PlannedMove
+
+log = structlog.get_logger(__name__)
 
 
 class PollResult(Enum):
@@ -35,7 +45,8 @@ def confirm_orders(engine: Engine, submitted: Sequence[Submitted]) -> list[PollR
     provably cannot land any more, ends the attempt. Raises NetworkUnavailable without an answer.
     """
     outcomes = engine.network.look_up_all([one.signature for one in submitted])
-    polled = each(partial(_polled, engine), submitted, outcomes)
+    found = _with_those_not_found(engine, submitted, outcomes)
+    polled = each(partial(_polled, engine), submitted, found)
     landed = [one for one in polled if isinstance(one, PlannedMove)]
     moved = iter(_moved(engine, landed))
     return [next(moved) if isinstance(one, PlannedMove) else one for one in polled]
@@ -49,11 +60,14 @@ def _moved(engine: Engine, landed: Sequence[PlannedMove]) -> list[PollResult | E
     return [one if isinstance(one, Superseded) else PollResult.CONFIRMED for one in moved]
 
 
-def _polled(engine: Engine, submitted: Submitted, found: Outcome) -> PollResult | PlannedMove:
+Found = Outcome | Exception | None
+"""An outcome, None for bytes that were sent again, or the error that leaves the order as it is."""
+
+
+def _polled(engine: Engine, submitted: Submitted, outcome: Found) -> PollResult | PlannedMove:
     """The move to confirm an execution; else the result of the poll."""
-    outcome: Outcome | None = found
-    if isinstance(outcome, NotFound):
-        outcome = _send_again_or_prove_expiry(engine, submitted)
+    if isinstance(outcome, Exception):
+        raise outcome
     if outcome is None:
         return PollResult.SENT_AGAIN
     if isinstance(outcome, InFlight):
@@ -74,23 +88,75 @@ def _failure(order: Order, outcome: Reverted | NotFound) -> AttemptFailed:
     return failure_of(order, outcome)
 
 
-def _send_again_or_prove_expiry(engine: Engine, submitted: Submitted) -> Outcome | None:
-    """Send the row's bytes again, or, past their last valid height, get the proof of expiry.
+def _with_those_not_found(
+    engine: Engine, submitted: Sequence[Submitted], outcomes: Sequence[Outcome]
+) -> list[Found]:
+    """The outcomes; for what the network does not know, what follows from its row."""
+    unknown = [
+        one
+        for one, outcome in zip(submitted, outcomes, strict=True)
+        if isinstance(outcome, NotFound)
+    ]
+    if not unknown:
+        return list(outcomes)
+    found = iter(_send_again_or_prove_expiry(engine, unknown))
+    return [next(found) if isinstance(outcome, NotFound) else outcome for outcome in outcomes]
 
-    None after sending; NotFound only as that proof. The proof needs this order of requests: first
-    the height, then the signature. What its client wants to cancel, and what has expired, is not
-    sent again: it may have been lost before it was ever sent.
+
+def _send_again_or_prove_expiry(engine: Engine, unknown: Sequence[Submitted]) -> list[Found]:
+    """Send the rows' bytes again, or, past their last valid height, get the proof of expiry.
+
+    NotFound only as that proof. The proof needs this order of requests: first the height, then the
+    signatures. What its client wants to cancel, and what has expired, is not sent again: it may
+    have been lost before it was ever sent. About bytes that another network or wallet signed this
+    one knows nothing: they are left alone.
     """
+    rows = each(partial(_row_of, engine), unknown)
+    own = [row for row in rows if isinstance(row, _Row) and row.is_own]
+    try:
+        answers = _asked(engine, own)
+    except NetworkUnavailable as error:
+        answers = dict.fromkeys((row.transaction.signature for row in own), error)
+    return [
+        answers.get(row.transaction.signature, InFlight()) if isinstance(row, _Row) else row
+        for row in rows
+    ]
+
+
+def _asked(engine: Engine, rows: Sequence["_Row"]) -> dict[str, Found]:
+    """The answers by signature; what is neither sent nor proved dead has none."""
+    if not rows:
+        return {}
+    final = engine.network.final_height()
+    late = [row.transaction for row in rows if final > row.transaction.last_valid_height]
+    again = [
+        row.transaction
+        for row in rows
+        if final <= row.transaction.last_valid_height
+        and row.order.cancel_requested_at is None
+        and not _has_expired(engine, row.order)
+    ]
+    sent = engine.network.send_all(again) if again else []
+    proved = engine.network.look_up_expired_all(late) if late else []
+    signatures = [each.signature for each in (*again, *late)]
+    return dict(zip(signatures, [*sent, *proved], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    order: Order
+    transaction: SignedTransaction
+    is_own: bool
+
+
+def _row_of(engine: Engine, submitted: Submitted) -> _Row:
     order = engine.live(submitted.order_id, submitted.signature)
-    transaction = order.transaction
-    if transaction is None:
+    if order.transaction is None:
         raise Superseded(f"order {submitted.order_id} has no transaction")
-    if engine.network.final_height() > transaction.last_valid_height:
-        return engine.network.look_up_expired(transaction)
-    if order.cancel_requested_at is not None or _has_expired(engine, order):
-        return InFlight()
-    engine.network.send(transaction)
-    return None
+    is_own = engine.network.owns(order.transaction)
+    if not is_own:
+        log.warning("foreign_order", order_id=str(order.order_id))
+    return _Row(order, order.transaction, is_own)
 
 
 def _has_expired(engine: Engine, order: Order) -> bool:
@@ -110,6 +176,9 @@ def _confirm(submitted: Submitted, execution: Execution) -> Confirm:
         slippage_bps=slippage_bps(submitted.side, submitted.quoted_price, price),
         landed_at=execution.landed_at,
         legs=execution.legs,
+        network_fee_lamports=execution.network_fee_lamports,
+        priority_fee_lamports=execution.priority_fee_lamports,
+        rent_lamports=execution.rent_lamports,
     )
     return Confirm(
         venue=submitted.venue,

@@ -71,6 +71,7 @@ def _after_resting(
     """The move of a limit order that holds; `tried` is None if no attempt is left."""
     is_signed = order.status is OrderStatus.SUBMITTED
     has_left = failure.reason in (_MISSED if is_signed else _LEFT) and paid == is_signed
+    has_left = has_left or (not is_signed and _is_long_outage(failure))
     if not has_left and tried is not None:
         return FailAttempt(failure.reason, failure.detail, backoff_s(tried))
     is_final = isinstance(failure, OrderUnfillable) and not has_left
@@ -82,6 +83,12 @@ def _after_resting(
     if is_final or (has_paid and order.paid_rests >= MAX_PAID_RESTS):
         return Fail(failure.reason, failure.detail)
     return Rest(failure.reason, failure.detail, has_paid)
+
+
+def _is_long_outage(failure: AttemptFailed) -> bool:
+    """Whether the network has given no answer for so long that no attempt is worth making."""
+    is_outage = failure.reason is FailureReason.NETWORK_UNAVAILABLE
+    return is_outage and isinstance(failure, OrderUnfillable)
 
 
 def end_of(order: Order, detail: str) -> EndCanceled | EndExpired | None:

@@ -116,9 +116,13 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         # A signed transaction may land: no count may end the order, whether or not it is readable.
         if isinstance(order, Unreadable):
             return
+        if order.transaction is not None and not engine.network.owns(order.transaction):
+            return  # signed for another network or wallet: /readyz and `orders stuck` tell
         engine.dispatcher.confirm(Submitted.of(order))
     elif order.recoveries >= MAX_RECOVERIES:
         _give_up(engine, order)
+        return
+    elif _is_out(engine, order):
         return
     elif order.status is OrderStatus.PENDING:
         first = order.first_attempt if isinstance(order, Order) else 1
@@ -128,6 +132,15 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
         engine.dispatcher.route(order.order_id, order.version, RoutingCause.RECOVERY)
     engine.metrics.count(CounterName.REDISPATCHES, order.status.value)
     log.info("order_redispatched", order_id=str(order.order_id), status=order.status.value)
+
+
+def _is_out(engine: Engine, order: Order | Unreadable) -> bool:
+    """Whether the order could be neither quoted nor signed now: recovery claims it again soon.
+
+    An order of which the outage lasts too long is routed nonetheless, and ends there.
+    """
+    outage_s = engine.network.outage_s
+    return 0 < outage_s < engine.outage_limit_s and order.status is not OrderStatus.PENDING
 
 
 def _give_up(engine: Engine, order: Order | Unreadable) -> None:

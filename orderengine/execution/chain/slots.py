@@ -2,7 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 GROUP_MAX = 10
@@ -86,6 +87,17 @@ class Slots:
         """Give back all slots of this thread."""
         if self._here.count:
             self._keep(0)
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Give back the slots of this thread meanwhile, and wait for as many afterwards."""
+        count = self._here.count
+        self.leave()
+        try:
+            yield
+        finally:
+            if count:
+                self.hold(count)
 
     def took_along(self, started: Started) -> bool:
         """Whether this process has taken this order along, as far as it remembers."""

@@ -28,18 +28,19 @@ from orderengine.domain.moves import Build, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import Route
 from orderengine.domain.side import Side
+from orderengine.execution.chain.attempts import end_attempt, outlast
 from orderengine.execution.chain.engine import (
     MAX_RECOVERIES,
-    AttemptEnded,
     Engine,
     Superseded,
 )
 from orderengine.execution.chain.groups import among, each
 from orderengine.execution.chain.handover import Built, Routed, Submitted
-from orderengine.execution.chain.price_limit import limit_of
+from orderengine.execution.chain.price_limit import failure_of, limit_of
 from orderengine.execution.chain.requests import request_of
 from orderengine.execution.chain.swaps import handover_of, swap_of
-from orderengine.execution.network import Swap
+from orderengine.execution.network import Reverted, Swap
+from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.ports import PlannedMove, Quoted
 from orderengine.execution.queries.find import route_from_answers
 
@@ -120,6 +121,8 @@ def _route(engine: Engine, order: Order, answers: Mapping[Pair, Quoted], tries: 
     except AttemptFailed as failure:
         if failure.reason is FailureReason.NO_QUOTE and tries.left:
             raise VenueUnavailable(failure.detail) from failure
+        if failure.reason is FailureReason.NO_QUOTE and engine.network.outage_s:
+            outlast(engine, failure.detail, order)
         raise end_attempt(engine, order, failure) from failure
     _log_decision(order, route)
     return Routed(order.order_id, order.version, route, limit, order.attempt, order.request_id)
@@ -203,6 +206,8 @@ def _sign(
     except NetworkUnavailable as error:
         if tries.left:
             raise
+        if engine.network.outage_s:
+            return each(partial(outlast, engine, str(error)), [built for built, _ in wanted])
         failure = AttemptFailed(FailureReason.NETWORK_UNAVAILABLE, str(error))
         answers = [failure] * len(wanted)
     return each(partial(_signed, engine), [built for built, _ in wanted], answers)
@@ -211,9 +216,14 @@ def _sign(
 def _signed(
     engine: Engine, built: Built, answer: SignedTransaction | AttemptFailed
 ) -> tuple[Built, SignedTransaction]:
-    if isinstance(answer, AttemptFailed):
-        raise end_attempt(engine, built, answer) from answer
-    return built, answer
+    if not isinstance(answer, AttemptFailed):
+        return built, answer
+    engine.metrics.count(CounterName.NOT_SIGNED, answer.reason.value)
+    failure = answer
+    if answer.reason is FailureReason.SLIPPAGE_EXCEEDED:
+        order = engine.current(built.order_id, built.version)
+        failure = failure_of(order, Reverted(slippage_exceeded=True, detail=answer.detail))
+    raise end_attempt(engine, built, failure) from answer
 
 
 def _store(
@@ -240,12 +250,3 @@ def _submitted(order: Order, error: NetworkUnavailable | None) -> Submitted:
         # The bytes may have arrived: only the network's word on the signature counts from here.
         log.warning("send_unanswered", order_id=str(order.order_id), error=str(error))
     return Submitted.of(order)
-
-
-def end_attempt(engine: Engine, order: Order | Built, failure: AttemptFailed) -> AttemptEnded:
-    """End the attempt of an order that is not signed, and return the error for the caller to raise.
-
-    Raises Superseded if the order has moved.
-    """
-    engine.end_attempt(engine.current(order.order_id, order.version), failure, paid=False)
-    return AttemptEnded(str(failure))

@@ -21,6 +21,19 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class SigningWallet:
+    """The wallet that workers sign with, as one of them told it within the last minute.
+
+    `usdc` is in base units.
+    """
+
+    network: str
+    lamports: int
+    usdc: int
+    slots_behind: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenOrders:
     """The open orders; ages in seconds, 0 where there is none.
 
@@ -37,6 +50,9 @@ class OpenOrders:
     """Orders that wait for a price or a pool, by symbol, as counted within the last minute."""
     oldest_snapshot_s: float = 0.0
     """How long the oldest transaction keeps the database from cleaning up behind moved orders."""
+    foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Submitted orders of another network or wallet, by its name and address."""
+    wallet: SigningWallet | None = None
 
 
 class StepKind(NamedTuple):

@@ -27,6 +27,7 @@ BOUNDS: Mapping[CounterName, tuple[str, ...]] = {
     CounterName.ORDER_TIME: SECONDS,
     CounterName.TRIGGER_TIME: SECONDS,
     CounterName.FAN_OUT_TIME: FAN_OUT_S,
+    CounterName.RPC_TIME: SECONDS,
     CounterName.SLIPPAGE: BPS,
 }
 """The upper bounds of each histogram; the last bucket, `+Inf`, holds all greater values."""
@@ -111,7 +112,11 @@ def _observe_s(
 def _observe_time(
     metrics: Metrics, counter: CounterName, label: str, since: datetime, until: datetime
 ) -> None:
-    seconds = Decimal(str((until - since).total_seconds()))
+    observe_seconds(metrics, counter, label, Decimal(str((until - since).total_seconds())))
+
+
+def observe_seconds(metrics: Metrics, counter: CounterName, label: str, seconds: Decimal) -> None:
+    """Measure a time in a histogram."""
     _observe(metrics, counter, label, seconds)
     metrics.count(counter, f"{label}:{SUM}", round(seconds * 1000))
 

@@ -23,6 +23,9 @@ const REASONS = {
   UNKNOWN_SYMBOL: "the symbol is not traded any more",
   ENGINE_ERROR: "the service could not go on with the order",
   NOT_FILLED: "the order had one try, and its price was not there",
+  INSUFFICIENT_FUNDS: "the wallet cannot pay for the order",
+  TRANSACTION_TOO_LARGE: "the swap does not fit into one transaction",
+  DRY_RUN: "the order was tried without being signed",
 };
 
 // One that only a later release knows is told by its name.

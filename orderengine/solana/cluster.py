@@ -1,0 +1,134 @@
+"""The cluster that a process trades on: known by its genesis hash, and asked through its nodes."""
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from orderengine.domain.errors import NetworkUnavailable
+from orderengine.solana import requests
+from orderengine.solana.rpc import Node, Rpc
+from orderengine.solana.rpc_errors import WrongCluster
+
+MAINNET: Final = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
+DEVNET: Final = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG"
+USDC_MINTS: Final = {
+    MAINNET: "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
+    DEVNET: "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
+}
+"""The mints of Circle's USDC by genesis hash. Source: developers.circle.com, "USDC on Solana"."""
+
+CHECKED_S = 30.0
+"""How long a node counts as one of the cluster after it has told its genesis hash."""
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Cluster:
+    """The nodes of one cluster: each tells its genesis hash before anything else is asked of it.
+
+    The first hash that a node tells is the process's cluster from then on. A node that gives no
+    answer has to tell it anew: another chain may have taken its place. Safe for any thread.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        *,
+        allow_mainnet: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rpc = rpc
+        self._allow_mainnet = allow_mainnet
+        self._clock = clock
+        self._lock = Lock()
+        self._genesis: str | None = None
+        self._silent_since: float | None = None
+        self._checked_until: dict[Node, float] = {}
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes, whether or not they give answers."""
+        return self._rpc.nodes
+
+    @property
+    def genesis_hash(self) -> str | None:
+        """The cluster's genesis hash; None until a node has told it."""
+        return self._genesis
+
+    @property
+    def outage_s(self) -> float:
+        """For how long no node has given an answer, in seconds; 0 if one answered last."""
+        since = self._silent_since
+        return 0.0 if since is None else max(self._clock() - since, 0.001)
+
+    def network(self) -> str:
+        """The name that is stored with what is signed for this cluster; raises NetworkUnavailable.
+
+        It asks a node if none has told its genesis hash before.
+        """
+        if self._genesis is None:
+            self.ask(lambda _: None)
+        return f"solana:{self._genesis}"
+
+    def refused(self) -> str | None:
+        """Why a node that answers now may not be used; None if none answers, or all may be."""
+        for node in self._rpc.nodes:
+            try:
+                self._check(node)
+            except WrongCluster as error:
+                return str(error)
+            except NetworkUnavailable as error:
+                log.warning("node_unreachable", node=node.name, error=str(error))
+        return None
+
+    def ask(self, question: Callable[[Node], T]) -> T:
+        """The answer of the first node of the cluster that gives one; raises NetworkUnavailable."""
+        try:
+            answer = self._rpc.ask(lambda node: self._asked(node, question))
+        except NetworkUnavailable:
+            if self._silent_since is None:
+                self._silent_since = self._clock()
+            raise
+        self._silent_since = None
+        return answer
+
+    def ask_each(self, question: Callable[[Node], T]) -> Iterator[T | NetworkUnavailable]:
+        """The answer of one node after another, or its error."""
+        for node in self._rpc.nodes:
+            try:
+                answer = self._asked(node, question)
+            except NetworkUnavailable as error:
+                yield error
+            else:
+                self._silent_since = None
+                yield answer
+
+    def _asked(self, node: Node, question: Callable[[Node], T]) -> T:
+        try:
+            self._check(node)
+            return question(node)
+        except NetworkUnavailable:
+            self._checked_until.pop(node, None)
+            raise
+
+    def call(self, method: str, *params: object) -> Any:
+        """The result of a method from any node of the cluster."""
+        return self.ask(lambda node: node.call(method, *params))
+
+    def _check(self, node: Node) -> None:
+        if self._checked_until.get(node, 0) > self._clock():
+            return
+        told = requests.genesis_hash(node)
+        if told == MAINNET and not self._allow_mainnet:
+            raise WrongCluster(f"{node.name} is a node of mainnet: ALLOW_MAINNET=1 allows it")
+        with self._lock:
+            if self._genesis is None:
+                self._genesis = told
+                log.info("cluster_known", node=node.name, genesis_hash=told)
+        if told != self._genesis:
+            raise WrongCluster(f"{node.name} is a node of another cluster, {told}")
+        self._checked_until[node] = self._clock() + CHECKED_S

@@ -1,0 +1,219 @@
+"""What one node is asked, with the answers' types: blocks, statuses, accounts, transactions.
+
+Each function asks one node. An answer that is not what the protocol says raises RpcUnavailable, so
+that a node of another make, or a broken one, never becomes a verdict.
+
+Source: the HTTP methods of Solana's JSON-RPC, https://solana.com/docs/rpc/http.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from solders.hash import Hash
+from solders.pubkey import Pubkey
+
+from orderengine.solana.accounts import Account
+from orderengine.solana.rpc import Node
+from orderengine.solana.rpc_errors import RpcUnavailable
+
+MOST_STATUSES: Final = 256
+"""The most signatures of one look. Source: `MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS` of agave."""
+MOST_ACCOUNTS: Final = 100
+"""The most accounts of one read. Source: `MAX_MULTIPLE_ACCOUNTS` of anza-xyz/agave."""
+
+CONFIRMED: Final = "confirmed"
+FINALIZED: Final = "finalized"
+
+_SHAPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A recent block to sign for: its slot, its hash, and the last height that the hash allows."""
+
+    slot: int
+    hash: Hash
+    last_valid_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a node says of a signature: the slot it landed in, its error, and how sure it is."""
+
+    slot: int
+    error: Any
+    confirmation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A simulated transaction: its error or None, the log, and the accounts asked for, after it."""
+
+    slot: int
+    error: Any
+    logs: tuple[str, ...]
+    accounts: tuple[Account | None, ...]
+
+
+@contextmanager
+def _shape_of(method: str) -> Iterator[None]:
+    try:
+        yield
+    except _SHAPE as error:
+        detail = f"the answer has another form ({type(error).__name__})"
+        raise RpcUnavailable(method, "useless", detail) from None
+
+
+def genesis_hash(node: Node) -> str:
+    """The hash of the chain's first block, which names the cluster."""
+    with _shape_of("getGenesisHash"):
+        return str(Hash.from_string(node.call("getGenesisHash")))
+
+
+def latest_block(node: Node, commitment: str = CONFIRMED) -> Block:
+    """The latest block, to sign for."""
+    with _shape_of("getLatestBlockhash"):
+        answer = node.call("getLatestBlockhash", {"commitment": commitment})
+        value = answer["value"]
+        blockhash = Hash.from_string(value["blockhash"])
+        return Block(_number(_slot(answer)), blockhash, _number(value["lastValidBlockHeight"]))
+
+
+def block_height(node: Node, commitment: str) -> int:
+    """The height of the latest block."""
+    with _shape_of("getBlockHeight"):
+        return _number(node.call("getBlockHeight", {"commitment": commitment}))
+
+
+def current_slot(node: Node, commitment: str) -> int:
+    """The slot of the latest block; slots without a block make it larger than the height."""
+    with _shape_of("getSlot"):
+        return _number(node.call("getSlot", {"commitment": commitment}))
+
+
+def first_available_slot(node: Node) -> int:
+    """The first slot that the node has a block of."""
+    with _shape_of("getFirstAvailableBlock"):
+        return _number(node.call("getFirstAvailableBlock"))
+
+
+def blocks_between(node: Node, first: int, last: int) -> list[int]:
+    """The slots from `first` to `last` that have a finalized block, in order."""
+    with _shape_of("getBlocks"):
+        found = node.call("getBlocks", first, last, {"commitment": FINALIZED})
+        return [_number(each) for each in _listed(found)]
+
+
+def statuses(
+    node: Node, signatures: Sequence[str], *, in_history: bool
+) -> tuple[int, list[Status | None]]:
+    """What the node knows of up to MOST_STATUSES signatures, and the slot at which it answers.
+
+    Without `in_history` it looks only at the last few minutes.
+    """
+    with _shape_of("getSignatureStatuses"):
+        options = {"searchTransactionHistory": in_history}
+        answer = node.call("getSignatureStatuses", list(signatures), options)
+        found = [_status(each) for each in _listed(answer["value"])]
+        if len(found) != len(signatures):
+            raise ValueError("not one status for each signature")
+        return _slot(answer), found
+
+
+def accounts(
+    node: Node, addresses: Sequence[Pubkey], commitment: str = CONFIRMED
+) -> tuple[int, dict[Pubkey, Account | None]]:
+    """Up to MOST_ACCOUNTS accounts at one moment, and its slot."""
+    with _shape_of("getMultipleAccounts"):
+        options = {"commitment": commitment, "encoding": "base64"}
+        answer = node.call("getMultipleAccounts", [str(each) for each in addresses], options)
+        found = [_account(each) for each in _listed(answer["value"])]
+        return _slot(answer), dict(zip(addresses, found, strict=True))
+
+
+def simulate(
+    node: Node, transaction: bytes, min_slot: int, addresses: Sequence[Pubkey] = ()
+) -> Simulated:
+    """Run an unsigned transaction at a state that is not older than a slot."""
+    options: dict[str, Any] = {
+        "encoding": "base64",
+        "commitment": CONFIRMED,
+        "sigVerify": False,
+        "minContextSlot": min_slot,
+    }
+    if addresses:
+        named = [str(each) for each in addresses]
+        options["accounts"] = {"encoding": "base64", "addresses": named}
+    with _shape_of("simulateTransaction"):
+        text = base64.b64encode(transaction).decode()
+        answer = node.call("simulateTransaction", text, options)
+        value = answer["value"]
+        return Simulated(
+            slot=_slot(answer),
+            error=value["err"],
+            logs=tuple(str(each) for each in value.get("logs") or ()),
+            accounts=tuple(_account(each) for each in value.get("accounts") or ()),
+        )
+
+
+def send(node: Node, transaction: bytes) -> None:
+    """Send signed bytes, without a check by the node, which repeats nothing by itself either."""
+    options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
+    node.call("sendTransaction", base64.b64encode(transaction).decode(), options)
+
+
+def transaction(node: Node, signature: str, commitment: str) -> Mapping[str, Any] | None:
+    """A landed transaction as the node tells it; None if it knows none at this commitment."""
+    options = {
+        "commitment": commitment,
+        "encoding": "json",
+        "maxSupportedTransactionVersion": 0,
+    }
+    with _shape_of("getTransaction"):
+        found = node.call("getTransaction", signature, options)
+        if found is not None and not isinstance(found, dict):
+            raise TypeError("no transaction")
+        return found
+
+
+def in_parts(addresses: Sequence[Pubkey], size: int = MOST_ACCOUNTS) -> list[Sequence[Pubkey]]:
+    """Addresses in lists that one request may name."""
+    return [addresses[start : start + size] for start in range(0, len(addresses), size)]
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("no whole number")
+    return value
+
+
+def _slot(answer: Any) -> int:
+    return _number(answer["context"]["slot"])
+
+
+def _listed(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _status(value: Any) -> Status | None:
+    if value is None:
+        return None
+    confirmation = value.get("confirmationStatus")
+    if confirmation not in {"processed", CONFIRMED, FINALIZED}:
+        raise ValueError("no confirmation status")
+    return Status(_number(value["slot"]), value["err"], confirmation)
+
+
+def _account(value: Any) -> Account | None:
+    if value is None:
+        return None
+    text, encoding = value["data"]
+    if encoding != "base64":
+        raise ValueError("another encoding")
+    owner = Pubkey.from_string(value["owner"])
+    return Account(owner, base64.b64decode(text, validate=True), _number(value["lamports"]))

@@ -1,0 +1,36 @@
+"""Tables of what the workers share about trading; their metadata is that of the other tables."""
+
+from sqlalchemy import CheckConstraint, Column, Integer, SmallInteger, Table, Text, text
+
+from orderengine.storage.tables import Amount, Time, metadata
+
+# Which worker's watcher looks at a symbol's prices, and how many of its orders waited lately.
+price_watches = Table(
+    "price_watches",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Time, nullable=False),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+)
+
+# The kill switch: while its row is there, nothing triggers and no attempt is signed.
+trading_halts = Table(
+    "trading_halts",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("halted_at", Time, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# The wallet that workers sign with on each live network, and when one of them last said so.
+wallets = Table(
+    "wallets",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("wallet", Text, nullable=False),
+    Column("lamports", Amount),
+    Column("usdc", Amount),
+    Column("slots_behind", Integer),
+    Column("seen_at", Time, nullable=False, server_default=text("now()")),
+)

@@ -1,0 +1,234 @@
+"""Signing for a live network: distinct bytes, funds, simulation, and nothing signed too early."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from orderengine.domain.errors import (
+    AttemptFailed,
+    FailureReason,
+    NetworkUnavailable,
+    OrderUnfillable,
+)
+from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.instruments import Instruments
+from orderengine.domain.side import Side
+from orderengine.execution.network import Execution, SwapLeg
+from orderengine.localnet.pools import USDC_MINT, fund
+from orderengine.settlement.solana.signing import leg_limits
+from orderengine.solana.rpc import Node
+from tests.live_network import FlakyNode, LiveWorld, live_settings
+
+
+@pytest.fixture
+def world(instruments: Instruments) -> Iterator[LiveWorld]:
+    world = LiveWorld(instruments)
+    yield world
+    world.close()
+
+
+def signed(answers: list[SignedTransaction | AttemptFailed]) -> list[SignedTransaction]:
+    found = [each for each in answers if isinstance(each, SignedTransaction)]
+    assert len(found) == len(answers), answers
+    return found
+
+
+def reasons(answers: list[SignedTransaction | AttemptFailed]) -> list[FailureReason | None]:
+    return [each.reason if isinstance(each, AttemptFailed) else None for each in answers]
+
+
+def test_fifty_like_orders_of_one_block_have_fifty_signatures_and_landings(
+    world: LiveWorld,
+) -> None:
+    before = len(world.landings())
+    transactions = signed(world.network.sign_all([world.swap() for _ in range(50)]))
+    assert len({each.signature for each in transactions}) == 50
+    assert len({each.slot for each in transactions}) == 1
+    assert world.network.send_all(transactions) == [None] * 50
+    world.node.tick(2)
+    outcomes = world.network.look_up_all([each.signature for each in transactions])
+    assert all(isinstance(each, Execution) for each in outcomes)
+    landings = world.landings()[before:]
+    assert sorted(each["signature"] for each in landings) == sorted(
+        each.signature for each in transactions
+    )
+    assert [each["err"] for each in landings] == [None] * 50
+
+
+def test_signed_bytes_name_network_wallet_and_slot(world: LiveWorld) -> None:
+    (transaction,) = signed(world.network.sign_all([world.swap()]))
+    assert transaction.network == f"solana:{world.node.genesis}"
+    assert transaction.wallet == str(world.wallet.address)
+    assert transaction.slot == world.node.blocks[-2].slot
+
+
+def test_one_block_and_one_read_of_balances_serve_many(world: LiveWorld) -> None:
+    signed(world.network.sign_all([world.swap()]))
+    world.rpc_node.asked.clear()
+    signed(world.network.sign_all([world.swap() for _ in range(10)]))
+    asked = world.rpc_node.asked
+    assert asked.count("getLatestBlockhash") == 1
+    assert asked.count("simulateTransaction") == 10
+
+
+def test_what_is_simulated_is_not_signed(world: LiveWorld, monkeypatch: Any) -> None:
+    seen: list[bytes] = []
+    call = FlakyNode.call
+
+    def spy(self: FlakyNode, method: str, *params: Any) -> Any:
+        if method == "simulateTransaction":
+            seen.append(base64.b64decode(params[0]))
+        return call(self, method, *params)
+
+    monkeypatch.setattr(FlakyNode, "call", spy)
+    signed(world.network.sign_all([world.swap()]))
+    (simulated,) = map(VersionedTransaction.from_bytes, seen)
+    assert simulated.signatures == [Signature.default()]
+
+
+def test_funds_for_five_pay_for_five_of_ten(world: LiveWorld) -> None:
+    swaps = [world.swap() for _ in range(10)]
+    fund(world.node.bank, world.wallet.address, USDC_MINT, 5 * swaps[0].limit_amount + 1)
+    world.node.tick(2)
+    answers = world.network.sign_all(swaps)
+    assert reasons(answers) == [None] * 5 + [FailureReason.INSUFFICIENT_FUNDS] * 5
+    assert all(isinstance(each, OrderUnfillable) for each in answers[5:])
+    again = world.network.sign_all([world.swap()])
+    assert reasons(again) == [FailureReason.INSUFFICIENT_FUNDS]
+
+
+def test_what_submitted_orders_may_take_is_not_promised_twice(world: LiveWorld) -> None:
+    swap, other = world.swap(), world.swap()
+    fund(world.node.bank, world.wallet.address, USDC_MINT, swap.limit_amount)
+    world.node.tick(2)
+    flying = Signature.new_unique()
+    world.commitments.add(other, str(flying), 1)
+    assert reasons(world.network.sign_all([swap])) == [FailureReason.INSUFFICIENT_FUNDS]
+    world.commitments.known.clear()
+    assert reasons(world.network.sign_all([swap])) == [None]
+
+
+def test_what_has_landed_is_not_taken_off_twice(world: LiveWorld) -> None:
+    first, second = world.swap(), world.swap()
+    fund(world.node.bank, world.wallet.address, USDC_MINT, 2 * first.limit_amount)
+    world.node.tick(2)
+    (transaction,) = signed(world.network.sign_all([first]))
+    world.commitments.add(first, transaction.signature, first.limit_amount)
+    world.network.send(transaction)
+    world.node.tick(2)
+    # It took less than it might have, and its order is not told as confirmed yet.
+    assert reasons(world.network.sign_all([second])) == [None]
+
+
+def test_a_swap_that_would_not_meet_its_limit_is_not_signed(world: LiveWorld) -> None:
+    swap = world.swap()
+    (answer,) = world.network.sign_all([replace(swap, limit_amount=1_000_000)])
+    assert reasons([answer]) == [FailureReason.SLIPPAGE_EXCEEDED]
+
+
+def test_a_swap_that_its_program_would_refuse_is_not_signed(world: LiveWorld) -> None:
+    swap = world.swap()
+    world.network.sign_all([world.swap()])
+    with world.paused():
+        (answer,) = world.network.sign_all([swap])
+    assert isinstance(answer, AttemptFailed)
+    assert answer.reason in {FailureReason.NO_QUOTE, FailureReason.CHAIN_ERROR}
+
+
+@pytest.mark.parametrize("side", Side)
+def test_sol_is_wrapped_and_unwrapped_within_the_transaction(world: LiveWorld, side: Side) -> None:
+    before = world.node.bank.balance(world.wallet.address)
+    swap = world.swap("SOL", side)
+    (transaction,) = signed(world.network.sign_all([swap]))
+    world.network.send(transaction)
+    world.node.tick(2)
+    outcome = world.network.look_up(transaction.signature)
+    assert isinstance(outcome, Execution)
+    assert outcome.base_amount == swap.amount
+    assert outcome.network_fee_lamports == 5_000
+    assert outcome.rent_lamports == 0
+    change = world.node.bank.balance(world.wallet.address) - before
+    assert change == (swap.amount if side is Side.BUY else -swap.amount) - 5_000
+
+
+def test_the_reserve_of_sol_is_not_sold(world: LiveWorld) -> None:
+    held = world.node.bank.balance(world.wallet.address)
+    swap = world.swap("SOL", Side.SELL)
+    most = held - world.settings.reserve_lamports - 10_000_000
+    pool = swap.legs[0].pool
+    fine, too_much = (
+        replace(swap, legs=(SwapLeg("raydium", pool, amount),))
+        for amount in (most // 10_000, held - world.settings.reserve_lamports)
+    )
+    assert reasons(world.network.sign_all([too_much])) == [FailureReason.INSUFFICIENT_FUNDS]
+    assert reasons(world.network.sign_all([fine])) == [None]
+
+
+def test_a_priority_fee_is_capped_and_told(instruments: Instruments) -> None:
+    settings = live_settings(priority_fee_microlamports=10**9, max_priority_fee_lamports=7_000)
+    world = LiveWorld(instruments, settings)
+    try:
+        (transaction,) = signed(world.network.sign_all([world.swap()]))
+        world.network.send(transaction)
+        world.node.tick(2)
+        outcome = world.network.look_up(transaction.signature)
+    finally:
+        world.close()
+    assert isinstance(outcome, Execution)
+    assert (outcome.network_fee_lamports, outcome.priority_fee_lamports) == (5_000, 7_000)
+
+
+def test_a_dry_run_signs_nothing_and_tells_the_amounts(instruments: Instruments) -> None:
+    world = LiveWorld(instruments, live_settings(dry_run=True))
+    try:
+        (answer,) = world.network.sign_all([world.swap()])
+    finally:
+        world.close()
+    assert isinstance(answer, OrderUnfillable)
+    assert answer.reason is FailureReason.DRY_RUN
+    assert f"would buy {10 * 10**6} base units for 22" in answer.detail.replace(
+        "base units for 23", "base units for 22"
+    )
+
+
+def test_the_limits_of_the_legs_are_the_swap_s(world: LiveWorld) -> None:
+    instrument = world.instrument()
+    pools = world.network.signer.pools.read(instrument).pools
+    legs = tuple(SwapLeg(venue, instrument.pools[venue], 5 * 10**6) for venue in pools)
+    swap = replace(world.swap(), legs=legs)
+    limits = leg_limits(swap, [pools[leg.venue] for leg in legs])  # type: ignore[misc]
+    assert sum(limits) == swap.limit_amount
+    (transaction,) = signed(world.network.sign_all([swap]))
+    world.network.send(transaction)
+    world.node.tick(2)
+    outcome = world.network.look_up(transaction.signature)
+    assert isinstance(outcome, Execution)
+    assert [leg.venue for leg in outcome.legs] == [leg.venue for leg in legs]
+    assert [leg.base_amount for leg in outcome.legs] == [5 * 10**6] * 2
+
+
+def test_nothing_is_signed_while_another_wallet_signs(world: LiveWorld) -> None:
+    world.wallets.other_signs = True
+    with pytest.raises(NetworkUnavailable, match="another wallet"):
+        world.network.sign_all([world.swap()])
+
+
+def test_nothing_is_signed_through_a_node_of_another_cluster(
+    world: LiveWorld, instruments: Instruments
+) -> None:
+    other = LiveWorld(instruments)
+    try:
+        network = world.network_at([Node(world.server.url), Node(other.server.url)])
+        assert network.cluster.refused() is not None
+        (transaction,) = signed(network.sign_all([world.swap()]))
+        assert transaction.network == f"solana:{world.node.genesis}"
+        world.server.close()
+        with pytest.raises(NetworkUnavailable):
+            network.sign_all([world.swap()])
+    finally:
+        other.close()

@@ -1,0 +1,193 @@
+"""A live network in tests, on a node in this process whose blocks a test makes."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from solders.keypair import Keypair
+
+from orderengine.config.solana import Commitment, SolanaSettings
+from orderengine.domain.instruments import Instrument, Instruments
+from orderengine.domain.side import Asset, Side
+from orderengine.execution.commitments import Commitment as Committed
+from orderengine.execution.commitments import WalletFigures
+from orderengine.execution.network import Swap, SwapLeg
+from orderengine.execution.operations.counters import ProcessMetrics
+from orderengine.localnet.node import LocalNode
+from orderengine.localnet.pools import USDC_MINT, VENUES, listed, put_pool, set_up
+from orderengine.localnet.server import RpcServer, serve_in_thread
+from orderengine.settlement.solana.assembly import Kept, solana_network
+from orderengine.settlement.solana.network import SolanaNetwork
+from orderengine.solana import requests
+from orderengine.solana.cluster import Cluster
+from orderengine.solana.keys import Wallet
+from orderengine.solana.reader import PoolReader
+from orderengine.solana.rpc import Node, Rpc
+from orderengine.solana.rpc_errors import RpcUnavailable
+
+
+def live_settings(**changes: Any) -> SolanaSettings:
+    """The defaults, with these changes."""
+    values: dict[str, Any] = {
+        "rpc_urls": (),
+        "commitment": Commitment.CONFIRMED,
+        "priority_fee_microlamports": 0,
+        "max_priority_fee_lamports": 1_000_000,
+        "compute_units": 400_000,
+        "reserve_lamports": 50_000_000,
+        "usdc_mint": None,
+        "allow_mainnet": False,
+        "dry_run": False,
+        "outage_limit_s": 60,
+        **changes,
+    }
+    return SolanaSettings(**values)
+
+
+class FlakyNode(Node):
+    """A node that a test can cut off, and that counts what it is asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.dark = False
+        self.lose: set[str] = set()
+        self.lose_answers: set[str] = set()
+        self.asked: list[str] = []
+
+    def call(self, method: str, *params: object) -> Any:
+        self.asked.append(method)
+        if self.dark or method in self.lose:
+            raise RpcUnavailable(method, "unreachable", "the node is cut off")
+        answer = super().call(method, *params)
+        if method in self.lose_answers:
+            raise RpcUnavailable(method, "unreachable", "the answer was lost")
+        return answer
+
+
+class FixedCommitments:
+    """What a test says that submitted orders may take."""
+
+    def __init__(self) -> None:
+        self.known: list[Committed] = []
+
+    def submitted(self) -> list[Committed]:
+        return list(self.known)
+
+    def add(self, swap: Swap, signature: str, most: int) -> None:
+        """Say that a swap is submitted."""
+        paid = Asset.QUOTE if swap.side is Side.BUY else Asset.BASE
+        self.known.append(Committed(swap.order_id, signature, swap.symbol, paid, most))
+
+
+class FixedWallets:
+    """Remembers what a wallet said; a test may have another one sign."""
+
+    def __init__(self) -> None:
+        self.other_signs = False
+        self.told: list[WalletFigures | None] = []
+
+    def claim(self, network: str, wallet: str, figures: WalletFigures | None = None) -> bool:
+        if not self.other_signs:
+            self.told.append(figures)
+        return not self.other_signs
+
+
+class WallClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass
+class LiveWorld:
+    """A chain with pools, a funded wallet, and the network of one worker."""
+
+    instruments: Instruments
+    settings: SolanaSettings = field(default_factory=live_settings)
+    node: LocalNode = field(default_factory=LocalNode)
+
+    def __post_init__(self) -> None:
+        self.instruments = Instruments(listed(each) for each in self.instruments)
+        self.wallet = Wallet(Keypair())
+        set_up(self.node, self.instruments, self.wallet.address)
+        self.node.tick(2)
+        self.server: RpcServer = serve_in_thread(self.node, with_faults=True)
+        self.rpc_node = FlakyNode(self.server.url)
+        self.commitments = FixedCommitments()
+        self.wallets = FixedWallets()
+        self.metrics = ProcessMetrics()
+        self.network = self.network_at([self.rpc_node])
+
+    def network_at(self, nodes: Iterable[Node], **changes: Any) -> SolanaNetwork:
+        """The network of another worker with the same wallet, which asks these nodes."""
+        settings = self.settings if not changes else live_settings(**changes)
+        cluster = Cluster(Rpc(list(nodes)), allow_mainnet=settings.allow_mainnet)
+        pools = PoolReader(
+            lambda addresses: cluster.ask(lambda node: requests.accounts(node, addresses)),
+            lambda: USDC_MINT,
+            WallClock(),
+            kept_s=0,
+        )
+        return solana_network(
+            settings,
+            cluster,
+            self.wallet,
+            pools,
+            self.instruments,
+            lambda: USDC_MINT,
+            self.commitments,
+            self.wallets,
+            self.metrics,
+            WallClock().now,
+            Kept(statuses_s=0, block_s=0),
+        )
+
+    def instrument(self, symbol: str = "AAPL") -> Instrument:
+        """An instrument, with the addresses of its pools."""
+        return self.instruments.get(symbol)
+
+    def land(self, signature: str) -> None:
+        """Let this one of the waiting transactions land, and be confirmed."""
+        waiting = self.node._waiting
+        (chosen,) = [each for each in waiting if str(each.transaction.signatures[0]) == signature]
+        self.node._waiting, self.node.traffic.held = [chosen], False
+        self.node.tick()
+        self.node._waiting = [each for each in waiting if each is not chosen]
+        self.node.traffic.held = True
+        self.node.tick()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Meanwhile the pools of AAPL are not open, so that their program refuses swaps."""
+        instrument = self.instrument()
+        for open_s in (2**40, 0):
+            for venue, terms in VENUES.items():
+                put_pool(self.node.bank, instrument, venue, fee_rate=terms.fee_rate, open_s=open_s)
+            if open_s:
+                yield
+
+    def close(self) -> None:
+        """End the server."""
+        self.server.close()
+        self.node.close()
+
+    def landings(self) -> list[dict[str, Any]]:
+        """Every landing, from the node's own ledger, which the engine never reads."""
+        answer = Node(self.server.url).call("localnet_ledger", {})
+        found: list[dict[str, Any]] = answer["landings"]
+        return found
+
+    def fault(self, path: str = "", **faults: Any) -> None:
+        """Break something at one of the node's two URLs."""
+        Node(self.server.url + path).call("localnet_fault", faults)
+
+    def swap(self, symbol: str = "AAPL", side: Side = Side.BUY, **changes: Any) -> Swap:
+        """A swap of 10 whole tokens at Raydium, with a limit that is far enough."""
+        instrument = self.instrument(symbol)
+        units = 10 ** (instrument.decimals + 1)
+        leg = SwapLeg("raydium", instrument.pools["raydium"], units)
+        limit = int(instrument.reference_price * 12 * 10**6) if side is Side.BUY else 1
+        swap = Swap(uuid4(), 1, symbol, side, (leg,), limit)
+        return replace(swap, **changes)

@@ -100,10 +100,11 @@ def _live() -> ModuleType:
     try:
         from orderengine.bootstrap import live
     except ModuleNotFoundError as error:
-        if error.name not in {"solders", "urllib3"}:
+        package, _, _ = (error.name or "").partition(".")
+        if package not in {"solders", "urllib3"}:
             raise
         raise ConfigurationError(
-            f"NETWORK=solana needs the package {error.name}:"
+            f"NETWORK=solana needs the package {package}:"
             " pip install --require-hashes -r requirements-solana.txt"
         ) from None
     return live

@@ -72,10 +72,10 @@ def order_metrics(prefix: str, counts: Counts) -> Iterator[Metric]:
 def fan_out(prefix: str, counts: Counts) -> Metric:
     """The histogram of how late events are when they leave for sockets."""
     counter = CounterName.FAN_OUT_TIME
-    found = _by_first(counts, counter).get("events", {})
+    found = by_first(counts, counter).get("events", {})
     text = "Time from when an event was stored to its last byte on the way to a client."
     family = HistogramMetricFamily(f"{prefix}_fan_out_seconds", text)
-    family.add_metric((), _cumulative(found, BOUNDS[counter]), _sum_s(counter, found))
+    family.add_metric((), cumulative(found, BOUNDS[counter]), _sum_s(counter, found))
     return family
 
 

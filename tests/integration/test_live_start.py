@@ -129,7 +129,7 @@ def test_a_worker_without_a_key_ends_in_one_line() -> None:
         timeout=60,
         check=False,
     )
-    last = (done.stdout + done.stderr).splitlines()
+    last = [*done.stdout.splitlines(), *done.stderr.splitlines()]
     assert done.returncode == 1
     assert any(
         line.startswith("the worker is not started: SOLANA_KEYPAIR_FILE") for line in last

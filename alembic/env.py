@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from orderengine.config.settings import ConfigurationError, libpq_note, migration_database_url
 from orderengine.postgres.outages import WORDS, cause_of, driver_words
 from orderengine.settlement import tables as settlement_tables
-from orderengine.storage import trading_tables as storage_tables  # with all the others
+from orderengine.storage import daily_tables, trading_tables
 
-METADATA = [storage_tables.metadata, settlement_tables.metadata]
+STORED = {each.metadata for each in (daily_tables, trading_tables)}  # one, which they share
+METADATA = [*STORED, settlement_tables.metadata]
 LOCK = 0x0_0DE_4E61  # arbitrary, but unused by other programs of the database
 LOCK_POLL_S = 0.1
 LOCK_WAIT_MS = 300

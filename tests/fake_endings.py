@@ -14,10 +14,12 @@ from orderengine.domain.moves import (
     Expire,
     RecoveryDelays,
     RequestCancel,
+    Trigger,
 )
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.waiting.ports import CanceledPart
+from tests.fake_days import FakeDays
 from tests.moves import apply, is_expired
 
 DELAYS = RecoveryDelays()
@@ -45,6 +47,7 @@ class FakeEndings:
     """Implements `execution.waiting.ports.Endings` on the orders of `FakeOrders`."""
 
     clock: FakeClock
+    days: FakeDays
     _orders: dict[UUID, Order]
 
     def _guarded(self) -> threading.RLock:
@@ -56,6 +59,9 @@ class FakeEndings:
     def _made(self, order: Order, move: AnyMove) -> Moved | None:
         moved = apply(order, move, self.clock.now())
         if moved is not None:
+            if isinstance(move, Trigger):
+                self.days.charge(order, move.daily)
+            self.days.give_back(moved.order)
             is_kept = isinstance(move, RequestCancel)
             self._keep(moved, DELAYS.after(move), due_stays=is_kept)
         return moved

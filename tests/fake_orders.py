@@ -21,6 +21,7 @@ from orderengine.execution.ports import PlannedMove
 from orderengine.execution.queries.latest_steps import LONGEST_COMMIT, ClientSnapshot, OrderState
 from orderengine.execution.queries.lists import OrderFilter, Position, StatusGroup
 from orderengine.execution.unreadable import Unreadable
+from tests.fake_days import FakeDays
 from tests.fake_endings import DELAYS, START, FakeClock, FakeEndings, is_meant
 
 A_START = StartRouting(RoutingCause.ORDER)
@@ -35,6 +36,7 @@ class FakeOrders(FakeEndings):
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
+        self.days = FakeDays(self.clock)
         self.down = False
         self.reads = 0
         self.looks = 0
@@ -57,6 +59,7 @@ class FakeOrders(FakeEndings):
                 raise ClientOrderIdTaken(other.order_id)
             now = self.clock.now()
             stored = Order.accepted(order, now)
+            self.days.charge(stored, order.daily)
             event = OrderEvent(order.order_id, 1, stored.status, 1, now, order.data)
             self._keep(Moved(stored, event), inf if order.waits else DELAYS.intake_s)
             return Moved(stored, event)

@@ -16,6 +16,7 @@ from orderengine.api.validation.requests import RequestSchema
 from orderengine.bootstrap.web import WebPorts
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
+from orderengine.execution.intake.daily import DailyLimit
 from orderengine.execution.intake.keys import KeyAuthenticator, OpenAuthenticator, create_key
 from orderengine.execution.intake.limits import Limits, MemoryRates, OrderLimit, QueueLimit
 from orderengine.execution.intake.notional import NotionalLimit
@@ -58,6 +59,7 @@ class Web:
     limits: Limits = field(default_factory=Limits)
     max_notional: int = 0
     max_queued: int = 0
+    max_daily_notional: int = 0
     prices: FakePrices = field(default_factory=FakePrices)
     halts: FakeHalts = field(default_factory=FakeHalts)
     allowed_origins: frozenset[str] = frozenset()
@@ -111,6 +113,7 @@ class Web:
                     self.watched.queued, self.max_queued, lambda: self.clock.seconds
                 ),
                 notional=NotionalLimit(self.max_notional, self.prices),
+                daily=DailyLimit(self.max_daily_notional, self.prices, self.orders.days),
                 clock=self.clock,
                 halts=self.halts,
                 rates=MemoryRates(lambda: self.clock.seconds),

@@ -15,12 +15,13 @@ from orderengine.bootstrap.common import (
     metered_dispatcher,
     recovery_delays,
 )
-from orderengine.bootstrap.network import Trading, quote_board, trading_of
+from orderengine.bootstrap.network import quote_board, trading_of
 from orderengine.bootstrap.probes import SystemProbes
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery, create_celery
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.batch import Batches
+from orderengine.execution.intake.daily import DailyLimit
 from orderengine.execution.intake.keys import (
     Authenticator,
     KeyAuthenticator,
@@ -56,6 +57,7 @@ from orderengine.redis.queues import INTAKE, SETTLE
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.clients import SqlClientOrders
 from orderengine.storage.clock import DatabaseClock
+from orderengine.storage.daily import SqlDays
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.halts import SqlHalts
 from orderengine.storage.keys import SqlKeys
@@ -96,6 +98,7 @@ class WebPorts:
     waiting_orders: OrderLimit
     queue_limit: QueueLimit
     notional: NotionalLimit
+    daily: DailyLimit
     clock: Clock
     halts: Halts
     rates: Rates
@@ -118,6 +121,7 @@ def build_web(settings: Settings) -> WebPorts:
     shared, clock = RedisCounts(client, breaker, (SETTLE, INTAKE)), DatabaseClock(database)
     instruments = load_instruments(settings)
     trading = trading_of(settings, instruments, clock, metrics)
+    prices = trading.prices()
     ports = WebPorts(
         instruments=instruments,
         orders=orders,
@@ -143,7 +147,8 @@ def build_web(settings: Settings) -> WebPorts:
         open_orders=OrderLimit(orders.count_open, limits.max_open_orders),
         waiting_orders=OrderLimit(orders.count_waiting, limits.max_waiting_orders),
         queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
-        notional=_notional(settings, trading),
+        notional=NotionalLimit(settings.max_order_notional, prices),
+        daily=DailyLimit(settings.max_daily_notional, prices, SqlDays(database)),
         clock=clock,
         halts=SqlHalts(read_engine),
         rates=RedisRates(client, breaker, MemoryRates()),
@@ -157,10 +162,6 @@ def build_web(settings: Settings) -> WebPorts:
 def _redis_clients(url: str) -> tuple[EngineCelery, Client]:
     celery = create_celery(url, timeout_s=WEB_REDIS_TIMEOUT_S)
     return celery, create_client(url, WEB_REDIS_TIMEOUT_S)
-
-
-def _notional(settings: Settings, trading: Trading) -> NotionalLimit:
-    return NotionalLimit(settings.max_order_notional, trading.prices())
 
 
 class WebPools(NamedTuple):

@@ -19,6 +19,7 @@ from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
+from orderengine.execution.intake.daily import Days
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import OrderFigures
 from orderengine.execution.waiting.watcher import PriceWatcher
@@ -26,6 +27,7 @@ from orderengine.postgres.database import create_database_engine
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
 from orderengine.storage.clock import DatabaseClock
+from orderengine.storage.daily import SqlDays
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.halts import SqlHalts
 from orderengine.storage.orders import SqlOrders
@@ -47,6 +49,7 @@ class WorkerPorts:
     counts: CountsFlusher
     figures: OrderFigures
     watcher: PriceWatcher
+    days: Days
     recovery_interval_s: float = 1.0
     watch_network: Callable[[], None] = lambda: None
 
@@ -75,6 +78,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         max_attempts=settings.max_attempts,
         attempt_backoff_s=attempt_backoff(settings.attempt_backoff_ms),
         max_notional=settings.max_order_notional,
+        max_daily_notional=settings.max_daily_notional,
         outage_limit_s=settings.solana.outage_limit_s if settings.solana else 0.0,
         halts=SqlHalts(database),
     )
@@ -86,6 +90,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         counts=CountsFlusher(client, metrics),
         figures=SqlFigures(database, settings.stuck_after_s),
         watcher=_watcher(settings, engine, database, trading),
+        days=SqlDays(database),
         recovery_interval_s=settings.recovery_interval_ms / 1000,
         watch_network=settlement.watch,
     )
@@ -100,6 +105,7 @@ def _watcher(
     return PriceWatcher(
         engine=engine,
         waiting=SqlWaiting(database),
+        days=SqlDays(database),
         board=quote_board(trading, min(pairs, MOST_QUESTIONS), tick_s),
         references=trading.prices(),
         clock=engine.clock,

@@ -56,6 +56,7 @@ class Settings:
     protection: Protection
     order_concurrency: int
     max_order_notional: int
+    max_daily_notional: int
     max_attempts: int
     attempt_backoff_ms: int
     recovery_after_ms: int
@@ -86,6 +87,7 @@ class Settings:
             protection=_protection(env),
             order_concurrency=env.integer("ORDER_CONCURRENCY", 10, 1, 1000),
             max_order_notional=env.integer("MAX_ORDER_NOTIONAL", 50_000_000, 0, 10**12),
+            max_daily_notional=env.integer("MAX_DAILY_NOTIONAL", 0, 0, 10**12),
             max_attempts=env.integer("MAX_ATTEMPTS", 3, 1, 100),
             attempt_backoff_ms=env.integer("RETRY_BACKOFF_MS", 500, 0, 30_000),
             recovery_after_ms=env.integer("RECOVERY_AFTER_MS", 5000, 500, 600_000),

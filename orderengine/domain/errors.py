@@ -16,6 +16,7 @@ class FailureReason(StrEnum):
     NETWORK_UNAVAILABLE = "NETWORK_UNAVAILABLE"
     PRICE_LIMIT = "PRICE_LIMIT"
     NOTIONAL_LIMIT = "NOTIONAL_LIMIT"
+    DAILY_LIMIT = "DAILY_LIMIT"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
     NOT_OPEN = "NOT_OPEN"
     INSTRUMENT_CHANGED = "INSTRUMENT_CHANGED"
@@ -50,6 +51,10 @@ class OrderDenied(OrderEngineError):
 
 class NotionalExceeded(OrderDenied):
     """The order exceeds the highest allowed value; nothing was stored."""
+
+
+class DailyLimitReached(OrderEngineError):
+    """The client's orders of this day would exceed their limit; nothing was stored."""
 
 
 class MarketNotOpen(OrderDenied):

@@ -12,6 +12,7 @@ from math import inf
 from typing import Annotated, ClassVar, Self
 
 from orderengine.domain.codec import document_of
+from orderengine.domain.daily import DailyCharge
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import JsonObject
 from orderengine.domain.fields import FLAT, Part, Seen, Told
@@ -135,6 +136,7 @@ class Trigger(_Told):
     ] = None
     source: Annotated[str | None, Told("Where that price came from.")] = None
     priced_at: Annotated[datetime | None, Told("When that price was seen.")] = None
+    daily: Annotated[DailyCharge | None, Told(seen=Seen.ENGINE)] = None
 
 
 @dataclass(frozen=True, slots=True)

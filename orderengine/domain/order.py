@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from orderengine.domain.codec import document_of
+from orderengine.domain.daily import DailyCharge
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.fields import FLAT, Part, Seen, Told
 from orderengine.domain.fill import Fill, SignedTransaction
@@ -58,10 +59,7 @@ class MoveKind(StrEnum):
     END_EXPIRED = "end_expired"
 
 
-_ENDED_FROM_OUTSIDE = {
-    MoveKind.CANCEL: OrderStatus.CANCELED,
-    MoveKind.EXPIRE: OrderStatus.EXPIRED,
-}
+_ENDED_FROM_OUTSIDE = {MoveKind.CANCEL: OrderStatus.CANCELED, MoveKind.EXPIRE: OrderStatus.EXPIRED}
 """What a client and the clock may do to an order that has no transaction which may land."""
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[MoveKind, OrderStatus]] = {
@@ -143,8 +141,8 @@ class NewOrder(Waits):
     `quote_quantity`, in USDC. `slippage_tolerance_bps` is in 0..10000, or None if a price alone
     bounds the swap. Prices are in USDC per token; `worst_price` and `limit_price` bind every
     attempt. `max_legs` is at least 1. `client_order_id` is the client's own id, unique among its
-    orders; `request_id` identifies the request in the logs. `base_decimals` are the instrument's at
-    the time of the request, for an order that waits.
+    orders; `request_id` identifies the request in the logs. `base_decimals` and `base_mint` are the
+    instrument's when an order that waits came. `daily` is what it takes of its client's day.
     """
 
     order_id: Annotated[UUID, Told(column="id")]
@@ -183,6 +181,8 @@ class NewOrder(Waits):
         Told("From then on nothing is signed; what was sent before may still land."),
     ] = None
     base_decimals: Annotated[int | None, Told(seen=Seen.ENGINE)] = None
+    base_mint: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
+    daily: Annotated[DailyCharge | None, Told(seen=Seen.ENGINE, column=None)] = None
     request_id: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
 
     @property
@@ -295,4 +295,4 @@ class Order(NewOrder):
         return latest if latest.reason is FailureReason.NOT_FILLED else None
 
 
-_ASKED = tuple(each.name for each in fields(NewOrder))
+_ASKED = tuple(each.name for each in fields(NewOrder) if each.name != "daily")

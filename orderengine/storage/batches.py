@@ -20,6 +20,7 @@ from orderengine.execution.intake.batch import Attempt, BatchKey, Denied, KeptBa
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import sql
 from orderengine.storage.columns import row_values
+from orderengine.storage.daily import charge_values, limits_told
 from orderengine.storage.orders import KEY_WAIT_MS, begun
 from orderengine.storage.reader import ask
 from orderengine.storage.rows import moved_event_from, order_from
@@ -90,12 +91,14 @@ class SqlBatches:
         raise IdempotencyConflict("other requests store the same clientOrderIds")
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        return ask(self._engine, statement, values)
+        with limits_told():
+            return ask(self._engine, statement, values)
 
 
 def _order_document(order: NewOrder) -> dict[str, Any]:
     """The columns of an order as JSON, and the data of its first event."""
-    row = {name: _plain(value) for name, value in (_new_row(order) | begun(order)).items()}
+    values = _new_row(order) | begun(order) | charge_values(order.daily)
+    row = {name: _plain(value) for name, value in values.items()}
     return {**row, "data": dict(order.data)}
 
 

@@ -16,6 +16,7 @@ from orderengine.domain.moves import Cancel, Expire, RequestCancel
 from orderengine.domain.order import OrderStatus
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import Row, Statement
+from orderengine.storage.daily import GIVE_BACK
 from orderengine.storage.moves import WRITE_AND_RETURN, WRITE_EVENTS
 from orderengine.storage.sql import ORDER_COLUMNS, SIGNED
 from orderengine.storage.statuses import IS_EXPIRABLE
@@ -40,7 +41,7 @@ WITH o AS (
     UPDATE orders{_CANCELED}
     WHERE id = :id AND client_id = :client_id AND {_CANCELABLE}
     RETURNING *, {_TOLD}
-), {WRITE_AND_RETURN.format(effects="")}""",
+), {WRITE_AND_RETURN.format(effects=GIVE_BACK)}""",
     BY_KEY,
 )
 
@@ -60,7 +61,7 @@ WITH seen AS MATERIALIZED (
     UPDATE orders{_CANCELED}
     WHERE id = ANY(ARRAY(SELECT id FROM mine))
     RETURNING *, {_TOLD}
-), {WRITE_EVENTS}
+), {WRITE_EVENTS}{GIVE_BACK}
 SELECT seen.seen_id, seen.was_requested, {ORDER_COLUMNS}, o.version AS seq,
        o.updated_at AS occurred_at, o.data
 FROM seen LEFT JOIN o ON o.id = seen.seen_id LEFT JOIN LATERAL (
@@ -89,7 +90,7 @@ WITH due AS (
         redispatched = 0, updated_at = now()
     WHERE id = ANY(ARRAY(SELECT id FROM due))
     RETURNING *, CAST(:data AS jsonb) AS data
-), {WRITE_AND_RETURN.format(effects="")}""",
+), {WRITE_AND_RETURN.format(effects=GIVE_BACK)}""",
         {"enable_seqscan": "off", "enable_sort": "off"},
     )
 

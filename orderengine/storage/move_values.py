@@ -21,6 +21,7 @@ from orderengine.domain.moves import (
     Submit,
     Trigger,
 )
+from orderengine.storage.daily import charge_values
 
 
 def values_of(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _values_of_waiting(
 ) -> dict[str, Any]:
     match move:
         case Trigger():
-            return {"due_s": delays.after(move)}
+            return {"due_s": delays.after(move), **charge_values(move.daily)}
         case Rest(paid=paid):
             return {"paid": int(paid)}
         case Amend():

@@ -34,6 +34,7 @@ from orderengine.domain.order import SOURCES, TARGETS, MoveKind, OrderStatus
 from orderengine.execution.ports import PlannedMove
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Statement
+from orderengine.storage.daily import CHARGE_COLUMNS, CHARGE_KEPT, CHARGE_STARTED, GIVE_BACK
 from orderengine.storage.halts import NOT_HALTED
 from orderengine.storage.move_values import values_of
 from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, SIGNED, SIGNED_TYPES
@@ -53,6 +54,8 @@ _RETIRE_TRANSACTION = """, dead AS (
     WHERE signature = ANY(ARRAY(SELECT tx_hash FROM o))
       AND order_id = ANY(ARRAY(SELECT id FROM o)) AND state = 'live'
 )"""
+
+_END = _RETIRE_TRANSACTION + GIVE_BACK
 
 _REMEMBER_FAILURE = """,
         failed_attempts = failed_attempts || jsonb_build_object(
@@ -208,40 +211,38 @@ MOVES: Mapping[type[Move], Statement] = {
         _NEVER_DUE + ", failure_reason = m.reason" + _REMEMBER_FAILURE,
         at=_AT_SIGNATURE,
         fence=_GOES_ON,
-        effects=_RETIRE_TRANSACTION,
+        effects=_END,
     ),
     NotFilled: _move(
         _FAILURE,
         _NEVER_DUE + ", failure_reason = m.reason" + _REMEMBER_FAILURE,
         at=_AT_SIGNATURE,
         fence=_GOES_ON,
-        effects=_RETIRE_TRANSACTION,
+        effects=_END,
     ),
     Rest: _move(
         {"paid": "integer"},
         _NOT_DUE + _REST,
         at=_AT_SIGNATURE,
         fence=_GOES_ON,
-        effects=_RETIRE_TRANSACTION,
+        effects=_END,
     ),
     EndCanceled: _move(
-        {},
-        _NEVER_DUE,
-        at=_AT_SIGNATURE,
-        fence=" AND cancel_requested_at IS NOT NULL",
-        effects=_RETIRE_TRANSACTION,
+        {}, _NEVER_DUE, at=_AT_SIGNATURE, fence=" AND cancel_requested_at IS NOT NULL", effects=_END
     ),
     EndExpired: _move(
         {},
         _NEVER_DUE,
         at=_AT_SIGNATURE,
         fence=" AND cancel_requested_at IS NULL AND clock_timestamp() >= orders.expires_at",
-        effects=_RETIRE_TRANSACTION,
+        effects=_END,
     ),
     Trigger: _move(
-        {"due_s": "double precision"},
+        {"due_s": "double precision", **CHARGE_COLUMNS},
         DUE + TRIGGERED,
         fence=f"{NOT_EXPIRED} AND {NOT_HALTED}",
+        kept=CHARGE_KEPT,
+        effects=CHARGE_STARTED,
     ),
     Amend: _move(
         {

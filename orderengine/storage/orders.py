@@ -30,6 +30,7 @@ from orderengine.postgres.database import Row, Statement
 from orderengine.storage import claims, endings, lists, moves, sql
 from orderengine.storage import prepared as starts
 from orderengine.storage.columns import row_values
+from orderengine.storage.daily import charge_values, limits_told
 from orderengine.storage.reader import Reader, ask
 from orderengine.storage.rows import RowReader, moved_from, readable_beginning
 
@@ -57,7 +58,8 @@ class SqlOrders:
 
     def accept(self, order: NewOrder) -> Moved:
         """Store a new order at version 1, `pending`, with its first event."""
-        rows = self._run(sql.ACCEPT, self._new_values(order))
+        statement = sql.ACCEPT_CHARGED if order.daily else sql.ACCEPT
+        rows = self._run(statement, self._new_values(order))
         if not rows:
             values = {"client_id": order.client_id, "client_order_id": order.client_order_id}
             raise ClientOrderIdTaken(self._run(sql.NAMED, values)[0].id)
@@ -66,8 +68,9 @@ class SqlOrders:
     def accept_once(self, order: NewOrder, key: str) -> Moved | None:
         """Store a new order under the client's key; None if the key is taken."""
         keyed = {"key": key, "fingerprint": fingerprint(order), "wait_ms": str(KEY_WAIT_MS)}
+        statement = sql.ACCEPT_ONCE_CHARGED if order.daily else sql.ACCEPT_ONCE
         try:
-            rows = self._run(sql.ACCEPT_ONCE, self._new_values(order) | keyed)
+            rows = self._run(statement, self._new_values(order) | keyed)
         except StorageUnavailable as error:
             if isinstance(getattr(error.__cause__, "orig", None), LockNotAvailable):
                 raise IdempotencyConflict("a request with this key is being stored") from error
@@ -261,10 +264,12 @@ class SqlOrders:
             **begun(order),
             "due_s": self._delays.intake_s,
             "data": json_text(dict(order.data)),
+            **charge_values(order.daily),
         }
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        return ask(self._engine, statement, values)
+        with limits_told():
+            return ask(self._engine, statement, values)
 
 
 def begun(order: NewOrder) -> dict[str, Any]:

@@ -13,6 +13,12 @@ from orderengine.domain.order import OrderStatus
 from orderengine.execution.ports import PreparedStart
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Row, Statement
+from orderengine.storage.daily import (
+    CHARGE_COLUMNS,
+    CHARGE_KEPT,
+    CHARGE_STARTED,
+    charge_values,
+)
 from orderengine.storage.halts import NOT_HALTED
 from orderengine.storage.move_values import values_of
 from orderengine.storage.moves import (
@@ -37,6 +43,7 @@ _COLUMNS = {
     "at_version": "integer",
     **dict.fromkeys(STEPS.values(), "jsonb"),
     **BUILD_COLUMNS,
+    **CHARGE_COLUMNS,
 }
 _EVENTS = " UNION ALL ".join(
     f"SELECT id, version - {len(STEPS) - place}, '{status}', attempt, updated_at, {data} FROM o"
@@ -55,10 +62,10 @@ WITH o AS (
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id AND {AT_VERSION}
       AND status = '{OrderStatus.WAITING}'{NOT_EXPIRED} AND {NOT_HALTED}
       AND clock_timestamp() < m.expires_at
-    RETURNING orders.*, {", ".join(f"m.{data}" for data in STEPS.values())}
+    RETURNING orders.*, {", ".join(f"m.{data}" for data in STEPS.values())}{CHARGE_KEPT}
 ), event AS (
     INSERT INTO order_events ({EVENT_COLUMNS}) {_EVENTS}
-)
+){CHARGE_STARTED}
 SELECT {ORDER_COLUMNS}, o.version AS seq, o.updated_at AS occurred_at,
        {", ".join(f"o.{data}" for data in STEPS.values())}
 FROM o CROSS JOIN (SELECT {UNSIGNED}) AS t""",
@@ -77,6 +84,7 @@ def start_values(prepared: Sequence[PreparedStart], delays: RecoveryDelays) -> d
             for place, data in enumerate(STEPS.values())
         },
         **columns_of([values_of(each.build, delays) for each in ordered]),
+        **columns_of([charge_values(each.trigger.daily) for each in ordered]),
     }
 
 

@@ -6,6 +6,7 @@ from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.columns import column_list, parameter_list
+from orderengine.storage.daily import charges
 
 SIGNED_TYPES: Mapping[str, str] = {
     "payload": "bytea",
@@ -55,7 +56,12 @@ def _due(waits: str) -> str:
     )
 
 
-def _accept(before: str = "", source: str = "") -> Statement:
+_CHARGE = charges("""
+    SELECT id AS order_id, client_id, CAST(:charge AS numeric) AS charged,
+           CAST(:most AS numeric) AS most FROM o""")
+
+
+def _accept(before: str = "", source: str = "", effects: str = "") -> Statement:
     return Statement(
         f"""
 WITH {before}o AS (
@@ -63,19 +69,19 @@ WITH {before}o AS (
     SELECT {parameter_list(NewOrder)}, :status, :watch_price, 1, 1, {_due(":waits")}{source}
     ON CONFLICT (client_id, client_order_id) WHERE client_order_id IS NOT NULL DO NOTHING
     RETURNING *
-), event AS ({WRITE_EVENT})
+), event AS ({WRITE_EVENT}){effects}
 {RETURN_MOVED}"""
     )
 
 
 ACCEPT = _accept()
+ACCEPT_CHARGED = _accept(effects=_CHARGE)
 
 # Order and event select from the claimed key: if the key is taken, nothing is written. The
 # statement waits for another one that stores the same key, up to `lock_timeout`, which is set for
 # this transaction only. It claims no key if the clientOrderId is taken. If that is taken
 # concurrently, the key would have no order, and its foreign key refuses it.
-ACCEPT_ONCE = _accept(
-    """claimed AS (
+_CLAIMED = """claimed AS (
     INSERT INTO idempotency_keys (client_id, key, order_id, fingerprint)
     SELECT :client_id, :key, :id, :fingerprint
     FROM set_config('lock_timeout', :wait_ms, true)
@@ -83,9 +89,13 @@ ACCEPT_ONCE = _accept(
                       AND client_order_id = CAST(:client_order_id AS text))
     ON CONFLICT (client_id, key) DO NOTHING
     RETURNING order_id
-), """,
-    " FROM claimed",
-)
+), """
+ACCEPT_ONCE = _accept(_CLAIMED, " FROM claimed")
+ACCEPT_ONCE_CHARGED = _accept(_CLAIMED, " FROM claimed", _CHARGE)
+
+_CHARGE_ALL = charges("""
+    SELECT o.id AS order_id, o.client_id, new.charge AS charged, new.most
+    FROM o JOIN new ON new.id = o.id WHERE new.charge IS NOT NULL""")
 
 
 def _accept_all(claimed: str = "", source: str = "") -> Statement:
@@ -94,7 +104,8 @@ def _accept_all(claimed: str = "", source: str = "") -> Statement:
     return Statement(
         f"""
 WITH new AS (
-    SELECT new.*, given.said -> 'data' AS data
+    SELECT new.*, given.said -> 'data' AS data, CAST(given.said ->> 'charge' AS numeric) AS charge,
+           CAST(given.said ->> 'most' AS numeric) AS most
     FROM jsonb_array_elements(CAST(:orders AS jsonb)) AS given (said)
     CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS orders), given.said) AS new
 ), {claimed}o AS (
@@ -109,7 +120,7 @@ WITH new AS (
     SELECT o.id, o.version, o.status, o.attempt, o.updated_at, new.data
     FROM o JOIN new ON new.id = o.id
     RETURNING {EVENT_COLUMNS}
-)
+){_CHARGE_ALL}
 SELECT {ORDER_COLUMNS}, event.seq, event.occurred_at, event.data
 FROM o JOIN event ON event.order_id = o.id
 CROSS JOIN (SELECT {UNSIGNED}) AS t

@@ -66,6 +66,7 @@ orders = Table(
     Column("time_in_force", Text, nullable=False, server_default="IOC"),
     Column("expires_at", Time),
     Column("base_decimals", Integer),
+    Column("base_mint", Text),
     # The price at which the watcher is to look at the order, and from when on.
     Column("watch_price", Price),
     Column("rearm_at", Time),
@@ -144,10 +145,7 @@ orders = Table(
     # For the lists of ended orders by status and symbol: an order enters once.
     Index(
         "ix_orders_client_ended_status",
-        "client_id",
-        "status",
-        "created_at",
-        "id",
+        *("client_id", "status", "created_at", "id"),
         postgresql_where=text("due_at IS NULL"),
     ),
     Index(

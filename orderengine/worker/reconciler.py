@@ -105,7 +105,9 @@ class Reconciler:
 
     def _run_housekeeping(self) -> None:
         try:
-            more = run_housekeeping(self._ports.engine.orders, self._ports.figures)
+            more = run_housekeeping(
+                self._ports.engine.orders, self._ports.figures, self._ports.days
+            )
         except Exception as error:  # noqa: BLE001 - housekeeping can wait; the thread must go on
             log.warning("housekeeping_postponed", error=str(error))
             more = False

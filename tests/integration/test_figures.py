@@ -19,6 +19,7 @@ from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
 from orderengine.redis.client import create_client
 from orderengine.storage import figures as statements
+from orderengine.storage.daily import SqlDays
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
 from orderengine.stream.counts import CountsFlusher, RedisCounts
@@ -208,7 +209,7 @@ def test_housekeeping_says_whether_more_may_be_waiting(
     for _ in range(3):
         Walk(orders).step(A_FAIL)
     age(database, 2)
-    assert [run_housekeeping(orders, figures) for _ in range(2)] == [True, False]
+    assert [run_housekeeping(orders, figures, SqlDays(database)) for _ in range(2)] == [True, False]
 
 
 def test_counts_of_many_workers_add_up(redis_url: str, redis_client: "redis.Redis") -> None:

@@ -18,6 +18,7 @@ from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.waiting.prices import REFERENCE, SeenPrice
 from orderengine.execution.waiting.watcher import PriceWatcher
 from orderengine.storage.clock import DatabaseClock
+from orderengine.storage.daily import SqlDays
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.triggers import SqlWaiting
 from tests.conftest import a_new_order
@@ -58,6 +59,7 @@ class Watch:
     instruments: Instruments
     holder: str = "one"
     slots: int = 10
+    max_daily_notional: int = 0
     now: list[float] = field(default_factory=lambda: [1000.0])
 
     def __post_init__(self) -> None:
@@ -80,10 +82,12 @@ class Watch:
             clock=clock,
             max_attempts=3,
             attempt_backoff_s=float,
+            max_daily_notional=self.max_daily_notional,
         )
         self.watcher = PriceWatcher(
             engine=engine,
             waiting=SqlWaiting(self.database),
+            days=SqlDays(self.database),
             board=self.board,
             references=self.references,
             clock=clock,

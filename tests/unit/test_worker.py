@@ -179,9 +179,14 @@ class Heart:
         self.flushes += 1
 
 
+def ports_of(world: World, heart: Heart, interval_s: float = 1.0) -> WorkerPorts:
+    days = world.orders.days
+    return WorkerPorts(world.engine, heart, heart, FakeWatched(), None, days, interval_s)  # type: ignore[arg-type]
+
+
 def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
     heart = Heart()
-    reconciler = Reconciler(WorkerPorts(world.engine, heart, heart, FakeWatched(), None))  # type: ignore[arg-type]
+    reconciler = Reconciler(ports_of(world, heart))
     order = world.stop_at("routing")
     world.clock.advance(20)
     world.orders.down = True
@@ -202,8 +207,7 @@ def test_a_round_of_the_reconciler_survives_everything(world: World) -> None:
 
 def test_the_reconciler_looks_as_often_as_it_was_told_to(world: World) -> None:
     heart = Heart()
-    ports = WorkerPorts(world.engine, heart, heart, FakeWatched(), None, recovery_interval_s=0.001)  # type: ignore[arg-type]
-    reconciler = Reconciler(ports)
+    reconciler = Reconciler(ports_of(world, heart, 0.001))
     reconciler.start()
     wait_until(lambda: heart.beats >= 3)
     reconciler.stop()
@@ -220,7 +224,7 @@ def test_the_reconciler_keeps_house_once_a_minute_and_at_once_while_more_is_wait
     monkeypatch.setattr("orderengine.worker.reconciler.time.monotonic", lambda: times[-1])
     monkeypatch.setattr("orderengine.execution.operations.housekeeping.BATCH", 2)
     heart = Heart()
-    reconciler = Reconciler(WorkerPorts(world.engine, heart, heart, FakeWatched(), None))  # type: ignore[arg-type]
+    reconciler = Reconciler(ports_of(world, heart))
 
     def age_keys(*keys: str) -> None:
         for key in keys:

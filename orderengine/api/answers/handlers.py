@@ -14,6 +14,7 @@ from orderengine.api.answers.problems import (
 from orderengine.domain.errors import (
     AttemptFailed,
     ClientOrderIdTaken,
+    DailyLimitReached,
     FailureReason,
     IdempotencyConflict,
     IdempotencyKeyReused,
@@ -43,6 +44,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(IdempotencyConflict, _key_conflict)
     app.register_error_handler(IdempotencyKeyReused, _key_reused)
     app.register_error_handler(ClientOrderIdTaken, _name_taken)
+    app.register_error_handler(DailyLimitReached, _day_is_spent)
     app.register_error_handler(StorageUnavailable, _storage_unavailable)
     app.register_error_handler(VenueUnavailable, _no_quote)
     app.register_error_handler(AttemptFailed, _no_quote)
@@ -102,6 +104,10 @@ def _key_conflict(_: IdempotencyConflict) -> Response:
 def _key_reused(_: IdempotencyKeyReused) -> Response:
     detail = "this Idempotency-Key was used for another request; a new order needs a new key"
     return problem(422, ErrorCode.IDEMPOTENCY_KEY_REUSED, detail)
+
+
+def _day_is_spent(error: DailyLimitReached) -> Response:
+    return problem(403, ErrorCode.DAILY_LIMIT, str(error))
 
 
 def _name_taken(error: ClientOrderIdTaken) -> Response:

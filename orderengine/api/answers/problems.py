@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     UNAUTHORIZED = "UNAUTHORIZED"
     FORBIDDEN = "FORBIDDEN"
     ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
+    DAILY_LIMIT = "DAILY_LIMIT"
     NOT_FOUND = "NOT_FOUND"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     EVENTS_PRUNED = "EVENTS_PRUNED"
@@ -67,6 +68,7 @@ TITLES: Mapping[ErrorCode, str] = {
     ErrorCode.UNAUTHORIZED: "A key is needed",
     ErrorCode.FORBIDDEN: "Forbidden for this client",
     ErrorCode.ORIGIN_NOT_ALLOWED: "Origin not allowed",
+    ErrorCode.DAILY_LIMIT: "The day's limit is reached",
     ErrorCode.NOT_FOUND: "Not found",
     ErrorCode.ORDER_NOT_FOUND: "Order not found",
     ErrorCode.EVENTS_PRUNED: "The order's events were pruned",

@@ -104,5 +104,6 @@ REFUSALS = (
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.IDEMPOTENCY_KEY_REUSED,
     ErrorCode.NOTIONAL_LIMIT,
+    ErrorCode.DAILY_LIMIT,
 )
 """The errors that can answer a new order."""

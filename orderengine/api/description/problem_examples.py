@@ -88,6 +88,11 @@ EXAMPLES: Mapping[ErrorCode, Example] = {
     ErrorCode.INSUFFICIENT_LIQUIDITY: Example(
         422, "the venues let you buy at most 250.60512959 BTC"
     ),
+    ErrorCode.DAILY_LIMIT: Example(
+        403,
+        "orders of this client have taken 2294.00 of 4000 USDC of this day (UTC), and this one is"
+        " worth 2294.00",
+    ),
     ErrorCode.NOTIONAL_LIMIT: Example(422, f"quantity {_WORTH.message}", (_WORTH,)),
     ErrorCode.UPGRADE_REQUIRED: Example(
         426, "this path serves WebSocket connections only, version 13"

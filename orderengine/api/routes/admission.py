@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from orderengine.api.answers.problems import RETRY_AFTER_S, ErrorCode, Refused
@@ -25,20 +26,29 @@ def looked_at(ports: "WebPorts", order: NewOrder, key: str | None) -> NewOrder:
     require_distance(ports.orders, ports.notional.prices, instrument, order, key)
     require_lifetime(ports.orders, ports.clock, order, key)
     require_notional(ports.orders, ports.notional, instrument, order, key)
-    return replace(order, base_decimals=instrument.decimals) if order.waits else order
+    if order.waits:
+        return replace(order, base_decimals=instrument.decimals, base_mint=instrument.mint)
+    return ports.daily.charged(instrument, order)
 
 
-def refusal_for(ports: "WebPorts", order: NewOrder, besides: int = 0) -> Refused | None:
+def refusal_for(
+    ports: "WebPorts", order: NewOrder, besides: int = 0, charged: Decimal = Decimal(0)
+) -> Refused | None:
     """The refusal of one more order of a client; None if it may be placed.
 
     `besides` are orders that the same request places before it, and that wait as it does, or start
-    at once as it does. Raises StorageUnavailable.
+    at once as it does; `charged` is what they take of the client's day. Raises StorageUnavailable.
     """
     if ports.limits.orders_disabled:
         detail = "the operator has disabled new orders; accepted orders continue"
         return Refused(503, ErrorCode.ORDERS_DISABLED, detail, headers=_LATER)
     judge = _waiting_refusal if order.waits else _refusal
-    return judge(ports, order, besides)
+    return judge(ports, order, besides) or _daily_refusal(ports, order, charged)
+
+
+def _daily_refusal(ports: "WebPorts", order: NewOrder, charged: Decimal) -> Refused | None:
+    detail = ports.daily.excess(order, charged)
+    return None if detail is None else Refused(403, ErrorCode.DAILY_LIMIT, detail)
 
 
 _LATER = {"Retry-After": str(RETRY_AFTER_S)}

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -35,7 +36,12 @@ from orderengine.api.validation.strict_json import (
     JsonNumber,
     read_object,
 )
-from orderengine.domain.errors import ClientOrderIdTaken, OrderDenied, Violation
+from orderengine.domain.errors import (
+    ClientOrderIdTaken,
+    DailyLimitReached,
+    OrderDenied,
+    Violation,
+)
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake.batch import (
     BatchKey,
@@ -118,6 +124,8 @@ def _literal(value: object) -> list[str]:
 
 
 _SCHEMA = BatchRequestSchema()
+DAY_TRIES = 5
+"""How often a batch is cut to the rest of a day that other requests take from at the same time."""
 
 
 def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Sequence[Result]:
@@ -131,9 +139,35 @@ def _place(ports: "WebPorts", orders: Sequence[Any], key: BatchKey | None) -> Se
         before = replayed_batch(ports.batches, client_id, key)
         if before is not None:
             return before
-    results = accept_batch(ports.batches, ports.publisher, ports.dispatcher, wanted, key)
+    results = _accept(ports, wanted, key)
     _count(ports, client_id, results)
     return results
+
+
+def _accept(
+    ports: "WebPorts", wanted: Sequence[NewOrder | Denied], key: BatchKey | None
+) -> Sequence[Result]:
+    """Store the batch; if other requests took the rest of the day meanwhile, what still fits."""
+    for _ in range(DAY_TRIES):
+        try:
+            return accept_batch(ports.batches, ports.publisher, ports.dispatcher, wanted, key)
+        except DailyLimitReached:
+            wanted = list(_within_day(ports, wanted))
+    raise DailyLimitReached("other orders of this client take the rest of this day (UTC)")
+
+
+def _within_day(
+    ports: "WebPorts", wanted: Sequence[NewOrder | Denied]
+) -> Iterator[NewOrder | Denied]:
+    charged = Decimal(0)
+    for each in wanted:
+        if isinstance(each, Denied):
+            yield each
+        elif detail := ports.daily.excess(each, charged):
+            yield _denied(Refused(403, ErrorCode.DAILY_LIMIT, detail))
+        else:
+            charged += each.daily.usdc if each.daily else 0
+            yield each
 
 
 def _judged(ports: "WebPorts", orders: Sequence[Any]) -> Iterator[NewOrder | Denied]:
@@ -144,19 +178,25 @@ def _judged(ports: "WebPorts", orders: Sequence[Any]) -> Iterator[NewOrder | Den
     within, too_fast = spend_more(len(orders) - 1)
     ids = sorted(uuid4() for _ in orders)  # lists sort orders of one moment by their ids
     admitted: Counter[bool] = Counter()  # those that wait, and the others
+    charged = Decimal(0)
     for place, (raw, order_id) in enumerate(zip(orders, ids, strict=True)):
         try:
             if place > within and too_fast is not None:
                 raise too_fast
             order = _checked(ports, raw, order_id)
-            refusal = refusal_for(ports, order, admitted[order.waits])
+            refusal = refusal_for(ports, order, admitted[order.waits], charged)
             if refusal is not None:
                 raise refusal
         except (Refused, OrderDenied) as error:
-            yield Denied(denial_document(answer_to(error)))
+            yield _denied(error)
         else:
             admitted[order.waits] += 1
+            charged += order.daily.usdc if order.daily else 0
             yield order
+
+
+def _denied(error: Refused | OrderDenied) -> Denied:
+    return Denied(denial_document(answer_to(error)))
 
 
 def _checked(ports: "WebPorts", raw: Any, order_id: UUID) -> NewOrder:

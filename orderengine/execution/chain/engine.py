@@ -98,8 +98,9 @@ class Engine:
     """The ports of a worker and the policy of its attempts.
 
     `attempt_backoff_s` gives the delay after attempt n, in seconds. `max_notional` is the highest
-    value of an order, in whole USDC; 0 is no limit. `outage_limit_s` is how long an order with one
-    try waits unsigned for a network that gives no answer.
+    value of an order, in whole USDC, `max_daily_notional` that of all orders of a client in a day;
+    0 is no limit. `outage_limit_s` is how long an order with one try waits unsigned for a network
+    that gives no answer.
     """
 
     orders: Orders
@@ -113,6 +114,7 @@ class Engine:
     max_attempts: int
     attempt_backoff_s: Callable[[int], float]
     max_notional: int = 0
+    max_daily_notional: int = 0
     outage_limit_s: float = 60.0
     pace: Pace = field(default_factory=Pace, repr=False)
     halts: Halts = field(default_factory=NeverHalted, repr=False)

@@ -37,7 +37,9 @@ def judge(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> Verdi
 
     Raises what reading a damaged order raises.
     """
-    if order.base_decimals not in {None, look.instrument.decimals}:
+    is_other = order.base_decimals not in {None, look.instrument.decimals}
+    # Without a mint an order was placed on the simulated network, or by an earlier release there.
+    if is_other or order.base_mint != look.instrument.mint:
         return PutOff(_out_of_reach(order, seen), FailureReason.INSTRUMENT_CHANGED)
     if order.type is OrderType.SNIPER:
         # Every pool is looked at anew each tick: what has opened may have closed again.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
+from orderengine.domain.errors import DailyLimitReached, DispatchUnavailable, StorageUnavailable
 from orderengine.domain.moves import RoutingCause, Trigger
 from orderengine.domain.order import Order
 from orderengine.domain.terms import OrderType
@@ -80,11 +80,20 @@ class Starter:
     def trigger(
         self, kind: OrderType, seen_at: datetime, chosen: Sequence[tuple[Order, Trigger]]
     ) -> int:
-        """Start these orders of one type at the beginning of the chain; returns how many moved."""
+        """Start these orders of one type at the beginning of the chain; returns how many moved.
+
+        If the rest of a client's day was taken meanwhile, each starts alone, or waits for the next
+        look, which sees it.
+        """
         if not chosen:
             return 0
         planned = [PlannedMove(order.order_id, order.version, move) for order, move in chosen]
-        moved = [each for each in self.engine.advance_all(planned) if isinstance(each, Order)]
+        try:
+            advanced = self.engine.advance_all(planned)
+        except DailyLimitReached:
+            alone = chosen if len(chosen) > 1 else ()
+            return sum(self.trigger(kind, seen_at, [each]) for each in alone)
+        moved = [each for each in advanced if isinstance(each, Order)]
         versions = self._note(kind, seen_at, moved)
         if versions:
             dispatcher = self.engine.dispatcher
@@ -105,6 +114,8 @@ class Starter:
                 count += self._build(kind, seen_at, [prepared for _, prepared in part])
             except StorageUnavailable:
                 raise
+            except DailyLimitReached:
+                count += sum(self._build_alone(kind, seen_at, *each) for each in part)
             except Exception:
                 log.exception("group_falls_apart", order_ids=[str(o.order_id) for o, _ in part])
                 count += sum(self._build_alone(kind, seen_at, *each) for each in part)
@@ -126,6 +137,8 @@ class Starter:
             return self._build(kind, seen_at, [prepared])
         except StorageUnavailable:
             raise
+        except DailyLimitReached:
+            return 0
         except Exception:
             with logging_of(order):
                 log.exception("order_not_prepared", order_id=str(order.order_id))

@@ -17,12 +17,14 @@ from orderengine.domain.moves import Trigger
 from orderengine.domain.order import Order
 from orderengine.domain.terms import OrderType
 from orderengine.execution.chain.engine import Engine, logging_of
+from orderengine.execution.intake.daily import Days
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.ports import Clock, PreparedStart, QuoteBoard
 from orderengine.execution.unreadable import Unreadable
 from orderengine.execution.waiting.judging import PutOff, judge
 from orderengine.execution.waiting.looking import References, look_at
 from orderengine.execution.waiting.prices import Look, SeenPrice, in_turn, is_fresh, out_of_reach
+from orderengine.execution.waiting.purses import Purses
 from orderengine.execution.waiting.starting import Starter
 from orderengine.execution.waiting.watching import NextLook, Waiting, Watched
 
@@ -45,6 +47,7 @@ class PriceWatcher:
 
     engine: Engine
     waiting: Waiting
+    days: Days
     board: QuoteBoard
     references: References
     clock: Clock
@@ -147,12 +150,13 @@ class PriceWatcher:
         orders = in_turn(
             watched.type, watched.side, [each for each in found if isinstance(each, Order)]
         )
+        purses = Purses.of(orders, self.days, self.engine.max_daily_notional)
         for judged, order in enumerate(orders):
             if chosen.count >= room:
                 self._left.add(watched)
                 orders = orders[:judged]
                 break
-            self._judge(order, look, seen, chosen)
+            self._judge(order, look, seen, purses, chosen)
         if len(found) == MOST_CANDIDATES:
             self._left.add(watched)
             chosen.put_off += _passed_over(orders, chosen, _never(watched, seen))
@@ -168,10 +172,13 @@ class PriceWatcher:
         self.engine.metrics.count(CounterName.STALE_PRICES, watched.symbol)
         return True
 
-    def _judge(self, order: Order, look: Look, seen: SeenPrice, into: "_Chosen") -> None:
+    def _judge(
+        self, order: Order, look: Look, seen: SeenPrice, purses: Purses, into: "_Chosen"
+    ) -> None:
         """Judge one order, and sort it; a bad one is put off, so that it does not stop the scan."""
         try:
             verdict = judge(order, look, seen, self.engine.max_notional)
+            verdict = purses.charged(order, verdict, look, seen)
         except Exception:
             with logging_of(order):
                 log.exception("order_not_judged", order_id=str(order.order_id))

@@ -17,6 +17,7 @@ const REASONS = {
   NETWORK_UNAVAILABLE: "the network could not be reached",
   PRICE_LIMIT: "the price was beyond the order's own limit",
   NOTIONAL_LIMIT: "the order is worth more than is allowed",
+  DAILY_LIMIT: "the orders of this day are worth as much as is allowed",
   INSUFFICIENT_LIQUIDITY: "the pools are too small for the order",
   NOT_OPEN: "no pool trades this symbol yet",
   INSTRUMENT_CHANGED: "the symbol's token is not the one of the time when the order was placed",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from orderengine.domain.daily import DailyCharge
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.fill import Fill, FillLeg, SignedTransaction
 from orderengine.domain.moves import (
@@ -191,12 +192,14 @@ def a_full_order() -> Order:
         time_in_force=TimeInForce.GTD,
         expires_at=START + timedelta(days=1),
         base_decimals=6,
+        base_mint="So11111111111111111111111111111111111111112",
         request_id="r",
     )
     built = a_build(START)
     return replace(
         Order.accepted(asked, START),
         status=OrderStatus.FAILED,
+        daily=DailyCharge(Decimal(2294), 5000),
         first_attempt=2,
         times_rested=3,
         paid_rests=1,

@@ -24,6 +24,8 @@ TABLES = (
     "price_watches",
     "trading_halts",
     "idempotency_keys",
+    "daily_notionals",
+    "daily_charges",
     "step_totals",
     "step_totals_mark",
     "sim_transactions",

@@ -28,7 +28,7 @@ from orderengine.storage.reader import ask
 KEPT_DAYS = 7
 """How long days are kept; a limit needs the present one alone."""
 
-_TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
+TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 _KEEPS_NO_CHARGE = ", ".join(
     f"'{status}'"
     for status in (
@@ -49,7 +49,7 @@ def charges(source: str) -> str:
     return f""", charges AS ({source}
 ), charged AS (
     INSERT INTO daily_charges (order_id, client_id, day, charged)
-    SELECT order_id, client_id, {_TODAY}, charged FROM charges
+    SELECT order_id, client_id, {TODAY}, charged FROM charges
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id, client_id, day, charged
 ), days AS (
@@ -84,7 +84,7 @@ CHARGE_STARTED = charges("""
 _CHARGED = Statement(
     f"""
 SELECT client_id, charged FROM daily_notionals
-WHERE day = {_TODAY} AND client_id = ANY(CAST(:clients AS text[]))""",
+WHERE day = {TODAY} AND client_id = ANY(CAST(:clients AS text[]))""",
     BY_INDEX,
 )
 
@@ -92,11 +92,11 @@ _FORGET = Statement(
     f"""
 WITH old AS (
     DELETE FROM daily_charges WHERE order_id = ANY(ARRAY(
-        SELECT order_id FROM daily_charges WHERE day < {_TODAY} - {KEPT_DAYS}
+        SELECT order_id FROM daily_charges WHERE day < {TODAY} - {KEPT_DAYS}
         ORDER BY day LIMIT :limit
     )) RETURNING order_id
 ), days AS (
-    DELETE FROM daily_notionals WHERE day < {_TODAY} - {KEPT_DAYS}
+    DELETE FROM daily_notionals WHERE day < {TODAY} - {KEPT_DAYS}
 )
 SELECT count(*) AS total FROM old""",
     BY_INDEX,

@@ -10,6 +10,7 @@ from orderengine.domain.order import OrderStatus, known_status
 from orderengine.domain.terms import OrderType
 from orderengine.execution.operations.figures import OpenOrders, SigningWallet, StepKind, Steps
 from orderengine.postgres.database import BY_INDEX, Row, Statement
+from orderengine.storage.daily import TODAY
 from orderengine.storage.reader import ask
 from orderengine.storage.statuses import IS_COUNTED, IS_WAITING
 
@@ -86,6 +87,12 @@ FROM pg_stat_activity
 WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()"""
 )
 
+_DAILY = Statement(
+    f"""
+SELECT coalesce(sum(charged), 0) AS usdc, coalesce(max(charged / nullif(most, 0)), 0) AS share
+FROM daily_notionals WHERE day = {TODAY}"""  # noqa: S608 - composed of constants
+)
+
 # One snapshot of both tables, so that a concurrent `sum_up` neither hides nor doubles a step.
 _STEPS = Statement(
     f"""
@@ -151,6 +158,7 @@ class SqlFigures:
         # Orders with a status of a later release count for the age of the oldest open order, too.
         rows = {status: by_name[status] for status in OrderStatus if status in by_name}
         submitted = rows.get(OrderStatus.SUBMITTED)
+        (daily,) = self._run(_DAILY, {})
         return OpenOrders(
             by_status={status: row.total for status, row in rows.items()},
             oldest_s=max((float(row.oldest_s) for row in found), default=0.0),
@@ -158,6 +166,8 @@ class SqlFigures:
             stuck=submitted.late if submitted else 0,
             watched={row.symbol: row.waiting for row in self._run(_WATCHED, {})},
             oldest_snapshot_s=float(self._run(_SNAPSHOT, {})[0].oldest_s),
+            daily_usdc=float(daily.usdc),
+            daily_share=float(daily.share),
             waiting_s={status: float(row.longest_s) for status, row in rows.items()},
             foreign=self._foreign() if submitted else {},
             wallet=self._wallet() if self._is_live else None,

@@ -70,7 +70,7 @@ def test_orders_take_of_their_clients_day_up_to_the_limit(store: Store, days: Da
     store.orders.accept(an_order("0.000001"))
     assert taken(days) == MOST
     store.orders.accept(an_order("100", "bob"))
-    assert (taken(days), taken(days, "bob")) == (100, 100)
+    assert [taken(days), taken(days, "bob")] == [100, 100]
     with pytest.raises(DailyLimitReached):
         store.orders.accept(an_order("100.000001", "carol"))
     assert taken(days, "carol") == 0
@@ -169,7 +169,7 @@ def test_an_order_that_waits_is_charged_when_it_starts(store: Store, days: Days)
     orders = [waiting(store), waiting(store), waiting(store, "bob")]
     assert taken(days) == 0
     assert None not in store.orders.move_all(triggers(orders, "50"))
-    assert (taken(days), taken(days, "bob")) == (100, 50)
+    assert [taken(days), taken(days, "bob")] == [100, 50]
     another = waiting(store)
     with pytest.raises(DailyLimitReached):
         store.orders.move_all(triggers([another], "50"))

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
@@ -40,6 +40,11 @@ def an_order(usdc: str, client_id: str = "local") -> NewOrder:
     return replace(a_new_order(), client_id=client_id, daily=daily)
 
 
+def in_order(orders: Iterable[NewOrder]) -> list[NewOrder]:
+    """The orders of a batch, whose ids rise."""
+    return sorted(orders, key=lambda each: each.order_id)
+
+
 def at_once(work: Callable[[int], int]) -> int:
     """Run the work in all threads at the same time; returns the sum of what they return."""
     barrier = threading.Barrier(THREADS)
@@ -52,14 +57,14 @@ def at_once(work: Callable[[int], int]) -> int:
         return sum(threads.map(run, range(THREADS)))
 
 
-def charged(database: Engine) -> dict[str, tuple[Decimal, Decimal]]:
+def charged(database: Engine) -> dict[str, list[Decimal]]:
     """What each client's day says, and what its orders have taken of it."""
     statement = text(
         "SELECT d.client_id, d.charged, coalesce((SELECT sum(c.charged) FROM daily_charges c"
         " WHERE (c.client_id, c.day) = (d.client_id, d.day)), 0) FROM daily_notionals d"
     )
     with database.connect() as connection:
-        return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}
+        return {row[0]: [row[1], row[2]] for row in connection.execute(statement)}
 
 
 def accepted(orders: SqlOrders, order: NewOrder, key: str | None = None) -> int:
@@ -84,21 +89,20 @@ def test_twenty_at_the_limit_never_exceed_it(pool: Engine) -> None:
             return accepted(orders, an_order("7", client), key)
 
         assert at_once(race) == 10
-        assert charged(pool)[client] == (100, 100)
+        assert charged(pool)[client] == [100, 100]
 
 
 def test_batches_at_the_limit_never_exceed_it(pool: Engine) -> None:
     batches = SqlBatches(pool)
 
     def race(_: int) -> int:
-        batch = [an_order("9") for _ in range(3)]
         try:
-            return len(batches.accept_all(sorted(batch, key=lambda each: each.order_id)))
+            return len(batches.accept_all(in_order(an_order("9") for _ in range(3))))
         except DailyLimitReached:
             return 0
 
     assert at_once(race) == 9
-    assert charged(pool)["local"] == (81, 81)
+    assert charged(pool)["local"] == [81, 81]
 
 
 def test_starts_of_waiting_orders_at_the_limit_never_exceed_it(pool: Engine) -> None:
@@ -114,7 +118,7 @@ def test_starts_of_waiting_orders_at_the_limit_never_exceed_it(pool: Engine) -> 
             return 0
 
     assert at_once(race) == 3
-    assert charged(pool)["local"] == (90, 90)
+    assert charged(pool)["local"] == [90, 90]
 
 
 def some_work(
@@ -127,9 +131,9 @@ def some_work(
         order = an_order(str(chance.randint(1, 40)), client)
         if chance.random() < 0.3:
             other = replace(order, order_id=uuid4())
-            pair = sorted([order, other], key=lambda each: each.order_id)
             try:
-                mine += [(each.order.order_id, client) for each in batches.accept_all(pair)]
+                stored = batches.accept_all(in_order([order, other]))
+                mine += [(each.order.order_id, client) for each in stored]
             except DailyLimitReached:
                 continue
         elif accepted(orders, order):
@@ -176,6 +180,6 @@ def test_old_days_are_forgotten(database: Engine) -> None:
     last = an_order("7")
     orders.accept(last)
     assert [days.forget(2) for _ in range(3)] == [2, 1, 0]
-    assert charged(database) == {"local": (7, 7)}
+    assert charged(database) == {"local": [7, 7]}
     orders.cancel("local", last.order_id)
-    assert charged(database) == {"local": (0, 0)}
+    assert charged(database) == {"local": [0, 0]}

@@ -111,6 +111,10 @@ class Asked:
         order = ORDER.replace("AAPL", "BTC").replace("10", "600")
         return Web(max_notional=50_000_000).post(order)
 
+    def too_much_in_a_day(self) -> TestResponse:
+        web = Web(max_daily_notional=4000)
+        return [web.post(ORDER) for _ in range(2)][-1]
+
     def too_early(self) -> TestResponse:
         self.web.prices.openings["AAPL"] = datetime(2026, 11, 24, 23, 42, 10, tzinfo=UTC)
         return self.post()
@@ -218,6 +222,7 @@ CASES: dict[ErrorCode, Callable[[Asked], Response | TestResponse]] = {
     ErrorCode.IDEMPOTENCY_KEY_REUSED: Asked.reuse,
     ErrorCode.INSUFFICIENT_LIQUIDITY: Asked.shallow,
     ErrorCode.NOTIONAL_LIMIT: Asked.worth_too_much,
+    ErrorCode.DAILY_LIMIT: Asked.too_much_in_a_day,
     ErrorCode.NOT_OPEN: Asked.too_early,
     ErrorCode.RATE_LIMITED: Asked.too_fast,
     ErrorCode.TOO_MANY_OPEN_ORDERS: Asked.too_many,

@@ -105,6 +105,10 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     text = "Of the oldest transaction that keeps PostgreSQL from cleaning up."
     yield _gauge("oldest_snapshot_age_seconds", text, found.oldest_snapshot_s)
     yield from wallet_metrics(PREFIX, found)
+    text = "USDC that the orders of all clients have taken of this day's limits."
+    yield _gauge("daily_notional_usdc", text, found.daily_usdc)
+    text = "The largest share of its limit of this day that a client has taken."
+    yield _gauge("daily_limit_used_ratio", text, found.daily_share)
     yield _gauge("stuck_orders", "Submitted orders without an answer for too long.", found.stuck)
 
 

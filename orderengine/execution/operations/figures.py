@@ -53,6 +53,10 @@ class OpenOrders:
     foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Submitted orders of another network or wallet, by its name and address."""
     wallet: SigningWallet | None = None
+    daily_usdc: float = 0.0
+    """What the orders of all clients have taken of the present day's limits."""
+    daily_share: float = 0.0
+    """The largest share of its limit that a client has taken of the present day, 0 to 1."""
 
 
 class StepKind(NamedTuple):

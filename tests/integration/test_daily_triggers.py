@@ -56,29 +56,51 @@ def test_they_start_on_the_next_day(watch: Watch) -> None:
 
 def test_a_sniper_takes_its_size_at_the_price_of_the_pool(watch: Watch) -> None:
     watch.ask("200")
-    watch.sniper("1")
+    ids = [watch.sniper("1") for _ in range(3)]
     watch.tick()
-    assert len(watch.started) == 1
-    assert 1990 <= taken(watch) <= 2010
+    assert sorted(watch.status(each) for each in ids) == [
+        *(OrderStatus.BUILDING, OrderStatus.BUILDING, OrderStatus.WAITING)
+    ]
+    assert 3990 <= taken(watch) <= 4100
 
 
 class Unaware(SqlDays):
-    """Days as they were before all others started their orders."""
+    """Days as they were before others started their orders, for one look."""
+
+    looks = 0
 
     def charged(self, client_ids: Sequence[str]) -> Mapping[str, Decimal]:
-        return {}
+        self.looks += 1
+        return {} if self.looks == 1 else super().charged(client_ids)
 
 
 def test_a_watcher_that_others_overtake_starts_what_still_fits(watch: Watch) -> None:
     watch.references.price = Decimal(230)
-    watch.watcher.days = Unaware(watch.database)
     watch.stop("240")
     watch.tick()
+    watch.watcher.days = Unaware(watch.database)
     ids = [watch.stop("240"), watch.stop("240")]
     watch.tick()
     assert watch.started[1:] == ids[:1]
+    assert watch.order(ids[1]).held_because is None, "the next look sees it"
+    watch.tick()
     assert watch.order(ids[1]).held_because is HELD
     assert taken(watch) == 4600
+
+
+def test_snipers_that_others_overtake_start_while_they_fit(watch: Watch) -> None:
+    watch.ask("230")
+    watch.sniper("1")
+    watch.tick()
+    watch.watcher.days = Unaware(watch.database)
+    ids = [watch.sniper("1") for _ in range(3)]
+    watch.tick()
+    statuses = sorted(watch.status(each) for each in ids)
+    assert statuses == [OrderStatus.BUILDING, OrderStatus.WAITING, OrderStatus.WAITING]
+    assert 4600 <= taken(watch) <= 4700
+    watch.tick()
+    held = [watch.order(each) for each in ids if watch.status(each) is OrderStatus.WAITING]
+    assert [each.held_because for each in held] == [HELD, HELD]
 
 
 def test_without_a_limit_nothing_is_charged(database: Engine, instruments: Instruments) -> None:

@@ -24,7 +24,7 @@ from orderengine.venues.offers import PoolOffer
 ORDERS_PER_POOL = 25
 STRICT_SHARE = 0.15
 _VENUE = "real"
-_FUNDS = 2**62
+_FUNDS = 2**64 - 1
 
 _EXACT_IN = {"cpmm": 6005, "amm_v4": 30, "dlmm": 6003}
 _EXACT_OUT = {"cpmm": 6005, "amm_v4": 30}
@@ -113,7 +113,7 @@ class Trader:
         is_input = side_of(order.exact, order.side) is Side.SELL
         if self._program != "dlmm" or not is_input or ": worth" not in refusal.detail:
             return
-        self._fund()
+        self._fund(order.side)
         failed = self._send(order, limit=0)
         self._expect(failed, _DLMM_NOTHING_OUT, order, offer)
 
@@ -125,10 +125,10 @@ class Trader:
                 other - self._rng.choice([1, 1, max(1, other // 2), other]) if pays else other + 1
             )
             code = self._code(order, offer, limit) if pays else _EXACT_IN[self._program]
-            self._fund()
+            self._fund(order.side)
             self._expect(self._send(order, limit), code, order, offer)
             return
-        self._fund()
+        self._fund(order.side)
         before = self._balances()
         failed = self._send(order, quote.limit_amount)
         base, usdc, pool_base, pool_usdc = (
@@ -162,11 +162,13 @@ class Trader:
     def _pool(self) -> Pool:
         return tradable(self._instrument, self._reader.read(self._instrument).pools[_VENUE])
 
-    def _fund(self) -> None:
+    def _fund(self, side: Side) -> None:
+        """All that an account can hold of what is paid, and nothing of what is got."""
         user = self._chain.user
+        base, usdc = (_FUNDS, 0) if side is Side.SELL else (0, _FUNDS)
         written = self._written
-        self._chain.put_tokens(self._base_account, written.base, user, _FUNDS, written.token)
-        self._chain.put_tokens(self._usdc_account, self.usdc, user, _FUNDS)
+        self._chain.put_tokens(self._base_account, written.base, user, base, written.token)
+        self._chain.put_tokens(self._usdc_account, self.usdc, user, usdc)
 
     def _send(self, order: _Order, limit: int) -> Failed | None:
         base, usdc = self._base_account, self._usdc_account

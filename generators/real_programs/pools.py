@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from generators.layouts import (
     CPMM_POOL,
     DLMM_ARRAY_HEAD,
     DLMM_BIN,
+    DLMM_BITMAP_EXTENSION,
     DLMM_ORACLE,
     DLMM_PAIR,
     TOKEN,
@@ -28,6 +29,7 @@ from orderengine.solana.pools import amm_v4, cpmm, dlmm
 
 BASE_DECIMALS: Final = (6, 8, 9)
 BINS_PER_ARRAY: Final = 70
+OWN_ARRAYS: Final = 512
 _MOST = 10**14
 
 
@@ -169,6 +171,8 @@ def write_dlmm(desk: Desk) -> Written:
     pool, bump = Pubkey.find_program_address(seeds, program)
     oracle = Pubkey.find_program_address([b"oracle", bytes(pool)], program)[0]
     active = rng.randrange(-20_000, 20_000) // step
+    if step <= 4 and rng.random() < 0.5:  # where the pool's own bitmap of arrays ends
+        active = rng.choice([-1, 1]) * (OWN_ARRAYS * BINS_PER_ARRAY + rng.randrange(-90, 90))
     bins = _bins(rng, active)
     reserves = [
         desk.vault(token, pool, sum(_sides(bins, n)) + 10**15) for n, token in enumerate(tokens)
@@ -195,12 +199,35 @@ def write_dlmm(desk: Desk) -> Written:
         "token_mint_x_program_flag": int(desk.program_of(tokens[0]) == TOKEN_2022),
         "token_mint_y_program_flag": int(desk.program_of(tokens[1]) == TOKEN_2022),
         "oracle": oracle,
-        "bin_array_bitmap": sum(1 << (index + 512) for index in indexes).to_bytes(128, "little"),
+        "bin_array_bitmap": _bits(
+            index + OWN_ARRAYS for index in indexes if -OWN_ARRAYS <= index < OWN_ARRAYS
+        ).to_bytes(128, "little"),
     }
+    _put_extension(desk, pool, indexes)
     desk.chain.put(pool, program, encode(DLMM_PAIR, state, anchor("account", "LbPair")))
     seen = encode(DLMM_ORACLE, {"length": 100, "active_size": 1}, anchor("account", "Oracle"))
     desk.chain.put(oracle, program, seen)
     return Written(pool, mint, decimals, token)
+
+
+def _bits(places: Iterable[int]) -> int:
+    return sum(1 << place for place in places)
+
+
+def _put_extension(desk: Desk, pool: Pubkey, indexes: Iterable[int]) -> None:
+    """The bitmap of the arrays beyond the pool's own; some pools have an empty one."""
+    above = _bits(index - OWN_ARRAYS for index in indexes if index >= OWN_ARRAYS)
+    below = _bits(-index - 1 - OWN_ARRAYS for index in indexes if index < -OWN_ARRAYS)
+    if not (above or below or desk.rng.random() < 0.2):
+        return
+    values = {
+        "lb_pair": pool,
+        "positive": above.to_bytes(768, "little"),
+        "negative": below.to_bytes(768, "little"),
+    }
+    address = Pubkey.find_program_address([b"bitmap", bytes(pool)], desk.program)[0]
+    data = encode(DLMM_BITMAP_EXTENSION, values, anchor("account", "BinArrayBitmapExtension"))
+    desk.chain.put(address, desk.program, data)
 
 
 def _fee_state(rng: random.Random, now_s: int, active: int) -> dict[str, int]:

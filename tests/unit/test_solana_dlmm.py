@@ -128,7 +128,10 @@ def test_the_bytes_of_an_instruction(
     with_bitmap: bool,
     flipped: bool,
 ) -> None:
-    """The accounts of `swap2` in the order of the IDL, then the arrays of bins."""
+    """The accounts of `swap2` in the order of the IDL, then the arrays of bins.
+
+    The bitmap beside the pool's own is named only with arrays that are in it.
+    """
     accounts = a_dlmm_pool(flipped=flipped)
     if with_bitmap:
         accounts[extension_at()] = an_extension()
@@ -137,10 +140,9 @@ def test_the_bytes_of_an_instruction(
     (built,) = live.swap_instructions(terms)
     tokens = [(BASE, BASE_VAULT), (USDC, USDC_VAULT)]
     (mint_x, vault_x), (mint_y, vault_y) = reversed(tokens) if flipped else tokens
-    pays_x = (side is Side.SELL) is not flipped
     expected = [
         ("lb_pair", POOL, "w"),
-        ("bin_array_bitmap_extension", *((extension_at(), "w") if with_bitmap else (PROGRAM, ""))),
+        ("bin_array_bitmap_extension", PROGRAM, ""),
         ("reserve_x", vault_x, "w"),
         ("reserve_y", vault_y, "w"),
         ("user_token_in", key(21), "w"),
@@ -156,7 +158,7 @@ def test_the_bytes_of_an_instruction(
         ("event_authority", EVENTS, ""),
         ("program", PROGRAM, ""),
         ("active bin", array_at(0), "w"),
-        *([("next bins", array_at(-1), "w")] if pays_x else []),
+        ("bins beside it", array_at(-1), "w"),
     ]
     assert built.program_id == PROGRAM
     assert built.accounts == [
@@ -167,16 +169,34 @@ def test_the_bytes_of_an_instruction(
     ) + bytes(4)
 
 
-def test_a_large_swap_names_the_arrays_that_it_meets_and_one_more() -> None:
-    bins = {-70 * number: (0, 1_000) for number in range(3)}
+def named(live: dlmm.LiveDlmm, side: Side, usdc: int) -> list[Pubkey]:
+    """The arrays that a swap for so much USDC names."""
+    terms = SwapTerms(key(1), key(2), key(3), side, Asset.QUOTE, usdc, limit=10**9)
+    (built,) = live.swap_instructions(terms)
+    return [each.pubkey for each in built.accounts[16:]]
+
+
+def test_a_swap_names_the_arrays_that_it_meets_and_those_within_a_percent() -> None:
+    """At a step of 1 bp a percent is 100 bins, but no more than one array is added."""
+    bins = {-70 * number: (0, 1_000) for number in range(3)} | {70: (1_000, 0), 140: (1_000, 0)}
     live = dlmm.decode(POOL, PAIR, a_dlmm_pool(bins, bin_step=1))
+    assert named(live, Side.SELL, 500) == [array_at(index) for index in (0, -1, 1)]
+    assert named(live, Side.SELL, 1_500) == [array_at(index) for index in (0, -1, -2, 1)]
+    assert named(live, Side.BUY, 500) == [array_at(index) for index in (0, 1, 2, -1)]
+    wide = dlmm.decode(POOL, PAIR, a_dlmm_pool(bins, bin_step=100, active_id=-1))
+    assert named(wide, Side.SELL, 500) == [array_at(index) for index in (-1, -2, 0)]
 
-    def named(amount: int) -> int:
-        terms = SwapTerms(key(1), key(2), key(3), Side.SELL, Asset.QUOTE, amount, limit=10**9)
-        (built,) = live.swap_instructions(terms)
-        return len(built.accounts) - 16
 
-    assert [named(amount) for amount in (500, 1_500, 2_500)] == [2, 3, 3]
+def test_the_bitmap_is_named_with_an_array_that_only_it_has() -> None:
+    first = 512 * 70
+    accounts = a_dlmm_pool({0: (0, 1)}, bin_step=1, active_id=first) | {
+        extension_at(): an_extension(positive=1),
+        array_at(512): an_array(512, {first: (0, 10**6)}),
+    }
+    live = dlmm.decode(POOL, PAIR, accounts)
+    terms = SwapTerms(key(1), key(2), key(3), Side.SELL, Asset.QUOTE, 5, limit=10**9)
+    (built,) = live.swap_instructions(terms)
+    assert built.accounts[1] == AccountMeta(extension_at(), is_signer=False, is_writable=True)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from orderengine.domain.side import Asset, Side
 from orderengine.market.bin_liquidity import DlmmLiquidity
 from orderengine.solana.accounts import CLOCK, MEMO_PROGRAM, Account, Clock, decode_clock
 from orderengine.solana.pools.dlmm_arrays import (
+    BINS_PER_ARRAY,
     ahead,
     array_address,
     array_of,
@@ -26,6 +27,7 @@ from orderengine.solana.pools.dlmm_arrays import (
     extension_address,
     extension_data,
     indexes,
+    is_beyond_own_bitmap,
 )
 from orderengine.solana.pools.pool import (
     Accounts,
@@ -53,6 +55,8 @@ PAIR_LENGTH = 904
 EVENT_AUTHORITY_SEED = b"__event_authority"
 ARRAYS_AHEAD = 3
 """How many arrays of bins are read on each side, that of the active bin included."""
+MARGIN_BPS = 100
+"""How far a pool may move before a swap lands, for the arrays of bins that it names."""
 SLOT_S = 0.4
 
 _PARAMETERS = struct.Struct("<HHHHIIiiHBBB3x")  # at 8
@@ -102,9 +106,10 @@ class LiveDlmm:
     def swap_instructions(self, terms: SwapTerms) -> list[Instruction]:
         """`swap2` or `swap_exact_out2`: the amount paid comes first in both.
 
-        It names the arrays that the swap meets, and one more. Raises AmmError if the bins that were
-        read cannot make the swap.
+        Raises AmmError if the bins that were read cannot make the swap.
         """
+        arrays = self._arrays_for(terms)
+        is_far = any(is_beyond_own_bitmap(index) for index, _ in arrays)
         numbers = (terms.amount, terms.limit)
         data = (
             SWAP_2 + struct.pack("<QQ", *numbers)
@@ -115,7 +120,7 @@ class LiveDlmm:
         absent = readonly(self.program)
         accounts: list[AccountMeta] = [
             *writable(self.address),
-            *(absent if self.extension is None else writable(self.extension)),
+            *(writable(self.extension) if self.extension and is_far else absent),
             *writable(x.vault, y.vault, terms.source, terms.destination),
             *readonly(x.mint, y.mint),
             *writable(self.oracle),
@@ -123,19 +128,26 @@ class LiveDlmm:
             signer(terms.user),
             *readonly(x.program, y.program, MEMO_PROGRAM),
             *readonly(event_authority(self.program), self.program),
-            *writable(*self._arrays_for(terms)),
+            *writable(*(each for _, each in arrays)),
         ]
         return [Instruction(self.program, data + _NO_ACCOUNTS, accounts)]
 
-    def _arrays_for(self, terms: SwapTerms) -> list[Pubkey]:
+    def _arrays_for(self, terms: SwapTerms) -> list[tuple[int, Pubkey]]:
+        """The arrays that the swap meets, also if the pool moves a little before it lands.
+
+        Those behind the active bin come last.
+        """
         liquidity = self.liquidity(terms.side)
         if terms.exact is Asset.QUOTE:
             liquidity = liquidity.in_usdc()
-        last = array_of(liquidity.swap(terms.amount).pool.active_id)
+        active, last = self.pool.active_id, liquidity.swap(terms.amount).pool.active_id
+        margin = min(-(-MARGIN_BPS // self.pool.bin_step), BINS_PER_ARRAY)
+        lowest = array_of(min(active, last) - margin)
+        highest = array_of(max(active, last) + margin)
         pays_x = (terms.side is Side.SELL) is self.is_base_x
-        listed = self.arrays.falling if pays_x else self.arrays.rising
-        met = sum(index >= last if pays_x else index <= last for index, _ in listed)
-        return [address for _, address in listed[: met + 1]]
+        falling, rising = self.arrays.falling, self.arrays.rising
+        in_turn = dict((*falling, *rising) if pays_x else (*rising, *falling))
+        return [(index, each) for index, each in in_turn.items() if lowest <= index <= highest]
 
 
 def event_authority(program: Pubkey) -> Pubkey:

@@ -38,6 +38,11 @@ def array_of(bin_id: int) -> int:
     return bin_id // BINS_PER_ARRAY
 
 
+def is_beyond_own_bitmap(index: int) -> bool:
+    """Whether an array is in the bitmap beside the pool's own."""
+    return not -INTERNAL_ARRAYS <= index < INTERNAL_ARRAYS
+
+
 def array_address(pool: Pubkey, program: Pubkey, index: int) -> Pubkey:
     """The address of a pool's array of bins."""
     seeds = [ARRAY_SEED, bytes(pool), struct.pack("<q", index)]

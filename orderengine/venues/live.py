@@ -1,8 +1,11 @@
 """The live venues: offers and reference prices from the pools of a symbol, read once for all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
+
+import structlog
 
 from orderengine.amm.errors import AmmError
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
@@ -15,6 +18,11 @@ from orderengine.solana.pools.pool import Pool
 from orderengine.solana.reader import PoolReader, PoolsRead
 from orderengine.solana.refusals import AccountRefused, PoolNotOpen, PoolPaused, PoolRefused
 from orderengine.venues.offers import PoolOffer
+
+MOST_READS = 16
+"""How many symbols are read at the same time for their reference prices."""
+
+log = structlog.get_logger(__name__)
 
 _PROGRAMS = {
     TokenProgram.TOKEN: TOKEN_PROGRAM,
@@ -66,7 +74,7 @@ class LivePrices:
     """The mid price of the deepest pool.
 
     Implements `execution.intake.notional.ReferencePrices` and
-    `execution.waiting.watcher.References`.
+    `execution.waiting.looking.References`.
     """
 
     def __init__(self, reader: PoolReader) -> None:
@@ -84,6 +92,20 @@ class LivePrices:
             raise VenueUnavailable(f"no pool tells the price of {instrument.symbol}")
         deepest = max(sides, key=lambda side: side.usdc)
         return SeenPrice(deepest.mid_price, read.at, REFERENCE)
+
+    def seen_all(self, instruments: Sequence[Instrument]) -> list[SeenPrice | None]:
+        """The prices of many, read at the same time; None where no pool tells it."""
+        if not instruments:
+            return []
+        with ThreadPoolExecutor(min(len(instruments), MOST_READS)) as threads:
+            return list(threads.map(self._seen_or_none, instruments))
+
+    def _seen_or_none(self, instrument: Instrument) -> SeenPrice | None:
+        try:
+            return self.seen(instrument)
+        except VenueUnavailable as error:
+            log.warning("reference_unknown", symbol=instrument.symbol, error=str(error))
+            return None
 
     def opens_at(self, instrument: Instrument) -> datetime | None:
         """When the first of a launched instrument's pools will open.

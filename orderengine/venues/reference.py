@@ -1,5 +1,6 @@
 """The reference price of the simulated market, which needs no venue."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ class SimulatedPrices:
     """The prices at the pools' center.
 
     Implements `execution.intake.notional.ReferencePrices` and
-    `execution.waiting.watcher.References`.
+    `execution.waiting.looking.References`.
     """
 
     def __init__(self, simulation: Simulation, clock: Clock) -> None:
@@ -32,6 +33,10 @@ class SimulatedPrices:
         now, simulation = self._clock.now(), self._simulation
         price = reference_price(simulation.seed, instrument, now, simulation.volatility)
         return SeenPrice(price, now, REFERENCE)
+
+    def seen_all(self, instruments: Sequence[Instrument]) -> list[SeenPrice | None]:
+        """The prices of many; raises StorageUnavailable if the time is not known."""
+        return [self.seen(instrument) for instrument in instruments]
 
     def opens_at(self, instrument: Instrument) -> datetime | None:
         """When the instrument's pools will open; None if they are open.

@@ -1,5 +1,6 @@
 """A price watcher on a real PostgreSQL, with venues and a reference price that a test sets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -46,6 +47,9 @@ class FakeReferences:
 
     clock: LateClock
     price: Decimal = Decimal(230)
+
+    def seen_all(self, instruments: Sequence[Instrument]) -> list[SeenPrice | None]:
+        return [self.seen(instrument) for instrument in instruments]
 
     def seen(self, instrument: Instrument) -> SeenPrice:
         return SeenPrice(self.price, self.clock.now(), REFERENCE)

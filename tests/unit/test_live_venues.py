@@ -125,6 +125,15 @@ def test_without_a_pool_there_is_no_reference_price() -> None:
         LivePrices(a_desk(a_localnet_pool(status=0)).reader).price(listed())
 
 
+def test_reference_prices_of_many_leave_out_those_that_no_pool_tells() -> None:
+    prices = LivePrices(a_desk().reader)
+    known, unknown = listed(), replace(listed(pool=key(99)), symbol="TSLA")
+    assert prices.seen_all([]) == []
+    (seen, none) = prices.seen_all([known, unknown])
+    assert none is None
+    assert seen == prices.seen(known)
+
+
 def test_a_launched_instrument_opens_with_its_first_pool() -> None:
     launched = replace(listed(), launched=True)
     closed = a_localnet_pool(open_time=CHAIN_S + 60)

@@ -1,8 +1,8 @@
 """A look at prices goes on without a reference price that no venue tells."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from orderengine.domain.errors import VenueUnavailable
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
@@ -14,12 +14,11 @@ from tests.fakes import START
 
 
 class OnlyTesla:
-    """References of which one instrument has none."""
+    """References of which one instrument alone has a price."""
 
-    def seen(self, instrument: Instrument) -> SeenPrice:
-        if instrument.symbol != "TSLA":
-            raise VenueUnavailable("no pool tells the price")
-        return SeenPrice(Decimal(7), START, REFERENCE)
+    def seen_all(self, instruments: Sequence[Instrument]) -> list[SeenPrice | None]:
+        price = SeenPrice(Decimal(7), START, REFERENCE)
+        return [price if each.symbol == "TSLA" else None for each in instruments]
 
 
 def test_a_stop_without_a_reference_price_waits_and_the_others_go_on(

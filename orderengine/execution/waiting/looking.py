@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from orderengine.domain.errors import StorageUnavailable, VenueUnavailable
+from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 class References(Protocol):
     """The prices that stops wait for."""
 
-    def seen(self, instrument: Instrument) -> SeenPrice:
-        """The reference price now; raises VenueUnavailable if no venue tells it.
+    def seen_all(self, instruments: Sequence[Instrument]) -> list[SeenPrice | None]:
+        """The reference price of each now; None where no venue tells it.
 
         Raises StorageUnavailable if the time is not known.
         """
@@ -73,19 +73,14 @@ class _Asking:
         pairs = [(symbol, side) for symbol, asked in sides.items() for side in asked]
         answers = self.board.collect_all([(found[symbol], side) for symbol, side in pairs])
         quoted = dict(zip(pairs, answers, strict=True))
+        stopped = [symbol for symbol in found if symbol in self.with_stops]
+        seen = self.references.seen_all([found[symbol] for symbol in stopped])
+        references = dict(zip(stopped, seen, strict=True))
         return {
             symbol: Look(
                 instrument,
                 {side: quoted[symbol, side] for side in sides[symbol]},
-                self._reference(instrument) if symbol in self.with_stops else None,
+                references.get(symbol),
             )
             for symbol, instrument in found.items()
         }
-
-    def _reference(self, instrument: Instrument) -> SeenPrice | None:
-        """The reference price; None if no venue tells it now, so that stops wait for the next."""
-        try:
-            return self.references.seen(instrument)
-        except VenueUnavailable as error:
-            log.warning("reference_unknown", symbol=instrument.symbol, error=str(error))
-            return None

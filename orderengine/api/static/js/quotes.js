@@ -11,7 +11,7 @@ import { dress, venuesOf } from "./venues.js";
 
 const PERIOD_MS = 1_500;
 const DEBOUNCE_MS = 250;
-const POOLS = { cpmm: "CPMM", dlmm: "DLMM" };
+const POOLS = { amm_v4: "AMM v4", cpmm: "CPMM", dlmm: "DLMM", localnet: "localnet" };
 const REASONS = {
   BEST_PRICE: "best price",
   ONLY_QUOTE: "only quote",

@@ -74,9 +74,10 @@ class CurveLiquidity(ABC):
     def price(self, amount: int) -> PricedSwap:
         """Price a buy or a sale of which exactly `amount` units of the exact asset are a part."""
         swap, fees = self._swap(amount)
+        told = priced(swap, self._side, fees, self.mid_price, self._decimals)
         if self.is_careful and self._is_rounded_down(swap):
             raise InsufficientLiquidity("releases of its program round so small an amount apart")
-        return priced(swap, self._side, fees, self.mid_price, self._decimals)
+        return told
 
     def marginal_price(self, amount: int) -> int:
         """The slope of the curve after `amount`."""

@@ -124,8 +124,23 @@ def memo_of(order_id: UUID, attempt: int) -> str:
 
 
 def message_of(plan: Plan, wallet: Pubkey, blockhash: Hash, budget: Budget) -> MessageV0:
-    """The message to sign; raises TransactionTooLarge, or AmmError from a pool."""
-    instructions = _instructions(plan, wallet, budget, memo_of(plan.order_id, plan.attempt))
+    """The message to sign; raises TransactionTooLarge, or AmmError from a pool.
+
+    Accounts that only moved pools would need are left out where they make it too large.
+    """
+    memo = memo_of(plan.order_id, plan.attempt)
+
+    def compiled(*, is_tight: bool) -> MessageV0:
+        instructions = _instructions(plan, wallet, budget, memo, is_tight=is_tight)
+        return _compiled(wallet, instructions, blockhash)
+
+    try:
+        return compiled(is_tight=False)
+    except TransactionTooLarge:
+        return compiled(is_tight=True)
+
+
+def _compiled(wallet: Pubkey, instructions: Sequence[Instruction], blockhash: Hash) -> MessageV0:
     message = MessageV0.try_compile(wallet, instructions, [], blockhash)
     if len(message.account_keys) > MAX_ACCOUNTS:
         count = len(message.account_keys)
@@ -150,7 +165,9 @@ def token_account_of(wallet: Pubkey, token: tuple[Pubkey, Pubkey]) -> Pubkey:
     return associated_token_address(wallet, *token)
 
 
-def _instructions(plan: Plan, wallet: Pubkey, budget: Budget, memo: str) -> list[Instruction]:
+def _instructions(
+    plan: Plan, wallet: Pubkey, budget: Budget, memo: str, *, is_tight: bool
+) -> list[Instruction]:
     first = [set_compute_unit_limit(budget.units)]
     if budget.microlamports:
         first.append(set_compute_unit_price(budget.microlamports))
@@ -162,7 +179,8 @@ def _instructions(plan: Plan, wallet: Pubkey, budget: Budget, memo: str) -> list
     swaps: list[Instruction] = []
     for leg in plan.legs:
         amounts = plan.side, plan.exact, leg.amount, leg.limit
-        swaps += leg.pool.swap_instructions(SwapTerms(wallet, source, destination, *amounts))
+        terms = SwapTerms(wallet, source, destination, *amounts, is_tight=is_tight)
+        swaps += leg.pool.swap_instructions(terms)
     if plan.got[0] != WRAPPED_SOL:
         swaps.insert(0, _token_account(wallet, destination, plan.got))
     if plan.paid[0] == WRAPPED_SOL:

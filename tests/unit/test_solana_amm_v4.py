@@ -72,7 +72,7 @@ def test_the_bytes_of_an_instruction(
         ("spl token", TOKEN, ""),
         ("amm", POOL, "w"),
         ("amm authority", AUTHORITY, ""),
-        ("amm open orders", OPEN_ORDERS_ADDRESS, "w"),
+        ("amm open orders", POOL, "w"),
         ("coin vault", coin, "w"),
         ("pc vault", pc, "w"),
         *(("order book", POOL, "w") for _ in range(8)),

@@ -169,9 +169,10 @@ def test_the_bytes_of_an_instruction(
     ) + bytes(4)
 
 
-def named(live: dlmm.LiveDlmm, side: Side, usdc: int) -> list[Pubkey]:
+def named(live: dlmm.LiveDlmm, side: Side, usdc: int, *, is_tight: bool = False) -> list[Pubkey]:
     """The arrays that a swap for so much USDC names."""
-    terms = SwapTerms(key(1), key(2), key(3), side, Asset.QUOTE, usdc, limit=10**9)
+    keys = key(1), key(2), key(3)
+    terms = SwapTerms(*keys, side, Asset.QUOTE, usdc, limit=10**9, is_tight=is_tight)
     (built,) = live.swap_instructions(terms)
     return [each.pubkey for each in built.accounts[16:]]
 
@@ -185,6 +186,13 @@ def test_a_swap_names_the_arrays_that_it_meets_and_those_within_a_percent() -> N
     assert named(live, Side.BUY, 500) == [array_at(index) for index in (0, 1, 2, -1)]
     wide = dlmm.decode(POOL, PAIR, a_dlmm_pool(bins, bin_step=100, active_id=-1))
     assert named(wide, Side.SELL, 500) == [array_at(index) for index in (-1, -2, 0)]
+
+
+def test_tight_terms_name_the_arrays_alone_that_the_swap_meets() -> None:
+    bins = {-70 * number: (0, 1_000) for number in range(3)} | {70: (1_000, 0)}
+    live = dlmm.decode(POOL, PAIR, a_dlmm_pool(bins, bin_step=1))
+    assert named(live, Side.SELL, 500, is_tight=True) == [array_at(0)]
+    assert named(live, Side.SELL, 1_500, is_tight=True) == [array_at(0), array_at(-1)]
 
 
 def test_the_bitmap_is_named_with_an_array_that_only_it_has() -> None:

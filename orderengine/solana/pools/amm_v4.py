@@ -66,7 +66,6 @@ class LiveAmmV4:
     address: Pubkey
     program: Pubkey
     authority: Pubkey
-    open_orders: Pubkey
     base: Reserve
     usdc: Reserve
     coin_first: bool
@@ -80,7 +79,7 @@ class LiveAmmV4:
     def swap_instructions(self, terms: SwapTerms) -> list[Instruction]:
         """`SwapBaseIn` or `SwapBaseOut`: the amount paid comes first in both.
 
-        The pool itself stands in the places of the order book's accounts.
+        The pool itself stands in the places of the open orders and the order book.
         """
         data = (
             struct.pack("<BQQ", SWAP_BASE_IN, terms.amount, terms.limit)
@@ -92,7 +91,7 @@ class LiveAmmV4:
             *readonly(TOKEN_PROGRAM),
             *writable(self.address),
             *readonly(self.authority),
-            *writable(self.open_orders, coin.vault, pc.vault),
+            *writable(self.address, coin.vault, pc.vault),
             *writable(*8 * (self.address,)),
             *writable(terms.source, terms.destination),
             signer(terms.user),
@@ -134,7 +133,6 @@ def decode(address: Pubkey, pair: Pair, accounts: Accounts) -> LiveAmmV4:
         address=address,
         program=account.owner,
         authority=_authority(address, account.owner, nonce),
-        open_orders=_open_orders(data),
         base=tokens[0],
         usdc=tokens[1],
         coin_first=coin_first,

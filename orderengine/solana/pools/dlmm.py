@@ -135,13 +135,15 @@ class LiveDlmm:
     def _arrays_for(self, terms: SwapTerms) -> list[tuple[int, Pubkey]]:
         """The arrays that the swap meets, also if the pool moves a little before it lands.
 
-        Those behind the active bin come last.
+        Those behind the active bin come last. Tight terms name those alone that it meets now.
         """
         liquidity = self.liquidity(terms.side)
         if terms.exact is Asset.QUOTE:
             liquidity = liquidity.in_usdc()
         active, last = self.pool.active_id, liquidity.swap(terms.amount).pool.active_id
         margin = min(-(-MARGIN_BPS // self.pool.bin_step), BINS_PER_ARRAY)
+        if terms.is_tight:
+            margin = 0
         lowest = array_of(min(active, last) - margin)
         highest = array_of(max(active, last) + margin)
         pays_x = (terms.side is Side.SELL) is self.is_base_x

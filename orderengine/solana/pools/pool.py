@@ -40,7 +40,8 @@ class Reserve:
 class SwapTerms:
     """A swap to build: exactly `amount` base units of the exact asset, for `limit` or better.
 
-    `source` and `destination` are the user's token accounts of the tokens that are paid and got.
+    `source` and `destination` are the user's token accounts of the tokens that are paid and got. If
+    `is_tight`, accounts that only a moved pool would need are left out.
     """
 
     user: Pubkey
@@ -50,6 +51,7 @@ class SwapTerms:
     exact: Asset
     amount: int
     limit: int
+    is_tight: bool = False
 
     @property
     def is_input_exact(self) -> bool:

@@ -40,6 +40,7 @@ from orderengine.api.updates.waiting import Waits, register_waits
 from orderengine.api.updates.websockets import register_updates
 from orderengine.api.validation.strict_json import MAX_BODY_BYTES
 from orderengine.config.settings import Settings
+from orderengine.process.logs import withhold
 
 if TYPE_CHECKING:
     from orderengine.bootstrap.web import WebPorts
@@ -113,6 +114,8 @@ def _assemble(settings: Settings) -> "WebPorts":
     # Imported here, so that an application with given ports loads no driver of any server.
     from orderengine.bootstrap.web import build_web
 
+    if settings.solana is not None:
+        withhold(settings.solana.secrets)
     return build_web(settings)
 
 

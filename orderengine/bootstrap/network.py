@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Protocol
 
@@ -85,20 +86,23 @@ def trading_of(
     """
     if settings.solana is None:
         return SimulatedTrading(settings.simulation, instruments, clock)
-    trading: Trading = _live().live_trading(settings.solana, instruments, clock, metrics)
+    trading: Trading = live_module().live_trading(settings.solana, instruments, clock, metrics)
     return trading
 
 
 def require_network(settings: Settings) -> None:
     """Raise ConfigurationError if a live network may not be used, as `trading_of` does."""
     if settings.solana is not None:
-        _live().usable_cluster(settings.solana, ProcessMetrics())
+        live_module().usable_cluster(settings.solana, ProcessMetrics())
 
 
-def _live() -> ModuleType:
-    """The assembly of the live network, whose packages are optional."""
+def live_module(name: str = "live") -> ModuleType:
+    """A module of the live network, whose packages are optional.
+
+    Raises ConfigurationError that says how to install them.
+    """
     try:
-        from orderengine.bootstrap import live
+        return import_module(f"orderengine.bootstrap.{name}")
     except ModuleNotFoundError as error:
         package, _, _ = (error.name or "").partition(".")
         if package not in {"solders", "urllib3"}:
@@ -107,7 +111,6 @@ def _live() -> ModuleType:
             f"NETWORK=solana needs the package {package}:"
             " pip install --require-hashes -r requirements-solana.txt"
         ) from None
-    return live
 
 
 def quote_board(trading: Trading, callers: int, timeout_s: float = QUOTE_TIMEOUT_S) -> QuoteBoard:

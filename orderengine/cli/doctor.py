@@ -19,6 +19,7 @@ from orderengine.cli.service import NoAnswer, Service
 from orderengine.config.addresses import place_of, reachable_host
 from orderengine.config.settings import ConfigurationError, FlowerSettings, Settings, libpq_note
 from orderengine.domain.errors import StorageCause, StorageUnavailable
+from orderengine.domain.instruments import Instruments
 from orderengine.execution.operations.archive import OVERDUE_S
 from orderengine.redis.advice import state_and_advice
 
@@ -67,6 +68,8 @@ class Finding:
 def doctor(service: Service, *, no_api: bool, no_flower: bool, as_json: bool) -> None:
     """Check settings, PostgreSQL, Redis, a worker, the reconciler's lag, the API and Flower.
 
+    On a live network it checks nodes, cluster, wallet, tokens and pools as well.
+
     Exits with 0 if all is well, else with 1. Each finding says what to do.
     """
     environ = Surroundings.current().environ
@@ -110,6 +113,24 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _redis(ports, place_of(settings.redis_url), causes.get("redis"))
     yield _worker(causes)
     yield _lag(ports)
+    yield from _network(settings, instruments, environ)
+
+
+def _network(
+    settings: Settings, instruments: Instruments, environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """The nodes, the wallet and the pools of a live network."""
+    if settings.solana is None:
+        return
+    from orderengine.bootstrap.network import live_module
+
+    try:
+        checks = live_module("live_checks")
+    except ConfigurationError as error:
+        yield Finding("network", str(error), "install it: web and worker do not start either")
+        return
+    for each in checks.looks(settings.solana, instruments, environ):
+        yield Finding(each.name, each.detail, each.advice)
 
 
 def _database(ports: "OperatorPorts", place: str) -> Finding:

@@ -14,6 +14,7 @@ from orderengine.cli.export import export
 from orderengine.cli.halting import halt, resume
 from orderengine.cli.keys import keys
 from orderengine.cli.orders import orders
+from orderengine.cli.pools import pools
 from orderengine.cli.prune import prune
 from orderengine.cli.read import instruments, list_orders, quotes, show
 from orderengine.cli.submit import submit, watch
@@ -50,7 +51,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
         *(submit, watch, cancel_orders, amend_order),
         *(list_orders, show, quotes, instruments, demo),
     ),
-    "For operators": (doctor, orders, halt, resume, keys, export, prune, bench),
+    "For operators": (doctor, orders, pools, halt, resume, keys, export, prune, bench),
 }
 
 for commands in SECTIONS.values():

@@ -38,6 +38,15 @@ class SolanaSettings:
     dry_run: bool
     outage_limit_s: int
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The URLs, and those parts of them in which providers put keys; for no log line."""
+        found = list(self.rpc_urls)
+        for parts in map(urlsplit, self.rpc_urls):
+            request = parts.path + (f"?{parts.query}" if parts.query else "")
+            found += [request, parts.query, parts.password or "", *parts.path.split("/")]
+        return tuple(dict.fromkeys(found))
+
     @classmethod
     def from_variables(cls, env: Reader) -> Self | None:
         """Read the settings; None on the simulated network. Raises ConfigurationError."""
@@ -68,6 +77,11 @@ class WalletKey:
 
     file: Path | None = None
     text: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log line may have; the key in a file is read by the wallet alone."""
+        return () if self.text is None else (self.text,)
 
     @classmethod
     def from_variables(cls, env: Reader) -> Self:

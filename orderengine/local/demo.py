@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orderengine.local.environment import Address
+from orderengine.local.environment import Address, without_wallet
 from orderengine.local.errors import LocalError
 from orderengine.local.files import last_lines, make_folder
 from orderengine.local.localnet_server import is_localnet
@@ -50,7 +50,9 @@ def _watch(url: str, env: Mapping[str, str], arguments: Sequence[str]) -> int:
     # Ctrl-C also reaches the child and ends it; our own stack is stopped after that.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        return subprocess.run(command, cwd=_CHECKOUT, env=dict(env), check=False).returncode
+        return subprocess.run(
+            command, cwd=_CHECKOUT, env=without_wallet(env), check=False
+        ).returncode
     finally:
         signal.signal(signal.SIGINT, before)
 

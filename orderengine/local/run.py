@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orderengine.config.settings import ConfigurationError, Settings
-from orderengine.local.environment import Address, Addresses
+from orderengine.local.environment import Address, Addresses, without_wallet
 from orderengine.local.errors import LocalError
 from orderengine.local.files import FolderLock, make_folder
 from orderengine.local.localnet_server import (
@@ -133,7 +133,9 @@ def _require_servers(root: Path, env: Mapping[str, str]) -> None:
     It asks in another process: this one would keep the clients' modules in memory.
     """
     command = [sys.executable, "-m", "orderengine.local", "check-servers", "--root", str(root)]
-    asked = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        command, env=without_wallet(env), capture_output=True, text=True, check=False
+    )
     if asked.returncode != 0:
         raise LocalError(asked.stderr.strip().removeprefix("orderengine: "))
 

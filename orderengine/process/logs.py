@@ -14,15 +14,27 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from orderengine.process.log_output import log_output
 
 _KEY_OR_TICKET = re.compile(r"(oe_[0-9a-f]{12}|oet)_[A-Za-z0-9_-]+")
+_SHORTEST_SECRET = 8
+_withheld: tuple[str, ...] = ()
+
+
+def withhold(secrets: Iterable[str]) -> None:
+    """Redact these texts in all lines that follow; very short ones stay, being ordinary words."""
+    global _withheld  # noqa: PLW0603 - the processors of this process share them
+    known = {each for each in secrets if len(each) >= _SHORTEST_SECRET}
+    _withheld = tuple(sorted(known | set(_withheld), key=len, reverse=True))
 
 
 def withhold_secrets(_logger: WrappedLogger, _method: str, line: str | EventDict) -> str:
-    """Redact keys and tickets in a finished line; the id of a key stays.
+    """Redact keys, tickets and the texts of `withhold` in a finished line; a key's id stays.
 
     The engine logs none, but a client may send one in the wrong place, such as a path or a
-    malformed header, which gunicorn repeats.
+    malformed header, which gunicorn repeats, and libraries write URLs at DEBUG.
     """
-    return _KEY_OR_TICKET.sub(r"\1_[...]", str(line))
+    written = str(line)
+    for secret in _withheld:
+        written = written.replace(secret, "[...]")
+    return _KEY_OR_TICKET.sub(r"\1_[...]", written)
 
 
 class _Lines:

@@ -1,6 +1,11 @@
 """Memory settings of a process that has started."""
 
+import ctypes
 import gc
+import resource
+import sys
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def freeze_loaded_objects() -> None:
@@ -11,3 +16,15 @@ def freeze_loaded_objects() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def forbid_dumps() -> None:
+    """Keep what is in memory, such as a key that signs, out of core dumps.
+
+    On Linux the process is not dumpable either: the limit alone does not bind a program that
+    receives dumps through a pipe (core(5)). Other users' processes, and those of the same user
+    without privileges, cannot read its memory or environment then.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -179,6 +179,17 @@ def transaction(node: Node, signature: str, commitment: str) -> Mapping[str, Any
         return found
 
 
+def memos_of(node: Node, address: Pubkey, limit: int) -> list[str | None]:
+    """The memos of the latest transactions that name an address, the newest first."""
+    with _shape_of("getSignaturesForAddress"):
+        options = {"limit": limit, "commitment": CONFIRMED}
+        found = _listed(node.call("getSignaturesForAddress", str(address), options))
+        memos = [each.get("memo") for each in found]
+        if not all(memo is None or isinstance(memo, str) for memo in memos):
+            raise TypeError("a memo is no text")
+        return memos
+
+
 def in_parts(addresses: Sequence[Pubkey], size: int = MOST_ACCOUNTS) -> list[Sequence[Pubkey]]:
     """Addresses in lists that one request may name."""
     return [addresses[start : start + size] for start in range(0, len(addresses), size)]

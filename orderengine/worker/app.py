@@ -15,13 +15,14 @@ from orderengine.config.settings import (
     ConfigurationError,
     Settings,
     refuse_overruling,
+    wallet_key,
 )
 from orderengine.dispatch.app import EngineCelery, create_celery
 from orderengine.dispatch.improper import Reason, message_dropped
 from orderengine.execution.chain.slots import Slots
 from orderengine.execution.operations.counters import CounterName
 from orderengine.process import memory
-from orderengine.process.logs import configure_logging, tell_ignored
+from orderengine.process.logs import configure_logging, tell_ignored, withhold
 from orderengine.worker.control import register_commands
 from orderengine.worker.pool import look_again
 from orderengine.worker.reading import CheckedReading
@@ -60,6 +61,9 @@ class Runtime:
 
 def create_worker_app(settings: Settings) -> Celery:
     """Make the worker's application; PostgreSQL and Redis are first used when the worker starts."""
+    if settings.solana is not None:
+        memory.forbid_dumps()
+        withhold([*settings.solana.secrets, *wallet_key().secrets])
     app = create_celery(settings.redis_url)
     slots = Slots(settings.order_concurrency)
     runtime = Runtime(settings, app, slots)

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from orderengine.domain.access import key_text, ticket_text
-from orderengine.process.logs import configure_logging, withhold_secrets
+from orderengine.process.logs import configure_logging, withhold, withhold_secrets
 
 KEY_ID = "0123456789ab"
 QUIETED = ("celery.worker.strategy", "celery.app.trace")
@@ -29,6 +29,17 @@ SECRET = "Aa0_-" * 8 + "xyz"  # as long as a real one
 )
 def test_of_a_key_or_ticket_only_its_id_is_left(line: str, kept: str) -> None:
     assert withhold_secrets(None, "info", line) == kept
+
+
+def test_texts_that_a_process_withholds_are_in_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orderengine.process.logs._withheld", ())
+    url, query = "https://rpc.example/v2?api-key=0123456789", "api-key=0123456789"
+    withhold([query, url, "v2", ""])
+    lines = [f"asked {url}", f'"POST /v2?{query} HTTP/1.1" 200', "v2 is an ordinary word"]
+    kept = ["asked [...]", '"POST /v2?[...] HTTP/1.1" 200', "v2 is an ordinary word"]
+    assert [withhold_secrets(None, "debug", line) for line in lines] == kept
+    withhold(["another-secret"])
+    assert withhold_secrets(None, "info", f"{url} another-secret") == "[...] [...]"
 
 
 @pytest.fixture

@@ -50,10 +50,15 @@ _AMM_V4: Codes = {
     30: (Meaning.LIMIT, "ExceededSlippage"),
     40: (Meaning.FUNDS, "InsufficientFunds"),
 }
+# A DLMM pool that has moved beyond the arrays of bins that the swap names (3005, of Anchor), beyond
+# all liquidity (6037), or so that its limit orders do not pay out exactly so much (6085).
 _DLMM: Codes = {
+    3005: (Meaning.LIMIT, "AccountNotEnoughKeys"),
     6003: (Meaning.LIMIT, "ExceededAmountSlippageTolerance"),
+    6037: (Meaning.LIMIT, "CannotFindNonZeroLiquidityBinArrayId"),
     6039: (Meaning.LIMIT, "InsufficientOutAmount"),
     6057: (Meaning.LIMIT, "NotExactAmountOut"),
+    6085: (Meaning.LIMIT, "UndeterminedError"),
     6104: (Meaning.LIMIT, "InsufficientInAmount"),
 }
 _TOKEN: Codes = {1: (Meaning.FUNDS, "InsufficientFunds")}

@@ -55,6 +55,7 @@ def main() -> None:
         }
         stack.follow_many([stack.post(*order) for order in ORDERS])
         stack.follow(stack.post("BTC", "buy", "400"))
+        stack.post("AAPL", "buy", "10", type="limit", limitPrice="202")
         at = ("--url", stack.url)  # this stack, not one that runs in the checkout
         draw("cli-submit", "submit AAPL buy 10 --watch", environ, at)
         draw("cli-quotes", "quotes SOL buy 20000 --max-legs 2", environ, at)

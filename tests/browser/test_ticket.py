@@ -258,6 +258,19 @@ def test_what_a_limit_and_a_stop_come_to(desk: Desk) -> None:
     later = told(page, {**stop, "stopPrice": "231", "worstPrice": "240"}, route)
     assert "Price is there already" not in later
     assert "Worst case: 2,400.00 USDC paid; else the order fails." in later
+    assert "Price out of reach" not in later
+    never = told(page, {**stop, "stopPrice": "231", "worstPrice": "230"}, route)
+    assert "Price out of reach" in never
+    assert "Trading is halted" in told(page, {"type": "market"}, route, isHalted=True)
+
+
+def test_what_keeps_an_order_from_starting_is_told_by_its_type(desk: Desk) -> None:
+    small, closed = {"code": "INSUFFICIENT_LIQUIDITY"}, {"code": "NOT_OPEN"}
+    for kind in ("market", "limit", "stop", "sniper"):
+        values = {"type": kind, "timeInForce": "GTC", "limitPrice": "220"}
+        assert "Too large for the pools" in told(desk.page, values, None, refusal=small)
+        warned = "Not open yet" in told(desk.page, values, None, refusal=closed)
+        assert warned == (kind != "sniper")
 
 
 @pytest.mark.parametrize("width", [1366, 1024, 768, 390, 320])

@@ -97,6 +97,9 @@ function stop(values, now) {
       warnings.push({ kind: "Price is there already", text: "Such a stop would start at once, and is refused. Send a market order instead." });
     }
   }
+  if (isAmount(values.stopPrice) && isAmount(values.worstPrice) && worseBy(values.side, Number(values.stopPrice), Number(values.worstPrice)) > 0) {
+    warnings.push({ kind: "Price out of reach", text: "The worst price is better than the stop price, so the order would fail when it starts." });
+  }
   const { text, worstUsdc } = worstCase(values, null);
   if (text) lines.push(`Worst case: ${text}; else the order fails.`);
   else if (now) lines.push(`Without a worst price it takes the price of that time, within the slippage. Now that would be about ${usdc(now.totalUsdc)} USDC.`);

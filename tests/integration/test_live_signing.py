@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
@@ -21,6 +22,9 @@ from orderengine.domain.side import Side
 from orderengine.execution.network import Execution, SwapLeg
 from orderengine.localnet.pools import USDC_MINT, fund
 from orderengine.settlement.solana.signing import leg_limits
+from orderengine.solana import requests
+from orderengine.solana.accounts import TOKEN_PROGRAM
+from orderengine.solana.pools import amm_v4
 from orderengine.solana.rpc import Node
 from tests.live_network import FlakyNode, LiveWorld, live_settings
 
@@ -129,6 +133,27 @@ def test_a_swap_that_would_not_meet_its_limit_is_not_signed(world: LiveWorld) ->
     swap = world.swap()
     (answer,) = world.network.sign_all([replace(swap, limit_amount=1_000_000)])
     assert reasons([answer]) == [FailureReason.SLIPPAGE_EXCEEDED]
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "reason"),
+    [
+        (amm_v4.MAINNET_PROGRAM, 40, FailureReason.SLIPPAGE_EXCEEDED),
+        (TOKEN_PROGRAM, 1, FailureReason.INSUFFICIENT_FUNDS),
+    ],
+)
+def test_a_pool_that_needs_more_than_the_funds_counted_for_the_limit_is_beyond_it(
+    world: LiveWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    program: Pubkey,
+    code: int,
+    reason: FailureReason,
+) -> None:
+    log = f"Program {program} failed: custom program error: {code:#x}"
+    error = {"InstructionError": [3, {"Custom": code}]}
+    found = requests.Simulated(1, error, (log,), ())
+    monkeypatch.setattr(requests, "simulate", lambda *_: found)
+    assert reasons(world.network.sign_all([world.swap()])) == [reason]
 
 
 def test_a_swap_that_its_program_would_refuse_is_not_signed(world: LiveWorld) -> None:

@@ -223,12 +223,22 @@ def _usable(found: Mapping[str, Pool | AccountRefused], leg: SwapLeg) -> Pool:
     return pool
 
 
+_NEEDS_MORE = "raydium-amm-v4:40"
+"""The AMM v4 needs more than the wallet's account holds.
+
+It looks at the account before the limit. Funds for the limit were counted a moment ago, and an
+account of wrapped SOL holds just those, so that more is beyond the limit.
+"""
+
+
 def _failure(error: ChainError) -> AttemptFailed:
     """What a failed simulation means: nothing was sent, and no fee was paid."""
     match error.meaning:
         case Meaning.STALE:
             raise NetworkUnavailable("the node does not know the block that was signed for")
         case Meaning.LIMIT:
+            return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, error.detail)
+        case Meaning.FUNDS if error.label == _NEEDS_MORE:
             return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, error.detail)
         case Meaning.FUNDS:
             return OrderUnfillable(FailureReason.INSUFFICIENT_FUNDS, error.detail)

@@ -83,6 +83,11 @@ STARTS_BELOW = _candidates("o.watch_price >= :price", "o.watch_price DESC")
 """Orders that start at or below their price, the highest first."""
 STARTS_ABOVE = _candidates("o.watch_price <= :price", "o.watch_price")
 
+# For a parameter the planner cannot use an index of waiting orders alone, which it may prefer to that
+# of the ids, and then reads from end to end.
+_STILL_WAITS = "status = CAST(:waiting AS text)"
+_WAITS = {"waiting": OrderStatus.WAITING.value}
+
 # Rows that another statement has locked are moving: they need no other price.
 PUT_OFF = Statement(
     f"""
@@ -95,7 +100,7 @@ WITH wanted AS (
         )
     } ON orders.id = m.id
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND version = m.at_version
-      AND {IS_WAITING}
+      AND {_STILL_WAITS}
       AND (orders.watch_price, held_because) IS DISTINCT FROM (m.watch_price, m.because)
     ORDER BY orders.id FOR NO KEY UPDATE OF orders SKIP LOCKED
 )
@@ -125,7 +130,8 @@ RETURNING symbol""",
     {"enable_seqscan": "off"},
 )
 
-# One look at the index finds the next symbol: not every row is read.
+# One look at the index finds the next symbol. Without the order and the limit for each symbol, or
+# without the ids for the lock, the planner may read all orders that wait.
 HOLD_UNKNOWN = Statement(
     f"""
 WITH RECURSIVE found AS (
@@ -134,18 +140,22 @@ WITH RECURSIVE found AS (
     SELECT (SELECT o.symbol FROM orders o WHERE o.{IS_WAITING} AND o.symbol > found.symbol
             ORDER BY o.symbol LIMIT 1)
     FROM found WHERE found.symbol IS NOT NULL
-), unknown AS MATERIALIZED (
-    SELECT symbol FROM found WHERE symbol <> ALL(CAST(:symbols AS text[]))
+), untold AS MATERIALIZED (
+    SELECT each.id FROM found CROSS JOIN LATERAL (
+        SELECT o.id FROM orders o
+        WHERE o.symbol = found.symbol AND o.{IS_WAITING}
+          AND o.held_because IS DISTINCT FROM '{FailureReason.UNKNOWN_SYMBOL}'
+        ORDER BY o.symbol, o.type, o.side, o.watch_price LIMIT 1000
+    ) AS each
+    WHERE found.symbol <> ALL(CAST(:symbols AS text[]))
 ), held AS (
-    SELECT id FROM orders
-    WHERE symbol = ANY(ARRAY(SELECT symbol FROM unknown)) AND {IS_WAITING}
-      AND held_because IS DISTINCT FROM '{FailureReason.UNKNOWN_SYMBOL}'
+    SELECT id FROM orders WHERE id = ANY(ARRAY(SELECT id FROM untold)) AND {_STILL_WAITS}
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE orders SET held_because = '{FailureReason.UNKNOWN_SYMBOL}'
 FROM held WHERE orders.id = held.id
 RETURNING orders.id""",
-    {**BY_INDEX, "enable_sort": "on"},
+    {**BY_INDEX, "enable_sort": "on", "plan_cache_mode": "force_generic_plan"},
 )
 
 STILL_AT = Statement(
@@ -191,7 +201,7 @@ class SqlWaiting:
             for each in looks
         ]
         if rows:
-            self._run(PUT_OFF, columns_of(rows))
+            self._run(PUT_OFF, columns_of(rows) | _WAITS)
 
     def look_anew(self, holder: str, symbol: str) -> None:
         """Look at all orders of a symbol at their own prices again, and note how many wait."""
@@ -199,7 +209,8 @@ class SqlWaiting:
 
     def hold_unknown(self, symbols: Sequence[str]) -> Collection[UUID]:
         """Note at orders of other symbols than these why they wait."""
-        return [row.id for row in self._run(HOLD_UNKNOWN, {"symbols": list(symbols)})]
+        values = {"symbols": list(symbols), **_WAITS}
+        return [row.id for row in self._run(HOLD_UNKNOWN, values)]
 
     def still_at(self, versions: Mapping[UUID, int]) -> Collection[UUID]:
         """Those of these orders that no worker has taken since this version."""

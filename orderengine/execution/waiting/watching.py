@@ -66,7 +66,8 @@ class Waiting(Protocol):
     def hold_unknown(self, symbols: Sequence[str]) -> Collection[UUID]:
         """Note at orders of other symbols than these why they wait: `UNKNOWN_SYMBOL`.
 
-        Returns those that did not say so. Looking anew at their symbol takes it back.
+        Returns those that did not say so, at most 1000 of a symbol at a time. Looking anew at their
+        symbol takes it back.
         """
 
     def still_at(self, versions: Mapping[UUID, int]) -> Collection[UUID]:

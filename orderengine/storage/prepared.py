@@ -9,7 +9,7 @@ from typing import Any
 from orderengine.domain.events import Moved
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import RecoveryDelays
-from orderengine.domain.order import OrderStatus
+from orderengine.domain.order import MoveKind, OrderStatus
 from orderengine.execution.ports import PreparedStart
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import Row, Statement
@@ -27,6 +27,7 @@ from orderengine.storage.moves import (
     BUILT,
     DUE,
     NOT_EXPIRED,
+    STATUSES,
     TRIGGERED,
 )
 from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, UNSIGNED
@@ -51,7 +52,8 @@ _EVENTS = " UNION ALL ".join(
 )
 
 # It has the fences of all the moves that it makes. The end of the quotes is compared with the
-# clock, since the statement may have waited for a row. No order has a transaction before this.
+# clock, since the statement may have waited for a row. No order has a transaction before this. For
+# a literal status the planner may read all orders that wait, by their index.
 START_PREPARED = Statement(
     f"""
 WITH o AS (
@@ -60,7 +62,7 @@ WITH o AS (
         updated_at = now(), tx_hash = NULL{DUE}{TRIGGERED}{BUILT}
     FROM {unnest(_COLUMNS, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id AND {AT_VERSION}
-      AND status = '{OrderStatus.WAITING}'{NOT_EXPIRED} AND {NOT_HALTED}
+      AND status = ANY(:sources){NOT_EXPIRED} AND {NOT_HALTED}
       AND clock_timestamp() < m.expires_at
     RETURNING orders.*, {", ".join(f"m.{data}" for data in STEPS.values())}{CHARGE_KEPT}
 ), event AS (
@@ -77,6 +79,7 @@ def start_values(prepared: Sequence[PreparedStart], delays: RecoveryDelays) -> d
     """The parameters of `START_PREPARED` for at least one order; rows are locked by their ids."""
     ordered = sorted(prepared, key=lambda each: each.order_id)
     return {
+        "sources": STATUSES[MoveKind.TRIGGER],
         "id": array([each.order_id for each in ordered]),
         "at_version": array([each.version for each in ordered]),
         **{

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from orderengine.domain.errors import FailureReason
-from orderengine.domain.order import Order
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
 from orderengine.execution.unreadable import Unreadable
@@ -83,8 +83,8 @@ STARTS_BELOW = _candidates("o.watch_price >= :price", "o.watch_price DESC")
 """Orders that start at or below their price, the highest first."""
 STARTS_ABOVE = _candidates("o.watch_price <= :price", "o.watch_price")
 
-# For a parameter the planner cannot use an index of waiting orders alone, which it may prefer to that
-# of the ids, and then reads from end to end.
+# For a parameter the planner cannot use an index of waiting orders alone, which it may prefer to
+# that of the ids, and then reads from end to end.
 _STILL_WAITS = "status = CAST(:waiting AS text)"
 _WAITS = {"waiting": OrderStatus.WAITING.value}
 

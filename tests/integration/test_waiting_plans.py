@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import RoutingCause, StartRouting
+from orderengine.execution.ports import PreparedStart
 from orderengine.execution.waiting.cancel import PART
 from orderengine.execution.waiting.watching import NextLook
 from orderengine.storage.clients import SqlClientOrders
@@ -17,7 +18,7 @@ from orderengine.storage.figures import SqlFigures
 from orderengine.storage.halts import SqlHalts
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.triggers import SqlWaiting
-from tests.builders import A_TRIGGER
+from tests.builders import A_TRIGGER, a_build
 from tests.plans import Read, scratch_database, unbounded, what_is_read, what_would_be_read
 
 WAITING = 100_000
@@ -93,6 +94,10 @@ def some(database: Engine, condition: str, count: int = 10) -> list[UUID]:
         return list(found.scalars())
 
 
+def prepared(order_id: UUID) -> PreparedStart:
+    return PreparedStart(order_id, 1, A_TRIGGER, a_build(datetime.now(UTC)))
+
+
 def test_the_figures_read_the_started_orders_alone(big: Engine) -> None:
     figures = SqlFigures(big, 60.0)
     blocks, rows = read_after_many(big, figures.open_orders)
@@ -130,7 +135,7 @@ def test_the_watcher_finds_orders_by_their_ids(big: Engine) -> None:
     ids = some(big, "status = 'waiting'")
     looks = [NextLook(each, 1, Decimal(5)) for each in ids]
     for call in (
-        lambda: waiting.still_pending(dict.fromkeys(ids, 1)),
+        lambda: waiting.still_at(dict.fromkeys(ids, 1)),
         lambda: waiting.put_off(looks),
     ):
         blocks, rows = read_after_many(big, call)
@@ -195,9 +200,12 @@ def test_one_order_is_canceled_started_and_resumed_by_its_keys(big: Engine) -> N
         for each in ids[OFTEN : 2 * OFTEN]:
             assert orders.move(each, 1, A_TRIGGER)
             assert orders.move(each, 2, StartRouting(RoutingCause.ORDER))
+        for each in ids[2 * OFTEN : 3 * OFTEN]:
+            assert orders.start_prepared([prepared(each)]) != [[]]
         calls: list[Callable[[], object]] = [
             lambda: orders.cancel("client-11", ids[-1]),
             lambda: orders.move(ids[-2], 1, A_TRIGGER),
+            lambda: orders.start_prepared([prepared(ids[-3])]),
         ]
         for call in calls:
             blocks, rows = read_of(what_would_be_read(big, call))

@@ -132,7 +132,7 @@ def test_looking_anew_reads_the_orders_of_one_symbol_alone(big: Engine) -> None:
 
 def test_the_watcher_finds_orders_by_their_ids(big: Engine) -> None:
     waiting = SqlWaiting(big)
-    ids = some(big, "status = 'waiting'")
+    ids = some(big, "status = 'waiting' AND symbol = 'S9'")
     looks = [NextLook(each, 1, Decimal(5)) for each in ids]
     for call in (
         lambda: waiting.still_at(dict.fromkeys(ids, 1)),

@@ -37,7 +37,7 @@ def stack_environ() -> Mapping[str, str]:
 def test_shares_are_told_in_percent_everywhere(desk: Desk) -> None:
     page = desk.page
     desk.submit(symbol="AAPL", side="buy", quantity="10", slippageBps="150")
-    expect(page.locator('[data-field="slippageBps"] label')).to_contain_text("bps, 1.50 %")
+    expect(page.locator("#slippage-percent")).to_have_text("1.50 %")
     expect(page.locator("#verdict")).to_contain_text("with 1.50 % of slippage: at most")
     expect(page.locator("#warnings li")).to_have_count(0)
     desk.wait_for("confirmed")

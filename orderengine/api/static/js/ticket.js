@@ -153,7 +153,7 @@ export class Ticket {
     const { expiresAt } = elements;
     if (hasField("expiresAt", values) && expiresAt.value === "") expiresAt.value = localOf(Date.now() + HOUR_MS);
     say(find("#symbol-hint"), instrument.name);
-    say(find("#slippage-percent"), INTEGER.test(values.slippageBps) ? `, ${percent(Number(values.slippageBps))}` : "");
+    say(find("#slippage-percent"), INTEGER.test(values.slippageBps) ? percent(Number(values.slippageBps)) : "");
     say(elements.unit.options[0], instrument.symbol);
     const [low, high, step] = [instrument.minQuantity, instrument.maxQuantity, instrument.quantityStep].map(quantity);
     const range = values.unit === "usdc" ? "worth as much as the quantities allow, up to 6 decimals" : `${low} to ${high}, in steps of ${step}`;

@@ -65,6 +65,7 @@ class Web:
     allowed_origins: frozenset[str] = frozenset()
     known_hosts: frozenset[str] | None = None
     proxy_hops: int = 0
+    network: str = "simulated"
 
     @cached_property
     def orders(self) -> FakeOrders:
@@ -120,6 +121,7 @@ class Web:
                 allowed_origins=self.allowed_origins,
                 known_hosts=self.known_hosts,
                 proxy_hops=self.proxy_hops,
+                network=self.network,
                 authenticator=KeyAuthenticator(self.keys, lambda: self.clock.seconds)
                 if self.asks_for_keys
                 else OpenAuthenticator(),

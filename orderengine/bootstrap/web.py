@@ -106,6 +106,8 @@ class WebPorts:
     proxy_hops: int
     known_hosts: frozenset[str] | None = None
     """The host names that a request may use besides this machine's own; None allows any."""
+    network: str = "simulated"
+    """The network of the orders: `simulated`, `solana`, or `dry_run` if nothing is signed."""
 
 
 def build_web(settings: Settings) -> WebPorts:
@@ -155,8 +157,15 @@ def build_web(settings: Settings) -> WebPorts:
         allowed_origins=settings.protection.allowed_origins,
         known_hosts=settings.known_hosts,
         proxy_hops=settings.protection.proxy_hops,
+        network=_network(settings),
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
+
+
+def _network(settings: Settings) -> str:
+    if settings.solana is None:
+        return "simulated"
+    return "dry_run" if settings.solana.dry_run else "solana"
 
 
 def _redis_clients(url: str) -> tuple[EngineCelery, Client]:

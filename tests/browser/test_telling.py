@@ -150,6 +150,15 @@ def test_a_halt_is_told_before_an_order_is_sent(desk: Desk) -> None:
     expect(warnings).to_have_count(0)
 
 
+def test_the_page_tells_whether_orders_trade_anything_real(desk: Desk) -> None:
+    network = desk.page.locator("#network")
+    expect(network).to_contain_text("no order here trades anything real")
+    ready = {"status": "ok", "degraded": [], "network": "solana"}
+    desk.page.route("**/readyz", lambda route: route.fulfill(json=ready))
+    expect(network).to_contain_text("trade on a Solana cluster")
+    desk.page.unroute_all(behavior="wait")
+
+
 @pytest.mark.parametrize("width", [1440, PHONE["width"]])
 def test_nothing_jumps_when_the_status_of_an_order_changes(
     open_desk: OpenDesk, stack: Stack, width: int

@@ -1,5 +1,6 @@
 """Liveness checks nothing; readiness checks the dependencies of orders."""
 
+import pytest
 from structlog.testing import capture_logs
 
 from orderengine.api.routes.health import tell_what_is_missing
@@ -18,7 +19,7 @@ def test_the_process_lives_whatever_is_missing() -> None:
 
 def test_a_whole_service_is_ready() -> None:
     answer = Web().client.get("/readyz")
-    nothing = {"status": "ok", "degraded": [], "causes": {}}
+    nothing = {"status": "ok", "degraded": [], "causes": {}, "network": "simulated"}
     expected = {**nothing, "oldestOpenOrderS": 0.0, "stuckOrders": 0}
     assert (answer.status_code, answer.get_json()) == (200, expected)
 
@@ -40,6 +41,7 @@ def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
         "status": "degraded",
         "degraded": ["stuck"],
         "causes": {"stuck": "network"},
+        "network": "simulated",
         "oldestOpenOrderS": 200.123,
         "stuckOrders": 2,
     }
@@ -48,7 +50,7 @@ def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
 
 def test_figures_that_can_not_be_read_are_left_out() -> None:
     answer = Web(watched=FakeWatched(open=None)).client.get("/readyz")
-    nothing = {"status": "ok", "degraded": [], "causes": {}}
+    nothing = {"status": "ok", "degraded": [], "causes": {}, "network": "simulated"}
     assert (answer.status_code, answer.get_json()) == (200, nothing)
 
 
@@ -77,6 +79,11 @@ def test_a_halt_degrades_the_service_and_is_named() -> None:
 def test_a_switch_that_can_not_be_read_is_not_named() -> None:
     answer = Web(halts=FakeHalts(down=True)).client.get("/readyz")
     assert (answer.status_code, answer.get_json()["degraded"]) == (200, [])
+
+
+@pytest.mark.parametrize("network", ["solana", "dry_run"])
+def test_a_live_network_is_named(network: str) -> None:
+    assert Web(network=network).client.get("/readyz").get_json()["network"] == network
 
 
 def test_a_process_tells_at_its_start_what_it_lacks() -> None:

@@ -84,10 +84,16 @@ class HealthSchema(AnswerSchema):
     """The state of a web process."""
 
     optional = frozenset(
-        {"degraded", "causes", "oldest_open_order_s", "stuck_orders", "foreign_orders"}
+        {"degraded", "causes", "network", "oldest_open_order_s", "stuck_orders", "foreign_orders"}
     )
 
     status = fields.String(metadata={"enum": ["ok", "degraded"]})
+    network = fields.String(
+        metadata={
+            "enum": ["simulated", "solana", "dry_run"],
+            "description": "The network that orders trade on. In a dry run nothing is signed.",
+        }
+    )
     degraded = fields.List(
         fields.String(), metadata={"description": "Missing dependencies; `stuck` for stuck orders."}
     )

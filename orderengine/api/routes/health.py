@@ -65,6 +65,7 @@ def get_readiness() -> Document:
             causes["foreign_orders"] = "another_network"
             answer["foreignOrders"] = sum(found.foreign.values())
     status = "degraded" if causes else "ok"
+    answer["network"] = ports.network
     return {"status": status, "degraded": list(causes), "causes": causes, **answer}
 
 

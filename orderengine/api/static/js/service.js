@@ -12,6 +12,12 @@ const MISSING = {
   stuck: "The settlement network gives no answer about some submitted orders",
 };
 
+const NETWORKS = {
+  simulated: "Simulated market and settlement: no order here trades anything real.",
+  solana: "Orders here trade on a Solana cluster, with the wallet of this service.",
+  dry_run: "Dry run on a Solana cluster: orders are simulated there, and nothing is signed.",
+};
+
 export class Service {
   #pill = find("#service");
   #banner = find("#banner");
@@ -29,9 +35,10 @@ export class Service {
 
   async #refresh(signal) {
     try {
-      const { status, degraded } = await getReadiness(signal);
+      const { status, degraded, network } = await getReadiness(signal);
       const texts = degraded.map((name) => MISSING[name] ?? `${name} is missing`);
       this.#tell(status, status === "ok" ? "ready" : `degraded: ${degraded.join(", ")}`, texts.map((text) => `${text}.`).join(" "));
+      say(find("#network"), NETWORKS[network] ?? "");
       this.#listeners.onHalted(degraded.includes("trading"));
       if (this.#wasAway) this.#listeners.onReturn();
       this.#wasAway = false;

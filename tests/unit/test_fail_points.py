@@ -100,8 +100,8 @@ def live_waiting(world: World, engine: Engine) -> None:
 def snipe(world: World, engine: Engine) -> None:
     sniper = world.orders.accept(a_sniper()).order
     build = a_build(world.clock.now())
-    (built,) = engine.start_prepared([PreparedStart(sniper.order_id, 1, A_TRIGGER, build)])
-    engine.dispatcher.submit_all([[handover_of(engine, built)]])
+    (steps,) = engine.start_prepared([PreparedStart(sniper.order_id, 1, A_TRIGGER, build)])
+    engine.dispatcher.submit_all([[handover_of(engine, steps[-1].order)]])
 
 
 @pytest.mark.parametrize(

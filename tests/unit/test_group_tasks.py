@@ -105,7 +105,7 @@ def test_prepared_orders_go_from_their_message_to_the_network(world: World, work
     orders = [world.orders.accept(a_sniper()).order for _ in range(3)]
     build = a_build(world.clock.now())
     wanted = [PreparedStart(order.order_id, 1, A_TRIGGER, build) for order in orders]
-    built = world.engine.start_prepared(wanted)
+    built = [steps[-1].order for steps in world.engine.start_prepared(wanted)]
     world.engine.dispatcher.submit_all([[handover_of(world.engine, order) for order in built]])
     assert world.orders.cancel("local", orders[0].order_id) is not None
     (group,) = world.dispatcher.groups

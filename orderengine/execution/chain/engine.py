@@ -151,16 +151,24 @@ class Engine:
         self.tell(claimed)
         return [each.order for each in claimed]
 
-    def start_prepared(self, prepared: Sequence[PreparedStart]) -> list[Order]:
-        """Start orders whose route is in hand, and publish their events; those that have moved."""
-        started = self.orders.start_prepared(prepared)
-        self.tell([step for steps in started for step in steps])
-        return [steps[-1].order for steps in started if steps]
+    def start_prepared(self, prepared: Sequence[PreparedStart]) -> Sequence[Sequence[Moved]]:
+        """Start orders whose route is in hand, and publish their steps; those of all that moved.
+
+        To be counted and logged by `note` as soon as there is time.
+        """
+        started = [steps for steps in self.orders.start_prepared(prepared) if steps]
+        if started:
+            self.publisher.publish_all([step for steps in started for step in steps])
+        return started
 
     def tell(self, moved: Sequence[Moved]) -> None:
         """Publish, count and log moves that are stored."""
         if moved:
             self.publisher.publish_all(moved)
+        self.note(moved)
+
+    def note(self, moved: Sequence[Moved]) -> None:
+        """Count and log moves that are published."""
         for order in (each.order for each in moved):
             record_move(self.metrics, order)
             with logging_of(order):

@@ -4,7 +4,7 @@ Prepared orders are built at once, with the offers in hand, and go straight to t
 groups. The others go through the chain from its beginning.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +12,11 @@ from uuid import UUID
 import structlog
 
 from orderengine.domain.errors import DailyLimitReached, DispatchUnavailable, StorageUnavailable
+from orderengine.domain.events import Moved
 from orderengine.domain.moves import RoutingCause, Trigger
-from orderengine.domain.order import Order
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.terms import OrderType
-from orderengine.execution.chain.engine import Engine, logging_of
+from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.slots import GROUP_MAX
 from orderengine.execution.chain.swaps import handover_of
 from orderengine.execution.operations.order_metrics import record_trigger
@@ -97,7 +98,7 @@ class Starter:
         versions = self._note(kind, seen_at, moved)
         if versions:
             dispatcher = self.engine.dispatcher
-            self._send(versions, lambda: dispatcher.route_all(versions, RoutingCause.ORDER))
+            self._send(len(moved), lambda: dispatcher.route_all(versions, RoutingCause.ORDER))
         return len(moved)
 
     def start_prepared(
@@ -107,42 +108,52 @@ class Starter:
 
         If one of them breaks the statement of all, each starts alone, and that one by the chain.
         """
-        count = 0
-        for first in range(0, len(chosen), AT_ONCE):
-            part = chosen[first : first + AT_ONCE]
-            try:
-                count += self._build(kind, seen_at, [prepared for _, prepared in part])
-            except StorageUnavailable:
-                raise
-            except DailyLimitReached:
-                count += sum(self._build_alone(kind, seen_at, *each) for each in part)
-            except Exception:
-                log.exception("group_falls_apart", order_ids=[str(o.order_id) for o, _ in part])
-                count += sum(self._build_alone(kind, seen_at, *each) for each in part)
-        return count
-
-    def _build(self, kind: OrderType, seen_at: datetime, part: Sequence[PreparedStart]) -> int:
-        built = self.engine.start_prepared(part)
-        versions = self._note(kind, seen_at, built)
-        if versions:
-            handed = [handover_of(self.engine, order) for order in built]
-            groups = [handed[at : at + GROUP_MAX] for at in range(0, len(handed), GROUP_MAX)]
-            self._send(versions, lambda: self.engine.dispatcher.submit_all(groups))
-        return len(built)
-
-    def _build_alone(
-        self, kind: OrderType, seen_at: datetime, order: Order, prepared: PreparedStart
-    ) -> int:
+        steps: list[Moved] = []
+        left: list[tuple[Order, Trigger]] = []
         try:
-            return self._build(kind, seen_at, [prepared])
+            for first in range(0, len(chosen), AT_ONCE):
+                steps += self._build(chosen[first : first + AT_ONCE], left)
+        finally:
+            # Only now: the orders are in a race, and each line takes time.
+            self.engine.note(steps)
+            built = [each.order for each in steps if each.order.status is OrderStatus.BUILDING]
+            self._note(kind, seen_at, built)
+        return len(built) + self.trigger(kind, seen_at, left)
+
+    def _build(
+        self,
+        part: Sequence[tuple[Order, PreparedStart]],
+        left: list[tuple[Order, Trigger]],
+    ) -> list[Moved]:
+        """Build some orders, and send their messages; puts those that cannot be built into `left`.
+
+        Returns the steps of the others.
+        """
+        try:
+            started = self.engine.start_prepared([prepared for _, prepared in part])
         except StorageUnavailable:
             raise
         except DailyLimitReached:
-            return 0
+            return self._build_alone(part, left)  # one that is beyond it alone goes on waiting
         except Exception:
-            with logging_of(order):
-                log.exception("order_not_prepared", order_id=str(order.order_id))
-        return self.trigger(kind, seen_at, [(order, prepared.trigger)])
+            log.exception("group_falls_apart", order_ids=[str(order.order_id) for order, _ in part])
+            if len(part) == 1:
+                left += [(order, prepared.trigger) for order, prepared in part]
+            return self._build_alone(part, left)
+        handed = [handover_of(self.engine, steps[-1].order) for steps in started]
+        if handed:
+            groups = [handed[at : at + GROUP_MAX] for at in range(0, len(handed), GROUP_MAX)]
+            self._send(len(handed), lambda: self.engine.dispatcher.submit_all(groups))
+        return [step for steps in started for step in steps]
+
+    def _build_alone(
+        self,
+        part: Sequence[tuple[Order, PreparedStart]],
+        left: list[tuple[Order, Trigger]],
+    ) -> list[Moved]:
+        """Build each of several orders alone; nothing is to be done anew for a single one."""
+        alone = [[each] for each in part] if len(part) > 1 else []
+        return [step for each in alone for step in self._build(each, left)]
 
     def _note(self, kind: OrderType, seen_at: datetime, moved: Sequence[Order]) -> dict[UUID, int]:
         """Measure and remember what has moved; returns the versions."""
@@ -153,9 +164,9 @@ class Starter:
         held.update(versions)
         return versions
 
-    def _send(self, versions: Mapping[UUID, int], send: Callable[[], None]) -> None:
+    def _send(self, orders: int, send: Callable[[], None]) -> None:
         try:
             send()
         except DispatchUnavailable as error:
             # Recovery sends them once the broker is back.
-            log.warning("dispatch_unavailable", orders=len(versions), error=str(error))
+            log.warning("dispatch_unavailable", orders=orders, error=str(error))

@@ -50,7 +50,8 @@ class LiveStack:
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.output[-4_000:]
         try:
-            return self.ask("/readyz") == (200, {**self.ask("/readyz")[1], "status": "ok"})
+            status, answer = self.ask("/readyz")
+            return status == 200 and answer["status"] == "ok"
         except (OSError, AssertionError):
             return False
 

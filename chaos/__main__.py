@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from chaos import runner, sabotage
+from chaos.fault import NETWORKS
 from chaos.faults import FAULTS
 from chaos.runner import Plan
 
@@ -17,7 +18,7 @@ def main() -> int:
     options = _parse()
     seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
     plan = Plan(
-        names=options.only or list(FAULTS),
+        names=options.only or _of_networks(options.network),
         seed=seed,
         quick=options.quick,
         factor=options.scale,
@@ -30,10 +31,15 @@ def main() -> int:
     return runner.run(plan)
 
 
+def _of_networks(network: str | None) -> list[str]:
+    return [name for name, fault in FAULTS.items() if network in {None, fault.network}]
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small, in a few minutes")
     parser.add_argument("--only", nargs="+", choices=FAULTS, metavar="NAME", help=", ".join(FAULTS))
+    parser.add_argument("--network", choices=NETWORKS, help="the faults of one network")
     parser.add_argument("--seed", type=int, help="repeats a run; printed by each")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the full figures")
     parser.add_argument("--jobs", type=int, help="faults at the same time")

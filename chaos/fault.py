@@ -16,6 +16,10 @@ BRISK = {
 }
 
 
+SIMULATED, LOCALNET = "simulated", "localnet"
+NETWORKS = (SIMULATED, LOCALNET)
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """The size of a run: least number of orders, number of injections, number of workers.
@@ -48,7 +52,7 @@ class Fault:
     request; `offers` says which ones. `recovery_limit_s` counts from the last healing.
     `tells_sockets` means that processes leave in order and must tell their sockets. `runs_alone` is
     for a fault that compares speeds: no other fault runs beside it, and the engine reaches its
-    servers without proxies.
+    servers without proxies. `network` is what the orders settle on.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Fault:
     recovery_limit_s: float = 30.0
     tells_sockets: bool = False
     runs_alone: bool = False
+    network: str = SIMULATED
 
     @property
     def environ(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, text
 from benchmarks.stack import Servers, Stack
 from chaos.changes import Change
 from chaos.evidence import Backlog, Outage, QueueSample
+from chaos.localnet import Localnet
 from chaos.process_tree import EXIT_LIMIT_S, kill_tree
 from chaos.proxy import Proxy
 from harness.processes import START_TIMEOUT_S
@@ -54,8 +55,10 @@ class Rig(Stack):
         workers: int,
         *,
         direct: bool = False,
+        localnet: Localnet | None = None,
     ) -> None:
         self.servers = servers
+        self._localnet = localnet
         self.rng = rng
         # Separate generators: threads sharing one would draw in an unrepeatable order.
         dice = [random.Random(rng.random()) for _ in range(2)]
@@ -77,6 +80,7 @@ class Rig(Stack):
             REDIS_URL=_through(servers.redis.url, None if direct else self.to_redis),
             WS_MAX_SOCKETS=str(MAX_SOCKETS),
             **settings,
+            **({} if localnet is None else localnet.environ),
         )
 
     def __enter__(self) -> Self:
@@ -101,6 +105,13 @@ class Rig(Stack):
         for name in list(self._running):
             self.send(name, signal.SIGCONT)
         self._stack.close()
+
+    @property
+    def localnet(self) -> Localnet:
+        """The node of a fault on the localnet."""
+        if self._localnet is None:
+            raise ValueError("this rig settles on the simulated network")
+        return self._localnet
 
     def launch(self, name: str, **environ: str) -> None:
         """Start a program; its output is appended to the log of its predecessors."""

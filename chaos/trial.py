@@ -17,9 +17,10 @@ from benchmarks.stack import Servers
 from chaos import evidence as outside
 from chaos import invariants, resources
 from chaos.evidence import Evidence
-from chaos.fault import Fault, Scale
+from chaos.fault import LOCALNET, Fault, Scale
 from chaos.invariants import GETS_THROUGH, Violation
 from chaos.load import Answer, Load, place
+from chaos.localnet import Localnet, running
 from chaos.rig import Rig
 from chaos.watch import OrderWatcher, cut_without_a_word
 from harness.waiting import wait_until
@@ -74,8 +75,15 @@ def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
         # Only the engine has to give up on slow statements, not the suite.
         with outside.unbounded(), Servers(folder) as servers:
             rng = random.Random(f"{seed}:{fault.name}")
-            with Rig(servers, rng, fault.environ, scale.workers, direct=fault.runs_alone) as rig:
-                _run(fault, scale, rig, verdict)
+            with (
+                _localnet(fault, folder) as node,
+                Rig(
+                    *(servers, rng, fault.environ, scale.workers),
+                    direct=fault.runs_alone,
+                    localnet=node,
+                ) as rig,
+            ):
+                _run(fault, scale, rig, verdict, node)
     except Exception as error:  # noqa: BLE001 - every error belongs in the verdict
         detail = f"{type(error).__name__}: {error}"
         verdict.violations.append(Violation(GETS_THROUGH, None, detail))
@@ -88,7 +96,17 @@ def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
     return verdict
 
 
-def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
+@contextlib.contextmanager
+def _localnet(fault: Fault, folder: Path) -> Iterator[Localnet | None]:
+    """The node that a fault's orders settle on, if they do not settle on the simulation."""
+    if fault.network != LOCALNET:
+        yield None
+        return
+    with running(folder / "localnet") as node:
+        yield node
+
+
+def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict, node: Localnet | None) -> None:
     warmed_up = _warm_up(rig)
     before = resources.measure(rig)
     dice = [random.Random(rig.rng.random()) for _ in range(2)]
@@ -105,6 +123,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict) -> None:
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)
     found = replace(
         found,
+        executions=found.executions if node is None else node.executions(found.orders),
         changes=rig.changes,
         queues=rig.queue_samples,
         backlogs=rig.backlogs,

@@ -110,9 +110,11 @@ class Localnet:
         return Account(found.owner, bytes(found.data), found.lamports)
 
 
-def a_localnet(*symbols: str, folder: Path | None = None) -> Localnet:
+def a_localnet(
+    *symbols: str, folder: Path | None = None, wallet: Keypair | None = None
+) -> Localnet:
     """A localnet that trades these instruments, AAPL if none is named."""
-    node, wallet = LocalNode(folder), Keypair()
+    node, wallet = LocalNode(folder), wallet or Keypair()
     set_up(node, only(*symbols or ("AAPL",)), wallet.pubkey())
     return Localnet(node, wallet)
 

@@ -69,12 +69,16 @@ class LocalNode:
         self._heights = {block.hash: block.height for block in self.blocks}
         self._waiting: list[_Waiting] = []
         self.faucet = Keypair.from_seed(hashlib.sha256(f"faucet {self.genesis}".encode()).digest())
-        if self.is_new:
+        # The height that the chain once reached: a fork takes back a block, never a commitment.
+        self.best_height = int(self.store.fact("best height") or 0)
+        if not self.bank.exists(self.faucet.pubkey()):
             native = Pubkey.default()
             self.bank.put(self.faucet.pubkey(), Account(_FAUCET_LAMPORTS, b"", native))
-            self.tick(FINALIZED_BEHIND + 1)
-        else:
+        if self.blocks:
+            self.best_height = max(self.best_height, self.blocks[-1].height)
             self.bank.begin(self.blocks[-1].slot, self._now())
+        # Every commitment has a block from the beginning.
+        self.tick(max(0, FINALIZED_BEHIND + 1 - len(self.blocks)))
 
     def close(self) -> None:
         """Close the store; the node must not be used any more."""
@@ -106,13 +110,12 @@ class LocalNode:
         return made is not None and height - made <= WINDOW
 
     def fork_away(self) -> bool:
-        """Take back the last block, which nobody may call confirmed; its slot stays empty.
+        """Take back the last block; its slot stays empty. False if it is confirmed.
 
-        Its transactions are lost, unless they are sent again. False if the block before it is
-        the first one.
+        Its transactions are lost, unless they are sent again.
         """
         with self.lock:
-            if len(self.blocks) < CONFIRMED_BEHIND + 1:
+            if self.blocks[-1].height <= self.best_height - CONFIRMED_BEHIND:
                 return False
             block = self.blocks.pop()
             del self._heights[block.hash]
@@ -120,6 +123,7 @@ class LocalNode:
                 self.bank.undo(block.slot)
                 self.store.fork_away(block.slot)
                 self.store.set_fact("skipped", str(block.slot))
+                self.store.set_fact("best height", str(self.best_height))
             return True
 
     def _make_block(self) -> None:
@@ -137,6 +141,7 @@ class LocalNode:
             self.store.add_block(block)
         self.blocks.append(block)
         self._heights[block.hash] = height
+        self.best_height = max(self.best_height, height)
         while len(self.blocks) > BLOCKS_IN_MEMORY:
             del self._heights[self.blocks.pop(0).hash]
 

@@ -73,24 +73,22 @@ def listed(instrument: Instrument) -> Instrument:
 
 
 def set_up(node: LocalNode, instruments: Iterable[Instrument], wallet: Pubkey) -> None:
-    """Create what is missing of these instruments, and fund the wallet if it is a new one."""
+    """Create what is missing of these instruments, and what the wallet has never had."""
     with node.lock, node.store.whole():
         bank = node.bank
-        is_known = bank.balance(wallet) > 0
         _create_mint(bank, USDC_MINT, USDC_DECIMALS, TokenProgram.TOKEN)
-        if not is_known:
+        if not bank.exists(wallet):
             bank.put(wallet, Account(WALLET_LAMPORTS, b"", _SYSTEM))
-            fund(bank, wallet, USDC_MINT, WALLET_USDC * 10**USDC_DECIMALS)
+        _give(bank, wallet, USDC_MINT, WALLET_USDC * 10**USDC_DECIMALS, TOKEN_PROGRAM)
         for instrument in map(listed, instruments):
             mint = Pubkey.from_string(instrument.mint or "")
             _create_mint(bank, mint, instrument.decimals, instrument.token_program)
             for venue, address in instrument.pools.items():
                 if not bank.exists(Pubkey.from_string(address)):
                     _create_pool(bank, instrument, venue)
-            if not is_known and mint != WRAPPED_SOL:
-                most = instrument.base_units(instrument.max_quantity)
-                program = PROGRAMS[instrument.token_program]
-                fund(bank, wallet, mint, most, program)
+            most = instrument.base_units(instrument.max_quantity)
+            if mint != WRAPPED_SOL:
+                _give(bank, wallet, mint, most, PROGRAMS[instrument.token_program])
 
 
 def fund(
@@ -126,6 +124,11 @@ def fill_pool(bank: Bank, instrument: Instrument, venue: str, base: int, usdc: i
 def vaults_of(pool: Pubkey) -> tuple[Pubkey, Pubkey]:
     """The vaults of a pool: the base asset's and USDC's."""
     return _address(f"base vault {pool}"), _address(f"USDC vault {pool}")
+
+
+def _give(bank: Bank, wallet: Pubkey, mint: Pubkey, units: int, program: Pubkey) -> None:
+    if not bank.exists(associated_token_address(wallet, mint, program)):
+        fund(bank, wallet, mint, units, program)
 
 
 def _create_pool(bank: Bank, instrument: Instrument, venue: str) -> None:

@@ -40,7 +40,9 @@ class View:
         if behind is None:
             raise invalid_params(f"unknown commitment {commitment!r}")
         blocks = self.node.blocks
-        return blocks[max(0, len(blocks) - 1 - self.lag_blocks - behind)]
+        tip = blocks[-1].height
+        height = min(tip, self.node.best_height - behind) - self.lag_blocks
+        return blocks[max(0, len(blocks) - 1 - (tip - height))]
 
     def block_for(self, config: dict[str, Any], default: str = "finalized") -> Block:
         """The block that a request asks for by `commitment`; raises if it is too old for it."""

@@ -189,6 +189,35 @@ def test_a_forked_block_takes_its_landings_with_it(net: Localnet) -> None:
     assert net.ask("localnet_ledger")["forked"] == [{"signature": signature, "slot": forked.slot}]
 
 
+def test_a_fork_takes_back_no_commitment(net: Localnet) -> None:
+    signature = net.send(gift(net, Keypair().pubkey()))
+    net.node.tick(2)
+    slots = {each: net.ask("getSlot", {"commitment": each}) for each in ("confirmed", "finalized")}
+    assert net.node.fork_away()
+    assert not net.node.fork_away()
+    seen = net.status(signature)
+    assert seen is not None
+    assert seen["confirmationStatus"] == "confirmed"
+    for commitment, slot in slots.items():
+        assert net.ask("getSlot", {"commitment": commitment}) == slot
+    net.node.tick()
+    assert net.ask("getSlot", {"commitment": "confirmed"}) == slots["confirmed"]
+    net.node.tick()
+    assert net.ask("getSlot", {"commitment": "confirmed"}) > slots["confirmed"]
+
+
+def test_a_fork_before_a_kill_takes_back_no_commitment_either(tmp_path: Path) -> None:
+    net = a_localnet(folder=tmp_path)
+    net.node.tick(2)
+    confirmed = net.ask("getSlot", {"commitment": "confirmed"})
+    assert net.node.fork_away()
+    net.node.close()
+    again = Localnet(LocalNode(tmp_path), net.wallet)
+    assert again.ask("getSlot", {"commitment": "confirmed"}) == confirmed
+    assert not again.node.fork_away()
+    again.node.close()
+
+
 def test_a_transaction_shows_the_tokens_before_and_after(net: Localnet) -> None:
     pool = net.pool("AAPL", "raydium")
     signature = net.send(net.signed(net.swap("AAPL", "raydium", Side.SELL, 10**8, 0)))

@@ -19,6 +19,7 @@ from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
 from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
+from orderengine.execution.chain.slots import Pace
 from orderengine.execution.intake.daily import Days
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import OrderFigures
@@ -36,6 +37,8 @@ from orderengine.stream.counts import CountsFlusher
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.publisher import RedisEventPublisher
 
+LIVE_QUICK_S = 2.0
+"""A read of a live symbol that takes longer than this counts as slow."""
 MOST_QUESTIONS = 64
 """Questions of the watcher to one venue at once; twice as many may wait for their turn."""
 
@@ -80,6 +83,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         max_notional=settings.max_order_notional,
         max_daily_notional=settings.max_daily_notional,
         outage_limit_s=settings.solana.outage_limit_s if settings.solana else 0.0,
+        pace=Pace(LIVE_QUICK_S) if settings.solana else Pace(),
         halts=SqlHalts(database),
     )
     if settings.fail_point:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from solders.signature import Signature
 
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
@@ -12,9 +13,12 @@ from orderengine.domain.side import Side
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.localnet.node import FINALIZED_BEHIND
+from orderengine.localnet.pools import USDC_MINT
 from orderengine.settlement.solana import finality
 from orderengine.settlement.solana.expiry import VALIDITY
 from orderengine.settlement.solana.statuses import StatusBoard
+from orderengine.settlement.solana.watch import Watch
+from orderengine.solana.requests import MOST_STATUSES
 from orderengine.solana.rpc import Node
 from orderengine.solana.rpc_errors import HistoryMissing, RpcUnavailable
 from tests.live_network import FlakyNode, LiveWorld, live_settings
@@ -289,3 +293,43 @@ def test_a_tip_that_moves_while_it_is_read_is_read_again(world: LiveWorld) -> No
     node.world = world
     with pytest.raises((RpcUnavailable, NetworkUnavailable), match="one block"):
         world.network_at([node]).look_up_expired(transaction)
+
+
+def test_without_orders_a_worker_asks_for_little(world: LiveWorld) -> None:
+    now = [1_000.0]
+    watch = Watch(
+        world.network.cluster,
+        world.wallet.address,
+        lambda: USDC_MINT,
+        world.network.signer.guard,
+        world.network.finality,
+        world.network.now,
+        clock=lambda: now[0],
+    )
+    watch.run()
+    world.rpc_node.asked.clear()
+    for _ in range(60):
+        now[0] += 1
+        watch.run()
+    assert 0 < len(world.rpc_node.asked) <= 2 * 60
+
+
+def test_the_polls_of_one_block_s_time_cost_one_request(world: LiveWorld) -> None:
+    board = StatusBoard(world.network.cluster)
+    names = [signed(world).signature for _ in range(12)]
+    world.rpc_node.asked.clear()
+    for name in names:
+        board.look([name])
+    first = world.rpc_node.asked.count("getSignatureStatuses")
+    board.look(names)
+    assert world.rpc_node.asked.count("getSignatureStatuses") <= first + 1
+    board.look(names[:6])
+    board.look(names[6:])
+    assert world.rpc_node.asked.count("getSignatureStatuses") <= first + 1
+
+
+def test_more_signatures_than_one_request_may_name_take_two(world: LiveWorld) -> None:
+    names = [str(Signature.new_unique()) for _ in range(MOST_STATUSES + 1)]
+    world.rpc_node.asked.clear()
+    assert world.network.look_up_all(names) == [NotFound()] * len(names)
+    assert world.rpc_node.asked.count("getSignatureStatuses") == 2

@@ -141,10 +141,12 @@ class Pace:
     """How long the latest quotes took, which decides the size of the next group.
 
     With slow venues each order waits for its quotes in a thread of its own: ten wait side by side,
-    and none waits for the slowest quotes of another one.
+    and none waits for the slowest quotes of another one. `quick_s` is what is still quick: where
+    all orders share the reads of their symbols, as on a live network, small groups gain nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quick_s: float = QUICK_S) -> None:
+        self._quick_s = quick_s
         self._latest: deque[float] = deque(maxlen=RECENT)
 
     def took(self, seconds: float) -> None:
@@ -155,5 +157,5 @@ class Pace:
     def group_size(self) -> int:
         """How many orders may be routed together now."""
         latest = sorted(self._latest)
-        is_quick = bool(latest) and latest[len(latest) // 2] <= QUICK_S
+        is_quick = bool(latest) and latest[len(latest) // 2] <= self._quick_s
         return GROUP_MAX if is_quick else 1

@@ -6,6 +6,7 @@ could not land it before its bytes are stored.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -79,12 +80,20 @@ class Signer:
         """
         network = self.cluster.network()
         self.guard.require()
+        # Side by side: afterwards each swap finds its symbol's pools read.
+        self.parallel.each(self._read, list(dict.fromkeys(swap.symbol for swap in swaps)))
         plans = [self._plan(swap) for swap in swaps]
         planned = [each for each in plans if isinstance(each, Plan)]
         if not planned:
             return [each for each in plans if isinstance(each, AttemptFailed)]
         signed_ones = iter(self.cluster.ask(lambda node: self._signed(node, network, planned)))
         return [next(signed_ones) if isinstance(each, Plan) else each for each in plans]
+
+    def _read(self, symbol: str) -> None:
+        instrument = self.instruments.find(symbol)
+        if instrument is not None:
+            with suppress(VenueUnavailable):
+                self.pools.read(instrument)
 
     def _plan(self, swap: Swap) -> Plan | AttemptFailed:
         try:

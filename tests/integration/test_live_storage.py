@@ -1,0 +1,121 @@
+"""What the live network needs of PostgreSQL: promised amounts, the wallet, and foreign orders."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.moves import RoutingCause, StartRouting, Submit
+from orderengine.domain.order import NewOrder, Order
+from orderengine.domain.side import Asset, Side
+from orderengine.execution.commitments import Commitment, WalletFigures
+from orderengine.execution.operations.figures import SigningWallet
+from orderengine.storage.commitments import OTHER_WALLET_S, SqlCommitments, SqlWallets
+from orderengine.storage.figures import FOREIGN_AFTER_S, SqlFigures
+from orderengine.storage.orders import SqlOrders
+from tests.builders import TRANSACTION, a_build
+from tests.conftest import a_new_order
+
+NETWORK, WALLET = "solana:genesis", "wallet"
+FIGURES = WalletFigures(lamports=5, usdc=6, slots_behind=7)
+
+
+def submitted(database: Engine, new: NewOrder, **signed: Any) -> Order:
+    """An order that is submitted, with a transaction of its own."""
+    orders = SqlOrders(database)
+    order = orders.accept(new).order
+    transaction = replace(TRANSACTION, signature=f"sig{order.order_id}", **signed)
+    build = a_build(order.created_at, side=new.side)
+    if new.quote_quantity is not None:
+        build = replace(build, limit_amount=9_900_000 if new.side is Side.BUY else 10_100_000)
+    for move in (StartRouting(RoutingCause.ORDER), build, Submit(transaction)):
+        moved = orders.move(order.order_id, order.version, move)
+        assert moved is not None, move
+        order = moved.order
+    return order
+
+
+def age(database: Engine, seconds: float) -> None:
+    with database.connect() as connection:
+        values = {"s": seconds}
+        connection.execute(
+            text("UPDATE orders SET updated_at = updated_at - make_interval(secs => :s)"), values
+        )
+        connection.execute(
+            text("UPDATE wallets SET seen_at = seen_at - make_interval(secs => :s)"), values
+        )
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("exact", Asset)
+def test_a_submitted_order_may_take_what_it_pays_at_most(
+    database: Engine, side: Side, exact: Asset
+) -> None:
+    new = a_new_order(side)
+    if exact is Asset.QUOTE:
+        new = replace(new, quantity=None, quote_quantity=Decimal(2300))
+    order = submitted(database, new)
+    SqlOrders(database).accept(a_new_order())
+    assert order.route is not None
+    assert order.limit_amount is not None
+    paid = Asset.QUOTE if side is Side.BUY else Asset.BASE
+    in_route = order.route.quote_amount if paid is Asset.QUOTE else order.route.base_amount
+    most = in_route if paid is exact else order.limit_amount
+    signature = f"sig{order.order_id}"
+    (found,) = SqlCommitments(database).submitted()
+    assert found == Commitment(order.order_id, signature, "AAPL", paid, most)
+
+
+def test_one_wallet_signs_on_a_network_at_a_time(database: Engine) -> None:
+    wallets = SqlWallets(database)
+    assert wallets.claim(NETWORK, WALLET)
+    assert not wallets.claim(NETWORK, "other")
+    assert wallets.claim("solana:another", "other")
+    assert wallets.claim(NETWORK, WALLET, FIGURES)
+    age(database, OTHER_WALLET_S + 1)
+    assert wallets.claim(NETWORK, "other")
+    assert not wallets.claim(NETWORK, WALLET)
+
+
+def test_what_the_wallet_holds_is_told_while_a_worker_tells_it(database: Engine) -> None:
+    figures = SqlFigures(database, 90, is_live=True)
+    SqlWallets(database).claim(NETWORK, WALLET)
+    assert figures.open_orders().wallet is None
+    SqlWallets(database).claim(NETWORK, WALLET, FIGURES)
+    SqlWallets(database).claim(NETWORK, WALLET)
+    assert figures.open_orders().wallet == SigningWallet(NETWORK, 5, 6, 7)
+    assert SqlFigures(database, 90).open_orders().wallet is None
+    age(database, 61)
+    assert figures.open_orders().wallet is None
+
+
+def test_orders_of_another_network_or_wallet_are_counted(database: Engine) -> None:
+    live, simulated = SqlFigures(database, 90, is_live=True), SqlFigures(database, 90)
+    submitted(database, a_new_order())
+    submitted(database, a_new_order(), network=NETWORK, wallet=WALLET, slot=1)
+    submitted(database, a_new_order(), network=NETWORK, wallet="other", slot=1)
+    submitted(database, a_new_order(), network="solana:old", wallet=WALLET, slot=1)
+    SqlWallets(database).claim(NETWORK, WALLET)
+    assert live.open_orders().foreign == {}
+    age(database, FOREIGN_AFTER_S + 1)
+    assert live.open_orders().foreign == {
+        ("simulated", ""): 1,
+        (NETWORK, "other"): 1,
+        ("solana:old", WALLET): 1,
+    }
+    assert simulated.open_orders().foreign == {
+        (NETWORK, WALLET): 1,
+        (NETWORK, "other"): 1,
+        ("solana:old", WALLET): 1,
+    }
+
+
+def test_a_signed_order_is_read_with_its_network(database: Engine) -> None:
+    order = submitted(database, a_new_order(), network=NETWORK, wallet=WALLET, slot=2**40)
+    read = SqlOrders(database).get(order.order_id)
+    assert read is not None
+    assert isinstance(read.transaction, SignedTransaction)
+    assert (read.transaction.network, read.transaction.slot) == (NETWORK, 2**40)

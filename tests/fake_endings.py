@@ -1,11 +1,12 @@
 """The part of the store in memory that ends orders from outside, with its clock."""
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import Moved
 from orderengine.domain.moves import (
     AnyMove,
@@ -65,6 +66,13 @@ class FakeEndings:
             is_kept = isinstance(move, RequestCancel)
             self._keep(moved, DELAYS.after(move), due_stays=is_kept)
         return moved
+
+    def hold(self, order_ids: Collection[UUID], because: FailureReason) -> None:
+        with self._guarded():
+            for order_id in order_ids:
+                order = self._orders.get(order_id)
+                if order is not None and order.status is OrderStatus.SUBMITTED:
+                    self._orders[order_id] = replace(order, held_because=because)
 
     def cancel(self, client_id: str, order_id: UUID) -> Moved | None:
         with self._guarded():

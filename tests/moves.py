@@ -39,6 +39,8 @@ def apply(order: Order, move: AnyMove, now: datetime) -> Moved | None:
         return None
     changed = _changed(order, move, now)
     after = replace(changed, status=target, version=order.version + 1, updated_at=now)
+    if not isinstance(move, Cancel | RequestCancel | Expire):
+        after = replace(after, held_because=None)
     event = OrderEvent(
         order_id=after.order_id,
         seq=after.version,

@@ -26,6 +26,7 @@ class FailureReason(StrEnum):
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     TRANSACTION_TOO_LARGE = "TRANSACTION_TOO_LARGE"
     DRY_RUN = "DRY_RUN"
+    HISTORY_MISSING = "HISTORY_MISSING"
 
 
 class OrderEngineError(Exception):
@@ -91,6 +92,13 @@ class VenueUnavailable(TransientFault):
 
 class NetworkUnavailable(TransientFault):
     """The settlement network gave no answer; the request may or may not have had an effect."""
+
+
+class HistoryMissing(NetworkUnavailable):
+    """The network cannot tell what became of a transaction: it does not keep the time in question.
+
+    It may have executed, so its order stays as it is.
+    """
 
 
 class AttemptFailed(OrderEngineError):

@@ -1,12 +1,12 @@
 """The ports of the use cases, as protocols; adapters and `tests/fakes.py` implement them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from orderengine.domain.errors import StorageFault
+from orderengine.domain.errors import FailureReason, StorageFault
 from orderengine.domain.events import Moved, OrderEvent
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
@@ -116,6 +116,12 @@ class Orders(OrderLists, Endings, Protocol):
 
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it has ended or is not at `version`."""
+
+    def hold(self, order_ids: Collection[UUID], because: FailureReason) -> None:
+        """Note at submitted orders why the network cannot tell of them; their next move clears it.
+
+        Adds no event and no version.
+        """
 
     def count_recovery(self, order_id: UUID, version: int) -> bool:
         """Count a recovery of a pending order before its move; False if it has moved."""

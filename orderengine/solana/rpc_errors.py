@@ -56,12 +56,5 @@ class RateLimited(RpcUnavailable):
         self.rests_s = rests_s
 
 
-class HistoryMissing(NetworkUnavailable):
-    """A node cannot prove an expiry: it does not know the time in which the swap could land."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"HISTORY_MISSING: {detail}")
-
-
 class WrongCluster(NetworkUnavailable):
     """A node belongs to a cluster that this process does not trade on."""

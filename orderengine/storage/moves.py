@@ -67,7 +67,7 @@ CLEARED = """, recoveries = recoveries + {recovery}, route = NULL, dex = NULL,
 
 _FAILURE = {"reason": "text", "detail": "text"}
 
-TRIGGERED = ", recoveries = 0, first_attempt = attempt, rearm_at = NULL, held_because = NULL"
+TRIGGERED = ", recoveries = 0, first_attempt = attempt, rearm_at = NULL"
 
 BUILD_COLUMNS = {
     "due_s": "double precision",
@@ -128,7 +128,8 @@ def _move(
         f"""
 WITH o AS (
     UPDATE orders
-    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(){changes}
+    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(),
+        held_because = NULL{changes}
     FROM {unnest(typed, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id
       AND {at} AND status = ANY(:sources){fence}
@@ -264,7 +265,7 @@ MOVES: Mapping[type[Move], Statement] = {
         worst_price = m.worst_price, limit_price = m.limit_price, stop_price = m.stop_price,
         min_liquidity = m.min_liquidity, time_in_force = m.time_in_force,
         expires_at = m.expires_at, watch_price = coalesce(m.limit_price, m.stop_price),
-        rearm_at = NULL, rests = 0, held_because = NULL""",
+        rearm_at = NULL, rests = 0""",
         fence=NOT_EXPIRED,
     ),
 }

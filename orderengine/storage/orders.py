@@ -1,6 +1,6 @@
 """The store of orders on PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
+    FailureReason,
     IdempotencyConflict,
     OrderUnreadable,
     StorageUnavailable,
@@ -151,6 +152,11 @@ class SqlOrders:
     def give_up(self, order_id: UUID, version: int, failure: Fail) -> bool:
         """Fail an order without reading it; False if it has ended or is not at `version`."""
         return bool(self._move([PlannedMove(order_id, version, failure)]))
+
+    def hold(self, order_ids: Collection[UUID], because: FailureReason) -> None:
+        """Note at submitted orders why the network cannot tell of them."""
+        ids = [str(each) for each in order_ids]
+        self._run(sql.HOLD_SUBMITTED, {"ids": ids, "because": because.value})
 
     def count_recovery(self, order_id: UUID, version: int) -> bool:
         """Count a recovery of a pending order before its move; False if it has moved."""

@@ -59,7 +59,7 @@ START_PREPARED = Statement(
 WITH o AS (
     UPDATE orders
     SET status = '{OrderStatus.BUILDING}', version = version + {len(STEPS)}, redispatched = 0,
-        updated_at = now(), tx_hash = NULL{DUE}{TRIGGERED}{BUILT}
+        updated_at = now(), tx_hash = NULL, held_because = NULL{DUE}{TRIGGERED}{BUILT}
     FROM {unnest(_COLUMNS, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id AND {AT_VERSION}
       AND status = ANY(:sources){NOT_EXPIRED} AND {NOT_HALTED}

@@ -241,6 +241,15 @@ WHERE id = :id AND version = :version AND status = '{OrderStatus.PENDING}'
 RETURNING recoveries"""
 )
 
+HOLD_SUBMITTED = Statement(
+    f"""
+UPDATE orders SET held_because = :because
+WHERE id = ANY(CAST(CAST(:ids AS text[]) AS uuid[])) AND status = '{OrderStatus.SUBMITTED}'
+  AND held_because IS DISTINCT FROM :because
+RETURNING id""",
+    LOOKED_UP_BY_KEY,
+)
+
 CLAIM_DUE = Statement(
     f"""
 WITH due AS (

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from harness.waiting import wait_until
+from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import (
     EndCanceled,
@@ -277,3 +278,16 @@ def test_a_fill_keeps_what_the_network_asked_for(store: Store) -> None:
     read = store.orders.get(order.order_id)
     assert read is not None
     assert read.fill == confirm.fill
+
+
+def test_a_submitted_order_says_that_the_network_cannot_tell_until_it_does(store: Store) -> None:
+    at = store.now()
+    waiting = store.walk()
+    order = store.walk(START, a_build(at), Submit(TRANSACTION))
+    store.orders.hold([order.order_id, waiting.order_id], FailureReason.HISTORY_MISSING)
+    held, untouched = (store.orders.get(each.order_id) for each in (order, waiting))
+    assert held == replace(order, held_because=FailureReason.HISTORY_MISSING)
+    assert untouched == waiting
+    moved = store.orders.move(order.order_id, order.version, a_confirm(at))
+    assert moved is not None
+    assert moved.order.held_because is None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from solders.signature import Signature
 
-from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.errors import HistoryMissing, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Side
@@ -20,7 +20,7 @@ from orderengine.settlement.solana.statuses import StatusBoard
 from orderengine.settlement.solana.watch import Watch
 from orderengine.solana.requests import MOST_STATUSES
 from orderengine.solana.rpc import Node
-from orderengine.solana.rpc_errors import HistoryMissing, RpcUnavailable
+from orderengine.solana.rpc_errors import RpcUnavailable
 from tests.live_network import FlakyNode, LiveWorld, live_settings
 
 
@@ -140,7 +140,6 @@ def test_a_node_that_forgets_proves_nothing(world: LiveWorld) -> None:
     world.node.tick(FINALIZED_BEHIND + 1)
     outcome = the_only(world.network.look_up_expired_all([transaction]))
     assert isinstance(outcome, HistoryMissing)
-    assert "HISTORY_MISSING" in str(outcome)
     world.fault(forget=False)
     assert isinstance(world.network.look_up_expired(transaction), Execution)
 

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
+from orderengine.domain.errors import (
+    AttemptFailed,
+    FailureReason,
+    HistoryMissing,
+    OrderUnfillable,
+)
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import Order, OrderStatus
@@ -153,3 +158,16 @@ def test_an_order_that_the_wallet_cannot_pay_fails_at_once(world: World) -> None
     order = order_of(world, handed)
     assert order.status is OrderStatus.FAILED
     assert len(order.failed_attempts) == 1
+
+
+def test_an_order_of_which_no_node_knows_the_time_says_so_and_stays(
+    world: World, monkeypatch: Any
+) -> None:
+    order = submitted(world)
+    world.network.expire()
+    missing = HistoryMissing("the node has no block before")
+    monkeypatch.setattr(world.network, "look_up_expired_all", lambda _: [missing])
+    assert confirm_orders(world.engine, [order]) == [missing]
+    held = order_of(world, order)
+    assert held.status is OrderStatus.SUBMITTED
+    assert held.held_because is FailureReason.HISTORY_MISSING

@@ -13,6 +13,7 @@ import structlog
 from orderengine.domain.errors import (
     AttemptFailed,
     FailureReason,
+    HistoryMissing,
     NetworkUnavailable,
     StorageUnavailable,
 )
@@ -46,6 +47,13 @@ def confirm_orders(engine: Engine, submitted: Sequence[Submitted]) -> list[PollR
     """
     outcomes = engine.network.look_up_all([one.signature for one in submitted])
     found = _with_those_not_found(engine, submitted, outcomes)
+    unknown = [
+        one.order_id
+        for one, each_found in zip(submitted, found, strict=True)
+        if isinstance(each_found, HistoryMissing)
+    ]
+    if unknown:
+        engine.orders.hold(unknown, FailureReason.HISTORY_MISSING)
     polled = each(partial(_polled, engine), submitted, found)
     landed = [one for one in polled if isinstance(one, PlannedMove)]
     moved = iter(_moved(engine, landed))

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.errors import HistoryMissing, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
 from orderengine.solana import requests
 from orderengine.solana.requests import FINALIZED, Status
 from orderengine.solana.rpc import Node
-from orderengine.solana.rpc_errors import HISTORY_NOT_KEPT, HistoryMissing, RpcRefused, WrongCluster
+from orderengine.solana.rpc_errors import HISTORY_NOT_KEPT, RpcRefused, WrongCluster
 
 VALIDITY: Final = 150
 """How many blocks a blockhash allows. Source: `MAX_PROCESSING_AGE` of anza-xyz/solana-sdk."""

@@ -10,7 +10,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from orderengine.domain.errors import AttemptFailed, NetworkUnavailable
+from orderengine.domain.errors import AttemptFailed, HistoryMissing, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
 from orderengine.execution.network import (
     Execution,
@@ -34,7 +34,7 @@ from orderengine.solana import requests
 from orderengine.solana.cluster import Cluster
 from orderengine.solana.requests import CONFIRMED, FINALIZED, Status
 from orderengine.solana.rpc import Node
-from orderengine.solana.rpc_errors import HistoryMissing, RpcUnavailable
+from orderengine.solana.rpc_errors import RpcUnavailable
 
 log = structlog.get_logger(__name__)
 

@@ -26,6 +26,7 @@ const REASONS = {
   NOT_FILLED: "the order had one try, and its price was not there",
   INSUFFICIENT_FUNDS: "the wallet cannot pay for the order",
   TRANSACTION_TOO_LARGE: "the swap does not fit into one transaction",
+  HISTORY_MISSING: "the network does not know any more what became of the transaction",
   DRY_RUN: "the order was tried without being signed",
 };
 

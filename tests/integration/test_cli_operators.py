@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,7 +19,7 @@ from orderengine.storage import archive as statements
 from orderengine.storage.archive import SqlArchive
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
-from tests.builders import A_FAIL, a_failed_attempt, a_limit
+from tests.builders import A_FAIL, a_build, a_failed_attempt, a_limit
 from tests.cli_desk import call
 from tests.conftest import a_new_order
 from tests.integration.operators import confirmed, run, surroundings_of
@@ -116,6 +116,20 @@ def test_orders_that_stand_still_are_listed_with_the_reason(
     assert ran.exit_code == (1 if why else 0)
     shown = call("orders", "stuck", around=around)
     assert (f"{why}: " in shown.stdout) if why else (shown.stdout == "no order stands still\n")
+
+
+def test_orders_of_another_network_are_counted_with_what_to_set_back(
+    around: Surroundings, orders: SqlOrders, database: Engine
+) -> None:
+    walk = Walk(orders)
+    walk.steps(CONFIRMED[0], a_build(datetime.now(UTC)), CONFIRMED[2])
+    run(database, "UPDATE transactions SET network = 'solana:old', wallet = 'w'")
+    run(database, "UPDATE orders SET updated_at = now() - interval '16 s'")
+    told = json.loads(call("orders", "stuck", "--json", around=around).stdout)
+    assert told["foreign"] == [{"network": "solana:old", "wallet": "w", "orders": 1}]
+    shown = call("orders", "stuck", around=around)
+    assert "1 submitted orders belong to solana:old: set back NETWORK=solana" in shown.stdout
+    assert shown.exit_code == 1
 
 
 def test_all_orders_and_events_are_exported_once_over_many_pages(

@@ -48,6 +48,15 @@ def test_stuck_orders_degrade_the_service_and_do_not_stop_it() -> None:
     assert (answer.status_code, answer.get_json()) == (200, expected)
 
 
+def test_orders_of_another_network_are_named_and_counted() -> None:
+    foreign = {("solana:old", "wallet"): 2, ("simulated", ""): 1}
+    found = OpenOrders({OrderStatus.SUBMITTED: 3}, 1.0, 1.0, stuck=0, foreign=foreign)
+    told = Web(watched=FakeWatched(open=found)).client.get("/readyz").get_json()
+    assert told["degraded"] == ["foreign_orders"]
+    assert told["causes"] == {"foreign_orders": "another_network"}
+    assert told["foreignOrders"] == 3
+
+
 def test_figures_that_can_not_be_read_are_left_out() -> None:
     answer = Web(watched=FakeWatched(open=None)).client.get("/readyz")
     nothing = {"status": "ok", "degraded": [], "causes": {}, "network": "simulated"}

@@ -4,6 +4,10 @@ import ctypes
 import gc
 import resource
 import sys
+import threading
+
+FULL_COLLECTION_EVERY_S = 60.0
+SELDOM = 1_000_000
 
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -28,3 +32,20 @@ def forbid_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def collect_fully_by_the_clock() -> None:
+    """Collect all garbage every FULL_COLLECTION_EVERY_S, and not whenever enough is new.
+
+    A full collection visits the 175,000 objects of 5,000 sockets: 47 ms of CPU, while nothing else
+    runs. Young garbage is collected as before.
+    """
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, SELDOM)
+    threading.Thread(target=_collect, name="collector", daemon=True).start()
+
+
+def _collect() -> None:
+    never = threading.Event()
+    while not never.wait(FULL_COLLECTION_EVERY_S):
+        gc.collect()

@@ -237,7 +237,7 @@ class Hub:
         while not self._stopping.is_set():
             work = self._wait_for_work()
             try:
-                self._read(work.orders)
+                self._read(self._following(work.orders))
                 if work.everything:
                     self._read_everything()
                 if work.clients and self._clients.read(everything=work.everything):
@@ -278,18 +278,20 @@ class Hub:
             return _Work(orders, clients or everything, everything)
 
     def _read_everything(self) -> None:
-        with self._changed:
-            orders = set(self._followers)
-        if orders and self._mark.has_moved(self.heard):
-            self._read(orders)
+        if self._followers and self._mark.has_moved(self.heard):
+            with self._changed:
+                following = list(self._followers.items())
+            self._read(following)
             self._mark.done()
 
-    def _read(self, orders: set[UUID]) -> None:
+    def _following(self, orders: set[UUID]) -> list[tuple[UUID, set[Follower]]]:
         with self._changed:
-            local = {key: tuple(self._followers[key]) for key in orders if key in self._followers}
+            return [(key, self._followers[key]) for key in orders if key in self._followers]
+
+    def _read(self, following: Iterable[tuple[UUID, set[Follower]]]) -> None:
         seen: dict[UUID, int] = {}
-        for key, followers in local.items():
-            wanted = [after for each in followers if (after := each.wants_after) is not None]
+        for key, local in following:
+            wanted = [after for each in tuple(local) if (after := each.wants_after) is not None]
             if wanted:
                 seen[key] = min(wanted)
         if seen:

@@ -88,6 +88,7 @@ def post_worker_init(worker: Any) -> None:
         # In a thread: a probe of a server that is down may take seconds.
         threading.Thread(target=tell_what_is_missing, args=[ports.probes], daemon=True).start()
     memory.freeze_loaded_objects()
+    memory.collect_fully_by_the_clock()
 
 
 def on_exit(_server: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a process that signs keeps out of dumps."""
+"""What a process that signs keeps out of dumps, and when a web process collects garbage."""
 
 import subprocess
 import sys
@@ -21,3 +21,29 @@ def test_a_process_that_forbids_dumps_leaves_none() -> None:
         [sys.executable, "-c", DUMPS], capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout == "(0, 0) 0\n"
+
+
+COLLECTIONS = """
+import gc, weakref
+from orderengine.process import memory
+memory.FULL_COLLECTION_EVERY_S = 0.01
+class Own:
+    pass
+own = Own()
+own.own = own
+seen = weakref.ref(own)
+gc.collect()
+gc.collect()
+memory.collect_fully_by_the_clock()
+del own
+while seen() is not None:
+    pass
+print(gc.get_threshold()[2])
+"""
+
+
+def test_old_garbage_is_collected_after_a_while_and_not_by_new_objects() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTIONS], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(done.stdout) >= 1_000_000

@@ -34,6 +34,8 @@ class Size:
 
     sockets: int
     seconds: float
+    idle_s: float = 30.0
+    """Longer than the 25 s in which each socket is pinged once."""
 
     @property
     def few(self) -> int:
@@ -63,7 +65,7 @@ def _many(desk: Desk, size: Size, orders: list[str], each: int) -> Iterator[Figu
     open_s = desk.open(orders, each)
     yield Figure("all open", open_s, "s", 60.0)
     yield Figure("memory of a socket", (desk.memory_kb() - before_kb) / size.sockets, "KB", 20.0)
-    yield Figure("idle", desk.cpu_share(size.seconds) * 100, "% of a core", 3.0)
+    yield Figure("idle", desk.cpu_share(size.idle_s) * 100, "% of a core", 3.0)
     many = desk.load(orders, size.seconds)
     desk.settle(size.sockets)
     yield from _compared(alone, few, many, size)

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.sockets.__main__ import measured
 from benchmarks.sockets.parts import Size
 
-SMALL = Size(sockets=40, seconds=0.5)
+SMALL = Size(sockets=40, seconds=0.5, idle_s=0.5)
 
 
 @pytest.mark.parametrize(("part", "processes"), [("shared", 1), ("again", 2)])

@@ -170,6 +170,23 @@ def test_a_client_that_answers_no_ping_is_shown_out(
     assert _read_all(client) == PING + close_frame(1008)
 
 
+def test_a_client_that_answers_pings_stays_however_its_answers_come(
+    desk: Desk, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    desk.ping_s = 0.5
+    server, client = pair
+    desk.socket(server)
+    pong = frame(0xA)
+    for pieces in ([pong], [pong[:1], pong[1:]], [frame(0x1, b"hi") + pong], [frame(0xA, b"x")]):
+        assert client.recv(2) == PING
+        for piece in pieces:
+            client.sendall(piece)
+    client.sendall(frame(0x1, b"h", fin=False))  # a pong may come within a message
+    client.sendall(pong)
+    assert client.recv(2) == PING
+    assert not desk.account.ends
+
+
 def test_a_client_without_room_for_another_frame_is_told_to_come_back_later(
     desk: Desk,
     tcp_pair: tuple[socket.socket, socket.socket],

@@ -185,7 +185,8 @@ class Connection:
     def say(self, data: bytes) -> None:
         """Send more than the follower has, after the message that is being sent."""
         self._unsent = Batch(self._unsent.data + data, self._unsent.times)
-        self.on_news()
+        if self._is_open and self.end is None and self._timer is None:
+            self._send()  # else it is sent when there is room
 
     def _has_something(self) -> bool:
         """True if there is something to send; parts from the client after the last message."""

@@ -14,6 +14,11 @@ class FrameCounter:
         self._header = bytearray()
         self._to_skip = 0
 
+    @property
+    def is_between(self) -> bool:
+        """True if the next byte begins a frame."""
+        return not self._header and not self._to_skip
+
     def count(self, data: bytes) -> int:
         """How many frames begin in `data`, the next piece of the stream."""
         begun = at = 0

@@ -62,18 +62,25 @@ class _Wait:
         self._wait_s = wait_s
         self._end: Callable[[_Wait, bool], None] | None = end
         self._timer: asyncio.TimerHandle | None = None
+        self._is_begun = False
 
     def wake(self) -> None:
         self._loop.wake(self)
 
     def begin(self) -> None:
+        self._is_begun = True
         if self._end is None:
             return
         self._timer = self._loop.later(self._wait_s, self.abandon)
         self.on_news()
 
     def on_news(self) -> None:
-        while self._end is not None and (event := self.follower.next(0)) is not None:
+        # The hub may wake it before it is told of its follower.
+        while (
+            self._is_begun
+            and self._end is not None
+            and (event := self.follower.next(0)) is not None
+        ):
             if self.follower.ended or event.status is OrderStatus.WAITING:
                 self._finish(has_ended=self.follower.ended)
 
@@ -123,8 +130,8 @@ class Waits:
         with self._changed:
             if wait_s <= 0 or len(self._held) >= self._limit:
                 return None
+            wait.follower = self._hub.follow(order_id, after, wait.wake)
             self._held[wait] = ended
-        wait.follower = self._hub.follow(order_id, after, wait.wake)
         self.loop.call(wait.begin)
         return ended
 

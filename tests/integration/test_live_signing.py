@@ -4,8 +4,10 @@ import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -18,14 +20,24 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.side import Side
+from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, SwapLeg
 from orderengine.localnet.pools import USDC_MINT, fund
 from orderengine.settlement.solana.signing import leg_limits
 from orderengine.solana import requests
 from orderengine.solana.accounts import TOKEN_PROGRAM
 from orderengine.solana.pools import amm_v4
+from orderengine.solana.refusals import AccountRefused
 from orderengine.solana.rpc import Node
+from orderengine.solana.transactions import (
+    MAX_BYTES,
+    Budget,
+    Leg,
+    Plan,
+    TransactionTooLarge,
+    message_of,
+    unsigned,
+)
 from tests.live_network import FlakyNode, LiveWorld, live_settings
 
 
@@ -257,3 +269,23 @@ def test_nothing_is_signed_through_a_node_of_another_cluster(
             network.sign_all([world.swap()])
     finally:
         other.close()
+
+
+def test_a_swap_that_does_not_fit_into_a_transaction_is_refused_before_it_is_signed(
+    world: LiveWorld,
+) -> None:
+    reader = world.network.signer.pools
+    pools = [
+        pool
+        for instrument in world.instruments
+        for pool in reader.read(instrument).pools.values()
+        if not isinstance(pool, AccountRefused)
+    ]
+    legs = [Leg(pool, 1, 10**6) for pool in pools]
+    plan = Plan(uuid4(), 1, Side.BUY, Asset.BASE, legs)
+    with pytest.raises(TransactionTooLarge):
+        message_of(plan, world.wallet.address, Hash.default(), Budget(400_000, 0))
+    message = message_of(
+        replace(plan, legs=legs[:2]), world.wallet.address, Hash.default(), Budget(400_000, 0)
+    )
+    assert len(bytes(unsigned(message))) <= MAX_BYTES

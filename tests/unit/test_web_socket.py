@@ -81,12 +81,16 @@ def desk() -> Iterator[Desk]:
 
 @pytest.fixture
 def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's and the client's end over TCP; the client has a small receive buffer."""
+    """The server's and the client's end over TCP, with small buffers.
+
+    A client that reads nothing fills large ones for longer than USER_TIMEOUT_MS on a slow machine.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(10)
         client.connect(listener.getsockname())
         server, _ = listener.accept()
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         with server:
             yield server, client
 
@@ -130,6 +134,28 @@ def test_each_event_is_a_frame_and_the_last_one_ends_it(
     client.close()
     wait_until(lambda: desk.account.open == 0)
     assert desk.account.ends == {SocketEnd.ENDED: 1}
+
+
+def test_after_the_last_event_the_connection_stays_until_the_client_has_answered(
+    desk: Desk, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy may end both directions at once, and the goodbye would be lost."""
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT_S", PATIENT_S)
+    server, client = pair
+    follower, walk = desk.socket(server)
+    walk.confirm()
+    for event in walk.events:
+        follower.deliver(event)
+    goodbye, told = close_frame(1000), b""
+    while not told.endswith(goodbye):
+        told += client.recv(4096)
+    client.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    client.sendall(frame(0x9, b"late") + frame(0x8, (1000).to_bytes(2)))
+    client.settimeout(10)
+    assert client.recv(1) == b""
+    wait_until(lambda: desk.account.open == 0)
 
 
 def test_what_a_client_sends_is_answered_or_ignored(

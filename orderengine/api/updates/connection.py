@@ -155,7 +155,8 @@ class Connection:
         try:
             if rest or goodbye:
                 self._sock.send(rest + goodbye)
-            self._sock.shutdown(socket.SHUT_WR)
+            if not (goodbye and self.waits_for_a_reply(end)):
+                self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._close()
         else:
@@ -174,6 +175,14 @@ class Connection:
     def goodbye(self, end: SocketEnd) -> bytes:
         """What to send at the end."""
         raise NotImplementedError
+
+    def waits_for_a_reply(self, end: SocketEnd) -> bool:  # noqa: ARG002 - most kinds do not ask
+        """True if the client answers this goodbye before either side is closed."""
+        return False
+
+    def is_reply(self, data: bytes) -> bool:  # noqa: ARG002 - most kinds do not ask
+        """True if the client has answered a goodbye for which `waits_for_a_reply`."""
+        return False
 
     def receive(self, data: bytes) -> None:
         """Take the client's input."""
@@ -260,7 +269,10 @@ class Connection:
             data = b""
         if not data:
             self.abandon()
-        elif self.end is None:
+        elif self.end is not None:
+            if self.is_reply(data):
+                self._close()
+        else:
             try:
                 self.receive(data)
             except Exception:

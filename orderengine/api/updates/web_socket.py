@@ -38,6 +38,8 @@ CODES = {
     SocketEnd.REVOKED: CloseReason.POLICY_VIOLATION,
     SocketEnd.RESTART: CloseReason.SERVICE_RESTART,
 }
+PATIENT = {SocketEnd.ENDED, SocketEnd.REVOKED, SocketEnd.RESTART}
+"""The ends after which the client may answer: the others read too little, or send too much."""
 PONG_HEAD, PONG_BYTES = b"\x8a\x80", 6
 PING = bytes(Protocol(ConnectionType.SERVER).send(Ping()))
 
@@ -94,6 +96,23 @@ class WebSocket(Connection):
         if self._parting_frame is not None:
             return self._parting_frame
         return close_frame(CODES[end]) if end in CODES else b""
+
+    def waits_for_a_reply(self, end: SocketEnd) -> bool:
+        """True for clients that are well.
+
+        A proxy may end both directions at once, and the goodbye would be lost (RFC 6455, 7.1.1).
+        """
+        return end in PATIENT
+
+    def is_reply(self, data: bytes) -> bool:
+        """True once the client's close frame has come, or nothing that can be read."""
+        if self.end not in PATIENT:
+            return False
+        try:
+            self._protocol.receive_data(data)
+            return any(isinstance(each, CloseConnection) for each in self._protocol.events())
+        except ProtocolError:
+            return True
 
     def receive(self, data: bytes) -> None:
         """Answer pings and a goodbye, ignore messages; part from clients that send too much."""

@@ -23,6 +23,7 @@ TABLES = (
     "settlements",
     "price_watches",
     "trading_halts",
+    "wallets",
     "idempotency_keys",
     "daily_notionals",
     "daily_charges",

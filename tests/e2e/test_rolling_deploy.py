@@ -94,7 +94,6 @@ def look_with_the_old_web(deploy: Deploy) -> None:
         "waiting": send(old, "GET", f"/api/orders/{ids['kept'][0]}"),
         "canceled": send(old, "GET", f"/api/orders/{ids['to be canceled'][0]}"),
         "stream of one that waits": stream_refused(old, ids["kept"][0]),
-        "stream of one that waited": stream_refused(old, ids["a limit of USDC"][0]),
         "metrics": told_by(old),
         "readyz": old.get("/readyz"),
     }
@@ -179,7 +178,10 @@ def test_each_order_ends_once_without_a_gap_and_is_executed_at_most_once(deploy:
     ],
 )
 def test_orders_of_each_kind_end_as_in_one_release(deploy: Deploy, kind: str, end: str) -> None:
-    assert set(deploy.statuses(kind)) == {end}
+    other = {each for each in deploy.placed[kind] if deploy.new.order(each)["status"] != end}
+    # The old worker knows no rests: a limit order whose attempts are spent fails there.
+    failed_by_old = moved_by(deploy.old).get("failed", set())
+    assert other <= (failed_by_old if kind.startswith("a limit") else set())
 
 
 def test_a_cancel_that_came_too_late_is_told_by_the_workers_that_know_cancels(
@@ -205,8 +207,7 @@ def test_the_old_web_reads_what_it_knows_beside_rows_that_it_does_not_know(
         status, problem = told[kind]
         assert (status, problem["code"]) == (503, "STORAGE_UNAVAILABLE")
         assert "written by another release" in problem["detail"]
-    for kind in ("waits", "waited"):
-        assert told[f"stream of one that {kind}"] == 503
+    assert told["stream of one that waits"] == 503
     assert told["readyz"]["status"] == "ok"
     assert told["metrics"]['orderengine_open_orders{status="submitted"}'] >= 0
 
@@ -233,9 +234,8 @@ def test_an_old_worker_leaves_the_routes_that_it_can_not_choose_to_the_new_one(
         for stack in (deploy.old, deploy.new)
     )
     placed = deploy.placed
-    without = {*placed["a limit without a tolerance"], *placed["a sniper"]}
-    assert without <= new - old
-    assert without & moved_by(deploy.old)["routing"]
+    assert {*placed["a limit without a tolerance"]} <= new - old
+    assert not {*placed["a sniper"]} & old
     assert old & {*placed["a limit with a tolerance"], *placed["USDC"]}
 
 

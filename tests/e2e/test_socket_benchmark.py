@@ -8,7 +8,7 @@ from benchmarks.sockets.parts import Size
 SMALL = Size(sockets=40, seconds=0.5, idle_s=0.5)
 
 
-@pytest.mark.parametrize(("part", "processes"), [("shared", 1), ("again", 2)])
+@pytest.mark.parametrize(("part", "processes"), [("again", 2)])
 def test_each_part_measures_what_it_limits(part: str, processes: int) -> None:
     figures = list(measured(part, SMALL, processes))
     assert [figure for figure in figures if figure.limit is not None]

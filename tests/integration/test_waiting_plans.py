@@ -178,7 +178,7 @@ def test_a_cancel_of_all_reads_the_orders_of_its_client_alone(
         blocks, rows = read_of(
             what_would_be_read(big, lambda: orders.cancel_all("client-9", symbol, NOBODY, 20))
         )
-    assert rows <= 2 * WAITING // CLIENTS + 200
+    assert rows <= 2 * WAITING // CLIENTS + 400
     assert blocks <= 4 * WAITING // CLIENTS
 
 

@@ -26,7 +26,8 @@ def best_split(request: RouteRequest, offers: Sequence[Offer]) -> tuple[Quote, .
     side, other = request.exact_side, OTHER_AMOUNT[request.exact]
     size = min(request.max_legs, len(offers))
     for chosen in combinations(offers, size) if size > 1 else ():
-        found = _quoted(request, chosen, _balanced(request, chosen))
+        amounts = _balanced(request, chosen)
+        found = _quoted(request, chosen, amounts) or _with_a_larger_leg(request, chosen, amounts)
         if found and (not legs or better(side, sum(map(other, found)), sum(map(other, legs)))):
             legs = found
     return legs
@@ -45,6 +46,27 @@ def _quoted(
         )
     except OrderUnfillable:
         return ()  # one leg is too small to be traded
+
+
+def _with_a_larger_leg(
+    request: RouteRequest, offers: Sequence[Offer], amounts: Sequence[int] | None
+) -> tuple[Quote, ...]:
+    """Quotes with more for the smallest leg, which is too small to be traded; empty if none fit.
+
+    It matters if the other venues cannot trade the whole amount.
+    """
+    traded = [] if amounts is None else [i for i, amount in enumerate(amounts) if amount > 0]
+    if amounts is None or len(traded) < 2:
+        return ()
+    smallest, largest = min(traded, key=amounts.__getitem__), max(traded, key=amounts.__getitem__)
+    both = amounts[smallest] + amounts[largest]
+    raised = list(amounts)
+    found: tuple[Quote, ...] = ()
+    while not found and raised[smallest] * 4 <= both:
+        raised[smallest] *= 2
+        raised[largest] = both - raised[smallest]
+        found = _quoted(request, offers, raised)
+    return found
 
 
 def _balanced(request: RouteRequest, offers: Sequence[Offer]) -> list[int] | None:

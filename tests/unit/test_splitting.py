@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,16 @@ def test_a_split_is_within_a_few_units_of_brute_force(
     assert best is not None
     assert abs(found - best) <= rounding(side, max(price, other_price), min(bins, amount))
     assert not better(side, found, best)
+
+
+@pytest.mark.parametrize("price", [20, 200])
+@pytest.mark.parametrize("more", [1, 2])
+def test_a_leg_that_is_too_small_to_be_traded_takes_more(price: int, more: int) -> None:
+    offers = [raydium(300, 300 * price, Side.SELL), meteora(20, 200, Side.SELL, 2)]
+    best = brute_force(Side.SELL, offers, 300 + more)
+    found = totals_of(choose_route(a_request(Side.SELL, 300 + more, 2), offers, {}))
+    assert best is not None
+    assert abs(found - best) <= rounding(Side.SELL, price, 2)
 
 
 @deterministic

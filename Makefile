@@ -59,9 +59,11 @@ QTY ?= 10
 ARGS ?=
 # Tests of running stacks mostly wait. They come first, and those of units fill the gaps.
 TESTERS ?= 6
+LONG := $(addprefix tests/e2e/,test_benchmark_waiting.py test_live_safety.py test_localnet.py \
+  test_rolling_deploy.py test_socket_benchmark.py)
 
 .DEFAULT_GOAL := help
-.PHONY: clients localnet-program postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
+.PHONY: test-long clients localnet-program postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -76,7 +78,10 @@ demo: $(STAMP_RUN) $(LIVE) ## Run 25 orders at once and watch them: ARGS="--orde
 	@exec $(BIN)/python -m orderengine.local demo -- $(ARGS)
 
 test: $(STAMP_DEV) ## Run the tests: ARGS="tests/unit -x"
-	@exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(or $(ARGS),$(LONG:%=--ignore=%))
+
+test-long: $(STAMP_DEV) ## Test what takes minutes: localnet stacks, a rolling deploy, small benchmarks
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(LONG) $(ARGS)
 
 test-browser: $(STAMP_DEV) ## Test the page in Chromium, installing it where allowed: ARGS="--screenshots"
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium) && export CHROMIUM && \

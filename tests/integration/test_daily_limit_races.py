@@ -140,7 +140,8 @@ def some_work(
             mine.append((order.order_id, client))
         group = chance.sample(mine, min(len(mine), 4))
         if chance.random() < 0.5:
-            orders.move_all([PlannedMove(order_id, 1, A_FAIL) for order_id, _ in group])
+            for order_id, _ in group:
+                orders.move_all([PlannedMove(order_id, 1, A_FAIL)])
         elif chance.random() < 0.5:
             orders.cancel_all(client, None, UUID(int=0), 5)
         elif group:

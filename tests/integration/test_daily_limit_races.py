@@ -14,7 +14,6 @@ from sqlalchemy import Engine, text
 from orderengine.domain.daily import DailyCharge
 from orderengine.domain.errors import DailyLimitReached
 from orderengine.domain.order import NewOrder
-from orderengine.execution.ports import PlannedMove
 from orderengine.postgres.database import create_database_engine
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.daily import SqlDays
@@ -121,6 +120,11 @@ def test_starts_of_waiting_orders_at_the_limit_never_exceed_it(pool: Engine) -> 
     assert charged(pool)["local"] == [90, 90]
 
 
+def fail_each(orders: SqlOrders, order_ids: Iterable[UUID]) -> None:
+    for order_id in order_ids:
+        orders.move(order_id, 1, A_FAIL)
+
+
 def some_work(
     orders: SqlOrders, batches: SqlBatches, chance: random.Random, clients: Sequence[str]
 ) -> None:
@@ -140,8 +144,7 @@ def some_work(
             mine.append((order.order_id, client))
         group = chance.sample(mine, min(len(mine), 4))
         if chance.random() < 0.5:
-            for order_id, _ in group:
-                orders.move_all([PlannedMove(order_id, 1, A_FAIL)])
+            fail_each(orders, [order_id for order_id, _ in group])
         elif chance.random() < 0.5:
             orders.cancel_all(client, None, UUID(int=0), 5)
         elif group:

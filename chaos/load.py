@@ -50,7 +50,10 @@ class Answer:
 
 @dataclass
 class Load:
-    """Offers orders at a rate from start to stop, each until it is accepted.
+    """Offers orders at a rate, each until it is accepted.
+
+    An `endless` load goes on until it is stopped, and offers `at_least` so many; else it offers
+    exactly these.
 
     Only a 202 counts as accepted; after any other answer the order may or may not exist, and the
     request is repeated later. `on_accepted` is called with each accepted order. With a `batch` of
@@ -64,6 +67,7 @@ class Load:
     on_accepted: Callable[[str], None]
     batch: int = 1
     offers: Offers = MARKET_ORDERS
+    endless: bool = True
     answers: list[Answer] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -101,7 +105,8 @@ class Load:
     def _run(self) -> None:
         started = time.monotonic()
         for number in itertools.count(0, self.batch):
-            if self._aborted or (self._stopping.is_set() and number >= self.at_least):
+            ending = self._stopping.is_set() or not self.endless
+            if self._aborted or (ending and number >= self.at_least):
                 return
             due_at = started + number / self.rate_per_s
             time.sleep(max(due_at - time.monotonic(), 0.0))
@@ -156,6 +161,7 @@ def _order_id(order: Any) -> str | None:
 
 def place(port: int, count: int, rate_per_s: float) -> list[Answer]:
     """Place a number of orders, each until it is accepted; returns all answers."""
-    with Load(port, rate_per_s, count, random.Random(count), lambda _: None) as load:
+    rng = random.Random(count)
+    with Load(port, rate_per_s, count, rng, lambda _: None, endless=False) as load:
         load.stop()
     return load.answers

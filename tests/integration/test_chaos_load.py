@@ -81,7 +81,8 @@ def api() -> Iterator[Api]:
 
 def run(api: Api, orders: int, batch: int = 1) -> tuple[Load, list[str]]:
     told: list[str] = []
-    with Load(api.server_port, 100.0, orders, random.Random(1), told.append, batch) as load:
+    rng = random.Random(1)
+    with Load(api.server_port, 100.0, orders, rng, told.append, batch, endless=False) as load:
         load.stop()
     return load, told
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from orderengine.dispatch.dispatcher import CeleryDispatcher, attempt_backoff
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.chain.handover import Built
+from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.redis.breaker import Breaker
 from tests.servers import Servers
 
@@ -204,20 +206,24 @@ def test_a_message_that_an_ending_worker_puts_back_is_taken_again(
         assert stages == ["build_order", "submit_order", "confirm_order"]
 
 
-def test_messages_go_over_connections_that_are_kept(
-    redis_client: redis.Redis, redis_url: str
-) -> None:
-    def made() -> int:
-        return int(redis_client.info("stats")["total_connections_received"])
+def test_messages_go_over_connections_that_are_kept(tmp_path: Path) -> None:
+    # A server of its own: no other test's thread connects to it again and counts here.
+    with (
+        EmbeddedRedis(tmp_path, durable=False) as server,
+        redis.Redis.from_url(server.url, decode_responses=True) as client,
+    ):
 
-    dispatcher = a_dispatcher(redis_url)
-    dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
-    dispatcher.ping()
-    before = made()
-    for _ in range(5):
+        def made() -> int:
+            return int(client.info("stats")["total_connections_received"])
+
+        dispatcher = a_dispatcher(server.url)
         dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
         dispatcher.ping()
-    assert made() == before
+        before = made()
+        for _ in range(5):
+            dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
+            dispatcher.ping()
+        assert made() == before
 
 
 def test_a_worker_that_sends_does_not_wait_for_a_broker_that_is_away(

@@ -132,8 +132,11 @@ def test_an_order_is_said_to_be_stored_only_where_it_may_be(
 ) -> None:
     status = 429 if refusal == "RATE_LIMITED" else 503
     problem = {"status": status, "code": refusal, "detail": "not now"}
+    # The page waits for longer than the test lasts: no repetition is under way at the click.
+    headers = {"Retry-After": "120"}
     desk.page.route(
-        "**/api/orders/execute", lambda route: route.fulfill(status=status, json=problem)
+        "**/api/orders/execute",
+        lambda route: route.fulfill(status=status, json=problem, headers=headers),
     )
     desk.fill(symbol="RAY", quantity="3")
     desk.page.click("#submit")

@@ -1,4 +1,4 @@
-"""A market order execution engine: REST in, a Celery chain, settlement, WebSocket out.
+"""An order execution engine: REST in, a Celery chain, settlement, WebSocket out.
 
 The packages and their rooms, from the outer layers to the core; imports point downwards only::
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from secrets import token_hex
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,8 +19,6 @@ from tests.conftest import migrate
 from tests.e2e.shared import SHARED, name_of_shared
 from tests.e2e.stack import Stack
 from tests.servers import Servers
-
-SharedStack = Callable[[str], Stack]
 
 _redis_numbers = itertools.cycle(range(1, 16))
 
@@ -88,24 +87,53 @@ def scratch_database(servers: Servers, template: str = "template1") -> Iterator[
         _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+class SharedStacks:
+    """The running stacks of `SHARED`, each started for its first module and stopped after its last.
+
+    They use the servers of the session. A stack that went on would show in each later test that
+    counts the commands or connections of a server.
+    """
+
+    def __init__(self, start: Callable[[str, ExitStack], Stack]) -> None:
+        self._start = start
+        self._running: dict[str, tuple[Stack, ExitStack]] = {}
+
+    def get(self, name: str) -> Stack:
+        """The stack of this name, started if it does not run yet."""
+        if name not in self._running:
+            resources = ExitStack()
+            self._running[name] = self._start(name, resources), resources
+        return self._running[name][0]
+
+    def stop(self, name: str) -> None:
+        """Stop the stack of this name, and remove its database."""
+        _, resources = self._running.pop(name)
+        resources.close()
+
+    def stop_all(self) -> None:
+        """Stop the stacks whose last module did not run."""
+        for name in list(self._running):
+            self.stop(name)
+
+
 @pytest.fixture(scope="session")
-def shared_stack(
+def shared_stacks(
     servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SharedStack]:
-    """Starts a stack of `SHARED` when its first module asks for it."""
-    running: dict[str, Stack] = {}
-    with ExitStack() as open_until_the_end:
+) -> Iterator[SharedStacks]:
+    def start(name: str, resources: ExitStack) -> Stack:
+        url = resources.enter_context(scratch_database(servers, template))
+        folder = tmp_path_factory.mktemp("stack")
+        stack = MigratedStack(url, next_redis_url(servers), folder, **SHARED[name].settings)
+        return resources.enter_context(stack)
 
-        def shared_stack(name: str) -> Stack:
-            if name not in running:
-                url = open_until_the_end.enter_context(scratch_database(servers, template))
-                folder = tmp_path_factory.mktemp("stack")
-                settings = SHARED[name].settings
-                started = MigratedStack(url, next_redis_url(servers), folder, **settings)
-                running[name] = open_until_the_end.enter_context(started)
-            return running[name]
+    stacks = SharedStacks(start)
+    yield stacks
+    stacks.stop_all()
 
-        yield shared_stack
+
+def _last_of(name: str, session: pytest.Session) -> Path:
+    """The last module of this session that shares the stack of this name."""
+    return [item.path for item in session.items if name_of_shared(item.path.as_posix()) == name][-1]
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +142,12 @@ def stack(
 ) -> Iterator[Stack]:
     """The stack that this module shares with others, or one of its own."""
     if name := name_of_shared(request.path.as_posix()):
-        shared: SharedStack = request.getfixturevalue("shared_stack")
-        running = shared(name)
+        shared: SharedStacks = request.getfixturevalue("shared_stacks")
+        running = shared.get(name)
         running.headers = {}
         yield running
+        if request.path == _last_of(name, request.session):
+            shared.stop(name)
         return
     database_url: str = request.getfixturevalue("stack_database_url")
     redis_url: str = request.getfixturevalue("stack_redis_url")

@@ -102,7 +102,10 @@ def migrate(url: str, alembic_config: Config) -> None:
 
 @pytest.fixture(scope="session")
 def session_database(database_url: str) -> Iterator[Engine]:
-    engine = create_database_engine(database_url, pool_size=20, application="tests")
+    # A race of fifty threads shares its connections: on a busy machine they wait for more than 1 s.
+    engine = create_database_engine(
+        database_url, pool_size=20, pool_timeout_s=60.0, application="tests"
+    )
     yield engine
     engine.dispose()
 

@@ -1,9 +1,8 @@
 """Assembles a web process from its settings."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 from sqlalchemy import Engine as DatabaseEngine
 
@@ -110,50 +109,72 @@ class WebPorts:
     """The network of the orders: `simulated`, `solana`, or `dry_run` if nothing is signed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several ports of a web process use."""
+
+    database: DatabaseEngine
+    read_engine: DatabaseEngine
+    celery: EngineCelery
+    client: Client
+    breaker: Breaker
+    metrics: ProcessMetrics
+    orders: SqlOrders
+    counts: RedisCounts
+    dispatcher: Dispatcher
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        database, read_engine = _databases(settings)
+        celery = create_celery(settings.redis_url, timeout_s=WEB_REDIS_TIMEOUT_S)
+        client = create_client(settings.redis_url, WEB_REDIS_TIMEOUT_S)
+        breaker, metrics = Breaker(SKIP_REDIS_S), ProcessMetrics()
+        return cls(
+            database,
+            read_engine,
+            celery,
+            client,
+            breaker,
+            metrics,
+            SqlOrders(database, read_engine, recovery_delays(settings)),
+            RedisCounts(client, breaker, (SETTLE, INTAKE)),
+            metered_dispatcher(celery, breaker, metrics),
+        )
+
+
 def build_web(settings: Settings) -> WebPorts:
     """Assemble a web process; it connects only when used."""
-    database, read_engine = _databases(settings)
-    orders = SqlOrders(database, read_engine, recovery_delays(settings))
-    keys, limits = SqlKeys(database, read_engine), _limits(settings)
-    breaker, metrics = Breaker(SKIP_REDIS_S), ProcessMetrics()
-    celery, client = _redis_clients(settings.redis_url)
-    dispatcher = metered_dispatcher(celery, breaker, metrics)
-    look_at_redis = partial(look, settings.redis_url)
-    probes = SystemProbes(database, dispatcher, Heartbeat(client), look_at_redis)
-    shared, clock = RedisCounts(client, breaker, (SETTLE, INTAKE)), DatabaseClock(database)
-    instruments = load_instruments(settings)
-    trading = trading_of(settings, instruments, clock, metrics)
+    shared = _Shared.of(settings)
+    keys, limits = SqlKeys(shared.database, shared.read_engine), _limits(settings)
+    probes = _probes(settings, shared)
+    clock, instruments = DatabaseClock(shared.database), load_instruments(settings)
+    trading = trading_of(settings, instruments, clock, shared.metrics)
     prices = trading.prices()
     ports = WebPorts(
         instruments=instruments,
-        orders=orders,
-        lists=SqlOrders(read_engine),
-        cache=RedisOrderCache(client, breaker),
-        publisher=RedisEventPublisher(client, breaker, metrics),
-        dispatcher=dispatcher,
+        orders=shared.orders,
+        lists=SqlOrders(shared.read_engine),
+        cache=RedisOrderCache(shared.client, shared.breaker),
+        publisher=RedisEventPublisher(shared.client, shared.breaker, shared.metrics),
+        dispatcher=shared.dispatcher,
         board=quote_board(trading, WEB_QUOTERS),
-        hub=_hub(settings.redis_url, orders, database, (celery, client), metrics),
+        hub=_hub(settings.redis_url, shared),
         probes=probes,
-        monitor=Monitor(
-            SqlFigures(read_engine, settings.stuck_after_s, is_live=settings.solana is not None),
-            shared,
-            probes,
-            metrics,
-        ),
-        metrics=metrics,
+        monitor=_monitor(settings, shared, probes),
+        metrics=shared.metrics,
         max_sockets=settings.ws_max_sockets,
         keys=keys,
         authenticator=KeyAuthenticator(keys) if settings.asks_for_keys else OpenAuthenticator(),
         limits=limits,
-        batches=SqlBatches(database, recovery_delays(settings)),
-        open_orders=OrderLimit(orders.count_open, limits.max_open_orders),
-        waiting_orders=OrderLimit(orders.count_waiting, limits.max_waiting_orders),
-        queue_limit=QueueLimit(shared.queued, settings.protection.max_queued_orders),
+        batches=SqlBatches(shared.database, recovery_delays(settings)),
+        open_orders=OrderLimit(shared.orders.count_open, limits.max_open_orders),
+        waiting_orders=OrderLimit(shared.orders.count_waiting, limits.max_waiting_orders),
+        queue_limit=QueueLimit(shared.counts.queued, settings.protection.max_queued_orders),
         notional=NotionalLimit(settings.max_order_notional, prices),
-        daily=DailyLimit(settings.max_daily_notional, prices, SqlDays(database)),
+        daily=DailyLimit(settings.max_daily_notional, prices, SqlDays(shared.database)),
         clock=clock,
-        halts=SqlHalts(read_engine),
-        rates=RedisRates(client, breaker, MemoryRates()),
+        halts=SqlHalts(shared.read_engine),
+        rates=RedisRates(shared.client, shared.breaker, MemoryRates()),
         allowed_origins=settings.protection.allowed_origins,
         known_hosts=settings.known_hosts,
         proxy_hops=settings.protection.proxy_hops,
@@ -166,11 +187,6 @@ def _network(settings: Settings) -> str:
     if settings.solana is None:
         return "simulated"
     return "dry_run" if settings.solana.dry_run else "solana"
-
-
-def _redis_clients(url: str) -> tuple[EngineCelery, Client]:
-    celery = create_celery(url, timeout_s=WEB_REDIS_TIMEOUT_S)
-    return celery, create_client(url, WEB_REDIS_TIMEOUT_S)
 
 
 class WebPools(NamedTuple):
@@ -213,26 +229,28 @@ def _databases(settings: Settings) -> tuple[DatabaseEngine, DatabaseEngine]:
     return writing, read_engine
 
 
-class _Demotable(Protocol):
-    @property
-    def demotions(self) -> int: ...
-
-
-def _hub(
-    url: str,
-    orders: Orders,
-    database: DatabaseEngine,
-    clients: Sequence[_Demotable],
-    metrics: ProcessMetrics,
-) -> Hub:
+def _hub(url: str, shared: _Shared) -> Hub:
     """The hub, which leaves its server when another Redis client met a former primary."""
+    clients = (shared.celery, shared.client)
     return Hub(
         url,
-        orders,
-        SqlClientOrders(database),
+        shared.orders,
+        SqlClientOrders(shared.database),
         demotions=lambda: sum(each.demotions for each in clients),
-        metrics=metrics,
+        metrics=shared.metrics,
     )
+
+
+def _probes(settings: Settings, shared: _Shared) -> SystemProbes:
+    look_at_redis = partial(look, settings.redis_url)
+    heartbeat = Heartbeat(shared.client)
+    return SystemProbes(shared.database, shared.dispatcher, heartbeat, look_at_redis)
+
+
+def _monitor(settings: Settings, shared: _Shared, probes: Probes) -> Monitor:
+    is_live = settings.solana is not None
+    figures = SqlFigures(shared.read_engine, settings.stuck_after_s, is_live=is_live)
+    return Monitor(figures, shared.counts, probes, shared.metrics)
 
 
 def _limits(settings: Settings) -> Limits:

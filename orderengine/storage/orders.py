@@ -183,8 +183,8 @@ class SqlOrders:
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent | UnreadableEvent]:
         """The events of many orders with `seq` > the given one, sorted per order."""
         # As texts of arrays: a stream asks for thousands of orders at once.
-        ids, seqs = ",".join(f"{key.int:032x}" for key in seen), ",".join(map(str, seen.values()))
-        values = {"ids": f"{{{ids}}}", "seqs": f"{{{seqs}}}"}
+        ids = b"".join([key.bytes for key in seen]).hex(",", 16)
+        values = {"ids": f"{{{ids}}}", "seqs": f"{{{','.join(map(str, seen.values()))}}}"}
         rows = self._reading.rows(sql.EVENTS_AFTER, values, needed=False)
         return [self._reader.readable_event(row) for row in rows]
 

@@ -224,7 +224,7 @@ WHERE order_id = :id AND seq > :after ORDER BY seq"""
 EVENTS_AFTER = Statement(
     f"""
 SELECT {column_list(OrderEvent, "e.")}
-FROM unnest(CAST(CAST(:ids AS text[]) AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS integer[])) AS seen (id, seq)
 JOIN order_events e ON e.order_id = seen.id AND e.seq > seen.seq
 ORDER BY e.order_id, e.seq""",
     LOOKED_UP_BY_KEY,

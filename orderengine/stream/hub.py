@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +15,8 @@ from orderengine.execution.ports import Orders
 from orderengine.execution.queries.latest_steps import ClientOrders, ClientSnapshot
 from orderengine.stream.client_follower import CLOCK_SLACK, Bounds, ClientFollower
 from orderengine.stream.client_streams import ClientStreams
-from orderengine.stream.follower import Delivery, Follower, nobody_waits
+from orderengine.stream.followed_orders import FollowedOrders
+from orderengine.stream.follower import Follower, nobody_waits
 from orderengine.stream.mark import Mark
 from orderengine.stream.replay import Cursor
 from orderengine.stream.subscription import Subscription
@@ -84,7 +84,7 @@ class Hub:
         self._mark = Mark(orders)
         self._orders_to_read: set[UUID] = set()
         self._reads_clients = False
-        self._followers: dict[UUID, set[Follower]] = defaultdict(set)
+        self._followed = FollowedOrders()
         self._clients = ClientStreams(orders, clients, client_bounds or Bounds())
         self._threads: list[threading.Thread] = []
 
@@ -97,10 +97,13 @@ class Hub:
         and `after` is not below its last event, nothing ever comes. Raises RuntimeError when the
         hub is closed.
         """
-        follower = Follower(order_id, after, self._queue_limit, self._ask_again, self._leave, wake)
+        followed = self._followed
+        follower = Follower(
+            order_id, after, self._queue_limit, self._ask_again, followed.discard, wake
+        )
         with self._changed:
             self._start()
-            self._followers[order_id].add(follower)
+            followed.add(follower)
         self._ask(order_id)
         return follower
 
@@ -146,8 +149,7 @@ class Hub:
     @property
     def followers(self) -> int:
         """The number of current followers."""
-        with self._changed:
-            return sum(map(len, self._followers.values())) + len(self._clients)
+        return self._followed.followers + len(self._clients)
 
     @property
     def is_subscribed(self) -> bool:
@@ -185,13 +187,6 @@ class Hub:
         for thread in self._threads:
             thread.start()
 
-    def _leave(self, follower: Follower) -> None:
-        with self._changed:
-            local = self._followers[follower.order_id]
-            local.discard(follower)
-            if not local:
-                del self._followers[follower.order_id]
-
     def _ask_for_clients(self) -> None:
         with self._changed:
             self._reads_clients = True
@@ -218,18 +213,11 @@ class Hub:
 
     def _on_event(self, event: OrderEvent, client_id: str | None) -> None:
         self.heard += 1
-        self._deliver([event])
+        if self._followed.deliver(event):
+            self._ask_again(event.order_id)
         if client_id is not None and self._clients.deliver(client_id, event):
             self._count_reread()
             self._ask_for_clients()
-
-    def _deliver(self, events: Iterable[OrderEvent], *, stored: bool = False) -> None:
-        for event in events:
-            with self._changed:
-                local = list(self._followers.get(event.order_id, ()))
-            for follower in local:
-                if follower.deliver(event) is Delivery.GAP and not stored:
-                    self._ask_again(event.order_id)
 
     def _read_on(self) -> None:
         """Run the reader thread; after a failed read it reads everything again."""
@@ -237,7 +225,7 @@ class Hub:
         while not self._stopping.is_set():
             work = self._wait_for_work()
             try:
-                self._read(self._following(work.orders))
+                self._read(self._followed.seen(work.orders))
                 if work.everything:
                     self._read_everything()
                 if work.clients and self._clients.read(everything=work.everything):
@@ -260,7 +248,7 @@ class Hub:
     def _wait_for_work(self) -> _Work:
         """Wait for the next read: the requested orders, or all once a second."""
         with self._changed:
-            is_used = bool(self._followers) or len(self._clients) > 0
+            is_used = bool(self._followed) or len(self._clients) > 0
             self._changed.wait_for(
                 lambda: (
                     self._orders_to_read
@@ -278,23 +266,11 @@ class Hub:
             return _Work(orders, clients or everything, everything)
 
     def _read_everything(self) -> None:
-        if self._followers and self._mark.has_moved(self.heard):
-            with self._changed:
-                following = list(self._followers.items())
-            self._read(following)
+        if self._followed and self._mark.has_moved(self.heard):
+            self._read(self._followed.seen())
             self._mark.done()
 
-    def _following(self, orders: set[UUID]) -> list[tuple[UUID, set[Follower]]]:
-        with self._changed:
-            return [(key, self._followers[key]) for key in orders if key in self._followers]
-
-    def _read(self, following: Iterable[tuple[UUID, set[Follower]]]) -> None:
-        seen: dict[UUID, int] = {}
-        for key, local in following:
-            wanted = [after for each in tuple(local) if (after := each.wants_after) is not None]
-            if wanted:
-                seen[key] = min(wanted)
-        if seen:
-            found = self._orders.events_after(seen)
-            readable = [event for event in found if isinstance(event, OrderEvent)]
-            self._deliver(readable, stored=True)
+    def _read(self, seen: Mapping[UUID, int]) -> None:
+        for event in self._orders.events_after(seen) if seen else ():
+            if isinstance(event, OrderEvent):
+                self._followed.deliver(event)

@@ -13,7 +13,6 @@ from gunicorn.http.errors import ParseException
 
 from orderengine.api.context import ports_of
 from orderengine.api.routes.health import tell_what_is_missing
-from orderengine.api.updates.budget import limit_waits
 from orderengine.api.updates.waiting import EXTENSION as WAITS
 from orderengine.api.updates.websockets import EXTENSION as UPDATES
 from orderengine.bootstrap.network import require_network
@@ -72,8 +71,7 @@ def post_worker_init(worker: Any) -> None:
     sys.setswitchinterval(SWITCH_S)
     for listener in worker.sockets:
         # Otherwise a slow client holds the thread that reads its body or writes its answer.
-        wait_s = head_reading_worker.REQUEST_TIMEOUT_S
-        limit_waits(listener, receive_s=wait_s, send_s=wait_s)
+        head_reading_worker.limit_waits(listener, head_reading_worker.REQUEST_TIMEOUT_S)
     app = worker.app.wsgi()
     app.register_error_handler(ParseException, refuse_body)
     updates = app.extensions[UPDATES]

@@ -7,6 +7,7 @@ such clients as there are threads keep everybody else out (slowloris; RFC 9112, 
 import math
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,15 +18,21 @@ from typing import Any
 
 from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, ParseException
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
-from orderengine.webserver.lingering_close_worker import READ_BYTES, LingeringCloseWorker
+from orderengine.webserver.lingering_close_worker import (
+    LINGER_S,
+    READ_BYTES,
+    LingeringCloseWorker,
+)
 
 REQUEST_TIMEOUT_S = 10
 """The time limit for the head of a request, and again for its body."""
 
 REST_S = 0.05
 """The time limit for the rest of a body that the view has not read, before the answer."""
+
+FORCE_CLOSE = "orderengine.force_close"
+"""In a request's environment: the function that lets its answer close the connection."""
 
 _END = b"\r\n\r\n"
 _MERE_LF = re.compile(rb"(?<!\r)\n")
@@ -111,11 +118,11 @@ class HeadReadingWorker(LingeringCloseWorker):
         if self._listens(conn, self.on_pending_socket_readable):
             self.pending_conns.append(conn)
 
-    def handle(self, conn: Any) -> Any:
+    def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve a request whose head is complete, in a thread."""
-        self._serving.conn = conn
+        self._serving.parser = conn.parser
         conn.parser.unreader.begin()
-        return super().handle(conn)
+        return super().handle_request(req, conn)
 
     def load_wsgi(self) -> None:
         """Load the application, wrapped so that an unread body closes the connection."""
@@ -127,10 +134,11 @@ class HeadReadingWorker(LingeringCloseWorker):
 
         gunicorn has already promised keep-alive, and a thread would wait five seconds for the rest.
         """
-        _refuse_repeated(self._serving.conn.parser.mesg.headers)
+        parser = self._serving.parser
+        environ[FORCE_CLOSE] = parser.mesg.force_close
+        _refuse_repeated(parser.mesg.headers)
         answer = app(environ, start_response)
         if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
-            parser = self._serving.conn.parser
             try:
                 is_read = parser.finish_body(time.monotonic() + REST_S)
             except ParseException:
@@ -145,9 +153,9 @@ class HeadReadingWorker(LingeringCloseWorker):
         if not self.alive:
             # As gunicorn does with kept-alive connections: otherwise it would stop later.
             for conn in self.pending_conns:
-                conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
+                conn.timeout = min(conn.timeout, now + LINGER_S)
             for conn, (until, head) in self._begun.items():
-                self._begun[conn] = min(until, now + STOP_KEEPALIVE_LINGER), head
+                self._begun[conn] = min(until, now + LINGER_S), head
         super().murder_pending()
         while self._begun:
             oldest, (until, _) = next(iter(self._begun.items()))
@@ -231,6 +239,17 @@ class HeadReadingWorker(LingeringCloseWorker):
             self.poller.unregister(conn.sock)
         self.handle_error(None, conn.sock, conn.client, error)
         self.begin_to_close(conn)
+
+
+def limit_waits(listener: socket.socket, seconds: int) -> None:
+    """Bound each wait of a thread for a connection that this listener accepts.
+
+    Unlike the timeout of `settimeout`, the bound passes on to accepted connections. A wait that
+    takes longer raises BlockingIOError.
+    """
+    bound = struct.pack("ll", seconds, 0)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        listener.setsockopt(socket.SOL_SOCKET, option, bound)
 
 
 def _refuse_repeated(headers: Iterable[tuple[str, str]]) -> None:

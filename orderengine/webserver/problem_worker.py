@@ -3,12 +3,12 @@
 The application never sees such a request, or notices only when it reads the body.
 """
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 from flask import Response, request
-from gunicorn import util
 from gunicorn.http.errors import (
     ChunkMissingTerminator,
     ExpectationFailed,
@@ -35,6 +35,7 @@ from orderengine.api.gate.protection import SECURE_HEADERS
 from orderengine.api.gate.request_ids import HEADER as REQUEST_ID
 from orderengine.webserver.capacity_worker import CapacityWorker
 from orderengine.webserver.head_reading_worker import (
+    FORCE_CLOSE,
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     REQUEST_TIMEOUT_S,
@@ -118,7 +119,7 @@ def refuse_body(error: ParseException) -> Response:
     """The answer if a view met the error while it read the body."""
     if not isinstance(error, RequestTimedOut):
         # The start of a next request on this connection is unknown.
-        request.environ["wsgi.input"].reader.req.force_close()
+        request.environ[FORCE_CLOSE]()
     return problem_for(error)
 
 
@@ -144,7 +145,7 @@ class ProblemWorker(CapacityWorker):
             # taken for that of the next request.
             return
         try:
-            util.write_nonblock(client, _raw(problem_for(exc), request_id))
+            client.send(_raw(problem_for(exc), request_id), socket.MSG_DONTWAIT)
         except OSError as error:
             self.log.debug("Failed to send a refusal: %s", error)
 

@@ -3,12 +3,15 @@
 import json
 import signal
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 
+import psutil
 import pytest
 
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK
 from orderengine.webserver.capacity_worker import HTTP_THREADS
 from tests.e2e.metrics import told_by
@@ -76,6 +79,25 @@ def test_streams_and_waiting_requests_hold_no_thread(stack: Stack) -> None:
             text = client.makefile("rb").read()
             assert text.count(b"\nid: ") == 5
             assert b"confirmed" in text
+
+
+def test_those_who_leave_while_they_wait_leave_nothing_behind(stack: Stack) -> None:
+    (web,) = psutil.Process(stack.pid("web")).children()
+    held: list[int] = []
+    for _ in range(2):  # the first time opens what stays open
+        with no_worker(stack), ExitStack() as clients:
+            waiting = [
+                clients.enter_context(connected(stack, placing("wait=10"))) for _ in range(MANY)
+            ]
+            wait_until(lambda: web.num_fds() >= MANY)
+            for client in waiting:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with connected(stack, placing("wait=10")) as client:
+            assert answer_on(client)[0].status == 200
+        if held:
+            wait_until(lambda: web.num_fds() <= held[0] + 3)
+        held.append(web.num_fds())
+    assert '"level": "error"' not in stack.logs("web")
 
 
 def test_a_waiting_request_is_answered_as_it_is_when_the_time_is_up(stack: Stack) -> None:

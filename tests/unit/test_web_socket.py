@@ -1,98 +1,38 @@
 """The WebSocket of one client in the loop: budgets, frames, and time limits for sending to it."""
 
 import socket
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from uuid import UUID
 
 import pytest
 
 from harness.waiting import wait_until
 from orderengine.api.updates import connection
 from orderengine.api.updates.budget import BUDGET_BYTES, BUDGET_FRAMES, Budget
-from orderengine.api.updates.connection import Connection, SocketEnd, SocketKind
+from orderengine.api.updates.connection import SocketEnd
 from orderengine.api.updates.encoding import Encoder, text_frame
 from orderengine.api.updates.frames import close_frame
-from orderengine.api.updates.loop import Loop, Wheel
-from orderengine.api.updates.web_socket import PING, Habits, WebSocket
-from orderengine.domain.access import Caller
-from orderengine.domain.events import OrderEvent
+from orderengine.api.updates.web_socket import PING
 from orderengine.stream.follower import Follower
 from orderengine.stream.messages import event_text
 from tests.fakes import FakeOrders
 from tests.frames import frame
-from tests.steps import CONFIRMED, FAIL, RECOVER, Walk
-
-PATIENT_S = 600.0
-
-
-class Account:
-    """Keeps account of the connections of a test."""
-
-    def __init__(self) -> None:
-        self.open = 0
-        self.ends: Counter[SocketEnd] = Counter()
-        self.times: list[float] = []
-
-    def opened(self, connection: Connection) -> None:
-        self.open += 1
-
-    def ending(self, connection: Connection, end: SocketEnd) -> None:
-        self.ends[end] += 1
-
-    def closed_one(self, connection: Connection) -> None:
-        self.open -= 1
-
-    def sent(self, times: tuple[float, ...]) -> None:
-        self.times += times
-
-
-@dataclass
-class Desk:
-    """A loop, and the sockets that it serves, each of an order that moves when told."""
-
-    loop: Loop
-    account: Account
-    ping_s: float = PATIENT_S
-
-    def socket(self, sock: socket.socket) -> tuple[Follower, Walk]:
-        habits = Habits(self.loop, Encoder(text_frame), Wheel(self.loop, self.ping_s), 1024)
-        served = WebSocket(habits, self.account, sock, Caller("local"), SocketKind.ORDER)
-        walk = Walk(FakeOrders())
-        follower = Follower(walk.order_id, 0, 64, _nothing, _nothing, served.wake)
-        served.follower = follower
-        self.loop.call(served.open)
-        return follower, walk
-
-
-def _nothing(_: object) -> None:
-    pass
+from tests.loop_desk import PATIENT_S, Desk, deliver_until, nothing, read_all, small_pair
+from tests.steps import FAIL, Walk
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    loop = Loop()
-    yield Desk(loop, Account())
-    loop.close()
+    desk = Desk()
+    yield desk
+    desk.loop.close()
 
 
 @pytest.fixture
 def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's and the client's end over TCP, with small buffers.
-
-    A client that reads nothing fills large ones for longer than USER_TIMEOUT_MS on a slow machine.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(10)
-        client.connect(listener.getsockname())
-        server, _ = listener.accept()
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
-        with server:
-            yield server, client
+    with small_pair() as pair:
+        yield pair
 
 
 @dataclass
@@ -125,12 +65,12 @@ def test_each_event_is_a_frame_and_the_last_one_ends_it(
     desk: Desk, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     server, client = pair
-    follower, walk = desk.socket(server)
+    follower, walk = desk.web_socket(server)
     walk.confirm()
     for event in walk.events:
         follower.deliver(event)
     expected = b"".join(text_frame(event_text(event)) for event in walk.events)
-    assert _read_all(client) == expected + close_frame(1000)
+    assert read_all(client) == expected + close_frame(1000)
     client.close()
     wait_until(lambda: desk.account.open == 0)
     assert desk.account.ends == {SocketEnd.ENDED: 1}
@@ -142,7 +82,7 @@ def test_after_the_last_event_the_connection_stays_until_the_client_has_answered
     """A proxy may end both directions at once, and the goodbye would be lost."""
     monkeypatch.setattr(connection, "CLOSE_TIMEOUT_S", PATIENT_S)
     server, client = pair
-    follower, walk = desk.socket(server)
+    follower, walk = desk.web_socket(server)
     walk.confirm()
     for event in walk.events:
         follower.deliver(event)
@@ -162,11 +102,11 @@ def test_what_a_client_sends_is_answered_or_ignored(
     desk: Desk, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     server, client = pair
-    desk.socket(server)
+    desk.web_socket(server)
     client.sendall(frame(0x1, b"hello") + frame(0x9, b"there?"))
     assert client.recv(100) == b"\x8a\x06there?"
     client.sendall(frame(0x8, (1000).to_bytes(2)))
-    assert _read_all(client) == close_frame(1000)
+    assert read_all(client) == close_frame(1000)
     client.close()
     wait_until(lambda: desk.account.open == 0)
     assert desk.account.ends == {SocketEnd.GONE: 1}
@@ -179,9 +119,9 @@ def test_beyond_the_budgets_a_client_is_shown_out(
     desk: Desk, pair: tuple[socket.socket, socket.socket], sent: bytes
 ) -> None:
     server, client = pair
-    desk.socket(server)
+    desk.web_socket(server)
     client.sendall(sent)
-    assert _read_all(client).endswith(close_frame(1008))
+    assert read_all(client).endswith(close_frame(1008))
     client.close()
     wait_until(lambda: desk.account.open == 0)
     assert desk.account.ends == {SocketEnd.FLOODED: 1}
@@ -192,8 +132,8 @@ def test_a_client_that_answers_no_ping_is_shown_out(
 ) -> None:
     desk.ping_s = 0.05
     server, client = pair
-    desk.socket(server)
-    assert _read_all(client) == PING + close_frame(1008)
+    desk.web_socket(server)
+    assert read_all(client) == PING + close_frame(1008)
 
 
 def test_a_client_that_answers_pings_stays_however_its_answers_come(
@@ -201,7 +141,7 @@ def test_a_client_that_answers_pings_stays_however_its_answers_come(
 ) -> None:
     desk.ping_s = 0.5
     server, client = pair
-    desk.socket(server)
+    desk.web_socket(server)
     pong = frame(0xA)
     for pieces in ([pong], [pong[:1], pong[1:]], [frame(0x1, b"hi") + pong], [frame(0xA, b"x")]):
         assert client.recv(2) == PING
@@ -220,40 +160,23 @@ def test_a_client_without_room_for_another_frame_is_told_to_come_back_later(
 ) -> None:
     monkeypatch.setattr(connection, "SEND_TIMEOUT_S", 0.2)
     server, client = tcp_pair
-    follower, walk = desk.socket(server)
-    told = _deliver_until(lambda: bool(desk.account.ends), follower, walk)
+    follower, walk = desk.web_socket(server)
+    told = deliver_until(lambda: bool(desk.account.ends), follower, walk)
     assert desk.account.ends == {SocketEnd.SLOW: 1}
-    read = _read_all(client)
+    read = read_all(client)
     assert read.endswith(close_frame(1013))
     sent = b"".join(text_frame(event_text(event)) for event in told)
     assert sent.startswith(read.removesuffix(close_frame(1013)))
-
-
-def _deliver_until(
-    has_ended: Callable[[], bool], follower: Follower, walk: Walk
-) -> list[OrderEvent]:
-    """Deliver events until then; an event that the queue drops is delivered again."""
-    walk.step(CONFIRMED[0])
-    told = list(walk.events)
-    waiting = threading.Event()
-    while not has_ended():
-        if follower.waiting < 32:
-            walk.step(RECOVER)
-            told.append(walk.moved.event)
-        for event in told[follower.seen :]:
-            follower.deliver(event)
-        waiting.wait(0.0001)
-    return told
 
 
 def test_a_client_that_reads_slowly_but_in_time_stays(
     desk: Desk, tcp_pair: tuple[socket.socket, socket.socket]
 ) -> None:
     server, client = tcp_pair
-    follower, walk = desk.socket(server)
+    follower, walk = desk.web_socket(server)
     with ThreadPoolExecutor(1) as threads:
-        reading = threads.submit(_read_all, client)
-        told = _deliver_until(lambda: len(walk.events) > 3000, follower, walk)
+        reading = threads.submit(read_all, client)
+        told = deliver_until(lambda: len(walk.events) > 3000, follower, walk)
         wait_until(lambda: follower.waiting == 0)
         walk.step(FAIL)
         follower.deliver(walk.moved.event)
@@ -272,19 +195,7 @@ def test_an_event_is_encoded_once_for_all_its_followers() -> None:
     walk = Walk(FakeOrders())
     encoder = Encoder(counted)
     for _ in range(5):
-        follower = Follower(walk.order_id, 0, 64, _ask, lambda _: None)
+        follower = Follower(walk.order_id, 0, 64, nothing, nothing)
         follower.deliver(walk.first.event)
         assert encoder.batch(follower, 0.0).data == text_frame(event_text(walk.first.event))
     assert len(calls) == 1
-
-
-def _ask(_: UUID) -> None:
-    pass
-
-
-def _read_all(client: socket.socket) -> bytes:
-    client.settimeout(10)
-    read = bytearray()
-    while data := client.recv(4096):
-        read += data
-    return bytes(read)

@@ -32,7 +32,6 @@ VERSIONS = {"gunicorn": "27.0.1", "simple-websocket": "1.1.0", "flask-sock": "0.
 """The releases with which the lists below were compared."""
 
 IMPORTED: Mapping[str, frozenset[str]] = {
-    "gunicorn": frozenset({"util"}),
     "gunicorn.glogging": frozenset({"Logger"}),
     "gunicorn.http.errors": frozenset(
         {
@@ -44,7 +43,7 @@ IMPORTED: Mapping[str, frozenset[str]] = {
         }
     ),
     "gunicorn.http.unreader": frozenset({"SocketUnreader"}),
-    "gunicorn.workers.gthread": frozenset({"STOP_KEEPALIVE_LINGER", "ThreadWorker"}),
+    "gunicorn.workers.gthread": frozenset({"ThreadWorker"}),
 }
 
 OVERRIDDEN: Mapping[type, Mapping[str, str]] = {
@@ -53,7 +52,6 @@ OVERRIDDEN: Mapping[type, Mapping[str, str]] = {
         "accept": "(self, listener)",
         "enqueue_req": "(self, conn)",
         "finish_request": "(self, conn, fs)",
-        "handle": "(self, conn)",
         "handle_error": "(self, req, client, addr, exc)",
         "handle_request": "(self, req, conn)",
         "load_wsgi": "(self)",
@@ -84,8 +82,7 @@ USED: Mapping[type, frozenset[str]] = {
     RequestParser: frozenset({"finish_body", "mesg", "unreader"}),
     Request: frozenset({"body", "force_close", "headers", "version"}),
     SocketUnreader: frozenset({"take_buffered", "unread"}),
-    body.Body: frozenset({"failed", "reader"}),
-    body.ChunkedReader: frozenset({"req"}),
+    body.Body: frozenset({"failed"}),
     BaseApplication: frozenset({"wsgi"}),
     Logger: frozenset({"access_log", "error_log", "info"}),
     Config: frozenset({"keepalive", "loglevel", "worker_connections"}),
@@ -103,7 +100,6 @@ HELD_AS: Mapping[str, type] = {
     "req": Request,
     "unreader": SocketUnreader,
     "body": body.Body,
-    "reader": body.ChunkedReader,
     "cfg": Config,
     "ws": websocket.Server,
 }

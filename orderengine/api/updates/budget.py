@@ -1,7 +1,5 @@
-"""Budgets: how much a client may send, and how long a blocking socket waits for it."""
+"""Budgets: how much a client may send."""
 
-import socket
-import struct
 import time
 from collections.abc import Callable
 
@@ -30,13 +28,3 @@ class Budget:
         self._left = min(self._burst, self._left + (now - self._at) * self._per_s) - count
         self._at = now
         return self._left >= 0
-
-
-def limit_waits(sock: socket.socket, *, receive_s: int, send_s: int) -> None:
-    """Bound each wait of a blocking socket, in seconds; 0 is no bound.
-
-    Unlike `settimeout` it bounds receiving and sending separately, and a listener passes the bounds
-    on to the connections that it accepts. A wait that takes longer raises BlockingIOError.
-    """
-    for option, seconds in ((socket.SO_RCVTIMEO, receive_s), (socket.SO_SNDTIMEO, send_s)):
-        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))

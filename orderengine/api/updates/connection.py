@@ -6,14 +6,10 @@ import time
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-import structlog
-
 from orderengine.api.updates.loop import Loop
 from orderengine.domain.access import Caller
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
-
-log = structlog.get_logger(__name__)
 
 SEND_TIMEOUT_S = 3
 """How long a client may make no room for the next message."""
@@ -128,7 +124,7 @@ class Connection:
         """Begin to read and to send."""
         self._is_open = True
         self._keeper.opened(self)
-        self._loop.read_from(self._sock, self._on_input)
+        self._loop.read_from(self._sock, self, self._on_input)
         self.on_news()
 
     def on_news(self) -> None:
@@ -163,7 +159,7 @@ class Connection:
             self._timer = self._loop.later(CLOSE_TIMEOUT_S, self._close)
 
     def abandon(self) -> None:
-        """Close the connection without a goodbye."""
+        """Close the connection without a goodbye; can be repeated."""
         if self.end is None:
             self._stop(SocketEnd.GONE)
         self._close()
@@ -249,7 +245,7 @@ class Connection:
     def _wait_for_room(self) -> None:
         if self._timer is None:
             self._timer = self._loop.later(SEND_TIMEOUT_S, self._give_up)
-            self._loop.wait_for_room(self._sock, self.on_news)
+            self._loop.wait_for_room(self._sock, self)
 
     def _give_up(self) -> None:
         self.part(SocketEnd.SLOW)
@@ -269,15 +265,10 @@ class Connection:
             data = b""
         if not data:
             self.abandon()
-        elif self.end is not None:
-            if self.is_reply(data):
-                self._close()
-        else:
-            try:
-                self.receive(data)
-            except Exception:
-                log.exception("socket_failed")
-                self.abandon()
+        elif self.end is None:
+            self.receive(data)
+        elif self.is_reply(data):
+            self._close()
 
     def _stop(self, end: SocketEnd) -> None:
         """Send no more messages."""

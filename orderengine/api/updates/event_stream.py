@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from orderengine.api.updates.connection import (
@@ -49,12 +48,11 @@ class EventStream(Connection):
         self._habits = habits
         self._since = time.time()
         self._head = head + FIRST
-        self._comment: Callable[[], None] = self._send_comment
         self._slot = -1
 
     def open(self) -> None:
         """Begin with the head of the answer."""
-        self._slot = self._habits.comments.add(self._comment)
+        self._slot = self._habits.comments.add(self, self._send_comment)
         super().open()
 
     def next_batch(self) -> Batch:
@@ -76,7 +74,7 @@ class EventStream(Connection):
     def stopped(self) -> None:
         """Stop the comments."""
         if self._slot >= 0:
-            self._habits.comments.discard(self._slot, self._comment)
+            self._habits.comments.discard(self._slot, self)
 
     def _send_comment(self) -> None:
         self.say(COMMENT)

@@ -1,4 +1,4 @@
-"""The part of WebSocket framing that the guarded socket needs (RFC 6455, section 5.2)."""
+"""The part of WebSocket framing that is read and written here (RFC 6455, section 5.2)."""
 
 _LENGTH_BYTES = {126: 2, 127: 8}
 _MASK_BYTES = 4

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -14,27 +15,30 @@ import structlog
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 128
-"""How many members are told of news before the loop looks after the others again."""
+"""How many members are told something before the loop looks after the others again."""
 
 CLOSE_TIMEOUT_S = 5.0
 
 
 class Member(Protocol):
-    """What the loop looks after; the loop's thread makes every call."""
+    """What the loop looks after; the loop's thread makes every call.
+
+    After an error in a step the member is abandoned, and the others go on.
+    """
 
     def on_news(self) -> None:
         """Take what has come for it."""
 
     def abandon(self) -> None:
-        """End without a word, after an error."""
+        """End without a word; can be repeated."""
 
 
 class Loop:
     """Runs what is due: input and room of connections, times, and news from other threads.
 
     asyncio's event loop waits for them. It starts with the first call, hence after a server's fork.
-    `call`, `wake` and `close` are for any thread, all others for the loop's own. Whatever it calls
-    must not block.
+    `call`, `begin`, `wake` and `close` are for any thread, all others for the loop's own. Whatever
+    it calls must not block.
     """
 
     def __init__(self) -> None:
@@ -49,6 +53,10 @@ class Loop:
         """Let the loop's thread call a function soon."""
         # Empty: the context of a request would be kept for as long as its socket is open.
         self._started().call_soon_threadsafe(function, context=contextvars.Context())
+
+    def begin(self, member: Member, step: Callable[[], None]) -> None:
+        """Let the loop's thread take the first step of a member soon."""
+        self.call(partial(self.attend, member, step))
 
     def wake(self, member: Member) -> None:
         """Tell a member soon that something has come for it; cheap, for many at once."""
@@ -72,13 +80,21 @@ class Loop:
         """Call a function after a delay, unless it is canceled."""
         return self._started().call_later(delay_s, function)
 
-    def read_from(self, sock: socket.socket, function: Callable[[], None]) -> None:
-        """Call a function whenever there is input."""
-        self._started().add_reader(sock, function)
+    def attend(self, member: Member, step: Callable[[], None]) -> None:
+        """Take a step of a member; after an error the member is abandoned."""
+        try:
+            step()
+        except Exception:
+            log.exception("socket_failed")
+            member.abandon()
 
-    def wait_for_room(self, sock: socket.socket, function: Callable[[], None]) -> None:
-        """Call a function whenever there is room for output, until `leave_room`."""
-        self._started().add_writer(sock, function)
+    def read_from(self, sock: socket.socket, member: Member, step: Callable[[], None]) -> None:
+        """Take a step of a member whenever there is input."""
+        self._started().add_reader(sock, self.attend, member, step)
+
+    def wait_for_room(self, sock: socket.socket, member: Member) -> None:
+        """Tell a member whenever there is room for output, until `leave_room`."""
+        self._started().add_writer(sock, self.attend, member, member.on_news)
 
     def leave_room(self, sock: socket.socket) -> None:
         """Stop waiting for room; can be repeated."""
@@ -115,40 +131,37 @@ class Loop:
         self._is_told = False
         for _ in range(min(len(self._news), AT_ONCE)):
             member = self._news.popleft()
-            try:
-                member.on_news()
-            except Exception:
-                log.exception("socket_failed")
-                member.abandon()
+            self.attend(member, member.on_news)
         if self._news and not self._is_told:
             self._is_told = True
             self.call(self._tell)
 
 
 class Wheel:
-    """Calls its members in turn, each once in `every_s` seconds, with one timer for all of them."""
+    """Takes a step of each member in turn, once in `every_s` seconds, with one timer for all."""
 
-    SLOTS = 50
+    SLOTS = 250
+    """So many that few members share one: the loop attends to those of a slot in one piece."""
 
     def __init__(self, loop: Loop, every_s: float) -> None:
         self._loop = loop
-        self._slots: list[dict[Callable[[], None], None]] = [{} for _ in range(self.SLOTS)]
+        self._slots: list[dict[Member, Callable[[], None]]] = [{} for _ in range(self.SLOTS)]
         self._tick_s = every_s / self.SLOTS
         self._at = 0
         self._is_turning = False
 
-    def add(self, function: Callable[[], None]) -> int:
-        """Call a function from now on, first after a whole turn; returns its slot."""
+    def add(self, member: Member, step: Callable[[], None]) -> int:
+        """Take this step from now on, first after a whole turn; returns the member's slot."""
         slot = self._at
-        self._slots[slot][function] = None
+        self._slots[slot][member] = step
         if not self._is_turning:
             self._is_turning = True
             self._loop.later(self._tick_s, self._turn)
         return slot
 
-    def discard(self, slot: int, function: Callable[[], None]) -> None:
-        """Stop calling a function; can be repeated."""
-        self._slots[slot].pop(function, None)
+    def discard(self, slot: int, member: Member) -> None:
+        """Leave a member out from now on; can be repeated."""
+        self._slots[slot].pop(member, None)
 
     def _turn(self) -> None:
         self._is_turning = any(self._slots)
@@ -156,5 +169,5 @@ class Wheel:
             return
         self._loop.later(self._tick_s, self._turn)
         self._at = (self._at + 1) % self.SLOTS
-        for function in list(self._slots[self._at]):
-            function()
+        for member, step in list(self._slots[self._at].items()):
+            self._loop.attend(member, step)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from orderengine.api.updates.census import Census, FanOut
 from orderengine.api.updates.connection import Connection, SocketEnd, SocketKind
-from orderengine.api.updates.loop import Loop
+from orderengine.api.updates.loop import AT_ONCE, Loop
 from orderengine.api.updates.slots import Caps, Slots
 from orderengine.api.updates.subject import ClientStreamRequest, OrderStreamRequest
 from orderengine.domain.access import Caller
@@ -72,7 +72,7 @@ class Updates:
             )
         elif not wanted.is_over:
             connection.follower = self._hub.follow(wanted.order_id, wanted.after, connection.wake)
-        self.loop.call(connection.open)
+        self.loop.begin(connection, connection.open)
 
     def leave(self, timeout_s: float) -> bool:
         """Part from all clients, since the process ends; True once all connections are closed."""
@@ -135,8 +135,12 @@ class Updates:
             self._is_looking = False
 
     def _part_from(self, callers: set[Caller]) -> None:
-        for connection in [each for each in self._connections if each.caller in callers]:
+        """Part from these callers: not from all at once, so that others get their turn."""
+        left = [each for each in self._connections if each.end is None and each.caller in callers]
+        for connection in left[:AT_ONCE]:
             connection.part(SocketEnd.REVOKED)
+        if len(left) > AT_ONCE:
+            self.loop.call(lambda: self._part_from(callers))
 
     def _part_from_all(self) -> None:
         for connection in list(self._connections):

@@ -132,14 +132,14 @@ class Waits:
                 return None
             wait.follower = self._hub.follow(order_id, after, wait.wake)
             self._held[wait] = ended
-        self.loop.call(wait.begin)
+        self.loop.begin(wait, wait.begin)
         return ended
 
     def answer(self, connection: Connection) -> None:
         """Let a connection, which was taken from the server, send its answer and close."""
         with self._changed:
             self._answers.add(connection)
-        self.loop.call(connection.open)
+        self.loop.begin(connection, connection.open)
 
     def leave(self, timeout_s: float) -> None:
         """End all waits, since the server ends, and let their answers be sent."""

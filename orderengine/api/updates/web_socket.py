@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from wsproto.connection import Connection as Protocol
@@ -77,12 +76,11 @@ class WebSocket(Connection):
         self._message_bytes = 0
         self._has_answered = True
         self._parting_frame: bytes | None = None
-        self._ping: Callable[[], None] = self._send_ping
         self._slot = -1
 
     def open(self) -> None:
         """Begin to read, to send and to ping."""
-        self._slot = self._habits.pings.add(self._ping)
+        self._slot = self._habits.pings.add(self, self._send_ping)
         super().open()
 
     def next_batch(self) -> Batch:
@@ -137,7 +135,7 @@ class WebSocket(Connection):
     def stopped(self) -> None:
         """Stop the pings."""
         if self._slot >= 0:
-            self._habits.pings.discard(self._slot, self._ping)
+            self._habits.pings.discard(self._slot, self)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, CloseConnection):  # its own, or that for a broken frame

@@ -1,7 +1,7 @@
 """A table of a million orders, and how much a statement reads of it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -166,6 +166,19 @@ def unsought(database: Engine, call: Callable[[], object]) -> list[str]:
         and "Relation Name" in node
         and "Index Cond" not in node
     ]
+
+
+def read_by(database: Engine, call: Callable[[], object], tables: Collection[str]) -> set[str]:
+    """How a call's statements read these tables: the kind of scan, and the index.
+
+    The statements are planned as prepared on its connection, and run by the call alone.
+    """
+    return {
+        f"{node['Node Type']} by {node.get('Index Name')}"
+        for statement, values in _statements_of(call)
+        for node in _nodes(_explained(database, statement.execute, values, "COSTS OFF"))
+        if node.get("Relation Name") in tables and node["Node Type"].endswith("Scan")
+    }
 
 
 def _statements_of(call: Callable[[], object]) -> list[tuple[Any, Any]]:

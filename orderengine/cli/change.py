@@ -1,5 +1,6 @@
 """`cancel` and `amend`: change orders that have not ended."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 
 from orderengine.cli.changing import all_path, amend, cancel, named_path, order_path
 from orderengine.cli.common import (
+    EXIT_FAILED,
     asked_text,
     full_disk_told,
     json_option,
@@ -20,6 +22,7 @@ from orderengine.domain.order import OrderStatus
 
 ONE_OF = "name one of: ID, --client-order-id, --symbol, --all"
 COUNTS = "{canceled} canceled, {requested} requested, {tooLate} too late"
+REFUSED = ", {refused} not canceled: the service's log tells why"
 
 
 @click.command(name="cancel", short_help="Cancel an order, or all orders.")
@@ -44,8 +47,9 @@ def cancel_orders(
     network decides. It ends canceled, or confirmed if its transaction has landed. To repeat the
     command is safe.
 
-    Exits with 0 if orders were canceled or asked to be, 2 if the order had ended otherwise or
-    nothing answers, 3 if the cancel may have taken effect.
+    Exits with 0 if orders were canceled or asked to be, 1 if the database refused to change some of
+    many, 2 if the order had ended otherwise or nothing answers, 3 if the cancel may have taken
+    effect.
     """
     paths = [
         *([order_path(order_id)] if order_id is not None else ()),
@@ -62,7 +66,14 @@ def cancel_orders(
         elif "orderId" in told:
             click.echo(_outcome(told))
         else:
-            click.echo(COUNTS.format_map(told))
+            click.echo(_counts(told))
+    if told.get("refused"):
+        sys.exit(EXIT_FAILED)
+
+
+def _counts(told: Mapping[str, Any]) -> str:
+    # An earlier release does not tell of those that were refused.
+    return (COUNTS + (REFUSED if told.get("refused") else "")).format_map(told)
 
 
 def _outcome(order: Mapping[str, Any]) -> str:

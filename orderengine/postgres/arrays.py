@@ -12,9 +12,10 @@ BY_KEY: Mapping[str, str | int] = {
 """Settings that make a statement for many rows find each one by an index, in its order.
 
 A bitmap scan would follow the table instead, and a merge join might sort by another column. A hash
-join keeps the order, and each setting costs time, so hash joins stay. A plan made while a table was
-empty serves until the table is analyzed. Without the last setting PostgreSQL would plan anew for
-each list that is shorter than the ten values it assumes.
+join keeps the order, and each setting costs time, so hash joins stay. The order is that of the ids
+as long as no other index serves the statement (docs/decisions/0096-order-of-locks.md). A plan made
+while a table was empty serves until the table is analyzed. Without the last setting PostgreSQL
+would plan anew for each list that is shorter than the ten values it assumes.
 """
 
 

@@ -242,17 +242,7 @@ class SqlOrders:
         self, client_id: str, symbol: str | None, after: UUID, limit: int
     ) -> CanceledPart:
         """Cancel up to `limit` open orders of a client, or ask to, in the order of their ids."""
-        values = {"client_id": client_id, "after": after, "limit": limit, "symbol": symbol}
-        chosen = endings.CANCEL_ALL if symbol is None else endings.CANCEL_SYMBOL
-        rows = self._run(chosen, values | endings.cancel_values())
-        moved = [self._reader.moved(row) for row in rows if row.id is not None]
-        left = [row for row in rows if row.id is None]
-        return CanceledPart(
-            moved=[each for each in moved if each is not None],
-            requested_before=sum(row.was_requested for row in left),
-            too_late=sum(not row.was_requested for row in left),
-            last=rows[-1].seen_id if len(rows) == limit else None,
-        )
+        return endings.cancel_all(self._run, self._reader, client_id, symbol, after, limit)
 
     def expire_due(self, limit: int) -> list[Moved]:
         """End up to `limit` orders whose time has passed, except submitted ones."""

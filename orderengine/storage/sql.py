@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.columns import column_list, parameter_list
 from orderengine.storage.daily import charges
@@ -247,7 +248,7 @@ UPDATE orders SET held_because = :because
 WHERE id = ANY(CAST(CAST(:ids AS text[]) AS uuid[])) AND status = '{OrderStatus.SUBMITTED}'
   AND held_because IS DISTINCT FROM :because
 RETURNING id""",
-    LOOKED_UP_BY_KEY,
+    BY_KEY,
 )
 
 CLAIM_DUE = Statement(

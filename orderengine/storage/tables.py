@@ -127,7 +127,13 @@ orders = Table(
         unique=True,
         postgresql_where=text("client_order_id IS NOT NULL"),
     ),
-    Index("ix_orders_client_created", "client_id", text("created_at DESC"), text("id DESC")),
+    # The condition keeps it from statements that name ids and no client. These lock rows as they
+    # find them, which must be in the order of ids. Any other index with ids needs a condition.
+    Index(
+        "ix_orders_client_created",
+        *("client_id", text("created_at DESC"), text("id DESC")),
+        postgresql_where=text("client_id IS NOT NULL"),
+    ),
     # An order enters this index once, at its last step.
     Index(
         "ix_orders_client_ended",

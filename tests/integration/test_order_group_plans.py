@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
+from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Move
 from orderengine.execution.network import Reverted
 from orderengine.execution.ports import PlannedMove
@@ -14,7 +15,7 @@ from orderengine.settlement import wire
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.orders import SqlOrders
 from tests.builders import all_moves
-from tests.plans import load, scratch_database, unbounded, unsought, what_is_read
+from tests.plans import load, read_by, scratch_database, unbounded, unsought, what_is_read
 from tests.simulations import a_swap
 
 LARGE = 100_000
@@ -26,11 +27,20 @@ THE_OLDEST = ["Index Scan of orders", "Index Scan of orders"]
 A_FEW = 10
 
 
-@pytest.fixture(scope="module", params=["empty", "small", "large"])
+@pytest.fixture(scope="module", params=["empty", "small", "large", "emptied"])
 def scratch(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engine]:
-    size = {"empty": 0, "small": SMALL, "large": LARGE}[request.param]
+    size = {"empty": 0, "small": SMALL, "large": LARGE, "emptied": SMALL}[request.param]
     with scratch_database(database_url, size) as database:
+        if request.param == "emptied":
+            empty(database)
         yield database
+
+
+def empty(database: Engine) -> None:
+    """Leave no orders, but what PostgreSQL knew of them."""
+    analyze(database)
+    with database.connect() as connection:
+        connection.execute(text("TRUNCATE orders"))
 
 
 def moves_of(orders: SqlOrders, move: Move, count: int) -> Callable[[], object]:
@@ -82,6 +92,45 @@ def test_every_row_is_found_by_a_key(scratch: Engine) -> None:
     assert without_keys(scratch, calls) == {}
     analyze(scratch)
     assert without_keys(scratch, calls) == {}
+
+
+def test_rows_are_locked_in_the_order_of_their_ids(scratch: Engine) -> None:
+    """So no two statements wait for each other's rows, whatever the tables held when planned.
+
+    Statements that sort before they lock may read the orders otherwise, but not the charges.
+    """
+    orders = SqlOrders(scratch)
+    by_id = {
+        **calls_of(scratch),
+        "hold": lambda: orders.hold([uuid4(), uuid4()], FailureReason.UNKNOWN_SYMBOL),
+    }
+    sorted_before = {
+        "cancel all": lambda: orders.cancel_all("local", None, UUID(int=0), 500),
+        "cancel of a symbol": lambda: orders.cancel_all("local", "AAPL", UUID(int=0), 500),
+        "expire": lambda: orders.expire_due(200),
+    }
+    for _ in range(2):
+        for name, call in by_id.items():
+            found = read_by(scratch, call, {"orders", "daily_charges"})
+            assert found <= {"Index Scan by pk_orders", CHARGES}, name
+        for name, call in sorted_before.items():
+            assert read_by(scratch, call, {"daily_charges"}) == {CHARGES}, name
+        analyze(scratch)
+
+
+CHARGES = "Index Scan by pk_daily_charges"
+
+
+def test_no_other_index_of_orders_serves_statements_that_name_ids_alone(
+    session_database: Engine,
+) -> None:
+    """PostgreSQL looks ids up in any index that has them, and reads the others' order then."""
+    found = text(
+        "SELECT indexrelid::regclass::text FROM pg_index"
+        " WHERE indrelid = 'orders'::regclass AND indpred IS NULL"
+    )
+    with session_database.connect() as connection:
+        assert connection.execute(found).scalars().all() == ["pk_orders"]
 
 
 def test_a_claim_follows_the_index_of_new_orders(scratch: Engine) -> None:

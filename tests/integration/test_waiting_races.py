@@ -123,15 +123,40 @@ def test_no_submission_passes_the_expiry_behind_a_lock_that_changed_nothing(
     assert [each.order.order_id for each in orders.expire_due(10)] == [order.order_id]
 
 
+def forge_a_transaction(database: Engine, order: Order) -> None:
+    """Damage the row: PostgreSQL refuses to let such an order expire, or to cancel it."""
+    run(
+        database,
+        "INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)"  # noqa: S608
+        f" VALUES ('forged', '{order.order_id}', 1, '', 1, 'live')",
+    )
+
+
+@pytest.mark.parametrize("symbol", [None, "AAPL"])
+def test_an_order_that_a_constraint_refuses_to_cancel_stays_alone(
+    database: Engine, orders: SqlOrders, symbol: str | None
+) -> None:
+    found = sorted((a_built(orders) for _ in range(5)), key=lambda each: each.order_id)
+    damaged = found.pop(1)
+    forge_a_transaction(database, damaged)
+    with capture_logs() as lines:
+        first = orders.cancel_all("local", symbol, NOBODY, 3)
+        assert (len(first.moved), first.refused, first.too_late) == (2, 1, 0)
+        assert first.last == found[1].order_id
+        rest = orders.cancel_all("local", symbol, first.last, 3)
+    assert (len(rest.moved), rest.refused, rest.last) == (2, 0, None)
+    assert [line["order_id"] for line in lines] == [str(damaged.order_id)]
+    assert {status(orders, each) for each in found} == {"canceled"}
+    assert status(orders, damaged) == "building"
+    again = orders.cancel_all("local", symbol, NOBODY, 3)
+    assert (len(again.moved), again.refused, again.requested_before) == (0, 1, 0)
+
+
 def test_an_order_that_a_constraint_refuses_to_end_does_not_keep_others_from_expiring(
     database: Engine, orders: SqlOrders
 ) -> None:
     damaged, *others = (a_built(orders, **later()) for _ in range(4))
-    run(
-        database,
-        "INSERT INTO transactions (signature, order_id, attempt, payload, last_valid_height, state)"  # noqa: S608
-        f" VALUES ('forged', '{damaged.order_id}', 1, '', 1, 'live')",
-    )
+    forge_a_transaction(database, damaged)
     with database.connect() as connection:
         let_expire(connection, damaged, *others)
     with capture_logs() as lines:

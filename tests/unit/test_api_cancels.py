@@ -152,7 +152,7 @@ def test_another_clients_orders_are_not_found_and_not_counted() -> None:
     path = web.client.post("/api/orders/execute", json=order, headers=alice).headers["Location"]
     for asked in (path, "/api/orders/by-client-id?clientOrderId=a", "/api/orders/by-client-id/a"):
         assert web.client.delete(asked, headers=eve).status_code == 404
-    nothing = {"canceled": 0, "requested": 0, "tooLate": 0}
+    nothing = {"canceled": 0, "requested": 0, "tooLate": 0, "refused": 0}
     assert web.client.delete("/api/orders?all=true", headers=eve).get_json() == nothing
     assert web.client.get(path, headers=alice).get_json()["status"] == "waiting"
     assert web.client.delete(path).status_code == 401
@@ -165,24 +165,24 @@ def test_all_orders_are_canceled_or_those_of_a_symbol(web: Web) -> None:
     walk(web, CONFIRMED)
     answer = web.client.delete("/api/orders?symbol=aapl")
     assert answer.status_code == 200
-    assert answer.get_json() == {"canceled": 2, "requested": 1, "tooLate": 0}
+    assert answer.get_json() == {"canceled": 2, "requested": 1, "tooLate": 0, "refused": 0}
     statuses = [web.client.get(path_of(each)).get_json()["status"] for each in placed]
     assert statuses == ["canceled", "canceled"]
     assert web.client.get(path_of(submitted.order_id)).get_json()["status"] == "submitted"
     assert web.client.get(path_of(kept)).get_json()["status"] == "waiting"
     again = web.client.delete("/api/orders?all=TRUE").get_json()
-    assert again == {"canceled": 1, "requested": 1, "tooLate": 0}
+    assert again == {"canceled": 1, "requested": 1, "tooLate": 0, "refused": 0}
 
 
-def test_orders_that_end_before_their_turn_are_counted_as_too_late(
+def test_orders_that_end_before_their_turn_and_damaged_ones_are_counted(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def overtaken(*_: object) -> CanceledPart:
-        return CanceledPart(moved=[], requested_before=0, too_late=3, last=None)
+        return CanceledPart(moved=[], requested_before=0, too_late=3, last=None, refused=2)
 
     monkeypatch.setattr(web.orders, "cancel_all", overtaken)
     counts = web.client.delete("/api/orders?all=true").get_json()
-    assert counts == {"canceled": 0, "requested": 0, "tooLate": 3}
+    assert counts == {"canceled": 0, "requested": 0, "tooLate": 3, "refused": 2}
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_orders_of_an_instrument_that_is_gone_are_canceled_as_well(web: Web) -> 
     gone = walk(web, [])
     web.orders._orders[gone.order_id] = replace(gone.order, symbol="GONE")
     counts = web.client.delete("/api/orders?symbol=GONE").get_json()
-    assert counts == {"canceled": 1, "requested": 0, "tooLate": 0}
+    assert counts == {"canceled": 1, "requested": 0, "tooLate": 0, "refused": 0}
 
 
 def test_cancels_are_counted_by_outcome(web: Web) -> None:

@@ -94,6 +94,13 @@ def test_a_cancel_names_one_order_or_many(desk: Desk, arguments: list[str], path
     assert ran.stdout == (f"order {ID} is canceled\n" if "by" in path else many)
 
 
+def test_orders_that_the_database_refuses_to_change_are_told(desk: Desk) -> None:
+    desk.changes = [an_answer(200, canceled=2, requested=0, tooLate=0, refused=1)]
+    ran = call("cancel", "--all", "--url", desk.url)
+    told = "2 canceled, 0 requested, 0 too late, 1 not canceled: the service's log tells why\n"
+    assert (ran.exit_code, ran.stdout) == (1, told)
+
+
 @pytest.mark.parametrize("arguments", [[], [ID, "--all"], ["--symbol", "SOL", "--all"]])
 def test_a_cancel_of_nothing_or_of_two_things_is_refused(desk: Desk, arguments: list[str]) -> None:
     ran = call("cancel", *arguments, "--url", desk.url)

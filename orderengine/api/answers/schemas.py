@@ -41,6 +41,7 @@ class CanceledSchema(AnswerSchema):
     canceled = integer("Orders that are canceled now.")
     requested = integer("Submitted orders: the network decides whether they are filled.")
     too_late = integer("Orders that ended before their turn came.")
+    refused = integer("Orders that stay open: the database refuses to change their damaged rows.")
 
 
 class OrderPageSchema(AnswerSchema):

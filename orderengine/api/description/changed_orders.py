@@ -26,7 +26,7 @@ MATCH_PARAMETER = {
     "schema": {"type": "string", "examples": ['"1"']},
 }
 AMENDMENT_EXAMPLE = {"limitPrice": "205"}
-COUNTS_EXAMPLE = {"canceled": 2, "requested": 1, "tooLate": 0}
+COUNTS_EXAMPLE = {"canceled": 2, "requested": 1, "tooLate": 0, "refused": 0}
 
 EXAMPLE_AT = datetime(2026, 11, 24, 23, 39, 37, 413310, UTC)
 LIMIT_ORDER = NewOrder(

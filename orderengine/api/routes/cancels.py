@@ -86,8 +86,9 @@ def delete_orders() -> Document:
     """Cancel all open orders, or those of an instrument.
 
     Give either `symbol` or `all=true`. The counts tell how many orders were canceled, how many are
-    submitted, so that the network decides, and how many ended before their turn came. After an
-    error in the 500s some orders may be canceled: repeat the request.
+    submitted, so that the network decides, how many ended before their turn came, and how many
+    the database refused to change. After an error in the 500s some orders may be canceled: repeat
+    the request.
     """
     ports = current_ports()
     symbol = read_cancel(request)
@@ -102,12 +103,14 @@ def delete_orders() -> Document:
         (Outcome.CANCELED, counts.canceled),
         (Outcome.REQUESTED, counts.requested),
         (Outcome.TOO_LATE, counts.too_late),
+        (Outcome.REFUSED, counts.refused),
     ):
         ports.metrics.count(CounterName.CANCELS, outcome.value, number)
     return {
         "canceled": counts.canceled,
         "requested": counts.requested,
         "tooLate": counts.too_late,
+        "refused": counts.refused,
     }
 
 

@@ -24,7 +24,7 @@ class CounterName(StrEnum):
     REFUSALS = "refusals"
     """Orders, and whole batches, that were answered with a problem, by its code."""
     CANCELS = "cancels"
-    """Answers to cancels, by the order's outcome: `canceled`, `requested` or `too_late`."""
+    """Answers to cancels, by outcome: `canceled`, `requested`, `too_late` or `refused`."""
     REDISPATCHES = "redispatches"
     """Messages that recovery sent, by the order's status."""
     RECONCILER_ROUNDS = "reconcilerRounds"

@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     CANCELED = "canceled"
     REQUESTED = "requested"
     TOO_LATE = "too_late"
+    REFUSED = "refused"
 
 
 _OUTCOMES = {
@@ -41,11 +42,15 @@ class CancelResult:
 
 @dataclass(frozen=True, slots=True)
 class CancelCounts:
-    """How many orders were canceled, were asked to be, and had ended before their turn."""
+    """How many orders were canceled, were asked to be, and had ended before their turn.
+
+    `refused` are those whose damaged rows the database refused to change: they stay open.
+    """
 
     canceled: int = 0
     requested: int = 0
     too_late: int = 0
+    refused: int = 0
 
     def __add__(self, other: "CancelCounts") -> "CancelCounts":
         """The sums."""
@@ -53,6 +58,7 @@ class CancelCounts:
             self.canceled + other.canceled,
             self.requested + other.requested,
             self.too_late + other.too_late,
+            self.refused + other.refused,
         )
 
 
@@ -87,7 +93,7 @@ def cancel_all(
         _tell(publisher, part.moved)
         canceled = sum(each.order.status is OrderStatus.CANCELED for each in part.moved)
         requested = len(part.moved) - canceled + part.requested_before
-        total += CancelCounts(canceled, requested, part.too_late)
+        total += CancelCounts(canceled, requested, part.too_late, part.refused)
         if part.last is None:
             return total
         after = part.last

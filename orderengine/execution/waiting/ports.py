@@ -13,14 +13,16 @@ class CanceledPart:
     """What a part of canceling many orders has done.
 
     `moved` were canceled, or are submitted and were asked to be. Of the others, as many as
-    `requested_before` says were asked before; the rest had ended when their turn came. `last` is
-    the id of the part's last order; None if there is no further one.
+    `requested_before` says were asked before, `too_late` had ended when their turn came, and the
+    database refused to change as many as `refused` says: their rows are damaged. `last` is the id
+    of the part's last order; None if there is no further one.
     """
 
     moved: Sequence[Moved]
     requested_before: int
     too_late: int
     last: UUID | None
+    refused: int = 0
 
 
 class Endings(Protocol):
@@ -38,7 +40,8 @@ class Endings(Protocol):
     ) -> CanceledPart:
         """Cancel up to `limit` of a client's open orders with ids above `after`, as `cancel` does.
 
-        With a symbol, only orders of that symbol. Rows are locked in the order of their ids.
+        With a symbol, only orders of that symbol. Rows are locked in the order of their ids. An
+        order whose damaged row the database refuses to change stops no other one.
         """
 
     def expire_due(self, limit: int) -> Sequence[Moved]:

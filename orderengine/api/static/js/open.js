@@ -112,11 +112,12 @@ export class OpenOrders {
     const told = ["Every order that is open is canceled; of those that are sent already the network decides."];
     if (!(await this.#confirmation.asks(`Cancel ${count === MOST ? "all" : group(count, 0)} open orders?`, "Cancel all", told))) return;
     await this.#asking(async () => {
-      const { canceled, requested, tooLate } = await cancelOrders({ all: true });
+      const { canceled, requested, tooLate, refused } = await cancelOrders({ all: true });
       const parts = [`${group(canceled, 0)} canceled`];
       if (requested) parts.push(`${group(requested, 0)} sent already, so the network decides`);
       if (tooLate) parts.push(`${group(tooLate, 0)} too late`);
-      this.#changed("done", `${parts.join("; ")}.`);
+      if (refused) parts.push(`${group(refused, 0)} not canceled: an operator has to look at them`);
+      this.#changed(refused ? "refused" : "done", `${parts.join("; ")}.`);
     });
   }
 

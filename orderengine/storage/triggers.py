@@ -62,9 +62,19 @@ WHERE (SELECT 1 FROM orders o WHERE o.symbol = mine.symbol AND o.type = kind.typ
     {**BY_INDEX, "enable_sort": "on"},
 )
 
+# Other watchers take leases in the order of the symbols.
 RELEASE = Statement(
-    "UPDATE price_watches SET until = '-infinity' WHERE holder = :holder RETURNING symbol"
+    """
+WITH mine AS MATERIALIZED (
+    SELECT symbol FROM price_watches WHERE holder = :holder ORDER BY symbol FOR NO KEY UPDATE
 )
+UPDATE price_watches SET until = '-infinity' WHERE symbol IN (SELECT symbol FROM mine)
+RETURNING symbol"""
+)
+
+
+_MAY_START = """(o.rearm_at IS NULL OR o.rearm_at <= {seen_at})
+  AND (o.expires_at IS NULL OR o.expires_at > clock_timestamp())"""
 
 
 def _candidates(come: str, order: str) -> Statement:
@@ -72,16 +82,42 @@ def _candidates(come: str, order: str) -> Statement:
         f"""
 SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.symbol = :symbol AND o.type = :type AND o.side = :side AND o.{IS_WAITING} AND {come}
-  AND (o.rearm_at IS NULL OR o.rearm_at <= :seen_at)
-  AND (o.expires_at IS NULL OR o.expires_at > clock_timestamp())
+  AND {_MAY_START.format(seen_at=":seen_at")}
 ORDER BY {order}, o.created_at, o.id LIMIT :limit""",
         BY_INDEX,
     )
 
 
-STARTS_BELOW = _candidates("o.watch_price >= :price", "o.watch_price DESC")
+_BELOW, _ABOVE = "o.watch_price >= ", "o.watch_price <= "
+STARTS_BELOW = _candidates(f"{_BELOW}:price", "o.watch_price DESC")
 """Orders that start at or below their price, the highest first."""
-STARTS_ABOVE = _candidates("o.watch_price <= :price", "o.watch_price")
+STARTS_ABOVE = _candidates(f"{_ABOVE}:price", "o.watch_price")
+
+_KIND = {
+    "symbol": "text",
+    "type": "text",
+    "side": "text",
+    "is_below": "boolean",
+    "price": "numeric",
+    "seen_at": "timestamptz",
+}
+
+
+def _first(come: str, order: str) -> str:
+    return f"""(SELECT 1 FROM orders o
+         WHERE o.symbol = m.symbol AND o.type = m.type AND o.side = m.side AND o.{IS_WAITING}
+           AND {come}m.price AND {_MAY_START.format(seen_at="m.seen_at")}
+         ORDER BY {order} LIMIT 1) IS NOT NULL"""
+
+
+# One look at the index for each kind, by a scalar query, as for the leases.
+COME = Statement(
+    f"""
+SELECT m.symbol, m.type, m.side FROM {unnest(_KIND, "m")}
+WHERE CASE WHEN m.is_below THEN {_first(_BELOW, "o.watch_price DESC")}
+           ELSE {_first(_ABOVE, "o.watch_price")} END""",
+    {**BY_INDEX, "plan_cache_mode": "force_generic_plan"},
+)
 
 # For a parameter the planner cannot use an index of waiting orders alone, which it may prefer to
 # that of the ids, and then reads from end to end.
@@ -183,6 +219,22 @@ class SqlWaiting:
     def release(self, holder: str) -> None:
         """Give up the watch over all symbols."""
         self._run(RELEASE, {"holder": holder})
+
+    def come(self, seen: Mapping[Watched, SeenPrice]) -> Collection[Watched]:
+        """Those of these kinds that have candidates at their price."""
+        rows = [
+            {
+                "symbol": each.symbol,
+                "type": each.type.value,
+                "side": each.side.value,
+                "is_below": starts_below(each.type, each.side),
+                "price": price.price,
+                "seen_at": price.at,
+            }
+            for each, price in seen.items()
+        ]
+        found = self._run(COME, columns_of(rows)) if rows else []
+        return {Watched(row.symbol, OrderType(row.type), Side(row.side)) for row in found}
 
     def candidates(self, watched: Watched, seen: SeenPrice, limit: int) -> list[Order | Unreadable]:
         """Orders whose watched price has come, or whose pool is deep enough."""

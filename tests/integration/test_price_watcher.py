@@ -177,18 +177,18 @@ def test_the_most_aggressive_limit_starts_first_then_the_oldest(
     assert watch.started == [higher, high, also_high, low]
 
 
-def test_while_quotes_are_quick_a_batch_may_have_ten_times_the_slots(
+def test_while_quotes_are_quick_ten_times_the_slots_may_wait_for_a_worker(
     database: Engine, instruments: Instruments
 ) -> None:
     watch = Watch(database, instruments, slots=2)
     watch.watcher.engine.pace.took(0.001)
-    order_ids = [watch.limit(f"{240 - number}") for number in range(5)]
+    order_ids = [watch.limit(f"{260 - number}") for number in range(20)]
     later = watch.limit("231")
     watch.ask("235")
     assert not watch.tick()
     assert watch.started == order_ids
     watch.ask("230")
-    assert watch.tick()  # the five wait for a worker, and there is room for two beside none
+    assert watch.tick()  # the twenty wait for a worker
     assert watch.status(later) is WAITING
 
 

@@ -1,6 +1,7 @@
 """How much a tick of the price watcher reads while very many orders wait."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
-from orderengine.execution.waiting.prices import SeenPrice
+from orderengine.execution.waiting.prices import SeenPrice, starts_below
 from orderengine.execution.waiting.watching import Watched
 from orderengine.storage.triggers import SqlWaiting
 from tests.plans import scratch_database, unbounded, what_is_read
@@ -92,6 +93,25 @@ def test_a_probe_that_starts_nothing_reads_one_path_of_the_index(
     (read,) = what_is_read(big, lambda: waiting.candidates(watched, seen, 200))
     assert read.blocks <= A_PROBE, read.plan
     assert read.rows == 0, read.plan
+
+
+def test_a_question_for_all_kinds_reads_one_path_of_the_index_for_each(big: Engine) -> None:
+    waiting = SqlWaiting(big)
+    kinds = [replace(kind, symbol=symbol) for symbol in SYMBOLS for kind in KINDS]
+    seen = {each: none_has_come(each, big) for each in kinds}
+    often(lambda: waiting.come(seen))
+    (read,) = what_is_read(big, lambda: waiting.come(seen))
+    assert read.blocks <= len(kinds) * A_PROBE, read.plan
+    assert waiting.come(seen) == set()
+    low, high = SeenPrice(Decimal(1), seen[kinds[0]].at, "test"), Decimal(10**6)
+    beyond = {
+        each: low if starts_below(each.type, each.side) else replace(low, price=high)
+        for each in kinds
+    }
+    assert waiting.come(seen | {kinds[3]: beyond[kinds[3]]}) == {kinds[3]}
+    assert waiting.come(beyond) == set(kinds)
+    (read,) = what_is_read(big, lambda: waiting.come(beyond))
+    assert read.blocks <= len(kinds) * A_PROBE, read.plan
 
 
 @pytest.mark.parametrize("watched", KINDS, ids=lambda each: f"{each.type}-{each.side}")

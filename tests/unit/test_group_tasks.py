@@ -11,7 +11,7 @@ from orderengine.domain.errors import StorageUnavailable, VenueUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.handover import handed_on
-from orderengine.execution.chain.slots import GROUP_MAX, Pace
+from orderengine.execution.chain.slots import GROUP_MAX, RECENT, Pace
 from orderengine.execution.chain.swaps import handover_of
 from orderengine.execution.ports import PreparedStart
 from tests.builders import A_REST, A_TRIGGER, a_build, a_limit, a_sniper
@@ -146,8 +146,8 @@ def test_another_processs_late_message_takes_what_else_is_waiting(
 
 
 def test_no_order_is_taken_along_while_quotes_are_slow(world: World, worker: Worker) -> None:
-    world.engine.pace.took(1.0)
-    world.engine.pace.took(1.0)
+    for _ in range(RECENT):
+        world.engine.pace.took(1.0)
     orders = accept(world, 3)
     assert worker.route(orders[1])["orderId"] == str(orders[1].order_id)
     assert world.order(orders[0].order_id).status is OrderStatus.PENDING

@@ -151,6 +151,16 @@ class Engine:
         self.tell(claimed)
         return [each.order for each in claimed]
 
+    def start(self, planned: Sequence[PlannedMove]) -> list[Moved]:
+        """Make moves of one kind, and publish the steps of those orders that moved.
+
+        To be counted and logged by `note` as soon as there is time.
+        """
+        moved = [each for each in self.orders.move_all(planned) if each is not None]
+        if moved:
+            self.publisher.publish_all(moved)
+        return moved
+
     def start_prepared(self, prepared: Sequence[PreparedStart]) -> Sequence[Sequence[Moved]]:
         """Start orders whose route is in hand, and publish their steps; those of all that moved.
 

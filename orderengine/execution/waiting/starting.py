@@ -54,8 +54,8 @@ class Room:
 class Starter:
     """Starts orders, and counts those that no worker has taken yet.
 
-    `slots` bounds them, but for snipers. When all are taken it may start as many as the slots take
-    in groups, so that a usual tick needs one batch.
+    As many may wait for a worker as its `slots` take in groups, so that a usual tick needs one
+    batch. Snipers have a room of their own.
     """
 
     engine: Engine
@@ -73,10 +73,11 @@ class Starter:
                 {key: version for key, version in kind.items() if key in still}
                 for kind in (self._others, self._snipers)
             )
-        others = self.slots - len(self._others)
-        if not self._others:
-            others = self.slots * self.engine.pace.group_size
-        return Room(others, MOST_SNIPERS - len(self._snipers))
+        most = self.slots * self.engine.pace.group_size
+        others = most - len(self._others)
+        # Each look costs as much for one order as for many.
+        is_worth_it = 2 * others >= most
+        return Room(others if is_worth_it else 0, MOST_SNIPERS - len(self._snipers))
 
     def trigger(
         self, kind: OrderType, seen_at: datetime, chosen: Sequence[tuple[Order, Trigger]]
@@ -90,15 +91,19 @@ class Starter:
             return 0
         planned = [PlannedMove(order.order_id, order.version, move) for order, move in chosen]
         try:
-            advanced = self.engine.advance_all(planned)
+            moved = self.engine.start(planned)
         except DailyLimitReached:
             alone = chosen if len(chosen) > 1 else ()
             return sum(self.trigger(kind, seen_at, [each]) for each in alone)
-        moved = [each for each in advanced if isinstance(each, Order)]
-        versions = self._note(kind, seen_at, moved)
-        if versions:
-            dispatcher = self.engine.dispatcher
-            self._send(len(moved), lambda: dispatcher.route_all(versions, RoutingCause.ORDER))
+        versions = {each.order.order_id: each.order.version for each in moved}
+        try:
+            if versions:
+                dispatcher = self.engine.dispatcher
+                self._send(len(moved), lambda: dispatcher.route_all(versions, RoutingCause.ORDER))
+        finally:
+            # Only now: a worker can take the first of them meanwhile.
+            self.engine.note(moved)
+            self._note(kind, seen_at, [each.order for each in moved])
         return len(moved)
 
     def start_prepared(
@@ -155,14 +160,12 @@ class Starter:
         alone = [[each] for each in part] if len(part) > 1 else []
         return [step for each in alone for step in self._build(each, left)]
 
-    def _note(self, kind: OrderType, seen_at: datetime, moved: Sequence[Order]) -> dict[UUID, int]:
-        """Measure and remember what has moved; returns the versions."""
+    def _note(self, kind: OrderType, seen_at: datetime, moved: Sequence[Order]) -> None:
+        """Measure and remember what has moved."""
         for order in moved:
             record_trigger(self.engine.metrics, order, seen_at)
-        versions = {order.order_id: order.version for order in moved}
         held = self._snipers if kind is OrderType.SNIPER else self._others
-        held.update(versions)
-        return versions
+        held.update({order.order_id: order.version for order in moved})
 
     def _send(self, orders: int, send: Callable[[], None]) -> None:
         try:

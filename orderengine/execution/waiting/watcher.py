@@ -5,7 +5,7 @@ only saves work: an order starts once, since its move is fenced.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -34,6 +34,12 @@ LEASE_S = 2.0
 """A frozen watcher loses its symbols after this, and the next tick of another takes them."""
 ANEW_S = 60.0
 MOST_CANDIDATES = 200
+LEAST_CANDIDATES = 50
+"""Even if there is room for fewer: some may not start."""
+FEW_KINDS = 4
+"""So few are asked for their candidates at once, without asking first which of them have any."""
+EARLY = 0.1
+"""By this part of a tick a whole look may come early: threads do not wake to the millisecond."""
 _FIRST = {OrderType.SNIPER: 0, OrderType.STOP: 1, OrderType.LIMIT: 2}
 """Which kinds start first. Snipers are in a race, and take no room from the others."""
 
@@ -71,9 +77,10 @@ class PriceWatcher:
         Between two whole ticks it looks only at those that were left. Raises StorageUnavailable. An
         order, or a symbol, that cannot be looked at does not stop the others.
         """
+        began = self.monotonic()
         symbols = [each.symbol for each in self.engine.instruments]
         self._hold_unknown(symbols)
-        watched = self._due(self.waiting.hold(self.holder, symbols, LEASE_S))
+        watched = self._due(began, self.waiting.hold(self.holder, symbols, LEASE_S))
         room = self._starter.room()
         self._left.update(each for each in watched if room.of(each.type) <= 0)
         watched = [each for each in watched if room.of(each.type) > 0]
@@ -81,25 +88,62 @@ class PriceWatcher:
             return bool(self._left)
         self._look_anew({each.symbol for each in watched})
         looks = look_at(watched, self.engine.instruments, self.board, self.references)
+        seen = self._seen(watched, looks)
+        come = self._come(seen)
         for each in self._in_turn(watched):
             self._left.discard(each)
-            if each.symbol in looks:
-                started = self._scan_safely(each, looks[each.symbol], room.of(each.type))
+            if each not in come:
+                continue
+            if room.of(each.type) > 0:
+                look = looks[each.symbol]
+                started = self._scan_safely(each, look, seen[each], room.of(each.type))
                 room.take(each.type, started)
+            else:
+                self._left.add(each)
         return bool(self._left)
 
     def stop(self) -> None:
         """Leave the symbols to other watchers at once; raises StorageUnavailable."""
         self.waiting.release(self.holder)
 
-    def _due(self, watched: Sequence[Watched]) -> Sequence[Watched]:
-        """All kinds in a whole tick; between two of them those with orders that were left."""
+    def _due(self, began: float, watched: Sequence[Watched]) -> Sequence[Watched]:
+        """All kinds in a whole tick; between two of them those with orders that were left.
+
+        Ticks are counted from their beginnings: the leases take more time in some than in others.
+        """
         self._left.intersection_update(watched)
-        now = self.monotonic()
-        if now < self._whole_at:
+        if began < self._whole_at - EARLY * self.tick_s:
             return [each for each in watched if each in self._left]
-        self._whole_at = now + self.tick_s
+        self._whole_at = began + self.tick_s
         return watched
+
+    def _seen(
+        self, watched: Sequence[Watched], looks: Mapping[str, Look]
+    ) -> dict[Watched, SeenPrice]:
+        """The prices that count, of those kinds that have a fresh one."""
+        found: dict[Watched, SeenPrice] = {}
+        for each in watched:
+            try:
+                look = looks.get(each.symbol)
+                seen = None if look is None else look.price_for(each.type, each.side)
+            except Exception:
+                log.exception("symbol_not_watched", symbol=each.symbol, type=each.type.value)
+                continue
+            if seen is not None and not self._is_stale(each, seen):
+                found[each] = seen
+        return found
+
+    def _come(self, seen: Mapping[Watched, SeenPrice]) -> Collection[Watched]:
+        """The kinds with candidates, by one question for all; or all of them, if they are few."""
+        if len(seen) <= FEW_KINDS:
+            return seen
+        try:
+            return self.waiting.come(seen)
+        except StorageUnavailable:
+            raise
+        except Exception:
+            log.exception("look_falls_apart", symbols=sorted({each.symbol for each in seen}))
+            return seen
 
     def _look_anew(self, symbols: Iterable[str]) -> None:
         now = self.monotonic()
@@ -125,21 +169,19 @@ class PriceWatcher:
         place = {each: (symbols.index(each) - self._turn) % len(symbols) for each in symbols}
         return sorted(watched, key=lambda each: (_FIRST[each.type], place[each.symbol]))
 
-    def _scan_safely(self, watched: Watched, look: Look, room: int) -> int:
+    def _scan_safely(self, watched: Watched, look: Look, seen: SeenPrice, room: int) -> int:
         try:
-            return self._scan(watched, look, room)
+            return self._scan(watched, look, seen, room)
         except StorageUnavailable:
             raise
         except Exception:
             log.exception("symbol_not_watched", symbol=watched.symbol, type=watched.type.value)
             return 0
 
-    def _scan(self, watched: Watched, look: Look, room: int) -> int:
+    def _scan(self, watched: Watched, look: Look, seen: SeenPrice, room: int) -> int:
         """Start those of one kind that may; returns how many. Notes if some are left."""
-        seen = look.price_for(watched.type, watched.side)
-        if seen is None or self._is_stale(watched, seen):
-            return 0
-        found = self.waiting.candidates(watched, seen, MOST_CANDIDATES)
+        most = min(max(room, LEAST_CANDIDATES), MOST_CANDIDATES)
+        found = self.waiting.candidates(watched, seen, most)
         chosen = _Chosen(
             put_off=[
                 NextLook(each.order_id, each.version, _never(watched, seen))
@@ -157,7 +199,7 @@ class PriceWatcher:
                 orders = orders[:judged]
                 break
             self._judge(order, look, seen, purses, chosen)
-        if len(found) == MOST_CANDIDATES:
+        if len(found) == most:
             self._left.add(watched)
             chosen.put_off += _passed_over(orders, chosen, _never(watched, seen))
         # First those that are in a hurry.

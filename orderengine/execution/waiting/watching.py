@@ -45,6 +45,9 @@ class Waiting(Protocol):
     def release(self, holder: str) -> None:
         """Give up the watch over all symbols."""
 
+    def come(self, seen: Mapping[Watched, SeenPrice]) -> Collection[Watched]:
+        """Those of these kinds that have candidates at their price."""
+
     def candidates(
         self, watched: Watched, seen: SeenPrice, limit: int
     ) -> Sequence[Order | Unreadable]:

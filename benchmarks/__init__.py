@@ -14,6 +14,7 @@ report.py      the table and the JSON
 routes.py, route_tables.py, plot.py  the gain of split routes: `make curves`
 plain_loop.py  baseline (a): the same work in a loop, without HTTP and queue
 naive_chain.py, naive_load.py  baseline (b): the simplest Celery chain, and its load
+live/          the localnet beside the simulated network: `python -m benchmarks.live`
 sockets/       thousands of sockets on one web process: `python -m benchmarks.sockets`
 bullmq/        the engine beside BullMQ: `python -m benchmarks.bullmq`
 """

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ class View:
     `lag_blocks` lets it answer as of so many blocks ago, `first_slot` knows no landing and no block
     before, without `keeps_history` it knows no transactions at all, until `refuses_until` (of
     `time.monotonic`) it answers 429, sends and answers are lost at their rates (0 to 1), and
-    answers come `latency_s` later.
+    answers come `latency_s` later. `requests` counts those that were carried out, by method.
     """
 
     node: LocalNode
@@ -33,6 +34,7 @@ class View:
     answer_loss_rate: float = 0.0
     latency_s: float = 0.0
     draws: random.Random = field(default_factory=random.Random)
+    requests: Counter[str] = field(default_factory=Counter)
 
     def block(self, commitment: str) -> Block:
         """The newest block at a commitment."""

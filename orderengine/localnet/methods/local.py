@@ -38,6 +38,11 @@ def ledger(view: View, params: Params) -> Any:
     }
 
 
+def requests(view: View, _params: Params) -> Any:
+    """How many requests of each method this URL has carried out since the node started."""
+    return dict(view.requests)
+
+
 def fault(view: View, params: Params) -> Any:
     """Break what the object names, for this URL of the node or for its blocks; see README.md."""
     wanted = params.config(0)

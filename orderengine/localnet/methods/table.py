@@ -35,6 +35,7 @@ METHODS: Mapping[str, Method] = {
     "sendTransaction": sending.send_transaction,
     "simulateTransaction": sending.simulate_transaction,
     "localnet_ledger": local.ledger,
+    "localnet_requests": local.requests,
 }
 FAULTS: Mapping[str, Method] = {"localnet_fault": local.fault}
 """Methods of a node that was started with faults."""
@@ -47,4 +48,6 @@ def call(view: View, method: str, params: object, *, with_faults: bool = False) 
         raise method_not_found()
     read = Params(params)
     with view.node.lock:
+        if found.__module__ != local.__name__:
+            view.requests[method] += 1
         return found(view, read)

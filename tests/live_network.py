@@ -19,7 +19,7 @@ from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.localnet.node import LocalNode
 from orderengine.localnet.pools import USDC_MINT, VENUES, listed, put_pool, set_up
 from orderengine.localnet.server import RpcServer, serve_in_thread
-from orderengine.settlement.solana.assembly import Kept, solana_network
+from orderengine.settlement.solana.assembly import Kept, Surroundings, solana_network
 from orderengine.settlement.solana.network import SolanaNetwork
 from orderengine.solana import requests
 from orderengine.solana.cluster import Cluster
@@ -130,19 +130,19 @@ class LiveWorld:
             WallClock(),
             kept_s=0,
         )
-        return solana_network(
-            settings,
-            cluster,
-            self.wallet,
-            pools,
-            self.instruments,
-            lambda: USDC_MINT,
-            self.commitments,
-            self.wallets,
-            self.metrics,
-            WallClock().now,
-            Kept(statuses_s=0, block_s=0),
+        around = Surroundings(
+            settings=settings,
+            cluster=cluster,
+            wallet=self.wallet,
+            pools=pools,
+            instruments=self.instruments,
+            usdc=lambda: USDC_MINT,
+            commitments=self.commitments,
+            wallets=self.wallets,
+            metrics=self.metrics,
+            now=WallClock().now,
         )
+        return solana_network(around, Kept(statuses_s=0, block_s=0))
 
     def instrument(self, symbol: str = "AAPL") -> Instrument:
         """An instrument, with the addresses of its pools."""

@@ -15,7 +15,7 @@ from orderengine.domain.instruments import POOL_COLUMNS, Instruments
 from orderengine.execution.operations.counters import CounterName, Metrics
 from orderengine.execution.operations.order_metrics import observe_seconds
 from orderengine.execution.ports import Clock, Venue
-from orderengine.settlement.solana.assembly import solana_network
+from orderengine.settlement.solana.assembly import Surroundings, solana_network
 from orderengine.solana import requests
 from orderengine.solana.cluster import USDC_MINTS, Cluster
 from orderengine.solana.keys import Wallet
@@ -46,18 +46,19 @@ class LiveTrading:
 
     def settlement(self, database: DatabaseEngine) -> Settlement:
         """The live network; reads the wallet's key, and raises ConfigurationError without one."""
-        network = solana_network(
-            self.settings,
-            self.cluster,
-            Wallet.read(wallet_key()),
-            self.reader,
-            self.instruments,
-            lambda: usdc_mint(self.settings, self.cluster),
-            SqlCommitments(database),
-            SqlWallets(database),
-            self.metrics,
-            self.clock.now,
+        around = Surroundings(
+            settings=self.settings,
+            cluster=self.cluster,
+            wallet=Wallet.read(wallet_key()),
+            pools=self.reader,
+            instruments=self.instruments,
+            usdc=lambda: usdc_mint(self.settings, self.cluster),
+            commitments=SqlCommitments(database),
+            wallets=SqlWallets(database),
+            metrics=self.metrics,
+            now=self.clock.now,
         )
+        network = solana_network(around)
         return Settlement(network, network.watch.run)
 
 

@@ -35,7 +35,8 @@ class Swap:
     """A swap to sign: all of its legs or none, for `limit_amount` in total or better.
 
     The legs name amounts of the `exact` asset, the limit is for the other one: the most that is
-    paid, or the least that is got.
+    paid, or the least that is got. `prepared` swaps were built by the tick that found their pool
+    open: a network that simulates swaps before it signs them does not simulate these.
     """
 
     order_id: UUID
@@ -45,6 +46,7 @@ class Swap:
     legs: tuple[SwapLeg, ...]
     limit_amount: int
     exact: Asset = Asset.BASE
+    prepared: bool = False
 
     @property
     def amount(self) -> int:

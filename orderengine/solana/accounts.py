@@ -7,6 +7,7 @@ numbers of `ExtensionType`.
 import struct
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from solders.pubkey import Pubkey
@@ -152,6 +153,7 @@ def decode_clock(account: Account | None) -> Clock:
     return Clock(slot, unix_s)
 
 
+@lru_cache(maxsize=4096)
 def associated_token_address(owner: Pubkey, mint: Pubkey, token_program: Pubkey) -> Pubkey:
     """The address of the owner's token account for a mint."""
     seeds = [bytes(owner), bytes(token_program), bytes(mint)]

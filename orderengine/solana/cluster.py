@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -114,10 +114,6 @@ class Cluster:
         except NetworkUnavailable:
             self._checked_until.pop(node, None)
             raise
-
-    def call(self, method: str, *params: object) -> Any:
-        """The result of a method from any node of the cluster."""
-        return self.ask(lambda node: node.call(method, *params))
 
     def _check(self, node: Node) -> None:
         if self._checked_until.get(node, 0) > self._clock():

@@ -92,6 +92,17 @@ class PoolReader:
             return answer
         raise VenueUnavailable(str(answer)) from answer
 
+    def known(self, instrument: Instrument, age_s: float) -> PoolsRead:
+        """The last read if it ended at most so many seconds ago; else as `read`."""
+        with self._guard:
+            kept = self._kept.get(instrument.symbol)
+        answer = None if kept is None else kept.answer
+        if isinstance(answer, PoolsRead) and kept is not None:
+            ended = kept.until - self._kept_s
+            if self._steady_s() - ended <= age_s:
+                return answer
+        return self.read(instrument)
+
     def _answer(self, instrument: Instrument, kept: _Kept) -> PoolsRead | Exception:
         try:
             return self._read(instrument, kept)

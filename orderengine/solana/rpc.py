@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 import urllib3
+from urllib3.util import parse_url
 
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.solana.rpc_errors import (
@@ -29,6 +30,8 @@ AVOIDED_S = 5.0
 """How long a node that gave no answer is asked only after all others."""
 RESTS_S = 1.0
 LONGEST_REST_S = 30.0
+CONNECTIONS = 96
+"""Connections that are kept to a node: as many as a worker has threads that ask it."""
 _CHUNK_BYTES = 64 * 1024
 
 T = TypeVar("T")
@@ -53,16 +56,18 @@ class Node:
         url: str,
         on_call: OnCall = ignore_call,
         *,
-        connections: int = 32,
+        connections: int = CONNECTIONS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = urlsplit(url).netloc.rpartition("@")[2]
-        self._url = url
         self._on_call = on_call
         self._clock = clock
         self._ids = itertools.count(1)
         self._rests_until = float("-inf")
-        self._pool = urllib3.PoolManager(
+        # The pool of one host: a manager would read the URL anew for each request.
+        self._path = parse_url(url).request_uri
+        self._pool = urllib3.connection_from_url(
+            url,
             maxsize=connections,
             block=False,
             retries=False,
@@ -88,9 +93,9 @@ class Node:
         number = next(self._ids)
         document = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         try:
-            response = self._pool.request(
+            response = self._pool.urlopen(
                 "POST",
-                self._url,
+                self._path,
                 body=json.dumps(document, separators=(",", ":")).encode(),
                 headers={"Content-Type": "application/json"},
                 redirect=False,
@@ -185,10 +190,6 @@ class Rpc:
                 self._avoided.pop(node, None)
                 return answer
         raise cast("NetworkUnavailable", failure)
-
-    def call(self, method: str, *params: object) -> Any:
-        """The result of a method from any node."""
-        return self.ask(lambda node: node.call(method, *params))
 
     def _in_order(self) -> list[Node]:
         now = self._clock()

@@ -85,13 +85,17 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The swap of an order's attempt, leg by leg; all legs trade the same two tokens."""
+    """The swap of an order's attempt, leg by leg; all legs trade the same two tokens.
+
+    `prepared` as in `execution.network.Swap`.
+    """
 
     order_id: UUID
     attempt: int
     side: Side
     exact: Asset
     legs: Sequence[Leg]
+    prepared: bool = False
 
     @property
     def paid(self) -> tuple[Pubkey, Pubkey]:

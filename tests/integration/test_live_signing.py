@@ -23,7 +23,7 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, SwapLeg
 from orderengine.localnet.pools import USDC_MINT, fund
-from orderengine.settlement.solana.signing import leg_limits
+from orderengine.settlement.solana.plans import leg_limits
 from orderengine.solana import requests
 from orderengine.solana.accounts import TOKEN_PROGRAM
 from orderengine.solana.pools import amm_v4

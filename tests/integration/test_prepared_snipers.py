@@ -102,6 +102,7 @@ def test_they_go_on_in_groups_that_the_next_stage_reads_without_a_row(
     assert [len(group) for group in groups] == [10, 10, 3]
     assert sorted(each.order_id for group in groups for each in group) == sorted(order_ids)
     assert all(each.swap is not None for group in groups for each in group)
+    assert all(each.swap.prepared for group in groups for each in group if each.swap)
     assert watch.dispatcher.exchanges == 1
 
 

@@ -57,6 +57,12 @@ def test_a_copy_in_usdc_is_none_to_a_release_that_knows_no_such_amounts(side: Si
     assert Built.from_document(document).swap == swap
 
 
+def test_only_a_prepared_swap_is_handed_on_as_one() -> None:
+    for swap in (a_split_swap(Side.BUY), replace(a_split_swap(Side.BUY), prepared=True)):
+        read = Built.from_document(Built(swap.order_id, 3, swap.attempt, "r", swap).document())
+        assert read.swap == swap
+
+
 def test_each_of_two_orders_is_signed_as_itself(world: World) -> None:
     both = [built(world) for _ in range(2)]
     for handed in [submit_order(world.engine, each) for each in both]:

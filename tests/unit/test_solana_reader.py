@@ -46,6 +46,21 @@ def test_those_who_ask_within_a_moment_share_a_read() -> None:
     assert desk.reader.read(listed()) is not one
 
 
+def test_what_was_read_before_is_known_for_as_long_as_it_is_asked_for() -> None:
+    desk = a_desk()
+    one = desk.reader.known(listed(), 5.0)
+    before = len(desk.chain.reads)
+    desk.pass_time(5.0)
+    assert desk.reader.known(listed(), 5.0) is one
+    assert len(desk.chain.reads) == before
+    desk.pass_time(0.1)
+    assert desk.reader.known(listed(), 5.0) is not one
+    desk.chain.down = "no answer"
+    desk.pass_time(5.1)
+    with pytest.raises(VenueUnavailable, match="no answer"):
+        desk.reader.known(listed(), 5.0)
+
+
 def test_threads_that_ask_during_a_read_wait_for_it() -> None:
     desk = a_desk()
     desk.reader.read(listed())

@@ -163,17 +163,21 @@ def test_a_node_that_limits_requests_is_left_alone(server: FakeNode) -> None:
     assert node.call("getSlot") == 1
 
 
+def slot_of(node: Node) -> object:
+    return node.call("getSlot")
+
+
 def test_the_next_node_is_asked_and_a_silent_one_comes_last(
     server: FakeNode, other: FakeNode
 ) -> None:
     now = [100.0]
     client = Rpc([Node(server.url), Node(other.url)], clock=lambda: now[0])
     server.answer, other.answer = error_of(-32005, "behind"), result_of("second")
-    assert client.call("getSlot") == client.call("getSlot") == "second"
+    assert client.ask(slot_of) == client.ask(slot_of) == "second"
     assert len(server.asked) == 1
     now[0] += rpc.AVOIDED_S
     server.answer = result_of("first")
-    assert client.call("getSlot") == "first"
+    assert client.ask(slot_of) == "first"
 
 
 def test_the_last_node_s_error_is_told_where_none_answers(
@@ -182,4 +186,4 @@ def test_the_last_node_s_error_is_told_where_none_answers(
     client = Rpc([Node(server.url), Node(other.url)])
     server.answer, other.answer = error_of(-32005, "behind"), error_of(-32011, "no history")
     with pytest.raises(RpcRefused, match="no history"):
-        client.call("getSlot")
+        client.ask(slot_of)

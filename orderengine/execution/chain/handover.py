@@ -109,12 +109,15 @@ _SWAP = {Asset.BASE: "swap", Asset.QUOTE: "swapInUsdc"}
 
 
 def _swap_document(swap: Swap) -> Document:
-    return {
+    document: Document = {
         "symbol": swap.symbol,
         "side": swap.side.value,
         "limitAmount": str(swap.limit_amount),
         "legs": [[leg.venue, leg.pool, str(leg.amount), leg.base_decimals] for leg in swap.legs],
     }
+    if swap.prepared:
+        document["prepared"] = True
+    return document
 
 
 def _swap_from(order_id: UUID, attempt: int, document: Mapping[str, Any], exact: Asset) -> Swap:
@@ -129,6 +132,7 @@ def _swap_from(order_id: UUID, attempt: int, document: Mapping[str, Any], exact:
         ),
         limit_amount=int(document["limitAmount"]),
         exact=exact,
+        prepared=document.get("prepared") is True,
     )
 
 

@@ -1,5 +1,7 @@
 """The swap of an order that is built, and what hands it to the stage that signs it."""
 
+from dataclasses import replace
+
 from orderengine.domain.errors import OrderEngineError
 from orderengine.domain.order import Order
 from orderengine.domain.routing import EXACT_AMOUNT
@@ -8,10 +10,10 @@ from orderengine.execution.chain.handover import Built
 from orderengine.execution.network import Swap, SwapLeg
 
 
-def handover_of(engine: Engine, built: Order) -> Built:
-    """What hands an order that is built to the next stage."""
+def handover_of(engine: Engine, built: Order, *, prepared: bool = False) -> Built:
+    """What hands an order that is built to the next stage; `prepared` as in `Swap`."""
     try:
-        swap = swap_of(engine, built)
+        swap = replace(swap_of(engine, built), prepared=prepared)
     except OrderEngineError:
         swap = None  # the next stage reads the row, and fails for the same reason
     return Built(built.order_id, built.version, built.attempt, built.request_id, swap)

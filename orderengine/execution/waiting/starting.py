@@ -145,7 +145,7 @@ class Starter:
             if len(part) == 1:
                 left += [(order, prepared.trigger) for order, prepared in part]
             return self._build_alone(part, left)
-        handed = [handover_of(self.engine, steps[-1].order) for steps in started]
+        handed = [handover_of(self.engine, steps[-1].order, prepared=True) for steps in started]
         if handed:
             groups = [handed[at : at + GROUP_MAX] for at in range(0, len(handed), GROUP_MAX)]
             self._send(len(handed), lambda: self.engine.dispatcher.submit_all(groups))

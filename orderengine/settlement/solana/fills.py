@@ -18,6 +18,9 @@ from orderengine.solana.pools.pool import Pool
 from orderengine.solana.reader import PoolReader
 from orderengine.solana.refusals import AccountRefused
 
+POOL_KEPT_S = 5.0
+"""How old a read may be that tells a pool's terms; its amounts are those of the transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class FillLegs:
@@ -29,7 +32,8 @@ class FillLegs:
     def of(self, legs: Sequence[LandedLeg]) -> tuple[FillLeg, ...]:
         """The legs, in the order in which they were executed.
 
-        Raises NetworkUnavailable if a pool, whose fee must be known, cannot be read now.
+        Raises NetworkUnavailable if a pool, whose fee must be known, was not read a moment ago, and
+        cannot be read now.
         """
         return tuple(self._leg(each) for each in legs)
 
@@ -38,7 +42,7 @@ class FillLegs:
         priced, is_estimated = None, True
         if instrument is not None:
             try:
-                pool = self.pools.read(instrument).pools.get(venue)
+                pool = self.pools.known(instrument, POOL_KEPT_S).pools.get(venue)
             except VenueUnavailable as error:
                 raise NetworkUnavailable(str(error)) from error
             if pool is not None and not isinstance(pool, AccountRefused):

@@ -1,6 +1,7 @@
 """What the wallet has left for another swap: its balances less what signed orders may take."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -68,6 +69,28 @@ class Balances:
         return 0 if held.is_frozen else held.amount
 
 
+class _Promised:
+    """The claims of orders, and their units together by mint."""
+
+    def __init__(self, claims: Mapping[UUID, _Claim]) -> None:
+        self.claims = dict(claims)
+        self.units: Counter[Pubkey] = Counter()
+        for claim in claims.values():
+            self.units[claim.mint] += claim.most
+
+    def promise(self, order_id: UUID, claim: _Claim) -> None:
+        """Add the claim of an order that has none."""
+        self.claims[order_id] = claim
+        self.units[claim.mint] += claim.most
+
+    def take_back(self, order_id: UUID) -> _Claim | None:
+        """Remove and return the claim of an order, if it has one."""
+        claim = self.claims.pop(order_id, None)
+        if claim is not None:
+            self.units[claim.mint] -= claim.most
+        return claim
+
+
 class Funds:
     """Lets each swap reserve what it may take, so that many at once never promise the same units.
 
@@ -101,15 +124,17 @@ class Funds:
         balances = self._read(node, plans)
         submitted = self._commitments.submitted()
         with self._lock:
-            known = self._claims(submitted)
+            known = _Promised(self._claims(submitted))
             found = [self._reserve_one(plan, balances, known) for plan in plans]
         if not any(found):
             return found
         # Some of the others may have landed: then the balances are without their units already.
-        landed = self._landed(node, known, balances.slot)
+        landed = self._landed(node, known.claims, balances.slot)
         with self._lock:
-            known = self._claims(submitted)
-            left = {order: claim for order, claim in known.items() if claim.signature not in landed}
+            claims = self._claims(submitted)
+            left = _Promised(
+                {order: claim for order, claim in claims.items() if claim.signature not in landed}
+            )
             return [
                 error and self._reserve_one(plan, balances, left)
                 for plan, error in zip(plans, found, strict=True)
@@ -150,22 +175,22 @@ class Funds:
         return {**self._reserved, **stored}
 
     def _reserve_one(
-        self, plan: Plan, balances: Balances, known: dict[UUID, _Claim]
+        self, plan: Plan, balances: Balances, known: _Promised
     ) -> AttemptFailed | None:
-        others = [claim for order, claim in known.items() if order != plan.order_id]
-        if error := self._error(plan, balances, others):
+        earlier = known.take_back(plan.order_id)
+        if error := self._error(plan, balances, known):
+            if earlier is not None:
+                known.promise(plan.order_id, earlier)
             return error
         claim = _Claim(plan.paid[0], plan.most_paid, None, self._clock())
-        known[plan.order_id] = self._reserved[plan.order_id] = claim
+        known.promise(plan.order_id, claim)
+        self._reserved[plan.order_id] = claim
         return None
 
-    def _error(
-        self, plan: Plan, balances: Balances, others: Sequence[_Claim]
-    ) -> AttemptFailed | None:
+    def _error(self, plan: Plan, balances: Balances, others: _Promised) -> AttemptFailed | None:
         mint, lamports = plan.paid[0], balances.lamports(self._wallet)
-        taken = sum(claim.most for claim in others if claim.mint == mint)
-        sol_taken = sum(claim.most for claim in others if claim.mint == WRAPPED_SOL)
-        fees = self._fee * (len(others) + 1) + self._rent(plan, balances)
+        taken, sol_taken = others.units[mint], others.units[WRAPPED_SOL]
+        fees = self._fee * (len(others.claims) + 1) + self._rent(plan, balances)
         if mint == WRAPPED_SOL:
             kept = max(self._reserve, LEAST_LAMPORTS) + fees
             return self._short(plan, lamports - kept, taken, "SOL above SOLANA_RESERVE_SOL")

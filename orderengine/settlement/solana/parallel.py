@@ -20,7 +20,14 @@ class Parallel:
         """The answer for each item, or the error that it had instead; other errors are raised."""
         if len(items) < 2:
             return [_answer(question, each) for each in items]
-        return list(self._threads.map(lambda each: _answer(question, each), items))
+        return self.begin(question, items)()
+
+    def begin(
+        self, question: Callable[[N], R], items: Sequence[N]
+    ) -> Callable[[], list[R | NetworkUnavailable]]:
+        """Ask, and return at once; a call of what is returned waits for the answers of `each`."""
+        asked = [self._threads.submit(_answer, question, each) for each in items]
+        return lambda: [each.result() for each in asked]
 
 
 def _answer(question: Callable[[N], R], item: N) -> R | NetworkUnavailable:

@@ -1,15 +1,13 @@
-"""Signing: limits per leg, funds, a simulation, and only then a signature.
+"""Signing: limits per leg, funds and a simulation, and only then a signature.
 
 Nothing leaves the process with a signature here: what is simulated has an empty one, so that a node
 could not land it before its bytes are stored.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 
 import structlog
 from solders.message import MessageV0
@@ -24,25 +22,22 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.pricing import is_beyond
-from orderengine.domain.side import Asset, Side
-from orderengine.execution.network import Swap, SwapLeg
-from orderengine.settlement.solana.errors import ChainError, Meaning, chain_error
+from orderengine.execution.network import Swap
+from orderengine.settlement.solana.blocks import RecentBlocks
+from orderengine.settlement.solana.errors import chain_error
 from orderengine.settlement.solana.funds import Funds
 from orderengine.settlement.solana.parallel import Parallel
+from orderengine.settlement.solana.plans import plan_of
+from orderengine.settlement.solana.simulation import dry_run_of, failure_of
 from orderengine.settlement.solana.watch import WalletGuard
 from orderengine.solana import requests
-from orderengine.solana.accounts import Account, decode_token_account
 from orderengine.solana.cluster import Cluster
 from orderengine.solana.keys import Wallet
-from orderengine.solana.pools.pool import Pool
 from orderengine.solana.reader import PoolReader
-from orderengine.solana.refusals import AccountRefused
-from orderengine.solana.requests import Block, Simulated
+from orderengine.solana.requests import Block
 from orderengine.solana.rpc import Node
 from orderengine.solana.transactions import (
     Budget,
-    Leg,
     Plan,
     TransactionTooLarge,
     message_of,
@@ -50,17 +45,26 @@ from orderengine.solana.transactions import (
     unsigned,
 )
 
-BLOCK_KEPT_S = 1.0
-"""How long a block is signed for; it only shortens the time in which a swap may land."""
-
 log = structlog.get_logger(__name__)
 
 Answer = SignedTransaction | AttemptFailed
 
 
 @dataclass(frozen=True, slots=True)
+class _Draft:
+    """A swap with its message, which is neither simulated nor signed."""
+
+    plan: Plan
+    message: MessageV0
+
+
+@dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs swaps with the wallet, many against one block."""
+    """Signs swaps with the wallet, many against one block.
+
+    A group waits for two answers in a row, however many swaps it has: its block and its pools,
+    unless they were read a moment ago, then its funds beside its simulations.
+    """
 
     cluster: Cluster
     wallet: Wallet
@@ -70,7 +74,7 @@ class Signer:
     budget: Budget
     parallel: Parallel
     dry_run: bool
-    blocks: "RecentBlocks"
+    blocks: RecentBlocks
     guard: WalletGuard
 
     def sign_all(self, swaps: Sequence[Swap]) -> list[Answer]:
@@ -80,14 +84,24 @@ class Signer:
         """
         network = self.cluster.network()
         self.guard.require()
-        # Side by side: afterwards each swap finds its symbol's pools read.
-        self.parallel.each(self._read, list(dict.fromkeys(swap.symbol for swap in swaps)))
+        came = self.blocks.clock()
+        self._read_ahead(swaps, came)
         plans = [self._plan(swap) for swap in swaps]
         planned = [each for each in plans if isinstance(each, Plan)]
         if not planned:
             return [each for each in plans if isinstance(each, AttemptFailed)]
-        signed_ones = iter(self.cluster.ask(lambda node: self._signed(node, network, planned)))
+        signed_ones = iter(
+            self.cluster.ask(lambda node: self._signed(node, network, came, planned))
+        )
         return [next(signed_ones) if isinstance(each, Plan) else each for each in plans]
+
+    def _read_ahead(self, swaps: Sequence[Swap], came: float) -> None:
+        """Read the block and all pools side by side; afterwards each swap finds them read."""
+        reads: list[Callable[[], object]] = [
+            partial(self._read, symbol) for symbol in dict.fromkeys(swap.symbol for swap in swaps)
+        ]
+        reads.append(lambda: self.cluster.ask(lambda node: self.blocks.block(node, came)))
+        self.parallel.each(lambda read: read(), reads)
 
     def _read(self, symbol: str) -> None:
         instrument = self.instruments.find(symbol)
@@ -98,51 +112,86 @@ class Signer:
     def _plan(self, swap: Swap) -> Plan | AttemptFailed:
         try:
             instrument = self.instruments.get(swap.symbol)
-            found = self.pools.read(instrument).pools
-            pools = [_usable(found, leg) for leg in swap.legs]
-            limits = leg_limits(swap, pools)
+            return plan_of(swap, self.pools.read(instrument).pools)
         except AttemptFailed as failure:
             return failure
         except VenueUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
-        amounts = (leg.amount for leg in swap.legs)
-        legs = [Leg(*each) for each in zip(pools, amounts, limits, strict=True)]
-        return Plan(swap.order_id, swap.attempt, swap.side, swap.exact, legs)
 
-    def _signed(self, node: Node, network: str, plans: Sequence[Plan]) -> list[Answer]:
-        block = self.blocks.block(node)
-        errors = self.funds.reserve(node, plans)
-        ready = [plan for plan, error in zip(plans, errors, strict=True) if error is None]
+    def _signed(self, node: Node, network: str, came: float, plans: Sequence[Plan]) -> list[Answer]:
+        block = self.blocks.block(node, came)
+        made = [self._draft(plan, block) for plan in plans]
+        drafts = [each for each in made if isinstance(each, _Draft)]
+        simulated = self.parallel.begin(partial(self._simulate, node, block), drafts)
+        reserved: Sequence[AttemptFailed | None] = ()
         try:
-            results = self.parallel.each(partial(self._sign, node, network, block), ready)
-            for result in results:
-                if isinstance(result, NetworkUnavailable):
-                    raise result
-        except NetworkUnavailable:
-            for plan in ready:
-                self.funds.release(plan.order_id)
-            self.blocks.forget()
-            raise
-        answers = iter(each for each in results if not isinstance(each, NetworkUnavailable))
-        return [next(answers) if error is None else error for error in errors]
+            if drafts:
+                reserved = self.funds.reserve(node, [each.plan for each in drafts])
+        finally:
+            found = simulated()
+        failures = self._failures(drafts, reserved, found)
+        answers = iter(
+            self._sign(draft, network, block) if failure is None else failure
+            for draft, failure in zip(drafts, failures, strict=True)
+        )
+        return [next(answers) if isinstance(each, _Draft) else each for each in made]
 
-    def _sign(self, node: Node, network: str, block: Block, plan: Plan) -> Answer:
+    def _draft(self, plan: Plan, block: Block) -> _Draft | AttemptFailed:
         try:
-            message = message_of(plan, self.wallet.address, block.hash, self.budget)
-            self._simulate(node, block, plan, message)
-        except AttemptFailed as failure:
-            self.funds.release(plan.order_id)
-            return failure
+            return _Draft(plan, message_of(plan, self.wallet.address, block.hash, self.budget))
         except TransactionTooLarge as error:
-            self.funds.release(plan.order_id)
             return OrderUnfillable(FailureReason.TRANSACTION_TOO_LARGE, str(error))
         except AmmError as error:
-            self.funds.release(plan.order_id)
             return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, str(error))
-        transaction = signed(message, self.wallet)
+
+    def _failures(
+        self,
+        drafts: Sequence[_Draft],
+        reserved: Sequence[AttemptFailed | None],
+        simulated: Sequence[AttemptFailed | NetworkUnavailable | None],
+    ) -> list[AttemptFailed | None]:
+        """Why each draft is not to be signed, funds first; what it has reserved is given back.
+
+        Raises NetworkUnavailable, and gives all back, if the node has not simulated one of those
+        that the wallet can pay.
+        """
+        failures: list[AttemptFailed | None] = []
+        for draft, short, failure in zip(drafts, reserved, simulated, strict=True):
+            if short is not None:
+                failures.append(short)
+            elif isinstance(failure, NetworkUnavailable):
+                for each in drafts:
+                    self.funds.release(each.plan.order_id)
+                self.blocks.forget()
+                raise failure
+            else:
+                failures.append(failure)
+                if failure is not None:
+                    self.funds.release(draft.plan.order_id)
+        return failures
+
+    def _simulate(self, node: Node, block: Block, draft: _Draft) -> AttemptFailed | None:
+        """Why a swap would fail; in a dry run also the end of one that would not.
+
+        A prepared swap is in a race, and bounded by its worst price: it is only simulated where it
+        is not sent. Raises NetworkUnavailable if the node does not know the block.
+        """
+        plan = draft.plan
+        if plan.prepared and not self.dry_run:
+            return None
+        vaults = [token.vault for leg in plan.legs for token in (leg.pool.base, leg.pool.usdc)]
+        watched = vaults if self.dry_run else []
+        found = requests.simulate(node, bytes(unsigned(draft.message)), block.slot, watched)
+        if found.error is not None:
+            return failure_of(chain_error(found.error, found.logs))
+        return dry_run_of(plan, found) if self.dry_run else None
+
+    def _sign(self, draft: _Draft, network: str, block: Block) -> SignedTransaction:
+        order_id = draft.plan.order_id
+        transaction = signed(draft.message, self.wallet)
         signature = str(transaction.signatures[0])
-        self.funds.signed(plan.order_id, signature)
-        log.info("swap_signed", order_id=str(plan.order_id), signature=signature, slot=block.slot)
+        self.funds.signed(order_id, signature)
+        log.info("swap_signed", order_id=str(order_id), signature=signature, slot=block.slot)
         return SignedTransaction(
             signature=signature,
             payload=bytes(transaction),
@@ -151,121 +200,3 @@ class Signer:
             wallet=str(self.wallet.address),
             slot=block.slot,
         )
-
-    def _simulate(self, node: Node, block: Block, plan: Plan, message: MessageV0) -> None:
-        """Raise AttemptFailed for a swap that would fail, and in a dry run for one that would not.
-
-        Raises NetworkUnavailable if the node does not know the block.
-        """
-        vaults = [token.vault for leg in plan.legs for token in (leg.pool.base, leg.pool.usdc)]
-        watched = vaults if self.dry_run else []
-        found = requests.simulate(node, bytes(unsigned(message)), block.slot, watched)
-        if found.error is not None:
-            raise _failure(chain_error(found.error, found.logs))
-        if self.dry_run:
-            raise OrderUnfillable(FailureReason.DRY_RUN, _would_be(plan, found))
-
-
-class RecentBlocks:
-    """A block to sign for, from the node that simulates: another one may not know it yet."""
-
-    def __init__(
-        self, kept_s: float = BLOCK_KEPT_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._kept_s = kept_s
-        self._clock = clock
-        self._lock = Lock()
-        self._known: tuple[Node, float, Block] | None = None
-
-    def block(self, node: Node) -> Block:
-        """A block that was the latest less than `kept_s` seconds ago."""
-        with self._lock:
-            known, now = self._known, self._clock()
-            if known is not None and known[0] is node and now - known[1] < self._kept_s:
-                return known[2]
-            block = requests.latest_block(node)
-            self._known = node, now, block
-            return block
-
-    def forget(self) -> None:
-        """Ask again next time."""
-        with self._lock:
-            self._known = None
-
-
-def leg_limits(swap: Swap, pools: Sequence[Pool]) -> list[int]:
-    """The limit of each leg; together they are the swap's.
-
-    No program checks a total. Each leg gets the share of the limit that it has in the price of now,
-    which is stricter than one limit for all. Raises AttemptFailed if the price of now is beyond it.
-    """
-    quoted = [
-        _other_amount(swap, leg.amount, pool) for leg, pool in zip(swap.legs, pools, strict=True)
-    ]
-    total, limit = sum(quoted), swap.limit_amount
-    if is_beyond(swap.exact_side, total, limit):
-        detail = f"the pools' price has moved: {total} base units against a limit of {limit}"
-        raise AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, detail)
-    shares = [limit * each // total if total else limit // len(quoted) for each in quoted]
-    shares[0] += limit - sum(shares)
-    return shares
-
-
-def _other_amount(swap: Swap, amount: int, pool: Pool) -> int:
-    """What a pool asks, or gives, for exactly this amount now."""
-    try:
-        liquidity = pool.liquidity(swap.side)
-        if swap.exact is Asset.QUOTE:
-            return liquidity.in_usdc().price(amount).base_amount
-        return liquidity.price(amount).quote_amount
-    except AmmError as error:
-        detail = f"the pool {pool.address} cannot trade this amount now: {error}"
-        raise AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, detail) from error
-
-
-def _usable(found: Mapping[str, Pool | AccountRefused], leg: SwapLeg) -> Pool:
-    pool = found.get(leg.venue)
-    if isinstance(pool, AccountRefused):
-        raise AttemptFailed(FailureReason.NO_QUOTE, str(pool))
-    if pool is None or str(pool.address) != leg.pool:
-        raise AttemptFailed(FailureReason.NO_QUOTE, f"{leg.venue} has another pool now")
-    return pool
-
-
-_NEEDS_MORE = "raydium-amm-v4:40"
-"""The AMM v4 needs more than the wallet's account holds.
-
-It looks at the account before the limit. Funds for the limit were counted a moment ago, and an
-account of wrapped SOL holds just those, so that more is beyond the limit.
-"""
-
-
-def _failure(error: ChainError) -> AttemptFailed:
-    """What a failed simulation means: nothing was sent, and no fee was paid."""
-    match error.meaning:
-        case Meaning.STALE:
-            raise NetworkUnavailable("the node does not know the block that was signed for")
-        case Meaning.LIMIT:
-            return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, error.detail)
-        case Meaning.FUNDS if error.label == _NEEDS_MORE:
-            return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, error.detail)
-        case Meaning.FUNDS:
-            return OrderUnfillable(FailureReason.INSUFFICIENT_FUNDS, error.detail)
-        case Meaning.OTHER:
-            return AttemptFailed(FailureReason.CHAIN_ERROR, error.detail)
-
-
-def _would_be(plan: Plan, found: Simulated) -> str:
-    """The amounts of a simulated swap, from the pools' vaults before and after."""
-    base = usdc = 0
-    after = iter(found.accounts)
-    for leg in plan.legs:
-        base += abs(_amount(next(after, None)) - leg.pool.base.amount)
-        usdc += abs(_amount(next(after, None)) - leg.pool.usdc.amount)
-    verb = "buy" if plan.side is Side.BUY else "sell"
-    preposition = "for" if plan.side is Side.BUY else "and get"
-    return f"it would {verb} {base} base units {preposition} {usdc} base units of USDC"
-
-
-def _amount(account: Account | None) -> int:
-    return decode_token_account(account, "the vault").amount

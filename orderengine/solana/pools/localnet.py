@@ -6,6 +6,7 @@ raydium-io/raydium-cp-swap 0.2.0 with the trade fee alone.
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from solders.instruction import AccountMeta, Instruction
@@ -76,6 +77,7 @@ class LocalnetPool:
         return [Instruction(PROGRAM_ID, data, accounts)]
 
 
+@lru_cache(maxsize=4096)
 def authority_of(address: Pubkey) -> tuple[Pubkey, int]:
     """The program address that owns a pool's vaults, and its bump."""
     return Pubkey.find_program_address([AUTHORITY_SEED, bytes(address)], PROGRAM_ID)

@@ -48,6 +48,8 @@ class Cluster:
         self._genesis: str | None = None
         self._silent_since: float | None = None
         self._checked_until: dict[Node, float] = {}
+        self._checking = {node: Lock() for node in rpc.nodes}
+        self._failures: dict[Node, tuple[float, NetworkUnavailable]] = {}
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -116,8 +118,24 @@ class Cluster:
             raise
 
     def _check(self, node: Node) -> None:
-        if self._checked_until.get(node, 0) > self._clock():
+        """Know the node's cluster; those that come while it is asked for share the next answer."""
+        came = self._clock()
+        if self._checked_until.get(node, 0) > came:
             return
+        with self._checking[node]:
+            if self._checked_until.get(node, 0) > self._clock():
+                return
+            failure = self._failures.get(node)
+            if failure is not None and failure[0] >= came:
+                raise failure[1]  # somebody else has just asked in vain
+            began = self._clock()
+            try:
+                self._ask_cluster(node)
+            except NetworkUnavailable as error:
+                self._failures[node] = began, error
+                raise
+
+    def _ask_cluster(self, node: Node) -> None:
         told = requests.genesis_hash(node)
         if told == MAINNET and not self._allow_mainnet:
             raise WrongCluster(f"{node.name} is a node of mainnet: ALLOW_MAINNET=1 allows it")

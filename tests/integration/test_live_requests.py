@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.waiting import wait_until
-from orderengine.domain.errors import AttemptFailed, FailureReason
+from orderengine.domain.errors import AttemptFailed, FailureReason, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import POOL_COLUMNS, Instruments
 from orderengine.domain.side import Side
@@ -23,6 +23,7 @@ from orderengine.solana import requests
 from orderengine.solana.cluster import Cluster
 from orderengine.solana.reader import PoolReader
 from orderengine.solana.rpc import Rpc
+from orderengine.solana.rpc_errors import RpcUnavailable
 from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.live import LivePrices, LiveVenue
 from tests.live_network import FlakyNode, LiveWorld, WallClock, live_settings
@@ -196,6 +197,47 @@ def test_those_who_look_during_a_look_share_the_next_one(
         go_on.set()
         assert [each.result(TIMEOUT_S) for each in (first, *others)] == [[None]] * 12
     assert world.rpc_node.asked.count(STATUSES) == 2
+
+
+def test_the_cluster_is_asked_for_once_however_many_want_a_node_at_once(world: LiveWorld) -> None:
+    cluster = Cluster(Rpc([world.rpc_node]), allow_mainnet=False)
+    world.rpc_node.asked.clear()
+    with ThreadPoolExecutor(20) as threads:
+        networks = threads.map(lambda _: cluster.network(), range(40))
+        assert set(networks) == {f"solana:{world.node.genesis}"}
+    assert world.rpc_node.asked == ["getGenesisHash"]
+
+
+def test_a_silent_node_is_waited_for_no_longer_by_many_than_by_one(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty that wait for a node which never answers do not wait one after the other."""
+    cluster = Cluster(Rpc([world.rpc_node]), allow_mainnet=False)
+    asked, go_on, came = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def silent(self: FlakyNode, method: str, *_: Any) -> Any:
+        self.asked.append(method)
+        asked.set()
+        assert go_on.wait(TIMEOUT_S)
+        raise RpcUnavailable(method, "timeout", "no answer")
+
+    def network(_: int) -> str | NetworkUnavailable:
+        came.release()
+        try:
+            return cluster.network()
+        except NetworkUnavailable as error:
+            return error
+
+    monkeypatch.setattr(FlakyNode, "call", silent)
+    world.rpc_node.asked.clear()
+    with ThreadPoolExecutor(20) as threads:
+        answers = [threads.submit(network, number) for number in range(20)]
+        assert asked.wait(TIMEOUT_S)
+        for _ in range(20):
+            assert came.acquire(timeout=TIMEOUT_S)
+        go_on.set()
+        assert all(isinstance(each.result(TIMEOUT_S), NetworkUnavailable) for each in answers)
+    assert len(world.rpc_node.asked) < 20
 
 
 def test_a_prepared_swap_is_not_simulated(world: LiveWorld) -> None:

@@ -1,14 +1,14 @@
 """The store of orders in memory, with the promises of the one on PostgreSQL."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 from uuid import UUID
 
 from orderengine.domain.errors import ClientOrderIdTaken, StorageUnavailable
-from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.events import Moved, OrderEvent, Step
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.moves import (
     Fail,
@@ -144,6 +144,10 @@ class FakeOrders(FakeEndings):
     def events_after(self, seen: Mapping[UUID, int]) -> list[OrderEvent]:
         with self._guarded():
             return [event for key, after in seen.items() for event in self.events(key, after)]
+
+    def steps_of(self, order_ids: Collection[UUID]) -> list[Step]:
+        found = self.events_after(dict.fromkeys(order_ids, 0))
+        return [Step(event.order_id, event.status, event.occurred_at) for event in found]
 
     def mark(self) -> str:
         with self._guarded():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from orderengine.domain.fields import Part, PriceText, Told
@@ -50,6 +50,14 @@ class OrderEvent:
     def signature(self) -> str | None:
         """The transaction that `data` names."""
         return self.data.get("txHash")
+
+
+class Step(NamedTuple):
+    """When an order came to a status: its event without the data."""
+
+    order_id: UUID
+    status: OrderStatus
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

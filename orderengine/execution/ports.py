@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from orderengine.domain.errors import FailureReason, StorageFault
-from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.events import Moved, OrderEvent, Step
 from orderengine.domain.idempotency import AcceptedBefore
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.moves import Build, Fail, Move, RoutingCause, StartRouting, Trigger
@@ -137,6 +137,12 @@ class Orders(OrderLists, Endings, Protocol):
 
     def events_after(self, seen: Mapping[UUID, int]) -> Sequence[OrderEvent | UnreadableEvent]:
         """The events of many orders with `seq` > the given one, sorted per order."""
+
+    def steps_of(self, order_ids: Collection[UUID]) -> Sequence[Step]:
+        """The steps of many orders without their data, sorted per order.
+
+        Those to a status of a later release are left out.
+        """
 
     def mark(self) -> str:
         """A text that stays the same only while nothing is committed; reads no table."""

@@ -17,16 +17,17 @@ from orderengine.domain.errors import (
     OrderUnreadable,
     StorageUnavailable,
 )
-from orderengine.domain.events import Moved, OrderEvent
+from orderengine.domain.events import Moved, OrderEvent, Step
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import Fail, Move, RecoveryDelays, Submit
-from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.domain.order import NewOrder, Order, OrderStatus, known_status
 from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
 from orderengine.execution.waiting.ports import CanceledPart
+from orderengine.postgres.arrays import array
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import claims, endings, lists, moves, sql
 from orderengine.storage import prepared as starts
@@ -187,6 +188,12 @@ class SqlOrders:
         values = {"ids": f"{{{ids}}}", "seqs": f"{{{','.join(map(str, seen.values()))}}}"}
         rows = self._reading.rows(sql.EVENTS_AFTER, values, needed=False)
         return [self._reader.readable_event(row) for row in rows]
+
+    def steps_of(self, order_ids: Collection[UUID]) -> list[Step]:
+        """The steps of many orders without their data, sorted per order."""
+        rows = self._reading.rows(sql.STEPS_OF, {"ids": array(list(order_ids))}, needed=False)
+        known = ((row, known_status(row.status)) for row in rows)
+        return [Step(row.order_id, status, row.occurred_at) for row, status in known if status]
 
     def mark(self) -> str:
         """A text that stays the same only while nothing is committed, here or elsewhere."""

@@ -231,6 +231,15 @@ ORDER BY e.order_id, e.seq""",
     LOOKED_UP_BY_KEY,
 )
 
+STEPS_OF = Statement(
+    """
+SELECT e.order_id, e.status, e.occurred_at
+FROM unnest(CAST(:ids AS uuid[])) AS wanted (id)
+JOIN order_events e ON e.order_id = wanted.id
+ORDER BY e.order_id, e.seq""",
+    LOOKED_UP_BY_KEY,
+)
+
 # A snapshot names the transactions that it sees. Only a transaction that writes has a number.
 MARK = Statement("SELECT CAST(pg_current_snapshot() AS text) AS mark")
 

@@ -1,9 +1,9 @@
 """The contract of every implementation of the `Orders` port: in memory and on PostgreSQL."""
 
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -193,6 +193,19 @@ def test_events_of_many_orders_are_read_at_once(store: Store) -> None:
     found = [(event.order_id, event.seq) for event in store.orders.events_after(seen)]
     assert sorted(found) == sorted([(first.order_id, 1), (first.order_id, 2), (second.order_id, 3)])
     assert store.orders.events_after({}) == []
+
+
+def test_the_steps_of_many_orders_are_read_without_their_data(store: Store) -> None:
+    first, second, _ = store.walk(START), store.walk(START, A_FAIL), store.walk()
+    wanted = [first.order_id, second.order_id]
+    found: dict[UUID, list[tuple[OrderStatus, datetime]]] = {each: [] for each in wanted}
+    for step in store.orders.steps_of(wanted):
+        found[step.order_id].append((step.status, step.occurred_at))
+    assert found == {
+        order_id: [(event.status, event.occurred_at) for event in store.orders.events(order_id)]
+        for order_id in wanted
+    }
+    assert store.orders.steps_of([]) == []
 
 
 def test_the_mark_changes_with_each_step_and_not_by_reading(store: Store) -> None:

@@ -109,6 +109,7 @@ def test_figures_and_exports_read_little(big: Engine) -> None:
         "count of those that wait": lambda: orders.count_waiting("big", PAGE),
         "position": lambda: orders.position("big", middle),
         "events after": lambda: orders.events_after({middle: 0}),
+        "steps of orders": lambda: orders.steps_of([middle]),
         "steps": SqlFigures(big, 60.0).steps,
         "clients": lambda: SqlClientOrders(big).snapshot(
             {"big": datetime.now(UTC) - timedelta(days=2), "nobody": None}, PAGE

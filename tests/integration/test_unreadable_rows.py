@@ -100,3 +100,5 @@ def test_a_bad_event_holds_up_no_other_order(orders: SqlOrders, database: Engine
         bad.order_id: UnreadableEvent(bad.order_id, 1),
         sound.order_id: sound.first.event,
     }
+    steps = orders.steps_of([bad.order_id, sound.order_id])
+    assert [step.order_id for step in steps] == [sound.order_id]

@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
-from uuid import UUID
+from itertools import groupby, pairwise
 
-from orderengine.domain.events import OrderEvent
+from orderengine.domain.events import Step
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.routing import Route
 from orderengine.execution.operations.counters import CounterName, Metrics
 from orderengine.execution.ports import Orders
-from orderengine.execution.unreadable import UnreadableEvent
 
 SECONDS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "300")
 FAN_OUT_S = ("0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5")
@@ -69,26 +67,21 @@ def record_ended(metrics: Metrics, orders: Orders) -> None:
     """
     ended = metrics.take_ended()
     for first in range(0, len(ended), READ_AT_ONCE):
-        seen = dict.fromkeys(ended[first : first + READ_AT_ONCE], 0)
-        by_order: dict[UUID, list[OrderEvent]] = {}
-        for event in orders.events_after(seen):
-            if isinstance(event, UnreadableEvent):
-                continue
-            by_order.setdefault(event.order_id, []).append(event)
-        for events in by_order.values():
-            record_times(metrics, events)
+        steps = orders.steps_of(ended[first : first + READ_AT_ONCE])
+        for _, of_order in groupby(steps, key=lambda step: step.order_id):
+            record_times(metrics, list(of_order))
 
 
-def record_times(metrics: Metrics, events: Sequence[OrderEvent]) -> None:
+def record_times(metrics: Metrics, steps: Sequence[Step]) -> None:
     """Measure the time in each status and in total, by the database's clock.
 
     An order may wait for weeks: that time is left out, and the total counts from its last start.
     """
-    steps = [each for each in pairwise(events) if each[0].status is not OrderStatus.WAITING]
-    for before, after in steps:
-        _observe_s(metrics, CounterName.STAGE_TIME, before.status.value, before, after)
-    begun = [after for before, after in pairwise(events) if before.status is OrderStatus.WAITING]
-    first, last = (begun or events[:1])[-1], events[-1]
+    for before, after in pairwise(steps):
+        if before.status is not OrderStatus.WAITING:
+            _observe_s(metrics, CounterName.STAGE_TIME, before.status.value, before, after)
+    begun = [after for before, after in pairwise(steps) if before.status is OrderStatus.WAITING]
+    first, last = (begun or steps[:1])[-1], steps[-1]
     if last.status.is_terminal and first is not last:
         _observe_s(metrics, CounterName.ORDER_TIME, last.status.value, first, last)
 
@@ -103,9 +96,7 @@ def _record_route(metrics: Metrics, route: Route) -> None:
         metrics.count(CounterName.QUOTES, f"{venue}:{QuoteOutcome.MISSING}")
 
 
-def _observe_s(
-    metrics: Metrics, counter: CounterName, label: str, first: OrderEvent, last: OrderEvent
-) -> None:
+def _observe_s(metrics: Metrics, counter: CounterName, label: str, first: Step, last: Step) -> None:
     _observe_time(metrics, counter, label, first.occurred_at, last.occurred_at)
 
 

@@ -57,8 +57,12 @@ class EngineCelery(Celery):
         return self._repeating(lambda: send(*args, **options))
 
     def send_chain(self, stages: chain, **options: Any) -> None:
-        """Send the first stage of a chain, with the others in its message."""
-        stages.apply_async(retry=False, **options)
+        """Send the first stage of a chain, with the others in its message.
+
+        The chain's own `apply_async` would clone each stage and give it an ID for its result.
+        """
+        first, *rest = stages.tasks
+        first.apply_async(retry=False, chain=rest[::-1], **options)
 
     def send_chains(self, chains: Sequence[chain], **options: Any) -> None:
         """Send the first stages of several chains in one exchange with the broker."""
@@ -70,10 +74,7 @@ class EngineCelery(Celery):
             together: Any = producer  # its types lack `batch`, which kombu has since 5.7
             with together.batch():
                 for stages in chains:
-                    # A chain's own `apply_async` would not pass the producer on.
-                    first, *rest = stages.tasks
-                    options |= {"producer": producer, "chain": rest[::-1]}
-                    first.apply_async(retry=False, **options)
+                    self.send_chain(stages, producer=producer, **options)
 
     def _repeating(self, send: Callable[[], T]) -> T:
         try:

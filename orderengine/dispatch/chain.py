@@ -15,17 +15,19 @@ from orderengine.redis.queues import INTAKE, SETTLE
 
 
 class Stage:
-    """A task by its name; `s` makes a signature, as a registered task's `s` does."""
+    """A task by its name; `s` makes a signature, as a registered task's `s` does.
 
-    def __init__(self, app: Celery, name: str, queue: str = SETTLE) -> None:
+    `options` are further ones of Celery's `apply_async`.
+    """
+
+    def __init__(self, app: Celery, name: str, queue: str = SETTLE, **options: str) -> None:
         self._app = app
         self._name = name
-        self._queue = queue
+        self._options = {"queue": queue, **options}
 
     def s(self, *args: object, **named: object) -> Signature:
         """The signature of one run of this stage."""
-        options = {"queue": self._queue}
-        return self._app.signature(self._name, args=args, kwargs=named, options=options)
+        return self._app.signature(self._name, args=args, kwargs=named, options=self._options)
 
 
 def order_chain(
@@ -35,11 +37,15 @@ def order_chain(
 
     Recovery sets `again` for a pending order; the stage then counts the message in `recoveries`.
     """
-    route_order = Stage(app, ROUTE_ORDER, INTAKE if cause is RoutingCause.ORDER else SETTLE)
+    arguments = (order_id, version, cause.value)
     counted = {"again": True} if again else {}
+    queue = INTAKE if cause is RoutingCause.ORDER else SETTLE
+    # What Flower shows. Celery would write the same, and take a fifth of the time of sending it.
+    shown = {"argsrepr": repr(arguments), "kwargsrepr": repr(counted)}
+    route_order = Stage(app, ROUTE_ORDER, queue, **shown)
     build_order, submit_order, confirm_order = _later_stages(app)
     return chain(
-        route_order.s(order_id, version, cause.value, **counted),
+        route_order.s(*arguments, **counted),
         build_order,
         submit_order,
         confirm_order,

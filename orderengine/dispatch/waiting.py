@@ -24,7 +24,7 @@ SCAN_LIMIT_S = 2.5
 _SHOWN = re.compile(rb'"argsrepr": ?"')
 _OWN_FORM = b"(orderId="
 _CELERYS_FORM_OF_A_GROUP = b"(["
-"""Celery shows a list only in part."""
+"""Celery shows a list only in part, as in a message for another try, or of an older release."""
 _ORDER = re.compile(
     rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[^0-9a-f]\D{0,19}?(\d+)"
 )

@@ -14,7 +14,13 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.execution.chain import stages
 from orderengine.execution.chain.confirm import PollResult, confirm_orders
 from orderengine.execution.chain.engine import Engine, logging_of
-from orderengine.execution.chain.handover import Built, Routed, Submitted, handed_on
+from orderengine.execution.chain.handover import (
+    Built,
+    Routed,
+    Submitted,
+    handed_on,
+    orders_shown,
+)
 from orderengine.execution.chain.slots import Slots
 from orderengine.worker.arguments import Handed, read_handovers
 from orderengine.worker.requests import CheckedRequest
@@ -65,14 +71,14 @@ def _register_stages(app: Celery, engine: Callable[[], Engine], slots: Slots) ->
         wake = Wake(task, UUID(order_id), version, RoutingCause(cause), again)
         routed = wake.route(engine(), slots)
         if routed:
-            return handed_on(routed)
+            return _to_next_stage(task, routed)
         task.request.chain = None  # nothing is left to do for this message
         return None
 
     @app.task(name=BUILD_ORDER, **transient)
     def build_order(task: "Task[Any, Any]", routed: Handed) -> Handed:
         message = Message(task, "build", read_handovers(Routed.from_document, routed), _arguments)
-        return handed_on(message.run(slots, partial(stages.build_orders, engine())))
+        return _to_next_stage(task, message.run(slots, partial(stages.build_orders, engine())))
 
     @app.task(name=SUBMIT_ORDER, **transient)
     def submit_order(task: "Task[Any, Any]", built: Handed) -> Handed:
@@ -80,7 +86,7 @@ def _register_stages(app: Celery, engine: Callable[[], Engine], slots: Slots) ->
         work = partial(stages.submit_orders, engine(), tries=tries_of(task))
         submitted = message.run(slots, work)
         _put_off_first_look(task, engine().network.typical_confirmation_s)
-        return handed_on(submitted)
+        return _to_next_stage(task, submitted)
 
 
 def _register_confirmation(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
@@ -107,9 +113,20 @@ def _register_confirmation(app: Celery, engine: Callable[[], Engine], slots: Slo
         if delay_s is not None:
             # An expired poll is dropped: under a backlog more polls would only add to it, and
             # recovery polls for the order anyway.
-            raise task.retry(
-                (handed_on(waiting),), {}, countdown=delay_s, expires=delay_s + LATE_AFTER_S
-            )
+            put_off: dict[str, Any] = {"countdown": delay_s, "expires": delay_s + LATE_AFTER_S}
+            raise task.retry(_arguments(waiting), {}, **put_off, **_shown(waiting))
+
+
+def _to_next_stage(task: "Task[Any, Any]", orders: Sequence[Routed | Built | Submitted]) -> Handed:
+    """The argument of the chain's next stage, which Flower shows as `orders_shown`."""
+    rest: Any = task.request.chain or ()
+    for step in rest[-1:]:
+        step["options"] |= _shown(orders)
+    return handed_on(orders)
+
+
+def _shown(orders: Sequence[Routed | Built | Submitted]) -> dict[str, Any]:
+    return {"argsrepr": orders_shown(orders), "kwargsrepr": "{}"}
 
 
 def _arguments(orders: Sequence[Routed | Built | Submitted]) -> tuple[Handed]:

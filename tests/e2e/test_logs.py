@@ -17,7 +17,7 @@ from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.redis_server import EmbeddedRedis
 from tests.e2e.stack import Document, Stack, next_event
 
-BEGINS_WITH_ORDER = re.compile(r"\(\[?(\{'orderId': )?'[0-9a-f-]{36}', ('version': )?\d+, ")
+BEGINS_WITH_ORDER = re.compile(r"\((orderId=)?'?[0-9a-f-]{36}'?, (version=)?\d+")
 STAGES = {"route", "build", "submit", "confirm"}
 
 

@@ -70,6 +70,32 @@ def test_only_new_orders_wait_in_the_intake_queue(
     assert chained(message) == ["build_order", "submit_order", "confirm_order"]
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_the_first_message_is_that_of_celery_without_ids_for_results(
+    redis_client: redis.Redis, redis_url: str, *, again: bool
+) -> None:
+    order_id = uuid4()
+    a_dispatcher(redis_url).route(order_id, 1, RoutingCause.ORDER, again=again)
+    app = create_celery(redis_url)
+    stages = order_chain(app, str(order_id), 1, RoutingCause.ORDER, again=again)
+    stages.tasks[0]["options"] = {"queue": "intake"}  # what Flower shows is left to Celery
+    stages.apply_async()
+    theirs, ours = (told(message) for message in messages(redis_client, "intake"))
+    assert ours == theirs
+
+
+def told(message: dict[str, Any]) -> dict[str, Any]:
+    """What a message says, without what is made anew for each."""
+    headers, properties = message["headers"], message["properties"]
+    arguments, named, embed = json.loads(base64.b64decode(message["body"]))
+    for name in ("id", "root_id", "origin", "ignore_result"):
+        del headers[name]
+    steps = [(step["task"], step["options"].get("queue")) for step in embed.pop("chain")]
+    kinds = {name: message[name] for name in ("content-type", "content-encoding")}
+    where = properties["delivery_info"], properties["body_encoding"]
+    return {**headers, **embed, **kinds, "all": (arguments, named, steps, where)}
+
+
 def test_built_orders_go_straight_to_the_stage_that_signs_and_then_to_confirmation(
     redis_client: redis.Redis, redis_url: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.waiting import find_waiting, orders_of
+from orderengine.execution.chain.handover import Built, orders_shown
 
 IDS = [uuid4() for _ in range(5)]
 
@@ -61,6 +62,13 @@ def test_only_the_orders_at_the_wanted_version_are_waiting() -> None:
     lists = Queue(message((group,)))
     wanted = {IDS[0]: 3, IDS[1]: 3, IDS[2]: 3, IDS[3]: 3}
     assert find_waiting(lists, ("settle",), wanted) == {IDS[0], IDS[2]}
+
+
+def test_orders_are_found_as_flower_shows_them() -> None:
+    group = [Built(IDS[0], 3), Built(IDS[1], 12), Built(IDS[2], 4)]
+    text = json.dumps({"headers": {"argsrepr": orders_shown(group)}})
+    expected = [(str(IDS[0]), 3), (str(IDS[1]), 12), (str(IDS[2]), 4)]
+    assert orders_of(text.encode()) == expected
 
 
 def test_orders_are_found_in_the_form_of_the_release_before() -> None:

@@ -121,7 +121,9 @@ def test_the_last_stage_is_put_off_until_the_transaction_may_have_landed(
     order = world.accept()
     step: dict[str, Any] = {"task": "confirm_order", "options": {"queue": "settle"}}
     run("submit_order", run("build_order", run_route(run, order.order_id)), chain=[step])
-    assert step["options"] == {"queue": "settle", "countdown": 2.0, "expires": 2.0 + LATE_AFTER_S}
+    put_off = {"countdown": 2.0, "expires": 2.0 + LATE_AFTER_S}
+    shown = {"argsrepr": f"(orderId={order.order_id}, version=4)", "kwargsrepr": "{}"}
+    assert step["options"] == {"queue": "settle", **put_off, **shown}
 
 
 def test_recovery_looks_once_at_a_transaction_in_flight(world: World, run: Run) -> None:

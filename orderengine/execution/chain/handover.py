@@ -34,6 +34,14 @@ def handed_on(handovers: Sequence[Handover]) -> Document | list[Document]:
     return documents[0] if len(documents) == 1 else documents
 
 
+def orders_shown(orders: "Sequence[Routed | Built | Submitted]") -> str:
+    """The orders of a message as Flower shows them: all of a group, and nothing else.
+
+    Recovery finds them in the queues by this text (`orderengine.dispatch.waiting`).
+    """
+    return f"({', '.join(f'orderId={one.order_id}, version={one.version}' for one in orders)})"
+
+
 def _attempt(message: Mapping[str, Any]) -> int | None:
     return message.get("attempt")
 

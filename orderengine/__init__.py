@@ -44,8 +44,9 @@ The packages and their rooms, from the outer layers to the core; imports point d
 
 `local` is the top layer: no package imports it. The adapters never import each other.
 
-Importing a module has no effect, with one exception that must precede the import of any library:
-`process.interpreter` ends a process whose PYTHONPATH hides an installed module.
+Importing a module has no effect, with two exceptions that must precede the import of a library:
+`process.interpreter` ends a process whose PYTHONPATH hides an installed module, and the packages of
+servers load structlog without what it loads for others (`process.libraries`).
 """
 
 from orderengine.process.interpreter import guard_interpreter

@@ -24,8 +24,8 @@ from orderengine.execution.operations.counters import CounterName
 from orderengine.process import memory
 from orderengine.process.logs import configure_logging, tell_ignored, withhold
 from orderengine.worker.control import register_commands
-from orderengine.worker.pool import look_again
-from orderengine.worker.reading import CheckedReading
+from orderengine.worker.pool import look_again, wake_loop
+from orderengine.worker.reading import checked_reading_step
 from orderengine.worker.reconciler import reconciler_step
 from orderengine.worker.tasks import register_tasks
 from orderengine.worker.unheld_network import UnheldNetwork
@@ -65,14 +65,14 @@ def create_worker_app(settings: Settings) -> Celery:
         memory.forbid_dumps()
         withhold([*settings.solana.secrets, *wallet_key().secrets])
     app = create_celery(settings.redis_url)
-    slots = Slots(settings.order_concurrency)
+    slots = Slots(settings.order_concurrency, freed=wake_loop)
     runtime = Runtime(settings, app, slots)
     register_tasks(app, lambda: runtime().engine, slots)
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
     app.steps["worker"].add(watcher_step(runtime))
-    app.steps["consumer"].add(CheckedReading)
+    app.steps["consumer"].add(checked_reading_step(slots))
     message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)

@@ -176,6 +176,13 @@ class BrokerConsumer(Consumer):
         """Explain an error by its URL, unless the connection has worked: then the URL is right."""
         return str(error) if self._has_worked else explained(error, self.app.broker_address)
 
+    @property
+    def tells_tasks(self) -> bool:
+        """Whether the worker sends events of its tasks, as it does while Flower runs."""
+        dispatcher = self.event_dispatcher
+        # An empty set stands for all groups.
+        return dispatcher is not None and (not dispatcher.groups or "task" in dispatcher.groups)
+
     def keep_task_events(self) -> None:
         """Keep sending task events for `TASK_EVENTS_S`; whoever needs them longer asks again."""
         if self._task_events is not None:

@@ -66,12 +66,10 @@ class Wake:
             slots.take(1, urgent=True)
             return [self._alone(engine)]
         own = self.order_id, self.version
-        if slots.took_along(own):
-            return []
         size = min(engine.pace.group_size, slots.limit)
-        room = slots.take_for_group(size)
-        if slots.took_along(own):
-            return []  # another thread has taken it meanwhile
+        room = slots.take_for_group(size, own)
+        if not room or slots.took_along(own):
+            return []
         orders = [self._alone(engine)] if room == 1 else self._together(engine, room - 1)
         started = [(order.order_id, order.version - 1) for order in orders]
         slots.note_group(size, room, started, own)

@@ -22,7 +22,7 @@ def test_kombu_sees_no_answer_that_it_cannot_read(
     app: Any = create_celery(redis_url)
     with app.connection_for_read() as connection:
         channel = connection.default_channel
-        channel.client.set_response_callback(TAKE, checked_by(channel))
+        channel.client.set_response_callback(TAKE, checked_by(channel, lambda _: False))
         with app.amqp.TaskConsumer(channel, on_message=taken.append, no_ack=True), capture_logs():
             while not taken or taken[-1].headers != proper["headers"]:
                 connection.drain_events(timeout=5)

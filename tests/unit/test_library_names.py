@@ -26,7 +26,7 @@ CELERY = {
     "celery:chain": "tasks",
     "celery.bootsteps:StartStopStep": "name requires start stop",
     "celery.concurrency.thread": "TaskPool ApplyResult",
-    "celery.concurrency.thread:TaskPool": "on_apply",
+    "celery.concurrency.thread:TaskPool": "on_apply num_processes",
     "celery.concurrency.thread:ApplyResult": "f",
     "celery.utils.time": "get_exponential_backoff_interval",
     "celery.worker.consumer": "Consumer",

@@ -3,7 +3,9 @@
 import os
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,6 +19,11 @@ TIMEOUT_S = 10.0
 def is_left(slots: Slots) -> bool:
     """Whether another new order would get a slot at once."""
     return slots._free >= slots._enough
+
+
+def is_full(slots: Slots) -> bool:
+    """`Slots.is_full`, of which mypy expects that it stays as it is."""
+    return slots.is_full
 
 
 class Counter:
@@ -62,11 +69,16 @@ def in_a_thread(
     slots: Slots, least: int, most: int | None = None, *, urgent: bool = False
 ) -> list[int]:
     """Take slots in another thread; the list gets how many, as soon as it has them."""
+    return started(slots, lambda: slots.take(least, most, urgent=urgent))
+
+
+def started(slots: Slots, wait: Callable[[], int]) -> list[int]:
+    """Wait for slots in another thread; the list gets how many, as soon as it has them."""
     got: list[int] = []
     before = len(slots._waiting)
 
     def take() -> None:
-        got.append(slots.take(least, most, urgent=urgent))
+        got.append(wait())
 
     thread = threading.Thread(target=take, daemon=True)
     thread.start()
@@ -134,6 +146,52 @@ def test_what_was_taken_along_is_remembered_for_a_while() -> None:
     assert slots.took_along((UUID(int=0), 1))
 
 
+def test_a_thread_whose_order_was_taken_along_waits_no_longer() -> None:
+    slots, ids = Slots(5), [(uuid4(), 1) for _ in range(3)]
+    slots.take(5)
+    waiting = [started(slots, partial(slots.take_for_group, 5, each)) for each in ids]
+    slots.note_group(5, 5, ids[:2], (uuid4(), 1))
+    assert [wait_for(got) for got in waiting[:2]] == [0, 0]
+    assert waiting[2] == []
+    slots.leave()
+    assert wait_for(waiting[2]) == 5
+    assert slots.take_for_group(5, ids[0]) == 0, "one that comes later does not wait either"
+
+
+def test_a_process_is_full_while_a_new_order_waits_and_no_slot_is_free() -> None:
+    freed: list[int] = []
+    slots = Slots(4, freed=lambda: freed.append(slots._free))
+    slots.take(3)
+    waiting = in_a_thread(slots, 3)
+    assert not is_full(slots), "a slot is free for a stage of another order"
+    assert wait_for(in_a_thread(slots, 1, urgent=True)) == 1
+    assert is_full(slots)
+    slots.hold(2)
+    assert (is_full(slots), freed, waiting) == (False, [1], [])
+    slots.leave()
+    assert wait_for(waiting) == 3
+    assert freed == [1], "it was not full any more"
+
+
+def test_a_process_is_not_full_while_only_orders_wait_that_are_routed_already() -> None:
+    slots = Slots(1)
+    slots.take(1)
+    assert in_a_thread(slots, 1, urgent=True) == []
+    assert not is_full(slots)
+
+
+def test_those_behind_an_order_that_was_taken_along_get_what_is_free() -> None:
+    slots, first, second = Slots(5), (uuid4(), 1), (uuid4(), 1)
+    slots.take(5)
+    slots.note_group(5, 2, [first, second], first)  # from now on a group waits for all slots
+    waiting = started(slots, partial(slots.take_for_group, 5, first))
+    behind = in_a_thread(slots, 2)
+    slots.hold(2)
+    assert (waiting, behind) == ([], [])
+    slots.note_group(5, 5, [first], second)
+    assert (wait_for(waiting), wait_for(behind)) == (0, 2)
+
+
 def test_an_order_that_starts_again_was_not_taken_along_by_its_start_before() -> None:
     slots, order_id = Slots(10), uuid4()
     slots.note_group(5, 5, [(uuid4(), 1), (order_id, 2)], (uuid4(), 1))
@@ -143,7 +201,7 @@ def test_an_order_that_starts_again_was_not_taken_along_by_its_start_before() ->
 
 def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_not() -> None:
     slots, ids = Slots(10), [(uuid4(), 1) for _ in range(5)]
-    assert slots.take_for_group(5) == 5
+    assert slots.take_for_group(5, ids[0]) == 5
     slots.hold(2)
     assert wait_for(in_a_thread(slots, 6)) == 6
     slots.note_group(5, 5, ids, ids[0])
@@ -152,12 +210,12 @@ def test_after_a_full_group_the_next_one_waits_for_room_and_after_a_small_one_no
     assert is_left(slots)
     slots.note_group(5, 2, ids[:2], ids[0])
     assert not is_left(slots), "the group had too little room"
-    assert slots.take_for_group(1) == 1, "slow quotes need no company"
+    assert slots.take_for_group(1, (uuid4(), 1)) == 1, "slow quotes need no company"
 
 
 def test_two_lone_orders_leave_the_other_slots_to_others() -> None:
     slots, own = Slots(10), (uuid4(), 1)
-    room = slots.take_for_group(GROUP_MAX)
+    room = slots.take_for_group(GROUP_MAX, own)
     slots.note_group(GROUP_MAX, room, [own], own)
     slots.hold(1)
     room = wait_for(in_a_thread(slots, 1, GROUP_MAX))
@@ -169,7 +227,7 @@ def test_two_lone_orders_leave_the_other_slots_to_others() -> None:
 
 def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again() -> None:
     slots, ids = Slots(3), [(uuid4(), 1) for _ in range(3)]
-    slots.note_group(3, slots.take_for_group(3), ids, ids[0])
+    slots.note_group(3, slots.take_for_group(3, ids[0]), ids, ids[0])
     slots.leave()
     assert slots.take(1, urgent=True) == 1
     assert is_left(slots), "others may run beside it"
@@ -177,11 +235,11 @@ def test_after_a_burst_a_process_with_nothing_in_hand_takes_single_orders_again(
 
 def test_a_process_with_few_slots_fills_them_with_one_group() -> None:
     slots, ids = Slots(3), [(uuid4(), 1) for _ in range(3)]
-    assert slots.take_for_group(GROUP_MAX) == 3
+    assert slots.take_for_group(GROUP_MAX, ids[0]) == 3
     slots.note_group(3, 3, ids, ids[0])
     slots.leave()
     assert is_left(slots)
-    assert slots.take_for_group(3) == 3
+    assert slots.take_for_group(3, (uuid4(), 1)) == 3
 
 
 def test_a_group_has_one_order_until_quotes_come_at_once_and_while_none_does() -> None:

@@ -174,13 +174,18 @@ def test_the_events_of_tasks_end_when_nobody_asks_for_them_again(consumer: Any) 
     for _ in range(2):
         assert "ok" in Panel.data["enable_events"](state)
     assert consumer.event_dispatcher.groups == {"worker", "task"}
+    assert consumer.tells_tasks
     first, second = consumer.timer.entries
     assert (first.cancelled, second.cancelled) == (True, False)
     assert second.seconds == TASK_EVENTS_S
     second.call()
     assert consumer.event_dispatcher.groups == {"worker"}
+    assert not consumer.tells_tasks
     second.call()
+    consumer.event_dispatcher.groups = set()
+    assert consumer.tells_tasks, "these are all groups"
     consumer.event_dispatcher = None
+    assert not consumer.tells_tasks
     second.call()
 
 

@@ -85,3 +85,11 @@ def test_there_are_half_as_many_threads_again_as_slots(slots: int, threads: int)
     pool = a_pool(slots)
     assert pool.num_processes == threads, "the worker takes as many messages at once"
     pool.on_stop()
+
+
+def test_a_full_pool_takes_no_message() -> None:
+    pool = a_pool(4)
+    pool.is_full = lambda: True
+    assert pool.num_processes == 0
+    assert pool.limit == 6
+    pool.on_stop()

@@ -1,8 +1,10 @@
 """Which messages of a queue a worker lets through to kombu."""
 
 import json
+from base64 import b64encode
+from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from kombu import Connection
@@ -10,7 +12,8 @@ from kombu.utils import json as kombu_json
 from structlog.testing import capture_logs
 
 from chaos.garbage import NOTHING, envelope, unfit, unreadable
-from orderengine.worker.reading import checked_by
+from orderengine.execution.chain.slots import Slots
+from orderengine.worker.reading import TAKE, checked_by, checked_reading_step
 
 QUEUE = "intake"
 ORDER_ID = str(uuid4())
@@ -27,7 +30,7 @@ LEFT_TO_THE_CONSUMER = {
 
 @pytest.fixture
 def check() -> Any:
-    return checked_by(Connection("memory://").default_channel)
+    return checked_by(Connection("memory://").default_channel, lambda _: False)
 
 
 @pytest.mark.parametrize("name", GARBAGE)
@@ -58,3 +61,67 @@ def test_proper_messages_pass_as_they_are(check: Any) -> None:
 @pytest.mark.parametrize("nothing", [None, []])
 def test_no_answer_stays_none(check: Any, nothing: Any) -> None:
     assert check(nothing) is None
+
+
+def taken(named: dict[str, object] | None = None, **changed: Any) -> bytes:
+    """A message to route the order at version 1, with some parts changed."""
+    parts: dict[str, Any] = {"version": 1, "cause": "order", "task": "route_order", "retries": 0}
+    parts |= changed
+    body = json.dumps([[ORDER_ID, parts["version"], parts["cause"]], named or {}, NOTHING])
+    message = envelope(QUEUE, parts.get("body", body), parts["task"])
+    message["body"] = b64encode(parts.get("body", body).encode()).decode()
+    message["headers"]["retries"] = parts["retries"]
+    return json.dumps(message).encode()
+
+
+class Channel:
+    """A channel whose client has the callback of a step that was started."""
+
+    def __init__(self, *, tells_tasks: bool) -> None:
+        self.client = self
+        self.callbacks: dict[str, Any] = {}
+        consumer = SimpleNamespace(
+            task_consumer=SimpleNamespace(channel=self),
+            tells_tasks=tells_tasks,
+            pool=SimpleNamespace(),
+        )
+        slots = Slots(10)
+        slots.note_group(10, 10, [(UUID(ORDER_ID), 1)], (uuid4(), 1))
+        checked_reading_step(slots)(consumer).start(consumer)
+
+    def set_response_callback(self, command: str, callback: Any) -> None:
+        self.callbacks[command] = callback
+
+    def Message(self, message: Any, channel: object) -> None:  # noqa: N802 - kombu's name
+        """Take any message."""
+
+    def passes(self, text: bytes) -> bool:
+        with capture_logs() as lines:
+            passed = self.callbacks[TAKE]((QUEUE.encode(), text))
+        assert lines == []
+        return passed is not None
+
+
+def test_a_message_of_an_order_that_was_taken_along_goes_no_further() -> None:
+    assert not Channel(tells_tasks=False).passes(taken())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        taken(version=2),
+        taken(cause="recovery"),
+        taken({"again": True}),
+        taken(retries=1),
+        taken(task="confirm_order"),
+        taken(body="[]"),
+        taken(body="no JSON"),
+        taken(version=[]),
+    ],
+)
+def test_every_other_message_is_let_through(other: bytes) -> None:
+    assert Channel(tells_tasks=False).passes(other)
+
+
+def test_every_message_is_let_through_while_somebody_watches_the_tasks() -> None:
+    assert Channel(tells_tasks=True).passes(taken())

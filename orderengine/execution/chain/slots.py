@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -28,8 +28,10 @@ class Slots:
     of orders already routed first.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, freed: Callable[[], None] = lambda: None) -> None:
+        """`freed` is called after slots were given back while `is_full`."""
         self.limit = limit
+        self._freed = freed
         self._free = limit
         self._lock = threading.Lock()
         self._waiting: list[_Turn] = []
@@ -42,24 +44,18 @@ class Slots:
 
         Gives back what this thread held before. Never more than all slots.
         """
-        turn = _Turn(min(least, self.limit), min(most or least, self.limit), urgent)
-        with self._lock:
-            self._free += self._here.count
-            self._here.count = 0
-            at = sum(other.urgent >= urgent for other in self._waiting)
-            self._waiting.insert(at, turn)
-            self._grant()
-        turn.come.wait()
-        self._here.count = turn.got
-        return turn.got
+        turn = _Turn(min(least, self.limit), min(most or least, self.limit), urgent=urgent)
+        return self._wait_for(turn)
 
-    def take_for_group(self, most: int) -> int:
-        """Wait for slots for new orders, at most `most`; returns how many.
+    def take_for_group(self, most: int, own: Started) -> int:
+        """Wait for slots for an order and those taken along with it, at most `most` in all.
 
-        One is enough, unless the last group filled the room that it had: then there are more orders
-        than slots, and small groups would keep the slots in small parts.
+        Returns how many. One is enough, unless the last group filled the room that it had: then
+        there are more orders than slots, and small groups would keep the slots in small parts. 0,
+        and without a wait for slots, if another thread has taken this order along meanwhile.
         """
-        return self.take(min(self._enough, most), most)
+        turn = _Turn(min(self._enough, most, self.limit), min(most, self.limit), started=own)
+        return self._wait_for(turn)
 
     def note_group(self, size: int, room: int, started: Sequence[Started], own: Started) -> None:
         """Note the orders of a group that had room for so many orders, and `size` at most.
@@ -72,6 +68,7 @@ class Slots:
             self._taken_along.update(dict.fromkeys(each for each in started if each != own))
             while len(self._taken_along) > REMEMBERED:
                 del self._taken_along[next(iter(self._taken_along))]
+            self._send_away()
 
     def hold(self, count: int) -> None:
         """Have `count` slots: keep as many of those held, or else wait for them in turn.
@@ -99,9 +96,33 @@ class Slots:
             if count:
                 self.hold(count)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether all slots are taken, and a new order waits: another one would wait behind it."""
+        with self._lock:
+            return self._has_no_room()
+
     def took_along(self, started: Started) -> bool:
         """Whether this process has taken this order along, as far as it remembers."""
         return started in self._taken_along
+
+    def _wait_for(self, turn: "_Turn") -> int:
+        with self._lock:
+            self._free += self._here.count
+            self._here.count = 0
+            at = sum(other.urgent >= turn.urgent for other in self._waiting)
+            self._waiting.insert(at, turn)
+            self._send_away()
+        turn.come.wait()
+        self._here.count = turn.got
+        return turn.got
+
+    def _send_away(self) -> None:
+        """Let those go whose order was taken along, and give the others what is free."""
+        for turn in [each for each in self._waiting if each.started in self._taken_along]:
+            self._waiting.remove(turn)
+            turn.come.set()
+        self._grant()
 
     def _keep(self, count: int) -> None:
         surplus = self._here.count - count
@@ -109,10 +130,17 @@ class Slots:
             return
         self._here.count = count
         with self._lock:
+            was_full = self._has_no_room()
             self._free += surplus
             self._grant()
             if self._free == self.limit:
                 self._enough = 1  # nothing is in hand, and nobody waits
+        if was_full:
+            self._freed()
+
+    def _has_no_room(self) -> bool:
+        # Those of orders already routed come first, so the last one is of a new order if any is.
+        return not self._free and bool(self._waiting) and not self._waiting[-1].urgent
 
     def _grant(self) -> None:
         while self._waiting and self._waiting[0].least <= self._free:
@@ -129,10 +157,13 @@ class _Held(threading.local):
 class _Turn:
     """A thread that waits for slots."""
 
-    def __init__(self, least: int, most: int, urgent: bool) -> None:  # noqa: FBT001
+    def __init__(
+        self, least: int, most: int, *, urgent: bool = False, started: Started | None = None
+    ) -> None:
         self.least = least
         self.most = most
         self.urgent = urgent
+        self.started = started
         self.got = 0
         self.come = threading.Event()
 

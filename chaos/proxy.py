@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable, Sequence
 from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
 from orderengine.local.ports import LOOPBACK, free_port
 
@@ -200,3 +201,12 @@ class Proxy:
                 return False
             self._swallow_left -= 1
             return True
+
+
+def through(url: str, proxy: Proxy | None) -> str:
+    """The URL of a server as it is reached through a proxy; unchanged without one."""
+    if proxy is None:
+        return url
+    parts = urlsplit(url)
+    credentials = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{LOOPBACK}:{proxy.port}"))

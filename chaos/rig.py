@@ -11,7 +11,6 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from sqlalchemy import Engine, text
@@ -21,7 +20,7 @@ from chaos.changes import Change
 from chaos.evidence import Backlog, Outage, QueueSample
 from chaos.localnet import Localnet
 from chaos.process_tree import EXIT_LIMIT_S, kill_tree
-from chaos.proxy import Proxy
+from chaos.proxy import Proxy, through
 from harness.processes import START_TIMEOUT_S
 from harness.waiting import wait_until
 from orderengine.config.settings import sqlalchemy_url
@@ -76,8 +75,8 @@ class Rig(Stack):
         self.workers = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]
         super().__init__(
             servers,
-            DATABASE_URL=_through(servers.postgres.url, None if direct else self.to_postgres),
-            REDIS_URL=_through(servers.redis.url, None if direct else self.to_redis),
+            DATABASE_URL=through(servers.postgres.url, None if direct else self.to_postgres),
+            REDIS_URL=through(servers.redis.url, None if direct else self.to_redis),
             WS_MAX_SOCKETS=str(MAX_SOCKETS),
             **settings,
             **({} if localnet is None else localnet.environ),
@@ -293,11 +292,3 @@ def _observing(server: EmbeddedPostgres) -> Engine:
     """A connection that bypasses the proxies and phases without writes; it only reads."""
     url = sqlalchemy_url(server.url)
     return create_database_engine(url, pool_size=2, application=OBSERVER, writes=False)
-
-
-def _through(url: str, proxy: Proxy | None) -> str:
-    if proxy is None:
-        return url
-    parts = urlsplit(url)
-    credentials = parts.netloc.rpartition("@")[0]
-    return urlunsplit(parts._replace(netloc=f"{credentials}@{LOOPBACK}:{proxy.port}"))

@@ -11,6 +11,7 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
+from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
 from orderengine.domain.instruments import Instrument, Instruments, parse_instruments
@@ -23,6 +24,7 @@ from orderengine.solana.accounts import Account, associated_token_address
 from orderengine.solana.pools import localnet
 from orderengine.solana.pools.pool import Pair, SwapTerms
 
+LAMPORTS = 10**9
 INSTRUMENTS = parse_instruments(
     (Path(__file__).parents[1] / "orderengine" / "instruments.csv").read_text("utf-8")
 )
@@ -93,6 +95,16 @@ class Localnet:
         """What a simulation at `confirmed` answers."""
         asked = {"encoding": "base64", "commitment": "confirmed", **config}
         found: dict[str, Any] = self.ask("simulateTransaction", wire(transaction), asked)["value"]
+        return found
+
+    def gift(self, to: Pubkey, lamports: int = LAMPORTS) -> VersionedTransaction:
+        """A transfer of the wallet, signed but not sent."""
+        terms = TransferParams(from_pubkey=self.wallet.pubkey(), to_pubkey=to, lamports=lamports)
+        return self.signed(transfer(terms))
+
+    def balance(self, key: Pubkey, commitment: str) -> int:
+        """The lamports of an account at a commitment."""
+        found: int = self.ask("getBalance", str(key), {"commitment": commitment})["value"]
         return found
 
     def status(self, signature: str) -> dict[str, Any] | None:

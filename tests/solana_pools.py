@@ -11,6 +11,7 @@ from generators.layouts import (
     CPMM_POOL,
     DLMM_ARRAY_HEAD,
     DLMM_BIN,
+    DLMM_BITMAP_EXTENSION,
     DLMM_PAIR,
     HELD_TOKENS,
     LOCALNET_POOL,
@@ -154,6 +155,17 @@ def array_at(index: int) -> Pubkey:
 
 def extension_at() -> Pubkey:
     return Pubkey.find_program_address([b"bitmap", bytes(POOL)], dlmm.PROGRAM_ID)[0]
+
+
+def an_extension(*, positive: int = 0, negative: int = 0, pool: Pubkey = POOL) -> Account:
+    """A bitmap beside the pool's own, with these bits of its two halves."""
+    values = {
+        "lb_pair": pool,
+        "positive": positive.to_bytes(768, "little"),
+        "negative": negative.to_bytes(768, "little"),
+    }
+    data = encode(DLMM_BITMAP_EXTENSION, values, anchor("account", "BinArrayBitmapExtension"))
+    return Account(dlmm.PROGRAM_ID, data)
 
 
 def an_array(index: int, bins: Bins, *, pool: Pubkey = POOL, **orders: Any) -> Account:

@@ -10,7 +10,8 @@ from solders.pubkey import Pubkey
 
 from generators.layouts import TOKEN
 from generators.real_programs.chain import Chain, Failed
-from generators.real_programs.pools import WRITERS, Desk, Written
+from generators.real_programs.desk import Desk, Written
+from generators.real_programs.pools import WRITERS
 from orderengine.domain.errors import OrderUnfillable
 from orderengine.domain.instruments import Instrument, TokenProgram
 from orderengine.domain.routing import Quote

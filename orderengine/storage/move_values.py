@@ -29,17 +29,8 @@ def values_of(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
     match move:
         case StartRouting():
             return {"due_s": delays.after(move), "recovery": int(move.restarts_attempt)}
-        case Build(route=route, limit_amount=limit_amount):
-            return {
-                "due_s": delays.after(move),
-                "route": json_text(route_document(route)),
-                "dex": route.venue,
-                "quoted_price": route.price,
-                "quote_amount": route.quote_amount,
-                "base_amount": route.base_amount,
-                "limit_amount": limit_amount,
-                "expires_at": route.expires_at,
-            }
+        case Build():
+            return {"due_s": delays.after(move), **_route_values(move)}
         case Submit(transaction=transaction):
             return {
                 "due_s": delays.after(move),
@@ -50,24 +41,42 @@ def values_of(move: Move, delays: RecoveryDelays) -> dict[str, Any]:
                 "wallet": transaction.wallet,
                 "slot": transaction.slot,
             }
-        case Confirm(fill=fill, signature=signature, quoted_price=quoted_price):
-            return {
-                "signature": signature,
-                "quoted_price": quoted_price,
-                "fill": json_text(fill_document(fill)),
-                "executed_price": fill.executed_price,
-                "slippage_bps": fill.slippage_bps,
-                "base_amount": fill.base_amount,
-                "quote_amount": fill.quote_amount,
-                "fee": fill.fee,
-                "landed_at": fill.landed_at,
-            }
+        case Confirm():
+            return _fill_values(move)
         case FailAttempt(reason=reason, detail=detail):
             return {"due_s": delays.after(move), "reason": reason.value, "detail": detail}
         case Fail(reason=reason, detail=detail) | NotFilled(reason=reason, detail=detail):
             return {"reason": reason.value, "detail": detail}
         case Trigger() | Rest() | Amend() | EndCanceled() | EndExpired():
             return _values_of_waiting(move, delays)
+
+
+def _route_values(move: Build) -> dict[str, Any]:
+    route = move.route
+    return {
+        "route": json_text(route_document(route)),
+        "dex": route.venue,
+        "quoted_price": route.price,
+        "quote_amount": route.quote_amount,
+        "base_amount": route.base_amount,
+        "limit_amount": move.limit_amount,
+        "expires_at": route.expires_at,
+    }
+
+
+def _fill_values(move: Confirm) -> dict[str, Any]:
+    fill = move.fill
+    return {
+        "signature": move.signature,
+        "quoted_price": move.quoted_price,
+        "fill": json_text(fill_document(fill)),
+        "executed_price": fill.executed_price,
+        "slippage_bps": fill.slippage_bps,
+        "base_amount": fill.base_amount,
+        "quote_amount": fill.quote_amount,
+        "fee": fill.fee,
+        "landed_at": fill.landed_at,
+    }
 
 
 def _values_of_waiting(

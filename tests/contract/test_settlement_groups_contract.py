@@ -12,7 +12,7 @@ from orderengine.execution.network import (
     NotFound,
     Reverted,
 )
-from tests.contract.test_settlement_contract import Subject, subject
+from tests.contract.settlement_subjects import Subject, subject
 from tests.simulations import a_swap, sent
 
 __all__ = ["subject"]

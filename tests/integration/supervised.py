@@ -20,7 +20,7 @@ from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import load_run
 
 CHILD = """
-import http.server, json, os, signal, sys, time
+import http.server, json, os, signal, sys
 
 kind, *modes = sys.argv[1:]
 print(kind, "uses", os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)
@@ -65,8 +65,8 @@ port = int(os.environ["PORT" if kind == "web" else "FLOWER_PORT"])
 server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers)
 if "held" in modes and os.fork() == 0:
     os.setsid()
-    while os.path.exists("Procfile") and not os.path.exists("let-go"):
-        time.sleep(0.01)
+    from harness.waiting import wait_until
+    wait_until(lambda: os.path.exists("let-go") or not os.path.exists("Procfile"), 60)
     os._exit(0)
 server.serve_forever()
 """

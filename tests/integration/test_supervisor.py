@@ -136,6 +136,7 @@ def test_what_a_compound_line_started_is_stopped_too(stack: Supervised) -> None:
 
 def test_a_port_that_a_killed_run_still_holds_is_waited_for(stack: Supervised) -> None:
     edit_procfile(stack, "child.py web", "child.py web held")
+    stack.env["PYTHONPATH"] = str(Path(__file__).parents[2])
     stack.start_until_ready()
     web = stack.child("web")
     stack.process.kill()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from solders.instruction import AccountMeta
 from solders.pubkey import Pubkey
 
-from generators.layouts import DLMM_BITMAP_EXTENSION, TOKEN, anchor, encode, key
+from generators.layouts import TOKEN, anchor, key
 from orderengine.amm.dlmm import DlmmBin
 from orderengine.amm.dlmm_fee import CollectFeeMode, StaticParameters, VariableParameters
 from orderengine.domain.side import Asset, Side
@@ -30,6 +30,7 @@ from tests.solana_pools import (
     Known,
     a_dlmm_pool,
     an_array,
+    an_extension,
     array_at,
     changed,
     extension_at,
@@ -39,17 +40,6 @@ MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 PROGRAM = Pubkey.from_string("LBUZKhRxPF3XUpBCjp4YzTKgLccjZhTSDM9YuVaPwxo")
 EVENTS = Pubkey.from_string("D1ZN9Wj1fRSUQfCjhvnu1hqDMT7hzjzBBpi12nVniYD6")
 """The event authority, as explorers show it in swaps on mainnet."""
-
-
-def an_extension(*, positive: int = 0, negative: int = 0, pool: Pubkey = POOL) -> Account:
-    """A bitmap beside the pool's own, with these bits of its two halves."""
-    values = {
-        "lb_pair": pool,
-        "positive": positive.to_bytes(768, "little"),
-        "negative": negative.to_bytes(768, "little"),
-    }
-    data = encode(DLMM_BITMAP_EXTENSION, values, anchor("account", "BinArrayBitmapExtension"))
-    return Account(PROGRAM, data)
 
 
 def test_a_pool_is_what_its_accounts_tell() -> None:
@@ -108,6 +98,32 @@ def test_a_bitmap_is_read_before_its_arrays_are_wanted() -> None:
     assert live.extension == extension_at()
 
 
+def named_accounts(*, flipped: bool) -> list[tuple[str, Pubkey, str]]:
+    """The accounts of `swap2` in the order of the IDL, then the arrays of bins."""
+    tokens = [(BASE, BASE_VAULT), (USDC, USDC_VAULT)]
+    (mint_x, vault_x), (mint_y, vault_y) = reversed(tokens) if flipped else tokens
+    return [
+        ("lb_pair", POOL, "w"),
+        ("bin_array_bitmap_extension", PROGRAM, ""),
+        ("reserve_x", vault_x, "w"),
+        ("reserve_y", vault_y, "w"),
+        ("user_token_in", key(21), "w"),
+        ("user_token_out", key(22), "w"),
+        ("token_x_mint", mint_x, ""),
+        ("token_y_mint", mint_y, ""),
+        ("oracle", ORACLE, "w"),
+        ("host_fee_in", PROGRAM, ""),
+        ("user", key(20), "s"),
+        ("token_x_program", TOKEN, ""),
+        ("token_y_program", TOKEN, ""),
+        ("memo_program", MEMO, ""),
+        ("event_authority", EVENTS, ""),
+        ("program", PROGRAM, ""),
+        ("active bin", array_at(0), "w"),
+        ("bins beside it", array_at(-1), "w"),
+    ]
+
+
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("with_bitmap", [False, True])
 @pytest.mark.parametrize(
@@ -128,41 +144,17 @@ def test_the_bytes_of_an_instruction(
     with_bitmap: bool,
     flipped: bool,
 ) -> None:
-    """The accounts of `swap2` in the order of the IDL, then the arrays of bins.
-
-    The bitmap beside the pool's own is named only with arrays that are in it.
-    """
+    """The bitmap beside the pool's own is named only with arrays that are in it."""
     accounts = a_dlmm_pool(flipped=flipped)
     if with_bitmap:
         accounts[extension_at()] = an_extension()
     live = dlmm.decode(POOL, PAIR, accounts)
     terms = SwapTerms(key(20), key(21), key(22), side, exact, amount=1_000, limit=77)
     (built,) = live.swap_instructions(terms)
-    tokens = [(BASE, BASE_VAULT), (USDC, USDC_VAULT)]
-    (mint_x, vault_x), (mint_y, vault_y) = reversed(tokens) if flipped else tokens
-    expected = [
-        ("lb_pair", POOL, "w"),
-        ("bin_array_bitmap_extension", PROGRAM, ""),
-        ("reserve_x", vault_x, "w"),
-        ("reserve_y", vault_y, "w"),
-        ("user_token_in", key(21), "w"),
-        ("user_token_out", key(22), "w"),
-        ("token_x_mint", mint_x, ""),
-        ("token_y_mint", mint_y, ""),
-        ("oracle", ORACLE, "w"),
-        ("host_fee_in", PROGRAM, ""),
-        ("user", key(20), "s"),
-        ("token_x_program", TOKEN, ""),
-        ("token_y_program", TOKEN, ""),
-        ("memo_program", MEMO, ""),
-        ("event_authority", EVENTS, ""),
-        ("program", PROGRAM, ""),
-        ("active bin", array_at(0), "w"),
-        ("bins beside it", array_at(-1), "w"),
-    ]
     assert built.program_id == PROGRAM
     assert built.accounts == [
-        AccountMeta(address, "s" in flags, "w" in flags) for _, address, flags in expected
+        AccountMeta(address, "s" in flags, "w" in flags)
+        for _, address, flags in named_accounts(flipped=flipped)
     ]
     assert built.data == anchor("global", name) + b"".join(
         number.to_bytes(8, "little") for number in numbers

@@ -1,4 +1,4 @@
-"""Accounts of the token programs: mints and token accounts, written, and read at a glance.
+"""Accounts of the token programs: writes mints and token accounts, and reads their main fields.
 
 Sources: solana-program/token `program/src/state.rs`, solana-program/token-2022
 `interface/src/extension/mod.rs` (the type after byte 165, then entries of type, length and value).

@@ -74,7 +74,7 @@ class Bank:
         return self._svm.minimum_balance_for_rent_exemption(size)
 
     def put(self, key: Pubkey, account: Account) -> None:
-        """Set an account by decree, outside any block: at once at every commitment."""
+        """Set an account outside any block; every commitment shows it at once."""
         self._set(key, account)
         self._store.set_account(bytes(key), bytes(account))
 

@@ -1,7 +1,7 @@
 """What a localnet trades: mints, two pools for each instrument, and a funded wallet.
 
-Accounts are set by decree, not by transactions. Addresses follow from names, so that they are the
-same on every localnet; the wallet's key is each localnet's own.
+Accounts are written directly, not by transactions. Addresses follow from names, so that they are
+the same on every localnet; the wallet's key is each localnet's own.
 """
 
 import hashlib

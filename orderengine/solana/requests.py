@@ -1,4 +1,4 @@
-"""What one node is asked, with the answers' types: blocks, statuses, accounts, transactions.
+"""The requests to one node, with typed answers: blocks, statuses, accounts, transactions.
 
 Each function asks one node. An answer that is not what the protocol says raises RpcUnavailable, so
 that a node of another make, or a broken one, never becomes a verdict.
@@ -160,7 +160,7 @@ def simulate(
 
 
 def send(node: Node, transaction: bytes) -> None:
-    """Send signed bytes, without a check by the node, which repeats nothing by itself either."""
+    """Send signed bytes. The node neither checks them first nor sends them again by itself."""
     options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
     node.call("sendTransaction", base64.b64encode(transaction).decode(), options)
 

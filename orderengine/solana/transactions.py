@@ -119,9 +119,9 @@ class Plan:
 
 
 def memo_of(order_id: UUID, attempt: int) -> str:
-    """What makes the transaction of an attempt differ from every other one of this engine.
+    """The memo that makes the transaction of an attempt unique.
 
-    Two like swaps for one block would else have the same bytes, and one landing would settle both.
+    Without it two equal swaps for one block had the same bytes, and one landing would settle both.
     """
     digest = hashlib.sha256(f"{order_id}:{attempt}".encode()).hexdigest()
     return f"{MEMO_PREFIX}{digest[:16]}{secrets.token_hex(4)}"

@@ -16,7 +16,7 @@ from orderengine.domain.access import Caller
 from orderengine.domain.order import Order
 
 NOBODY = Caller("")
-"""Of an answer nothing is kept, so that it does not matter whose it is."""
+"""Nothing is kept of an answer, so the caller does not matter."""
 
 
 class Answer(Connection):

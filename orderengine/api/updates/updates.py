@@ -16,7 +16,7 @@ from orderengine.execution.operations.counters import CounterName, ProcessMetric
 from orderengine.stream.hub import Hub
 
 SWEEP_S = 0.5
-"""How often is asked whether the process shuts down, and for revoked keys."""
+"""How often the sweep asks whether the process shuts down, and which keys were revoked."""
 
 SWEEPS_PER_CENSUS = 10
 

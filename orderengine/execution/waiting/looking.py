@@ -33,7 +33,7 @@ def look_at(
     board: QuoteBoard,
     references: References,
 ) -> Mapping[str, Look]:
-    """What is seen of each symbol now; leaves out those that cannot be looked at.
+    """The prices of each symbol now; leaves out symbols that cannot be looked at.
 
     Raises StorageUnavailable. After any other error each symbol is looked at alone.
     """

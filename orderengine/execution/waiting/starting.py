@@ -39,7 +39,7 @@ class Room:
     snipers: int
 
     def of(self, kind: OrderType) -> int:
-        """How many of this type; none if it is negative."""
+        """How many orders of this type may still start, at least 0."""
         return self.snipers if kind is OrderType.SNIPER else self.others
 
     def take(self, kind: OrderType, count: int) -> None:

@@ -1,5 +1,6 @@
 """The web application."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -79,13 +80,8 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     """
     if ports is None:
         ports = _assemble(settings or Settings.from_env())
-    app = _Application("orderengine", static_folder=None)
+    app = _application()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.debug = False  # ignores a FLASK_DEBUG that was set for another program
-    app.json = _InSchemaOrder(app)
-    # No redirects: each would be an HTML page that repeats the Host. Another spelling gets 404.
-    app.url_map.merge_slashes = app.url_map.redirect_defaults = False
-    app.url_map.converters["order"] = orders.OrderConverter
     share_ports(app, ports)
     name_requests(app)
     register_turns(app, Turns())
@@ -96,18 +92,47 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     limit_addresses(app)
     access.register_access(app, ports.authenticator)
     limit_keys(app)
-    api = describe(app, asks_for_keys=ports.authenticator.asks_for_keys)
     register_error_handlers(app)
-    for described in DESCRIBED:
-        api.register_blueprint(described)
-    for other in OTHERS:
-        app.register_blueprint(other)
+    for blueprint in (*DESCRIBED, *OTHERS):
+        app.register_blueprint(blueprint)
+    _serve_description(app, asks_for_keys=ports.authenticator.asks_for_keys)
     caps = Caps(ports.max_sockets, ports.limits.max_sockets_per_client, ports.allowed_origins)
     register_updates(app, ports.orders, ports.hub, ports.authenticator, caps, ports.metrics, loop)
     trust_proxies(app, ports.proxy_hops)
     secure_answers(app)
     app.after_request(_forbid_caching)
     return app
+
+
+def _application() -> Flask:
+    app = _Application("orderengine", static_folder=None)
+    app.debug = False  # ignores a FLASK_DEBUG that was set for another program
+    app.json = _InSchemaOrder(app)
+    # No redirects: each would be an HTML page that repeats the Host. Another spelling gets 404.
+    app.url_map.merge_slashes = app.url_map.redirect_defaults = False
+    app.url_map.converters["order"] = orders.OrderConverter
+    return app
+
+
+def _serve_description(app: Flask, *, asks_for_keys: bool) -> None:
+    def get_openapi() -> Response:
+        return Response(_description(asks_for_keys=asks_for_keys), mimetype="application/json")
+
+    app.add_url_rule("/openapi.json", "openapi", get_openapi)
+
+
+@functools.cache
+def _description(*, asks_for_keys: bool) -> str:
+    """`/openapi.json`, made when a process is first asked for it.
+
+    Making it takes several times as long as making the application, and most processes are never
+    asked.
+    """
+    app = _application()
+    api = describe(app, asks_for_keys=asks_for_keys)
+    for blueprint in DESCRIBED:
+        api.register_blueprint(blueprint)
+    return app.json.dumps(api.spec.to_dict(), indent=2)
 
 
 def _assemble(settings: Settings) -> "WebPorts":

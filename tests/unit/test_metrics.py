@@ -1,5 +1,6 @@
 """The metrics: their values, also while a dependency is down; and each one is documented."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -137,9 +138,13 @@ EXPECTED: Told = {
 }
 
 
+def a_busy_engine() -> FakeWatched:
+    return FakeWatched(open=OPEN, taken=STEPS, counts=COUNTS, waiting={"settle": 3, "intake": 70})
+
+
 @pytest.fixture
 def watched() -> FakeWatched:
-    return FakeWatched(open=OPEN, taken=STEPS, counts=COUNTS, waiting={"settle": 3, "intake": 70})
+    return a_busy_engine()
 
 
 def told_by(web: Web) -> Told:
@@ -192,10 +197,11 @@ def exported(watched: FakeWatched) -> dict[str, set[str]]:
     }
 
 
-def series(watched: FakeWatched) -> dict[str, set[str]]:
-    """All names that a query can use, with their labels."""
+@functools.cache
+def series() -> dict[str, set[str]]:
+    """All names that a query can use, with their labels; made once for all expressions."""
     missing = FakeProbes(missing={"worker": "no_heartbeat"})
-    answer = Web(watched=watched, probes=missing).client.get("/metrics")
+    answer = Web(watched=a_busy_engine(), probes=missing).client.get("/metrics")
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(answer.text)
@@ -211,10 +217,8 @@ def expressions() -> list[str]:
 
 
 @pytest.mark.parametrize("expression", expressions())
-def test_dashboard_and_alerts_ask_for_series_and_labels_that_exist(
-    watched: FakeWatched, expression: str
-) -> None:
-    known = series(watched)
+def test_dashboard_and_alerts_ask_for_series_and_labels_that_exist(expression: str) -> None:
+    known = series()
     asked = re.findall(r"\b(orderengine_\w+)(?:\{([^}]*)\})?", expression)
     assert asked
     for name, matchers in asked:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from apispec import BasePlugin
-from flask import Flask, Response
+from flask import Flask
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema
-from werkzeug.exceptions import HTTPException
 
 from orderengine.api.answers.event_schemas import describe_events
-from orderengine.api.answers.problems import PROBLEM_JSON, TITLES, ErrorCode, http_problem
+from orderengine.api.answers.problems import PROBLEM_JSON, TITLES, ErrorCode
 from orderengine.api.answers.schemas import ProblemSchema
 from orderengine.api.description.problem_examples import EXAMPLES, problem_example
 
@@ -173,13 +172,9 @@ def _declaring(wrapped: Callable[[View], View]) -> Callable[[View], View]:
 
 
 class ProblemApi(Api):
-    """The API with one error format: flask-smorest's own is neither answered nor described."""
+    """The API with one error format: flask-smorest's own is not described."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None
-
-    def handle_http_exception(self, error: HTTPException) -> Response:
-        """Answer with a problem document, like every other error."""
-        return http_problem(error)
 
 
 class _Open(BasePlugin):
@@ -198,13 +193,14 @@ class _Open(BasePlugin):
 
 
 def describe(app: Flask, *, asks_for_keys: bool) -> ProblemApi:
-    """Serve `/openapi.json` for the blueprints that are registered with the returned API."""
+    """Describe the blueprints that are registered with the returned API.
+
+    `app` serves no request: it holds what flask-smorest looks up.
+    """
     app.config.update(
         API_TITLE="orderengine",
         API_VERSION="1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
         API_SPEC_OPTIONS={
             "info": {
                 "description": DESCRIPTION,

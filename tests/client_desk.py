@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import pytest
+
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.moves import Move
 from orderengine.domain.order import OrderStatus
@@ -159,3 +161,23 @@ def _step(walk: Walk, which: int) -> Move | None:
     if which < 3:
         return FAIL
     return A_REST if walk.order.limit_price is not None and which < 6 else RECOVER
+
+
+class Time:
+    """A clock that only pauses move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()

@@ -1,4 +1,4 @@
-"""A table of a million orders, and how much a statement reads of it."""
+"""A table of many orders, and how much a statement reads of it."""
 
 import json
 from collections.abc import Callable, Collection, Iterator
@@ -14,8 +14,8 @@ from orderengine.postgres import database as engine_module
 from orderengine.postgres import sessions
 from orderengine.postgres.database import create_database_engine
 
-ORDERS = 1_000_000
-OPEN = 30_000
+ORDERS = 250_000
+OPEN = 7_500
 TABLES = (
     "orders",
     "order_events",
@@ -39,12 +39,12 @@ _LOAD = """
 INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps, status, version,
                     attempt, due_at, created_at, updated_at)
 SELECT gen_random_uuid(), CASE WHEN n % 10 = 0 THEN 'client-' || n % 100 ELSE 'big' END,
-       CASE WHEN n % 30000 = 11 THEN 'RARE' ELSE (ARRAY['AAPL', 'SOL', 'BTC'])[1 + n % 3] END,
+       CASE WHEN n % 7500 = 11 THEN 'RARE' ELSE (ARRAY['AAPL', 'SOL', 'BTC'])[1 + n % 3] END,
        'buy', 1, 100, status, 1, 1,
        CASE WHEN status NOT IN ('confirmed', 'failed') THEN now() + interval '1 day' END, at, at
 FROM (
     SELECT n, now() - interval '1 day' + n * interval '10 ms' AS at,
-           CASE WHEN n > :size - :open AND n % 10000 = 1 THEN 'routing'
+           CASE WHEN n > :size - :open AND n % 2500 = 1 THEN 'routing'
                 WHEN n > :size - :open THEN 'pending'
                 WHEN n < 20 THEN 'submitted'
                 WHEN n < 60 THEN 'failed' ELSE 'confirmed' END AS status

@@ -1,17 +1,21 @@
 """The simulation in tests: its settings, networks that settle at once, and their ledger."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.config.settings import Settings
 from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import SettlementNetwork, Swap, SwapLeg
 from orderengine.market.simulation import Simulation
 from orderengine.settlement import wire
+from orderengine.settlement.simulated import SimulatedNetwork
 
 QUICK = {
     "DATABASE_URL": "postgresql://unused",
@@ -84,3 +88,21 @@ def executions(database: Engine, order_id: UUID) -> int:
     with database.connect() as connection:
         count: int = connection.execute(EXECUTED, {"order_id": order_id}).scalar_one()
         return count
+
+
+MakeNetwork = Callable[..., SimulatedNetwork]
+
+
+@pytest.fixture
+def make_network(database: Engine, instruments: Instruments) -> Iterator[MakeNetwork]:
+    def make(**settings: str) -> SimulatedNetwork:
+        return SimulatedNetwork(database, instruments, a_simulation(**settings))
+
+    yield make
+    make().switch(up=True)
+
+
+@pytest.fixture
+def network(make_network: MakeNetwork) -> SimulatedNetwork:
+    """A network on which transactions land at once."""
+    return make_network()

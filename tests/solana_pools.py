@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
 from generators.layouts import (
@@ -208,3 +209,18 @@ def a_dlmm_pool(bins: Bins | None = None, *, flipped: bool = False, **changed: A
     data = encode(DLMM_PAIR, values | changed, anchor("account", "LbPair"))
     arrays: Known = {array_at(index): an_array(index, bins) for index in indexes}
     return {POOL: Account(dlmm.PROGRAM_ID, data), **arrays, **around(10**12, 10**12)}
+
+
+def with_any_bytes(data: st.DataObject, accounts: Known, *addresses: Pubkey) -> Known:
+    """The accounts with bytes drawn at random in one of these, or in place of all that it has."""
+    address = data.draw(st.sampled_from(addresses))
+    account = accounts[address]
+    assert account is not None
+    start = data.draw(st.integers(0, min(len(account.data), 1_000)))
+    drawn = data.draw(st.binary(max_size=64))
+    mixed = account.data[:start] + drawn + account.data[start + len(drawn) :]
+    return {**accounts, address: Account(account.owner, data.draw(st.sampled_from([mixed, drawn])))}
+
+
+def lengths(accounts: Known) -> dict[Pubkey, int]:
+    return {address: len(account.data) for address, account in accounts.items() if account}

@@ -37,3 +37,17 @@ def sent_statements(database: Engine) -> Iterator[list[str]]:
             yield seen
     finally:
         event.remove(database, "before_cursor_execute", record)
+
+
+LOAD_CONFIRMED = """
+WITH o AS (
+    INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
+                        status, version, attempt)
+    SELECT gen_random_uuid(), 'local', 'AAPL', 'buy', 1, 100, 'confirmed', 5, 1
+    FROM generate_series(1, 4000) RETURNING id
+)
+INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+SELECT id, seq, (ARRAY['pending','routing','building','submitted','confirmed'])[seq], 1,
+       now() - interval '1 day' + seq * interval '1 s', '{"cause": "order"}'
+FROM o, generate_series(1, 5) AS seq"""
+"""4,000 confirmed orders with their five events, stored by SQL."""

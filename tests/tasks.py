@@ -1,12 +1,14 @@
 """The tasks of a worker process, run as a worker would run them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+import pytest
 from celery import Celery
 
 from orderengine.dispatch.names import root_id_for
+from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order
 from orderengine.execution.chain.slots import Slots
 from orderengine.worker.tasks import register_tasks
@@ -62,3 +64,19 @@ def accept(world: World, count: int) -> list[Order]:
 
 def ids(handed: Any) -> list[UUID]:
     return [UUID(each["orderId"]) for each in handed]
+
+
+@pytest.fixture
+def world(instruments: Instruments) -> World:
+    world = World(instruments)
+    world.engine.pace.took(0.0)
+    return world
+
+
+@pytest.fixture
+def worker(world: World) -> Iterator[Worker]:
+    worker = Worker(world)
+    yield worker
+    worker.slots.leave()
+    assert worker.slots.take(SLOTS) == SLOTS, "a thread has left without its slots"
+    worker.slots.leave()

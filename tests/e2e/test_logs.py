@@ -1,6 +1,5 @@
 """The log lines of a running stack about an order, and Flower's view of it."""
 
-import functools
 import json
 import re
 import signal
@@ -13,18 +12,13 @@ import pytest
 import redis
 
 from harness.waiting import wait_until
-from orderengine.local.ports import LOOPBACK, free_port
+from orderengine.local.ports import LOOPBACK
 from orderengine.local.redis_server import EmbeddedRedis
+from tests.e2e.flower import flower_port
 from tests.e2e.stack import Document, Stack, next_event
 
 BEGINS_WITH_ORDER = re.compile(r"\((orderId=)?'?[0-9a-f-]{36}'?, (version=)?\d+")
 STAGES = {"route", "build", "submit", "confirm"}
-
-
-@functools.cache
-def flower_port() -> int:
-    """Found at the first use, because another process may take it until Flower listens."""
-    return free_port()
 
 
 @pytest.fixture(scope="module")

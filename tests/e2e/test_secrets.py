@@ -4,7 +4,6 @@ The processes log at DEBUG, lose Redis on the way, and are also started with wro
 """
 
 import base64
-import functools
 import json
 import re
 from collections.abc import Mapping
@@ -17,9 +16,10 @@ import websocket
 from sqlalchemy import Engine, text
 
 from harness.waiting import wait_until
-from orderengine.local.ports import LOOPBACK, free_port
+from orderengine.local.ports import LOOPBACK
 from orderengine.local.processes import command_line
 from orderengine.local.redis_server import EmbeddedRedis
+from tests.e2e.flower import flower_port
 from tests.e2e.secrets_run import TIMEOUT_S, Run, fetch, send_raw, start_with_what_can_not_work
 from tests.e2e.stack import ASK_PAUSE_S, LOGS, Stack, rest
 
@@ -38,12 +38,6 @@ def flower(path: str, password: str = FLOWER_PASSWORD) -> tuple[int, str]:
     token = base64.b64encode(f"me:{password}".encode()).decode()
     url = f"http://{LOOPBACK}:{flower_port()}{path}"
     return fetch(url, None, {"Authorization": f"Basic {token}"})
-
-
-@functools.cache
-def flower_port() -> int:
-    """Found at the first use, because another process may take it until Flower listens."""
-    return free_port()
 
 
 @pytest.fixture(scope="module")

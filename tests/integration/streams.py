@@ -3,8 +3,11 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import pytest
 
 from harness.waiting import wait_until
 from orderengine.domain.events import Moved, OrderEvent
@@ -148,3 +151,27 @@ def frozen(server: EmbeddedRedis) -> Iterator[None]:
         yield
     finally:
         server.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def make_stream(redis_url: str, fake_orders: FakeOrders) -> Iterator[StreamFactory]:
+    with StreamFactory(redis_url, fake_orders) as factory:
+        yield factory
+
+
+@pytest.fixture
+def stream(make_stream: StreamFactory) -> Stream:
+    return make_stream()
+
+
+@pytest.fixture
+def live_stream(make_stream: StreamFactory) -> Stream:
+    """A stream that never polls, so every event was published, or read on request."""
+    return make_stream(poll_s=NEVER_S)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A server that the test may stop."""
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
+        yield server

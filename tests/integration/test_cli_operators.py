@@ -23,7 +23,7 @@ from tests.builders import A_FAIL, a_build, a_failed_attempt, a_limit
 from tests.cli_desk import call
 from tests.conftest import a_new_order
 from tests.integration.operators import confirmed, run, surroundings_of
-from tests.statements import explaining
+from tests.statements import LOAD_CONFIRMED, explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
 from tests.web import Web
 
@@ -241,20 +241,7 @@ def test_events_of_an_open_order_are_never_forgotten(
 
 
 def test_pruning_and_paging_use_indexes(orders: SqlOrders, database: Engine) -> None:
-    run(
-        database,
-        """
-        WITH o AS (
-            INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
-                                status, version, attempt)
-            SELECT gen_random_uuid(), 'local', 'AAPL', 'buy', 1, 100, 'confirmed', 5, 1
-            FROM generate_series(1, 4000) RETURNING id
-        )
-        INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-        SELECT id, seq, (ARRAY['pending','routing','building','submitted','confirmed'])[seq], 1,
-               now() - interval '1 day' + seq * interval '1 s', '{"cause": "order"}'
-        FROM o, generate_series(1, 5) AS seq""",
-    )
+    run(database, LOAD_CONFIRMED)
     run(database, "INSERT INTO step_totals_mark VALUES (1, now())")
     run(database, "VACUUM ANALYZE order_events, orders, step_totals_mark")
     with database.connect() as connection:

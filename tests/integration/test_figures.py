@@ -33,7 +33,7 @@ from tests.builders import (
     a_limit,
 )
 from tests.fakes import NOTHING_OPEN
-from tests.statements import explaining
+from tests.statements import LOAD_CONFIRMED, explaining
 from tests.steps import CONFIRMED, RECOVER, Walk
 
 REDISPATCHED = Sample(CounterName.REDISPATCHES, "submitted")
@@ -172,20 +172,7 @@ def test_any_number_that_sum_up_at_once_count_each_step_once(
 
 
 def test_the_figures_are_looked_up_in_an_index(orders: SqlOrders, database: Engine) -> None:
-    run(
-        database,
-        """
-        WITH o AS (
-            INSERT INTO orders (id, client_id, symbol, side, quantity, slippage_tolerance_bps,
-                                status, version, attempt)
-            SELECT gen_random_uuid(), 'local', 'AAPL', 'buy', 1, 100, 'confirmed', 5, 1
-            FROM generate_series(1, 4000) RETURNING id
-        )
-        INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
-        SELECT id, seq, (ARRAY['pending','routing','building','submitted','confirmed'])[seq], 1,
-               now() - interval '1 day' + seq * interval '1 s', '{"cause": "order"}'
-        FROM o, generate_series(1, 5) AS seq""",
-    )
+    run(database, LOAD_CONFIRMED)
     run(database, "UPDATE step_totals_mark SET counted_until = now()")
     run(database, "VACUUM ANALYZE order_events, orders, step_totals_mark")
     plans = {}

@@ -1,8 +1,6 @@
 """The publisher, the cache, the heartbeat and their client on a real server."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -17,27 +15,10 @@ from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.messages import EVENTS_CHANNEL, order_key, published_text
 from orderengine.stream.publisher import RedisEventPublisher
-from tests.fakes import FakeOrders
-from tests.integration.streams import Stream, StreamFactory, frozen
+from tests.integration.streams import Stream, StreamFactory, frozen, make_stream, own_redis, stream
 from tests.steps import FAIL, Walk
 
-
-@pytest.fixture
-def make_stream(redis_url: str, fake_orders: FakeOrders) -> Iterator[StreamFactory]:
-    with StreamFactory(redis_url, fake_orders) as factory:
-        yield factory
-
-
-@pytest.fixture
-def stream(make_stream: StreamFactory) -> Stream:
-    return make_stream()
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A server that the test may stop."""
-    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        yield server
+__all__ = ["make_stream", "own_redis", "stream"]
 
 
 def test_terminal_states_are_cached_for_a_minute_and_open_ones_are_not(

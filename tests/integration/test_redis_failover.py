@@ -1,7 +1,6 @@
 """Each kind of Redis client, when another server becomes the primary behind its address."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -24,29 +23,19 @@ from orderengine.stream.counts import CountsFlusher, RedisCounts
 from orderengine.stream.heartbeat import Heartbeat
 from orderengine.stream.messages import rate_key
 from orderengine.stream.rates import RedisRates
-from tests.integration.failovers import Moving, moving_redis
+from tests.integration.failovers import (
+    FAIL_OVERS,
+    PATIENT_S,
+    FailOver,
+    Moving,
+    client,
+    moving,
+    primary,
+)
 
-PATIENT_S = 5.0
+__all__ = ["client", "moving", "primary"]
+
 NO_DATABASE = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
-FAIL_OVERS = pytest.mark.parametrize("fail_over", [Moving.fail_over, Moving.lose_primary])
-FailOver = Callable[[Moving], None]
-
-
-@pytest.fixture
-def moving(tmp_path: Path) -> Iterator[Moving]:
-    with moving_redis(tmp_path) as moving:
-        yield moving
-
-
-@pytest.fixture
-def client(moving: Moving) -> Iterator[Client]:
-    with create_client(moving.url, PATIENT_S) as client:
-        yield client
-
-
-@pytest.fixture
-def primary(moving: Moving) -> Callable[[], redis.Redis]:
-    return lambda: moving.pair.client(moving.pair.primary)
 
 
 def works(act: Callable[[], object]) -> bool:

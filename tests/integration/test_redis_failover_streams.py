@@ -1,40 +1,27 @@
 """The streams, when another Redis becomes the primary behind its address."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
 from harness.waiting import wait_until
 from orderengine.local.redis_server import EmbeddedRedis
-from orderengine.redis.client import Client, create_client
 from orderengine.stream.messages import order_key
 from tests.fakes import FakeOrders
-from tests.integration.failovers import Moving, moving_redis
+from tests.integration.failovers import (
+    FAIL_OVERS,
+    PATIENT_S,
+    FailOver,
+    Moving,
+    client,
+    moving,
+    primary,
+)
 from tests.integration.streams import NEVER_S, StreamFactory, take
 from tests.steps import CONFIRMED
 
-PATIENT_S = 5.0
-FAIL_OVERS = pytest.mark.parametrize("fail_over", [Moving.fail_over, Moving.lose_primary])
-FailOver = Callable[[Moving], None]
-
-
-@pytest.fixture
-def moving(tmp_path: Path) -> Iterator[Moving]:
-    with moving_redis(tmp_path) as moving:
-        yield moving
-
-
-@pytest.fixture
-def client(moving: Moving) -> Iterator[Client]:
-    with create_client(moving.url, PATIENT_S) as client:
-        yield client
-
-
-@pytest.fixture
-def primary(moving: Moving) -> Callable[[], redis.Redis]:
-    return lambda: moving.pair.client(moving.pair.primary)
+__all__ = ["client", "moving", "primary"]
 
 
 @pytest.fixture

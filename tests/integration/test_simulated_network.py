@@ -19,25 +19,19 @@ from orderengine.settlement import wire
 from orderengine.settlement.simulated import SimulatedNetwork
 from orderengine.storage.clock import DatabaseClock
 from orderengine.venues.simulated import SimulatedVenue
-from tests.simulations import a_simulation, a_swap, executions, ledger_row, sent
+from tests.simulations import (
+    MakeNetwork,
+    a_simulation,
+    a_swap,
+    executions,
+    ledger_row,
+    make_network,
+    network,
+    sent,
+)
 from tests.statements import sent_statements
 
-MakeNetwork = Callable[..., SimulatedNetwork]
-
-
-@pytest.fixture
-def make_network(database: Engine, instruments: Instruments) -> Iterator[MakeNetwork]:
-    def make(**settings: str) -> SimulatedNetwork:
-        return SimulatedNetwork(database, instruments, a_simulation(**settings))
-
-    yield make
-    make().switch(up=True)
-
-
-@pytest.fixture
-def network(make_network: MakeNetwork) -> SimulatedNetwork:
-    """A network on which transactions land at once."""
-    return make_network()
+__all__ = ["make_network", "network"]
 
 
 @pytest.fixture

@@ -11,29 +11,22 @@ from sqlalchemy import Connection, Engine, text
 
 from orderengine.domain.errors import NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
-from orderengine.domain.instruments import Instruments
 from orderengine.execution.network import Execution, NotFound, Outcome
 from orderengine.postgres.arrays import columns_of
 from orderengine.settlement import ledger, wire
 from orderengine.settlement.simulated import SimulatedNetwork
-from tests.simulations import a_simulation, a_swap, executions, expired, ledger_row, sent
+from tests.simulations import (
+    MakeNetwork,
+    a_swap,
+    executions,
+    expired,
+    ledger_row,
+    make_network,
+    network,
+    sent,
+)
 
-MakeNetwork = Callable[..., SimulatedNetwork]
-
-
-@pytest.fixture
-def make_network(database: Engine, instruments: Instruments) -> Iterator[MakeNetwork]:
-    def make(**settings: str) -> SimulatedNetwork:
-        return SimulatedNetwork(database, instruments, a_simulation(**settings))
-
-    yield make
-    make().switch(up=True)
-
-
-@pytest.fixture
-def network(make_network: MakeNetwork) -> SimulatedNetwork:
-    """A network on which transactions land at once."""
-    return make_network()
+__all__ = ["make_network", "network"]
 
 
 WAITING = text(

@@ -2,7 +2,6 @@
 
 import random
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,25 +10,19 @@ from harness.waiting import wait_until
 from orderengine.stream.hub import Hub
 from orderengine.stream.messages import EVENTS_CHANNEL, event_text
 from tests.fakes import FakeOrders
-from tests.integration.streams import NEVER_S, Stream, StreamFactory, take, take_events
+from tests.integration.streams import (
+    NEVER_S,
+    Stream,
+    StreamFactory,
+    live_stream,
+    make_stream,
+    stream,
+    take,
+    take_events,
+)
 from tests.steps import CONFIRMED, FAIL, RECOVER
 
-
-@pytest.fixture
-def make_stream(redis_url: str, fake_orders: FakeOrders) -> Iterator[StreamFactory]:
-    with StreamFactory(redis_url, fake_orders) as factory:
-        yield factory
-
-
-@pytest.fixture
-def stream(make_stream: StreamFactory) -> Stream:
-    return make_stream()
-
-
-@pytest.fixture
-def live_stream(make_stream: StreamFactory) -> Stream:
-    """A stream that never polls, so every event was published, or read on request."""
-    return make_stream(poll_s=NEVER_S)
+__all__ = ["live_stream", "make_stream", "stream"]
 
 
 def test_a_live_follower_gets_every_event_as_it_was_stored(live_stream: Stream) -> None:

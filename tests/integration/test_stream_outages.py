@@ -1,8 +1,6 @@
 """Streams while Redis or the store is down, and afterwards."""
 
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from redis.client import PubSub
@@ -10,33 +8,19 @@ from redis.client import PubSub
 from harness.waiting import wait_until
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.stream import subscription
-from tests.fakes import FakeOrders
-from tests.integration.streams import NEVER_S, Stream, StreamFactory, frozen, take
+from tests.integration.streams import (
+    Stream,
+    StreamFactory,
+    frozen,
+    live_stream,
+    make_stream,
+    own_redis,
+    stream,
+    take,
+)
 from tests.steps import CONFIRMED, FAIL, RECOVER
 
-
-@pytest.fixture
-def make_stream(redis_url: str, fake_orders: FakeOrders) -> Iterator[StreamFactory]:
-    with StreamFactory(redis_url, fake_orders) as factory:
-        yield factory
-
-
-@pytest.fixture
-def stream(make_stream: StreamFactory) -> Stream:
-    return make_stream()
-
-
-@pytest.fixture
-def live_stream(make_stream: StreamFactory) -> Stream:
-    """A stream that never polls, so every event was published, or read on request."""
-    return make_stream(poll_s=NEVER_S)
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A server that the test may stop."""
-    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
-        yield server
+__all__ = ["live_stream", "make_stream", "own_redis", "stream"]
 
 
 def test_a_killed_subscription_is_made_anew_and_loses_nothing(live_stream: Stream) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import urllib.error
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -20,13 +19,10 @@ from tests.integration.web_process import (
     refusal,
     rest,
     seqs,
+    web,
 )
 
-
-@pytest.fixture(scope="module")
-def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    with Web(redis_url, tmp_path_factory.mktemp("web")) as running:
-        yield running
+__all__ = ["web"]
 
 
 def test_a_client_sees_every_status_as_it_happens_then_a_clean_close(web: Web) -> None:

@@ -24,13 +24,10 @@ from tests.integration.web_process import (
     refusal,
     rest,
     seqs,
+    web,
 )
 
-
-@pytest.fixture(scope="module")
-def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    with Web(redis_url, tmp_path_factory.mktemp("web")) as running:
-        yield running
+__all__ = ["web"]
 
 
 @pytest.fixture

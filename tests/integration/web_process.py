@@ -214,3 +214,9 @@ def raw_handshake(web: Web, order_id: str, headers: str) -> Iterator[socket.sock
             )
         )
         yield client
+
+
+@pytest.fixture(scope="module")
+def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with Web(redis_url, tmp_path_factory.mktemp("web")) as running:
+        yield running

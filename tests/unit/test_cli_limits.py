@@ -18,7 +18,10 @@ from orderengine.cli.limits import Pace, retry_after_s
 from orderengine.cli.placing import OutcomeUnknown, place
 from orderengine.cli.service import RequestRefused, Service
 from tests.cli_desk import Desk, FakeSocket, call, messages, open_desk, refusal
+from tests.client_desk import Time, time
 from tests.steps import CONFIRMED, FAIL
+
+__all__ = ["time"]
 
 ORDER = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
 LIMITED = (429, b'{"code":"RATE_LIMITED","detail":"too often"}')
@@ -26,26 +29,6 @@ MANY_OPEN = (429, b'{"code":"TOO_MANY_OPEN_ORDERS","detail":"1000 have not ended
 FULL = (503, b'{"code":"QUEUE_FULL","detail":"10000 orders wait"}')
 DISABLED = (503, b'{"code":"ORDERS_DISABLED","detail":"closed"}')
 APPLE = {"symbol": "AAPL", "quantityStep": "1", "minQuantity": "1", "maxQuantity": "100000"}
-
-
-class Time:
-    """A clock that only pauses move."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pauses: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from orderengine.cli import placing
 from orderengine.cli.placing import OutcomeUnknown, place
 from orderengine.cli.service import CannotGoOn, RequestRefused, Service
 from tests.cli_desk import Desk, call, open_desk
+from tests.client_desk import Time, time
+
+__all__ = ["time"]
 
 ORDER = {"symbol": "AAPL", "side": "buy", "quantity": "10"}
 LOST = (0, b"")
@@ -23,30 +26,10 @@ INVALID = (400, b'{"code":"VALIDATION_FAILED","detail":"side no"}')
 TAKEN = (409, b'{"code":"CLIENT_ORDER_ID_TAKEN","detail":"another one"}')
 
 
-class Time:
-    """A clock that only pauses move."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pauses: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     with open_desk() as desk:
         yield desk
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
 
 
 def order_at(url: str, time: Time) -> str:

@@ -1,7 +1,7 @@
 """The lists of orders that tasks hand on: read, worked off in parts, and bounded by the slots."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,28 +10,13 @@ from celery import signals
 from celery.exceptions import Ignore
 
 from orderengine.domain.errors import NetworkUnavailable
-from orderengine.domain.instruments import Instruments
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.groups import together
 from orderengine.worker.arguments import fault_of_body
-from tests.tasks import SLOTS, Worker, accept
+from tests.tasks import SLOTS, Worker, accept, worker, world
 from tests.world import World
 
-
-@pytest.fixture
-def world(instruments: Instruments) -> World:
-    world = World(instruments)
-    world.engine.pace.took(0.0)
-    return world
-
-
-@pytest.fixture
-def worker(world: World) -> Iterator[Worker]:
-    worker = Worker(world)
-    yield worker
-    worker.slots.leave()
-    assert worker.slots.take(SLOTS) == SLOTS, "a thread has left without its slots"
-    worker.slots.leave()
+__all__ = ["worker", "world"]
 
 
 def test_a_longer_list_than_there_are_slots_is_worked_off_in_parts(

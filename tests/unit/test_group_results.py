@@ -1,6 +1,6 @@
 """The tasks for groups: each order goes its own way, and its result is its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,28 +9,14 @@ from structlog.testing import capture_logs
 
 from orderengine.dispatch.names import root_id_for
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.domain.instruments import Instrument, Instruments
+from orderengine.domain.instruments import Instrument
 from orderengine.domain.side import Side
 from orderengine.execution.ports import Quoted
 from tests.fakes import unavailable
-from tests.tasks import SLOTS, Worker, accept, ids
+from tests.tasks import Worker, accept, ids, worker, world
 from tests.world import World
 
-
-@pytest.fixture
-def world(instruments: Instruments) -> World:
-    world = World(instruments)
-    world.engine.pace.took(0.0)
-    return world
-
-
-@pytest.fixture
-def worker(world: World) -> Iterator[Worker]:
-    worker = Worker(world)
-    yield worker
-    worker.slots.leave()
-    assert worker.slots.take(SLOTS) == SLOTS, "a thread has left without its slots"
-    worker.slots.leave()
+__all__ = ["worker", "world"]
 
 
 def fail_for(world: World, monkeypatch: pytest.MonkeyPatch, failing: Side) -> None:

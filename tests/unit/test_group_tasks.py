@@ -1,6 +1,5 @@
 """The tasks for groups: a message wakes, a claim takes, and a process keeps to its slots."""
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -15,24 +14,10 @@ from orderengine.execution.chain.slots import GROUP_MAX, RECENT, Pace
 from orderengine.execution.chain.swaps import handover_of
 from orderengine.execution.ports import PreparedStart
 from tests.builders import A_REST, A_TRIGGER, a_build, a_limit, a_sniper
-from tests.tasks import SLOTS, Worker, accept, ids
+from tests.tasks import Worker, accept, ids, worker, world
 from tests.world import World
 
-
-@pytest.fixture
-def world(instruments: Instruments) -> World:
-    world = World(instruments)
-    world.engine.pace.took(0.0)
-    return world
-
-
-@pytest.fixture
-def worker(world: World) -> Iterator[Worker]:
-    worker = Worker(world)
-    yield worker
-    worker.slots.leave()
-    assert worker.slots.take(SLOTS) == SLOTS, "a thread has left without its slots"
-    worker.slots.leave()
+__all__ = ["worker", "world"]
 
 
 def test_one_message_takes_a_group_of_waiting_orders_through_all_stages(

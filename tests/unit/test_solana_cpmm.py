@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 from generators.layouts import TOKEN, anchor, key
 from orderengine.amm.cpmm import CpmmFees, CreatorFeeOn
 from orderengine.domain.side import Asset, Side
-from orderengine.solana.accounts import CLOCK, Account
+from orderengine.solana.accounts import CLOCK
 from orderengine.solana.pools import cpmm
 from orderengine.solana.pools.pool import Pair, SwapTerms
 from orderengine.solana.refusals import AccountRefused, PoolNotOpen, PoolPaused, PoolRefused
@@ -29,6 +29,8 @@ from tests.solana_pools import (
     a_cpmm_pool,
     a_vault,
     changed,
+    lengths,
+    with_any_bytes,
 )
 
 AUTHORITY = Pubkey.from_string("GpMZbSM2GgvTKHJirzeGfMFoaZ8UR2X7F4v8vHTvxFbL")
@@ -167,19 +169,13 @@ def test_a_pool_of_another_pair_is_refused() -> None:
 @given(st.data())
 def test_any_bytes_are_decoded_or_refused(data: st.DataObject) -> None:
     """Never another error, and never an account of a wrong length."""
-    accounts = a_cpmm_pool()
-    address = data.draw(st.sampled_from([POOL, CONFIG, BASE_VAULT, BASE, CLOCK]))
-    account = accounts[address]
-    assert account is not None
-    start = data.draw(st.integers(0, len(account.data)))
-    drawn = data.draw(st.binary(max_size=64))
-    mixed = account.data[:start] + drawn + account.data[start + len(drawn) :]
-    accounts[address] = Account(account.owner, data.draw(st.sampled_from([mixed, drawn])))
+    whole = a_cpmm_pool()
+    accounts = with_any_bytes(data, whole, POOL, CONFIG, BASE_VAULT, BASE, CLOCK)
     try:
         cpmm.wanted(POOL, accounts)
         pool = cpmm.decode(POOL, PAIR, accounts)
     except AccountRefused:
         return
-    assert len(accounts[address].data) == len(account.data)  # type: ignore[union-attr]
+    assert lengths(accounts) == lengths(whole)
     assert min(pool.reserves) > 0
     pool.liquidity(Side.BUY)

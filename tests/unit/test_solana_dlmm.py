@@ -12,7 +12,7 @@ from generators.layouts import TOKEN, anchor, key
 from orderengine.amm.dlmm import DlmmBin
 from orderengine.amm.dlmm_fee import CollectFeeMode, StaticParameters, VariableParameters
 from orderengine.domain.side import Asset, Side
-from orderengine.solana.accounts import CLOCK, Account
+from orderengine.solana.accounts import CLOCK
 from orderengine.solana.pools import dlmm
 from orderengine.solana.pools.dlmm_arrays import ahead, indexes
 from orderengine.solana.pools.pool import SwapTerms
@@ -34,6 +34,8 @@ from tests.solana_pools import (
     array_at,
     changed,
     extension_at,
+    lengths,
+    with_any_bytes,
 )
 
 MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
@@ -277,20 +279,13 @@ def test_a_pool_that_started_by_slot_or_time_trades() -> None:
 
 @given(st.data())
 def test_any_bytes_are_decoded_or_refused(data: st.DataObject) -> None:
-    accounts = {**a_dlmm_pool(), extension_at(): an_extension()}
-    address = data.draw(st.sampled_from([POOL, array_at(0), array_at(-1), extension_at(), CLOCK]))
-    account = accounts[address]
-    assert account is not None
-    start = data.draw(st.integers(0, min(len(account.data), 1_000)))
-    drawn = data.draw(st.binary(max_size=64))
-    mixed = account.data[:start] + drawn + account.data[start + len(drawn) :]
-    accounts[address] = Account(account.owner, data.draw(st.sampled_from([mixed, drawn])))
+    whole = {**a_dlmm_pool(), extension_at(): an_extension()}
+    near = (array_at(0), array_at(-1))
+    accounts = with_any_bytes(data, whole, POOL, *near, extension_at(), CLOCK)
     try:
         dlmm.wanted(POOL, accounts)
         live = dlmm.decode(POOL, PAIR, accounts)
     except AccountRefused:
         return
-    told = accounts[address]
-    assert told is not None
-    assert len(told.data) == len(account.data)
+    assert lengths(accounts) == lengths(whole)
     live.liquidity(Side.SELL)

@@ -32,11 +32,16 @@ _NAMES = {
 _LONGEST_TEXT = 300
 
 
+def printable(text: str) -> str:
+    """A node's text without what PostgreSQL refuses, such as NUL and half a character."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 class RpcUnavailable(NetworkUnavailable):
     """A node gave no answer that can be used; `cause` says why, in one word, for metrics."""
 
     def __init__(self, method: str, cause: str, detail: str) -> None:
-        super().__init__(f"{method}: {detail[:_LONGEST_TEXT]}")
+        super().__init__(f"{method}: {printable(detail[:_LONGEST_TEXT])}")
         self.cause = cause
 
 

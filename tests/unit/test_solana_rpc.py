@@ -1,8 +1,10 @@
 """The JSON-RPC client: bounded in time and size, no verdict from an error, and no secret told."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,11 +22,16 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.connections = 0
         self.answer: Callable[[dict[str, Any]], Answer] = result_of("ok")
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.connections += 1
+                super().setup()
 
             def do_POST(self) -> None:
                 document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -138,6 +145,66 @@ def test_a_slow_answer_is_not_waited_for(server: FakeNode, monkeypatch: pytest.M
         Node(server.url, lambda _, __, outcome: told.append(outcome)).call("getSlot")
     released.set()
     assert told == ["timeout"]
+
+
+@contextmanager
+def dripping(beginning: bytes, drop: bytes) -> Iterator[str]:
+    """The URL of a server that goes on sending a little, until it is left."""
+    left = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(beginning)
+                while not left.wait(0.02):
+                    connection.sendall(drop)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            left.set()
+            thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    ],
+)
+def test_an_answer_that_comes_drop_by_drop_has_an_end(
+    beginning: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc, "ANSWER_TIMEOUT_S", 0.2)
+    told: list[str] = []
+    with (
+        dripping(beginning, drop) as url,
+        pytest.raises(RpcUnavailable, match="no answer"),
+    ):
+        Node(url, lambda _, __, outcome: told.append(outcome)).call("getSlot")
+    assert told == ["timeout"]
+
+
+def test_a_connection_is_used_again_after_an_answer(server: FakeNode) -> None:
+    node = Node(server.url)
+    for value in range(3):
+        server.answer = result_of("x" * 200_000 * value)
+        assert len(node.call("getSlot")) == 200_000 * value
+    assert server.connections == 1
+
+
+def test_no_text_of_a_node_is_one_that_postgresql_refuses(server: FakeNode) -> None:
+    server.answer = error_of(1, "a\x00b\ud800c")
+    with pytest.raises(RpcUnavailable, match=r"a\?b\?c"):
+        Node(server.url).call("getSlot")
 
 
 def test_no_error_tells_the_url(server: FakeNode) -> None:

@@ -26,6 +26,8 @@ MOST_BEHIND = timedelta(seconds=30)
 """The oldest time of the chain that prices may have."""
 MOST_SLOTS_BACK = 25
 """How many slots a read may be behind an earlier one, as after a change to another node."""
+NEWEST_COUNTS_S = 30.0
+"""For how long an earlier read makes an older one useless."""
 MOST_ACCOUNTS = 100
 _ROUNDS = 4
 
@@ -74,7 +76,7 @@ class PoolReader:
         self._steady_s = steady_s
         self._guard = threading.Lock()
         self._kept: dict[str, _Kept] = {}
-        self._newest_slot = 0
+        self._newest_slot, self._newest_at = 0, float("-inf")
 
     def read(self, instrument: Instrument) -> PoolsRead:
         """The instrument's pools, read at most KEPT_S ago.
@@ -114,12 +116,18 @@ class PoolReader:
         own = {venue: Pubkey.from_string(each) for venue, each in instrument.pools.items()}
         slot, accounts = self._all_accounts(own.values(), kept)
         behind = at.timestamp() - decode_clock(accounts.get(CLOCK)).unix_s
-        if behind > MOST_BEHIND.total_seconds() or slot < self._newest_slot - MOST_SLOTS_BACK:
+        if behind > MOST_BEHIND.total_seconds() or slot < self._newest() - MOST_SLOTS_BACK:
             raise VenueUnavailable(f"the node is behind: slot {slot}, {behind:.0f} s ago")
-        self._newest_slot = max(slot, self._newest_slot)
+        if slot >= self._newest():
+            self._newest_slot, self._newest_at = slot, self._steady_s()
         pair = Pair(Pubkey.from_string(instrument.mint or ""), self._usdc_mint())
         pools = {venue: _decoded(address, pair, accounts) for venue, address in own.items()}
         return PoolsRead(slot, at, pools)
+
+    def _newest(self) -> int:
+        """The newest slot of the last seconds; one told by mistake must not count for ever."""
+        is_recent = self._steady_s() - self._newest_at < NEWEST_COUNTS_S
+        return self._newest_slot if is_recent else 0
 
     def _all_accounts(self, own: Iterable[Pubkey], kept: _Kept) -> tuple[int, Accounts]:
         """The pools and all that they want; again if a pool wants others than the last time."""

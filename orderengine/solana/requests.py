@@ -10,9 +10,10 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 
 from orderengine.solana.accounts import Account
@@ -27,7 +28,11 @@ MOST_ACCOUNTS: Final = 100
 CONFIRMED: Final = "confirmed"
 FINALIZED: Final = "finalized"
 
-_SHAPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_LARGEST: Final = 2**63 - 1
+"""The largest number of a column; slots, heights, lamports and times are far from it."""
+_VALIDITY: Final = 150
+"""How many blocks a blockhash allows. Source: `MAX_PROCESSING_AGE` of anza-xyz/solana-sdk."""
+_SHAPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, ParseHashError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,10 @@ def latest_block(node: Node, commitment: str = CONFIRMED) -> Block:
     with _shape_of("getLatestBlockhash"):
         answer = node.call("getLatestBlockhash", {"commitment": commitment})
         value = answer["value"]
-        blockhash = Hash.from_string(value["blockhash"])
-        return Block(_number(_slot(answer)), blockhash, _number(value["lastValidBlockHeight"]))
+        slot, last_valid = _slot(answer), _number(value["lastValidBlockHeight"])
+        if last_valid > slot + _VALIDITY:  # heights count blocks alone: there are fewer than slots
+            raise ValueError("a height beyond all slots")
+        return Block(slot, Hash.from_string(value["blockhash"]), last_valid)
 
 
 def block_height(node: Node, commitment: str) -> int:
@@ -104,7 +111,11 @@ def blocks_between(node: Node, first: int, last: int) -> list[int]:
     """The slots from `first` to `last` that have a finalized block, in order."""
     with _shape_of("getBlocks"):
         found = node.call("getBlocks", first, last, {"commitment": FINALIZED})
-        return [_number(each) for each in _listed(found)]
+        slots = [_number(each) for each in _listed(found)]
+        # They are counted as a proof: none may be there twice.
+        if any(one >= other for one, other in pairwise([first - 1, *slots, last + 1])):
+            raise ValueError("the slots are not in order")
+        return slots
 
 
 def statuses(
@@ -179,15 +190,28 @@ def transaction(node: Node, signature: str, commitment: str) -> Mapping[str, Any
         return found
 
 
-def memos_of(node: Node, address: Pubkey, limit: int) -> list[str | None]:
-    """The memos of the latest transactions that name an address, the newest first."""
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A transaction that names an address; `at_s` is the time of its block, if that is known."""
+
+    signature: str
+    memo: str
+    at_s: int | None
+
+
+def transactions_of(node: Node, address: Pubkey, limit: int) -> list[Named]:
+    """The latest transactions that name an address, the newest first."""
     with _shape_of("getSignaturesForAddress"):
         options = {"limit": limit, "commitment": CONFIRMED}
         found = _listed(node.call("getSignaturesForAddress", str(address), options))
-        memos = [each.get("memo") for each in found]
-        if not all(memo is None or isinstance(memo, str) for memo in memos):
-            raise TypeError("a memo is no text")
-        return memos
+        return [_named(each) for each in found]
+
+
+def _named(found: Any) -> Named:
+    signature, memo, at_s = found["signature"], found.get("memo") or "", found.get("blockTime")
+    if not isinstance(signature, str) or not isinstance(memo, str):
+        raise TypeError("a signature or a memo is no text")
+    return Named(signature, memo, None if at_s is None else _number(at_s))
 
 
 def in_parts(addresses: Sequence[Pubkey], size: int = MOST_ACCOUNTS) -> list[Sequence[Pubkey]]:
@@ -196,7 +220,7 @@ def in_parts(addresses: Sequence[Pubkey], size: int = MOST_ACCOUNTS) -> list[Seq
 
 
 def _number(value: object) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= _LARGEST:
         raise ValueError("no whole number")
     return value
 

@@ -13,6 +13,7 @@ from solders.pubkey import Pubkey
 
 from orderengine.solana.accounts import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from orderengine.solana.pools import amm_v4, cpmm, dlmm, localnet
+from orderengine.solana.rpc_errors import printable
 
 SYSTEM_PROGRAM: Final = "11111111111111111111111111111111"
 
@@ -111,10 +112,10 @@ def chain_error(
 def _named(error: Any) -> tuple[str, Any]:
     """The name of an error's variant, and what it carries."""
     if isinstance(error, str):
-        return error[:_LONGEST], None
+        return printable(error[:_LONGEST]), None
     if isinstance(error, dict) and len(error) == 1:
         ((name, value),) = error.items()
-        return str(name)[:_LONGEST], value
+        return printable(str(name)[:_LONGEST]), value
     return "UnknownError", None
 
 

@@ -67,7 +67,7 @@ def _priced(pool: Pool, leg: LandedLeg) -> tuple[PricedSwap | None, bool]:
             return liquidity.price(leg.usdc.change), before is None
         liquidity = (before or pool).liquidity(Side.SELL)
         return liquidity.price(leg.base.change), before is None
-    except AmmError:
+    except (AmmError, ArithmeticError):  # a node may tell of an account that held nothing
         return None, True
 
 

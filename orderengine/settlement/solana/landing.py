@@ -25,6 +25,7 @@ POOL_AT: Final[Mapping[str, int]] = {
 }
 """Where the pool stands among the accounts of a swap instruction, by its program."""
 
+_MORE_THAN_ANY = 2**64
 _SHAPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -92,14 +93,17 @@ def _read(document: Mapping[str, Any], wallet: str, usdc: str, now: datetime) ->
     if meta["err"] is not None:
         error = chain_error(meta["err"], meta.get("logMessages") or (), programs)
     seconds = document.get("blockTime")
-    fee = int(meta["fee"])
+    fee = _units(meta["fee"])
     base_fee = min(fee, SIGNATURE_LAMPORTS * len(document["transaction"]["signatures"]))
     holdings = _holdings(meta, keys)
+    legs = () if error else tuple(_legs(instructions, keys, holdings, wallet, usdc))
+    if not error and not legs:
+        raise ValueError("no swap")
     return Landed(
-        slot=int(document["slot"]),
+        slot=_units(document["slot"]),
         landed_at=now if seconds is None else datetime.fromtimestamp(int(seconds), UTC),
         error=error,
-        legs=() if error else tuple(_legs(instructions, keys, holdings, wallet, usdc)),
+        legs=legs,
         fee=base_fee,
         priority_fee=fee - base_fee,
         rent=_rent(meta, keys, holdings, wallet),
@@ -124,7 +128,15 @@ def _holdings(meta: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Holding
 
 
 def _amount(balance: Mapping[str, Any] | None) -> int:
-    return 0 if balance is None else int(balance["uiTokenAmount"]["amount"])
+    return 0 if balance is None else _units(balance["uiTokenAmount"]["amount"])
+
+
+def _units(value: Any) -> int:
+    """An amount, as a number or a text."""
+    units = int(value)
+    if not 0 <= units < _MORE_THAN_ANY:
+        raise ValueError("no amount")
+    return units
 
 
 def _legs(
@@ -155,7 +167,7 @@ def _rent(
     """What the transaction put into token accounts of the wallet that it made and left open."""
     lamports = zip(keys, meta["preBalances"], meta["postBalances"], strict=False)
     return sum(
-        int(after)
+        _units(after)
         for key, before, after in lamports
         if before == 0 and key in holdings and holdings[key].owner == wallet
     )

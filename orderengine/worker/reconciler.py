@@ -3,7 +3,6 @@
 Any number of reconcilers may run at once: only one of them claims each due order.
 """
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,13 +12,13 @@ import structlog
 from celery import bootsteps
 
 from orderengine.bootstrap.worker import WorkerPorts
-from orderengine.config.settings import ConfigurationError
 from orderengine.domain.errors import DispatchUnavailable, StorageUnavailable
 from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.operations.housekeeping import run_housekeeping
 from orderengine.execution.operations.order_metrics import record_ended
 from orderengine.execution.waiting.expiry import expire_due
+from orderengine.worker.start import started
 
 log = structlog.get_logger(__name__)
 
@@ -122,11 +121,7 @@ def reconciler_step(runtime: Callable[[], WorkerPorts]) -> type:
 
     class ReconcilerStep(bootsteps.StartStopStep):
         def start(self, parent: Any) -> None:
-            try:
-                parent.reconciler = Reconciler(runtime())
-            except ConfigurationError as error:
-                sys.stderr.write(f"the worker is not started: {error}\n")
-                raise SystemExit(1) from error
+            parent.reconciler = Reconciler(started(runtime))
             parent.reconciler.start()
 
         def stop(self, parent: Any) -> None:

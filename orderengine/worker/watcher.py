@@ -15,6 +15,7 @@ from celery import bootsteps
 from orderengine.bootstrap.worker import WorkerPorts
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.execution.waiting.watcher import PriceWatcher
+from orderengine.worker.start import started
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +77,7 @@ def watcher_step(runtime: Callable[[], WorkerPorts]) -> type:
 
     class WatcherStep(bootsteps.StartStopStep):
         def start(self, parent: Any) -> None:
-            parent.watcher = Watcher(runtime().watcher)
+            parent.watcher = Watcher(started(runtime).watcher)
             parent.watcher.start()
 
         def stop(self, parent: Any) -> None:

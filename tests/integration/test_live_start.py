@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from solders.keypair import Keypair
 
 from orderengine.bootstrap.live import LiveTrading
 from orderengine.bootstrap.network import SimulatedTrading, require_network, trading_of
@@ -118,20 +119,35 @@ def test_a_process_on_the_simulated_network_loads_no_package_of_the_live_one() -
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+def test_a_worker_that_mainnet_is_not_allowed_for_ends_in_one_line(mainnet: FakeNode) -> None:
+    done = worker_with(SOLANA_RPC_URL=mainnet.url, SOLANA_PRIVATE_KEY=str(Keypair()))
+    assert done.returncode == 1
+    (line,) = [each for each in done.stderr.splitlines() if "not started" in each]
+    assert "mainnet" in line
+    assert "ALLOW_MAINNET=1" in line
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "secret" not in done.stdout + done.stderr
+
+
 def test_a_worker_without_a_key_ends_in_one_line() -> None:
-    celery = [sys.executable, "-m", "celery", "-A", "orderengine.worker.app", "worker"]
-    done = subprocess.run(
-        celery,
-        env={**NOWHERE, "PATH": os.environ["PATH"]},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = worker_with()
     last = [*done.stdout.splitlines(), *done.stderr.splitlines()]
     assert done.returncode == 1
     assert any(
         line.startswith("the worker is not started: SOLANA_KEYPAIR_FILE") for line in last
     ), last
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def worker_with(**settings: str) -> "subprocess.CompletedProcess[str]":
+    """A worker that cannot start with these settings, once it has ended."""
+    celery = [sys.executable, "-m", "celery", "-A", "orderengine.worker.app", "worker"]
+    return subprocess.run(
+        celery,
+        env={**NOWHERE, "PATH": os.environ["PATH"], **settings},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

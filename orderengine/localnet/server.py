@@ -110,6 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = is_last or self.request_version == "HTTP/1.0"
         return True
 
+    def do_GET(self) -> None:
+        # For whoever opens the address in a browser: `make run` prints it.
+        self._answer(405, b'{"error": "this is JSON-RPC: POST requests to this address"}')
+
     def do_POST(self) -> None:
         view = self.server.views.get(self.path)
         length = self._length

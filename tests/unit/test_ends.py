@@ -32,6 +32,18 @@ def failing(reason: FailureReason) -> AttemptFailed:
     return (OrderUnfillable if reason in final else AttemptFailed)(reason, "why")
 
 
+def test_a_split_that_is_too_large_is_tried_at_once_whatever_the_attempt() -> None:
+    split = AttemptFailed(R.TRANSACTION_TOO_LARGE, "1300 bytes")
+    for order in (
+        an_order(OrderStatus.BUILDING),
+        an_order(OrderStatus.BUILDING, time_in_force=TimeInForce.IOC),
+        replace(an_order(OrderStatus.BUILDING), attempt=3),
+    ):
+        assert after(order, split) == FailAttempt(split.reason, split.detail, 0.0)
+        whole = OrderUnfillable(R.TRANSACTION_TOO_LARGE, "1300 bytes")
+        assert after(order, whole) == Fail(whole.reason, whole.detail)
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
@@ -107,7 +119,7 @@ def test_a_limit_order_with_one_try(reason: FailureReason, kind: type) -> None:
 @pytest.mark.parametrize("kind", [OrderType.MARKET, OrderType.STOP, OrderType.SNIPER])
 def test_other_orders_fail_as_they_did(kind: OrderType) -> None:
     order = an_order(type=kind, limit_price=None)
-    for reason in R:
+    for reason in set(R) - {R.TRANSACTION_TOO_LARGE}:
         failure = failing(reason)
         final = isinstance(failure, OrderUnfillable)
         assert type(after(order, failure)) is (Fail if final else FailAttempt)

@@ -51,6 +51,9 @@ def move_after(
     """The move after a failed attempt; `paid` if its transaction landed with an error."""
     tried = order.attempt - order.first_attempt + 1
     again = tried < max_attempts and not isinstance(failure, OrderUnfillable)
+    if failure.reason is FailureReason.TRANSACTION_TOO_LARGE:
+        # The next attempt has fewer legs. Nothing has to pass first, and the legs bound how often.
+        again, backoff_s = not isinstance(failure, OrderUnfillable), _at_once
     if order.rests:
         return _after_resting(order, failure, tried if again else None, backoff_s, paid=paid)
     if order.type is OrderType.LIMIT and failure.reason in _UNFILLED:
@@ -58,6 +61,10 @@ def move_after(
     if again:
         return FailAttempt(failure.reason, failure.detail, backoff_s(tried))
     return Fail(failure.reason, failure.detail)
+
+
+def _at_once(_: int) -> float:
+    return 0.0
 
 
 def _after_resting(

@@ -140,7 +140,9 @@ class Signer:
         try:
             return _Draft(plan, message_of(plan, self.wallet.address, block.hash, self.budget))
         except TransactionTooLarge as error:
-            return OrderUnfillable(FailureReason.TRANSACTION_TOO_LARGE, str(error))
+            # The next attempt has fewer legs (`execution.chain.requests`); one leg has no other.
+            kind = AttemptFailed if len(plan.legs) > 1 else OrderUnfillable
+            return kind(FailureReason.TRANSACTION_TOO_LARGE, str(error))
         except AmmError as error:
             return AttemptFailed(FailureReason.SLIPPAGE_EXCEEDED, str(error))
 

@@ -193,6 +193,7 @@ def a_full_order() -> Order:
         expires_at=START + timedelta(days=1),
         base_decimals=6,
         base_mint="So11111111111111111111111111111111111111112",
+        placed_on="simulated",
         request_id="r",
     )
     built = a_build(START)

@@ -1,6 +1,6 @@
 """A live network in tests, on a node in this process whose blocks a test makes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from orderengine.execution.commitments import Commitment as Committed
 from orderengine.execution.commitments import WalletFigures
 from orderengine.execution.network import Swap, SwapLeg
 from orderengine.execution.operations.counters import ProcessMetrics
+from orderengine.execution.second_looks import Settled, SettledPart
 from orderengine.localnet.node import LocalNode
 from orderengine.localnet.pools import USDC_MINT, VENUES, listed, put_pool, set_up
 from orderengine.localnet.server import RpcServer, serve_in_thread
@@ -95,6 +96,33 @@ class FixedWallets:
         return not self.other_signs
 
 
+class FixedLooks:
+    """What a test says that the second looks find; it remembers what they note."""
+
+    def __init__(self) -> None:
+        self.settled: list[Settled] = []
+        self.until: datetime | None = None
+        self.is_time = False
+        self.own: set[str] = set()
+        self.strangers: list[int] = []
+
+    def begin_settled(self, network: str, age_s: float, limit: int) -> SettledPart | None:
+        found = [each for each in self.settled if self.until is None or each.at > self.until]
+        return SettledPart(found, datetime.now(UTC))
+
+    def are_final(self, network: str, until: datetime) -> None:
+        self.until = until
+
+    def begin_strangers(self, network: str) -> bool:
+        return self.is_time
+
+    def unknown(self, signatures: Sequence[str]) -> Collection[str]:
+        return set(signatures) - self.own
+
+    def note_strangers(self, network: str, count: int) -> None:
+        self.strangers.append(count)
+
+
 class WallClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -117,6 +145,7 @@ class LiveWorld:
         self.rpc_node = FlakyNode(self.server.url)
         self.commitments = FixedCommitments()
         self.wallets = FixedWallets()
+        self.looks = FixedLooks()
         self.metrics = ProcessMetrics()
         self.network = self.network_at([self.rpc_node])
 
@@ -139,6 +168,7 @@ class LiveWorld:
             usdc=lambda: USDC_MINT,
             commitments=self.commitments,
             wallets=self.wallets,
+            looks=self.looks,
             metrics=self.metrics,
             now=WallClock().now,
         )

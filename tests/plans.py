@@ -98,6 +98,12 @@ def load(database: Engine, size: int) -> None:
         connection.execute(text(_COUNT_EVENTS))
 
 
+def analyze_all(database: Engine) -> None:
+    """Let the planner know the tables."""
+    with unbounded(), database.connect() as connection:
+        connection.execute(text("ANALYZE"))
+
+
 @contextmanager
 def unbounded() -> Iterator[None]:
     """Lift the time limit of statements."""

@@ -66,6 +66,7 @@ class Web:
     known_hosts: frozenset[str] | None = None
     proxy_hops: int = 0
     network: str = "simulated"
+    placed_on: str | None = None
 
     @cached_property
     def orders(self) -> FakeOrders:
@@ -122,6 +123,7 @@ class Web:
                 known_hosts=self.known_hosts,
                 proxy_hops=self.proxy_hops,
                 network=self.network,
+                placed_on=lambda: self.placed_on,
                 authenticator=KeyAuthenticator(self.keys, lambda: self.clock.seconds)
                 if self.asks_for_keys
                 else OpenAuthenticator(),

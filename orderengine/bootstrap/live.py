@@ -22,6 +22,7 @@ from orderengine.solana.keys import Wallet
 from orderengine.solana.reader import PoolReader
 from orderengine.solana.rpc import Node, Rpc
 from orderengine.storage.commitments import SqlCommitments, SqlWallets
+from orderengine.storage.second_looks import SqlSecondLooks
 from orderengine.venues.live import LivePrices, LiveVenue
 
 
@@ -44,6 +45,10 @@ class LiveTrading:
         """The prices of the deepest pools."""
         return LivePrices(self.reader)
 
+    def placed_on(self) -> str | None:
+        """The name of the cluster; None until a node has told it, which is then asked."""
+        return self.cluster.known_network()
+
     def settlement(self, database: DatabaseEngine) -> Settlement:
         """The live network; reads the wallet's key, and raises ConfigurationError without one."""
         around = Surroundings(
@@ -55,11 +60,12 @@ class LiveTrading:
             usdc=lambda: usdc_mint(self.settings, self.cluster),
             commitments=SqlCommitments(database),
             wallets=SqlWallets(database),
+            looks=SqlSecondLooks(database),
             metrics=self.metrics,
             now=self.clock.now,
         )
         network = solana_network(around)
-        return Settlement(network, network.watch.run)
+        return Settlement(network, network.home, network.watch.run)
 
 
 def live_trading(

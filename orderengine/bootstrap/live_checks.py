@@ -3,7 +3,7 @@
 Loaded only with NETWORK=solana. It changes nothing, and signs nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,10 +14,11 @@ from solders.pubkey import Pubkey
 from orderengine.bootstrap.live import usable_cluster, usdc_mint
 from orderengine.config.settings import ConfigurationError, wallet_key
 from orderengine.config.solana import LAMPORTS_PER_SOL, SolanaSettings
-from orderengine.domain.errors import NetworkUnavailable, VenueUnavailable
+from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, VenueUnavailable
 from orderengine.domain.instruments import Instrument, Instruments, TokenProgram
 from orderengine.domain.pricing import USDC_DECIMALS, to_tokens
 from orderengine.execution.operations.counters import ProcessMetrics
+from orderengine.settlement.solana.strangers import COUNTED_S
 from orderengine.solana import requests
 from orderengine.solana.accounts import (
     TOKEN_2022_PROGRAM,
@@ -64,8 +65,12 @@ class _WallClock:
         return datetime.now(UTC)
 
 
+Unknown = Callable[[Sequence[str]], Collection[str]]
+"""Those of some transactions that no order of the database has had."""
+
+
 def looks(
-    settings: SolanaSettings, instruments: Instruments, environ: Mapping[str, str]
+    settings: SolanaSettings, instruments: Instruments, environ: Mapping[str, str], unknown: Unknown
 ) -> Iterator[Look]:
     """Look at nodes, wallet and pools; without an answer of a node at nothing else."""
     try:
@@ -81,7 +86,7 @@ def looks(
     name = _CLUSTERS.get(genesis, f"the cluster {genesis}")
     yield Look("network", f"{name} at slot {slot}, by {_names(cluster)}")
     yield from _silent(cluster)
-    yield from _wallet(settings, cluster, instruments, environ)
+    yield from _wallet(settings, cluster, instruments, environ, unknown)
     wrong = [each for each in compared(settings, instruments) if not each.agrees]
     if not wrong:
         yield Look("pools", f"{len(list(instruments))} instruments are as the file says")
@@ -164,6 +169,7 @@ def _wallet(
     cluster: Cluster,
     instruments: Instruments,
     environ: Mapping[str, str],
+    unknown: Unknown,
 ) -> Iterator[Look]:
     if not (environ.get("SOLANA_KEYPAIR_FILE") or environ.get("SOLANA_PRIVATE_KEY")):
         yield Look("wallet", "not known here: the worker alone has its key")
@@ -175,7 +181,9 @@ def _wallet(
         return
     try:
         yield _holdings(settings, cluster, instruments, address)
-        yield _strangers(cluster, address)
+        yield _strangers(cluster, address, unknown)
+    except StorageUnavailable as error:
+        yield Look("strangers", str(error), "fix PostgreSQL first")
     except NetworkUnavailable as error:
         yield Look("wallet", f"{address}: {error}", "name a node with history in SOLANA_RPC_URL")
 
@@ -205,12 +213,21 @@ def _holdings(
     return Look("wallet", detail, "send SOL to it: fees and rent come from there")
 
 
-def _strangers(cluster: Cluster, address: Pubkey) -> Look:
-    """How many of the wallet's last transactions another program made, or somebody by hand."""
-    memos = cluster.ask(lambda node: requests.memos_of(node, address, LOOKED_BACK))
-    others = sum(MEMO_PREFIX not in (memo or "") for memo in memos)
-    detail = f"{others} of the wallet's last {len(memos)} transactions are not of this engine"
-    return Look("strangers", detail)
+def _strangers(cluster: Cluster, address: Pubkey, unknown: Unknown) -> Look:
+    """How many of the wallet's last transactions somebody else made, or another stack."""
+    found = cluster.ask(lambda node: requests.transactions_of(node, address, LOOKED_BACK))
+    strange = set(unknown([each.signature for each in found]))
+    detail = f"{len(strange)} of the wallet's last {len(found)} transactions are not of this stack"
+    oldest = _WallClock().now().timestamp() - COUNTED_S
+    rivals = [
+        each
+        for each in found
+        if each.signature in strange and MEMO_PREFIX in each.memo and (each.at_s or 0) >= oldest
+    ]
+    if not rivals:
+        return Look("strangers", detail)
+    told = f"{detail}; another stack of this engine made {len(rivals)} within the last hour"
+    return Look("strangers", told, "give each stack a wallet of its own")
 
 
 def _units(account: Account | None) -> int:

@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import Engine as DatabaseEngine
 
 from orderengine.config.settings import ConfigurationError, Settings
+from orderengine.domain.home import SIMULATED, Home
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.intake.notional import ReferencePrices
 from orderengine.execution.network import SettlementNetwork
@@ -35,9 +36,13 @@ def _nothing_to_watch() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The network of a worker; `watch` is to be called about every second, and never raises."""
+    """The network of a worker, and whose orders it takes.
+
+    `watch` is to be called about every second, and never raises.
+    """
 
     network: SettlementNetwork
+    home: Callable[[], Home]
     watch: Callable[[], None] = _nothing_to_watch
 
 
@@ -49,6 +54,9 @@ class Trading(Protocol):
 
     def prices(self) -> Prices:
         """The reference prices."""
+
+    def placed_on(self) -> str | None:
+        """The name of the network that new orders are for; None while no node has told it."""
 
     def settlement(self, database: DatabaseEngine) -> Settlement:
         """The settlement network; for a worker alone, since it may need the wallet's key."""
@@ -70,9 +78,14 @@ class SimulatedTrading:
         """The prices at the center of the simulated pools."""
         return SimulatedPrices(self.simulation, self.clock)
 
+    def placed_on(self) -> str:
+        """The name of the simulated network."""
+        return SIMULATED
+
     def settlement(self, database: DatabaseEngine) -> Settlement:
         """The simulated network, whose ledger is in PostgreSQL."""
-        return Settlement(SimulatedNetwork(database, self.instruments, self.simulation))
+        network = SimulatedNetwork(database, self.instruments, self.simulation)
+        return Settlement(network, lambda: Home(SIMULATED, ""))
 
 
 def trading_of(

@@ -1,6 +1,6 @@
 """Assembles an operator's command from its settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,6 +31,7 @@ from orderengine.storage.halts import SqlHalts
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.probe import ConnectionLimit, connection_limit
+from orderengine.storage.second_looks import SqlSecondLooks
 from orderengine.stream.heartbeat import Heartbeat
 
 
@@ -38,7 +39,8 @@ from orderengine.stream.heartbeat import Heartbeat
 class OperatorPorts:
     """The ports of an operator's command; `stuck_after_s` is a setting.
 
-    `connections_wanted` counts the connections of one web service, one worker and this command.
+    `connections_wanted` counts the connections of one web service, one worker and this command;
+    `unknown` are those of some transactions that no order has had.
     """
 
     orders: Orders
@@ -50,6 +52,7 @@ class OperatorPorts:
     redis_facts: Callable[[], RedisFacts | RedisCause]
     connection_limit: Callable[[], ConnectionLimit | None]
     foreign_orders: Callable[[], Mapping[tuple[str, str], int]]
+    unknown: Callable[[Sequence[str]], Collection[str]]
     connections_wanted: int
     stuck_after_s: int
 
@@ -75,6 +78,7 @@ def build_operator(settings: Settings) -> OperatorPorts:
         redis_facts=lambda: redis_facts(client),
         connection_limit=lambda: connection_limit(database),
         foreign_orders=lambda: figures.open_orders().foreign,
+        unknown=SqlSecondLooks(database).unknown,
         connections_wanted=_connections_wanted(settings),
         stuck_after_s=settings.stuck_after_s,
     )

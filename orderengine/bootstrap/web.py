@@ -1,5 +1,6 @@
 """Assembles a web process from its settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, Self
@@ -107,6 +108,8 @@ class WebPorts:
     """The host names that a request may use besides this machine's own; None allows any."""
     network: str = "simulated"
     """The network of the orders: `simulated`, `solana`, or `dry_run` if nothing is signed."""
+    placed_on: Callable[[], str | None] = lambda: None
+    """The name that is stored with new orders; see `Trading.placed_on`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,7 @@ def build_web(settings: Settings) -> WebPorts:
         known_hosts=settings.known_hosts,
         proxy_hops=settings.protection.proxy_hops,
         network=_network(settings),
+        placed_on=trading.placed_on,
     )
     return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
 

@@ -70,7 +70,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     trading = trading_of(settings, instruments, clock, metrics)
     settlement = trading.settlement(database)
     engine = Engine(
-        orders=SqlOrders(database, delays=recovery_delays(settings)),
+        orders=SqlOrders(database, delays=recovery_delays(settings), home=settlement.home),
         board=quote_board(trading, concurrency),
         network=settlement.network,
         publisher=RedisEventPublisher(client, breaker, metrics),
@@ -85,6 +85,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         outage_limit_s=settings.solana.outage_limit_s if settings.solana else 0.0,
         pace=Pace(LIVE_QUICK_S) if settings.solana else Pace(),
         halts=SqlHalts(database),
+        home=settlement.home,
     )
     if settings.fail_point:
         engine = _arm_worker(engine, settings.fail_point)

@@ -113,11 +113,11 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _redis(ports, place_of(settings.redis_url), causes.get("redis"))
     yield _worker(causes)
     yield _lag(ports)
-    yield from _network(settings, instruments, environ)
+    yield from _network(ports, settings, instruments, environ)
 
 
 def _network(
-    settings: Settings, instruments: Instruments, environ: Mapping[str, str]
+    ports: "OperatorPorts", settings: Settings, instruments: Instruments, environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     """The nodes, the wallet and the pools of a live network."""
     if settings.solana is None:
@@ -129,7 +129,7 @@ def _network(
     except ConfigurationError as error:
         yield Finding("network", str(error), "install it: web and worker do not start either")
         return
-    for each in checks.looks(settings.solana, instruments, environ):
+    for each in checks.looks(settings.solana, instruments, environ, ports.unknown):
         yield Finding(each.name, each.detail, each.advice)
 
 
@@ -203,6 +203,9 @@ def _lag(ports: "OperatorPorts") -> Finding:
     if lag.orders:
         detail = f"{lag.orders} orders are due, the first for {lag.oldest_s:.1f} s"
     if lag.oldest_s > OVERDUE_S:
+        if (foreign := sum(ports.foreign_orders().values())) >= lag.orders:
+            others = f"{foreign} open orders belong to another network or wallet"
+            return Finding("reconciler", others, "see what to set back: orders stuck")
         return Finding("reconciler", detail, "no worker claims them: is one running? see its log")
     return Finding("reconciler", detail)
 

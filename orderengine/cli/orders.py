@@ -8,12 +8,14 @@ import click
 
 from orderengine.cli.common import EXIT_FAILED, Refusal, json_option, tell_json, tell_table
 from orderengine.cli.operate import operator_ports
+from orderengine.domain.home import SIMULATED
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.operations.archive import OpenOrder
 
 MOST_LOOKED_AT = 1000
 COLUMNS = ("orderId", "status", "attempt", "unmovedS", "dueInS", "redispatched", "why", "txHash")
 ADVICE = {
+    "foreign": "another network or wallet has to continue it, as is said below",
     "unclaimed": "it is due, but no reconciler claims it: is a worker running? (doctor)",
     "network": "the network gives no answer: the order stays as it is until it does",
     "release": "a later release set this status: only workers of that release continue it",
@@ -32,16 +34,16 @@ def stuck(*, as_json: bool) -> None:
     """List open orders that stand still, and why.
 
     Exits with 1 if there is one. Checks the 1,000 orders that are due for recovery first. It counts
-    those that were signed for another network or wallet, and tells what to set back.
+    those of another network or wallet, and tells what to set back.
     """
     ports = operator_ports()
+    foreign = ports.foreign_orders()
     found = [
         (each, why)
         for each in ports.archive.open_orders(MOST_LOOKED_AT)
-        if (why := each.reason(ports.stuck_after_s))
+        if (why := each.reason(ports.stuck_after_s, foreign))
     ]
     rows = [_row(order) | {"why": why} for order, why in found]
-    foreign = ports.foreign_orders()
     if as_json:
         tell_json({"orders": rows, "foreign": _foreign(foreign)})
     elif not rows:
@@ -94,9 +96,11 @@ def _advice_for(foreign: Mapping[str, object]) -> str:
     """What to set back, so that the orders of another network or wallet end."""
     network, wallet = foreign["network"], foreign["wallet"]
     back = "NETWORK=simulated"
+    if network != SIMULATED:
+        back = "NETWORK=solana and SOLANA_RPC_URL of that cluster"
     if wallet is not None:
         back = f"NETWORK=solana, SOLANA_RPC_URL of that cluster and the key of wallet {wallet}"
-    return f"{foreign['orders']} submitted orders belong to {network}: set back {back}"
+    return f"{foreign['orders']} open orders belong to {network}: set back {back}"
 
 
 def _row(order: OpenOrder) -> dict[str, object]:

@@ -142,7 +142,8 @@ class NewOrder(Waits):
     bounds the swap. Prices are in USDC per token; `worst_price` and `limit_price` bind every
     attempt. `max_legs` is at least 1. `client_order_id` is the client's own id, unique among its
     orders; `request_id` identifies the request in the logs. `base_decimals` and `base_mint` are the
-    instrument's when an order that waits came. `daily` is what it takes of its client's day.
+    instrument's when an order that waits came. `placed_on` is the network that it came for, if that
+    was known. `daily` is what it takes of its client's day.
     """
 
     order_id: Annotated[UUID, Told(column="id")]
@@ -182,6 +183,7 @@ class NewOrder(Waits):
     ] = None
     base_decimals: Annotated[int | None, Told(seen=Seen.ENGINE)] = None
     base_mint: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
+    placed_on: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
     daily: Annotated[DailyCharge | None, Told(seen=Seen.ENGINE, column=None)] = None
     request_id: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
 

@@ -156,7 +156,8 @@ class Orders(OrderLists, Endings, Protocol):
     def claim_due(self, limit: int) -> Sequence[Order | Unreadable]:
         """Claim orders that are due for recovery, and postpone their next recovery.
 
-        Picks by `due_at`, the earliest first; sorts the result by `created_at`.
+        Picks by `due_at`, the earliest first; sorts the result by `created_at`. Leaves out orders
+        of another network or wallet.
         """
 
 

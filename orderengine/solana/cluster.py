@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from threading import Lock
+from threading import Lock, Thread
 from typing import Final, TypeVar
 
 import structlog
@@ -22,6 +22,9 @@ USDC_MINTS: Final = {
 
 CHECKED_S = 30.0
 """How long a node counts as one of the cluster after it has told its genesis hash."""
+
+ASKS_AGAIN_S = 1.0
+"""The least time between two questions for the cluster that nobody waits for."""
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -45,6 +48,8 @@ class Cluster:
         self._allow_mainnet = allow_mainnet
         self._clock = clock
         self._lock = Lock()
+        self._asking = Lock()
+        self._asks_at = float("-inf")
         self._genesis: str | None = None
         self._silent_since: float | None = None
         self._checked_until: dict[Node, float] = {}
@@ -75,6 +80,23 @@ class Cluster:
         if self._genesis is None:
             self.ask(lambda _: None)
         return f"solana:{self._genesis}"
+
+    def known_network(self) -> str | None:
+        """The same without waiting: None until a node has told its hash, which is asked for now."""
+        if self._genesis is not None:
+            return f"solana:{self._genesis}"
+        if self._clock() >= self._asks_at and self._asking.acquire(blocking=False):
+            self._asks_at = self._clock() + ASKS_AGAIN_S
+            Thread(target=self._learn, name="cluster", daemon=True).start()
+        return None
+
+    def _learn(self) -> None:
+        try:
+            self.network()
+        except NetworkUnavailable as error:
+            log.warning("cluster_not_known", error=str(error))
+        finally:
+            self._asking.release()
 
     def refused(self) -> str | None:
         """Why a node that answers now may not be used; None if none answers, or all may be."""
@@ -108,6 +130,15 @@ class Cluster:
             else:
                 self._silent_since = None
                 yield answer
+
+    def ask_aside(self, question: Callable[[Node], T]) -> T:
+        """As `ask`, for what no order waits for: an error begins no outage, and avoids no node."""
+        failure = NetworkUnavailable("there is no node")
+        for answer in self.ask_each(question):
+            if not isinstance(answer, NetworkUnavailable):
+                return answer
+            failure = answer
+        raise failure
 
     def _asked(self, node: Node, question: Callable[[Node], T]) -> T:
         try:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from orderengine.domain.events import OrderEvent
+from orderengine.domain.home import SIMULATED
 from orderengine.domain.order import Order
 from orderengine.execution.operations.archive import ORDER_COLUMNS, Lag, OpenOrder, Prunable, Row
 from orderengine.postgres.database import BY_INDEX, Statement
@@ -17,9 +18,12 @@ from orderengine.storage.statuses import IS_TERMINAL
 
 MOST_COUNTED = 100_000
 
-_OPEN_ORDER_COLUMNS = """id, status, attempt, version, recoveries, redispatched, tx_hash,
+_OPEN_ORDER_COLUMNS = f"""id, status, attempt, version, recoveries, redispatched, tx_hash,
+       coalesce(placed_on, (SELECT coalesce(t.network, '{SIMULATED}') FROM transactions t
+                            WHERE t.signature = orders.tx_hash)) AS placed_on,
+       (SELECT t.wallet FROM transactions t WHERE t.signature = orders.tx_hash) AS wallet,
        extract(epoch FROM now() - updated_at) AS unmoved_s,
-       extract(epoch FROM due_at - now()) AS due_in_s"""
+       extract(epoch FROM due_at - now()) AS due_in_s"""  # noqa: S608 - composed of constants
 
 _OPEN_ORDERS = Statement(
     f"""
@@ -199,4 +203,6 @@ def _open_order(row: SqlRow) -> OpenOrder:
         recoveries=row.recoveries,
         redispatched=row.redispatched,
         tx_hash=row.tx_hash,
+        placed_on=row.placed_on,
+        wallet=row.wallet,
     )

@@ -5,13 +5,14 @@
 from typing import Any
 from uuid import UUID
 
+from orderengine.domain.home import Home
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import RecoveryDelays, RoutingCause, StartRouting
 from orderengine.domain.order import TARGETS
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import Statement
 from orderengine.storage.moves import CLEARED, STATUSES, WRITE_AND_RETURN
-from orderengine.storage.statuses import IS_NEW, IS_TRIGGERED
+from orderengine.storage.statuses import IS_HERE, IS_NEW, IS_TRIGGERED
 
 _A_START = StartRouting(RoutingCause.ORDER)
 
@@ -22,12 +23,13 @@ CLAIM_PENDING = Statement(
     f"""
 WITH own AS (
     SELECT id FROM orders WHERE id = :id AND version = :version AND status = ANY(:sources)
+      AND {IS_HERE}
     FOR NO KEY UPDATE
 ), new AS (
-    SELECT id FROM orders WHERE {IS_NEW} AND recoveries = 0 AND id <> :id
+    SELECT id FROM orders WHERE {IS_NEW} AND recoveries = 0 AND id <> :id AND {IS_HERE}
     ORDER BY created_at, id LIMIT :others FOR NO KEY UPDATE SKIP LOCKED
 ), triggered AS (
-    SELECT id FROM orders WHERE {IS_TRIGGERED} AND recoveries = 0 AND id <> :id
+    SELECT id FROM orders WHERE {IS_TRIGGERED} AND recoveries = 0 AND id <> :id AND {IS_HERE}
     ORDER BY updated_at, id LIMIT :others - (SELECT count(*) FROM new)
     FOR NO KEY UPDATE SKIP LOCKED
 ), o AS (
@@ -44,13 +46,14 @@ WITH own AS (
 
 
 def claim_values(
-    order_id: UUID, version: int, others: int, delays: RecoveryDelays
+    order_id: UUID, version: int, others: int, delays: RecoveryDelays, home: Home
 ) -> dict[str, Any]:
     """The parameters of `CLAIM_PENDING`."""
     return {
         "id": order_id,
         "version": version,
         "others": others,
+        "home": home.network,
         "sources": STATUSES[_A_START.kind],
         "target": TARGETS[_A_START.kind].value,
         "due_s": delays.after(_A_START),

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from orderengine.domain.home import SIMULATED
 from orderengine.domain.moves import TRIGGERED
 from orderengine.domain.order import OrderStatus, known_status
 from orderengine.domain.terms import OrderType
@@ -19,7 +20,7 @@ SETTLED_S = 60.0
 within seconds, unless they wait for a lock in the server."""
 MAX_RECENT = 50_000
 FOREIGN_AFTER_S = 15.0
-"""Orders that were submitted within so many seconds are not looked at for their network."""
+"""Orders that have moved within so many seconds are not looked at for their network."""
 
 # Orders that wait for their condition are left out: there may be very many, for weeks. The inner
 # order makes the planner read the index of due orders; one sorted by status has the others, too. An
@@ -50,31 +51,37 @@ FROM price_watches w ORDER BY w.symbol""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
-# Those that were submitted lately are this network's, unless it has just changed.
+# Those that moved lately are this network's, unless it has just changed. An order that is not
+# signed has no wallet, and one of an earlier release no network.
 _FOREIGN = Statement(
     f"""
 WITH own AS (
     SELECT network, wallet FROM wallets WHERE CAST(:live AS boolean)
     ORDER BY seen_at DESC LIMIT 1
 )
-SELECT coalesce(t.network, 'simulated') AS network, coalesce(t.wallet, '') AS wallet,
+SELECT coalesce(t.network, o.placed_on, '{SIMULATED}') AS network, coalesce(t.wallet, '') AS wallet,
        count(*) AS total
 FROM (
-    SELECT tx_hash FROM orders WHERE due_at < 'infinity' AND status = '{OrderStatus.SUBMITTED}'
+    SELECT status, placed_on,
+           CASE WHEN status = '{OrderStatus.SUBMITTED}' THEN tx_hash END AS signature
+    FROM orders WHERE due_at < 'infinity'
       AND updated_at < now() - make_interval(secs => :settled_s) ORDER BY due_at
 ) AS o
-CROSS JOIN LATERAL (
-    SELECT network, wallet FROM transactions WHERE signature = o.tx_hash LIMIT 1
-) AS t
-WHERE (t.network, t.wallet) IS DISTINCT FROM
-      ((SELECT network FROM own), (SELECT wallet FROM own))
+LEFT JOIN LATERAL (
+    SELECT network, wallet FROM transactions WHERE signature = o.signature LIMIT 1
+) AS t ON true
+WHERE CASE WHEN status = '{OrderStatus.SUBMITTED}'
+           THEN (t.network, t.wallet) IS DISTINCT FROM
+                ((SELECT network FROM own), (SELECT wallet FROM own))
+           ELSE o.placed_on <> CASE WHEN CAST(:live AS boolean) THEN (SELECT network FROM own)
+                                    ELSE '{SIMULATED}' END END
 GROUP BY 1, 2""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
 _WALLET = Statement(
     """
-SELECT network, lamports, usdc, slots_behind FROM wallets
+SELECT network, lamports, usdc, slots_behind, strangers FROM wallets
 WHERE seen_at > now() - interval '1 minute' AND lamports IS NOT NULL AND usdc IS NOT NULL
 ORDER BY seen_at DESC LIMIT 1"""
 )
@@ -169,12 +176,12 @@ class SqlFigures:
             daily_usdc=float(daily.usdc),
             daily_share=float(daily.share),
             waiting_s={status: float(row.longest_s) for status, row in rows.items()},
-            foreign=self._foreign() if submitted else {},
+            foreign=self._foreign() if rows else {},
             wallet=self._wallet() if self._is_live else None,
         )
 
     def _foreign(self) -> Mapping[tuple[str, str], int]:
-        """Orders that were signed for another network, or with another wallet, by both."""
+        """Orders that were placed on another network, or signed with another wallet, by both."""
         values = {"live": self._is_live, "settled_s": FOREIGN_AFTER_S}
         rows = self._run(_FOREIGN, values)
         return {(row.network, row.wallet): int(row.total) for row in rows}
@@ -185,7 +192,7 @@ class SqlFigures:
             return None
         (row,) = rows
         amounts = int(row.lamports), int(row.usdc), int(row.slots_behind or 0)
-        return SigningWallet(row.network, *amounts)
+        return SigningWallet(row.network, *amounts, row.strangers)
 
     def steps(self) -> Steps:
         """Totals of ended orders, failed attempts and recoveries since the beginning."""

@@ -37,7 +37,8 @@ from orderengine.postgres.database import Statement
 from orderengine.storage.daily import CHARGE_COLUMNS, CHARGE_KEPT, CHARGE_STARTED, GIVE_BACK
 from orderengine.storage.halts import NOT_HALTED
 from orderengine.storage.move_values import values_of
-from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, SIGNED, SIGNED_TYPES
+from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, SIGNED, SIGNED_ON, SIGNED_TYPES
+from orderengine.storage.statuses import IS_HERE
 
 _AT_SIGNATURES = {
     kind for kind, statuses in SOURCES.items() if OrderStatus.SUBMITTED in statuses
@@ -132,7 +133,7 @@ WITH o AS (
         held_because = NULL{changes}
     FROM {unnest(typed, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id
-      AND {at} AND status = ANY(:sources){fence}
+      AND {at} AND status = ANY(:sources) AND {IS_HERE}{fence}
     RETURNING orders.*, {data} AS data{kept}
 ), {WRITE_AND_RETURN.format(effects=effects)}""",
         BY_KEY,
@@ -163,7 +164,7 @@ MOVES: Mapping[type[Move], Statement] = {
             "signature": "text",
             **SIGNED_TYPES,
         },
-        DUE + ", tx_hash = m.signature",
+        DUE + SIGNED_ON,
         fence=f"{NOT_EXPIRED} AND {NOT_HALTED}",
         kept="".join(f", m.{name}" for name in SIGNED_TYPES),
         effects=f""", signed AS (
@@ -272,7 +273,7 @@ MOVES: Mapping[type[Move], Statement] = {
 
 
 def move_values(planned: Sequence[PlannedMove], delays: RecoveryDelays) -> dict[str, Any]:
-    """The parameters of the statement in `MOVES` for at least one planned move.
+    """The parameters of the statement in `MOVES` for at least one planned move, but for `home`.
 
     Raises ValueError for moves of several kinds, or for two moves of one order.
     """

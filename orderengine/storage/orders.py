@@ -1,6 +1,6 @@
 """The store of orders on PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -19,6 +19,7 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.events import Moved, OrderEvent, Step
 from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.home import Home, anywhere
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import Fail, Move, RecoveryDelays, Submit
@@ -44,7 +45,8 @@ _new_row = row_values(NewOrder)
 class SqlOrders:
     """Implements `execution.ports.Orders`; each write is one statement and one transaction.
 
-    While no server takes writes, orders and events are read from `read_engine`, if given.
+    While no server takes writes, orders and events are read from `read_engine`, if given. Orders of
+    another network or wallet than those of `home` are neither moved nor claimed.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class SqlOrders:
         engine: Engine,
         read_engine: Engine | None = None,
         delays: RecoveryDelays = RecoveryDelays(),  # noqa: B008 - immutable
+        home: Callable[[], Home] = anywhere,
     ) -> None:
         self._engine = engine
         self._delays = delays
+        self._home = home
         self._reading = Reader(engine, read_engine)
         self._reader = RowReader()
 
@@ -133,7 +137,7 @@ class SqlOrders:
         The order itself comes first, then the others, the oldest first. Leaves out rows that this
         release cannot read.
         """
-        values = claims.claim_values(order_id, version, others, self._delays)
+        values = claims.claim_values(order_id, version, others, self._delays, self._home())
         rows = self._run(claims.CLAIM_PENDING, values)
         rows.sort(key=lambda row: (row.id != order_id, row.created_at, row.id))
         return [moved for moved in map(self._reader.moved, rows) if moved is not None]
@@ -142,7 +146,7 @@ class SqlOrders:
         """Make the first three moves of orders whose route is in hand, in one statement."""
         if not prepared:
             return []
-        values = starts.start_values(prepared, self._delays)
+        values = starts.start_values(prepared, self._delays, self._home())
         rows = {row.id: row for row in self._run(starts.START_PREPARED, values)}
         built = {key: self._reader.moved(row) for key, row in rows.items()}
         return [
@@ -161,7 +165,8 @@ class SqlOrders:
 
     def count_recovery(self, order_id: UUID, version: int) -> bool:
         """Count a recovery of a pending order before its move; False if it has moved."""
-        return bool(self._run(sql.COUNT_RECOVERY, {"id": order_id, "version": version}))
+        values = {"id": order_id, "version": version, "home": self._home().network}
+        return bool(self._run(sql.COUNT_RECOVERY, values))
 
     def get(self, order_id: UUID) -> Order | None:
         """The current order, or None."""
@@ -232,8 +237,11 @@ class SqlOrders:
 
     def claim_due(self, limit: int) -> list[Order | Unreadable]:
         """Claim orders due for recovery, oldest first, and postpone their next recovery."""
+        home = self._home()
         values = {
             "limit": limit,
+            "home": home.network,
+            "wallet": home.wallet,
             "stage_s": self._delays.stage_s,
             "submitted_s": self._delays.submitted_s,
         }
@@ -258,7 +266,7 @@ class SqlOrders:
         return [moved for moved in map(self._reader.moved, rows) if moved is not None]
 
     def _move(self, planned: Sequence[PlannedMove]) -> list[Row]:
-        values = moves.move_values(planned, self._delays)
+        values = moves.move_values(planned, self._delays) | {"home": self._home().network}
         return self._run(moves.MOVES[type(planned[0].move)], values)
 
     def _new_values(self, order: NewOrder) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from orderengine.domain.events import Moved
+from orderengine.domain.home import Home
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import RecoveryDelays
 from orderengine.domain.order import MoveKind, OrderStatus
@@ -31,6 +32,7 @@ from orderengine.storage.moves import (
     TRIGGERED,
 )
 from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, UNSIGNED
+from orderengine.storage.statuses import IS_HERE
 
 STEPS = {
     OrderStatus.PENDING: "triggered",
@@ -62,7 +64,7 @@ WITH o AS (
         updated_at = now(), tx_hash = NULL, held_because = NULL{DUE}{TRIGGERED}{BUILT}
     FROM {unnest(_COLUMNS, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id AND {AT_VERSION}
-      AND status = ANY(:sources){NOT_EXPIRED} AND {NOT_HALTED}
+      AND status = ANY(:sources){NOT_EXPIRED} AND {NOT_HALTED} AND {IS_HERE}
       AND clock_timestamp() < m.expires_at
     RETURNING orders.*, {", ".join(f"m.{data}" for data in STEPS.values())}{CHARGE_KEPT}
 ), event AS (
@@ -75,10 +77,13 @@ FROM o CROSS JOIN (SELECT {UNSIGNED}) AS t""",
 )
 
 
-def start_values(prepared: Sequence[PreparedStart], delays: RecoveryDelays) -> dict[str, Any]:
+def start_values(
+    prepared: Sequence[PreparedStart], delays: RecoveryDelays, home: Home
+) -> dict[str, Any]:
     """The parameters of `START_PREPARED` for at least one order; rows are locked by their ids."""
     ordered = sorted(prepared, key=lambda each: each.order_id)
     return {
+        "home": home.network,
         "sources": STATUSES[MoveKind.TRIGGER],
         "id": array([each.order_id for each in ordered]),
         "at_version": array([each.version for each in ordered]),

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from orderengine.domain.events import OrderEvent
+from orderengine.domain.home import SIMULATED
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.columns import column_list, parameter_list
 from orderengine.storage.daily import charges
+from orderengine.storage.statuses import IS_HERE
 
 SIGNED_TYPES: Mapping[str, str] = {
     "payload": "bytea",
@@ -19,6 +21,9 @@ SIGNED_TYPES: Mapping[str, str] = {
 """The columns of a stored transaction besides its signature, with their types."""
 
 SIGNED = ", ".join(SIGNED_TYPES)
+SIGNED_ON = f""", tx_hash = m.signature,
+        placed_on = coalesce(orders.placed_on, m.network, '{SIMULATED}')"""
+"""Binds an order whose network was not known when it was accepted to that of its transaction."""
 _OF_T = ", ".join(f"t.{name}" for name in SIGNED_TYPES)
 UNSIGNED = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in SIGNED_TYPES.items())
 
@@ -247,7 +252,7 @@ MARK = Statement("SELECT CAST(pg_current_snapshot() AS text) AS mark")
 COUNT_RECOVERY = Statement(
     f"""
 UPDATE orders SET recoveries = recoveries + 1
-WHERE id = :id AND version = :version AND status = '{OrderStatus.PENDING}'
+WHERE id = :id AND version = :version AND status = '{OrderStatus.PENDING}' AND {IS_HERE}
 RETURNING recoveries"""
 )
 
@@ -260,10 +265,17 @@ RETURNING id""",
     BY_KEY,
 )
 
+# Orders of another network or wallet are left as they are: they stay due, and their own worker
+# finds them so. The wallet of one that has no transaction does not matter.
 CLAIM_DUE = Statement(
     f"""
 WITH due AS (
-    SELECT id FROM orders WHERE due_at <= now()
+    SELECT id FROM orders
+    WHERE due_at <= now() AND {IS_HERE}
+      AND (status <> '{OrderStatus.SUBMITTED}' OR CAST(:wallet AS text) IS NULL OR coalesce((
+          SELECT coalesce(t.wallet, '') = :wallet FROM transactions t
+          WHERE t.signature = orders.tx_hash
+      ), true))
     ORDER BY due_at, created_at LIMIT :limit FOR UPDATE SKIP LOCKED
 ), o AS (
     UPDATE orders

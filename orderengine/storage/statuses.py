@@ -16,6 +16,8 @@ IS_STATUS = f"status IN ({_names(OrderStatus)})"
 IS_NEW = f"status = '{OrderStatus.PENDING}' AND version = 1"
 IS_TRIGGERED = f"status = '{OrderStatus.PENDING}' AND version > 1 AND attempt = first_attempt"
 """In the first attempt since a trigger has started the order: a later one counts one more."""
+IS_HERE = "(orders.placed_on IS NULL OR starts_with(orders.placed_on, CAST(:home AS text)))"
+"""The order was placed on the network of the process; see `domain.home.Home`."""
 IS_TERMINAL = f"status IN ({_names(TERMINAL_STATUSES)})"
 IS_WAITING = f"status = '{OrderStatus.WAITING}'"
 IS_EXPIRABLE = (

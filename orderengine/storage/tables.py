@@ -67,6 +67,8 @@ orders = Table(
     Column("expires_at", Time),
     Column("base_decimals", Integer),
     Column("base_mint", Text),
+    # The network that it was accepted for; null if that was not known, or by an earlier release.
+    Column("placed_on", Text),
     # The price at which the watcher is to look at the order, and from when on.
     Column("watch_price", Price),
     Column("rearm_at", Time),

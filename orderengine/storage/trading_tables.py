@@ -23,7 +23,9 @@ trading_halts = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
-# The wallet that workers sign with on each live network, and when one of them last said so.
+# The wallet that workers sign with on each live network, and when one of them last said so. Then
+# up to when all settlements were seen to be final, how many of the wallet's latest transactions are
+# not of this database, and when a worker began the latest look at either.
 wallets = Table(
     "wallets",
     metadata,
@@ -33,4 +35,8 @@ wallets = Table(
     Column("usdc", Amount),
     Column("slots_behind", Integer),
     Column("seen_at", Time, nullable=False, server_default=text("now()")),
+    Column("final_until", Time),
+    Column("final_looked_at", Time),
+    Column("strangers", Integer),
+    Column("strangers_looked_at", Time),
 )

@@ -26,6 +26,8 @@ from tests.e2e.test_demo import OF_A_CHECKOUT
 END_TIMEOUT_S = 90.0
 BRISK = {"LOCALNET_BLOCK_MS": "100", "LOCALNET_FAULTS": "1", "RECOVERY_AFTER_MS": "1500"}
 
+EMPTY: Mapping[str, str] = {}
+
 Document = dict[str, Any]
 
 
@@ -84,8 +86,13 @@ class LiveStack:
 
 
 @contextmanager
-def live_stack(settings: Mapping[str, str], instruments: str = "") -> Iterator[LiveStack]:
-    """A stack with these settings, and with these instruments in place of the shipped ones."""
+def live_stack(
+    settings: Mapping[str, str], instruments: str = "", env_file: Mapping[str, str] = EMPTY
+) -> Iterator[LiveStack]:
+    """A stack with these settings, and with these instruments in place of the shipped ones.
+
+    `env_file` is what its `.env` has.
+    """
     # Unlike tmp_path, PostgreSQL's user can reach it if the tests run as root.
     root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
     root.chmod(0o711)
@@ -96,6 +103,9 @@ def live_stack(settings: Mapping[str, str], instruments: str = "") -> Iterator[L
     if instruments:
         (root / "listed.csv").write_text(instruments)
         env["INSTRUMENTS_FILE"] = str(root / "listed.csv")
+    if env_file:
+        lines = "".join(f"{name}={value}\n" for name, value in env_file.items())
+        (root / ".env").write_text(lines)
     with (root / "run.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "orderengine.local", "run", "--root", str(root)],

@@ -4,14 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from solders.keypair import Keypair
 
 from harness.processes import ROOT
 from harness.waiting import wait_until
+from orderengine.local.ports import free_port
 from orderengine.local.runfile import state_folder
+from orderengine.localnet.runner import SETTINGS_FILE, Options, serve
 from tests.e2e.live_stack import LiveStack, live_stack
 
 HEADER = "symbol,name,decimals,quantity_step,min_quantity,max_quantity,reference_price,depth\n"
@@ -62,6 +67,86 @@ def test_limits_and_the_kill_switch_hold_on_the_live_path() -> None:
         status, refused = stack.ask("/api/orders/execute", {**order, "quantity": "5"})
         assert (status, refused["code"]) == (403, "DAILY_LIMIT")
         assert len(stack.landings()) == 2
+
+
+@contextmanager
+def localnet(folder: Path) -> Iterator[dict[str, str]]:
+    """A localnet in this process, and the engine's settings for it."""
+    until = threading.Event()
+    listed = (ROOT / "orderengine" / "instruments.csv").read_text()
+    options = Options(folder, free_port(), listed, block_s=0.1, with_faults=True)
+    thread = threading.Thread(target=serve, args=(options, until))
+    thread.start()
+    try:
+        settings = folder / SETTINGS_FILE
+        wait_until(settings.exists, 60, "the localnet does not start")
+        yield json.loads(settings.read_text())
+    finally:
+        until.set()
+        thread.join(30)
+
+
+def test_a_key_that_is_given_as_text_is_in_the_worker_s_environment_alone(tmp_path: Path) -> None:
+    with localnet(tmp_path / "localnet") as settings:
+        file = Path(settings.pop("SOLANA_KEYPAIR_FILE"))
+        key = Keypair.from_bytes(bytes(json.loads(file.read_text())))
+        secrets = forms_of(key)
+        env_file = {"SOLANA_PRIVATE_KEY": secrets["base58"]}
+        with live_stack({**settings, "LOG_LEVEL": "DEBUG"}, env_file=env_file) as stack:
+            ids = [
+                stack.place(symbol=symbol, side=side, quantity="1", **terms)
+                for symbol, side, terms in (
+                    ("AAPL", "buy", {}),
+                    ("SOL", "sell", {}),
+                    ("SOL", "buy", {"maxLegs": 2}),
+                    ("AAPL", "sell", {"worstPrice": "100000"}),
+                )
+            ]
+            orders = [stack.ended(each) for each in ids]
+            assert [each["status"] for each in orders] == ["confirmed"] * 3 + ["failed"]
+            told = {each["orderId"]: json.dumps(each) for each in orders}
+            told["metrics"] = json.dumps(stack.ask("/readyz")[1])
+            worker = stack.run.children["worker"].pid
+            for path in Path("/proc").glob("[0-9]*"):
+                process = what_a_process_tells(path)
+                if str(stack.root) in process and not is_of(int(path.name), worker):
+                    told[path.name] = process
+            assert len(told) >= len(ids) + 4, "the processes of the stack can be read"
+            told["the run"] = stack.output
+            told |= {
+                str(path): path.read_text(errors="replace")
+                for path in state_folder(stack.root).rglob("*")
+                if path.is_file() and os.access(path, os.R_OK)
+            }
+    found = [
+        (what, where)
+        for what, secret in secrets.items()
+        for where, text in told.items()
+        if secret in text
+    ]
+    assert found == []
+
+
+def what_a_process_tells(path: Path) -> str:
+    """Its command line and its environment; empty if it has ended."""
+    try:
+        parts = [(path / name).read_bytes() for name in ("cmdline", "environ")]
+    except OSError:
+        return ""
+    return b"\0".join(parts).decode(errors="replace")
+
+
+def is_of(pid: int, ancestor: int) -> bool:
+    """Whether a process is another one, or descends from it."""
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return False
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return False
 
 
 def halt(stack: LiveStack, command: str) -> None:

@@ -210,11 +210,24 @@ def test_a_localnet_that_started_anew_leaves_earlier_orders_alone(checkout: Path
         stack.ask("localnet_fault", held=True)
         order_id = stack.place(symbol="AAPL", side="buy", quantity="3")
         stack.wait_for(order_id, "submitted")
+        stack.run.children["worker"].send(signal.SIGSTOP, to_group=True)
+        # SOL has the same mint on every cluster: nothing but the order's network tells them apart.
+        unsigned = stack.place(symbol="SOL", side="buy", quantity="1")
+        waits = stack.place(symbol="SOL", side="buy", quantity="1", type="limit", limitPrice="1000")
         stack.kill_everything()
     shutil.rmtree(state_folder(checkout) / "localnet")
     with running(checkout) as stack:
-        later = stack.place(symbol="AAPL", side="buy", quantity="1")
-        stack.wait_for(later, "confirmed")
-        assert stack.status(order_id) == "submitted"
+        for symbol in ("AAPL", "SOL"):
+            later = stack.place(symbol=symbol, side="buy", quantity="1")
+            stack.wait_for(later, "confirmed")
+        wait_until(
+            lambda: stack.get("/readyz").get("foreignOrders") == 2, 60, "they are not counted"
+        )
         assert stack.get("/readyz")["degraded"] == [FOREIGN]
-        assert len(stack.swaps()) == 1
+        assert (stack.status(order_id), stack.status(unsigned)) == ("submitted", "pending")
+        wait_until(
+            lambda: stack.get(f"/api/orders/{waits}").get("heldBecause") == "NETWORK_CHANGED",
+            END_TIMEOUT_S,
+            "the order that waits does not say why",
+        )
+        assert len(stack.swaps()) == 2

@@ -128,7 +128,7 @@ def test_orders_of_another_network_are_counted_with_what_to_set_back(
     told = json.loads(call("orders", "stuck", "--json", around=around).stdout)
     assert told["foreign"] == [{"network": "solana:old", "wallet": "w", "orders": 1}]
     shown = call("orders", "stuck", around=around)
-    assert "1 submitted orders belong to solana:old: set back NETWORK=solana" in shown.stdout
+    assert "1 open orders belong to solana:old: set back NETWORK=solana" in shown.stdout
     assert shown.exit_code == 1
 
 

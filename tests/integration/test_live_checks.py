@@ -1,7 +1,7 @@
 """What an operator is told of a live network, by `doctor` and `pools check`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ def key_of(world: LiveWorld, folder: Path) -> Mapping[str, str]:
     return {"SOLANA_KEYPAIR_FILE": str(path)}
 
 
+def no_stranger(_: Sequence[str]) -> Collection[str]:
+    return ()
+
+
 def told(found: Iterator[Look]) -> dict[str, Look]:
     return {each.name: each for each in found}
 
@@ -54,7 +58,7 @@ def wrong(world: LiveWorld, changed: Instrument) -> list[Comparison]:
 
 def test_all_is_well_where_the_file_is_that_of_the_chain(world: LiveWorld, tmp_path: Path) -> None:
     environ = key_of(world, tmp_path)
-    found = told(looks(settings_of(world), world.instruments, environ))
+    found = told(looks(settings_of(world), world.instruments, environ, no_stranger))
     assert list(found) == ["network", "wallet", "strangers", "pools"]
     assert not any(each.advice for each in found.values())
     assert str(world.wallet.address) in found["wallet"].detail
@@ -66,26 +70,28 @@ def test_all_is_well_where_the_file_is_that_of_the_chain(world: LiveWorld, tmp_p
 
 
 def test_without_its_key_the_wallet_is_not_known(world: LiveWorld) -> None:
-    found = told(looks(settings_of(world), world.instruments, {}))
+    found = told(looks(settings_of(world), world.instruments, {}, no_stranger))
     assert found["wallet"] == Look("wallet", "not known here: the worker alone has its key")
-    broken = told(looks(settings_of(world), world.instruments, {"SOLANA_PRIVATE_KEY": "hunter2"}))
+    broken = told(
+        looks(settings_of(world), world.instruments, {"SOLANA_PRIVATE_KEY": "hunter2"}, no_stranger)
+    )
     assert "hunter2" not in repr(broken)
     assert broken["wallet"].advice
 
 
 def test_a_wallet_at_its_reserve_is_to_be_filled(world: LiveWorld, tmp_path: Path) -> None:
     settings = settings_of(world, reserve_lamports=500_000 * 10**9)
-    found = told(looks(settings, world.instruments, key_of(world, tmp_path)))
+    found = told(looks(settings, world.instruments, key_of(world, tmp_path), no_stranger))
     assert found["wallet"].advice.startswith("send SOL to it")
 
 
 def test_a_node_that_gives_no_answer_is_told(world: LiveWorld) -> None:
     settings = settings_of(world, rpc_urls=("http://127.0.0.1:1/secret-path",))
-    (found,) = looks(settings, world.instruments, {})
+    (found,) = looks(settings, world.instruments, {}, no_stranger)
     assert (found.name, bool(found.advice)) == ("network", True)
     assert "secret-path" not in repr(found)
     both = settings_of(world, rpc_urls=(world.server.url, "http://127.0.0.1:1"))
-    assert "127.0.0.1:1" in told(looks(both, world.instruments, {}))["node"].detail
+    assert "127.0.0.1:1" in told(looks(both, world.instruments, {}, no_stranger))["node"].detail
 
 
 @pytest.mark.parametrize(

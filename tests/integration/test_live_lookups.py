@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from solders.signature import Signature
@@ -12,11 +13,13 @@ from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Side
 from orderengine.execution.network import Execution, InFlight, NotFound, Outcome, Reverted
 from orderengine.execution.operations.counters import CounterName, Sample
+from orderengine.execution.second_looks import Settled
 from orderengine.localnet.node import FINALIZED_BEHIND
 from orderengine.localnet.pools import USDC_MINT
 from orderengine.settlement.solana import finality
 from orderengine.settlement.solana.expiry import VALIDITY
 from orderengine.settlement.solana.statuses import StatusBoard
+from orderengine.settlement.solana.strangers import Strangers
 from orderengine.settlement.solana.watch import Watch
 from orderengine.solana.requests import MOST_STATUSES
 from orderengine.solana.rpc import Node
@@ -236,32 +239,98 @@ def test_an_unreachable_node_is_an_outage_until_it_answers(world: LiveWorld) -> 
     assert figures.slots_behind == 0
 
 
-def test_a_settlement_that_is_gone_when_it_must_be_final_is_an_alert(
-    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+OLD_S = finality.GONE_AFTER_S + 1
+
+
+def settled(world: LiveWorld, age_s: float = OLD_S) -> Settled:
+    """A swap that has landed, and was stored as confirmed so long ago."""
     transaction = sent(world)
     world.node.tick(2)
     assert isinstance(world.network.look_up(transaction.signature), Execution)
-    monkeypatch.setattr(finality, "FINAL_AFTER_S", 0)
-    monkeypatch.setattr(finality, "GONE_AFTER_S", 0)
+    at = datetime.now(UTC) - timedelta(seconds=age_s)
+    found = Settled(transaction.signature, transaction.slot or 0, at, age_s)
+    world.looks.settled.append(found)
+    return found
+
+
+def gone(world: LiveWorld) -> int:
+    return int(world.metrics.counts().get(Sample(CounterName.SETTLEMENTS_GONE), 0))
+
+
+def test_a_settlement_that_is_gone_when_it_must_be_final_is_an_alert_once(world: LiveWorld) -> None:
+    settled(world)
+    world.fault(forget=True)
+    world.node.tick(finality.GONE_AFTER_SLOTS)
+    for _ in range(2):
+        world.network.finality.look_again()
+    assert gone(world) == 1
+
+
+def test_a_node_that_is_late_makes_no_settlement_gone(world: LiveWorld) -> None:
+    """It knows nothing of the swap because it has not come so far."""
+    found = settled(world)
     world.fault(forget=True)
     world.network.finality.look_again()
-    assert world.metrics.counts()[Sample(CounterName.SETTLEMENTS_GONE)] == 1
+    assert gone(world) == 0
+    assert world.looks.until is not None
+    assert world.looks.until < found.at, "the next look begins before it"
 
 
-def test_a_settlement_that_is_final_is_looked_at_no_more(
-    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    transaction = sent(world)
-    world.node.tick(2)
-    assert isinstance(world.network.look_up(transaction.signature), Execution)
-    monkeypatch.setattr(finality, "FINAL_AFTER_S", 0)
+def test_a_settlement_that_is_not_final_yet_is_looked_at_again(world: LiveWorld) -> None:
+    young, younger = settled(world, 30), settled(world, 25)
+    world.network.finality.look_again()
+    assert world.looks.until is not None
+    assert world.looks.until < young.at
     world.node.tick(FINALIZED_BEHIND)
     world.network.finality.look_again()
+    assert world.looks.until > younger.at
     world.rpc_node.asked.clear()
     world.network.finality.look_again()
     assert world.rpc_node.asked == []
-    assert Sample(CounterName.SETTLEMENTS_GONE) not in world.metrics.counts()
+    assert gone(world) == 0
+
+
+def test_the_second_look_of_a_node_without_history_is_no_outage(world: LiveWorld) -> None:
+    settled(world)
+    world.fault(keepsHistory=False)
+    with pytest.raises(NetworkUnavailable):
+        world.network.finality.look_again()
+    assert world.network.outage_s == 0
+    assert world.looks.until is None
+
+
+def test_a_failed_swap_whose_block_is_gone_is_an_alert(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes could land a second time, while the order was tried anew."""
+    transaction = sent(world)
+    with world.paused():
+        world.node.tick(2)
+    assert isinstance(world.network.look_up(transaction.signature), Reverted)
+    monkeypatch.setattr(finality, "FINAL_AFTER_S", 0)
+    monkeypatch.setattr(finality, "GONE_AFTER_S", 0)
+    world.fault(forget=True)
+    for _ in range(2):
+        world.network.finality.look_again()
+    assert gone(world) == 1
+
+
+def test_transactions_of_the_wallet_that_are_of_no_order_are_counted(world: LiveWorld) -> None:
+    mine, strange = sent(world), sent(world)
+    world.node.tick(2)
+    world.looks.own = {mine.signature}
+    world.network.watch.run()
+    assert world.looks.strangers == [], "it is not time to look"
+    world.looks.is_time = True
+    strangers = Strangers(
+        world.network.cluster, world.wallet.address, world.looks, world.network.now
+    )
+    for _ in range(2):
+        strangers.look()
+    assert world.looks.strangers == [1, 1]
+    world.looks.own.add(strange.signature)
+    strangers.look()
+    assert world.looks.strangers[-1] == 0
 
 
 def test_a_landing_that_cannot_be_read_stays_in_flight(world: LiveWorld) -> None:
@@ -302,6 +371,7 @@ def test_without_orders_a_worker_asks_for_little(world: LiveWorld) -> None:
         lambda: USDC_MINT,
         world.network.signer.guard,
         world.network.finality,
+        Strangers(world.network.cluster, world.wallet.address, world.looks, world.network.now),
         world.network.now,
         clock=lambda: now[0],
     )

@@ -24,7 +24,7 @@ from orderengine.domain.side import Asset, Side
 from orderengine.execution.network import Execution, SwapLeg
 from orderengine.localnet.pools import USDC_MINT, fund
 from orderengine.settlement.solana.plans import leg_limits
-from orderengine.solana import requests
+from orderengine.solana import requests, transactions
 from orderengine.solana.accounts import TOKEN_PROGRAM
 from orderengine.solana.pools import amm_v4
 from orderengine.solana.refusals import AccountRefused
@@ -253,6 +253,10 @@ def test_nothing_is_signed_while_another_wallet_signs(world: LiveWorld) -> None:
     world.wallets.other_signs = True
     with pytest.raises(NetworkUnavailable, match="another wallet"):
         world.network.sign_all([world.swap()])
+    assert world.network.outage_s > 0, "the order waits for a worker of the right wallet"
+    world.wallets.other_signs = False
+    signed(world.network.sign_all([world.swap()]))
+    assert world.network.outage_s == 0
 
 
 def test_nothing_is_signed_through_a_node_of_another_cluster(
@@ -269,6 +273,29 @@ def test_nothing_is_signed_through_a_node_of_another_cluster(
             network.sign_all([world.swap()])
     finally:
         other.close()
+
+
+def test_a_split_that_does_not_fit_may_be_tried_again_and_a_single_swap_may_not(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = world.swap()
+    (leg,) = whole.legs
+    other = SwapLeg("meteora", world.instrument().pools["meteora"], leg.amount // 2)
+    split = replace(
+        whole, order_id=uuid4(), legs=(replace(leg, amount=leg.amount - other.amount), other)
+    )
+    sizes = [len(each.payload) for each in signed(world.network.sign_all([whole, split]))]
+    assert sizes[0] < sizes[1]
+    monkeypatch.setattr(transactions, "MAX_BYTES", sizes[1] - 1)
+    too_large, fits = world.network.sign_all([split, whole])
+    assert isinstance(fits, SignedTransaction)
+    assert isinstance(too_large, AttemptFailed)
+    assert not isinstance(too_large, OrderUnfillable), "the next attempt has fewer legs"
+    assert too_large.reason is FailureReason.TRANSACTION_TOO_LARGE
+    monkeypatch.setattr(transactions, "MAX_BYTES", sizes[0] - 1)
+    (refused,) = world.network.sign_all([whole])
+    assert isinstance(refused, OrderUnfillable)
+    assert refused.reason is FailureReason.TRANSACTION_TOO_LARGE
 
 
 def test_a_swap_that_does_not_fit_into_a_transaction_is_refused_before_it_is_signed(

@@ -15,7 +15,15 @@ from orderengine.settlement import wire
 from orderengine.settlement.ledger import Ledger
 from orderengine.storage.orders import SqlOrders
 from tests.builders import all_moves
-from tests.plans import load, read_by, scratch_database, unbounded, unsought, what_is_read
+from tests.plans import (
+    analyze_all,
+    load,
+    read_by,
+    scratch_database,
+    unbounded,
+    unsought,
+    what_is_read,
+)
 from tests.simulations import a_swap
 
 LARGE = 100_000
@@ -38,7 +46,7 @@ def scratch(request: pytest.FixtureRequest, database_url: str) -> Iterator[Engin
 
 def empty(database: Engine) -> None:
     """Leave no orders, but what PostgreSQL knew of them."""
-    analyze(database)
+    analyze_all(database)
     with database.connect() as connection:
         connection.execute(text("TRUNCATE orders"))
 
@@ -79,18 +87,13 @@ def without_keys(database: Engine, calls: Mapping[str, Callable[[], object]]) ->
     return {name: tables for name, tables in found.items() if tables}
 
 
-def analyze(database: Engine) -> None:
-    with unbounded(), database.connect() as connection:
-        connection.execute(text("ANALYZE"))
-
-
 def test_every_row_is_found_by_a_key(scratch: Engine) -> None:
     calls = calls_of(scratch)
     for _ in range(OFTEN):
         for call in calls.values():
             call()
     assert without_keys(scratch, calls) == {}
-    analyze(scratch)
+    analyze_all(scratch)
     assert without_keys(scratch, calls) == {}
 
 
@@ -115,7 +118,7 @@ def test_rows_are_locked_in_the_order_of_their_ids(scratch: Engine) -> None:
             assert found <= {"Index Scan by pk_orders", CHARGES}, name
         for name, call in sorted_before.items():
             assert read_by(scratch, call, {"daily_charges"}) == {CHARGES}, name
-        analyze(scratch)
+        analyze_all(scratch)
 
 
 CHARGES = "Index Scan by pk_daily_charges"
@@ -143,7 +146,7 @@ def test_a_claim_follows_the_index_of_new_orders(scratch: Engine) -> None:
         claim()
     for _ in range(2):
         assert unsought(scratch, claim) == THE_OLDEST
-        analyze(scratch)
+        analyze_all(scratch)
 
 
 def test_what_was_planned_for_empty_tables_suits_full_ones(database_url: str) -> None:

@@ -102,7 +102,7 @@ def test_the_figures_read_the_started_orders_alone(big: Engine) -> None:
     figures = SqlFigures(big, 60.0)
     blocks, rows = read_after_many(big, figures.open_orders)
     assert figures.open_orders().oldest_s < 600, "from their start, an hour after they came"
-    assert rows <= 3 * STARTED + SYMBOLS, "each with the event of its start"
+    assert rows <= 4 * STARTED + SYMBOLS, "each with the event of its start, and for its network"
     assert blocks <= 8 * STARTED
 
 

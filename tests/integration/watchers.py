@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
+from orderengine.domain.home import ANYWHERE, Home
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.order import NewOrder, Order, OrderStatus
 from orderengine.domain.side import Side
@@ -64,10 +65,11 @@ class Watch:
     holder: str = "one"
     slots: int = 10
     max_daily_notional: int = 0
+    home: Home = ANYWHERE
     now: list[float] = field(default_factory=lambda: [1000.0])
 
     def __post_init__(self) -> None:
-        self.orders = SqlOrders(self.database)
+        self.orders = SqlOrders(self.database, home=lambda: self.home)
         clock = DatabaseClock(self.database)
         self.seen_at = LateClock(clock)
         self.board = FakeBoard(self.seen_at)
@@ -87,6 +89,7 @@ class Watch:
             max_attempts=3,
             attempt_backoff_s=float,
             max_daily_notional=self.max_daily_notional,
+            home=lambda: self.home,
         )
         self.watcher = PriceWatcher(
             engine=engine,

@@ -27,24 +27,24 @@ from tests.builders import TRANSACTION, a_full_order
 from tests.conftest import a_new_order
 
 SET_BY_THE_ENGINE = {
-    *("order_id", "client_id", "request_id", "base_decimals", "base_mint", "daily"),
+    *("order_id", "client_id", "request_id", "base_decimals", "base_mint", "placed_on", "daily"),
 }
 """Fields of a new order that no request has."""
 IN_ANOTHER = {"trigger_on", "min_liquidity"}
 """Fields that clients see as members of another one."""
 UNSEEN_BY_CLIENTS = {
-    *("client_id", "request_id", "recoveries", "base_decimals", "base_mint", "daily"),
+    *("client_id", "request_id", "recoveries", "base_decimals", "base_mint", "placed_on", "daily"),
     *("first_attempt", "times_rested", "paid_rests", "trigger_on", "min_liquidity"),
 }
 """Fields of an order that no answer, message or schema has."""
 WITHOUT_COLUMN = {"transaction", "daily"}
 """Fields of an order with rows of their own."""
 UNEXPORTED = {
-    *("request_id", "base_decimals", "base_mint", "daily"),
+    *("request_id", "base_decimals", "base_mint", "placed_on", "daily"),
     *("route", "transaction", "fill", "failed_attempts"),
 }
 """Fields of an order without a column of an export; nested ones have columns for some members."""
-ONLY_IN_THE_ROW = {"request_id", "base_decimals", "base_mint", "daily"}
+ONLY_IN_THE_ROW = {"request_id", "base_decimals", "base_mint", "placed_on", "daily"}
 """Fields of an order that the cache leaves out."""
 
 FIELDS = [each.name for each in dataclasses.fields(Order)]

@@ -29,7 +29,7 @@ OPEN = OpenOrders(
     watched={"AAPL": 21},
     oldest_snapshot_s=17.5,
     foreign={("solana:genesis", "a"): 3, ("solana:genesis", "b"): 4},
-    wallet=SigningWallet("solana:other", 2_500_000_000, 7_250_000, 3),
+    wallet=SigningWallet("solana:other", 2_500_000_000, 7_250_000, 3, 4),
 )
 STEPS = {
     StepKind(OrderStatus.CONFIRMED, ""): 7,
@@ -126,6 +126,7 @@ EXPECTED: Told = {
     ("settlements_gone_total", ()): 1,
     ("wallet_sol", ("solana:other",)): 2.5,
     ("wallet_usdc", ("solana:other",)): 7.25,
+    ("wallet_strangers", ("solana:other",)): 4,
     ("slots_behind", ("solana:other",)): 3,
     ("foreign_orders", ("solana:genesis",)): 7,
     ("slippage_bps_bucket", ("-10.0", "buy")): 0,

@@ -108,9 +108,7 @@ class HealthSchema(AnswerSchema):
         metadata={"description": "Submitted orders without an answer of the network for too long."}
     )
     foreign_orders = fields.Integer(
-        metadata={
-            "description": "Submitted orders of another network or wallet; absent without one."
-        }
+        metadata={"description": "Open orders of another network or wallet; absent without one."}
     )
 
 

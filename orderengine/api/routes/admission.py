@@ -26,6 +26,7 @@ def looked_at(ports: "WebPorts", order: NewOrder, key: str | None) -> NewOrder:
     require_distance(ports.orders, ports.notional.prices, instrument, order, key)
     require_lifetime(ports.orders, ports.clock, order, key)
     require_notional(ports.orders, ports.notional, instrument, order, key)
+    order = replace(order, placed_on=ports.placed_on())
     if order.waits:
         return replace(order, base_decimals=instrument.decimals, base_mint=instrument.mint)
     return ports.daily.charged(instrument, order)

@@ -42,7 +42,7 @@ def get_readiness() -> Document:
     """Report whether orders can be accepted, and which dependencies are missing.
 
     `stuck`: the network has given no answer about some submitted orders for too long.
-    `foreign_orders`: submitted orders of another network or wallet, which are left alone.
+    `foreign_orders`: open orders of another network or wallet, which are left alone.
     `trading`: the operator has halted the start of waiting orders and the signing of all.
     `connections`: within the last minute a request found no free connection to PostgreSQL.
     """

@@ -26,6 +26,7 @@ _OF_WALLET = (
     ("wallet_sol", "SOL in the wallet.", "lamports", 10**9),
     ("wallet_usdc", "USDC in the wallet.", "usdc", 10**6),
     ("slots_behind", "Slots by which the node is behind.", "slots_behind", 1),
+    ("wallet_strangers", "Transactions of the wallet that are not ours.", "strangers", 1),
 )
 _GONE = CounterName.SETTLEMENTS_GONE
 
@@ -59,10 +60,11 @@ def wallet_metrics(prefix: str, found: OpenOrders) -> Iterator[Metric]:
     wallet = found.wallet
     for name, text, attribute, unit in _OF_WALLET:
         family = GaugeMetricFamily(f"{prefix}_{name}", text, labels=("network",))
-        if wallet is not None:
-            family.add_metric((wallet.network,), getattr(wallet, attribute) / unit)
+        value = None if wallet is None else getattr(wallet, attribute)
+        if wallet is not None and value is not None:
+            family.add_metric((wallet.network,), value / unit)
         yield family
-    text = "Submitted orders of another network or wallet."
+    text = "Open orders of another network or wallet."
     foreign = GaugeMetricFamily(f"{prefix}_foreign_orders", text, labels=("network",))
     for network, total in _by_network(found.foreign).items():
         foreign.add_metric((network,), total)

@@ -15,6 +15,7 @@ from orderengine.domain.errors import (
     OrderEngineError,
 )
 from orderengine.domain.events import Moved
+from orderengine.domain.home import Home, anywhere
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause
 from orderengine.domain.order import Order, OrderStatus
@@ -100,7 +101,7 @@ class Engine:
     `attempt_backoff_s` gives the delay after attempt n, in seconds. `max_notional` is the highest
     value of an order, in whole USDC, `max_daily_notional` that of all orders of a client in a day;
     0 is no limit. `outage_limit_s` is how long an order with one try waits unsigned for a network
-    that gives no answer.
+    that gives no answer. `home` is the network and the wallet that its orders belong to.
     """
 
     orders: Orders
@@ -118,6 +119,7 @@ class Engine:
     outage_limit_s: float = 60.0
     pace: Pace = field(default_factory=Pace, repr=False)
     halts: Halts = field(default_factory=NeverHalted, repr=False)
+    home: Callable[[], Home] = anywhere
 
     def advance(self, order_id: UUID, version: int, move: Move) -> Order:
         """Move an order and publish the event; raises Superseded if it is not at `version`."""

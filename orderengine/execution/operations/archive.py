@@ -45,7 +45,8 @@ class OpenOrder:
     """An open order with the values that show why it has stalled; times in seconds.
 
     `due_in_s` is the time until recovery looks at it, negative if overdue. `status` may be one that
-    only a later release knows.
+    only a later release knows. `placed_on` is its network, if that is known, `wallet` that of
+    its transaction.
     """
 
     order_id: UUID
@@ -57,9 +58,16 @@ class OpenOrder:
     recoveries: int
     redispatched: int
     tx_hash: str | None
+    placed_on: str | None = None
+    wallet: str | None = None
 
-    def reason(self, stuck_after_s: float) -> str | None:
-        """Why the order has stalled, as a word of `orders stuck`; None if it has not."""
+    def reason(self, stuck_after_s: float, foreign: Collection[tuple[str, str]] = ()) -> str | None:
+        """Why the order has stalled, as a word of `orders stuck`; None if it has not.
+
+        `foreign` are the networks and wallets whose orders are left alone.
+        """
+        if (self.placed_on, self.wallet or "") in foreign:
+            return "foreign"
         if self.due_in_s < -OVERDUE_S:
             return "unclaimed"
         if known_status(self.status) is None:

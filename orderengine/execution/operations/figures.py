@@ -24,13 +24,15 @@ T = TypeVar("T")
 class SigningWallet:
     """The wallet that workers sign with, as one of them told it within the last minute.
 
-    `usdc` is in base units.
+    `usdc` is in base units. `strangers` is how many of its transactions of the last hour are not of
+    this database; None before the first look.
     """
 
     network: str
     lamports: int
     usdc: int
     slots_behind: int
+    strangers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class OpenOrders:
     oldest_snapshot_s: float = 0.0
     """How long the oldest transaction keeps the database from cleaning up behind moved orders."""
     foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Submitted orders of another network or wallet, by its name and address."""
+    """Orders of another network or wallet, by its name and address; none unless it is signed."""
     wallet: SigningWallet | None = None
     daily_usdc: float = 0.0
     """What the orders of all clients have taken of the present day's limits."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
+from orderengine.domain.home import ANYWHERE, Home
 from orderengine.domain.moves import Build, Trigger
 from orderengine.domain.order import Order
 from orderengine.domain.terms import OrderType
@@ -32,11 +33,15 @@ Verdict = Trigger | PreparedStart | PutOff | None
 """Start it, with its route or without, look at it at another price, or leave it as it is."""
 
 
-def judge(order: Order, look: Look, seen: SeenPrice, max_notional: int) -> Verdict:
+def judge(
+    order: Order, look: Look, seen: SeenPrice, max_notional: int, home: Home = ANYWHERE
+) -> Verdict:
     """The verdict for an order whose price has come, or whose pool has; `seen` is what has come.
 
     Raises what reading a damaged order raises.
     """
+    if not home.has(order.placed_on):
+        return PutOff(_out_of_reach(order, seen), FailureReason.NETWORK_CHANGED)
     is_other = order.base_decimals not in {None, look.instrument.decimals}
     # Without a mint an order was placed on the simulated network, or by an earlier release there.
     if is_other or order.base_mint != look.instrument.mint:

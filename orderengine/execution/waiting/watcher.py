@@ -219,7 +219,7 @@ class PriceWatcher:
     ) -> None:
         """Judge one order, and sort it; a bad one is put off, so that it does not stop the scan."""
         try:
-            verdict = judge(order, look, seen, self.engine.max_notional)
+            verdict = judge(order, look, seen, self.engine.max_notional, self.engine.home())
             verdict = purses.charged(order, verdict, look, seen)
         except Exception:
             with logging_of(order):

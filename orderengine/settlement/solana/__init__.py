@@ -8,4 +8,5 @@ landing.py   what a transaction did      fills.py     the fees of its pools
 errors.py    errors by program and code  expiry.py    the proof that one can land no more
 finality.py  a second look               watch.py     nodes and wallet, and whose it is
 tokens.py    mints and pools by address  parallel.py  many requests at once
+strangers.py who else uses the wallet
 """

@@ -10,6 +10,7 @@ from orderengine.config.solana import SolanaSettings
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.commitments import Commitments, Wallets
 from orderengine.execution.operations.counters import Metrics
+from orderengine.execution.second_looks import SecondLooks
 from orderengine.settlement.solana.blocks import BLOCK_KEPT_S, RecentBlocks
 from orderengine.settlement.solana.fills import FillLegs
 from orderengine.settlement.solana.finality import Finality
@@ -18,6 +19,7 @@ from orderengine.settlement.solana.network import SolanaNetwork
 from orderengine.settlement.solana.parallel import Parallel
 from orderengine.settlement.solana.signing import Signer
 from orderengine.settlement.solana.statuses import KEPT_S, StatusBoard
+from orderengine.settlement.solana.strangers import Strangers
 from orderengine.settlement.solana.tokens import Tokens
 from orderengine.settlement.solana.watch import WalletGuard, Watch
 from orderengine.solana.cluster import Cluster
@@ -56,6 +58,7 @@ class Surroundings:
     usdc: Callable[[], Pubkey]
     commitments: Commitments
     wallets: Wallets
+    looks: SecondLooks
     metrics: Metrics
     now: Callable[[], datetime]
 
@@ -66,7 +69,8 @@ def solana_network(around: Surroundings, kept: Kept = Kept()) -> SolanaNetwork:
     tokens = Tokens.of(around.instruments, around.usdc)
     parallel = Parallel(MOST_REQUESTS)
     guard = WalletGuard(cluster, address, around.wallets)
-    finality = Finality(cluster, around.metrics)
+    strangers = Strangers(cluster, address, around.looks, around.now)
+    finality = Finality(cluster, around.metrics, around.looks)
     return SolanaNetwork(
         cluster=cluster,
         signer=_signer(around, tokens, parallel, guard, RecentBlocks(kept.block_s)),
@@ -76,7 +80,7 @@ def solana_network(around: Surroundings, kept: Kept = Kept()) -> SolanaNetwork:
         parallel=parallel,
         commitment=around.settings.commitment.value,
         now=around.now,
-        watch=Watch(cluster, address, around.usdc, guard, finality, around.now),
+        watch=Watch(cluster, address, around.usdc, guard, finality, strangers, around.now),
     )
 
 

@@ -12,6 +12,7 @@ from solders.transaction import VersionedTransaction
 
 from orderengine.domain.errors import AttemptFailed, HistoryMissing, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.home import LIVE, Home
 from orderengine.execution.network import (
     Execution,
     InFlight,
@@ -69,8 +70,11 @@ class SolanaNetwork:
 
     @property
     def outage_s(self) -> float:
-        """For how long no node has given an answer."""
-        return self.cluster.outage_s
+        """For how long no node has given an answer, or another wallet has signed.
+
+        So an order that a worker of a second wallet has taken costs no attempt.
+        """
+        return max(self.cluster.outage_s, self.signer.guard.refused_s)
 
     def owns(self, transaction: SignedTransaction) -> bool:
         """Whether this cluster and this wallet are those that the transaction was signed for."""
@@ -78,6 +82,10 @@ class SolanaNetwork:
             f"solana:{self.cluster.genesis_hash}",
             str(self._wallet),
         )
+
+    def home(self) -> Home:
+        """The cluster and the wallet; any cluster until a node has told its own."""
+        return Home(f"{LIVE}{self.cluster.genesis_hash or ''}", str(self._wallet))
 
     @property
     def _wallet(self) -> Pubkey:
@@ -224,6 +232,12 @@ def _document(node: Node, signature: str, commitment: str) -> Mapping[str, Any]:
     found = requests.transaction(node, signature, commitment)
     if found is None:
         raise RpcUnavailable("getTransaction", "missing", f"{node.name} does not have it yet")
+    try:
+        told = found["transaction"]["signatures"][0]
+    except (LookupError, TypeError):
+        told = None
+    if told != signature:
+        raise RpcUnavailable("getTransaction", "useless", f"{node.name} tells another transaction")
     return found
 
 

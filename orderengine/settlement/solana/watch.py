@@ -12,6 +12,7 @@ from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable
 from orderengine.execution.commitments import WalletFigures, Wallets
 from orderengine.settlement.solana.finality import Finality
 from orderengine.settlement.solana.funds import Balances
+from orderengine.settlement.solana.strangers import Strangers
 from orderengine.solana import requests
 from orderengine.solana.accounts import (
     CLOCK,
@@ -33,6 +34,10 @@ TOLERATED_S = 10.0
 """The chain's clock may be this far behind ours without anything being late."""
 
 
+MOST_SLOTS_BEHIND = 2**31 - 1
+"""What the column takes; a clock may tell any time."""
+
+
 class WalletGuard:
     """Lets a worker sign only while no worker of another wallet does so on the same database."""
 
@@ -49,6 +54,13 @@ class WalletGuard:
         self._clock = clock
         self._lock = Lock()
         self._claimed_at = float("-inf")
+        self._refused_since: float | None = None
+
+    @property
+    def refused_s(self) -> float:
+        """For how long another wallet has signed, in seconds; 0 if none does."""
+        since = self._refused_since
+        return 0.0 if since is None else max(self._clock() - since, 0.001)
 
     def require(self) -> None:
         """Raise NetworkUnavailable if another wallet signs, or StorageUnavailable."""
@@ -66,8 +78,10 @@ class WalletGuard:
         if not self._wallets.claim(network, self._wallet, figures):
             message = "another wallet signs on this database: stop its workers first"
             log.error("other_wallet", wallet=self._wallet, network=network)
+            if self._refused_since is None:
+                self._refused_since = self._clock()
             raise NetworkUnavailable(message)
-        self._claimed_at = self._clock()
+        self._claimed_at, self._refused_since = self._clock(), None
 
 
 class Watch:
@@ -83,6 +97,7 @@ class Watch:
         usdc_mint: Callable[[], Pubkey],
         guard: WalletGuard,
         finality: Finality,
+        strangers: Strangers,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,6 +106,7 @@ class Watch:
         self._usdc_mint = usdc_mint
         self._guard = guard
         self._finality = finality
+        self._strangers = strangers
         self._now = now
         self._clock = clock
         self._next_at = float("-inf")
@@ -103,8 +119,11 @@ class Watch:
         try:
             self._guard.tell(self._figures())
             self._finality.look_again()
+            self._strangers.look()
         except (NetworkUnavailable, StorageUnavailable) as error:
             log.warning("network_not_watched", error=str(error))
+        except Exception:
+            log.exception("network_not_watched")  # recovery must go on in this thread
 
     def _figures(self) -> WalletFigures:
         usdc = associated_token_address(self._wallet, self._usdc_mint(), TOKEN_PROGRAM)
@@ -120,7 +139,7 @@ class Watch:
         return WalletFigures(
             lamports=balances.lamports(self._wallet),
             usdc=balances.units(usdc),
-            slots_behind=max(late, self._newest_slot() - slot, 0),
+            slots_behind=min(max(late, self._newest_slot() - slot, 0), MOST_SLOTS_BEHIND),
         )
 
     def _newest_slot(self) -> int:

@@ -20,6 +20,7 @@ const REASONS = {
   DAILY_LIMIT: "the orders of this day are worth as much as is allowed",
   INSUFFICIENT_LIQUIDITY: "the pools are too small for the order",
   NOT_OPEN: "no pool trades this symbol yet",
+  NETWORK_CHANGED: "the order was placed on another network than the service trades on now",
   INSTRUMENT_CHANGED: "the symbol's token is not the one of the time when the order was placed",
   UNKNOWN_SYMBOL: "the symbol is not traded any more",
   ENGINE_ERROR: "the service could not go on with the order",

@@ -1,0 +1,31 @@
+"""Where a process trades: the network and the wallet that its orders must belong to."""
+
+from dataclasses import dataclass
+from typing import Final
+
+SIMULATED: Final = "simulated"
+LIVE: Final = "solana:"
+"""What the names of all live networks begin with; the rest is the cluster's genesis hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A network, by its name or by what its name begins with, and the wallet that signs there.
+
+    An empty network is any. So is a wallet of None, while the simulated network has an empty one.
+    """
+
+    network: str = ""
+    wallet: str | None = None
+
+    def has(self, placed_on: str | None) -> bool:
+        """Whether an order that was placed on this network belongs here; None is any network."""
+        return placed_on is None or placed_on.startswith(self.network)
+
+
+ANYWHERE: Final = Home()
+
+
+def anywhere() -> Home:
+    """The home of a process that signs nothing: all orders are its own."""
+    return ANYWHERE

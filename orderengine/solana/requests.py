@@ -101,6 +101,16 @@ def current_slot(node: Node, commitment: str) -> int:
         return _number(node.call("getSlot", {"commitment": commitment}))
 
 
+def latest_slot_and_height(node: Node, commitment: str) -> tuple[int, int]:
+    """Slot and height of the latest block, both of the same one however long the answer takes.
+
+    Source: `Bank::get_epoch_info` of anza-xyz/agave, which reads both from one bank.
+    """
+    with _shape_of("getEpochInfo"):
+        found = node.call("getEpochInfo", {"commitment": commitment})
+        return _number(found["absoluteSlot"]), _number(found["blockHeight"])
+
+
 def first_available_slot(node: Node) -> int:
     """The first slot that the node has a block of."""
     with _shape_of("getFirstAvailableBlock"):

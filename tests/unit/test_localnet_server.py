@@ -74,6 +74,10 @@ def test_a_node_answers_over_http(net: Localnet, server: RpcServer) -> None:
         for each in ("processed", "confirmed", "finalized")
     ]
     assert [heights[0] - each for each in heights] == [0, 1, 32]
+    info = ask(server, "getEpochInfo", {"commitment": "finalized"})
+    final = net.node.blocks[-33]
+    assert (info["absoluteSlot"], info["blockHeight"]) == (final.slot, heights[2])
+    assert info["epoch"] * info["slotsInEpoch"] + info["slotIndex"] == final.slot
 
 
 def test_a_list_of_requests_gets_a_list_of_answers(server: RpcServer) -> None:

@@ -10,6 +10,7 @@ from orderengine.localnet.node import WINDOW
 from orderengine.localnet.views import View, context
 
 MOST_SLOTS = 500_000
+SLOTS_IN_EPOCH = 432_000
 
 
 def get_health(view: View, _params: Params) -> Any:
@@ -36,6 +37,20 @@ def get_block_height(view: View, params: Params) -> Any:
 def get_slot(view: View, params: Params) -> Any:
     """The slot of the newest block."""
     return view.block_for(params.config(0)).slot
+
+
+def get_epoch_info(view: View, params: Params) -> Any:
+    """Slot and height of the newest block, and where in its epoch it is."""
+    block = view.block_for(params.config(0))
+    epoch, index = divmod(block.slot, SLOTS_IN_EPOCH)
+    return {
+        "absoluteSlot": block.slot,
+        "blockHeight": block.height,
+        "epoch": epoch,
+        "slotIndex": index,
+        "slotsInEpoch": SLOTS_IN_EPOCH,
+        "transactionCount": None,
+    }
 
 
 def get_latest_blockhash(view: View, params: Params) -> Any:

@@ -16,6 +16,7 @@ METHODS: Mapping[str, Method] = {
     "getBlockHeight": chain.get_block_height,
     "getBlocks": chain.get_blocks,
     "getBlockTime": chain.get_block_time,
+    "getEpochInfo": chain.get_epoch_info,
     "getFirstAvailableBlock": chain.get_first_available_block,
     "getGenesisHash": chain.get_genesis_hash,
     "getHealth": chain.get_health,

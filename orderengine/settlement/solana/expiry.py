@@ -20,8 +20,6 @@ VALIDITY: Final = 150
 """How many blocks a blockhash allows. Source: `MAX_PROCESSING_AGE` of anza-xyz/solana-sdk."""
 PART_SLOTS: Final = 100_000
 """Slots of one question for blocks; nodes answer at most 500,000."""
-TIP_TRIES: Final = 5
-"""How often the slot and the height of the final block are read until they are of one block."""
 
 Found = Status | None | NetworkUnavailable
 
@@ -61,12 +59,8 @@ def look_up_expired(node: Node, transactions: Sequence[SignedTransaction]) -> li
 
 def _tip_of(node: Node) -> _Tip:
     genesis = requests.genesis_hash(node)
-    for _ in range(TIP_TRIES):
-        slot = requests.current_slot(node, FINALIZED)
-        height = requests.block_height(node, FINALIZED)
-        if requests.current_slot(node, FINALIZED) == slot:
-            return _Tip(genesis, slot, height, requests.first_available_slot(node))
-    raise NetworkUnavailable(f"{node.name} does not tell slot and height of one block")
+    slot, height = requests.latest_slot_and_height(node, FINALIZED)
+    return _Tip(genesis, slot, height, requests.first_available_slot(node))
 
 
 def _doubts(

@@ -18,6 +18,8 @@ from orderengine.local.localnet_server import EmbeddedLocalnet
 BLOCK_MS = 50
 """So that the window of 150 blocks is 7.5 s, and finality comes after 1.6 s."""
 URLS = ("/", "/second")
+NO_LANDING = 2**53
+"""A slot that no chain has come to."""
 
 Document = dict[str, Any]
 
@@ -64,6 +66,10 @@ class Localnet:
                 base, quote = self._amounts(landing["deltas"])
                 found.setdefault(order_id, []).append(Execution(signature, base, quote))
         return found
+
+    def taken_back(self) -> int:
+        """How many landings were taken back with their block so far."""
+        return len(self._ask("localnet_ledger", {"after": NO_LANDING}, "/")["forked"])
 
     def _amounts(self, deltas: Sequence[Document]) -> tuple[int, int]:
         """What the pools gained or lost of both tokens, without signs: base asset and USDC."""

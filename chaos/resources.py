@@ -16,6 +16,7 @@ from orderengine.config.settings import INSTRUMENTS
 from orderengine.domain.instruments import parse_instruments
 from orderengine.domain.side import Side
 from orderengine.market.venues import VENUES
+from orderengine.solana.rpc import CONNECTIONS as CONNECTIONS_TO_A_NODE
 from orderengine.worker.pool import threads_for
 
 # Pools that grow under load and stay: web's threads for HTTP, each with a connection to Redis; its
@@ -35,6 +36,9 @@ CONNECTIONS_OF_A_WORKER = 12
 # Bursts fill the pools of a worker: those to PostgreSQL and to the broker, and one to Redis for
 # each of its threads; the rest are the consumer's.
 SOCKETS_OF_A_FULL = {True: 0, False: CONNECTIONS_OF_A_WORKER + 20 + 2 * SLOTS + 8}
+# On a live network its pool for each node grows as well.
+NODES = "SOLANA_RPC_URL"
+SOCKETS_OF_A_NODE = {True: 0, False: CONNECTIONS_TO_A_NODE}
 
 _CONNECTIONS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'orderengine-%'"
@@ -43,12 +47,16 @@ _CONNECTIONS = text(
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Resources in use at one moment; threads and sockets by program."""
+    """Resources in use at one moment; threads and sockets by program.
+
+    `nodes` is how many nodes of a live network the programs know.
+    """
 
     threads: Mapping[str, int]
     sockets: Mapping[str, int]
     connections: int
     queued: int
+    nodes: int = 0
 
 
 def measure(rig: Rig) -> Resources:
@@ -61,6 +69,7 @@ def measure(rig: Rig) -> Resources:
         sockets={name: sum(map(_sockets, pids)) for name, pids in trees.items()},
         connections=connections,
         queued=sum(rig.queued().values()),
+        nodes=len(list(filter(None, rig.environ.get(NODES, "").split(",")))),
     )
 
 
@@ -72,7 +81,8 @@ def excess(before: Resources, after: Resources) -> Iterator[str]:
             yield f"{name} has {threads} threads, and {most} are explained"
     for name, sockets in after.sockets.items():
         explained = before.sockets.get(name, 0) + SPARE_SOCKETS[name == WEB]
-        if sockets > (most := max(explained, SOCKETS_OF_A_FULL[name == WEB])):
+        to_nodes = after.nodes * SOCKETS_OF_A_NODE[name == WEB]
+        if sockets > (most := max(explained, SOCKETS_OF_A_FULL[name == WEB]) + to_nodes):
             yield f"{name} has {sockets} sockets, and {most} are explained"
     workers = len(after.threads) - 1
     if after.connections > (most := CONNECTIONS_OF_A_WEB + workers * CONNECTIONS_OF_A_WORKER):

@@ -15,13 +15,15 @@ PATIENCE_S = 120.0
 WINDOW_S = 150 * BLOCK_MS / 1_000
 
 
-def broken(inject: Injection = nothing, *, path: str = "/", **faults: object) -> Injection:
-    """Run another injection while the node has these faults; at the end it has none of them."""
+def broken(inject: Injection = nothing, **faults: object) -> Injection:
+    """Run another injection while every URL has these faults; at the end it has none of them."""
 
     def run(rig: Rig, load: Load, scale: Scale) -> int:
-        rig.localnet.fault(path=path, seed=rig.rng.randrange(2**31), **faults)
+        for path in URLS:
+            rig.localnet.fault(path=path, seed=rig.rng.randrange(2**31), **faults)
         hits = inject(rig, load, scale)
-        rig.localnet.fault(path=path, **dict.fromkeys(faults, 0))
+        for path in URLS:
+            rig.localnet.fault(path=path, **dict.fromkeys(faults, 0))
         rig.healed()
         return hits
 
@@ -50,24 +52,38 @@ def fork(rig: Rig) -> int:
     return 1
 
 
+def forks(rig: Rig, load: Load, scale: Scale) -> int:
+    """Take blocks back, some of them with a swap that had landed in them."""
+    hits = repeatedly(fork)(rig, load, scale)
+    rig.figures["landings taken back"] = taken_back = rig.localnet.taken_back()
+    if not taken_back:
+        rig.complaints.append("no block that was taken back had a swap in it")
+    return hits
+
+
 def kill_node(rig: Rig) -> int:
-    """SIGKILL the node, with the transactions that wait for a block; start it again."""
+    """SIGKILL the node, with the transactions that wait for a block; start it again.
+
+    It comes back with its history, or from a snapshot, and then without it for seconds.
+    """
     rig.localnet.restart()
+    if rig.rng.random() < 0.5:
+        forget(rig)
     rig.healed()
     return 1
 
 
 def disagree(rig: Rig) -> int:
-    """One URL refuses, and the other one lags or has forgotten; then they change places."""
-    first, second = rig.rng.sample(URLS, 2)
+    """One URL lags or has forgotten, and the other one knows better, or refuses."""
+    wrong, other = rig.rng.sample(URLS, 2)
     if rig.rng.random() < 0.5:
-        rig.localnet.fault(path=second, lagBlocks=60)
+        rig.localnet.fault(path=wrong, lagBlocks=60)
     else:
-        rig.localnet.fault(path=second, forget=True)
-    rig.localnet.fault(path=first, refuseS=2)
+        rig.localnet.fault(path=wrong, forget=True)
+    rig.localnet.fault(path=other, refuseS=rig.rng.choice((0, 2)))
     rig.pause(2.0, 4.0)
-    rig.localnet.fault(path=first, refuseS=0)
-    rig.localnet.fault(path=second, lagBlocks=0, forget=False)
+    rig.localnet.fault(path=other, refuseS=0)
+    rig.localnet.fault(path=wrong, lagBlocks=0, forget=False)
     rig.healed()
     return 1
 
@@ -87,6 +103,7 @@ def refuse(seconds: float) -> Act:
 
 
 forget = for_a_while(4.0, 8.0, {"forget": False}, forget=True)
+keep_nothing = for_a_while(4.0, 8.0, {"keepsHistory": True}, keepsHistory=False)
 lag = for_a_while(3.0, 6.0, {"lagBlocks": 0}, lagBlocks=100)
 hold = for_a_while(2.0, WINDOW_S + 2, {"held": False}, held=True)
 
@@ -112,13 +129,14 @@ FAULTS = (
         name="localnet_answers_lost",
         what="one in five requests carried out without an answer",
         inject=broken(answerLossRate=0.2),
+        quick=Scale(orders=80, times=1),
     ),
     replace(
         _PLAIN,
         name="localnet_forgets",
-        what="the node starts from a snapshot: it knows nothing of before for 4 to 8 s",
-        inject=repeatedly(forget),
-        full=Scale(orders=600, times=5),
+        what="for 4 to 8 s the node knows nothing of before, or refuses questions about the past",
+        inject=repeatedly(any_of(forget, keep_nothing)),
+        full=Scale(orders=600, times=6),
     ),
     replace(
         _PLAIN,
@@ -145,20 +163,22 @@ FAULTS = (
         _PLAIN,
         name="localnet_forks",
         what="processed blocks forked away",
-        inject=repeatedly(fork),
+        inject=forks,
         full=Scale(orders=600, times=150),
+        quick=Scale(orders=80, times=40),
     ),
     replace(
         _PLAIN,
         name="localnet_disagrees",
-        what="one URL refuses, and the other one lags or has forgotten",
+        what="one URL lags or has forgotten, the other one knows better, or refuses",
         inject=repeatedly(disagree),
         full=Scale(orders=600, times=10),
     ),
     replace(
         _PLAIN,
         name="localnet_restarts",
-        what="the node killed and restarted on its chain, without the transactions on their way",
+        what="the node killed, back without the transactions on their way, at times from"
+        " a snapshot",
         inject=repeatedly(kill_node),
         full=Scale(orders=600, times=15),
     ),

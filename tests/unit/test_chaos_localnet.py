@@ -49,14 +49,14 @@ def evidence(net: Localnet, tmp_path: Any) -> Iterator[Evidence]:
     server.close()
 
 
-def land(net: Localnet, order_id: str, attempt: int = 1, limit: int = 0) -> str:
+def land(net: Localnet, order_id: str, attempt: int = 1, limit: int = 0, *, blocks: int = 2) -> str:
     """A landed sale with the memo that the engine gives it; its signature."""
     digest = hashlib.sha256(f"{order_id}:{attempt}".encode()).hexdigest()
     memo = Instruction(MEMO_PROGRAM, f"oe:{digest[:16]}aabbccdd".encode(), [])
     swap = net.swap("AAPL", "raydium", Side.SELL, QUANTITY, limit)
     latest = net.ask("getLatestBlockhash", {"commitment": "confirmed"})["value"]["blockhash"]
     signature = net.send(signed(net.wallet, [memo, swap], Hash.from_string(latest)))
-    net.node.tick(2)
+    net.node.tick(blocks)
     return signature
 
 
@@ -103,6 +103,18 @@ def test_a_landed_error_is_no_execution(net: Localnet, evidence: Evidence) -> No
     order_id = str(uuid4())
     land(net, order_id, limit=2**63)
     assert evidence.executions(orders(order_id)) == {}
+
+
+def test_a_landing_in_a_block_that_was_forked_away_is_taken_back_and_no_execution(
+    net: Localnet, evidence: Evidence
+) -> None:
+    order_id = str(uuid4())
+    land(net, order_id)
+    assert evidence.taken_back() == 0
+    land(net, order_id, attempt=2, blocks=1)
+    assert net.node.fork_away()
+    assert evidence.taken_back() == 1
+    assert len(evidence.executions(orders(order_id, attempt=2))[order_id]) == 1
 
 
 def test_each_kind_of_fault_that_was_promised_is_there() -> None:

@@ -24,6 +24,7 @@ from chaos.trial import WARM_UP, Verdict, _demanded, _unseen
 from harness.processes import base_environ
 from orderengine.domain.terms import OrderType, TimeInForce, terms_violation
 from orderengine.faults.points import FailPoint
+from orderengine.solana.rpc import CONNECTIONS
 
 ROOT = Path(__file__).parents[2]
 NOTHING_SEEN = Evidence({}, {}, {}, {}, {})
@@ -87,7 +88,7 @@ def test_the_quick_selection_has_every_kind_and_what_sabotage_needs() -> None:
         *("fail_points", "power_losses", "deploys", "many_reconcilers", "commit_answers"),
         *("postgres_failover", "postgres_read_only", "redis_failover", "redis_refuses_writes"),
         *("garbage_messages", "long_backlog", "network_dead"),
-        *("groups_commit_answers", "half_superseded"),
+        *("groups_commit_answers", "half_superseded", "localnet_forks", "localnet_answers_lost"),
     }
     assert quick >= {name for guard in sabotage.GUARDS.values() for name in guard.faults}
 
@@ -161,6 +162,15 @@ def test_resources_are_back_when_only_pools_have_grown() -> None:
         ["PostgreSQL", "has", "50"],
         ["3", "messages", "are"],
     ]
+
+
+def test_a_worker_of_a_live_network_has_connections_to_its_nodes() -> None:
+    before = replace(QUIET, sockets={"web": 9, "worker": 40}, nodes=2)
+    full = replace(before, sockets={"web": 9, "worker": 64 + 2 * CONNECTIONS})
+    assert list(excess(before, full)) == []
+    leaking = replace(before, sockets={"web": 9, "worker": 65 + 2 * CONNECTIONS})
+    assert len(list(excess(before, leaking))) == 1
+    assert len(list(excess(before, replace(full, nodes=0)))) == 1
 
 
 def test_the_page_gets_the_results_between_its_markers(page: Path) -> None:

@@ -129,7 +129,7 @@ FAULTS = (
         name="localnet_answers_lost",
         what="one in five requests carried out without an answer",
         inject=broken(answerLossRate=0.2),
-        quick=Scale(orders=80, times=1),
+        quick=Scale(orders=40, times=1),
     ),
     replace(
         _PLAIN,
@@ -165,7 +165,7 @@ FAULTS = (
         what="processed blocks forked away",
         inject=forks,
         full=Scale(orders=600, times=150),
-        quick=Scale(orders=80, times=40),
+        quick=Scale(orders=40, times=20),
     ),
     replace(
         _PLAIN,

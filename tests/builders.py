@@ -196,9 +196,13 @@ def a_full_order() -> Order:
         placed_on="simulated",
         request_id="r",
     )
+    return _failed(Order.accepted(asked, START))
+
+
+def _failed(order: Order) -> Order:
     built = a_build(START)
     return replace(
-        Order.accepted(asked, START),
+        order,
         status=OrderStatus.FAILED,
         daily=DailyCharge(Decimal(2294), 5000),
         first_attempt=2,

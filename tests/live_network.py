@@ -10,6 +10,7 @@ from uuid import uuid4
 from solders.keypair import Keypair
 
 from orderengine.config.solana import Commitment, SolanaSettings
+from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.side import Asset, Side
 from orderengine.execution.commitments import Commitment as Committed
@@ -17,10 +18,11 @@ from orderengine.execution.commitments import WalletFigures
 from orderengine.execution.network import Swap, SwapLeg
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.second_looks import Settled, SettledPart
-from orderengine.localnet.node import LocalNode
+from orderengine.localnet.node import FINALIZED_BEHIND, LocalNode
 from orderengine.localnet.pools import USDC_MINT, VENUES, listed, put_pool, set_up
 from orderengine.localnet.server import RpcServer, serve_in_thread
 from orderengine.settlement.solana.assembly import Kept, Surroundings, solana_network
+from orderengine.settlement.solana.expiry import VALIDITY
 from orderengine.settlement.solana.network import SolanaNetwork
 from orderengine.solana import requests
 from orderengine.solana.cluster import Cluster
@@ -173,6 +175,20 @@ class LiveWorld:
             now=WallClock().now,
         )
         return solana_network(around, Kept(statuses_s=0, block_s=0))
+
+    def signed(self, side: Side = Side.BUY) -> SignedTransaction:
+        """A signed swap."""
+        return self.network.sign(self.swap(side=side))
+
+    def sent(self, side: Side = Side.BUY) -> SignedTransaction:
+        """A swap that the node has."""
+        transaction = self.signed(side)
+        self.network.send(transaction)
+        return transaction
+
+    def expire(self) -> None:
+        """Make so many blocks that what is signed by now can land no more, and this is final."""
+        self.node.tick(VALIDITY + FINALIZED_BEHIND + 1)
 
     def instrument(self, symbol: str = "AAPL") -> Instrument:
         """An instrument, with the addresses of its pools."""

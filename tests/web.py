@@ -17,7 +17,12 @@ from orderengine.bootstrap.web import WebPorts
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.instruments import parse_instruments
 from orderengine.execution.intake.daily import DailyLimit
-from orderengine.execution.intake.keys import KeyAuthenticator, OpenAuthenticator, create_key
+from orderengine.execution.intake.keys import (
+    Authenticator,
+    KeyAuthenticator,
+    OpenAuthenticator,
+    create_key,
+)
 from orderengine.execution.intake.limits import Limits, MemoryRates, OrderLimit, QueueLimit
 from orderengine.execution.intake.notional import NotionalLimit
 from orderengine.execution.operations.counters import ProcessMetrics
@@ -104,31 +109,35 @@ class Web:
                 limits=self.limits,
                 batches=FakeBatches(self.orders),
                 open_orders=OrderLimit(
-                    self.orders.count_open, self.limits.max_open_orders, lambda: self.clock.seconds
+                    self.orders.count_open, self.limits.max_open_orders, self.seconds
                 ),
                 waiting_orders=OrderLimit(
-                    self.orders.count_waiting,
-                    self.limits.max_waiting_orders,
-                    lambda: self.clock.seconds,
+                    self.orders.count_waiting, self.limits.max_waiting_orders, self.seconds
                 ),
-                queue_limit=QueueLimit(
-                    self.watched.queued, self.max_queued, lambda: self.clock.seconds
-                ),
+                queue_limit=QueueLimit(self.watched.queued, self.max_queued, self.seconds),
                 notional=NotionalLimit(self.max_notional, self.prices),
                 daily=DailyLimit(self.max_daily_notional, self.prices, self.orders.days),
                 clock=self.clock,
                 halts=self.halts,
-                rates=MemoryRates(lambda: self.clock.seconds),
+                rates=MemoryRates(self.seconds),
                 allowed_origins=self.allowed_origins,
                 known_hosts=self.known_hosts,
                 proxy_hops=self.proxy_hops,
                 network=self.network,
                 placed_on=lambda: self.placed_on,
-                authenticator=KeyAuthenticator(self.keys, lambda: self.clock.seconds)
-                if self.asks_for_keys
-                else OpenAuthenticator(),
+                authenticator=self.authenticator(),
             )
         )
+
+    def seconds(self) -> float:
+        """The time of the clock as it is now."""
+        return self.clock.seconds
+
+    def authenticator(self) -> Authenticator:
+        """Asks for keys, or takes every request as the local client's."""
+        if self.asks_for_keys:
+            return KeyAuthenticator(self.keys, self.seconds)
+        return OpenAuthenticator()
 
     @cached_property
     def client(self) -> FlaskClient:

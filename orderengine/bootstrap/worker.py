@@ -59,10 +59,7 @@ class WorkerPorts:
 
 def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     """Assemble a worker process around its Celery application."""
-    concurrency = settings.order_concurrency
-    database = create_database_engine(
-        settings.database_url, pool_size=concurrency + 2, application="orderengine-worker"
-    )
+    database = _database(settings)
     client = create_client(settings.redis_url, WORKER_REDIS_TIMEOUT_S)
     breaker = Breaker(SKIP_REDIS_S)
     instruments = load_instruments(settings)
@@ -71,7 +68,7 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
     settlement = trading.settlement(database)
     engine = Engine(
         orders=SqlOrders(database, delays=recovery_delays(settings), home=settlement.home),
-        board=quote_board(trading, concurrency),
+        board=quote_board(trading, settings.order_concurrency),
         network=settlement.network,
         publisher=RedisEventPublisher(client, breaker, metrics),
         dispatcher=metered_dispatcher(celery, breaker, metrics),
@@ -98,6 +95,15 @@ def build_worker(settings: Settings, celery: EngineCelery) -> WorkerPorts:
         days=SqlDays(database),
         recovery_interval_s=settings.recovery_interval_ms / 1000,
         watch_network=settlement.watch,
+    )
+
+
+def _database(settings: Settings) -> DatabaseEngine:
+    """A connection for each slot, for the watcher, and for the reconciler."""
+    return create_database_engine(
+        settings.database_url,
+        pool_size=settings.order_concurrency + 2,
+        application="orderengine-worker",
     )
 
 

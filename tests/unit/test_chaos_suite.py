@@ -3,8 +3,6 @@
 import json
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +14,11 @@ from chaos.evidence import Evidence, StoredOrder
 from chaos.fault import Scale
 from chaos.faults import FAULTS, cancel_storm, groups_die
 from chaos.faults.fail_points import OF_THE_CHAIN, SLOTS
-from chaos.invariants import GETS_THROUGH, Violation
+from chaos.invariants import Violation
 from chaos.messages import published
 from chaos.resources import Resources, excess
 from chaos.runner import Plan
 from chaos.trial import WARM_UP, Verdict, _demanded, _unseen
-from harness.processes import base_environ
 from orderengine.domain.terms import OrderType, TimeInForce, terms_violation
 from orderengine.faults.points import FailPoint
 from orderengine.solana.rpc import CONNECTIONS
@@ -209,48 +206,12 @@ def test_the_page_of_the_project_has_its_blocks_and_each_place() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("name", sabotage.GUARDS)
-def test_each_guard_can_be_removed_from_a_copy(tmp_path: Path, name: str) -> None:
-    sabotage.copy_tree(tmp_path)
-    sabotage.remove_guard(tmp_path, sabotage.PATCHES / f"{name}.patch")
-    changed = [
-        path
-        for path in (ROOT / "orderengine").rglob("*.py")
-        if path.read_text("utf-8") != (tmp_path / path.relative_to(ROOT)).read_text("utf-8")
-    ]
-    assert changed
-
-
-def test_a_guard_that_is_not_found_is_an_error(tmp_path: Path) -> None:
-    sabotage.copy_tree(tmp_path)
-    for path in (tmp_path / "orderengine" / "execution").rglob("*.py"):
-        path.write_text("")
-    for name in ("write_ahead", "reconciler"):
-        with pytest.raises(sabotage.DoesNotApply, match=name):
-            sabotage.remove_guard(tmp_path, sabotage.PATCHES / f"{name}.patch")
-
-
 def test_a_run_in_which_nothing_happened_does_not_pass() -> None:
     verdict = a_verdict("soak")
     verdict.orders, verdict.confirmed = 10 + WARM_UP, 5
     assert list(_unseen(verdict)) == []
     verdict.sockets, verdict.orders = 0, 9 + WARM_UP
     assert [each.detail for each in _unseen(verdict)] == ["orders: 9", "sockets: 0"]
-
-
-def test_a_sabotaged_run_that_does_not_get_through_has_noticed_nothing() -> None:
-    broken = a_verdict("soak", Violation(GETS_THROUGH, None, "no module named 'harness'"))
-    assert sabotage.noticed([broken.document()]) == []
-    broken.violations.append(Violation("no_gaps", "a", "is at version 3"))
-    assert sabotage.noticed([broken.document()]) == ["no_gaps"]
-
-
-def test_a_copy_for_sabotage_can_be_imported(tmp_path: Path) -> None:
-    sabotage.copy_tree(tmp_path)
-    command = [sys.executable, "-c", "import chaos.runner; print(chaos.__path__[0])"]
-    environ = base_environ(tmp_path)
-    told = subprocess.run(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, check=True)
-    assert Path(told.stdout.decode().strip()) == tmp_path / "chaos"
 
 
 def test_a_death_in_a_group_has_a_passage_and_a_status_for_each_place() -> None:

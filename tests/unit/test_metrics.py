@@ -14,129 +14,13 @@ from orderengine.domain.errors import StorageCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.intake.limits import Limits
 from orderengine.execution.operations.counters import CounterName, Sample
-from orderengine.execution.operations.figures import OpenOrders, SigningWallet, StepKind
+from orderengine.execution.operations.figures import StepKind
 from tests.fakes import FakeProbes, FakeWatched
+from tests.figures import COUNTS, EXPECTED, OPEN, STEPS, Told
 from tests.web import Web
 
 DOCS = (PACKAGE_DIR.parent / "docs" / "metrics.md").read_text("utf-8")
 DEPLOY = PACKAGE_DIR.parent / "deploy"
-OPEN = OpenOrders(
-    {OrderStatus.PENDING: 4, OrderStatus.SUBMITTED: 2},
-    61.5,
-    30.25,
-    stuck=1,
-    waiting_s={OrderStatus.PENDING: 12.5},
-    watched={"AAPL": 21},
-    oldest_snapshot_s=17.5,
-    foreign={("solana:genesis", "a"): 3, ("solana:genesis", "b"): 4},
-    wallet=SigningWallet("solana:other", 2_500_000_000, 7_250_000, 3, 4),
-)
-STEPS = {
-    StepKind(OrderStatus.CONFIRMED, ""): 7,
-    StepKind(OrderStatus.FAILED, "ENGINE_ERROR"): 1,
-    StepKind(OrderStatus.FAILED, "EXPIRED"): 2,
-    StepKind(OrderStatus.PENDING, "EXPIRED"): 3,
-    StepKind(OrderStatus.ROUTING, "recovery"): 5,
-}
-COUNTS = {
-    Sample(CounterName.REDISPATCHES, "submitted"): 6,
-    Sample(CounterName.RECONCILER_ROUNDS, "ok"): 100,
-    Sample(CounterName.DISPATCH_FAILURES): 8,
-    Sample(CounterName.MESSAGES_DROPPED, "arguments"): 10,
-    Sample(CounterName.PUBLISH_FAILURES): 9,
-    Sample(CounterName.QUOTES, "raydium:won"): 11,
-    Sample(CounterName.QUOTES, "meteora:missing"): 12,
-    Sample(CounterName.ATTEMPTS, "2"): 13,
-    Sample(CounterName.STAGE_TIME, "routing:0.25"): 3,
-    Sample(CounterName.STAGE_TIME, "routing:0.5"): 1,
-    Sample(CounterName.STAGE_TIME, "routing:+Inf"): 1,
-    Sample(CounterName.STAGE_TIME, "routing:sumMs"): 400_750,
-    Sample(CounterName.ORDER_TIME, "confirmed:5"): 2,
-    Sample(CounterName.ORDER_TIME, "confirmed:sumMs"): 6_000,
-    Sample(CounterName.TRIGGER_TIME, "limit:0.5"): 4,
-    Sample(CounterName.TRIGGER_TIME, "limit:sumMs"): 1_500,
-    Sample(CounterName.STALE_PRICES, "AAPL"): 22,
-    Sample(CounterName.RPC_TIME, "getSlot:0.1"): 5,
-    Sample(CounterName.RPC_TIME, "getSlot:sumMs"): 250,
-    Sample(CounterName.RPC_ERRORS, "getSlot:timeout"): 23,
-    Sample(CounterName.LANDED, "ok"): 24,
-    Sample(CounterName.LANDED, "raydium-cpmm:6005"): 25,
-    Sample(CounterName.NOT_SIGNED, "INSUFFICIENT_FUNDS"): 26,
-    Sample(CounterName.FEES_PAID, "network"): 5_000,
-    Sample(CounterName.SETTLEMENTS_GONE): 1,
-    Sample(CounterName.SLIPPAGE, "buy:-5"): 1,
-    Sample(CounterName.SLIPPAGE, "buy:20"): 4,
-}
-
-# A sample by its name and the values of its labels, sorted by label name.
-Told = dict[tuple[str, tuple[str, ...]], float]
-
-EXPECTED: Told = {
-    ("up", ("postgresql",)): 1,
-    ("open_orders", ("pending",)): 4,
-    ("open_orders", ("submitted",)): 2,
-    ("open_orders", ("building",)): 0,
-    ("oldest_open_order_age_seconds", ()): 61.5,
-    ("oldest_submitted_order_age_seconds", ()): 30.25,
-    ("stuck_orders", ()): 1,
-    ("orders_ended_total", ("", "confirmed")): 7,
-    ("orders_ended_total", ("ENGINE_ERROR", "failed")): 1,
-    ("orders_ended_total", ("NO_QUOTE", "failed")): 0,
-    ("attempts_failed_total", ("EXPIRED",)): 5,
-    ("attempts_failed_total", ("ENGINE_ERROR",)): 1,
-    ("attempts_failed_total", ("NO_QUOTE",)): 0,
-    ("recoveries_total", ("recovery",)): 5,
-    ("recoveries_total", ("quoteExpired",)): 0,
-    ("redispatches_total", ("submitted",)): 6,
-    ("redispatches_total", ("pending",)): 0,
-    ("reconciler_rounds_total", ("ok",)): 100,
-    ("dispatch_failures_total", ("web",)): 1,
-    ("dispatch_failures_total", ("worker",)): 8,
-    ("messages_dropped_total", ("arguments",)): 10,
-    ("messages_dropped_total", ("unreadable",)): 0,
-    ("publish_failures_total", ("web",)): 0,
-    ("publish_failures_total", ("worker",)): 9,
-    ("quotes_total", ("raydium", "won")): 11,
-    ("quotes_total", ("meteora", "missing")): 12,
-    ("attempts_taken_total", ("2",)): 13,
-    ("queued_messages", ("intake",)): 70,
-    ("longest_wait_seconds", ("pending",)): 12.5,
-    ("longest_wait_seconds", ("routing",)): 0,
-    ("stage_seconds_bucket", ("0.1", "routing")): 0,
-    ("stage_seconds_bucket", ("0.25", "routing")): 3,
-    ("stage_seconds_bucket", ("0.5", "routing")): 4,
-    ("stage_seconds_bucket", ("300.0", "routing")): 4,
-    ("stage_seconds_bucket", ("+Inf", "routing")): 5,
-    ("stage_seconds_count", ("routing",)): 5,
-    ("stage_seconds_sum", ("routing",)): 400.75,
-    ("order_seconds_sum", ("confirmed",)): 6,
-    ("waiting_orders", ("AAPL",)): 21,
-    ("trigger_seconds_bucket", ("0.25", "limit")): 0,
-    ("trigger_seconds_bucket", ("0.5", "limit")): 4,
-    ("trigger_seconds_sum", ("limit",)): 1.5,
-    ("stale_prices_total", ("AAPL",)): 22,
-    ("rpc_seconds_bucket", ("0.05", "getSlot")): 0,
-    ("rpc_seconds_bucket", ("0.1", "getSlot")): 6,
-    ("rpc_seconds_sum", ("getSlot",)): 0.25,
-    ("rpc_errors_total", ("timeout", "getSlot")): 23,
-    ("landed_total", ("ok",)): 24,
-    ("landed_total", ("raydium-cpmm:6005",)): 25,
-    ("not_signed_total", ("INSUFFICIENT_FUNDS",)): 26,
-    ("paid_lamports_total", ("network",)): 5_000,
-    ("settlements_gone_total", ()): 1,
-    ("wallet_sol", ("solana:other",)): 2.5,
-    ("wallet_usdc", ("solana:other",)): 7.25,
-    ("wallet_strangers", ("solana:other",)): 4,
-    ("slots_behind", ("solana:other",)): 3,
-    ("foreign_orders", ("solana:genesis",)): 7,
-    ("slippage_bps_bucket", ("-10.0", "buy")): 0,
-    ("slippage_bps_bucket", ("-5.0", "buy")): 1,
-    ("slippage_bps_bucket", ("20.0", "buy")): 5,
-    ("sockets_closed_total", ("slow",)): 0,
-    ("open_sockets", ()): 0,
-    ("hub_rereads_total", ()): 0,
-    ("subscription_losses_total", ()): 0,
-}
 
 
 def a_busy_engine() -> FakeWatched:

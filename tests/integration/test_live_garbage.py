@@ -138,6 +138,10 @@ def asks(world: LiveWorld, method: str) -> Callable[[SolanaNetwork], None]:
                 assert outcome.market_impact_bps is not None
 
         return look_up
+    if method == "getBlockHeight":
+        return lambda network: stored(str(network.final_height()))
+    if method == "getSlot":
+        return lambda network: stored(str(network.cluster.ask(confirmed_slot)))
     if method == "getSignatureStatuses":
         signature = landed(world).signature
         return lambda network: found_or_not(network, signature)
@@ -147,6 +151,10 @@ def asks(world: LiveWorld, method: str) -> Callable[[SolanaNetwork], None]:
         network.look_up_expired(transaction)
 
     return prove
+
+
+def confirmed_slot(node: Node) -> int:
+    return requests.current_slot(node, requests.CONFIRMED)
 
 
 def found_or_not(network: SolanaNetwork, signature: str) -> None:
@@ -161,8 +169,9 @@ METHODS = (
     "simulateTransaction",
     "getSignatureStatuses",
     "getTransaction",
-    "getSlot",
     "getBlockHeight",
+    "getEpochInfo",
+    "getSlot",
     "getFirstAvailableBlock",
     "getBlocks",
 )

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -123,6 +123,14 @@ def stored(text: str) -> None:
     json.dumps(text).encode()
 
 
+NUMBERS: Mapping[str, Callable[[SolanaNetwork], int]] = {
+    "getBlockHeight": lambda network: network.final_height(),
+    "getSlot": lambda network: network.cluster.ask(
+        lambda node: requests.current_slot(node, requests.CONFIRMED)
+    ),
+}
+
+
 def asks(world: LiveWorld, method: str) -> Callable[[SolanaNetwork], None]:
     """What asks this method."""
     if method in {"getLatestBlockhash", "simulateTransaction", "getMultipleAccounts"}:
@@ -138,10 +146,8 @@ def asks(world: LiveWorld, method: str) -> Callable[[SolanaNetwork], None]:
                 assert outcome.market_impact_bps is not None
 
         return look_up
-    if method == "getBlockHeight":
-        return lambda network: stored(str(network.final_height()))
-    if method == "getSlot":
-        return lambda network: stored(str(network.cluster.ask(confirmed_slot)))
+    if method in NUMBERS:
+        return lambda network: stored(str(NUMBERS[method](network)))
     if method == "getSignatureStatuses":
         signature = landed(world).signature
         return lambda network: found_or_not(network, signature)
@@ -151,10 +157,6 @@ def asks(world: LiveWorld, method: str) -> Callable[[SolanaNetwork], None]:
         network.look_up_expired(transaction)
 
     return prove
-
-
-def confirmed_slot(node: Node) -> int:
-    return requests.current_slot(node, requests.CONFIRMED)
 
 
 def found_or_not(network: SolanaNetwork, signature: str) -> None:

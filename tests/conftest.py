@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +43,11 @@ def pytest_configure() -> None:
     ports._CANDIDATES = ports._CANDIDATES[worker::workers]
     # The default draws every local variable of a traceback, which takes seconds on a busy machine.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    # A thread of an earlier test must not write into the output of a command that a test runs.
+    structlog.configure(
+        processors=[*structlog.get_config()["processors"][:-1], plain],
+        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
+    )
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -215,7 +215,7 @@ def test_recovery_leaves_what_is_not_signed_alone_while_trading_is_halted(
     halts = FakeHalts(halted_at=START)
     engine = replace(world.engine, halts=halts)
     order, sent = world.stop_at(stage), world.stop_at("submitted")
-    recovery = Recovery(engine)
+    recovery = Recovery(engine, lambda: world.clock.seconds)
     for _ in range(12):
         world.clock.advance(20.0)
         recovery.run_once()

@@ -11,7 +11,7 @@ import sys
 from harness.processes import ROOT
 
 LIMIT_S = 300
-FIGURE = re.compile(r"^  \S.* +\d+\.\d{3}\b", re.MULTILINE)
+FIGURE = re.compile(r"^ +\S.* +\d+\.\d{3}\b", re.MULTILINE)
 
 
 def test_a_stack_asks_its_node_for_little() -> None:

@@ -47,6 +47,8 @@ INSTRUMENTS = parse_instruments(
     (PACKAGE_DIR.parent / "tests" / "data" / "instruments.csv").read_text("utf-8")
 )
 NOWHERE = "redis://127.0.0.1:1/0"
+OPEN_HUBS: list[Hub] = []
+"""Those of this test, whose threads are to end with it."""
 
 
 @dataclass
@@ -83,7 +85,9 @@ class Web:
 
     @cached_property
     def hub(self) -> Hub:
-        return Hub(NOWHERE, self.orders, self.orders)
+        hub = Hub(NOWHERE, self.orders, self.orders)
+        OPEN_HUBS.append(hub)
+        return hub
 
     @cached_property
     def board(self) -> FakeBoard:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from solders.keypair import Keypair
 
 from orderengine.config.solana import Commitment, SolanaSettings
+from orderengine.domain.errors import AttemptFailed, FailureReason
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.side import Asset, Side
@@ -237,3 +238,13 @@ class LiveWorld:
         limit = int(instrument.reference_price * 12 * 10**6) if side is Side.BUY else 1
         swap = Swap(uuid4(), 1, symbol, side, (leg,), limit)
         return replace(swap, **changes)
+
+
+def signed(answers: list[SignedTransaction | AttemptFailed]) -> list[SignedTransaction]:
+    found = [each for each in answers if isinstance(each, SignedTransaction)]
+    assert len(found) == len(answers), answers
+    return found
+
+
+def reasons(answers: list[SignedTransaction | AttemptFailed]) -> list[FailureReason | None]:
+    return [each.reason if isinstance(each, AttemptFailed) else None for each in answers]

@@ -11,6 +11,7 @@ from orderengine.bootstrap.network import Prices, Settlement
 from orderengine.config.settings import ConfigurationError, wallet_key
 from orderengine.config.solana import SolanaSettings
 from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.home import LIVE
 from orderengine.domain.instruments import POOL_COLUMNS, Instruments
 from orderengine.execution.operations.counters import CounterName, Metrics
 from orderengine.execution.operations.order_metrics import observe_seconds
@@ -109,7 +110,7 @@ def usdc_mint(settings: SolanaSettings, cluster: Cluster) -> Pubkey:
     """The mint of USDC; raises NetworkUnavailable while the cluster is not known."""
     if settings.usdc_mint is not None:
         return Pubkey.from_string(settings.usdc_mint)
-    genesis = cluster.genesis_hash or cluster.network().removeprefix("solana:")
+    genesis = cluster.genesis_hash or cluster.network().removeprefix(LIVE)
     mint = USDC_MINTS.get(genesis)
     if mint is None:
         raise NetworkUnavailable(f"SOLANA_USDC_MINT must be set for the cluster {genesis}")

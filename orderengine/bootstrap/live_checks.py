@@ -15,6 +15,7 @@ from orderengine.bootstrap.live import usable_cluster, usdc_mint
 from orderengine.config.settings import ConfigurationError, wallet_key
 from orderengine.config.solana import LAMPORTS_PER_SOL, SolanaSettings
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable, VenueUnavailable
+from orderengine.domain.home import LIVE
 from orderengine.domain.instruments import Instrument, Instruments, TokenProgram
 from orderengine.domain.pricing import USDC_DECIMALS, to_tokens
 from orderengine.execution.operations.counters import ProcessMetrics
@@ -75,7 +76,7 @@ def looks(
     """Look at nodes, wallet and pools; without an answer of a node at nothing else."""
     try:
         cluster = usable_cluster(settings, ProcessMetrics())
-        genesis = cluster.network().removeprefix("solana:")
+        genesis = cluster.network().removeprefix(LIVE)
         slot = cluster.ask(lambda node: requests.current_slot(node, requests.CONFIRMED))
     except ConfigurationError as error:
         yield Look("network", str(error), "correct it; web and worker do not start either")

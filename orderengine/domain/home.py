@@ -8,6 +8,11 @@ LIVE: Final = "solana:"
 """What the names of all live networks begin with; the rest is the cluster's genesis hash."""
 
 
+def live_network(genesis_hash: str | None) -> str:
+    """The name of the network with this genesis hash; without one, what all names begin with."""
+    return f"{LIVE}{genesis_hash or ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """A network, by its name or by what its name begins with, and the wallet that signs there.

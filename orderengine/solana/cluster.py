@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import structlog
 
 from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.home import live_network
 from orderengine.solana import requests
 from orderengine.solana.rpc import Node, Rpc
 from orderengine.solana.rpc_errors import WrongCluster
@@ -79,12 +80,12 @@ class Cluster:
         """
         if self._genesis is None:
             self.ask(lambda _: None)
-        return f"solana:{self._genesis}"
+        return live_network(self._genesis)
 
     def known_network(self) -> str | None:
         """The same without waiting: None until a node has told its hash, which is asked for now."""
         if self._genesis is not None:
-            return f"solana:{self._genesis}"
+            return live_network(self._genesis)
         if self._clock() >= self._asks_at and self._asking.acquire(blocking=False):
             self._asks_at = self._clock() + ASKS_AGAIN_S
             Thread(target=self._learn, name="cluster", daemon=True).start()

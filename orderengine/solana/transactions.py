@@ -121,7 +121,8 @@ class Plan:
 def memo_of(order_id: UUID, attempt: int) -> str:
     """The memo that makes the transaction of an attempt unique.
 
-    Without it two equal swaps for one block had the same bytes, and one landing would settle both.
+    Without it two equal swaps for one block would have the same bytes, and one landing would settle
+    both.
     """
     digest = hashlib.sha256(f"{order_id}:{attempt}".encode()).hexdigest()
     return f"{MEMO_PREFIX}{digest[:16]}{secrets.token_hex(4)}"

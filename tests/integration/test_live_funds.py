@@ -7,16 +7,14 @@ import pytest
 from solders.signature import Signature
 
 from orderengine.domain.errors import (
-    AttemptFailed,
     FailureReason,
     OrderUnfillable,
 )
-from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instruments
 from orderengine.domain.side import Side
 from orderengine.execution.network import SwapLeg
 from orderengine.localnet.pools import USDC_MINT, fund
-from tests.live_network import LiveWorld
+from tests.live_network import LiveWorld, reasons, signed
 
 
 @pytest.fixture
@@ -24,16 +22,6 @@ def world(instruments: Instruments) -> Iterator[LiveWorld]:
     world = LiveWorld(instruments)
     yield world
     world.close()
-
-
-def signed(answers: list[SignedTransaction | AttemptFailed]) -> list[SignedTransaction]:
-    found = [each for each in answers if isinstance(each, SignedTransaction)]
-    assert len(found) == len(answers), answers
-    return found
-
-
-def reasons(answers: list[SignedTransaction | AttemptFailed]) -> list[FailureReason | None]:
-    return [each.reason if isinstance(each, AttemptFailed) else None for each in answers]
 
 
 def test_funds_for_five_pay_for_five_of_ten(world: LiveWorld) -> None:

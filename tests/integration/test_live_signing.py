@@ -37,7 +37,7 @@ from orderengine.solana.transactions import (
     message_of,
     unsigned,
 )
-from tests.live_network import FlakyNode, LiveWorld, live_settings
+from tests.live_network import FlakyNode, LiveWorld, live_settings, reasons, signed
 
 
 @pytest.fixture
@@ -45,16 +45,6 @@ def world(instruments: Instruments) -> Iterator[LiveWorld]:
     world = LiveWorld(instruments)
     yield world
     world.close()
-
-
-def signed(answers: list[SignedTransaction | AttemptFailed]) -> list[SignedTransaction]:
-    found = [each for each in answers if isinstance(each, SignedTransaction)]
-    assert len(found) == len(answers), answers
-    return found
-
-
-def reasons(answers: list[SignedTransaction | AttemptFailed]) -> list[FailureReason | None]:
-    return [each.reason if isinstance(each, AttemptFailed) else None for each in answers]
 
 
 def test_fifty_like_orders_of_one_block_have_fifty_signatures_and_landings(

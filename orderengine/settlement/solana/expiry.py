@@ -11,6 +11,7 @@ from typing import Final
 
 from orderengine.domain.errors import HistoryMissing, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
+from orderengine.domain.home import live_network
 from orderengine.solana import requests
 from orderengine.solana.requests import FINALIZED, Status
 from orderengine.solana.rpc import Node
@@ -88,7 +89,7 @@ def _doubts(
 
 
 def _doubt(node: Node, tip: _Tip, transaction: SignedTransaction) -> NetworkUnavailable | None:
-    if transaction.network != f"solana:{tip.genesis_hash}" or transaction.slot is None:
+    if transaction.network != live_network(tip.genesis_hash) or transaction.slot is None:
         return WrongCluster(f"{node.name} is a node of another network")
     last_valid = transaction.last_valid_height
     if tip.height <= last_valid:

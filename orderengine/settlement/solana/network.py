@@ -12,7 +12,7 @@ from solders.transaction import VersionedTransaction
 
 from orderengine.domain.errors import AttemptFailed, HistoryMissing, NetworkUnavailable
 from orderengine.domain.fill import SignedTransaction
-from orderengine.domain.home import LIVE, Home
+from orderengine.domain.home import Home, live_network
 from orderengine.execution.network import (
     Execution,
     InFlight,
@@ -79,13 +79,13 @@ class SolanaNetwork:
     def owns(self, transaction: SignedTransaction) -> bool:
         """Whether this cluster and this wallet are those that the transaction was signed for."""
         return (transaction.network, transaction.wallet) == (
-            f"solana:{self.cluster.genesis_hash}",
+            live_network(self.cluster.genesis_hash),
             str(self._wallet),
         )
 
     def home(self) -> Home:
         """The cluster and the wallet; any cluster until a node has told its own."""
-        return Home(f"{LIVE}{self.cluster.genesis_hash or ''}", str(self._wallet))
+        return Home(live_network(self.cluster.genesis_hash), str(self._wallet))
 
     @property
     def _wallet(self) -> Pubkey:

@@ -1,19 +1,14 @@
 """Measure the live path: `python -m benchmarks.live [--quick] [--only PART] [--block-ms N]`."""
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from benchmarks.accounting import Neighbors
-from benchmarks.checks import Lost
-from benchmarks.client import Refused
 from benchmarks.live import questions, speed
 from benchmarks.live.desk import QUICK, Size
+from benchmarks.parts import measure_parts
 from benchmarks.waiting.desk import Figure
-from orderengine.local.errors import LocalError
 
 PARTS: Mapping[str, Callable[[Size], list[Figure]]] = {
     "near": speed.near,
@@ -23,7 +18,7 @@ PARTS: Mapping[str, Callable[[Size], list[Figure]]] = {
 
 
 def main() -> int:
-    """Measure and print; 1, without the figures of that part, if an order was lost."""
+    """Measure and print; the exit status."""
     options = _parse()
     size = QUICK if options.quick else Size()
     if options.orders:
@@ -32,18 +27,7 @@ def main() -> int:
         size = replace(size, rounds=options.rounds)
     if options.block_ms:
         size = replace(size, block_ms=tuple(options.block_ms))
-    for name in [options.only] if options.only else PARTS:
-        neighbors, load_before, began = Neighbors(), os.getloadavg()[0], time.monotonic()
-        try:
-            figures = PARTS[name](size)
-        except (Lost, Refused, LocalError) as error:
-            print(f"{name}: no figures: {error}", file=sys.stderr)
-            return 1
-        took_s, others = time.monotonic() - began, neighbors.share()
-        print(f"{name}: {took_s:.0f} s, {os.cpu_count()} cores,", end=" ")
-        print(f"load {load_before:.1f} before, CPU used by others {others:.0%}")
-        print("\n".join(f"  {figure.line()}" for figure in figures), flush=True)
-    return 0
+    return measure_parts(PARTS, size, options.only)
 
 
 def _parse() -> argparse.Namespace:

@@ -1,18 +1,13 @@
 """Measure the orders that wait: `python -m benchmarks.waiting [--quick] [--only PART]`."""
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from benchmarks.accounting import Neighbors
-from benchmarks.checks import Lost
-from benchmarks.client import Refused
+from benchmarks.parts import measure_parts
 from benchmarks.waiting import crossing, crowd, drain, snipers, unfit
 from benchmarks.waiting.desk import QUICK, Figure, Size
-from orderengine.local.errors import LocalError
 
 PARTS: Mapping[str, Callable[[Size], list[Figure]]] = {
     "crowd": crowd.measure,
@@ -24,23 +19,12 @@ PARTS: Mapping[str, Callable[[Size], list[Figure]]] = {
 
 
 def main() -> int:
-    """Measure and print; 1, without the figures of that part, if an order was lost."""
+    """Measure and print; the exit status."""
     options = _parse()
     size = QUICK if options.quick else Size()
     if options.minutes:
         size = replace(size, minutes=options.minutes)
-    for name in [options.only] if options.only else PARTS:
-        neighbors, load_before, began = Neighbors(), os.getloadavg()[0], time.monotonic()
-        try:
-            figures = PARTS[name](size)
-        except (Lost, Refused, LocalError) as error:
-            print(f"{name}: no figures: {error}", file=sys.stderr)
-            return 1
-        took_s, others = time.monotonic() - began, neighbors.share()
-        print(f"{name}: {took_s:.0f} s, {os.cpu_count()} cores,", end=" ")
-        print(f"load {load_before:.1f} before, CPU used by others {others:.0%}")
-        print("\n".join(f"  {figure.line()}" for figure in figures), flush=True)
-    return 0
+    return measure_parts(PARTS, size, options.only)
 
 
 def _parse() -> argparse.Namespace:

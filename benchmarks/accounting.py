@@ -1,6 +1,7 @@
 """The cost of an order: CPU by process tree, statements and commands by the servers' counters.
 
-PostgreSQL: `pg_stat_statements` of the engine's role; the observer has a role of its own.
+PostgreSQL: `pg_stat_statements` of the engine's role; the observer has a role of its own. A setting
+that is sent with its statement (`SET LOCAL`) is no statement: four of them took 6 µs of the server.
 Redis: `INFO commandstats`, which also counts the commands that a script calls.
 """
 
@@ -20,7 +21,7 @@ _STATEMENTS = text(
     """
 SELECT s.query, sum(s.calls)::bigint AS calls
 FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
-WHERE r.rolname = :role GROUP BY s.query"""
+WHERE r.rolname = :role AND s.query NOT LIKE 'SET LOCAL %' GROUP BY s.query"""
 )
 
 

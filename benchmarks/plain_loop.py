@@ -24,6 +24,7 @@ from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.groups import only
 from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.intake.accept import accept_order
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.process.logs import configure_logging
 
 _numbers = itertools.count()
@@ -43,7 +44,12 @@ class NoDispatcher:
     ) -> None:
         """Do nothing."""
 
-    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+    def route_all(
+        self,
+        versions: Mapping[UUID, int],
+        cause: RoutingCause,
+        requests: Mapping[UUID, str | None] | None = None,
+    ) -> None:
         """Do nothing."""
 
     def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
@@ -87,7 +93,8 @@ def _execute(engine: Engine) -> None:
         quantity=Decimal(QUANTITIES[symbol]),
         slippage_tolerance_bps=SLIPPAGE_BPS,
     )
-    accepted = accept_order(engine.orders, engine.publisher, engine.dispatcher, order).order
+    starter = DirectStarter(engine.publisher, engine.dispatcher)
+    accepted = accept_order(engine.orders, starter, order).order
     new = (accepted.order_id, accepted.version, RoutingCause.ORDER)
     routed = only(stages.route_orders(engine, [stages.start_routing(engine, *new)]))
     built = only(stages.build_orders(engine, [routed]))

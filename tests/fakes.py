@@ -122,10 +122,17 @@ class FakeDispatcher:
         self.ping()
         self.sent.append(Dispatched("route", order_id, version, cause, delay_s, again=again))
 
-    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+    def route_all(
+        self,
+        versions: Mapping[UUID, int],
+        cause: RoutingCause,
+        requests: Mapping[UUID, str | None] | None = None,
+    ) -> None:
         self.ping()
         self.exchanges += 1
-        self.sent += [Dispatched("route", key, version, cause) for key, version in versions.items()]
+        for key, version in versions.items():
+            sent = Dispatched("route", key, version, cause)
+            self.sent.append(sent if requests is None else replace(sent, request_id=requests[key]))
 
     def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
         self.ping()

@@ -25,6 +25,7 @@ from orderengine.execution.intake.keys import (
 )
 from orderengine.execution.intake.limits import Limits, MemoryRates, OrderLimit, QueueLimit
 from orderengine.execution.intake.notional import NotionalLimit
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
 from orderengine.stream.hub import Hub
@@ -102,7 +103,7 @@ class Web:
                 lists=self.orders,
                 cache=self.cache,
                 publisher=self.publisher,
-                dispatcher=self.dispatcher,
+                starter=DirectStarter(self.publisher, self.dispatcher),
                 board=self.board,
                 hub=self.hub,
                 probes=self.probes,

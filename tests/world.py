@@ -14,6 +14,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.handover import Built, Routed, Submitted
 from orderengine.execution.intake.accept import accept_order
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.ports import PlannedMove
 from tests.conftest import a_new_order
@@ -60,6 +61,7 @@ class World:
         self.network = FakeNetwork()
         self.publisher = FakePublisher()
         self.dispatcher = FakeDispatcher()
+        self.starter = DirectStarter(self.publisher, self.dispatcher)
         self.metrics = ProcessMetrics()
         self.request_id: str | None = None
         self.engine = Engine(
@@ -92,7 +94,7 @@ class World:
             max_legs=max_legs,
             request_id=self.request_id,
         )
-        moved = accept_order(self.orders, self.publisher, self.dispatcher, request)
+        moved = accept_order(self.orders, self.starter, request)
         self.dispatcher.sent.clear()
         return moved.order
 

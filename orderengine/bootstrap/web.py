@@ -36,6 +36,7 @@ from orderengine.execution.intake.limits import (
     Rates,
 )
 from orderengine.execution.intake.notional import NotionalLimit
+from orderengine.execution.intake.starting import BackgroundStarter, DirectStarter, Starter
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.operations.figures import Monitor
 from orderengine.execution.operations.halting import Halts
@@ -83,7 +84,7 @@ class WebPorts:
     lists: OrderLists
     cache: OrderCache
     publisher: EventPublisher
-    dispatcher: Dispatcher
+    starter: Starter
     board: QuoteBoard
     hub: Hub
     probes: Probes
@@ -125,6 +126,7 @@ class _Shared:
     orders: SqlOrders
     counts: RedisCounts
     dispatcher: Dispatcher
+    publisher: EventPublisher
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -142,6 +144,7 @@ class _Shared:
             SqlOrders(database, read_engine, recovery_delays(settings)),
             RedisCounts(client, breaker, (SETTLE, INTAKE)),
             metered_dispatcher(celery, breaker, metrics),
+            RedisEventPublisher(client, breaker, metrics),
         )
 
 
@@ -158,8 +161,8 @@ def build_web(settings: Settings) -> WebPorts:
         orders=shared.orders,
         lists=SqlOrders(shared.read_engine),
         cache=RedisOrderCache(shared.client, shared.breaker),
-        publisher=RedisEventPublisher(shared.client, shared.breaker, shared.metrics),
-        dispatcher=shared.dispatcher,
+        publisher=shared.publisher,
+        starter=_starter(shared.publisher, shared.dispatcher),
         board=quote_board(trading, WEB_QUOTERS),
         hub=_hub(settings.redis_url, shared),
         probes=probes,
@@ -184,7 +187,7 @@ def build_web(settings: Settings) -> WebPorts:
         network=_network(settings),
         placed_on=trading.placed_on,
     )
-    return _arm_web(ports, settings.fail_point) if settings.fail_point else ports
+    return _arm_web(ports, shared.dispatcher, settings.fail_point) if settings.fail_point else ports
 
 
 def _network(settings: Settings) -> str:
@@ -273,16 +276,17 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _arm_web(ports: WebPorts, point: ArmedPoint) -> WebPorts:
+def _starter(publisher: EventPublisher, dispatcher: Dispatcher) -> Starter:
+    return BackgroundStarter(DirectStarter(publisher, dispatcher))
+
+
+def _arm_web(ports: WebPorts, dispatcher: Dispatcher, point: ArmedPoint) -> WebPorts:
     from orderengine.faults.points import Trap
     from orderengine.faults.ports import trapped_intake
     from orderengine.faults.stores import TrappedBatches
 
     trap = Trap(point)
-    orders, publisher, dispatcher = trapped_intake(
-        ports.orders, ports.publisher, ports.dispatcher, trap
-    )
+    orders, publisher, trapped = trapped_intake(ports.orders, ports.publisher, dispatcher, trap)
     batches: Batches = TrappedBatches(ports.batches, trap)
-    return replace(
-        ports, orders=orders, batches=batches, publisher=publisher, dispatcher=dispatcher
-    )
+    starter = _starter(publisher, trapped)
+    return replace(ports, orders=orders, batches=batches, publisher=publisher, starter=starter)

@@ -1,7 +1,7 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from celery import Celery, chain
@@ -64,16 +64,16 @@ class EngineCelery(Celery):
         first, *rest = stages.tasks
         first.apply_async(retry=False, chain=rest[::-1], **options)
 
-    def send_chains(self, chains: Sequence[chain], **options: Any) -> None:
-        """Send the first stages of several chains in one exchange with the broker."""
-        self._repeating(lambda: self._send_together(chains, **options))
+    def send_chains(self, chains: Sequence[tuple[chain, Mapping[str, Any]]]) -> None:
+        """Send the first stages of several chains, each with its options, in one exchange."""
+        self._repeating(lambda: self._send_together(chains))
 
-    def _send_together(self, chains: Sequence[chain], **options: Any) -> None:
+    def _send_together(self, chains: Sequence[tuple[chain, Mapping[str, Any]]]) -> None:
         wait_s = self.conf.get("broker_pool_acquire_timeout")
         with self.producer_pool.acquire(block=True, timeout=wait_s) as producer:
             together: Any = producer  # its types lack `batch`, which kombu has since 5.7
             with together.batch():
-                for stages in chains:
+                for stages, options in chains:
                     self.send_chain(stages, producer=producer, **options)
 
     def _repeating(self, send: Callable[[], T]) -> T:

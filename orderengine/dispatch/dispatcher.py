@@ -45,18 +45,31 @@ class CeleryDispatcher:
             options["countdown"] = delay_s
         self._bounded(lambda: self._app.send_chain(stages, **options))
 
-    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
-        """Start the chains of several orders at these versions, in one exchange, in their order."""
+    def route_all(
+        self,
+        versions: Mapping[UUID, int],
+        cause: RoutingCause,
+        requests: Mapping[UUID, str | None] | None = None,
+    ) -> None:
+        """Start the chains of several orders at these versions, in one exchange, in their order.
+
+        `requests` has the ids of the requests that placed them, if it is not the present one.
+        """
+        present = _request_options()
         chains = [
-            order_chain(self._app, str(order_id), version, cause)
+            (
+                order_chain(self._app, str(order_id), version, cause),
+                present if requests is None else _options_of(requests[order_id]),
+            )
             for order_id, version in versions.items()
         ]
-        self._bounded(lambda: self._app.send_chains(chains, **_request_options()))
+        self._bounded(lambda: self._app.send_chains(chains))
 
     def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
         """Start the chain at the third stage for groups of built orders, in one exchange."""
-        chains = [submission(self._app, handed_on(group)) for group in groups]
-        self._bounded(lambda: self._app.send_chains(chains, **_request_options()))
+        options = _request_options()
+        chains = [(submission(self._app, handed_on(group)), options) for group in groups]
+        self._bounded(lambda: self._app.send_chains(chains))
 
     def confirm(self, submitted: Submitted) -> None:
         """Start the last stage alone, as recovery does for a submitted order."""
@@ -90,7 +103,10 @@ class CeleryDispatcher:
 
 def _request_options() -> dict[str, Any]:
     """Names the request that placed the order, so that log lines of its stages carry its ID."""
-    request_id = get_contextvars().get("request_id")
+    return _options_of(get_contextvars().get("request_id"))
+
+
+def _options_of(request_id: str | None) -> dict[str, Any]:
     return {} if request_id is None else {"root_id": root_id_for(request_id)}
 
 

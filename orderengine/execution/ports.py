@@ -203,8 +203,16 @@ class Dispatcher(Protocol):
         before its first move.
         """
 
-    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
-        """Start the chains of several orders at these versions, in one exchange, in their order."""
+    def route_all(
+        self,
+        versions: Mapping[UUID, int],
+        cause: RoutingCause,
+        requests: Mapping[UUID, str | None] | None = None,
+    ) -> None:
+        """Start the chains of several orders at these versions, in one exchange, in their order.
+
+        `requests` has the ids of the requests that placed them, if it is not the present one.
+        """
 
     def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
         """Start the chain at the third stage for groups of built orders, in one exchange."""

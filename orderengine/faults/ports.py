@@ -102,9 +102,14 @@ class TrappedDispatcher(Wrapped):
         if cause in self._points:
             self._trap.passes(self._points[cause])
 
-    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+    def route_all(
+        self,
+        versions: Mapping[UUID, int],
+        cause: RoutingCause,
+        requests: Mapping[UUID, str | None] | None = None,
+    ) -> None:
         """See `Dispatcher.route_all`."""
-        self._port.route_all(versions, cause)
+        self._port.route_all(versions, cause, requests)
         if cause in self._points_of_many:
             self._trap.passes(self._points_of_many[cause])
 

@@ -78,10 +78,12 @@ def post_worker_init(worker: Any) -> None:
     updates.draining = lambda: not worker.alive
     updates.slots.limit = _fit.sockets
     leaving = [app.extensions[name] for name in (UPDATES, WAITS) if name in app.extensions]
+    ports = ports_of(app)
+    if ports is not None:
+        leaving.append(ports.starter)
     worker.leave = lambda: [each.leave(LEAVE_S) for each in leaving]
     if worker.counts is not None:
         updates.metrics.share(worker.counts)
-    ports = ports_of(app)
     if ports is not None:
         # In a thread: a probe of a server that is down may take seconds.
         threading.Thread(target=tell_what_is_missing, args=[ports.probes], daemon=True).start()

@@ -23,6 +23,7 @@ from orderengine.execution.intake.batch import (
     accept_batch,
     replayed_batch,
 )
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.execution.ports import Orders
 from orderengine.execution.queries.lists import OrderFilter
 from orderengine.storage.batches import SqlBatches
@@ -61,7 +62,11 @@ class Intake:
     def accept(
         self, wanted: Sequence[NewOrder | Denied], key: BatchKey | None = None
     ) -> Sequence[Result]:
-        return accept_batch(self.batches, self.publisher, self.dispatcher, wanted, key)
+        return accept_batch(self.batches, self.starter, wanted, key)
+
+    @property
+    def starter(self) -> DirectStarter:
+        return DirectStarter(self.publisher, self.dispatcher)
 
     @property
     def stored(self) -> list[UUID]:
@@ -212,7 +217,7 @@ def test_another_batch_with_the_same_key_is_refused(intake: Intake) -> None:
 
 
 def test_orders_and_batches_share_their_keys(intake: Intake) -> None:
-    takers = (intake.orders, intake.publisher, intake.dispatcher)
+    takers = (intake.orders, intake.starter)
     intake.accept(batch_of(1), KEY)
     with pytest.raises(IdempotencyKeyReused):
         accept_order_once(*takers, a_new_order(), KEY.key)
@@ -233,4 +238,4 @@ def test_the_orders_are_safe_although_the_broker_is_away(intake: Intake) -> None
     results = intake.accept(batch_of(3))
     assert len(ids(results)) == len(intake.stored) == len(intake.publisher.published) == 3
     accept: Callable[..., Moved] = accept_order
-    accept(intake.orders, intake.publisher, intake.dispatcher, a_new_order())
+    accept(intake.orders, intake.starter, a_new_order())

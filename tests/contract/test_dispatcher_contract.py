@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import pytest
 import redis
+from structlog.contextvars import bound_contextvars
 
 from orderengine.dispatch.app import create_celery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.dispatch.names import request_id_of
 from orderengine.dispatch.waiting import orders_of
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
@@ -121,6 +123,17 @@ def test_a_message_of_a_batch_is_like_that_of_a_single_order(
     batched, single = map(json.loads, redis_client.lrange("intake", 0, -1))
     assert batched["headers"].keys() == single["headers"].keys()
     assert batched["properties"].keys() == single["properties"].keys()
+
+
+def test_each_chain_of_a_batch_names_the_request_of_its_order(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    first, second, unknown = (uuid4() for _ in range(3))
+    requests = {first: "r-1", second: "r-2", unknown: None}
+    with bound_contextvars(request_id="r-3"):
+        on_celery(redis_url).route_all(dict.fromkeys(requests, 1), RoutingCause.ORDER, requests)
+    heads = [json.loads(text)["headers"] for text in reversed(redis_client.lrange("intake", 0, -1))]
+    assert [request_id_of(head["root_id"]) for head in heads] == ["r-1", "r-2", None]
 
 
 def test_a_clock_tells_aware_utc_and_never_goes_back(any_clock: Clock) -> None:

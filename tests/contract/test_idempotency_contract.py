@@ -16,6 +16,7 @@ from orderengine.domain.order import NewOrder
 from orderengine.domain.side import Side
 from orderengine.domain.terms import TriggerOn
 from orderengine.execution.intake.accept import Accepted, accept_order_once
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.execution.ports import Orders
 from orderengine.execution.queries.lists import OrderFilter
 from orderengine.storage.orders import SqlOrders
@@ -33,9 +34,10 @@ class Intake:
         self.pass_time = pass_time
         self.publisher = FakePublisher()
         self.dispatcher = FakeDispatcher()
+        self.starter = DirectStarter(self.publisher, self.dispatcher)
 
     def accept(self, order: NewOrder, key: str = "k-1") -> Accepted:
-        return accept_order_once(self.orders, self.publisher, self.dispatcher, order, key)
+        return accept_order_once(self.orders, self.starter, order, key)
 
     @property
     def stored(self) -> int:
@@ -169,7 +171,9 @@ def test_of_many_who_choose_one_name_at_once_one_has_it(database: Engine) -> Non
             order = replace(a_new_order(), client_order_id=name)
             key = f"{name}-{number}"
             try:
-                accept_order_once(orders, FakePublisher(), FakeDispatcher(), order, key)
+                accept_order_once(
+                    orders, DirectStarter(FakePublisher(), FakeDispatcher()), order, key
+                )
             except ClientOrderIdTaken:
                 return False
             return True

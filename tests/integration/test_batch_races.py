@@ -22,6 +22,7 @@ from orderengine.execution.intake.batch import (
     accept_batch,
     replayed_batch,
 )
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.postgres.database import create_database_engine
 from orderengine.storage.batches import SqlBatches
 from orderengine.storage.orders import SqlOrders
@@ -50,7 +51,7 @@ def batch_of(number: int, names: Sequence[str | None] = ()) -> list[NewOrder | D
 def accept(
     batches: SqlBatches, wanted: Sequence[NewOrder | Denied], key: BatchKey | None = None
 ) -> Sequence[Result]:
-    return accept_batch(batches, FakePublisher(), FakeDispatcher(), wanted, key)
+    return accept_batch(batches, DirectStarter(FakePublisher(), FakeDispatcher()), wanted, key)
 
 
 def ids(results: Sequence[Result]) -> list[UUID]:
@@ -108,7 +109,7 @@ def test_an_order_and_a_batch_that_want_one_name_get_it_once(
             order = replace(a_new_order(), client_order_id=name)
             barrier.wait()
             try:
-                accept_order(orders, FakePublisher(), FakeDispatcher(), order)
+                accept_order(orders, DirectStarter(FakePublisher(), FakeDispatcher()), order)
             except ClientOrderIdTaken:
                 return 0
             return 1

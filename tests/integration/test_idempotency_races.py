@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from harness.waiting import wait_until
 from orderengine.domain.errors import IdempotencyConflict, IdempotencyKeyReused, StorageUnavailable
 from orderengine.execution.intake.accept import Accepted, accept_order_once
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.execution.queries.lists import OrderFilter
 from orderengine.postgres.database import create_database_engine
 from orderengine.storage.orders import SqlOrders
@@ -24,7 +25,9 @@ def orders(database: Engine) -> SqlOrders:
 
 
 def accept(orders: SqlOrders, key: str = "k-1") -> Accepted:
-    return accept_order_once(orders, FakePublisher(), FakeDispatcher(), a_new_order(), key)
+    return accept_order_once(
+        orders, DirectStarter(FakePublisher(), FakeDispatcher()), a_new_order(), key
+    )
 
 
 # Stores an order with a key, like another request that has not committed yet.
@@ -73,7 +76,9 @@ def test_of_different_requests_with_one_key_one_is_taken(orders: SqlOrders) -> N
         order = a_new_order(quantity=str(number + 1))
         barrier.wait()
         try:
-            accept_order_once(orders, FakePublisher(), FakeDispatcher(), order, "k-1")
+            accept_order_once(
+                orders, DirectStarter(FakePublisher(), FakeDispatcher()), order, "k-1"
+            )
         except IdempotencyKeyReused:
             return False
         return True

@@ -203,7 +203,7 @@ def test_the_straight_path_takes_five_statements(
     world.board = FakeBoard(clock)
     engine = replace(world.engine, orders=orders, board=world.board)
     with sent_statements(database) as statements:
-        accepted = accept_order(orders, world.publisher, world.dispatcher, a_new_order()).order
+        accepted = accept_order(orders, world.starter, a_new_order()).order
         routed = route_order(engine, accepted.order_id, 1, RoutingCause.ORDER)
         submitted = submit_order(engine, build_order(engine, routed))
         assert confirm_order(engine, submitted) is PollResult.IN_FLIGHT

@@ -1,7 +1,7 @@
 """`Prefer: wait=N`, and a client's own names for orders."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 import pytest
@@ -9,8 +9,6 @@ from werkzeug.test import TestResponse
 
 from orderengine.api.updates.waiting import Waits
 from orderengine.domain.errors import StorageUnavailable
-from orderengine.domain.events import Moved
-from orderengine.domain.moves import RoutingCause
 from tests.steps import CONFIRMED
 from tests.web import Web, rules
 
@@ -33,13 +31,12 @@ def ask(web: Web, prefer: str, **more: object) -> TestResponse:
 def walk_at_once(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each order to its end as soon as its chain starts."""
 
-    def run(order_id: UUID, version: int, cause: RoutingCause, delay_s: float = 0.0) -> None:
-        for move in CONFIRMED:
-            moved: Moved | None = web.orders.move(order_id, version, move)
-            assert moved is not None
-            version = moved.order.version
+    def run(versions: Mapping[UUID, int], *_: object) -> None:
+        for order_id, version in versions.items():
+            for number, move in enumerate(CONFIRMED):
+                assert web.orders.move(order_id, version + number, move) is not None
 
-    monkeypatch.setattr(web.dispatcher, "route", run)
+    monkeypatch.setattr(web.dispatcher, "route_all", run)
 
 
 def test_an_order_that_ends_in_time_is_the_answer(

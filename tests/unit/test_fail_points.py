@@ -19,6 +19,7 @@ from orderengine.execution.chain.recovery import Recovery
 from orderengine.execution.chain.swaps import handover_of
 from orderengine.execution.intake.accept import accept_order
 from orderengine.execution.intake.batch import accept_batch
+from orderengine.execution.intake.starting import DirectStarter
 from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.waiting.amend import amend_order
 from orderengine.execution.waiting.cancel import cancel_all, cancel_order
@@ -145,9 +146,11 @@ def test_a_worker_comes_to_each_of_its_places(world: World, point: FailPoint) ->
 
 @pytest.mark.parametrize("point", OF_ACCEPTING)
 def test_a_web_process_comes_to_each_of_its_places(world: World, point: FailPoint) -> None:
-    ports = trapped_intake(world.orders, world.publisher, world.dispatcher, armed(point))
+    orders, publisher, dispatcher = trapped_intake(
+        world.orders, world.publisher, world.dispatcher, armed(point)
+    )
     with pytest.raises(Died):
-        accept_order(*ports, a_new_order())
+        accept_order(orders, DirectStarter(publisher, dispatcher), a_new_order())
     assert len(world.orders) == (point is not FailPoint.ACCEPT_BEFORE_COMMIT)
     assert bool(world.publisher.published) == (
         point in {FailPoint.ACCEPT_AFTER_PUBLISH, FailPoint.ACCEPT_AFTER_DISPATCH}
@@ -162,7 +165,7 @@ def test_a_batch_comes_to_each_of_these_places(world: World, point: FailPoint) -
     batches = TrappedBatches(FakeBatches(world.orders), trap)
     orders = [a_new_order(), a_new_order()]
     with pytest.raises(Died):
-        accept_batch(batches, publisher, dispatcher, orders)
+        accept_batch(batches, DirectStarter(publisher, dispatcher), orders)
     assert len(world.orders) == (0 if point is FailPoint.ACCEPT_BEFORE_COMMIT else 2)
     assert len(world.dispatcher.sent) == (2 if point is FailPoint.ACCEPT_AFTER_DISPATCH else 0)
 

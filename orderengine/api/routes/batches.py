@@ -150,7 +150,7 @@ def _accept(
     """Store the batch; if other requests took the rest of the day meanwhile, what still fits."""
     for _ in range(DAY_TRIES):
         try:
-            return accept_batch(ports.batches, ports.publisher, ports.dispatcher, wanted, key)
+            return accept_batch(ports.batches, ports.starter, wanted, key)
         except DailyLimitReached:
             wanted = list(_within_day(ports, wanted))
     raise DailyLimitReached("other orders of this client take the rest of this day (UTC)")

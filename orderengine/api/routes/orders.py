@@ -224,11 +224,10 @@ def _count_refusals(answer: Response) -> Response:
 
 
 def _accept(ports: "WebPorts", order: NewOrder, key: str | None) -> Accepted:
-    intake_ports = (ports.orders, ports.publisher, ports.dispatcher)
     accepted = (
-        Accepted.new(accept_order(*intake_ports, order))
+        Accepted.new(accept_order(ports.orders, ports.starter, order))
         if key is None
-        else accept_order_once(*intake_ports, order, key)
+        else accept_order_once(ports.orders, ports.starter, order, key)
     )
     if not accepted.replayed:
         count_accepted(ports, order.client_id, [order])

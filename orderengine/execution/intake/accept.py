@@ -1,4 +1,4 @@
-"""Accepts an order: stores it first, then publishes and dispatches it."""
+"""Accepts an order: stores it first, then starts it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,15 +9,14 @@ from structlog.contextvars import bound_contextvars
 
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
-    DispatchUnavailable,
     IdempotencyConflict,
     IdempotencyKeyReused,
 )
 from orderengine.domain.events import Moved
 from orderengine.domain.idempotency import fingerprint
-from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import NewOrder, Order, OrderStatus
-from orderengine.execution.ports import Dispatcher, EventPublisher, Orders
+from orderengine.domain.order import NewOrder, Order
+from orderengine.execution.intake.starting import Starter
+from orderengine.execution.ports import Orders
 
 log = structlog.get_logger(__name__)
 
@@ -39,21 +38,17 @@ class Accepted:
         return cls(moved.order.order_id, moved.order.created_at, replayed=False)
 
 
-def accept_order(
-    orders: Orders, publisher: EventPublisher, dispatcher: Dispatcher, request: NewOrder
-) -> Moved:
-    """Store an order and start its chain, unless it waits for its condition.
+def accept_order(orders: Orders, starter: Starter, request: NewOrder) -> Moved:
+    """Store an order and let its chain start, unless it waits for its condition.
 
-    When this returns, the order is safe: if the broker is unavailable now, recovery starts the
-    chain later. Raises StorageUnavailable if the order could not be stored, ClientOrderIdTaken if
-    another order of the client has the same clientOrderId.
+    When this returns, the order is safe: if the broker is unavailable, or the process dies before
+    the chain starts, recovery starts it. Raises StorageUnavailable if the order could not be
+    stored, ClientOrderIdTaken if another order of the client has the same clientOrderId.
     """
-    return _start(publisher, dispatcher, orders.accept(request))
+    return _start(starter, orders.accept(request))
 
 
-def accept_order_once(
-    orders: Orders, publisher: EventPublisher, dispatcher: Dispatcher, request: NewOrder, key: str
-) -> Accepted:
+def accept_order_once(orders: Orders, starter: Starter, request: NewOrder, key: str) -> Accepted:
     """Store an order as `accept_order` does, unless its client has used this key before.
 
     A used key stores nothing and returns the first answer, whether or not it reached the client.
@@ -62,7 +57,7 @@ def accept_order_once(
     """
     moved = orders.accept_once(request, key)
     if moved is not None:
-        return Accepted.new(_start(publisher, dispatcher, moved))
+        return Accepted.new(_start(starter, moved))
     before = orders.accepted_before(request.client_id, key)
     if before is None:
         raise _taken(orders, request)
@@ -81,15 +76,10 @@ def _taken(orders: Orders, request: NewOrder) -> Exception:
     return ClientOrderIdTaken(other.order_id)
 
 
-def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Moved) -> Moved:
+def _start(starter: Starter, moved: Moved) -> Moved:
     order = moved.order
+    starter.start([moved])
     with bound_contextvars(order_id=str(order.order_id), stage="accept", attempt=order.attempt):
-        publisher.publish(moved)
-        if order.status is OrderStatus.PENDING:
-            try:
-                dispatcher.route(order.order_id, order.version, RoutingCause.ORDER)
-            except DispatchUnavailable as error:
-                log.warning("dispatch_unavailable", error=str(error))
         tell_accepted(order)
     return moved
 

@@ -1,4 +1,4 @@
-"""Accepts a batch of orders: stores them by one statement, then publishes and dispatches them."""
+"""Accepts a batch of orders: stores them by one statement, then starts them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,13 @@ from structlog.contextvars import bound_contextvars
 
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
-    DispatchUnavailable,
     IdempotencyConflict,
     IdempotencyKeyReused,
 )
 from orderengine.domain.events import Moved
-from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import NewOrder, OrderStatus
+from orderengine.domain.order import NewOrder
 from orderengine.execution.intake.accept import Accepted, tell_accepted
-from orderengine.execution.ports import Dispatcher, EventPublisher
+from orderengine.execution.intake.starting import Starter
 
 log = structlog.get_logger(__name__)
 
@@ -98,8 +96,7 @@ class Batches(Protocol):
 
 def accept_batch(
     batches: Batches,
-    publisher: EventPublisher,
-    dispatcher: Dispatcher,
+    starter: Starter,
     wanted: Sequence[NewOrder | Denied],
     key: BatchKey | None = None,
 ) -> Sequence[Result]:
@@ -107,10 +104,10 @@ def accept_batch(
 
     The chains of those start that do not wait for their condition.
 
-    When this returns, every placed order is safe: if the broker is unavailable now, recovery starts
-    its chain later. If another request has just stored a batch under the key, its answer is
-    returned, with every order `replayed`. Raises StorageUnavailable, IdempotencyKeyReused,
-    IdempotencyConflict.
+    When this returns, every placed order is safe: if the broker is unavailable, or the process dies
+    before its chain starts, recovery starts it. If another request has just stored a batch under
+    the key, its answer is returned, with every order `replayed`. Raises StorageUnavailable,
+    IdempotencyKeyReused, IdempotencyConflict.
     """
     orders = [each for each in wanted if isinstance(each, NewOrder)]
     if not orders:
@@ -121,7 +118,7 @@ def accept_batch(
         before = replayed_batch(batches, client_id, key)
         if before is not None:
             return before
-    _start(publisher, dispatcher, moved)
+    _start(starter, moved)
     stored = {each.order.order_id: Accepted.new(each) for each in moved}
     placed = {
         each.order_id: Placed(each, stored[each.order_id])
@@ -178,21 +175,9 @@ def _result(
     return ClientOrderIdTaken(holder)
 
 
-def _start(publisher: EventPublisher, dispatcher: Dispatcher, moved: Sequence[Moved]) -> None:
-    if not moved:
-        return
+def _start(starter: Starter, moved: Sequence[Moved]) -> None:
+    starter.start(moved)
     with bound_contextvars(stage="accept", attempt=1):
-        publisher.publish_all(moved)
-        started = {
-            each.order.order_id: each.order.version
-            for each in moved
-            if each.order.status is OrderStatus.PENDING
-        }
-        try:
-            if started:
-                dispatcher.route_all(started, RoutingCause.ORDER)
-        except DispatchUnavailable as error:
-            log.warning("dispatch_unavailable", error=str(error), orders=len(started))
         for each in moved:
             with bound_contextvars(order_id=str(each.order.order_id)):
                 tell_accepted(each.order)

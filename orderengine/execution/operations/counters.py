@@ -173,10 +173,15 @@ class CountingDispatcher:
         with self._counting():
             self._dispatcher.route(order_id, version, cause, delay_s, again=again)
 
-    def route_all(self, versions: Mapping[UUID, int], cause: RoutingCause) -> None:
+    def route_all(
+        self,
+        versions: Mapping[UUID, int],
+        cause: RoutingCause,
+        requests: Mapping[UUID, str | None] | None = None,
+    ) -> None:
         """Start the chains of several orders; each counts if the broker accepts none."""
         with self._counting(len(versions)):
-            self._dispatcher.route_all(versions, cause)
+            self._dispatcher.route_all(versions, cause, requests)
 
     def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
         """Start the third stage for groups; each order counts if the broker accepts none."""

@@ -3,12 +3,10 @@
 import json
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from unittest import mock
 
 from sqlalchemy import Engine, text
 
@@ -17,7 +15,6 @@ from chaos.load import Answer
 from chaos.watch import Watched
 from orderengine.domain.order import OrderStatus
 from orderengine.local.ports import LOOPBACK
-from orderengine.postgres import sessions
 from orderengine.storage.statuses import IS_TERMINAL
 
 PAGE = 100
@@ -157,13 +154,6 @@ WHERE outcome = 'executed' OR (outcome IS NULL AND lands_at <= clock_timestamp()
 _SETTLEMENTS = text(
     "SELECT order_id::text AS id, signature, base_amount, quote_amount FROM settlements"
 )
-
-
-@contextmanager
-def unbounded() -> Iterator[None]:
-    """Let a statement of the suite take longer than one of the engine may."""
-    with mock.patch.object(sessions, "STATEMENT_TIMEOUT_S", 600.0):
-        yield
 
 
 def collect(

@@ -14,7 +14,6 @@ from orderengine.bootstrap.web import WebPools
 from orderengine.bootstrap.worker import MOST_QUESTIONS
 from orderengine.config.settings import INSTRUMENTS
 from orderengine.domain.instruments import parse_instruments
-from orderengine.domain.side import Side
 from orderengine.market.venues import VENUES
 from orderengine.solana.rpc import CONNECTIONS as CONNECTIONS_TO_A_NODE
 from orderengine.worker.pool import threads_for
@@ -27,7 +26,7 @@ SPARE_THREADS = {True: HTTP_THREADS + LOOP_THREADS, False: 8}
 # A worker with full pools: its threads, one for each venue and slot, or question of the price
 # watcher, the loop, recovery, the watcher.
 SLOTS = 10
-QUESTIONS = len(Side) * len(list(parse_instruments(INSTRUMENTS.read_text("utf-8"))))
+QUESTIONS = len(list(parse_instruments(INSTRUMENTS.read_text("utf-8"))))
 ASKING = len(VENUES) * (SLOTS + min(QUESTIONS, MOST_QUESTIONS))
 THREADS_OF_A_FULL = {True: 0, False: threads_for(SLOTS) + ASKING + 3}
 SPARE_SOCKETS = {True: HTTP_THREADS + LOOP_THREADS + 24, False: 24}

@@ -23,6 +23,7 @@ from chaos.load import Answer, Load, place
 from chaos.localnet import Localnet, running
 from chaos.rig import Rig
 from chaos.watch import OrderWatcher, cut_without_a_word
+from harness.statements import unbounded
 from harness.waiting import wait_until
 from orderengine.domain.order import OrderStatus
 
@@ -73,7 +74,7 @@ def run(fault: Fault, scale: Scale, seed: int) -> Verdict:
     folder.chmod(0o711)  # PostgreSQL's own user has to pass
     try:
         # Only the engine has to give up on slow statements, not the suite.
-        with outside.unbounded(), Servers(folder) as servers:
+        with unbounded(), Servers(folder) as servers:
             rng = random.Random(f"{seed}:{fault.name}")
             with (
                 _localnet(fault, folder) as node,

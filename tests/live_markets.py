@@ -1,14 +1,18 @@
 """A live venue over pools that are written for whatever instrument is asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from orderengine.domain.instruments import Instrument
 from orderengine.domain.pricing import USDC_DECIMALS
+from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
+from orderengine.execution.ports import Wanted
 from orderengine.market.bins import pool_around
 from orderengine.solana.accounts import CLOCK
 from orderengine.solana.reader import PoolReader
+from orderengine.venues.apart import each_apart
 from orderengine.venues.live import LiveVenue
 from orderengine.venues.offers import PoolOffer
 from tests.fake_chain import CHAIN_S, FakeChain
@@ -35,6 +39,10 @@ class LiveMarket:
 
     kind: str
     name: str = "raydium"
+    reads_by_symbol: bool = True
+
+    def offers(self, wanted: Sequence[Wanted]) -> list[Offer | Exception]:
+        return each_apart(self.offer, wanted)
 
     def offer(self, instrument: Instrument, side: Side) -> PoolOffer:
         chain = FakeChain(self._accounts(instrument))

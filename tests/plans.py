@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
+from harness.statements import unbounded
 from orderengine.postgres import database as engine_module
-from orderengine.postgres import sessions
 from orderengine.postgres.database import create_database_engine
 
 ORDERS = 250_000
@@ -102,13 +102,6 @@ def analyze_all(database: Engine) -> None:
     """Let the planner know the tables."""
     with unbounded(), database.connect() as connection:
         connection.execute(text("ANALYZE"))
-
-
-@contextmanager
-def unbounded() -> Iterator[None]:
-    """Lift the time limit of statements."""
-    with mock.patch.object(sessions, "STATEMENT_TIMEOUT_S", 600.0):
-        yield
 
 
 def _connected(url: str, schema: str) -> Engine:

@@ -12,6 +12,7 @@ from benchmarks.bench import Size as BenchSize
 from benchmarks.checks import Lost
 from benchmarks.stack import Servers, Stack, temporary_folder
 from benchmarks.waiting.rows import times_of
+from harness.statements import unbounded
 from harness.waiting import wait_until
 from orderengine.config.settings import INSTRUMENTS, sqlalchemy_url
 from orderengine.domain.instruments import Instrument, parse_instruments
@@ -108,6 +109,7 @@ class Desk:
 def a_desk(**settings: str) -> Iterator[Desk]:
     """A stack with these settings, warmed up."""
     with (
+        unbounded(),
         temporary_folder() as folder,
         Servers(folder) as servers,
         Bench(servers, _NO_ROUNDS) as bench,

@@ -17,7 +17,6 @@ from orderengine.bootstrap.network import Trading, quote_board, trading_of
 from orderengine.config.settings import ArmedPoint, Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import attempt_backoff
-from orderengine.domain.side import Side
 from orderengine.execution.chain.engine import Engine
 from orderengine.execution.chain.slots import Pace
 from orderengine.execution.intake.daily import Days
@@ -112,12 +111,12 @@ def _watcher(
 ) -> PriceWatcher:
     """The price watcher, with a board of its own: its questions do not wait behind the orders'."""
     tick_s = settings.watch_tick_ms / 1000
-    pairs = len(Side) * len(list(engine.instruments))
+    symbols = len(list(engine.instruments))
     return PriceWatcher(
         engine=engine,
         waiting=SqlWaiting(database),
         days=SqlDays(database),
-        board=quote_board(trading, min(pairs, MOST_QUESTIONS), tick_s),
+        board=quote_board(trading, min(symbols, MOST_QUESTIONS), tick_s),
         references=trading.prices(),
         clock=engine.clock,
         holder=uuid4().hex,

@@ -161,6 +161,10 @@ class Orders(OrderLists, Endings, Protocol):
         """
 
 
+Wanted = tuple[Instrument, Side]
+"""What a venue is asked for."""
+
+
 class Venue(Protocol):
     """A market that quotes prices."""
 
@@ -168,10 +172,20 @@ class Venue(Protocol):
     def name(self) -> str:
         """The name shown to clients, e.g. `raydium`."""
 
+    @property
+    def reads_by_symbol(self) -> bool:
+        """Whether each symbol takes a read of its own: then symbols are asked for side by side."""
+
     def offer(self, instrument: Instrument, side: Side) -> Offer:
         """Look at the best pool now; the offer then prices any amount without another request.
 
         Raises VenueUnavailable without an answer, OrderUnfillable if there is no such pool.
+        """
+
+    def offers(self, wanted: Sequence[Wanted]) -> list[Offer | Exception]:
+        """The offer of each, in one answer, or the error that `offer` raises for it.
+
+        Raises what concerns all of them.
         """
 
 
@@ -254,7 +268,7 @@ class QuoteBoard(Protocol):
     def collect(self, instrument: Instrument, side: Side) -> Quoted:
         """The offers, and the error of each venue without one."""
 
-    def collect_all(self, wanted: Sequence[tuple[Instrument, Side]]) -> list[Quoted]:
+    def collect_all(self, wanted: Sequence[Wanted]) -> list[Quoted]:
         """The answers for many instruments and sides, all asked at the same time."""
 
 

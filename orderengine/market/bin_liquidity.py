@@ -139,6 +139,8 @@ class DlmmLiquidity:
 
     def marginal_price(self, amount: int) -> int:
         """The price of the bin in which a swap of `amount` ends."""
+        if amount == 0:
+            return self._first_margin
         reached = bisect_right(self._filled, amount, 1) - 1
         return self._margins[min(reached, len(self._margins) - 1)]
 
@@ -180,6 +182,14 @@ class DlmmLiquidity:
     @cached_property
     def _margins(self) -> list[int]:
         return [self._margin(terms) for terms in self._terms] or [0]
+
+    @cached_property
+    def _first_margin(self) -> int:
+        """That of the first bin that trades anything: no other one is needed for it."""
+        ahead = dlmm.terms_ahead(self.pool, self._direction, self._now_s)
+        trading = (terms for terms in ahead if self._capacity(terms))
+        first = next(trading, None)
+        return self._margins[-1] if first is None else self._margin(first)
 
     def _capacity(self, terms: BinTerms, scale: int = ONE) -> int:
         """How much of the exact asset a bin trades at `scale` (Q64.64) times the base's price."""

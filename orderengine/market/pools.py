@@ -27,6 +27,8 @@ EPOCH_S = 20
 
 _PPM = 1_000_000
 _EPOCH_US = EPOCH_S * 1_000_000
+SimulatedPool = CpmmPool | DlmmPool
+
 _POOL_ID = re.compile(r"(?P<symbol>.+)-USDC-(?P<epoch>[0-9]{1,12})")
 
 
@@ -72,7 +74,7 @@ class SimulatedMarket:
         at: datetime,
         *,
         moved_ppm: int = 0,
-    ) -> CpmmPool | DlmmPool:
+    ) -> SimulatedPool:
         """A pool's state at a time, X the base asset and Y USDC, both in base units.
 
         `moved_ppm` is a move of the reference price on top of its own path, signed, in parts per
@@ -98,10 +100,7 @@ class SimulatedMarket:
     ) -> Liquidity:
         """One side of a pool at a time; raises as `pool_state` does."""
         pool = self.pool_state(instrument, venue, pool_id, at, moved_ppm=moved_ppm)
-        if isinstance(pool, DlmmPool):
-            now_s = microseconds(at) // 1_000_000
-            return DlmmLiquidity(pool, side, instrument.decimals, now_s, exact)
-        return CpmmLiquidity(pool, side, instrument.decimals, exact)
+        return liquidity_of(pool, side, instrument.decimals, at, exact)
 
     def _depth(self, instrument: Instrument, pool_id: str, at: datetime) -> int:
         """The depth of an existing pool at a time, in base units of USDC."""
@@ -121,6 +120,19 @@ class SimulatedMarket:
         seed, symbol = self.seed, instrument.symbol
         first = opening_epoch(seed, symbol, epoch)
         return moment_of(first * _EPOCH_US - _phase_us(seed, symbol))
+
+
+def liquidity_of(
+    pool: SimulatedPool,
+    side: Side,
+    base_decimals: int,
+    at: datetime,
+    exact: Asset = Asset.BASE,
+) -> Liquidity:
+    """One side of a pool in this state, for a swap at this time."""
+    if isinstance(pool, DlmmPool):
+        return DlmmLiquidity(pool, side, base_decimals, microseconds(at) // 1_000_000, exact)
+    return CpmmLiquidity(pool, side, base_decimals, exact)
 
 
 def market_of(simulation: Simulation) -> SimulatedMarket:

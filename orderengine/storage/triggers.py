@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - statements are composed of constants
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import product
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,60 +18,11 @@ from orderengine.execution.waiting.prices import SeenPrice, starts_below
 from orderengine.execution.waiting.watching import NextLook, Watched
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
 from orderengine.postgres.database import BY_INDEX, Row, Statement
+from orderengine.storage.leases import HOLD, RELEASE
 from orderengine.storage.reader import ask
 from orderengine.storage.rows import RowReader
 from orderengine.storage.sql import LATEST_TRANSACTION, ORDER_COLUMNS
 from orderengine.storage.statuses import IS_WAITING
-
-_KINDS = ", ".join(
-    f"('{kind}', '{side}')"
-    for kind, side in product((OrderType.LIMIT, OrderType.STOP, OrderType.SNIPER), Side)
-)
-
-# Each question is a scalar query with LIMIT, which is one look at the index. For EXISTS the planner
-# may read all orders that wait. A lease with more than half of its time left is not written again.
-HOLD = Statement(
-    f"""
-WITH watched AS MATERIALIZED (
-    SELECT asked.symbol FROM unnest(CAST(:symbols AS text[])) AS asked (symbol)
-    WHERE NOT EXISTS (SELECT FROM trading_halts)
-      AND (SELECT 1 FROM orders o WHERE o.symbol = asked.symbol AND o.{IS_WAITING} LIMIT 1)
-          IS NOT NULL
-), leases AS (
-    SELECT w.symbol, w.holder,
-           w.until > clock_timestamp() + make_interval(secs => :lease_s / 2) AS is_long,
-           w.until > clock_timestamp() AS is_held
-    FROM price_watches w WHERE w.symbol IN (SELECT symbol FROM watched)
-), kept AS (
-    SELECT symbol FROM leases WHERE holder = :holder AND is_long
-), taken AS (
-    INSERT INTO price_watches AS w (symbol, holder, until)
-    SELECT symbol, :holder, clock_timestamp() + make_interval(secs => :lease_s) FROM watched
-    WHERE symbol NOT IN (SELECT symbol FROM kept)
-      AND symbol NOT IN (SELECT symbol FROM leases WHERE holder <> :holder AND is_held)
-    ORDER BY symbol
-    ON CONFLICT (symbol) DO UPDATE SET holder = excluded.holder, until = excluded.until
-    WHERE w.holder = excluded.holder OR w.until <= clock_timestamp()
-    RETURNING symbol
-)
-SELECT mine.symbol, kind.type, kind.side
-FROM (SELECT symbol FROM kept UNION ALL SELECT symbol FROM taken) AS mine
-CROSS JOIN (VALUES {_KINDS}) AS kind (type, side)
-WHERE (SELECT 1 FROM orders o WHERE o.symbol = mine.symbol AND o.type = kind.type
-       AND o.side = kind.side AND o.{IS_WAITING} LIMIT 1) IS NOT NULL""",
-    {**BY_INDEX, "enable_sort": "on"},
-)
-
-# Other watchers take leases in the order of the symbols.
-RELEASE = Statement(
-    """
-WITH mine AS MATERIALIZED (
-    SELECT symbol FROM price_watches WHERE holder = :holder ORDER BY symbol FOR NO KEY UPDATE
-)
-UPDATE price_watches SET until = '-infinity' WHERE symbol IN (SELECT symbol FROM mine)
-RETURNING symbol"""
-)
-
 
 _MAY_START = """(o.rearm_at IS NULL OR o.rearm_at <= {seen_at})
   AND (o.expires_at IS NULL OR o.expires_at > clock_timestamp())"""
@@ -210,11 +161,16 @@ class SqlWaiting:
         self._engine = engine
         self._reader = RowReader()
 
-    def hold(self, holder: str, symbols: Sequence[str], lease_s: float) -> list[Watched]:
+    def hold(
+        self, holder: str, symbols: Sequence[str], lease_s: float
+    ) -> dict[Watched, Decimal | None]:
         """Take or keep the watch over those symbols that no other watcher holds."""
         values = {"holder": holder, "symbols": list(symbols), "lease_s": lease_s}
         rows = self._run(HOLD, values)
-        return [Watched(row.symbol, OrderType(row.type), Side(row.side)) for row in rows]
+        return {
+            Watched(row.symbol, OrderType(row.type), Side(row.side)): row.watch_price
+            for row in rows
+        }
 
     def release(self, holder: str) -> None:
         """Give up the watch over all symbols."""

@@ -11,12 +11,15 @@ from orderengine.amm.errors import AmmError
 from orderengine.domain.errors import FailureReason, OrderUnfillable, VenueUnavailable
 from orderengine.domain.instruments import Instrument, TokenProgram
 from orderengine.domain.pricing import USDC_DECIMALS
+from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
+from orderengine.execution.ports import Wanted
 from orderengine.execution.waiting.prices import REFERENCE, SeenPrice
 from orderengine.solana.accounts import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from orderengine.solana.pools.pool import Pool
 from orderengine.solana.reader import PoolReader, PoolsRead
 from orderengine.solana.refusals import AccountRefused, PoolNotOpen, PoolPaused, PoolRefused
+from orderengine.venues.apart import each_apart
 from orderengine.venues.offers import PoolOffer
 
 MOST_READS = 16
@@ -32,6 +35,8 @@ _PROGRAMS = {
 
 class LiveVenue:
     """Implements `execution.ports.Venue` for the pools of one name in the instrument file."""
+
+    reads_by_symbol = True
 
     def __init__(self, name: str, reader: PoolReader) -> None:
         self.name = name
@@ -65,6 +70,10 @@ class LiveVenue:
             kind=pool.kind,
             slot=read.slot,
         )
+
+    def offers(self, wanted: Sequence[Wanted]) -> list[Offer | Exception]:
+        """Each as `offer` gives it; the sides of a symbol share its read."""
+        return each_apart(self.offer, wanted)
 
     def _unfillable(self, detail: str) -> OrderUnfillable:
         return OrderUnfillable(FailureReason.INSUFFICIENT_LIQUIDITY, detail)

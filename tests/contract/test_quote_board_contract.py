@@ -1,6 +1,6 @@
 """The contract of every quote board: the fake, and the one that asks venues with threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,7 +10,8 @@ from orderengine.domain.errors import FailureReason, OrderUnfillable
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.routing import Offer
 from orderengine.domain.side import Side
-from orderengine.execution.ports import QuoteBoard
+from orderengine.execution.ports import QuoteBoard, Wanted
+from orderengine.venues.apart import each_apart
 from orderengine.venues.board import ConcurrentQuoteBoard
 from tests.fakes import FakeBoard, FakeClock, unavailable
 
@@ -27,6 +28,10 @@ class OneVenue:
 
     name: str
     answer: Decimal | Exception
+    reads_by_symbol: bool = False
+
+    def offers(self, wanted: Sequence[Wanted]) -> list[Offer | Exception]:
+        return each_apart(self.offer, wanted)
 
     def offer(self, instrument: Instrument, side: Side) -> Offer:
         if isinstance(self.answer, Exception):

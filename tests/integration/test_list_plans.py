@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.statements import unbounded
 from orderengine.domain.order import NewOrder, OrderStatus
 from orderengine.execution.intake.batch import BatchKey, Denied
 from orderengine.execution.queries.lists import OrderFilter, Position, StatusGroup
@@ -25,7 +26,6 @@ from tests.plans import (
     Read,
     load,
     scratch_database,
-    unbounded,
     what_is_read,
     what_would_be_read,
 )

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.statements import unbounded
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import Move
 from orderengine.execution.network import Reverted
@@ -20,7 +21,6 @@ from tests.plans import (
     load,
     read_by,
     scratch_database,
-    unbounded,
     unsought,
     what_is_read,
 )

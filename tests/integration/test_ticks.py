@@ -33,7 +33,7 @@ def test_a_tick_after_slow_leases_looks_at_all_orders_again(
     watch.limit("220")
     hold = watch.watcher.waiting.hold
 
-    def slowly(*args: Any) -> list[Watched]:
+    def slowly(*args: Any) -> Any:
         watch.now[0] += 0.2 * TICK_S
         return hold(*args)
 
@@ -104,6 +104,47 @@ def test_an_error_of_the_question_for_all_kinds_stops_no_order(
         watch.tick()
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["look_falls_apart"]
     assert sorted(watch.started) == sorted(come)
+
+
+def test_orders_that_are_all_far_away_are_not_asked_for(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leases tell the nearest price of each kind."""
+    watch.ask("230")
+    for symbol in SYMBOLS:
+        watch.limit("200", symbol=symbol, base_decimals=None)
+        watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)
+        watch.stop("220", symbol=symbol, base_decimals=None)
+    watch.tick()  # looks at all orders anew
+
+    def asked(*_: object) -> None:
+        raise AssertionError("no order is near")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch.watcher.waiting, "come", asked)
+        patched.setattr(watch.watcher.waiting, "candidates", asked)
+        with capture_logs() as lines:
+            watch.tick()
+    assert lines == []
+    come = [
+        watch.limit("230", symbol="ETH", base_decimals=None),
+        watch.limit("230", Side.SELL),
+        watch.stop("230", Side.BUY, symbol="BTC", base_decimals=None),
+    ]
+    watch.tick()
+    assert sorted(watch.started) == sorted(come)
+
+
+@pytest.mark.parametrize("damaged", ["NULL", "'NaN'"])
+def test_an_order_whose_watched_price_is_damaged_hides_no_other(watch: Watch, damaged: str) -> None:
+    watch.ask("230")
+    bad = [watch.limit("200"), watch.limit("260", Side.SELL)]
+    watch.tick()
+    watch.run(f"UPDATE orders SET watch_price = {damaged}")  # noqa: S608 - constants
+    come = [watch.limit("240"), watch.limit("220", Side.SELL)]
+    watch.tick()
+    assert sorted(watch.started) == sorted(come)
+    assert {watch.status(each) for each in bad} == {WAITING}
 
 
 def test_started_orders_are_followed_by_others_once_half_of_the_room_is_free(

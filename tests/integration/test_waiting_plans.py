@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.statements import unbounded
 from orderengine.domain.moves import RoutingCause, StartRouting
 from orderengine.execution.ports import PreparedStart
 from orderengine.execution.waiting.cancel import PART
@@ -19,7 +20,7 @@ from orderengine.storage.halts import SqlHalts
 from orderengine.storage.orders import SqlOrders
 from orderengine.storage.triggers import SqlWaiting
 from tests.builders import A_TRIGGER, a_build
-from tests.plans import Read, scratch_database, unbounded, what_is_read, what_would_be_read
+from tests.plans import Read, scratch_database, what_is_read, what_would_be_read
 
 WAITING = 100_000
 STARTED = 100

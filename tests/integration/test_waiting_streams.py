@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.statements import unbounded
 from orderengine.domain.events import OrderEvent
 from orderengine.execution.queries.latest_steps import ClientSnapshot
 from orderengine.storage.clients import SqlClientOrders
@@ -12,7 +13,7 @@ from orderengine.storage.orders import SqlOrders
 from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.hub import Hub
 from tests.builders import A_REST, A_TRIGGER
-from tests.plans import scratch_database, unbounded, what_is_read
+from tests.plans import scratch_database, what_is_read
 from tests.steps import CONFIRMED, FAIL, Walk
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine, text
 
+from harness.statements import unbounded
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
-from orderengine.execution.waiting.prices import SeenPrice, starts_below
+from orderengine.execution.waiting.prices import SeenPrice, has_come, starts_below
 from orderengine.execution.waiting.watching import Watched
 from orderengine.storage.triggers import SqlWaiting
-from tests.plans import scratch_database, unbounded, what_is_read
+from tests.plans import scratch_database, what_is_read
 
 SYMBOLS = [f"S{number}" for number in range(20)]
 WAITING = 40_000
@@ -134,7 +135,19 @@ def test_the_leases_read_little_of_many_waiting_orders(big: Engine) -> None:
     (read,) = what_is_read(big, lambda: waiting.hold("one", SYMBOLS, 2))
     # Seven looks at the index for each symbol, of four blocks each, and some for the rows.
     assert read.blocks <= len(SYMBOLS) * 60, read.plan
-    assert read.rows <= len(SYMBOLS) * 20, read.plan
+    # A row passes up to five nodes of the plan, and each kind has one.
+    assert read.rows <= len(SYMBOLS) * 25, read.plan
+
+
+def test_the_leases_tell_the_nearest_price_of_each_kind(big: Engine) -> None:
+    nearest = SqlWaiting(big).hold("one", SYMBOLS, 2)
+    assert {each.symbol for each in nearest} == set(SYMBOLS)
+    for kind in KINDS:
+        first = nearest[kind]
+        assert first is not None
+        just_before = none_has_come(kind, big).price
+        assert abs(just_before - first) == Decimal("0.001")
+        assert not has_come(kind.type, kind.side, just_before, first)
 
 
 def test_after_many_cancels_a_probe_reads_little_from_the_second_tick_on(

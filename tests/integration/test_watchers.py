@@ -14,8 +14,8 @@ from orderengine.domain.moves import Amend, Cancel, Trigger
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.domain.side import Side
 from orderengine.domain.terms import OrderType
+from orderengine.execution.waiting.chosen import Chosen
 from orderengine.execution.waiting.looking import look_at
-from orderengine.execution.waiting.watcher import _Chosen
 from tests.integration.watchers import Watch
 
 WAITING, PENDING = OrderStatus.WAITING, OrderStatus.PENDING
@@ -104,7 +104,7 @@ def test_two_watchers_that_both_believe_to_hold_a_symbol_start_an_order_once(
 ) -> None:
     first, second = (Watch(database, instruments, holder=name) for name in ("a", "b"))
     order_ids = [first.limit("240") for _ in range(5)]
-    held = first.watcher.waiting.hold("a", ["AAPL"], 2)
+    held = list(first.watcher.waiting.hold("a", ["AAPL"], 2))
     second.run("UPDATE price_watches SET until = '-infinity'")
     looks = look_at(held, instruments, first.board, first.references)
     seen = looks["AAPL"].price_for(OrderType.LIMIT, Side.BUY)
@@ -113,7 +113,7 @@ def test_two_watchers_that_both_believe_to_hold_a_symbol_start_an_order_once(
     second.tick()
     assert sorted(second.started) == sorted(order_ids)
     assert len(found) == 5
-    chosen = _Chosen([(order, Trigger()) for order in found if isinstance(order, Order)])
+    chosen = Chosen([(order, Trigger()) for order in found if isinstance(order, Order)])
     moved = first.watcher._start(held[0], seen, chosen)
     assert (moved, first.started) == (0, [])
     ((events,),) = first.run("SELECT count(*) FROM order_events WHERE status = 'pending'")

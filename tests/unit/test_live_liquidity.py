@@ -1,6 +1,7 @@
 """The curves that only live pools have: creator fees, AMM v4, and USDC as a DLMM pool's X."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -88,6 +89,28 @@ def test_the_marginal_price_is_that_of_the_next_units(kind: str, side: Side, exa
             for each in (amount, amount + units)
         ]
         assert min(ends) * Fraction(9_999, 10_000) <= step <= max(ends) * Fraction(10_001, 10_000)
+
+
+def a_sale_into(*bins: DlmmBin) -> DlmmLiquidity:
+    """A sale for exact USDC, of which the fee is taken: a bin with one unit of it pays nothing."""
+    pool = a_dlmm(CollectFeeMode.ONLY_Y)
+    return DlmmLiquidity(replace(pool, bins=bins), Side.SELL, 9, NOW_S, Asset.QUOTE)
+
+
+def test_the_first_marginal_price_is_that_of_the_first_bin_that_pays() -> None:
+    empty, dust, deep = DlmmBin(40, 0, 0), DlmmBin(39, 0, 1), DlmmBin(38, 0, 10**12)
+    deeper = DlmmBin(37, 0, 10**12)
+    found = a_sale_into(deeper, deep, dust, empty).marginal_price(0)
+    assert found == a_sale_into(deeper, deep).marginal_price(1)
+    assert found < a_sale_into(deeper).marginal_price(0)  # which takes more of the base asset
+
+
+def test_the_first_marginal_price_of_bins_that_pay_nothing_is_that_of_the_last() -> None:
+    dusts = [DlmmBin(each, 0, 1) for each in (38, 39, 40)]
+    found = a_sale_into(*dusts).marginal_price(0)
+    assert found == a_sale_into(*dusts).marginal_price(5)
+    assert found > 0
+    assert a_sale_into().marginal_price(0) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

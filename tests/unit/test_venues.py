@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -19,8 +19,10 @@ from orderengine.domain.errors import (
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.routing import Offer, RouteRequest
 from orderengine.domain.side import Side
+from orderengine.execution.ports import Wanted
 from orderengine.market.pools import EPOCH_S
 from orderengine.market.venues import VENUES
+from orderengine.venues.apart import each_apart
 from orderengine.venues.board import ConcurrentQuoteBoard
 from orderengine.venues.simulated import SimulatedVenue
 from tests.fakes import FakeClock, FakeOffer
@@ -40,6 +42,10 @@ class ScriptedVenue:
     act: Callable[[], None] = lambda: None
     asked: int = 0
     threads: set[int] = field(default_factory=set)
+    reads_by_symbol: bool = False
+
+    def offers(self, wanted: Sequence[Wanted]) -> list[Offer | Exception]:
+        return each_apart(self.offer, wanted)
 
     def offer(self, instrument: Instrument, side: Side) -> Offer:
         self.asked += 1
@@ -171,8 +177,8 @@ def test_an_unexpected_error_is_logged_and_counts_as_unavailable(
         quotes, errors = board(*venues).collect(aapl, Side.BUY)
     assert len(quotes) == 1
     assert isinstance(errors["bad"], VenueUnavailable)
-    assert [(line["event"], line["venue"], line["exc_info"]) for line in logs] == [
-        ("venue_failed", "bad", True)
+    assert [(line["event"], line["venue"], repr(line["exc_info"])) for line in logs] == [
+        ("venue_failed", "bad", "KeyError('price')")
     ]
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from uuid import UUID
 
 import structlog
 
@@ -21,9 +20,17 @@ from orderengine.execution.intake.daily import Days
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.ports import Clock, PreparedStart, QuoteBoard
 from orderengine.execution.unreadable import Unreadable
+from orderengine.execution.waiting.chosen import Chosen, passed_over
 from orderengine.execution.waiting.judging import PutOff, judge
 from orderengine.execution.waiting.looking import References, look_at
-from orderengine.execution.waiting.prices import Look, SeenPrice, in_turn, is_fresh, out_of_reach
+from orderengine.execution.waiting.prices import (
+    Look,
+    SeenPrice,
+    has_come,
+    in_turn,
+    is_fresh,
+    out_of_reach,
+)
 from orderengine.execution.waiting.purses import Purses
 from orderengine.execution.waiting.starting import Starter
 from orderengine.execution.waiting.watching import NextLook, Waiting, Watched
@@ -80,20 +87,26 @@ class PriceWatcher:
         began = self.monotonic()
         symbols = [each.symbol for each in self.engine.instruments]
         self._hold_unknown(symbols)
-        watched = self._due(began, self.waiting.hold(self.holder, symbols, LEASE_S))
+        nearest = self.waiting.hold(self.holder, symbols, LEASE_S)
+        watched = self._due(began, nearest)
         room = self._starter.room()
         self._left.update(each for each in watched if room.of(each.type) <= 0)
         watched = [each for each in watched if room.of(each.type) > 0]
         if not watched:
             return bool(self._left)
-        self._look_anew({each.symbol for each in watched})
+        anew = self._look_anew({each.symbol for each in watched})
         looks = look_at(watched, self.engine.instruments, self.board, self.references)
         seen = self._seen(watched, looks)
-        come = self._come(seen)
-        for each in self._in_turn(watched):
+        come = self._come(
+            {
+                each: price
+                for each, price in seen.items()
+                if each.symbol in anew or _may_have_come(each, price, nearest[each])
+            }
+        )
+        self._left.difference_update(each for each in watched if each not in come)
+        for each in self._in_turn(come):
             self._left.discard(each)
-            if each not in come:
-                continue
             if room.of(each.type) > 0:
                 look = looks[each.symbol]
                 started = self._scan_safely(each, look, seen[each], room.of(each.type))
@@ -106,7 +119,7 @@ class PriceWatcher:
         """Leave the symbols to other watchers at once; raises StorageUnavailable."""
         self.waiting.release(self.holder)
 
-    def _due(self, began: float, watched: Sequence[Watched]) -> Sequence[Watched]:
+    def _due(self, began: float, watched: Collection[Watched]) -> Collection[Watched]:
         """All kinds in a whole tick; between two of them those with orders that were left.
 
         Ticks are counted from their beginnings: the leases take more time in some than in others.
@@ -133,24 +146,29 @@ class PriceWatcher:
                 found[each] = seen
         return found
 
-    def _come(self, seen: Mapping[Watched, SeenPrice]) -> Collection[Watched]:
-        """The kinds with candidates, by one question for all; or all of them, if they are few."""
-        if len(seen) <= FEW_KINDS:
-            return seen
+    def _come(self, near: Mapping[Watched, SeenPrice]) -> Collection[Watched]:
+        """Those of these kinds that have candidates, by one question for all, unless they are few.
+
+        The order that is nearest may not start yet, or not any more.
+        """
+        if len(near) <= FEW_KINDS:
+            return near
         try:
-            return self.waiting.come(seen)
+            return self.waiting.come(near)
         except StorageUnavailable:
             raise
         except Exception:
-            log.exception("look_falls_apart", symbols=sorted({each.symbol for each in seen}))
-            return seen
+            log.exception("look_falls_apart", symbols=sorted({each.symbol for each in near}))
+            return near
 
-    def _look_anew(self, symbols: Iterable[str]) -> None:
+    def _look_anew(self, symbols: Iterable[str]) -> Collection[str]:
+        """Look anew at the orders of those symbols whose time it is; returns these."""
         now = self.monotonic()
-        for symbol in symbols:
-            if now >= self._anew_at.get(symbol, now):
-                self.waiting.look_anew(self.holder, symbol)
-                self._anew_at[symbol] = now + ANEW_S
+        due = {symbol for symbol in symbols if now >= self._anew_at.get(symbol, now)}
+        for symbol in due:
+            self.waiting.look_anew(self.holder, symbol)
+            self._anew_at[symbol] = now + ANEW_S
+        return due
 
     def _hold_unknown(self, symbols: Sequence[str]) -> None:
         """Tell the owners of orders whose symbol has left the instrument file why they wait."""
@@ -162,12 +180,12 @@ class PriceWatcher:
         if held:
             log.warning("orders_held", orders=len(held), reason=FailureReason.UNKNOWN_SYMBOL.value)
 
-    def _in_turn(self, watched: Sequence[Watched]) -> list[Watched]:
+    def _in_turn(self, come: Collection[Watched]) -> list[Watched]:
         """By urgency; of the same kind another symbol begins each time."""
-        symbols = sorted({each.symbol for each in watched})
-        self._turn = (self._turn + 1) % len(symbols)
-        place = {each: (symbols.index(each) - self._turn) % len(symbols) for each in symbols}
-        return sorted(watched, key=lambda each: (_FIRST[each.type], place[each.symbol]))
+        symbols = sorted({each.symbol for each in come})
+        self._turn += 1
+        place = {each: (at - self._turn) % len(symbols) for at, each in enumerate(symbols)}
+        return sorted(come, key=lambda each: (_FIRST[each.type], place[each.symbol]))
 
     def _scan_safely(self, watched: Watched, look: Look, seen: SeenPrice, room: int) -> int:
         try:
@@ -182,7 +200,7 @@ class PriceWatcher:
         """Start those of one kind that may; returns how many. Notes if some are left."""
         most = min(max(room, LEAST_CANDIDATES), MOST_CANDIDATES)
         found = self.waiting.candidates(watched, seen, most)
-        chosen = _Chosen(
+        chosen = Chosen(
             put_off=[
                 NextLook(each.order_id, each.version, _never(watched, seen))
                 for each in found
@@ -201,7 +219,7 @@ class PriceWatcher:
             self._judge(order, look, seen, purses, chosen)
         if len(found) == most:
             self._left.add(watched)
-            chosen.put_off += _passed_over(orders, chosen, _never(watched, seen))
+            chosen.put_off += passed_over(orders, chosen, _never(watched, seen))
         # First those that are in a hurry.
         started = self._start(watched, seen, chosen)
         if chosen.put_off:
@@ -215,7 +233,7 @@ class PriceWatcher:
         return True
 
     def _judge(
-        self, order: Order, look: Look, seen: SeenPrice, purses: Purses, into: "_Chosen"
+        self, order: Order, look: Look, seen: SeenPrice, purses: Purses, into: Chosen
     ) -> None:
         """Judge one order, and sort it; a bad one is put off, so that it does not stop the scan."""
         try:
@@ -242,7 +260,7 @@ class PriceWatcher:
                 NextLook(order.order_id, order.version, verdict.watch_price, verdict.because)
             )
 
-    def _start(self, watched: Watched, seen: SeenPrice, chosen: "_Chosen") -> int:
+    def _start(self, watched: Watched, seen: SeenPrice, chosen: Chosen) -> int:
         """Move the chosen orders, and send their messages; returns how many have moved."""
         if not chosen.count or self._is_stale(watched, seen):
             return 0
@@ -250,34 +268,11 @@ class PriceWatcher:
         return started + self._starter.trigger(watched.type, seen.at, chosen.triggers)
 
 
-@dataclass
-class _Chosen:
-    """What one scan has come to: the orders to start, and those to be looked at later."""
-
-    triggers: list[tuple[Order, Trigger]] = field(default_factory=list)
-    prepared: list[tuple[Order, PreparedStart]] = field(default_factory=list)
-    put_off: list[NextLook] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """How many orders are to start."""
-        return len(self.triggers) + len(self.prepared)
-
-    @property
-    def sorted_out(self) -> set[UUID]:
-        """The orders that are to start, or were put off."""
-        started = {order.order_id for order, _ in (*self.triggers, *self.prepared)}
-        return started | {each.order_id for each in self.put_off}
-
-
-def _passed_over(orders: Sequence[Order], chosen: _Chosen, never: Decimal) -> list[NextLook]:
-    """Those that were left as they are: they would hide the orders behind them."""
-    sorted_out = chosen.sorted_out
-    return [
-        NextLook(each.order_id, each.version, never)
-        for each in orders
-        if each.order_id not in sorted_out
-    ]
+def _may_have_come(watched: Watched, seen: SeenPrice, nearest: Decimal | None) -> bool:
+    """Whether the order that is nearest has come; also if a damaged row does not let it be told."""
+    if nearest is None or nearest.is_nan():
+        return True
+    return has_come(watched.type, watched.side, seen.price, nearest)
 
 
 def _never(watched: Watched, seen: SeenPrice) -> Decimal:

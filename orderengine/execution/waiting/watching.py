@@ -36,10 +36,13 @@ class NextLook:
 class Waiting(Protocol):
     """Finds orders that wait; every method raises StorageUnavailable."""
 
-    def hold(self, holder: str, symbols: Sequence[str], lease_s: float) -> list[Watched]:
+    def hold(
+        self, holder: str, symbols: Sequence[str], lease_s: float
+    ) -> Mapping[Watched, Decimal | None]:
         """Take or keep the watch over those symbols that no other watcher holds.
 
-        Only over symbols with orders that wait. Empty while triggers are halted.
+        Only over symbols with orders that wait. Returns their kinds, each with the watched price
+        that comes first, or None if an order has none. Empty while triggers are halted.
         """
 
     def release(self, holder: str) -> None:

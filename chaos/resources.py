@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from chaos.process_tree import tree
 from chaos.rig import WEB, Rig
-from orderengine.api.updates.waiting import ANSWERERS
+from orderengine.api.updates.prefer_wait import ANSWERERS
 from orderengine.bootstrap.web import WebPools
 from orderengine.bootstrap.worker import MOST_QUESTIONS
 from orderengine.config.settings import INSTRUMENTS

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import Moved
 from orderengine.domain.moves import (
@@ -13,13 +14,12 @@ from orderengine.domain.moves import (
     Cancel,
     Confirm,
     Expire,
-    RecoveryDelays,
     RequestCancel,
     Trigger,
 )
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.ports import PlannedMove, PreparedStart
-from orderengine.execution.waiting.ports import CanceledPart
+from orderengine.execution.waiting.endings import CanceledPart
 from tests.fake_days import FakeDays
 from tests.moves import apply, is_expired
 
@@ -45,7 +45,7 @@ class FakeClock:
 
 
 class FakeEndings:
-    """Implements `execution.waiting.ports.Endings` on the orders of `FakeOrders`."""
+    """Implements `execution.waiting.endings.Endings` on the orders of `FakeOrders`."""
 
     clock: FakeClock
     days: FakeDays

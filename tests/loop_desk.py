@@ -55,16 +55,16 @@ class Desk:
     def web_socket(self, sock: socket.socket) -> tuple[Follower, Walk]:
         """Serve a WebSocket; returns its follower, and its order."""
         wheel = Wheel(self.loop, self.ping_s)
-        habits = web_socket.Habits(self.loop, Encoder(self.frame), wheel, 1024)
+        shared = web_socket.Shared(self.loop, Encoder(self.frame), wheel, 1024)
         return self._serve(
-            web_socket.WebSocket(habits, self.account, sock, NOBODY, SocketKind.ORDER)
+            web_socket.WebSocket(shared, self.account, sock, NOBODY, SocketKind.ORDER)
         )
 
     def event_stream(self, sock: socket.socket, head: bytes) -> tuple[Follower, Walk]:
         """Serve an event stream; returns its follower, and its order."""
         wheel = Wheel(self.loop, PATIENT_S)
-        habits = event_stream.Habits(self.loop, Encoder(sent_event), wheel)
-        return self._serve(event_stream.EventStream(habits, self.account, sock, NOBODY, head))
+        shared = event_stream.Shared(self.loop, Encoder(sent_event), wheel)
+        return self._serve(event_stream.EventStream(shared, self.account, sock, NOBODY, head))
 
     def _serve(self, served: Connection) -> tuple[Follower, Walk]:
         walk = Walk(FakeOrders())

@@ -35,10 +35,10 @@ from orderengine.api.routes import (
     page,
     tickets,
 )
+from orderengine.api.updates.entrance import register_updates
 from orderengine.api.updates.loop import Loop
+from orderengine.api.updates.prefer_wait import HeldAnswers, register_held_answers
 from orderengine.api.updates.slots import Caps
-from orderengine.api.updates.waiting import Waits, register_waits
-from orderengine.api.updates.websockets import register_updates
 from orderengine.api.validation.strict_json import MAX_BODY_BYTES
 from orderengine.config.settings import Settings
 from orderengine.process.logs import withhold
@@ -86,7 +86,7 @@ def create_app(ports: "WebPorts | None" = None, settings: Settings | None = None
     name_requests(app)
     register_turns(app, Turns())
     loop = Loop()
-    register_waits(app, Waits(ports.orders, ports.hub, loop=loop))
+    register_held_answers(app, HeldAnswers(ports.orders, ports.hub, loop=loop))
     refuse_foreign_names(app, ports.known_hosts)
     share_with_origins(app, ports.allowed_origins)
     limit_addresses(app)

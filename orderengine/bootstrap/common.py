@@ -3,8 +3,8 @@
 from orderengine.config.settings import Settings
 from orderengine.dispatch.app import EngineCelery
 from orderengine.dispatch.dispatcher import CeleryDispatcher
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.instruments import Instruments, parse_instruments
-from orderengine.domain.moves import RecoveryDelays
 from orderengine.execution.operations.counters import CountingDispatcher, ProcessMetrics
 from orderengine.redis.breaker import Breaker
 

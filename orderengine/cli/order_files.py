@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from orderengine.domain.fields import shown
 from orderengine.domain.json_rules import (
     MAX_DEPTH,
     MAX_NUMBER_LENGTH,
@@ -15,15 +16,12 @@ from orderengine.domain.json_rules import (
     depth_of,
     leaves_of,
 )
+from orderengine.domain.order import NewOrder
 
-FIELDS = (
-    *("symbol", "side", "quantity", "slippageBps", "worstPrice", "maxLegs"),
-    *("type", "limitPrice", "stopPrice", "trigger", "minLiquidity", "timeInForce", "expiresAt"),
-    *("clientOrderId", "quoteQuantity"),
-)
+FIELDS = (*(each.name for each in shown(NewOrder) if each.name != "orderId"), "minLiquidity")
 """The columns of a file: the fields of an order, of `trigger` its `on` and `minLiquidity`."""
 POOL = {"trigger": "on", "minLiquidity": "minLiquidity"}
-INTEGERS = frozenset({"slippageBps", "maxLegs"})
+INTEGERS = frozenset(each.name for each in shown(NewOrder) if each.kind is int)
 MOST_BYTES = 8192
 """The longest order that the service takes."""
 

@@ -1,7 +1,7 @@
 """Values of the domain as JSON documents: the one form for storage, streams and answers.
 
-Names are camelCase; prices, fees and amounts are decimal strings, times RFC 3339 in UTC. What is
-written by a `_document` function is read back without loss by the `_from` function of its name.
+Names are camelCase; prices, fees and amounts are decimal strings, times RFC 3339 in UTC. A
+`_from` function reads back without loss the document of the `_document` function of its name.
 """
 
 from orderengine.domain.codec import document_of, record_of, value_from

@@ -17,7 +17,8 @@ def live_network(genesis_hash: str | None) -> str:
 class Home:
     """A network, by its name or by what its name begins with, and the wallet that signs there.
 
-    An empty network is any. So is a wallet of None, while the simulated network has an empty one.
+    An empty network stands for any network, and None for any wallet. On the simulated network the
+    wallet is empty.
     """
 
     network: str = ""

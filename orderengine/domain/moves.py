@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from math import inf
 from typing import Annotated, ClassVar, Self
 
 from orderengine.domain.codec import document_of
@@ -17,7 +16,7 @@ from orderengine.domain.errors import FailureReason
 from orderengine.domain.events import JsonObject
 from orderengine.domain.fields import FLAT, Part, Seen, Told
 from orderengine.domain.fill import Fill, SignedTransaction
-from orderengine.domain.order import TARGETS, MoveKind, NewOrder, OrderStatus
+from orderengine.domain.order import MoveKind, NewOrder
 from orderengine.domain.routing import LimitAmount, Route
 from orderengine.domain.terms import TimeInForce
 
@@ -243,51 +242,3 @@ Move = (
 
 AnyMove = Move | Cancel | RequestCancel | Expire
 """All moves, with those that storage makes of whatever order it finds."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryDelays:
-    """The delays before recovery looks at an order, in seconds.
-
-    `stage_s` is the longest that one stage may take. A new order may wait twice as long in a queue;
-    recovery polls the network about a submitted order after three times as long.
-    """
-
-    stage_s: float = 5.0
-
-    @property
-    def intake_s(self) -> float:
-        """The delay from acceptance until recovery looks at the order."""
-        return 2 * self.stage_s
-
-    @property
-    def submitted_s(self) -> float:
-        """The delay from submission until recovery's first poll, and between its polls."""
-        return 3 * self.stage_s
-
-    def after(self, move: AnyMove) -> float | None:
-        """The delay after this move; None for a terminal order, infinite for one that waits."""
-        target = TARGETS[move.kind]
-        if target.is_terminal:
-            return None
-        if target is OrderStatus.WAITING:
-            return inf
-        match move:
-            case Trigger():
-                return self.intake_s
-            case Submit() | RequestCancel():
-                return self.submitted_s
-            case FailAttempt(backoff_s=backoff_s):
-                return backoff_s + self.stage_s
-            case _:
-                return self.stage_s
-
-    def after_claim(self, status: OrderStatus, claims_before: int) -> float:
-        """The delay after recovery has claimed an order that it claimed `claims_before` times.
-
-        Claims count from the order's last move. The statement `CLAIM_DUE` in `storage/sql.py`
-        computes the same; the contract tests of the store hold it to these figures.
-        """
-        if status is OrderStatus.SUBMITTED:
-            return self.submitted_s
-        return min(self.submitted_s, self.stage_s * (1 << min(claims_before, 8)))

@@ -13,10 +13,9 @@ from orderengine.domain.daily import DailyCharge
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.fields import FLAT, Part, Seen, Told
 from orderengine.domain.fill import Fill, SignedTransaction
-from orderengine.domain.pricing import USDC_DECIMALS
 from orderengine.domain.routing import LimitAmount, Route
-from orderengine.domain.side import Asset, Side
-from orderengine.domain.terms import OrderType, TimeInForce, TriggerOn, Waits
+from orderengine.domain.side import Side
+from orderengine.domain.terms import Amounts, OrderType, TimeInForce, TriggerOn, Waits
 
 
 class OrderStatus(StrEnum):
@@ -36,6 +35,11 @@ class OrderStatus(StrEnum):
     def is_terminal(self) -> bool:
         """True when no transition leads out."""
         return not TRANSITIONS[self]
+
+    @property
+    def is_idle(self) -> bool:
+        """True if an open order may stay in this status for weeks: recovery leaves it alone."""
+        return self is OrderStatus.WAITING
 
 
 class MoveKind(StrEnum):
@@ -131,10 +135,11 @@ def known_status(name: str) -> OrderStatus | None:
 
 OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if not s.is_terminal)
 TERMINAL_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if s.is_terminal)
+IDLE_STATUSES: tuple[OrderStatus, ...] = tuple(s for s in OrderStatus if s.is_idle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder(Waits):
+class NewOrder(Amounts, Waits):
     """A client's order request, already validated against the instrument.
 
     It names one of two exact amounts: `quantity`, in whole tokens of the base asset, or
@@ -179,36 +184,13 @@ class NewOrder(Waits):
     ] = TimeInForce.IOC
     expires_at: Annotated[
         datetime | None,
-        Told("From then on nothing is signed; what was sent before may still land."),
+        Told("From then on nothing is signed; a transaction sent before may still land."),
     ] = None
     base_decimals: Annotated[int | None, Told(seen=Seen.ENGINE)] = None
     base_mint: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
     placed_on: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
     daily: Annotated[DailyCharge | None, Told(seen=Seen.ENGINE, column=None)] = None
     request_id: Annotated[str | None, Told(seen=Seen.ENGINE)] = None
-
-    @property
-    def exact(self) -> Asset:
-        """The asset whose amount the order names."""
-        return Asset.BASE if self.quote_quantity is None else Asset.QUOTE
-
-    def exact_units(self, base_decimals: int) -> int:
-        """The amount that the order names, in base units, rounded down.
-
-        Raises ValueError for an order that names none.
-        """
-        if self.quote_quantity is not None:
-            return int(self.quote_quantity.scaleb(USDC_DECIMALS))
-        if self.quantity is None:
-            raise ValueError(f"order {self.order_id} names no amount")
-        return int(self.quantity.scaleb(base_decimals))
-
-    @property
-    def logged_amount(self) -> dict[str, str]:
-        """The amount that the order names, as the field of a log line."""
-        if self.quote_quantity is not None:
-            return {"quote_quantity": f"{self.quote_quantity:f}"}
-        return {"quantity": f"{self.quantity:f}"}
 
     @property
     def data(self) -> Mapping[str, Any]:

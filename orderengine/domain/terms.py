@@ -6,9 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 from orderengine.domain.errors import Violation
 from orderengine.domain.fields import Told
+from orderengine.domain.pricing import USDC_DECIMALS
+from orderengine.domain.side import Asset
 
 
 class OrderType(StrEnum):
@@ -21,7 +24,7 @@ class OrderType(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order holds: for one try, until it is canceled, or until its `expiresAt`."""
+    """How long an order is good: now, until it is canceled, or until its `expiresAt`."""
 
     IOC = "IOC"
     FOK = "FOK"
@@ -42,6 +45,40 @@ class PoolTrigger:
 
     on: TriggerOn
     min_liquidity: Annotated[Decimal, Told("The least USDC in the pool.")]
+
+
+class Amounts:
+    """The one exact amount that an order names; a part of `NewOrder`."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        order_id: UUID
+        quantity: Decimal | None
+        quote_quantity: Decimal | None
+
+    @property
+    def exact(self) -> Asset:
+        """The asset whose amount the order names."""
+        return Asset.BASE if self.quote_quantity is None else Asset.QUOTE
+
+    def exact_units(self, base_decimals: int) -> int:
+        """The amount that the order names, in base units, rounded down.
+
+        Raises ValueError for an order that names none.
+        """
+        if self.quote_quantity is not None:
+            return int(self.quote_quantity.scaleb(USDC_DECIMALS))
+        if self.quantity is None:
+            raise ValueError(f"order {self.order_id} names no amount")
+        return int(self.quantity.scaleb(base_decimals))
+
+    @property
+    def logged_amount(self) -> dict[str, str]:
+        """The amount that the order names, as the field of a log line."""
+        if self.quote_quantity is not None:
+            return {"quote_quantity": f"{self.quote_quantity:f}"}
+        return {"quantity": f"{self.quantity:f}"}
 
 
 class Waits:
@@ -71,7 +108,7 @@ class Waits:
 
     @property
     def rests(self) -> bool:
-        """True if the order waits again when its price has left: a limit order that holds."""
+        """True if the order waits again when its price has left: a GTC or GTD limit order."""
         return self.waits and self.type is OrderType.LIMIT
 
     @property

@@ -17,7 +17,7 @@ from orderengine.domain.side import Side
 from orderengine.execution.chain.handover import Built, Submitted
 from orderengine.execution.queries.lists import OrderLists
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
-from orderengine.execution.waiting.ports import Endings
+from orderengine.execution.waiting.endings import Endings
 
 
 @dataclass(frozen=True, slots=True)

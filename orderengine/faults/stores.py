@@ -23,7 +23,7 @@ from orderengine.domain.order import NewOrder, Order
 from orderengine.execution.intake.batch import BatchKey, Denied
 from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.unreadable import Unreadable
-from orderengine.execution.waiting.ports import CanceledPart
+from orderengine.execution.waiting.endings import CanceledPart
 from orderengine.faults.points import FailPoint, Trap
 
 _AROUND_END = (FailPoint.END_BEFORE_COMMIT, FailPoint.END_AFTER_COMMIT)

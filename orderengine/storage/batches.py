@@ -10,10 +10,10 @@ from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.errors import IdempotencyConflict, StorageUnavailable
 from orderengine.domain.events import Moved
 from orderengine.domain.json_text import json_text
-from orderengine.domain.moves import RecoveryDelays
 from orderengine.domain.order import NewOrder
 from orderengine.execution.intake.accept import Accepted
 from orderengine.execution.intake.batch import Attempt, BatchKey, Denied, KeptBatch, Placed

@@ -5,13 +5,15 @@
 from typing import Any
 from uuid import UUID
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.home import Home
 from orderengine.domain.json_text import json_text
-from orderengine.domain.moves import RecoveryDelays, RoutingCause, StartRouting
+from orderengine.domain.moves import RoutingCause, StartRouting
 from orderengine.domain.order import TARGETS
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import Statement
-from orderengine.storage.moves import CLEARED, STATUSES, WRITE_AND_RETURN
+from orderengine.storage.move_statement import CLEARED, WRITE_AND_RETURN
+from orderengine.storage.moves import STATUSES
 from orderengine.storage.statuses import IS_HERE, IS_NEW, IS_TRIGGERED
 
 _A_START = StartRouting(RoutingCause.ORDER)

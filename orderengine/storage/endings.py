@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import Cancel, Expire, RequestCancel
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.waiting.ports import CanceledPart
+from orderengine.execution.waiting.endings import CanceledPart
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage.daily import GIVE_BACK
-from orderengine.storage.moves import WRITE_AND_RETURN, WRITE_EVENTS
+from orderengine.storage.move_statement import WRITE_AND_RETURN, WRITE_EVENTS
 from orderengine.storage.rows import RowReader
 from orderengine.storage.sql import ORDER_COLUMNS, SIGNED
 from orderengine.storage.statuses import IS_EXPIRABLE

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.documents import fill_document, route_document
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import (
@@ -15,7 +16,6 @@ from orderengine.domain.moves import (
     FailAttempt,
     Move,
     NotFilled,
-    RecoveryDelays,
     Rest,
     StartRouting,
     Submit,

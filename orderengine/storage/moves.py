@@ -1,11 +1,6 @@
 """The moves of orders: one statement for each class of moves, for one order or for many.
 
-Every write selects from `o`, the rows just moved: any other write would happen even if the fence of
-its row matched nothing. The fence compares columns of `orders`, because PostgreSQL checks those
-again after it has waited for a row's lock.
-
-Two statements that lock the same rows in different orders may deadlock, so each one locks its rows
-in the order of their ids: it gets the ids sorted, and an index of ids returns them sorted as well.
+`move_statement.py` has the parts of which they are made.
 """
 
 # ruff: noqa: S608 - statements are composed of constants of this file
@@ -13,6 +8,7 @@ in the order of their ids: it gets the ids sorted, and an index of ids returns t
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.json_text import json_text
 from orderengine.domain.moves import (
     Amend,
@@ -24,7 +20,6 @@ from orderengine.domain.moves import (
     FailAttempt,
     Move,
     NotFilled,
-    RecoveryDelays,
     Rest,
     StartRouting,
     Submit,
@@ -32,117 +27,39 @@ from orderengine.domain.moves import (
 )
 from orderengine.domain.order import SOURCES, TARGETS, MoveKind, OrderStatus
 from orderengine.execution.ports import PlannedMove
-from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
+from orderengine.postgres.arrays import array, columns_of
 from orderengine.postgres.database import Statement
-from orderengine.storage.daily import CHARGE_COLUMNS, CHARGE_KEPT, CHARGE_STARTED, GIVE_BACK
+from orderengine.storage.daily import CHARGE_COLUMNS, CHARGE_KEPT, CHARGE_STARTED
 from orderengine.storage.halts import NOT_HALTED
+from orderengine.storage.move_statement import (
+    AT_ANY_VERSION,
+    AT_SIGNATURE,
+    BUILD_COLUMNS,
+    BUILT,
+    CLEARED,
+    DUE,
+    END,
+    FAILURE_COLUMNS,
+    GOES_ON,
+    NEVER_DUE,
+    NEW_BUDGET,
+    NOT_DUE,
+    NOT_EXPIRED,
+    REMEMBER_FAILURE,
+    RETIRE_TRANSACTION,
+    move_statement,
+)
 from orderengine.storage.move_values import values_of
-from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, SIGNED, SIGNED_ON, SIGNED_TYPES
-from orderengine.storage.statuses import IS_HERE
+from orderengine.storage.sql import SIGNED, SIGNED_ON, SIGNED_TYPES
 
 _AT_SIGNATURES = {
     kind for kind, statuses in SOURCES.items() if OrderStatus.SUBMITTED in statuses
 } - {MoveKind.CONFIRM, MoveKind.REQUEST_CANCEL}
-"""The moves out of `submitted` that name the transaction of which the network has told."""
+"""The moves out of `submitted` that may name the order's transaction instead of its version."""
 
 STATUSES: Mapping[MoveKind, list[str]] = {
     kind: sorted(status.value for status in statuses) for kind, statuses in SOURCES.items()
 }
-
-# An order's row is locked by then, and its transactions belong to it: their order does not matter.
-_RETIRE_TRANSACTION = """, dead AS (
-    UPDATE transactions SET state = 'dead'
-    WHERE signature = ANY(ARRAY(SELECT tx_hash FROM o))
-      AND order_id = ANY(ARRAY(SELECT id FROM o)) AND state = 'live'
-)"""
-
-_END = _RETIRE_TRANSACTION + GIVE_BACK
-
-_REMEMBER_FAILURE = """,
-        failed_attempts = failed_attempts || jsonb_build_object(
-            'attempt', attempt, 'reason', m.reason, 'detail', m.detail)"""
-
-CLEARED = """, recoveries = recoveries + {recovery}, route = NULL, dex = NULL,
-        quoted_price = NULL, quote_amount = NULL, base_amount = NULL, limit_amount = NULL,
-        tx_hash = NULL"""
-
-_FAILURE = {"reason": "text", "detail": "text"}
-
-TRIGGERED = ", recoveries = 0, first_attempt = attempt, rearm_at = NULL"
-
-BUILD_COLUMNS = {
-    "due_s": "double precision",
-    "route": "jsonb",
-    "dex": "text",
-    "quoted_price": "numeric",
-    "quote_amount": "numeric",
-    "base_amount": "numeric",
-    "limit_amount": "numeric",
-    "expires_at": "timestamptz",
-}
-BUILT = """, route = m.route, dex = m.dex, quoted_price = m.quoted_price,
-        quote_amount = m.quote_amount, base_amount = m.base_amount,
-        limit_amount = m.limit_amount"""
-
-# `t` is the latest stored transaction: a statement does not see the one that it writes itself.
-# LATERAL looks up one per order: a join may read them all.
-WRITE_EVENTS = f"""event AS (
-    INSERT INTO order_events ({EVENT_COLUMNS})
-    SELECT id, version, status, attempt, updated_at, data FROM o
-)"""
-WRITE_AND_RETURN = f"""{WRITE_EVENTS}{{effects}}
-SELECT {ORDER_COLUMNS}, o.version AS seq, o.updated_at AS occurred_at, o.data
-FROM o LEFT JOIN LATERAL (
-    SELECT {SIGNED} FROM transactions WHERE signature = o.tx_hash LIMIT 1
-) AS t ON true"""
-
-
-# A client's request raises the version of a submitted order, while a message has the one before:
-# there the signature says which transaction the network has told of.
-AT_VERSION = "version = m.at_version"
-_AT_ANY_VERSION = "true"
-_AT_SIGNATURE = f"({AT_VERSION} OR status = 'submitted' AND tx_hash = m.live_signature)"
-
-# By the clock, since the statement may have waited for the row.
-NOT_EXPIRED = " AND (orders.expires_at IS NULL OR clock_timestamp() < orders.expires_at)"
-_GOES_ON = f" AND cancel_requested_at IS NULL{NOT_EXPIRED}"
-
-
-def _move(
-    columns: Mapping[str, str],
-    changes: str,
-    *,
-    at: str = AT_VERSION,
-    fence: str = "",
-    data: str = "m.data",
-    kept: str = "",
-    effects: str = "",
-) -> Statement:
-    """The statement of a move whose parameters have these columns.
-
-    `at` says which state of the order is meant; `kept` are the parameters that its effects need.
-    """
-    typed = {"id": "uuid", "at_version": "integer", "data": "jsonb", **columns}
-    if at is _AT_SIGNATURE:
-        typed["live_signature"] = "text"
-    return Statement(
-        f"""
-WITH o AS (
-    UPDATE orders
-    SET status = :target, version = version + 1, redispatched = 0, updated_at = now(),
-        held_because = NULL{changes}
-    FROM {unnest(typed, "m")}
-    WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id
-      AND {at} AND status = ANY(:sources) AND {IS_HERE}{fence}
-    RETURNING orders.*, {data} AS data{kept}
-), {WRITE_AND_RETURN.format(effects=effects)}""",
-        BY_KEY,
-    )
-
-
-DUE = ", due_at = now() + make_interval(secs => m.due_s)"
-_NEVER_DUE = ", due_at = NULL"
-_NOT_DUE = ", due_at = 'infinity'"
 
 # The longest rest is 30 s. The row forgets why attempts failed, or it would grow for weeks.
 _REST = """, attempt = attempt + 1, recoveries = 0, failed_attempts = '[]',
@@ -153,12 +70,12 @@ _TELL_LATE = """CASE WHEN cancel_requested_at IS NULL THEN m.data
             ELSE m.data || '{"cancelTooLate": true}' END"""
 
 MOVES: Mapping[type[Move], Statement] = {
-    StartRouting: _move(
+    StartRouting: move_statement(
         {"due_s": "double precision", "recovery": "integer"},
         DUE + CLEARED.format(recovery="m.recovery"),
     ),
-    Build: _move(BUILD_COLUMNS, DUE + BUILT, fence=" AND now() < m.expires_at"),
-    Submit: _move(
+    Build: move_statement(BUILD_COLUMNS, DUE + BUILT, fence=" AND now() < m.expires_at"),
+    Submit: move_statement(
         {
             "due_s": "double precision",
             "signature": "text",
@@ -172,7 +89,7 @@ MOVES: Mapping[type[Move], Statement] = {
     SELECT tx_hash, id, attempt, {SIGNED}, 'live' FROM o
 )""",
     ),
-    Confirm: _move(
+    Confirm: move_statement(
         {
             "signature": "text",
             "quoted_price": "numeric",
@@ -184,10 +101,10 @@ MOVES: Mapping[type[Move], Statement] = {
             "fee": "numeric",
             "landed_at": "timestamptz",
         },
-        _NEVER_DUE
+        NEVER_DUE
         + """, fill = m.fill, executed_price = m.executed_price,
         slippage_bps = m.slippage_bps""",
-        at=_AT_ANY_VERSION,
+        at=AT_ANY_VERSION,
         # Another release may round the last digit of the same price differently.
         fence=""" AND tx_hash = m.signature AND abs(orders.quoted_price - m.quoted_price)
           <= greatest(1e-12, orders.quoted_price * 1e-11)""",
@@ -201,52 +118,52 @@ MOVES: Mapping[type[Move], Statement] = {
     SELECT tx_hash, id, traded_amount, paid_amount, fee, landed_at FROM o
 )""",
     ),
-    FailAttempt: _move(
-        {"due_s": "double precision", **_FAILURE},
-        DUE + ", attempt = attempt + 1, recoveries = 0" + _REMEMBER_FAILURE,
-        at=_AT_SIGNATURE,
-        fence=_GOES_ON,
-        effects=_RETIRE_TRANSACTION,
+    FailAttempt: move_statement(
+        {"due_s": "double precision", **FAILURE_COLUMNS},
+        DUE + ", attempt = attempt + 1, recoveries = 0" + REMEMBER_FAILURE,
+        at=AT_SIGNATURE,
+        fence=GOES_ON,
+        effects=RETIRE_TRANSACTION,
     ),
-    Fail: _move(
-        _FAILURE,
-        _NEVER_DUE + ", failure_reason = m.reason" + _REMEMBER_FAILURE,
-        at=_AT_SIGNATURE,
-        fence=_GOES_ON,
-        effects=_END,
+    Fail: move_statement(
+        FAILURE_COLUMNS,
+        NEVER_DUE + ", failure_reason = m.reason" + REMEMBER_FAILURE,
+        at=AT_SIGNATURE,
+        fence=GOES_ON,
+        effects=END,
     ),
-    NotFilled: _move(
-        _FAILURE,
-        _NEVER_DUE + ", failure_reason = m.reason" + _REMEMBER_FAILURE,
-        at=_AT_SIGNATURE,
-        fence=_GOES_ON,
-        effects=_END,
+    NotFilled: move_statement(
+        FAILURE_COLUMNS,
+        NEVER_DUE + ", failure_reason = m.reason" + REMEMBER_FAILURE,
+        at=AT_SIGNATURE,
+        fence=GOES_ON,
+        effects=END,
     ),
-    Rest: _move(
+    Rest: move_statement(
         {"paid": "integer"},
-        _NOT_DUE + _REST,
-        at=_AT_SIGNATURE,
-        fence=_GOES_ON,
-        effects=_END,
+        NOT_DUE + _REST,
+        at=AT_SIGNATURE,
+        fence=GOES_ON,
+        effects=END,
     ),
-    EndCanceled: _move(
-        {}, _NEVER_DUE, at=_AT_SIGNATURE, fence=" AND cancel_requested_at IS NOT NULL", effects=_END
+    EndCanceled: move_statement(
+        {}, NEVER_DUE, at=AT_SIGNATURE, fence=" AND cancel_requested_at IS NOT NULL", effects=END
     ),
-    EndExpired: _move(
+    EndExpired: move_statement(
         {},
-        _NEVER_DUE,
-        at=_AT_SIGNATURE,
+        NEVER_DUE,
+        at=AT_SIGNATURE,
         fence=" AND cancel_requested_at IS NULL AND clock_timestamp() >= orders.expires_at",
-        effects=_END,
+        effects=END,
     ),
-    Trigger: _move(
+    Trigger: move_statement(
         {"due_s": "double precision", **CHARGE_COLUMNS},
-        DUE + TRIGGERED,
+        DUE + NEW_BUDGET,
         fence=f"{NOT_EXPIRED} AND {NOT_HALTED}",
         kept=CHARGE_KEPT,
         effects=CHARGE_STARTED,
     ),
-    Amend: _move(
+    Amend: move_statement(
         {
             "quantity": "numeric",
             "quote_quantity": "numeric",
@@ -259,7 +176,7 @@ MOVES: Mapping[type[Move], Statement] = {
             "expires_at": "timestamptz",
         },
         # An amount that an earlier attempt would have settled at may be beyond the new limit.
-        _NOT_DUE
+        NOT_DUE
         + CLEARED.format(recovery="0")
         + """, quantity = m.quantity, quote_quantity = m.quote_quantity,
         slippage_tolerance_bps = m.slippage_tolerance_bps,

@@ -10,6 +10,7 @@ from psycopg2.errors import ForeignKeyViolation, LockNotAvailable
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
     FailureReason,
@@ -22,12 +23,12 @@ from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.home import Home, anywhere
 from orderengine.domain.idempotency import AcceptedBefore, fingerprint
 from orderengine.domain.json_text import json_text
-from orderengine.domain.moves import Fail, Move, RecoveryDelays, Submit
+from orderengine.domain.moves import Fail, Move, Submit
 from orderengine.domain.order import NewOrder, Order, OrderStatus, known_status
 from orderengine.execution.ports import PlannedMove, PreparedStart
 from orderengine.execution.queries.lists import OrderFilter, Position
 from orderengine.execution.unreadable import Unreadable, UnreadableEvent
-from orderengine.execution.waiting.ports import CanceledPart
+from orderengine.execution.waiting.endings import CanceledPart
 from orderengine.postgres.arrays import array
 from orderengine.postgres.database import Row, Statement
 from orderengine.storage import claims, endings, lists, moves, sql
@@ -159,7 +160,7 @@ class SqlOrders:
         return bool(self._move([PlannedMove(order_id, version, failure)]))
 
     def hold(self, order_ids: Collection[UUID], because: FailureReason) -> None:
-        """Note at submitted orders why the network cannot tell of them."""
+        """Note at submitted orders why the network cannot tell what became of them."""
         ids = [str(each) for each in order_ids]
         self._run(sql.HOLD_SUBMITTED, {"ids": ids, "because": because.value})
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.events import Moved
 from orderengine.domain.home import Home
 from orderengine.domain.json_text import json_text
-from orderengine.domain.moves import RecoveryDelays
 from orderengine.domain.order import MoveKind, OrderStatus
 from orderengine.execution.ports import PreparedStart
 from orderengine.postgres.arrays import BY_KEY, array, array_parameter, columns_of, unnest
@@ -21,16 +21,16 @@ from orderengine.storage.daily import (
     charge_values,
 )
 from orderengine.storage.halts import NOT_HALTED
-from orderengine.storage.move_values import values_of
-from orderengine.storage.moves import (
+from orderengine.storage.move_statement import (
     AT_VERSION,
     BUILD_COLUMNS,
     BUILT,
     DUE,
+    NEW_BUDGET,
     NOT_EXPIRED,
-    STATUSES,
-    TRIGGERED,
 )
+from orderengine.storage.move_values import values_of
+from orderengine.storage.moves import STATUSES
 from orderengine.storage.sql import EVENT_COLUMNS, ORDER_COLUMNS, UNSIGNED
 from orderengine.storage.statuses import IS_HERE
 
@@ -61,7 +61,7 @@ START_PREPARED = Statement(
 WITH o AS (
     UPDATE orders
     SET status = '{OrderStatus.BUILDING}', version = version + {len(STEPS)}, redispatched = 0,
-        updated_at = now(), tx_hash = NULL, held_because = NULL{DUE}{TRIGGERED}{BUILT}
+        updated_at = now(), tx_hash = NULL, held_because = NULL{DUE}{NEW_BUDGET}{BUILT}
     FROM {unnest(_COLUMNS, "m")}
     WHERE orders.id = ANY({array_parameter("id", "uuid")}) AND orders.id = m.id AND {AT_VERSION}
       AND status = ANY(:sources){NOT_EXPIRED} AND {NOT_HALTED} AND {IS_HERE}

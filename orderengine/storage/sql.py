@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from orderengine.domain.events import OrderEvent
 from orderengine.domain.home import SIMULATED
-from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.domain.order import IDLE_STATUSES, NewOrder, Order, OrderStatus
 from orderengine.postgres.arrays import BY_KEY
 from orderengine.postgres.database import BY_INDEX, Statement
 from orderengine.storage.columns import column_list, parameter_list
@@ -199,13 +199,13 @@ SELECT {ORDER_COLUMNS} FROM orders o {LATEST_TRANSACTION}
 WHERE o.client_id = :client_id AND o.client_order_id = :client_order_id"""
 )
 
-# Ordered like the index of open orders, so that the planner uses it whatever their number. Orders
-# that wait are not counted: `waiting` is the last open status in the order of the index.
+# Ordered like the index of open orders, so that the planner uses it whatever their number. Idle
+# orders are not counted: their statuses are the last open ones in the order of the index.
 COUNT_OPEN = Statement(
     f"""
 SELECT count(*) AS total FROM (
     SELECT FROM orders WHERE client_id = :client_id AND due_at IS NOT NULL
-      AND status < '{OrderStatus.WAITING}'
+      AND status < '{min(IDLE_STATUSES)}'
     ORDER BY status, created_at, id LIMIT :limit
 ) AS open_orders""",
     BY_INDEX,

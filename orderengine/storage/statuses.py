@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 
 from orderengine.domain.moves import RoutingCause
-from orderengine.domain.order import SOURCES, TERMINAL_STATUSES, MoveKind, OrderStatus
+from orderengine.domain.order import (
+    IDLE_STATUSES,
+    SOURCES,
+    TERMINAL_STATUSES,
+    MoveKind,
+    OrderStatus,
+)
 
 
 def _names(names: Iterable[str]) -> str:
@@ -20,6 +26,7 @@ IS_HERE = "(orders.placed_on IS NULL OR starts_with(orders.placed_on, CAST(:home
 """The order was placed on the network of the process; see `domain.home.Home`."""
 IS_TERMINAL = f"status IN ({_names(TERMINAL_STATUSES)})"
 IS_WAITING = f"status = '{OrderStatus.WAITING}'"
+IS_IDLE = f"status IN ({_names(IDLE_STATUSES)})"
 IS_EXPIRABLE = (
     f"status IN ({_names(status for status in OrderStatus if status in SOURCES[MoveKind.EXPIRE])})"
 )

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from orderengine.storage.statuses import (
     IS_COUNTED_AT_MOST,
     IS_EXPIRABLE,
+    IS_IDLE,
     IS_NEW,
     IS_STATUS,
     IS_TERMINAL,
@@ -103,7 +104,7 @@ orders = Table(
     CheckConstraint(IS_STATUS, name="status"),
     CheckConstraint("version > 0 AND attempt > 0 AND recoveries >= 0", name="counters"),
     CheckConstraint(f"(due_at IS NULL) = ({IS_TERMINAL})", name="due_at"),
-    CheckConstraint(f"({IS_WAITING}) = (due_at = 'infinity')", name="waits"),
+    CheckConstraint(f"({IS_IDLE}) = (due_at = 'infinity')", name="waits"),
     # A release that does not know requests can neither fail such an order nor try it again.
     CheckConstraint(f"cancel_requested_at IS NULL OR {MAY_HAVE_REQUEST}", name="cancel_requested"),
     Index("ix_orders_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),

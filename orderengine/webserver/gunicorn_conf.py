@@ -13,8 +13,8 @@ from gunicorn.http.errors import ParseException
 
 from orderengine.api.context import ports_of
 from orderengine.api.routes.health import tell_what_is_missing
-from orderengine.api.updates.waiting import EXTENSION as WAITS
-from orderengine.api.updates.websockets import EXTENSION as UPDATES
+from orderengine.api.updates.entrance import EXTENSION as UPDATES
+from orderengine.api.updates.prefer_wait import EXTENSION as HELD_ANSWERS
 from orderengine.bootstrap.network import require_network
 from orderengine.config.addresses import obstacle_to_listen
 from orderengine.config.settings import WEB_OPTIONS, ConfigurationError, Settings, refuse_overruling
@@ -77,7 +77,7 @@ def post_worker_init(worker: Any) -> None:
     updates = app.extensions[UPDATES]
     updates.draining = lambda: not worker.alive
     updates.slots.limit = _fit.sockets
-    leaving = [app.extensions[name] for name in (UPDATES, WAITS) if name in app.extensions]
+    leaving = [app.extensions[name] for name in (UPDATES, HELD_ANSWERS) if name in app.extensions]
     ports = ports_of(app)
     if ports is not None:
         leaving.append(ports.starter)

@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from orderengine.api.answers.handlers import register_error_handlers
 from orderengine.api.gate.access import register_access
 from orderengine.api.updates import connection
+from orderengine.api.updates.entrance import register_updates
 from orderengine.api.updates.slots import Caps
 from orderengine.api.updates.updates import Updates
-from orderengine.api.updates.websockets import register_updates
 from orderengine.config.settings import Settings
 from orderengine.domain.errors import FailureReason
 from orderengine.domain.moves import FailAttempt, Move, RoutingCause, StartRouting

@@ -11,7 +11,7 @@ from orderengine.domain.moves import Fail, Move, Trigger
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.operations.counters import CounterName, Sample
 from orderengine.execution.waiting.cancel import Outcome
-from orderengine.execution.waiting.ports import CanceledPart
+from orderengine.execution.waiting.endings import CanceledPart
 from tests.builders import A_FAIL
 from tests.steps import CONFIRMED, Walk
 from tests.web import Web, rules

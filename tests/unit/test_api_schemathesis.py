@@ -10,7 +10,7 @@ from schemathesis import Case
 from schemathesis.auths import AuthContext
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from orderengine.api.updates import waiting
+from orderengine.api.updates import prefer_wait
 from tests.web import Web
 
 EXAMPLES = 25
@@ -44,7 +44,7 @@ MAY_REFUSE = {
 def _nothing_ends_here() -> Iterator[None]:
     """Orders of this application never end: a request that waits for an end would wait in vain."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(waiting, "MAX_WAIT_S", 0)
+        patched.setattr(prefer_wait, "MAX_WAIT_S", 0)
         yield
 
 

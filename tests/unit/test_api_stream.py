@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from harness.waiting import wait_until
-from orderengine.api.updates.websockets import EXTENSION
+from orderengine.api.updates.entrance import EXTENSION
 from orderengine.execution.intake.limits import Limits
 from tests.steps import CONFIRMED
 from tests.web import Web, rules

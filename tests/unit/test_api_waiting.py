@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from werkzeug.test import TestResponse
 
-from orderengine.api.updates.waiting import Waits
+from orderengine.api.updates.prefer_wait import HeldAnswers
 from orderengine.domain.errors import StorageUnavailable
 from tests.steps import CONFIRMED
 from tests.web import Web, rules
@@ -107,7 +107,7 @@ def test_the_answer_is_202_when_the_end_can_not_be_read(
 
 def test_no_more_than_a_bounded_number_waits(web: Web) -> None:
     limit = 8
-    waits = Waits(web.orders, web.hub, limit)
+    waits = HeldAnswers(web.orders, web.hub, limit)
     order_id = UUID(web.place())
     threads = [
         threading.Thread(target=waits.wait_for_end, args=(order_id, 1.0)) for _ in range(limit)

@@ -8,11 +8,11 @@ import pytest
 
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.updates.connection import SEND_TIMEOUT_S
-from orderengine.api.updates.waiting import MAX_WAIT_S
+from orderengine.api.updates.prefer_wait import MAX_WAIT_S
 from orderengine.bootstrap.common import LEAST_WEB_CONNECTIONS, WEB_CONNECTIONS
 from orderengine.bootstrap.web import WebPools
 from orderengine.config.settings import PACKAGE_DIR
-from orderengine.domain.moves import RecoveryDelays
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.local.procfile import parse_procfile
 from orderengine.webserver.head_reading_worker import REQUEST_TIMEOUT_S
 

@@ -6,6 +6,7 @@ from math import inf
 
 import pytest
 
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.moves import (
     AnyMove,
     Cancel,
@@ -16,7 +17,6 @@ from orderengine.domain.moves import (
     Fail,
     FailAttempt,
     NotFilled,
-    RecoveryDelays,
     RequestCancel,
     Rest,
     RoutingCause,
@@ -142,7 +142,7 @@ def test_an_order_is_due_again_exactly_when_it_is_not_terminal(move: AnyMove) ->
     due = RecoveryDelays().after(move)
     assert (due is None) == TARGETS[move.kind].is_terminal
     assert due is None or due >= 5.0
-    assert (due == inf) == (TARGETS[move.kind] is OrderStatus.WAITING)
+    assert (due == inf) == TARGETS[move.kind].is_idle
 
 
 def test_recovery_leaves_an_order_alone_for_longer_each_time() -> None:

@@ -11,6 +11,7 @@ from orderengine.api.routes.page import STATIC_DIR
 from orderengine.cli.events import TERMINAL
 from orderengine.config.settings import PACKAGE_DIR
 from orderengine.domain.order import (
+    IDLE_STATUSES,
     OPEN_STATUSES,
     SOURCES,
     TERMINAL_STATUSES,
@@ -42,10 +43,10 @@ def test_constraints_name_the_statuses_of_the_table() -> None:
 def test_recovery_has_a_message_that_continues_each_open_status() -> None:
     """It looks a submitted order up, and starts the chain for any other: from there, or anew.
 
-    It claims no order that waits for its condition.
+    It claims no idle order.
     """
     started = SOURCES[MoveKind.ROUTE] | SOURCES[MoveKind.REROUTE]
-    assert set(OPEN_STATUSES) - started == {OrderStatus.SUBMITTED, OrderStatus.WAITING}
+    assert set(OPEN_STATUSES) - started == {OrderStatus.SUBMITTED, *IDLE_STATUSES}
     assert SOURCES[MoveKind.ROUTE] == {OrderStatus.PENDING}
 
 
@@ -57,9 +58,10 @@ def test_the_moves_to_pending_are_told_apart_by_the_reason() -> None:
     assert "reason" not in A_TRIGGER.data
 
 
-def test_orders_that_wait_come_last_in_the_index_of_open_orders() -> None:
+def test_idle_orders_come_last_in_the_index_of_open_orders() -> None:
     """The count of open orders ends before them."""
-    assert max(OPEN_STATUSES, key=lambda status: status.value) is OrderStatus.WAITING
+    assert IDLE_STATUSES
+    assert sorted(OPEN_STATUSES)[-len(IDLE_STATUSES) :] == sorted(IDLE_STATUSES)
 
 
 def test_the_events_of_each_status_are_described() -> None:

@@ -13,9 +13,10 @@ from orderengine.bootstrap.network import QUOTE_TIMEOUT_S
 from orderengine.bootstrap.worker import WorkerPorts, build_worker
 from orderengine.config.settings import Settings
 from orderengine.dispatch.app import create_celery
+from orderengine.domain.delays import RecoveryDelays
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.moves import RecoveryDelays, RoutingCause
+from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.chain.slots import Slots
 from orderengine.execution.operations.counters import CounterName, Sample

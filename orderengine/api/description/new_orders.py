@@ -9,7 +9,7 @@ from uuid import UUID
 from orderengine.api.answers.documents import accepted_document
 from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.description.openapi import BEHIND_THE_GATE
-from orderengine.api.updates.waiting import APPLIED, HEADER, MAX_WAIT_S
+from orderengine.api.updates.prefer_wait import APPLIED, HEADER, MAX_WAIT_S
 from orderengine.api.validation.inputs import KEY_HEADER, KEY_REPLAYED, KEY_SCHEMA
 from orderengine.domain.access import LOCAL_CLIENT
 from orderengine.domain.order import NewOrder

@@ -8,8 +8,8 @@ from flask import Flask, Response, request
 
 from orderengine.api.gate.request_ids import HEADER as REQUEST_ID
 from orderengine.api.routes.event_stream import HEADER as LAST_EVENT_ID
-from orderengine.api.updates.waiting import APPLIED
-from orderengine.api.updates.waiting import HEADER as PREFER
+from orderengine.api.updates.prefer_wait import APPLIED
+from orderengine.api.updates.prefer_wait import HEADER as PREFER
 from orderengine.api.validation.changes import MATCH_HEADER
 from orderengine.api.validation.inputs import KEY_HEADER, KEY_REPLAYED
 

@@ -11,9 +11,9 @@ from orderengine.api.answers.problems import ErrorCode
 from orderengine.api.context import current_ports
 from orderengine.api.description.openapi import BEHIND_THE_GATE, ApiBlueprint
 from orderengine.api.routes.orders import known_order_id
+from orderengine.api.updates.entrance import current_entrance
 from orderengine.api.updates.subject import one_order
 from orderengine.api.updates.takeover import Streamed
-from orderengine.api.updates.websockets import current_entrance
 from orderengine.api.validation.inputs import read_query, validation_error
 from orderengine.api.validation.schemas import MAX_SEQ, EventListSchema
 from orderengine.domain.errors import Violation

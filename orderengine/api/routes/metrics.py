@@ -213,7 +213,7 @@ def _by_label(counts: Counts, counter: CounterName) -> dict[str, int]:
 
 def _in_order() -> list[OrderStatus]:
     """The statuses of orders that have started and not ended."""
-    return [status for status in OPEN_STATUSES if status is not OrderStatus.WAITING]
+    return [status for status in OPEN_STATUSES if not status.is_idle]
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

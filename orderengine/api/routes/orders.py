@@ -26,7 +26,7 @@ from orderengine.api.gate.turns import giving_way, in_turn, lists_give_way
 from orderengine.api.routes.admission import count_accepted, looked_at, refusal_for
 from orderengine.api.routes.repeated_orders import find_repeated, new_order
 from orderengine.api.updates.held import hold
-from orderengine.api.updates.waiting import APPLIED, read_wait
+from orderengine.api.updates.prefer_wait import APPLIED, read_wait
 from orderengine.api.validation.changes import entity_tag
 from orderengine.api.validation.cursors import place_of
 from orderengine.api.validation.fields import parse_order_id
@@ -45,7 +45,7 @@ from orderengine.api.validation.schemas import (
 from orderengine.api.validation.strict_json import read_object
 from orderengine.domain.documents import event_document, order_document
 from orderengine.domain.fields import Document
-from orderengine.domain.order import NewOrder, Order, OrderStatus
+from orderengine.domain.order import NewOrder, Order
 from orderengine.execution.intake.accept import Accepted, accept_order, accept_order_once
 from orderengine.execution.operations.counters import CounterName
 from orderengine.execution.queries.find import find_events, find_order, list_orders
@@ -88,7 +88,7 @@ def execute_order() -> tuple[Response, int, dict[str, str]]:
     order that is `IOC`; the others are `waiting` until their price or their pool comes.
 
     With `Prefer: wait=5` the answer is a 200 with the ended order if the order ends within 5
-    seconds (at most 10), else the same 202. An order that waits is not waited for.
+    seconds (at most 10), else the same 202. If the order is `waiting`, the 202 comes at once.
 
     After an error in the 500s, other than ORDERS_DISABLED and QUEUE_FULL, the order may have been
     stored: repeat the request with the same Idempotency-Key, which never orders twice. The answer
@@ -105,7 +105,7 @@ def execute_order() -> tuple[Response, int, dict[str, str]]:
     if now is not None and wait_s and now.status.is_terminal:
         return jsonify(placed_document(now)), 200, {**headers, APPLIED: f"wait={wait_s}"}
     answer = jsonify(accepted_document(accepted, order) if now is None else placed_document(now))
-    waits = order.waits if now is None else now.status is OrderStatus.WAITING
+    waits = order.waits if now is None else now.status.is_idle
     if wait_s and not waits:  # an order that waits for its price may do so for weeks
         complete = partial(_tell_the_end, current_app.json, f"wait={wait_s}")
         after = 0 if now is None else now.version

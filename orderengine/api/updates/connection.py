@@ -12,7 +12,7 @@ from orderengine.stream.client_follower import ClientFollower
 from orderengine.stream.follower import Follower
 
 SEND_TIMEOUT_S = 3
-"""How long a client may make no room for the next message."""
+"""How long a client may leave no room for the next message."""
 
 CLOSE_TIMEOUT_S = 1.0
 """How long a client has to close its side after the last message."""
@@ -85,12 +85,12 @@ class Keeper(Protocol):
 
 
 class Connection:
-    """Sends a client what its follower has, each message whole, and reads what the client sends.
+    """Sends a client the events of its follower, each message whole, and reads the client's input.
 
-    A client that makes no room for a message within SEND_TIMEOUT_S is parted from. Derived classes
-    say how messages and goodbyes look, and what the client's input means. A parted connection reads
-    on for a while, because unread input would cost the client the end of what was sent (RFC 9112,
-    section 9.6). Only `wake` is for any thread.
+    It parts from a client (`part`) that makes no room for a message within SEND_TIMEOUT_S. Derived
+    classes say how messages and goodbyes look, and what the input means. After the goodbye it reads
+    on for a while: unread input would cost the client the last messages (RFC 9112, section 9.6).
+    Only `wake` is for any thread.
     """
 
     kind: SocketKind
@@ -117,7 +117,7 @@ class Connection:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
 
     def wake(self) -> None:
-        """Let the loop send what the follower has."""
+        """Let the loop send the follower's events."""
         self._loop.wake(self)
 
     def open(self) -> None:
@@ -128,7 +128,7 @@ class Connection:
         self.on_news()
 
     def on_news(self) -> None:
-        """Send what the follower has, as far as there is room."""
+        """Send the follower's events, as far as there is room."""
         while self._is_open and self.end is None and self._has_something() and self._send():
             pass
 
@@ -188,7 +188,7 @@ class Connection:
         """Give up whatever a derived class holds."""
 
     def say(self, data: bytes) -> None:
-        """Send more than the follower has, after the message that is being sent."""
+        """Send something that is no event of the follower, after the message that is being sent."""
         self._unsent = Batch(self._unsent.data + data, self._unsent.times)
         if self._is_open and self.end is None and self._timer is None:
             self._send()  # else it is sent when there is room
@@ -254,7 +254,7 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._loop.leave_room(self._sock)
+            self._loop.stop_waiting_for_room(self._sock)
 
     def _on_input(self) -> None:
         try:

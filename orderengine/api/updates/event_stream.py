@@ -24,7 +24,7 @@ COMMENT = b": still here\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Shared:
     """What all event streams of a process share."""
 
     loop: Loop
@@ -42,17 +42,17 @@ class EventStream(Connection):
     kind = SocketKind.STREAM
 
     def __init__(
-        self, habits: Habits, keeper: Keeper, sock: socket.socket, caller: Caller, head: bytes
+        self, shared: Shared, keeper: Keeper, sock: socket.socket, caller: Caller, head: bytes
     ) -> None:
-        super().__init__(habits.loop, keeper, sock, caller)
-        self._habits = habits
+        super().__init__(shared.loop, keeper, sock, caller)
+        self._shared = shared
         self._since = time.time()
         self._head = head + FIRST
-        self._slot = -1
+        self._bucket = -1
 
     def open(self) -> None:
         """Begin with the head of the answer."""
-        self._slot = self._habits.comments.add(self, self._send_comment)
+        self._bucket = self._shared.comments.add(self, self._send_comment)
         super().open()
 
     def next_batch(self) -> Batch:
@@ -62,7 +62,7 @@ class EventStream(Connection):
             return Batch(head)
         if self.follower is None:
             return NOTHING
-        return self._habits.encoder.batch(self.follower, self._since)
+        return self._shared.encoder.batch(self.follower, self._since)
 
     def goodbye(self, end: SocketEnd) -> bytes:  # noqa: ARG002 - a stream ends without a reason
         """Nothing."""
@@ -73,8 +73,8 @@ class EventStream(Connection):
 
     def stopped(self) -> None:
         """Stop the comments."""
-        if self._slot >= 0:
-            self._habits.comments.discard(self._slot, self)
+        if self._bucket >= 0:
+            self._shared.comments.discard(self._bucket, self)
 
     def _send_comment(self) -> None:
         self.say(COMMENT)

@@ -10,8 +10,8 @@ from flask import Response, current_app
 
 from orderengine.api.updates.connection import Batch, Connection, Keeper, SocketEnd, SocketKind
 from orderengine.api.updates.loop import Loop
+from orderengine.api.updates.prefer_wait import EXTENSION, Ended, HeldAnswers
 from orderengine.api.updates.takeover import raw_head, taken_from
-from orderengine.api.updates.waiting import EXTENSION, Ended, Waits
 from orderengine.domain.access import Caller
 from orderengine.domain.order import Order
 
@@ -47,7 +47,7 @@ class Held(Response):
     From a server that does not give its connection away, it holds the thread.
     """
 
-    waits: Waits
+    waits: HeldAnswers
     ended: Ended
     complete: Callable[[Response, Order], None]
 
@@ -82,7 +82,7 @@ def hold(
 
     It is not held if too many wait already.
     """
-    waits: Waits = current_app.extensions[EXTENSION]
+    waits: HeldAnswers = current_app.extensions[EXTENSION]
     ended = waits.begin(order_id, wait_s, after)
     if ended is None:
         return answer

@@ -15,30 +15,31 @@ import structlog
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 128
-"""How many members are told something before the loop looks after the others again."""
+"""How many members get their news before the loop attends to input and timers again."""
 
 CLOSE_TIMEOUT_S = 5.0
 
 
 class Member(Protocol):
-    """What the loop looks after; the loop's thread makes every call.
+    """A connection or a waiting request, of which the loop takes care.
 
-    After an error in a step the member is abandoned, and the others go on.
+    The loop's thread makes every call. After an error in a step it abandons the member, and the
+    others go on.
     """
 
     def on_news(self) -> None:
-        """Take what has come for it."""
+        """Take what its follower has, or use the room for output."""
 
     def abandon(self) -> None:
-        """End without a word; can be repeated."""
+        """End without a goodbye; can be repeated."""
 
 
 class Loop:
-    """Runs what is due: input and room of connections, times, and news from other threads.
+    """Reads and writes connections, keeps timers, and passes on news from other threads.
 
-    asyncio's event loop waits for them. It starts with the first call, hence after a server's fork.
-    `call`, `begin`, `wake` and `close` are for any thread, all others for the loop's own. Whatever
-    it calls must not block.
+    asyncio's event loop waits for all of them. It starts with the first call, hence after a
+    server's fork. `call`, `begin`, `wake` and `close` are for any thread, all others for the loop's
+    own. Whatever it calls must not block.
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class Loop:
         self.call(partial(self.attend, member, step))
 
     def wake(self, member: Member) -> None:
-        """Tell a member soon that something has come for it; cheap, for many at once."""
+        """Call `on_news` of a member soon; cheap for many members at once."""
         self._news.append(member)
         if not self._is_told:
             self._is_told = True
@@ -93,10 +94,10 @@ class Loop:
         self._started().add_reader(sock, self.attend, member, step)
 
     def wait_for_room(self, sock: socket.socket, member: Member) -> None:
-        """Tell a member whenever there is room for output, until `leave_room`."""
+        """Call `on_news` whenever there is room for output, until `stop_waiting_for_room`."""
         self._started().add_writer(sock, self.attend, member, member.on_news)
 
-    def leave_room(self, sock: socket.socket) -> None:
+    def stop_waiting_for_room(self, sock: socket.socket) -> None:
         """Stop waiting for room; can be repeated."""
         self._started().remove_writer(sock)
 
@@ -127,7 +128,7 @@ class Loop:
             return self._loop
 
     def _tell(self) -> None:
-        """Tell members of their news: not all at once, so that input and times get their turn."""
+        """Pass on news: to AT_ONCE members at most, so that input and timers get their turn."""
         self._is_told = False
         for _ in range(min(len(self._news), AT_ONCE)):
             member = self._news.popleft()
@@ -140,34 +141,34 @@ class Loop:
 class Wheel:
     """Takes a step of each member in turn, once in `every_s` seconds, with one timer for all."""
 
-    SLOTS = 250
-    """So many that few members share one: the loop attends to those of a slot in one piece."""
+    BUCKETS = 250
+    """So many that few members share one: the loop attends to all members of a bucket at once."""
 
     def __init__(self, loop: Loop, every_s: float) -> None:
         self._loop = loop
-        self._slots: list[dict[Member, Callable[[], None]]] = [{} for _ in range(self.SLOTS)]
-        self._tick_s = every_s / self.SLOTS
+        self._buckets: list[dict[Member, Callable[[], None]]] = [{} for _ in range(self.BUCKETS)]
+        self._tick_s = every_s / self.BUCKETS
         self._at = 0
         self._is_turning = False
 
     def add(self, member: Member, step: Callable[[], None]) -> int:
-        """Take this step from now on, first after a whole turn; returns the member's slot."""
-        slot = self._at
-        self._slots[slot][member] = step
+        """Take this step from now on, first after a whole turn; returns the member's bucket."""
+        bucket = self._at
+        self._buckets[bucket][member] = step
         if not self._is_turning:
             self._is_turning = True
             self._loop.later(self._tick_s, self._turn)
-        return slot
+        return bucket
 
-    def discard(self, slot: int, member: Member) -> None:
+    def discard(self, bucket: int, member: Member) -> None:
         """Leave a member out from now on; can be repeated."""
-        self._slots[slot].pop(member, None)
+        self._buckets[bucket].pop(member, None)
 
     def _turn(self) -> None:
-        self._is_turning = any(self._slots)
+        self._is_turning = any(self._buckets)
         if not self._is_turning:
             return
         self._loop.later(self._tick_s, self._turn)
-        self._at = (self._at + 1) % self.SLOTS
-        for member, step in list(self._slots[self._at].items()):
+        self._at = (self._at + 1) % self.BUCKETS
+        for member, step in list(self._buckets[self._at].items()):
             self._loop.attend(member, step)

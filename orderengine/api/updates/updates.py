@@ -24,11 +24,10 @@ StreamRequest = OrderStreamRequest | ClientStreamRequest
 
 
 class Updates:
-    """Implements `api.updates.connection.Keeper`.
+    """Keeps all open connections; implements `api.updates.connection.Keeper`.
 
-    `draining` is asked twice a second: True means that the server ends. One sweep serves all
-    connections: it asks for each caller, not for each connection. What may wait for PostgreSQL is
-    left to a helper thread.
+    A sweep twice a second serves all of them. It asks `draining` whether the server ends, and looks
+    for revoked keys, once for each caller. A helper thread does what may wait for PostgreSQL.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Updates:
 
     @property
     def open(self) -> int:
-        """How many sockets and streams there are, those included that say goodbye."""
+        """How many sockets and streams there are, including those that are being closed."""
         return self.slots.open
 
     def begin(self, connection: Connection, wanted: StreamRequest) -> None:
@@ -75,7 +74,7 @@ class Updates:
         self.loop.begin(connection, connection.open)
 
     def leave(self, timeout_s: float) -> bool:
-        """Part from all clients, since the process ends; True once all connections are closed."""
+        """Close all connections, since the process ends; True once all are closed."""
         self.loop.call(self._part_from_all)
         return self._left.wait(timeout_s)
 

@@ -44,7 +44,7 @@ PING = bytes(Protocol(ConnectionType.SERVER).send(Ping()))
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Shared:
     """What all WebSockets of a process share."""
 
     loop: Loop
@@ -59,15 +59,15 @@ class WebSocket(Connection):
 
     def __init__(
         self,
-        habits: Habits,
+        shared: Shared,
         keeper: Keeper,
         sock: socket.socket,
         caller: Caller,
         kind: SocketKind,
     ) -> None:
-        super().__init__(habits.loop, keeper, sock, caller)
+        super().__init__(shared.loop, keeper, sock, caller)
         self.kind = kind
-        self._habits = habits
+        self._shared = shared
         self._since = time.time()
         self._protocol = Protocol(ConnectionType.SERVER)
         self._bytes = Budget(BUDGET_BYTES, BUDGET_BYTES_PER_S)
@@ -76,18 +76,18 @@ class WebSocket(Connection):
         self._message_bytes = 0
         self._has_answered = True
         self._parting_frame: bytes | None = None
-        self._slot = -1
+        self._bucket = -1
 
     def open(self) -> None:
         """Begin to read, to send and to ping."""
-        self._slot = self._habits.pings.add(self, self._send_ping)
+        self._bucket = self._shared.pings.add(self, self._send_ping)
         super().open()
 
     def next_batch(self) -> Batch:
         """The next frames."""
         if self.follower is None:
             return NOTHING
-        return self._habits.encoder.batch(self.follower, self._since)
+        return self._shared.encoder.batch(self.follower, self._since)
 
     def goodbye(self, end: SocketEnd) -> bytes:
         """The close frame."""
@@ -134,8 +134,8 @@ class WebSocket(Connection):
 
     def stopped(self) -> None:
         """Stop the pings."""
-        if self._slot >= 0:
-            self._habits.pings.discard(self._slot, self)
+        if self._bucket >= 0:
+            self._shared.pings.discard(self._bucket, self)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, CloseConnection):  # its own, or that for a broken frame
@@ -147,7 +147,7 @@ class WebSocket(Connection):
         elif isinstance(event, Message):
             # In characters for a text, as its pieces come.
             self._message_bytes += len(event.data)
-            if self._message_bytes > self._habits.largest:
+            if self._message_bytes > self._shared.largest:
                 self._part_with(CloseConnection(CloseReason.MESSAGE_TOO_BIG))
             elif event.message_finished:
                 self._message_bytes = 0

@@ -75,12 +75,12 @@ def record_ended(metrics: Metrics, orders: Orders) -> None:
 def record_times(metrics: Metrics, steps: Sequence[Step]) -> None:
     """Measure the time in each status and in total, by the database's clock.
 
-    An order may wait for weeks: that time is left out, and the total counts from its last start.
+    Time in an idle status, which may be weeks, is left out; the total counts from the last start.
     """
     for before, after in pairwise(steps):
-        if before.status is not OrderStatus.WAITING:
+        if not before.status.is_idle:
             _observe_s(metrics, CounterName.STAGE_TIME, before.status.value, before, after)
-    begun = [after for before, after in pairwise(steps) if before.status is OrderStatus.WAITING]
+    begun = [after for before, after in pairwise(steps) if before.status.is_idle]
     first, last = (begun or steps[:1])[-1], steps[-1]
     if last.status.is_terminal and first is not last:
         _observe_s(metrics, CounterName.ORDER_TIME, last.status.value, first, last)

@@ -1,4 +1,8 @@
-"""Order updates over WebSockets: `/ws/orders?orderId=…[&after=seq]`, `/ws/orders[?cursor=…]`."""
+"""Opens connections that follow orders, and gives them to the loop.
+
+WebSockets: `/ws/orders?orderId=…[&after=seq]`, `/ws/orders[?cursor=…]`. The view of
+`GET /api/orders/{id}/stream` opens Server-Sent Events here as well.
+"""
 
 import functools
 import socket
@@ -63,10 +67,10 @@ class Entrance:
         self._hub = hub
         self._origins = origins
         loop = updates.loop
-        self._sockets = web_socket.Habits(
+        self._sockets = web_socket.Shared(
             loop, Encoder(text_frame), Wheel(loop, ping_s), LARGEST_MESSAGE
         )
-        self._streams = event_stream.Habits(
+        self._streams = event_stream.Shared(
             loop, Encoder(sent_event), Wheel(loop, event_stream.COMMENT_AFTER_S)
         )
 

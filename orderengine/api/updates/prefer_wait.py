@@ -13,7 +13,7 @@ from orderengine.api.updates.connection import Connection, SocketEnd
 from orderengine.api.updates.loop import Loop
 from orderengine.api.validation.inputs import validation_error
 from orderengine.domain.errors import StorageUnavailable, Violation
-from orderengine.domain.order import Order, OrderStatus
+from orderengine.domain.order import Order
 from orderengine.execution.ports import Orders
 from orderengine.stream.follower import Follower
 from orderengine.stream.hub import Hub
@@ -21,7 +21,7 @@ from orderengine.stream.hub import Hub
 HEADER = "Prefer"
 APPLIED = "Preference-Applied"
 MAX_WAIT_S = 10
-MAX_WAITING = 128
+MAX_HELD = 128
 """Requests that wait at once in a process; each holds a connection, and no thread."""
 
 ANSWERERS = 4
@@ -53,7 +53,7 @@ Ended = Future[Order | None]
 
 
 class _Wait:
-    """Waits for the end of one order, in the loop."""
+    """HeldAnswers for the end of one order, in the loop."""
 
     follower: Follower
 
@@ -81,7 +81,7 @@ class _Wait:
             and self._end is not None
             and (event := self.follower.next(0)) is not None
         ):
-            if self.follower.ended or event.status is OrderStatus.WAITING:
+            if self.follower.ended or event.status.is_idle:
                 self._finish(has_ended=self.follower.ended)
 
     def abandon(self) -> None:
@@ -96,7 +96,7 @@ class _Wait:
             end(self, has_ended)
 
 
-class Waits:
+class HeldAnswers:
     """Holds answers until their orders have ended, at most `limit` at once.
 
     A held answer is an entry in the loop. It uses neither a thread nor a connection to a server,
@@ -104,7 +104,7 @@ class Waits:
     """
 
     def __init__(
-        self, orders: Orders, hub: Hub, limit: int = MAX_WAITING, loop: Loop | None = None
+        self, orders: Orders, hub: Hub, limit: int = MAX_HELD, loop: Loop | None = None
     ) -> None:
         self.loop = loop or Loop()
         self._orders = orders
@@ -184,6 +184,6 @@ class Waits:
                 self._changed.notify_all()
 
 
-def register_waits(app: Flask, waits: Waits) -> None:
+def register_held_answers(app: Flask, waits: HeldAnswers) -> None:
     """Let the views of this application hold their answers."""
     app.extensions[EXTENSION] = waits

@@ -1,4 +1,4 @@
-"""The part of the store that ends orders whatever message is under way."""
+"""The part of the store that cancels orders and lets them expire, whatever message is under way."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from orderengine.domain.events import Moved
 
 @dataclass(frozen=True, slots=True)
 class CanceledPart:
-    """What a part of canceling many orders has done.
+    """The result of one part of a cancel of many orders.
 
-    `moved` were canceled, or are submitted and were asked to be. Of the others, as many as
-    `requested_before` says were asked before, `too_late` had ended when their turn came, and the
-    database refused to change as many as `refused` says: their rows are damaged. `last` is the id
-    of the part's last order; None if there is no further one.
+    `moved` are the orders that were canceled, and the submitted ones whose cancel was requested.
+    The others are counted: `requested_before` had a request already, `too_late` had ended when
+    their turn came, and of `refused` the database refused to change the damaged rows. `last` is the
+    id of the part's last order; None if there is no further one.
     """
 
     moved: Sequence[Moved]
@@ -29,10 +29,10 @@ class Endings(Protocol):
     """Ends orders from outside of the chain; every method raises StorageUnavailable."""
 
     def cancel(self, client_id: str, order_id: UUID) -> Moved | None:
-        """Cancel a client's order; a submitted one is only asked to be canceled.
+        """Cancel a client's order; for a submitted one only note the request to cancel it.
 
-        The event tells which: `canceled` or `submitted`. None, and nothing changed, if the client
-        has no such order, if the order has ended, or if this was asked before.
+        The status of the event tells which: `canceled` or `submitted`. None, and nothing changed,
+        if the client has no such order, if the order has ended, or if it has a request already.
         """
 
     def cancel_all(

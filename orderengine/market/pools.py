@@ -41,10 +41,11 @@ class SimulatedMarket:
     causes no slippage: a swap in flight still trades in the pool that it names.
 
     Raydium's pools are constant products, Meteora's are bins; each has the instrument's depth on
-    each side. In each epoch one venue is cheapest. The center prices of the others are higher by
-    `(higher - lower) / lower`, drawn from the spread (basis points, 0 ≤ low ≤ high). All charge the
-    same base fee, so the effective prices of small swaps differ by as much, on both sides, to
-    within half a bin step.
+    each side. In each epoch one venue is cheapest and one is dearest. The center price of the
+    dearest is higher by a share drawn from the spread (basis points, 0 ≤ low ≤ high); those of
+    further venues lie between, in equal steps. All charge the same base fee,
+    so the effective prices of small swaps differ by as much, on both sides, to within half a bin
+    step.
 
     The pools of a launched instrument open some minutes into each launch (`launches`) and gain
     depth. A `volatility` of n makes the reference path n times as steep.
@@ -157,9 +158,13 @@ def _skew(market: SimulatedMarket, symbol: str, venue: str, pool_id: str) -> Fra
     key = (market.seed, symbol, int(match["epoch"]))
     spread = _spread_ppm(market, key)
     lower = Fraction(2 * _PPM, 2 * _PPM + spread)
-    if venue == list(VENUES)[draw(0, len(VENUES) - 1, "lower", *key)]:
+    others = list(VENUES)
+    cheapest = others.pop(draw(0, len(others) - 1, "lower", *key))
+    if venue == cheapest:
         return lower
-    return lower * Fraction(_PPM + spread, _PPM)
+    dearest = draw(0, len(others) - 1, "higher", *key)
+    steps_below = (dearest - others.index(venue)) % len(others)
+    return lower * (1 + Fraction(spread, _PPM) * Fraction(len(others) - steps_below, len(others)))
 
 
 def _spread_ppm(market: SimulatedMarket, key: tuple[str | int, ...]) -> int:

@@ -147,8 +147,7 @@ def test_seventy_billion_bonk_are_bought_over_both_venues() -> None:
 
 
 def test_a_refusal_speaks_of_tokens() -> None:
-    (raydium, meteora) = offers_at(START, "AAPL", Side.BUY)
-    for offer in (raydium, meteora):
+    for offer in offers_at(START, "AAPL", Side.BUY):
         with pytest.raises(OrderUnfillable, match=r"may buy at most [0-9]+\.[0-9]+ AAPL"):
             offer.quote(offer.largest(100) + 1, 100)
 
@@ -167,7 +166,7 @@ def test_a_sale_that_may_bring_nothing_within_its_tolerance_is_not_quoted() -> N
 def test_a_buy_at_meteora_is_refused_in_the_words_of_the_bin_where_the_money_ends(
     at: datetime, permille: int, drift: int
 ) -> None:
-    (_, meteora) = offers_at(at, "SOL", Side.BUY)
+    (meteora,) = (each for each in offers_at(at, "SOL", Side.BUY) if each.venue == "meteora")
     quote = meteora.quote(meteora.largest(0) * permille // 1_000, 0)
     leg = SwapLeg(quote.venue, quote.pool, quote.base_amount)
     swap = Swap(UUID(int=1), 1, "SOL", Side.BUY, (leg,), quote.limit_amount)

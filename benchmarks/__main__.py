@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [--orders N] [--only SECTION] [--output PATH] [--json]`."""
+"""Measures throughput and latency against two baselines, on servers of its own."""
 
 import argparse
 import sys
@@ -94,11 +94,15 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse() -> argparse.Namespace:
     parser = _Parser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--orders", type=int, help=f"orders of a burst (default: {FULL.orders})")
+    parser.add_argument(
+        "--orders", type=int, help=f"the orders of a burst (default: {FULL.orders})"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer orders and rounds")
-    parser.add_argument("--only", choices=SECTIONS, help="one section alone")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="where they are written")
-    parser.add_argument("--json", action="store_true", help="print them as JSON too, in one line")
+    parser.add_argument("--only", choices=SECTIONS, help="run one section alone")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the file for the results")
+    parser.add_argument(
+        "--json", action="store_true", help="also print the results as JSON, in one line"
+    )
     return parser.parse_args()
 
 

@@ -43,13 +43,13 @@ def cancel_orders(
 ) -> None:
     """Cancel an order, all orders of an instrument, or all orders.
 
-    A submitted order can only be asked to be canceled: its transaction may still land, and the
-    network decides. It ends canceled, or confirmed if its transaction has landed. To repeat the
-    command is safe.
+    The transaction of a submitted order may still land, so its cancel is only requested. The order
+    then ends canceled, or confirmed if its transaction has landed. It is safe to repeat the
+    command.
 
-    Exits with 0 if orders were canceled or asked to be, 1 if the database refused to change some of
-    many, 2 if the order had ended otherwise or nothing answers, 3 if the cancel may have taken
-    effect.
+    Exits with 0 if orders were canceled or their cancel was requested, 1 if the database refused to
+    change some of many, 2 if the order had ended otherwise or nothing answers, 3 if the cancel may
+    have taken effect.
     """
     paths = [
         *([order_path(order_id)] if order_id is not None else ()),

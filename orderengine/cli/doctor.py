@@ -205,7 +205,7 @@ def _lag(ports: "OperatorPorts") -> Finding:
     if lag.oldest_s > OVERDUE_S:
         if (foreign := sum(ports.foreign_orders().values())) >= lag.orders:
             others = f"{foreign} open orders belong to another network or wallet"
-            return Finding("reconciler", others, "see what to set back: orders stuck")
+            return Finding("reconciler", others, "restore the settings that orders stuck names")
         return Finding("reconciler", detail, "no worker claims them: is one running? see its log")
     return Finding("reconciler", detail)
 

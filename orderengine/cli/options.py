@@ -19,14 +19,16 @@ _OPTIONS = (
         type=click.Choice([each.value for each in OrderType]),
         help="What the order waits for; default: market, which waits for nothing.",
     ),
-    click.option("--limit-price", help="Of a limit order: the worst price, after fees and impact."),
-    click.option("--stop-price", help="Of a stop order: the market price that starts it."),
+    click.option(
+        "--limit-price", help="For a limit order: the worst price, after fees and impact."
+    ),
+    click.option("--stop-price", help="For a stop order: the market price that starts it."),
     click.option(
         "--trigger",
         type=click.Choice([each.value for each in TriggerOn]),
-        help="Of a sniper: what has to happen to a pool.",
+        help="For a sniper: what has to happen to a pool.",
     ),
-    click.option("--min-liquidity", help="Of a sniper: the least USDC in the pool."),
+    click.option("--min-liquidity", help="For a sniper: the least USDC in the pool."),
     click.option(
         "--time-in-force",
         type=click.Choice([each.value for each in TimeInForce], case_sensitive=False),

@@ -34,7 +34,7 @@ def stuck(*, as_json: bool) -> None:
     """List open orders that stand still, and why.
 
     Exits with 1 if there is one. Checks the 1,000 orders that are due for recovery first. It counts
-    those of another network or wallet, and tells what to set back.
+    those of another network or wallet, and names the settings to restore.
     """
     ports = operator_ports()
     foreign = ports.foreign_orders()

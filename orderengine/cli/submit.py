@@ -55,8 +55,10 @@ class _Key(click.ParamType[str]):
     help="Place the orders of a file; - for standard input.",
 )
 @terms_options
-@click.option("--slippage-bps", type=int, help="The tolerance; default 100, of a limit order none.")
-@click.option("--worst-price", help="In USDC for one token, for every attempt.")
+@click.option(
+    "--slippage-bps", type=int, help="The tolerance; default 100, for a limit order none."
+)
+@click.option("--worst-price", help="The worst price of every attempt, in USDC for one token.")
 @click.option("--max-legs", type=int, help="Split over at most this many venues; default 1.")
 @click.option("--client-order-id", help="Your own name for the order; must be unique.")
 @click.option(
@@ -86,8 +88,8 @@ def submit(
 ) -> None:
     """Place an order, or the orders of a file.
 
-    It buys or sells QUANTITY whole tokens of SYMBOL, or as much as --quote-quantity buys or brings:
-    orderengine submit AAPL buy 10 --watch
+    It buys or sells QUANTITY whole tokens of SYMBOL, or with --quote-quantity spends or receives
+    so much USDC: orderengine submit AAPL buy 10 --watch
 
     A limit order waits until it gets its price for its whole quantity, a stop until the market
     reaches its price, a sniper until a pool opens; for example:
@@ -95,7 +97,7 @@ def submit(
 
     With --file: CSV with a header of the fields of the API (symbol,side,quantity, and if needed
     quoteQuantity,type,limitPrice,slippageBps,clientOrderId and so on), or one JSON object a line.
-    Orders are placed in batches of 100. Refused ones are named by their lines.
+    Orders are placed in batches of 100. Each refused order is named with its line.
 
     If the answer is lost or the service is busy, submit retries for 30 seconds with the same key.
 

@@ -148,7 +148,7 @@ def decode_clock(account: Account | None) -> Clock:
     """
     account = present(account, "the clock")
     if account.owner != SYSVARS or len(account.data) != 40:
-        raise AccountRefused("the clock is no clock")
+        raise AccountRefused("the clock's account is malformed")
     slot, _, _, _, unix_s = struct.unpack("<QqQQq", account.data)
     return Clock(slot, unix_s)
 

@@ -142,7 +142,7 @@ class PoolReader:
                 kept.addresses = wanted
                 return slot, accounts
             addresses = wanted
-        raise VenueUnavailable("the pools want other accounts with each read")
+        raise VenueUnavailable("the pools need other accounts at each read")
 
 
 def _wanted(address: Pubkey, accounts: Accounts) -> tuple[Pubkey, ...]:

@@ -30,8 +30,9 @@ class Follower:
 
     Live and stored events are delivered in any order, repeated and with gaps; `next` returns them
     by `seq`, without a gap, up to the terminal one. At most `limit` events wait, the earliest ones;
-    a slower reader gets the rest from PostgreSQL. `wake` is called, by the thread that delivers,
-    when `next` has an event; it must not block.
+    a slower reader gets the rest from PostgreSQL, through `ask`. `wake` is called, by the thread
+    that delivers, when `next` has an event; it must not block. A stream of one order never falls
+    too far behind: `overrun` is always False.
     """
 
     def __init__(

@@ -53,8 +53,9 @@ class Hub:
 
     Without Redis, streams are up to a second late. Without PostgreSQL, they wait and catch up.
 
-    Threads start with the first follower, hence after a server's fork. `heard` counts live events,
-    `rereads` counts how often an event was missed or dropped and read again.
+    Threads start with the first follower, hence after a server's fork. `demotions` counts how often
+    a client of this process found its Redis server to be no primary any more. `heard` counts live
+    events, `rereads` counts how often an event was missed or dropped and read again.
     """
 
     def __init__(

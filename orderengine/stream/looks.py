@@ -9,12 +9,13 @@ FULL_LOOK_EVERY = timedelta(seconds=30)
 
 
 class Looks:
-    """What a follower keeps of its looks at the store.
+    """The state that a follower keeps between its looks at a client's orders.
 
-    A look at changed orders finds every waiting order that has moved, and every order that moves.
-    It overlooks only a waiting order that ended by a step that began long before. A full look finds
-    that, and follows within `FULL_LOOK_EVERY`. No cursor passes such a step by: `oldest_waiting` is
-    when the last step began of the order that had waited longest, at any look since the full one.
+    A look at changed orders finds every order that does not wait, and each waiting one that has
+    moved. It misses only a waiting order whose last step began long before it was committed. A full
+    look finds that, and follows within `FULL_LOOK_EVERY`. No cursor is later than such a step:
+    `oldest_waiting` is the time of the oldest last step of a waiting order, over all looks since
+    the full one.
     """
 
     def __init__(self, first: ClientSnapshot) -> None:

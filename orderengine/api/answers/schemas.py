@@ -36,7 +36,7 @@ OrderSchema = answer(
 
 
 class CanceledSchema(AnswerSchema):
-    """What became of orders that were to be canceled."""
+    """The result of a cancel of many orders, in counts."""
 
     canceled = integer("Orders that are canceled now.")
     requested = integer("Submitted orders: the network decides whether they are filled.")

@@ -1,4 +1,4 @@
-"""What decides whether a new order is taken, beyond the rates that the gate has counted."""
+"""Checks whether a new order is accepted, after the gate has counted the rates."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def looked_at(ports: "WebPorts", order: NewOrder, key: str | None) -> NewOrder:
-    """The order with what is to be stored of its instrument, if clock and market admit it.
+    """Check an order against clock and market; returns it with its instrument's data to store.
 
     Raises OrderDenied, unless the order was accepted before under its key, and StorageUnavailable.
     """

@@ -179,8 +179,8 @@ def time_in_force() -> Choice[TimeInForce]:
 def expires_at() -> Moment:
     """The field `expiresAt`."""
     told = (
-        f"From then on nothing is signed; {LEAST_LIFE_S} s to {MOST_LIFE_DAYS} days ahead. What "
-        "was sent before may still land. A time with an offset, RFC 3339."
+        f"From then on nothing is signed; {LEAST_LIFE_S} s to {MOST_LIFE_DAYS} days ahead. A "
+        "transaction that was sent before may still land. A time with an offset, RFC 3339."
     )
     return Moment(metadata={"description": told, "examples": ["2026-12-24T18:00:00+01:00"]})
 

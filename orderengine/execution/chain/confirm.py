@@ -115,9 +115,9 @@ def _send_again_or_prove_expiry(engine: Engine, unknown: Sequence[Submitted]) ->
     """Send the rows' bytes again, or, past their last valid height, get the proof of expiry.
 
     NotFound only as that proof. The proof needs this order of requests: first the height, then the
-    signatures. What its client wants to cancel, and what has expired, is not sent again: it may
-    have been lost before it was ever sent. About bytes that another network or wallet signed this
-    one knows nothing: they are left alone.
+    signatures. The bytes of an order that its client wants to cancel, or whose time has passed, are
+    not sent again: they may never have been sent. Bytes for another network or of another wallet
+    are left alone, since this network knows nothing about them.
     """
     rows = each(partial(_row_of, engine), unknown)
     own = [row for row in rows if isinstance(row, _Row) and row.is_own]

@@ -22,7 +22,7 @@ from orderengine.execution.network import Swap, SwapLeg
 
 
 class Handover(Protocol):
-    """What one stage hands to the next for one order."""
+    """The data that one stage hands to the next for one order."""
 
     def document(self) -> Document:
         """The JSON form."""

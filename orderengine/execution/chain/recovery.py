@@ -137,7 +137,7 @@ def _recover(engine: Engine, order: Order | Unreadable) -> None:
 def _is_out(engine: Engine, order: Order | Unreadable) -> bool:
     """Whether the order could be neither quoted nor signed now: recovery claims it again soon.
 
-    An order of which the outage lasts too long is routed nonetheless, and ends there.
+    If the outage lasts too long, the order is routed nonetheless, and ends there.
     """
     outage_s = engine.network.outage_s
     return 0 < outage_s < engine.outage_limit_s and order.status is not OrderStatus.PENDING

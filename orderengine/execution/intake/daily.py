@@ -1,7 +1,7 @@
 """The limit per client and day: how much of it an order takes, and how much is left.
 
-What counts is decided by the store, together with the order. The looks here only refuse in time,
-and in words.
+The store decides, in the statement that stores or starts the order. The checks here only refuse
+earlier, and say why in words.
 """
 
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class AmendOutcome(StrEnum):
-    """What an amendment has come to."""
+    """The outcome of an amendment."""
 
     AMENDED = "amended"
     MOVED = "moved"
@@ -26,7 +26,7 @@ class AmendOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AmendResult:
-    """What an amendment has come to, and the order as it is now."""
+    """The outcome of an amendment, and the order as it is now."""
 
     outcome: AmendOutcome
     order: Order

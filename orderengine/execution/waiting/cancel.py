@@ -18,7 +18,7 @@ PART = 500
 
 
 class Outcome(StrEnum):
-    """What a cancel has come to."""
+    """The outcome of a cancel."""
 
     CANCELED = "canceled"
     REQUESTED = "requested"
@@ -34,7 +34,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class CancelResult:
-    """What a cancel has come to, and the order as it is now."""
+    """The outcome of a cancel, and the order as it is now."""
 
     outcome: Outcome
     order: Order
@@ -42,7 +42,7 @@ class CancelResult:
 
 @dataclass(frozen=True, slots=True)
 class CancelCounts:
-    """How many orders were canceled, were asked to be, and had ended before their turn.
+    """How many orders were canceled, got a request to cancel, and had ended before their turn.
 
     `refused` are those whose damaged rows the database refused to change: they stay open.
     """

@@ -1,4 +1,4 @@
-"""The prices that start orders: which one counts, how old it may be, and what it admits.
+"""The prices that start orders: which one counts, how old it may be, and which orders it starts.
 
 Pure rules: they read no clock, and ask nobody.
 """
@@ -22,7 +22,7 @@ STALE_TICKS = 2
 REFERENCE = "reference"
 """The source of the price that starts stops."""
 
-# Eager: the price that an order's own size gets decides, and is never better than these.
+# Rounded in the order's favor: the price for its own size decides later, and is never better.
 _EAGER = {
     Side.BUY: Context(prec=28, rounding=ROUND_FLOOR),
     Side.SELL: Context(prec=28, rounding=ROUND_CEILING),
@@ -105,7 +105,7 @@ def starts_below(kind: OrderType, side: Side) -> bool:
 
 
 def has_come(kind: OrderType, side: Side, price: Decimal, watched: Decimal) -> bool:
-    """Whether the price of now starts an order: it counts where it is, not how it came there."""
+    """Whether this price starts an order: only the present price counts, not those before it."""
     return price <= watched if starts_below(kind, side) else price >= watched
 
 

@@ -1,4 +1,4 @@
-"""What the orders of one look may take of their clients' days."""
+"""How much of their clients' daily limits the orders of one look may take."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

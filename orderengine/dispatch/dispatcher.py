@@ -1,7 +1,7 @@
 """Dispatches work to the workers: the Celery chain of the stages, by task name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from celery.utils.time import get_exponential_backoff_interval
@@ -14,12 +14,28 @@ from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
 from orderengine.domain.moves import RoutingCause
 from orderengine.execution.chain.handover import Built, Submitted, handed_on
-from orderengine.execution.ports import Circuit
 from orderengine.redis.queues import INTAKE, SETTLE
 
 T = TypeVar("T")
 
 BACKOFF_MAX_MS = 30_000
+
+
+class Circuit(Protocol):
+    """A circuit breaker: remembers a recent failure, so that not every call waits for it."""
+
+    @property
+    def cause(self) -> str:
+        """The cause of the last failure, in one word."""
+
+    def allows(self) -> bool:
+        """True if a call may be made now; the caller then reports its result."""
+
+    def failed(self, error: Exception) -> None:
+        """Report a call that got no answer."""
+
+    def succeeded(self) -> None:
+        """Report a call that got an answer."""
 
 
 class CeleryDispatcher:

@@ -286,20 +286,3 @@ class Probes(Protocol):
 
     def degraded(self) -> Mapping[str, str]:
         """What is down without stopping the service, with causes: `redis`, `worker`."""
-
-
-class Circuit(Protocol):
-    """A circuit breaker: remembers a recent failure, so that not every call waits for it."""
-
-    @property
-    def cause(self) -> str:
-        """The cause of the last failure, in one word."""
-
-    def allows(self) -> bool:
-        """True if a call may be made now; the caller then reports its result."""
-
-    def failed(self, error: Exception) -> None:
-        """Report a call that got no answer."""
-
-    def succeeded(self) -> None:
-        """Report a call that got an answer."""

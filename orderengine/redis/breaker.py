@@ -14,12 +14,13 @@ STEADY_S = 3.0
 
 
 class Breaker:
-    """Implements `execution.ports.Circuit`: after a failure, calls skip Redis for `skip_s` seconds.
+    """After a failure, calls skip Redis for `skip_s` seconds; then one caller tries.
 
-    Then one caller tries; after its success all callers may. All users of Redis in a process share
-    one breaker, from any thread, so that an outage costs the process one time-out per period, not
-    one per request. An outage is one line in the log, also if Redis answers reads and refuses
-    writes: it ends with the first success that comes `STEADY_S` after the last failure.
+    Implements `dispatch.dispatcher.Circuit`. After a success all callers may go on. All users of
+    Redis in a process share one breaker, from any thread, so that an outage costs the process one
+    time-out per period, not one per request. An outage is one line in the log, also if Redis
+    answers reads and refuses writes: it ends with the first success that comes `STEADY_S` after the
+    last failure.
     """
 
     def __init__(self, skip_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:

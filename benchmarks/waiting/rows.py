@@ -11,14 +11,15 @@ CLIENT = "local"
 _ORDERS = """
 INSERT INTO orders (id, client_id, symbol, side, quantity, status, version, attempt, due_at, type,
                     time_in_force, limit_price, stop_price, trigger_on, min_liquidity, worst_price,
-                    slippage_tolerance_bps, watch_price, expires_at)
+                    slippage_tolerance_bps, watch_price, expires_at, created_at, updated_at)
 SELECT gen_random_uuid(), client_id, symbol, side, quantity, 'waiting', 1, 1, 'infinity', type,
        CASE type WHEN 'sniper' THEN 'GTD' ELSE 'GTC' END,
        CASE type WHEN 'limit' THEN price END, CASE type WHEN 'stop' THEN price END,
        CASE type WHEN 'sniper' THEN 'poolOpened' END, CASE type WHEN 'sniper' THEN 0 END,
        CASE type WHEN 'sniper' THEN price END, CASE type WHEN 'stop' THEN 1000 END,
        CASE type WHEN 'sniper' THEN 0 ELSE price END,
-       CASE type WHEN 'sniper' THEN now() + interval '1 day' END
+       CASE type WHEN 'sniper' THEN now() + interval '1 day' END,
+       now() - CAST(:age AS interval), now() - CAST(:age AS interval)
 FROM ({rows}) AS wanted
 RETURNING id, updated_at"""
 
@@ -58,14 +59,18 @@ def add_alike(database: Engine, **terms: Any) -> list[str]:
     limit, of a stop, or the worst one of a sniper that waits for an open pool.
     """
     with database.connect() as connection:
-        found = connection.execute(text(_insert(_ALIKE)), {"client": CLIENT, **terms})
+        found = connection.execute(text(_insert(_ALIKE)), {"client": CLIENT, "age": "0", **terms})
         return [str(order_id) for order_id in found.scalars()]
 
 
 def add_crowd(database: Engine, listed: Mapping[str, str], count: int) -> None:
-    """Add so many orders over all these symbols, none of which starts, and vacuum."""
+    """Add so many orders over all these symbols, none of which starts, and vacuum.
+
+    They were placed an hour before: most orders that wait have done so for long.
+    """
     values = {
         "client": CLIENT,
+        "age": "1 hour",
         "symbols": list(listed),
         "prices": list(listed.values()),
         "symbol_count": len(listed),

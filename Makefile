@@ -60,7 +60,7 @@ ARGS ?=
 # Tests of running stacks mostly wait. They come first, and those of units fill the gaps.
 TESTERS ?= 6
 LONG := $(addprefix tests/e2e/,test_benchmark_live.py test_benchmark_waiting.py \
-  test_live_safety.py test_localnet.py test_rolling_deploy.py test_socket_benchmark.py)
+  test_live_outages.py test_live_safety.py test_localnet.py test_rolling_deploy.py test_socket_benchmark.py)
 
 .DEFAULT_GOAL := help
 .PHONY: test-long clients localnet-program postman pictures bench chaos chaos-quick curves help audit run order demo test test-browser check check-redis check-db migrate lock clean

@@ -13,7 +13,7 @@ OPEN = OpenOrders(
     watched={"AAPL": 21},
     oldest_snapshot_s=17.5,
     foreign={("solana:genesis", "a"): 3, ("solana:genesis", "b"): 4},
-    wallet=SigningWallet("solana:other", 2_500_000_000, 7_250_000, 3, 4),
+    wallets=[SigningWallet("solana:other", 2_500_000_000, 7_250_000, 3, 4)],
 )
 STEPS = {
     StepKind(OrderStatus.CONFIRMED, ""): 7,

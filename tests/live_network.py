@@ -13,9 +13,8 @@ from orderengine.config.solana import Commitment, SolanaSettings
 from orderengine.domain.errors import AttemptFailed, FailureReason
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument, Instruments
-from orderengine.domain.side import Asset, Side
-from orderengine.execution.commitments import Commitment as Committed
-from orderengine.execution.commitments import WalletFigures
+from orderengine.domain.side import Side
+from orderengine.execution.commitments import Promises, WalletFigures
 from orderengine.execution.network import Swap, SwapLeg
 from orderengine.execution.operations.counters import ProcessMetrics
 from orderengine.execution.second_looks import Settled, SettledPart
@@ -31,6 +30,8 @@ from orderengine.solana.keys import Wallet
 from orderengine.solana.reader import PoolReader
 from orderengine.solana.rpc import Node, Rpc
 from orderengine.solana.rpc_errors import RpcUnavailable
+from tests.fake_promises import FakePromises
+from tests.fakes import FakeClock
 
 
 def live_settings(**changes: Any) -> SolanaSettings:
@@ -71,21 +72,6 @@ class FlakyNode(Node):
         return answer
 
 
-class FixedCommitments:
-    """What a test says that submitted orders may take."""
-
-    def __init__(self) -> None:
-        self.known: list[Committed] = []
-
-    def submitted(self) -> list[Committed]:
-        return list(self.known)
-
-    def add(self, swap: Swap, signature: str, most: int) -> None:
-        """Say that a swap is submitted."""
-        paid = Asset.QUOTE if swap.side is Side.BUY else Asset.BASE
-        self.known.append(Committed(swap.order_id, signature, swap.symbol, paid, most))
-
-
 class FixedWallets:
     """Remembers what a wallet said; a test may have another one sign."""
 
@@ -106,6 +92,7 @@ class FixedLooks:
         self.settled: list[Settled] = []
         self.until: datetime | None = None
         self.is_time = False
+        self.failures: dict[str, Settled] = {}
         self.own: set[str] = set()
         self.strangers: list[int] = []
 
@@ -115,6 +102,15 @@ class FixedLooks:
 
     def are_final(self, network: str, until: datetime) -> None:
         self.until = until
+
+    def note_failed(self, network: str, signature: str, slot: int) -> None:
+        self.failures.setdefault(signature, Settled(signature, slot, datetime.now(UTC), 0.0))
+
+    def failed(self, network: str, age_s: float, limit: int) -> Sequence[Settled]:
+        return [each for each in self.failures.values() if each.age_s >= age_s][:limit]
+
+    def forget_failed(self, signatures: Collection[str]) -> None:
+        self.failures = {k: v for k, v in self.failures.items() if k not in signatures}
 
     def begin_strangers(self, network: str) -> bool:
         return self.is_time
@@ -146,13 +142,16 @@ class LiveWorld:
         self.node.tick(2)
         self.server: RpcServer = serve_in_thread(self.node, with_faults=True)
         self.rpc_node = FlakyNode(self.server.url)
-        self.commitments = FixedCommitments()
+        self.clock = FakeClock()
+        self.promises = FakePromises(self.clock)
         self.wallets = FixedWallets()
         self.looks = FixedLooks()
         self.metrics = ProcessMetrics()
         self.network = self.network_at([self.rpc_node])
 
-    def network_at(self, nodes: Iterable[Node], **changes: Any) -> SolanaNetwork:
+    def network_at(
+        self, nodes: Iterable[Node], promises: Promises | None = None, **changes: Any
+    ) -> SolanaNetwork:
         """The network of another worker with the same wallet, which asks these nodes."""
         settings = self.settings if not changes else live_settings(**changes)
         cluster = Cluster(Rpc(list(nodes)), allow_mainnet=settings.allow_mainnet)
@@ -169,7 +168,7 @@ class LiveWorld:
             pools=pools,
             instruments=self.instruments,
             usdc=lambda: USDC_MINT,
-            commitments=self.commitments,
+            promises=promises or self.promises,
             wallets=self.wallets,
             looks=self.looks,
             metrics=self.metrics,

@@ -22,7 +22,7 @@ from orderengine.solana.cluster import USDC_MINTS, Cluster
 from orderengine.solana.keys import Wallet
 from orderengine.solana.reader import PoolReader
 from orderengine.solana.rpc import Node, Rpc
-from orderengine.storage.commitments import SqlCommitments, SqlWallets
+from orderengine.storage.commitments import SqlPromises, SqlWallets
 from orderengine.storage.second_looks import SqlSecondLooks
 from orderengine.venues.live import LivePrices, LiveVenue
 
@@ -59,7 +59,7 @@ class LiveTrading:
             pools=self.reader,
             instruments=self.instruments,
             usdc=lambda: usdc_mint(self.settings, self.cluster),
-            commitments=SqlCommitments(database),
+            promises=SqlPromises(database),
             wallets=SqlWallets(database),
             looks=SqlSecondLooks(database),
             metrics=self.metrics,

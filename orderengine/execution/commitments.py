@@ -1,31 +1,64 @@
-"""What signed orders may still take from the wallet, and whose wallet it is: ports of a network."""
+"""What swaps are promised of a wallet, and whose wallet it is: ports of a live network."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from orderengine.domain.side import Asset
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """A wallet on a network."""
+
+    network: str
+    wallet: str
 
 
 @dataclass(frozen=True, slots=True)
-class Commitment:
-    """The most that the transaction of a submitted order may still take, in base units.
+class Wanted:
+    """The most that an order's swap takes from the wallet, and what the wallet has for it.
 
-    `asset` is what it pays: USDC, or the base asset of its symbol.
+    `units` are base units of the token `mint`, `lamports` the fees. A swap that pays SOL takes
+    lamports alone. `units_held` and `lamports_held` are the balances before any promise.
     """
 
     order_id: UUID
-    signature: str
-    symbol: str
-    asset: Asset
-    most: int
+    mint: str
+    units: int
+    lamports: int
+    units_held: int
+    lamports_held: int
 
 
-class Commitments(Protocol):
-    """The submitted orders; every method raises StorageUnavailable."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What others are promised: units of the token that was asked for, and lamports."""
 
-    def submitted(self) -> list[Commitment]:
-        """What each submitted order may still take."""
+    units: int
+    lamports: int
+
+
+class Promises(Protocol):
+    """What swaps may take, from just before they are signed; all raise StorageUnavailable.
+
+    Shared by all workers. A promise counts for as long as its order is submitted, and at least for
+    some seconds.
+    """
+
+    def promise(
+        self, purse: Purse, wanted: Sequence[Wanted], landed: Collection[UUID] = ()
+    ) -> Taken | None:
+        """Promise all of these, or, if that would be more than the purse has, none: what is taken.
+
+        An order has one promise, the latest. Promises of `landed` orders do not count: the balances
+        are without them already. No two calls for one purse overlook each other.
+        """
+
+    def signed(self, purse: Purse) -> list[tuple[UUID, str]]:
+        """The orders with a promise whose signatures are stored, with these."""
+
+    def withdraw(self, purse: Purse, order_ids: Collection[UUID]) -> None:
+        """Give back what was promised to orders that are not submitted."""
 
 
 @dataclass(frozen=True, slots=True)

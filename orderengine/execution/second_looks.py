@@ -8,9 +8,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The transaction of a confirmed order: when it was confirmed, and how long ago, in seconds.
+    """A transaction that has landed: when its landing was stored, and how long ago, in seconds.
 
-    `slot` is the one that it was signed for.
+    `slot` is that of the landing, or an earlier one.
     """
 
     signature: str
@@ -42,6 +42,15 @@ class SecondLooks(Protocol):
 
     def are_final(self, network: str, until: datetime) -> None:
         """Note that all settlements up to then need no other look."""
+
+    def note_failed(self, network: str, signature: str, slot: int) -> None:
+        """Remember a transaction that landed with an error, until `forget_failed`."""
+
+    def failed(self, network: str, age_s: float, limit: int) -> Sequence[Settled]:
+        """Up to `limit` of those that were noted at least so long ago, the oldest first."""
+
+    def forget_failed(self, signatures: Collection[str]) -> None:
+        """Forget transactions that need no other look."""
 
     def begin_strangers(self, network: str) -> bool:
         """Whether it is time to look at the wallet's transactions; no other worker looks then."""

@@ -1,6 +1,6 @@
 """Figures of all orders, computed in the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine
@@ -21,6 +21,8 @@ within seconds, unless they wait for a lock in the server."""
 MAX_RECENT = 50_000
 FOREIGN_AFTER_S = 15.0
 """Orders that have moved within so many seconds are not looked at for their network."""
+SERVED_S = 20.0
+"""How long a network counts as served after a worker has said so; workers say it every 5 s."""
 
 # Orders that wait for their condition are left out: there may be very many, for weeks. The inner
 # order makes the planner read the index of due orders; one sorted by status has the others, too. An
@@ -52,12 +54,14 @@ FROM price_watches w ORDER BY w.symbol""",  # noqa: S608 - composed of constants
 )
 
 # Those that moved lately are this network's, unless it has just changed. An order that is not
-# signed has no wallet, and one of an earlier release no network.
+# signed has no wallet, and one of an earlier release no network. No order of a network that workers
+# serve is left alone, whichever of them has told of itself last.
 _FOREIGN = Statement(
     f"""
 WITH own AS (
     SELECT network, wallet FROM wallets WHERE CAST(:live AS boolean)
-    ORDER BY seen_at DESC LIMIT 1
+      AND seen_at >= least((SELECT max(seen_at) FROM wallets),
+                           now() - make_interval(secs => :served_s))
 )
 SELECT coalesce(t.network, o.placed_on, '{SIMULATED}') AS network, coalesce(t.wallet, '') AS wallet,
        count(*) AS total
@@ -71,19 +75,22 @@ LEFT JOIN LATERAL (
     SELECT network, wallet FROM transactions WHERE signature = o.signature LIMIT 1
 ) AS t ON true
 WHERE CASE WHEN status = '{OrderStatus.SUBMITTED}'
-           THEN (t.network, t.wallet) IS DISTINCT FROM
-                ((SELECT network FROM own), (SELECT wallet FROM own))
-           ELSE o.placed_on <> CASE WHEN CAST(:live AS boolean) THEN (SELECT network FROM own)
-                                    ELSE '{SIMULATED}' END END
+           THEN (SELECT true FROM own WHERE (own.network, own.wallet) = (t.network, t.wallet)
+                 UNION ALL SELECT true WHERE t.network IS NULL AND NOT CAST(:live AS boolean)
+                 LIMIT 1) IS NULL
+           WHEN CAST(:live AS boolean) THEN EXISTS (SELECT FROM own) AND o.placed_on IS NOT NULL
+                AND NOT EXISTS (SELECT FROM own WHERE own.network = o.placed_on)
+           ELSE o.placed_on <> '{SIMULATED}' END
 GROUP BY 1, 2""",  # noqa: S608 - composed of constants
     BY_INDEX,
 )
 
-_WALLET = Statement(
+_WALLETS = Statement(
     """
-SELECT network, lamports, usdc, slots_behind, strangers FROM wallets
-WHERE seen_at > now() - interval '1 minute' AND lamports IS NOT NULL AND usdc IS NOT NULL
-ORDER BY seen_at DESC LIMIT 1"""
+SELECT network, lamports, usdc, slots_behind, strangers,
+       extract(epoch FROM now() - told_at) AS told_s FROM wallets
+WHERE told_at > now() - interval '1 minute' AND lamports IS NOT NULL AND usdc IS NOT NULL
+ORDER BY network"""
 )
 
 # A server hides the transactions of other users from a role that may not see them.
@@ -177,22 +184,31 @@ class SqlFigures:
             daily_share=float(daily.share),
             waiting_s={status: float(row.longest_s) for status, row in rows.items()},
             foreign=self._foreign() if rows else {},
-            wallet=self._wallet() if self._is_live else None,
+            wallets=self._wallets() if self._is_live else (),
         )
 
     def _foreign(self) -> Mapping[tuple[str, str], int]:
         """Orders that were placed on another network, or signed with another wallet, by both."""
-        values = {"live": self._is_live, "settled_s": FOREIGN_AFTER_S}
+        values = {
+            "live": self._is_live,
+            "settled_s": FOREIGN_AFTER_S,
+            "served_s": SERVED_S,
+        }
         rows = self._run(_FOREIGN, values)
         return {(row.network, row.wallet): int(row.total) for row in rows}
 
-    def _wallet(self) -> SigningWallet | None:
-        rows = self._run(_WALLET, {})
-        if not rows:
-            return None
-        (row,) = rows
-        amounts = int(row.lamports), int(row.usdc), int(row.slots_behind or 0)
-        return SigningWallet(row.network, *amounts, row.strangers)
+    def _wallets(self) -> Sequence[SigningWallet]:
+        return [
+            SigningWallet(
+                row.network,
+                int(row.lamports),
+                int(row.usdc),
+                int(row.slots_behind or 0),
+                row.strangers,
+                float(row.told_s),
+            )
+            for row in self._run(_WALLETS, {})
+        ]
 
     def steps(self) -> Steps:
         """Totals of ended orders, failed attempts and recoveries since the beginning."""

@@ -9,7 +9,7 @@ from orderengine.domain.errors import StorageCause, StorageFault, StorageUnavail
 from orderengine.postgres.database import DATABASE_ERRORS, Statement, health_of, outages_as, run
 from orderengine.postgres.outages import WORDS
 
-SCHEMA_REVISION = "0024"
+SCHEMA_REVISION = "0025"
 
 # The rights needed to accept and move an order. Checking rights needs no write.
 _PROBE = Statement(

@@ -57,6 +57,29 @@ WHERE network = :network AND (final_until IS NULL OR final_until < :until)
 RETURNING network"""
 )
 
+_NOTE_FAILED = Statement(
+    """
+INSERT INTO failed_landings (signature, network, slot)
+VALUES (:signature, :network, CAST(:slot AS bigint))
+ON CONFLICT (signature) DO NOTHING
+RETURNING signature"""
+)
+
+_FAILED = Statement(
+    """
+SELECT signature, network, slot, seen_at AS occurred_at,
+       extract(epoch FROM now() - seen_at) AS age_s
+FROM failed_landings
+WHERE network = :network AND seen_at <= now() - make_interval(secs => :age_s)
+ORDER BY seen_at LIMIT :limit"""
+)
+
+_FORGET_FAILED = Statement(
+    """
+DELETE FROM failed_landings WHERE signature = ANY(CAST(:signatures AS text[]))
+RETURNING signature"""
+)
+
 _BEGIN_STRANGERS = Statement(
     """
 UPDATE wallets SET strangers_looked_at = clock_timestamp()
@@ -101,6 +124,19 @@ class SqlSecondLooks:
     def are_final(self, network: str, until: datetime) -> None:
         """Note that all settlements up to then need no other look."""
         self._run(_ARE_FINAL, {"network": network, "until": until})
+
+    def note_failed(self, network: str, signature: str, slot: int) -> None:
+        """Remember a transaction that landed with an error."""
+        self._run(_NOTE_FAILED, {"network": network, "signature": signature, "slot": slot})
+
+    def failed(self, network: str, age_s: float, limit: int) -> Sequence[Settled]:
+        """Up to `limit` of those that were noted at least so long ago, the oldest first."""
+        values = {"network": network, "age_s": age_s, "limit": limit}
+        return [_settled(row) for row in self._run(_FAILED, values)]
+
+    def forget_failed(self, signatures: Collection[str]) -> None:
+        """Forget transactions that need no other look."""
+        self._run(_FORGET_FAILED, {"signatures": list(signatures)})
 
     def begin_strangers(self, network: str) -> bool:
         """Whether it is time to look at the wallet's transactions."""

@@ -4,10 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from solders.keypair import Keypair
@@ -16,8 +13,8 @@ from harness.processes import ROOT
 from harness.waiting import wait_until
 from orderengine.local.ports import free_port
 from orderengine.local.runfile import state_folder
-from orderengine.localnet.runner import SETTINGS_FILE, Options, serve
 from tests.e2e.live_stack import LiveStack, live_stack
+from tests.e2e.live_workers import localnet
 
 HEADER = "symbol,name,decimals,quantity_step,min_quantity,max_quantity,reference_price,depth\n"
 # The localnet gives its wallet as many tokens as one order may have at most.
@@ -69,25 +66,8 @@ def test_limits_and_the_kill_switch_hold_on_the_live_path() -> None:
         assert len(stack.landings()) == 2
 
 
-@contextmanager
-def localnet(folder: Path) -> Iterator[dict[str, str]]:
-    """A localnet in this process, and the engine's settings for it."""
-    until = threading.Event()
-    listed = (ROOT / "orderengine" / "instruments.csv").read_text()
-    options = Options(folder, free_port(), listed, block_s=0.1, with_faults=True)
-    thread = threading.Thread(target=serve, args=(options, until))
-    thread.start()
-    try:
-        settings = folder / SETTINGS_FILE
-        wait_until(settings.exists, 60, "the localnet does not start")
-        yield json.loads(settings.read_text())
-    finally:
-        until.set()
-        thread.join(30)
-
-
 def test_a_key_that_is_given_as_text_is_in_the_worker_s_environment_alone(tmp_path: Path) -> None:
-    with localnet(tmp_path / "localnet") as settings:
+    with localnet(tmp_path / "localnet", free_port()) as settings:
         file = Path(settings.pop("SOLANA_KEYPAIR_FILE"))
         key = Keypair.from_bytes(bytes(json.loads(file.read_text())))
         secrets = forms_of(key)

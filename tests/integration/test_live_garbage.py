@@ -111,7 +111,7 @@ def sign(world: LiveWorld, network: SolanaNetwork) -> None:
     assert isinstance(answer, SignedTransaction | AttemptFailed)
     if isinstance(answer, AttemptFailed):
         stored(answer.detail)
-        network.signer.funds._reserved.clear()
+        world.promises.forget()
     else:
         assert 0 <= (answer.slot or 0) < 2**63
         assert answer.last_valid_height < 2**63

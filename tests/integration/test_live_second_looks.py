@@ -1,11 +1,12 @@
 """The second look at a settlement, at `finalized`, and the wallet's transactions of others."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orderengine.domain.errors import NetworkUnavailable
+from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable
 from orderengine.domain.instruments import Instruments
 from orderengine.execution.network import Execution, Reverted
 from orderengine.execution.operations.counters import CounterName, Sample
@@ -13,7 +14,7 @@ from orderengine.execution.second_looks import Settled
 from orderengine.localnet.node import FINALIZED_BEHIND
 from orderengine.settlement.solana import finality
 from orderengine.settlement.solana.strangers import Strangers
-from tests.live_network import LiveWorld
+from tests.live_network import FixedLooks, FlakyNode, LiveWorld
 
 OLD_S = finality.GONE_AFTER_S + 1
 
@@ -82,20 +83,56 @@ def test_the_second_look_of_a_node_without_history_is_no_outage(world: LiveWorld
     assert world.looks.until is None
 
 
-def test_a_failed_swap_whose_block_is_gone_is_an_alert(
-    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its bytes could land a second time, while the order was tried anew."""
+def failed(world: LiveWorld) -> str:
+    """A swap that landed with an error, as told long ago."""
     transaction = world.sent()
     with world.paused():
         world.node.tick(2)
     assert isinstance(world.network.look_up(transaction.signature), Reverted)
-    monkeypatch.setattr(finality, "FINAL_AFTER_S", 0)
-    monkeypatch.setattr(finality, "GONE_AFTER_S", 0)
+    noted = world.looks.failures[transaction.signature]
+    world.looks.failures[transaction.signature] = replace(noted, age_s=OLD_S)
+    return transaction.signature
+
+
+def test_a_failed_swap_whose_block_is_gone_is_an_alert_of_whichever_worker_looks(
+    world: LiveWorld,
+) -> None:
+    """Its bytes could land a second time, while the order was tried anew."""
+    failed(world)
     world.fault(forget=True)
+    world.node.tick(finality.GONE_AFTER_SLOTS)
+    later = world.network_at([FlakyNode(world.server.url)])
     for _ in range(2):
-        world.network.finality.look_again()
+        later.finality.look_again()
     assert gone(world) == 1
+    assert world.looks.failures == {}
+
+
+def test_a_failed_swap_that_is_final_is_forgotten(world: LiveWorld) -> None:
+    signature = failed(world)
+    world.network.finality.look_again()
+    assert list(world.looks.failures) == [signature], "its block is not final yet"
+    world.node.tick(FINALIZED_BEHIND)
+    world.network.finality.look_again()
+    assert world.looks.failures == {}
+    assert gone(world) == 0
+
+
+def test_a_failed_swap_that_cannot_be_stored_moves_no_order(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transaction = world.sent()
+    with world.paused():
+        world.node.tick(2)
+
+    def no_answer(*_: object) -> None:
+        raise StorageUnavailable("PostgreSQL is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FixedLooks, "note_failed", no_answer)
+        with pytest.raises(StorageUnavailable):
+            world.network.look_up(transaction.signature)
+    assert isinstance(world.network.look_up(transaction.signature), Reverted)
 
 
 def test_transactions_of_the_wallet_that_are_of_no_order_are_counted(world: LiveWorld) -> None:

@@ -1,20 +1,17 @@
-"""What the live network needs of PostgreSQL: promised amounts, the wallet, and foreign orders."""
+"""What the live network needs of PostgreSQL: the wallet, and foreign orders."""
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, text
 
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import NewOrder, Order
-from orderengine.domain.side import Asset, Side
-from orderengine.execution.commitments import Commitment, WalletFigures
+from orderengine.execution.commitments import WalletFigures
 from orderengine.execution.operations.figures import SigningWallet
-from orderengine.storage.commitments import OTHER_WALLET_S, SqlCommitments, SqlWallets
-from orderengine.storage.figures import FOREIGN_AFTER_S, SqlFigures
+from orderengine.storage.commitments import OTHER_WALLET_S, SqlWallets
+from orderengine.storage.figures import FOREIGN_AFTER_S, SERVED_S, SqlFigures
 from orderengine.storage.orders import SqlOrders
 from tests.builders import TRANSACTION, a_build
 from tests.conftest import a_new_order
@@ -29,8 +26,6 @@ def submitted(database: Engine, new: NewOrder, **signed: Any) -> Order:
     order = orders.accept(new).order
     transaction = replace(TRANSACTION, signature=f"sig{order.order_id}", **signed)
     build = a_build(order.created_at, side=new.side)
-    if new.quote_quantity is not None:
-        build = replace(build, limit_amount=9_900_000 if new.side is Side.BUY else 10_100_000)
     for move in (StartRouting(RoutingCause.ORDER), build, Submit(transaction)):
         moved = orders.move(order.order_id, order.version, move)
         assert moved is not None, move
@@ -45,28 +40,12 @@ def age(database: Engine, seconds: float) -> None:
             text("UPDATE orders SET updated_at = updated_at - make_interval(secs => :s)"), values
         )
         connection.execute(
-            text("UPDATE wallets SET seen_at = seen_at - make_interval(secs => :s)"), values
+            text(
+                "UPDATE wallets SET seen_at = seen_at - make_interval(secs => :s),"
+                " told_at = told_at - make_interval(secs => :s)"
+            ),
+            values,
         )
-
-
-@pytest.mark.parametrize("side", Side)
-@pytest.mark.parametrize("exact", Asset)
-def test_a_submitted_order_may_take_what_it_pays_at_most(
-    database: Engine, side: Side, exact: Asset
-) -> None:
-    new = a_new_order(side)
-    if exact is Asset.QUOTE:
-        new = replace(new, quantity=None, quote_quantity=Decimal(2300))
-    order = submitted(database, new)
-    SqlOrders(database).accept(a_new_order())
-    assert order.route is not None
-    assert order.limit_amount is not None
-    paid = Asset.QUOTE if side is Side.BUY else Asset.BASE
-    in_route = order.route.quote_amount if paid is Asset.QUOTE else order.route.base_amount
-    most = in_route if paid is exact else order.limit_amount
-    signature = f"sig{order.order_id}"
-    (found,) = SqlCommitments(database).submitted()
-    assert found == Commitment(order.order_id, signature, "AAPL", paid, most)
 
 
 def test_one_wallet_signs_on_a_network_at_a_time(database: Engine) -> None:
@@ -83,13 +62,19 @@ def test_one_wallet_signs_on_a_network_at_a_time(database: Engine) -> None:
 def test_what_the_wallet_holds_is_told_while_a_worker_tells_it(database: Engine) -> None:
     figures = SqlFigures(database, 90, is_live=True)
     SqlWallets(database).claim(NETWORK, WALLET)
-    assert figures.open_orders().wallet is None
+    assert figures.open_orders().wallets == []
     SqlWallets(database).claim(NETWORK, WALLET, FIGURES)
     SqlWallets(database).claim(NETWORK, WALLET)
-    assert figures.open_orders().wallet == SigningWallet(NETWORK, 5, 6, 7)
-    assert SqlFigures(database, 90).open_orders().wallet is None
+    SqlWallets(database).claim("solana:another", "other", FIGURES)
+    found = figures.open_orders().wallets
+    assert [replace(each, told_s=0.0) for each in found] == [
+        SigningWallet("solana:another", 5, 6, 7),
+        SigningWallet(NETWORK, 5, 6, 7),
+    ]
+    assert all(0 <= each.told_s < 30 for each in found)
+    assert SqlFigures(database, 90).open_orders().wallets == ()
     age(database, 61)
-    assert figures.open_orders().wallet is None
+    assert figures.open_orders().wallets == []
 
 
 def test_orders_of_another_network_or_wallet_are_counted(database: Engine) -> None:
@@ -111,6 +96,24 @@ def test_orders_of_another_network_or_wallet_are_counted(database: Engine) -> No
         (NETWORK, "other"): 1,
         ("solana:old", WALLET): 1,
     }
+
+
+def test_no_order_of_a_cluster_that_workers_serve_is_foreign(database: Engine) -> None:
+    """Whichever of the workers has told of itself last."""
+    figures, wallets = SqlFigures(database, 90, is_live=True), SqlWallets(database)
+    other, third = "solana:another", "solana:third"
+    for network in (NETWORK, other, third):
+        submitted(database, a_new_order(), network=network, wallet=WALLET, slot=1)
+    age(database, FOREIGN_AFTER_S + 1)
+    for network in (NETWORK, other, NETWORK):
+        assert wallets.claim(network, WALLET)
+    assert figures.open_orders().foreign == {(third, WALLET): 1}
+    age(database, SERVED_S + 1)
+    assert wallets.claim(other, WALLET)
+    assert figures.open_orders().foreign == {(third, WALLET): 1, (NETWORK, WALLET): 1}
+    age(database, SERVED_S + 1)
+    found = figures.open_orders().foreign
+    assert found == {(third, WALLET): 1, (NETWORK, WALLET): 1}, "the last one to be served"
 
 
 def test_a_signed_order_is_read_with_its_network(database: Engine) -> None:

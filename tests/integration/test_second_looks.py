@@ -121,6 +121,25 @@ def test_the_first_look_goes_back_some_minutes(database: Engine, looks: SqlSecon
     assert names(looked(looks)) == [signature_of(known)]
 
 
+def test_failed_landings_are_kept_until_they_need_no_look(
+    database: Engine, looks: SqlSecondLooks
+) -> None:
+    for signature, slot in (("first", 2**40), ("second", 8), ("first", 9)):
+        looks.note_failed(NETWORK, signature, slot)
+    looks.note_failed("solana:another", "third", 7)
+    assert looks.failed(NETWORK, AGE_S, 10) == []
+    with database.connect() as connection:
+        age = "UPDATE failed_landings SET seen_at = seen_at - make_interval(secs => :s)"
+        connection.execute(text(f"{age} WHERE signature <> 'second'"), {"s": 50})
+        connection.execute(text(f"{age} WHERE signature = 'second'"), {"s": 40})
+    found = SqlSecondLooks(database).failed(NETWORK, AGE_S, 10)
+    assert [(each.signature, each.slot) for each in found] == [("first", 2**40), ("second", 8)]
+    assert 50 <= found[0].age_s < 80
+    assert [each.signature for each in looks.failed(NETWORK, AGE_S, 1)] == ["first"]
+    looks.forget_failed(["first", "unknown"])
+    assert [each.signature for each in looks.failed(NETWORK, AGE_S, 10)] == ["second"]
+
+
 def test_one_worker_looks_at_a_time(database: Engine) -> None:
     looks, other = SqlSecondLooks(database), SqlSecondLooks(database)
     assert looks.begin_settled(NETWORK, AGE_S, 10) is None, "no worker has claimed a wallet"
@@ -142,13 +161,11 @@ def test_transactions_without_an_order_are_unknown_and_told(
     assert looks.unknown([]) == set()
     figures = SqlFigures(database, 90, is_live=True)
     with database.connect() as connection:
-        connection.execute(text("UPDATE wallets SET lamports = 1, usdc = 2"))
-    found = figures.open_orders().wallet
-    assert found is not None
+        connection.execute(text("UPDATE wallets SET lamports = 1, usdc = 2, told_at = now()"))
+    (found,) = figures.open_orders().wallets
     assert found.strangers is None, "nobody has looked yet"
     looks.note_strangers(NETWORK, 3)
-    found = figures.open_orders().wallet
-    assert found is not None
+    (found,) = figures.open_orders().wallets
     assert found.strangers == 3
 
 

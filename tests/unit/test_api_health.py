@@ -3,9 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from orderengine.api.routes.health import tell_what_is_missing
+from orderengine.api.routes.health import SILENT_S, tell_what_is_missing
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.operations.figures import OpenOrders
+from orderengine.execution.operations.figures import OpenOrders, SigningWallet
 from tests.fakes import START, FakeHalts, FakeProbes, FakeWatched
 from tests.web import Web
 
@@ -55,6 +55,27 @@ def test_orders_of_another_network_are_named_and_counted() -> None:
     assert told["degraded"] == ["foreign_orders"]
     assert told["causes"] == {"foreign_orders": "another_network"}
     assert told["foreignOrders"] == 3
+
+
+@pytest.mark.parametrize(
+    ("network", "told_s", "causes"),
+    [
+        ("solana", [SILENT_S + 1], {"nodes": "no_answer"}),
+        ("dry_run", [], {"nodes": "no_answer"}),
+        ("solana", [SILENT_S + 1, 3.0], {}),
+        ("simulated", [], {}),
+    ],
+)
+def test_nodes_that_give_no_answer_are_named(
+    network: str, told_s: list[float], causes: dict[str, str]
+) -> None:
+    wallets = [SigningWallet(f"solana:{each}", 1, 1, 0, None, each) for each in told_s]
+    found = FakeWatched(open=OpenOrders({}, 0.0, 0.0, stuck=0, wallets=wallets))
+    told = Web(watched=found, network=network).client.get("/readyz").get_json()
+    assert (told["causes"], told["degraded"]) == (causes, list(causes))
+    missing = FakeProbes(missing={"worker": "no_heartbeat"})
+    told = Web(watched=found, network=network, probes=missing).client.get("/readyz").get_json()
+    assert told["degraded"] == ["worker"], "nobody asks them"
 
 
 def test_figures_that_can_not_be_read_are_left_out() -> None:

@@ -12,12 +12,17 @@ from orderengine.api.description.openapi import ApiBlueprint
 from orderengine.config.settings import libpq_note
 from orderengine.domain.errors import StorageUnavailable
 from orderengine.domain.fields import Document
+from orderengine.domain.home import SIMULATED
+from orderengine.execution.operations.figures import OpenOrders
 from orderengine.execution.ports import Probes
 
 if TYPE_CHECKING:
     from orderengine.bootstrap.web import WebPorts
 
 log = structlog.get_logger(__name__)
+
+SILENT_S = 20.0
+"""After this long without an answer of a node to any worker, which ask every 5 s, all are down."""
 
 blueprint = ApiBlueprint("health", __name__, description="Health checks.")
 
@@ -41,6 +46,7 @@ def get_liveness() -> Document:
 def get_readiness() -> Document:
     """Report whether orders can be accepted, and which dependencies are missing.
 
+    `nodes`: no node of the live network has answered a worker for 20 seconds.
     `stuck`: the network has given no answer about some submitted orders for too long.
     `foreign_orders`: open orders of another network or wallet, which are left alone.
     `trading`: the operator has halted the start of waiting orders and the signing of all.
@@ -61,12 +67,18 @@ def get_readiness() -> Document:
         answer = {"oldestOpenOrderS": round(found.oldest_s, 3), "stuckOrders": found.stuck}
         if found.stuck:
             causes["stuck"] = "network"
+        if ports.network != SIMULATED and "worker" not in causes and _is_silent(found):
+            causes["nodes"] = "no_answer"
         if found.foreign:
             causes["foreign_orders"] = "another_network"
             answer["foreignOrders"] = sum(found.foreign.values())
     status = "degraded" if causes else "ok"
     answer["network"] = ports.network
     return {"status": status, "degraded": list(causes), "causes": causes, **answer}
+
+
+def _is_silent(found: OpenOrders) -> bool:
+    return all(wallet.told_s > SILENT_S for wallet in found.wallets)
 
 
 def _is_halted(ports: "WebPorts") -> bool:

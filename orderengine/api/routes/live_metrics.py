@@ -56,13 +56,13 @@ def network_metrics(prefix: str, of_workers: Counts, of_web: Counts) -> Iterator
 
 
 def wallet_metrics(prefix: str, found: OpenOrders) -> Iterator[Metric]:
-    """What the workers last told of the wallet, and the orders that it did not sign."""
-    wallet = found.wallet
+    """What the workers last told of their wallets, and the orders that none of them serves."""
     for name, text, attribute, unit in _OF_WALLET:
         family = GaugeMetricFamily(f"{prefix}_{name}", text, labels=("network",))
-        value = None if wallet is None else getattr(wallet, attribute)
-        if wallet is not None and value is not None:
-            family.add_metric((wallet.network,), value / unit)
+        for wallet in found.wallets:
+            value = getattr(wallet, attribute)
+            if value is not None:
+                family.add_metric((wallet.network,), value / unit)
         yield family
     text = "Open orders of another network or wallet."
     foreign = GaugeMetricFamily(f"{prefix}_foreign_orders", text, labels=("network",))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SigningWallet:
-    """The wallet that workers sign with, as one of them told it within the last minute.
+    """The wallet that workers of a network sign with, as one told it within the last minute.
 
     `usdc` is in base units. `strangers` is how many of its transactions of the last hour are not of
-    this database; None before the first look.
+    this database; None before the first look. A node has told this `told_s` seconds ago at most.
     """
 
     network: str
@@ -33,6 +33,7 @@ class SigningWallet:
     usdc: int
     slots_behind: int
     strangers: int | None = None
+    told_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,10 @@ class OpenOrders:
     oldest_snapshot_s: float = 0.0
     """How long the oldest transaction keeps the database from cleaning up behind moved orders."""
     foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Orders of another network or wallet, by its name and address; none unless it is signed."""
-    wallet: SigningWallet | None = None
+    """Orders of networks and wallets that no worker serves, by name and address; no address unless
+    they are signed."""
+    wallets: Sequence[SigningWallet] = ()
+    """One for each live network that workers of this database serve."""
     daily_usdc: float = 0.0
     """What the orders of all clients have taken of the present day's limits."""
     daily_share: float = 0.0

@@ -8,7 +8,7 @@ from solders.pubkey import Pubkey
 
 from orderengine.config.solana import SolanaSettings
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.commitments import Commitments, Wallets
+from orderengine.execution.commitments import Promises, Wallets
 from orderengine.execution.operations.counters import Metrics
 from orderengine.execution.second_looks import SecondLooks
 from orderengine.settlement.solana.blocks import BLOCK_KEPT_S, RecentBlocks
@@ -56,7 +56,7 @@ class Surroundings:
     pools: PoolReader
     instruments: Instruments
     usdc: Callable[[], Pubkey]
-    commitments: Commitments
+    promises: Promises
     wallets: Wallets
     looks: SecondLooks
     metrics: Metrics
@@ -102,7 +102,7 @@ def _signer(
         wallet=around.wallet,
         pools=around.pools,
         instruments=around.instruments,
-        funds=Funds(address, around.commitments, tokens, budget, settings.reserve_lamports),
+        funds=Funds(address, around.promises, tokens, budget, settings.reserve_lamports),
         budget=budget,
         parallel=parallel,
         dry_run=settings.dry_run,

@@ -1,13 +1,11 @@
-"""A second look at each settlement once it must be final: one that is gone is an alert, no move.
+"""A second look at each landing once it must be final: one that is gone is an alert, no move.
 
-The store remembers up to when all were seen to be final, so that no kill leaves one out. Swaps that
-landed with an error are looked at again by the process that has read them, as long as it lives.
+The store remembers up to when all settlements were seen to be final, and each swap that landed with
+an error, so that no kill leaves one out.
 """
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from threading import Lock
 
@@ -30,46 +28,38 @@ GONE_AFTER_S = 120.0
 GONE_AFTER_SLOTS = 200
 """How far a node must be beyond the slot that was signed for: a late one knows nothing yet.
 
-A block is signed for during 150 blocks, and is final 32 later.
+A swap lands within 150 blocks after the one that it was signed for, and is final 32 later.
 """
-MOST_REMEMBERED = 10_000
+MOST_COUNTED = 10_000
+"""How many landings a process remembers to have counted."""
 _JUST_BEFORE = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Landing:
-    since: float
-    slot: int
-    is_open: bool
-
-
 class Finality:
-    """Counts the landings of this process, and looks at settlements once more."""
+    """Counts the landings that this process reads, and looks at all of them once more."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        metrics: Metrics,
-        looks: SecondLooks,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, cluster: Cluster, metrics: Metrics, looks: SecondLooks) -> None:
         self._cluster = cluster
         self._metrics = metrics
         self._looks = looks
-        self._clock = clock
         self._lock = Lock()
-        self._landings: OrderedDict[str, _Landing] = OrderedDict()
+        self._counted: OrderedDict[str, None] = OrderedDict()
 
     def landed(self, signature: str, landed: Landed) -> None:
-        """Count and remember a transaction that has landed; a repeated call changes nothing."""
+        """Count a transaction that has landed, and store it if it did so with an error.
+
+        A repeated call changes nothing. Raises NetworkUnavailable or StorageUnavailable: its order
+        must not move before it is stored.
+        """
         error = None if landed.error is None else landed.error.label
+        if error is not None:
+            self._looks.note_failed(self._cluster.network(), signature, landed.slot)
         with self._lock:
-            if signature in self._landings:
+            if signature in self._counted:
                 return
-            seen = _Landing(self._clock(), landed.slot, is_open=error is not None)
-            self._landings[signature] = seen
-            if len(self._landings) > MOST_REMEMBERED:
-                self._landings.popitem(last=False)
+            self._counted[signature] = None
+            if len(self._counted) > MOST_COUNTED:
+                self._counted.popitem(last=False)
         self._metrics.count(CounterName.LANDED, error or "ok")
         self._metrics.count(CounterName.FEES_PAID, "network", landed.fee)
         self._metrics.count(CounterName.FEES_PAID, "priority", landed.priority_fee)
@@ -78,7 +68,6 @@ class Finality:
 
     def look_again(self) -> None:
         """Ask for what must be final by now; raises NetworkUnavailable or StorageUnavailable."""
-        self._look_at_failed()
         network = self._cluster.network()
         part = self._looks.begin_settled(network, FINAL_AFTER_S, MOST_STATUSES)
         if part is None:
@@ -86,6 +75,7 @@ class Finality:
         left = list(self._not_final(part.settled))
         until = min((each.at for each in left), default=None)
         self._looks.are_final(network, part.until if until is None else until - _JUST_BEFORE)
+        self._look_at_failed(network)
 
     def _not_final(self, settled: Sequence[Settled]) -> Iterator[Settled]:
         """Those that may still become final; tells those that are gone."""
@@ -100,24 +90,13 @@ class Finality:
                 else:
                     yield each
 
-    def _look_at_failed(self) -> None:
-        now = self._clock()
-        with self._lock:
-            due = [
-                (name, each)
-                for name, each in self._landings.items()
-                if each.is_open and now - each.since >= FINAL_AFTER_S
-            ][:MOST_STATUSES]
-        if not due:
+    def _look_at_failed(self, network: str) -> None:
+        failed = self._looks.failed(network, FINAL_AFTER_S, MOST_STATUSES)
+        if not failed:
             return
-        _, found = self._ask([name for name, _ in due])
-        for (name, landing), status in zip(due, found, strict=True):
-            is_gone = not _is_final(status) and now - landing.since >= GONE_AFTER_S
-            if is_gone:
-                self._tell_gone(name, landing.slot)
-            if is_gone or _is_final(status):
-                with self._lock:
-                    self._landings[name] = _Landing(landing.since, landing.slot, is_open=False)
+        left = {each.signature for each in self._not_final(failed)}
+        if ended := [each.signature for each in failed if each.signature not in left]:
+            self._looks.forget_failed(ended)
 
     def _ask(self, signatures: Sequence[str]) -> tuple[int, list[Status | None]]:
         def question(node: Node) -> tuple[int, list[Status | None]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 import structlog
 from solders.message import MessageV0
@@ -48,6 +49,10 @@ from orderengine.solana.transactions import (
 log = structlog.get_logger(__name__)
 
 Answer = SignedTransaction | AttemptFailed
+
+SIGNED_WITHIN_S = 8.0
+"""How old a promise of funds may be when its swap is signed: it ends after 15 s, by when the signed
+bytes must be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +129,15 @@ class Signer:
         drafts = [each for each in made if isinstance(each, _Draft)]
         simulated = self.parallel.begin(partial(self._simulate, node, block), drafts)
         reserved: Sequence[AttemptFailed | None] = ()
+        began = self.blocks.clock()
         try:
             if drafts:
-                reserved = self.funds.reserve(node, [each.plan for each in drafts])
+                reserved = self.funds.reserve(node, network, [each.plan for each in drafts])
         finally:
             found = simulated()
-        failures = self._failures(drafts, reserved, found)
+        if self.blocks.clock() - began > SIGNED_WITHIN_S:
+            raise NetworkUnavailable("the node took too long to tell of funds and simulations")
+        failures = self._failures(network, drafts, reserved, found)
         answers = iter(
             self._sign(draft, network, block) if failure is None else failure
             for draft, failure in zip(drafts, failures, strict=True)
@@ -148,6 +156,7 @@ class Signer:
 
     def _failures(
         self,
+        network: str,
         drafts: Sequence[_Draft],
         reserved: Sequence[AttemptFailed | None],
         simulated: Sequence[AttemptFailed | NetworkUnavailable | None],
@@ -158,18 +167,18 @@ class Signer:
         that the wallet can pay.
         """
         failures: list[AttemptFailed | None] = []
+        vain: list[UUID] = []
         for draft, short, failure in zip(drafts, reserved, simulated, strict=True):
             if short is not None:
                 failures.append(short)
             elif isinstance(failure, NetworkUnavailable):
-                for each in drafts:
-                    self.funds.release(each.plan.order_id)
+                self.funds.withdraw(network, [each.plan.order_id for each in drafts])
                 self.blocks.forget()
                 raise failure
             else:
                 failures.append(failure)
-                if failure is not None:
-                    self.funds.release(draft.plan.order_id)
+                vain += [] if failure is None else [draft.plan.order_id]
+        self.funds.withdraw(network, vain)
         return failures
 
     def _simulate(self, node: Node, block: Block, draft: _Draft) -> AttemptFailed | None:
@@ -192,7 +201,6 @@ class Signer:
         order_id = draft.plan.order_id
         transaction = signed(draft.message, self.wallet)
         signature = str(transaction.signatures[0])
-        self.funds.signed(order_id, signature)
         log.info("swap_signed", order_id=str(order_id), signature=signature, slot=block.slot)
         return SignedTransaction(
             signature=signature,

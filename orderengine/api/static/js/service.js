@@ -8,6 +8,7 @@ const PERIOD_MS = 4_000;
 const MISSING = {
   redis: "Redis accepts no messages: orders are accepted, and continue when it is back",
   worker: "No worker sends heartbeats: orders are accepted, and continue when one is back",
+  nodes: "No node of the network answers: orders are accepted, and continue when one is back",
   trading: "The operator has halted trading: orders are accepted and canceled, and start when it resumes",
   stuck: "The settlement network gives no answer about some submitted orders",
 };

@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.stack import Servers
 from chaos import evidence as outside
 from chaos import invariants, resources
+from chaos.ends import END_LIMIT_S, wait_for_ends
 from chaos.evidence import Evidence
 from chaos.fault import LOCALNET, Fault, Scale
 from chaos.invariants import GETS_THROUGH, Violation
@@ -27,7 +28,6 @@ from harness.statements import unbounded
 from harness.waiting import wait_until
 from orderengine.domain.order import OrderStatus
 
-END_LIMIT_S = 120.0
 REST_LIMIT_S = 40.0
 WARM_UP = 60
 WARM_UP_RATE_PER_S = 100.0
@@ -117,8 +117,7 @@ def _run(fault: Fault, scale: Scale, rig: Rig, verdict: Verdict, node: Localnet 
     ):
         verdict.injected = fault.inject(rig, load, scale)
         load.stop()
-        with contextlib.suppress(TimeoutError):  # an invariant reports the open orders
-            wait_until(lambda: not rig.has_open_orders(), END_LIMIT_S, "orders are open")
+        wait_for_ends(rig)
         watch.finish(REST_LIMIT_S)
     answers = [*warmed_up, *load.answers]
     found = outside.collect(rig.database, rig.port, answers, watch.watched, rig.outages)

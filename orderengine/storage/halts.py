@@ -1,4 +1,4 @@
-"""The kill switch, as a row: while it is there, nothing triggers and no attempt is signed."""
+"""The halt of all trading, as a row: while it is there, nothing triggers and nothing is signed."""
 
 import threading
 import time

@@ -95,7 +95,7 @@ def patch_order(order_id: str) -> tuple[Document, int, dict[str, str]]:
 def _amended(ports: "WebPorts", order: Order, values: dict[str, Any]) -> Order:
     """The order with new terms; raises Refused and OrderDenied if a new order could not have them.
 
-    A lifetime that stays is not looked at: it may end within the second.
+    An unchanged lifetime is not checked: it may end within the second.
     """
     is_new = "expires_at" in values
     lasts = TimeInForce.GTD if is_new else order.time_in_force

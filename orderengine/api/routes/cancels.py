@@ -45,7 +45,7 @@ def delete_order(order_id: str) -> Answer:
 
     The answer tells the order's present state: a 200 if it is canceled; a 202 if it is submitted,
     and ends `canceled`, or `confirmed` with `cancelTooLate`; a 409 with the whole `order` if it has
-    ended otherwise. Repeating is safe, and needs no key.
+    ended otherwise. It is safe to repeat the request, without an Idempotency-Key.
     """
     return canceled(known_order_id(order_id))
 

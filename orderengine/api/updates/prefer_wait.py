@@ -53,7 +53,7 @@ Ended = Future[Order | None]
 
 
 class _Wait:
-    """HeldAnswers for the end of one order, in the loop."""
+    """Waits for the end of one order, in the loop."""
 
     follower: Follower
 

@@ -96,7 +96,7 @@ class WebSocket(Connection):
         return close_frame(CODES[end]) if end in CODES else b""
 
     def waits_for_a_reply(self, end: SocketEnd) -> bool:
-        """True for clients that are well.
+        """True for clients that read in time and did not send too much.
 
         A proxy may end both directions at once, and the goodbye would be lost (RFC 6455, 7.1.1).
         """

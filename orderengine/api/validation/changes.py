@@ -27,7 +27,7 @@ _TAGS = re.compile(rf"\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 
 
 class AmendmentSchema(RequestSchema):
-    """New terms of an order that waits; what is left out stays as it is."""
+    """New terms of an order that waits; absent terms stay as they are."""
 
     quantity = ExactDecimal(metadata={"description": "Whole tokens, if the order names them."})
     quote_quantity = ExactDecimal(
@@ -57,8 +57,8 @@ class CancelSchema(RequestSchema):
 def read_amendment(request: Request) -> dict[str, Any]:
     """The values that an amendment changes; raises Refused.
 
-    Null is refused: in other services it removes a value, and in the order of this one it is as if
-    the field was left out.
+    Null is refused, since it is ambiguous: other services remove a value by it, while in a new
+    order of this one a field with null counts as absent.
     """
     body = read_object(request)
     nulls = [name for name, value in body.items() if value is None]

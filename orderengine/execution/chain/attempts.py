@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 def outlast(engine: Engine, detail: str, order: Order | Built) -> NoReturn:
     """Leave an unsigned order to recovery while the network gives no answer: it costs no attempt.
 
-    After OUTAGE_LIMIT_S of the outage it fails, or waits again if it is a limit order that holds.
+    After OUTAGE_LIMIT_S of the outage it fails; a GTC or GTD limit order waits again.
     Raises Superseded or AttemptEnded.
     """
     row = engine.current(order.order_id, order.version)

@@ -75,7 +75,7 @@ def _after_resting(
     *,
     paid: bool,
 ) -> Move:
-    """The move of a limit order that holds; `tried` is None if no attempt is left."""
+    """The move of a GTC or GTD limit order; `tried` is None if no attempt is left."""
     is_signed = order.status is OrderStatus.SUBMITTED
     has_left = failure.reason in (_MISSED if is_signed else _LEFT) and paid == is_signed
     has_left = has_left or (not is_signed and _is_long_outage(failure))

@@ -251,7 +251,7 @@ class Engine:
             self.route_again(order.order_id, after.version, RoutingCause.RETRY, move.backoff_s)
 
     def _end(self, order_id: UUID, signature: str, failure: AttemptFailed) -> None:
-        """End a submitted order that its client, or its time, does not let go on."""
+        """End a submitted order whose cancel was requested, or whose time has passed."""
         for _ in range(END_TRIES):
             move = end_of(self.live(order_id, signature), failure.detail)
             if move is None:

@@ -57,8 +57,8 @@ def together(
 ) -> Sequence[R | Exception]:
     """Run a stage for a group; after an unexpected error run it once for each order alone.
 
-    So an order whose row or copy breaks the group's statement fails alone. A missing answer of a
-    server is an answer missing for each order, and is raised.
+    So an order whose row or copy breaks the group's statement fails alone. If a server gives
+    no answer, no order gets a result: the error is raised.
     """
     if len(orders) == 1:
         return stage(orders)

@@ -19,10 +19,10 @@ class Days(Protocol):
     """What clients have taken of the present day, UTC; every method raises StorageUnavailable."""
 
     def charged(self, client_ids: Sequence[str]) -> Mapping[str, Decimal]:
-        """The USDC that orders of these clients have taken today; without those of none."""
+        """The USDC that orders of these clients have taken today; only of those that have any."""
 
     def forget(self, limit: int) -> int:
-        """Delete days that are over for long, and up to `limit` charges of them; returns these."""
+        """Delete days that ended long ago, and up to `limit` of their charges; returns these."""
 
 
 @dataclass(frozen=True, slots=True)

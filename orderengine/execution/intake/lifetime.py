@@ -1,4 +1,4 @@
-"""Looks at the clock before an order is accepted: how far ahead its `expiresAt` is."""
+"""Checks, before an order is accepted, how far ahead its `expiresAt` is."""
 
 from orderengine.domain.errors import OrderDenied
 from orderengine.domain.order import NewOrder

@@ -1,4 +1,4 @@
-"""Looks at the market before an order is accepted: its value, and whether it trades.
+"""Checks an order before it is accepted: its value, and whether its instrument trades.
 
 The value is limited by the reference price on arrival, and by its quotes later.
 """
@@ -118,9 +118,10 @@ def require_open(
     request: NewOrder,
     key: str | None,
 ) -> None:
-    """Refuse an order that starts at once before its instrument trades; one that waits may come.
+    """Refuse an order that would start before its instrument trades; orders that wait may come.
 
-    Not if it was accepted before under its key. Raises MarketNotOpen, or StorageUnavailable.
+    An order that was accepted before under its key is not refused. Raises MarketNotOpen, or
+    StorageUnavailable.
     """
     opening = None if request.waits else prices.opens_at(instrument)
     if opening is None or (key and orders.accepted_before(request.client_id, key)):

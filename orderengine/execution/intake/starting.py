@@ -64,9 +64,9 @@ class DirectStarter:
 class BackgroundStarter:
     """Implements `Starter` by a thread, so that the answer to a client does not wait for Redis.
 
-    What comes while it is busy is started together. Its thread begins with the first order, hence
-    after a server's fork. While more than MOST_WAITING orders wait, their callers lend a hand: many
-    threads that store orders would otherwise leave this one too little of the interpreter.
+    Orders that come while it is busy are started together. Its thread begins with the first order,
+    hence after a server's fork. While more than MOST_WAITING orders wait, the callers start orders,
+    too: many threads that store orders would leave this one too little time of the interpreter.
     """
 
     def __init__(self, starter: Starter) -> None:

@@ -1,4 +1,4 @@
-"""Looks at the reference price before a stop order is accepted: it must not be reached yet."""
+"""Checks, before a stop order is accepted, that the market has not reached its price yet."""
 
 from orderengine.domain.errors import StopWouldTrigger, Violation
 from orderengine.domain.instruments import Instrument
@@ -17,7 +17,8 @@ def require_distance(
 ) -> None:
     """Refuse a stop that would start at once: its client means another price, or a market order.
 
-    Not if it was accepted before under its key. Raises StopWouldTrigger, or StorageUnavailable.
+    An order that was accepted before under its key is not refused. Raises StopWouldTrigger, or
+    StorageUnavailable.
     """
     stop = request.stop_price
     if stop is None:

@@ -1,4 +1,4 @@
-"""The kill switch: while it is on, no waiting order starts and no attempt is signed.
+"""The halt of all trading: during a halt no waiting order starts and no attempt is signed.
 
 Cancels, expiry and the confirmation of what was sent before go on.
 """
@@ -8,26 +8,26 @@ from typing import Protocol
 
 
 class Halts(Protocol):
-    """The kill switch; every method raises StorageUnavailable."""
+    """The halt of all trading; every method raises StorageUnavailable."""
 
     def halt(self) -> datetime:
-        """Turn it on; returns since when it is on, which an earlier call may have said."""
+        """Begin a halt, if there is none; returns when it began."""
 
     def resume(self) -> bool:
-        """Turn it off; False if it was not on."""
+        """End the halt; False if there was none."""
 
     def since(self) -> datetime | None:
-        """Since when it is on; None if it is off."""
+        """When the halt began; None if there is none."""
 
     def is_halted(self) -> bool:
-        """Whether it is on, as far as this process knows; at most a second old."""
+        """Whether trading is halted, as this process knew at most a second ago."""
 
 
 class NeverHalted:
-    """Implements `Halts` without a switch."""
+    """Implements `Halts` where trading is never halted."""
 
     def halt(self) -> datetime:
-        """Raises NotImplementedError: there is no switch."""
+        """Raises NotImplementedError."""
         raise NotImplementedError
 
     def resume(self) -> bool:
@@ -35,9 +35,9 @@ class NeverHalted:
         return False
 
     def since(self) -> datetime | None:
-        """It is never on."""
+        """There is never a halt."""
         return None
 
     def is_halted(self) -> bool:
-        """It is never on."""
+        """There is never a halt."""
         return False

@@ -94,15 +94,15 @@ def _open_orders(found: OpenOrders) -> Iterator[Metric]:
     yield _gauges("longest_wait_seconds", text, "status", waiting)
     yield _gauge(
         "oldest_open_order_age_seconds",
-        "Since the oldest open order was accepted, or started after it had waited.",
+        "Seconds since the oldest open order was accepted, or started after it had waited.",
         found.oldest_s,
     )
     yield _gauge(
         "oldest_submitted_order_age_seconds",
-        "Since the earliest submission.",
+        "Seconds since the earliest submission of an order that is still submitted.",
         found.oldest_submitted_s,
     )
-    text = "Of the oldest transaction that keeps PostgreSQL from cleaning up."
+    text = "Age of the oldest transaction that keeps PostgreSQL from cleaning up."
     yield _gauge("oldest_snapshot_age_seconds", text, found.oldest_snapshot_s)
     yield from wallet_metrics(PREFIX, found)
     text = "USDC that the orders of all clients have taken of this day's limits."
@@ -148,7 +148,9 @@ def _intake(own: Counts) -> Iterator[Metric]:
     text = "Requests to place an order that this web service refused."
     yield _counters("orders_refused", text, "code", refused)
     canceled = {each.value: 0 for each in Outcome} | _by_label(own, CounterName.CANCELS)
-    yield _counters("cancels", "Orders whose cancel was answered.", "outcome", canceled)
+    yield _counters(
+        "cancels", "Orders that clients wanted to cancel, by the answer.", "outcome", canceled
+    )
 
 
 def _counts(figures: Figures) -> Iterator[Metric]:
@@ -189,7 +191,7 @@ def _streams(own: Counts) -> Iterator[Metric]:
     yield _gauge("open_sockets", text, own.get(Sample(CounterName.OPEN_SOCKETS), 0))
     yield _sockets(own)
     queued = {sample.label: own.get(sample, 0) for sample in QUEUES}
-    text = "The same, by the most messages that wait for their clients."
+    text = "Open sockets, by the most messages that wait for the client."
     yield _gauges("socket_queues", text, "messages", queued)
     yield fan_out(PREFIX, own)
     rereads = own.get(Sample(CounterName.HUB_REREADS), 0)
@@ -200,7 +202,7 @@ def _streams(own: Counts) -> Iterator[Metric]:
 
 
 def _sockets(own: Counts) -> Metric:
-    text = "The same, by kind, and by the age that they have not passed; counted now and then."
+    text = "Open sockets, by kind, and by the age that they are below; counted every five seconds."
     family = GaugeMetricFamily(f"{PREFIX}_sockets", text, labels=("kind", "age"))
     for sample in KINDS_BY_AGE:
         family.add_metric(sample.label.split(":"), own.get(sample, 0))

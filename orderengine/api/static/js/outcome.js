@@ -53,7 +53,7 @@ export class Outcome {
   follow({ orderId, status, seq, data }, slippageBps) {
     if (orderId !== this.#orderId) return false;
     if (TERMINAL.has(status)) this.#tellEnd(status, data, slippageBps);
-    else if (status === "pending" && data.cause) this.tell("accepted", "It has started: what it waited for is there.");
+    else if (status === "pending" && data.cause) this.tell("accepted", "It has started: its price or its pool has come.");
     else if (status === "waiting" && seq > 1 && data.reason) this.tell("asking", `It waits again: ${reasonText(data.reason)}.`);
     else return false;
     return true;

@@ -51,7 +51,7 @@ class Room:
 
 
 @dataclass
-class Starter:
+class ChosenStarter:
     """Starts orders, and counts those that no worker has taken yet.
 
     As many may wait for a worker as its `slots` take in groups, so that a usual tick needs one

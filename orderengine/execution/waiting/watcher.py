@@ -32,7 +32,7 @@ from orderengine.execution.waiting.prices import (
     out_of_reach,
 )
 from orderengine.execution.waiting.purses import Purses
-from orderengine.execution.waiting.starting import Starter
+from orderengine.execution.waiting.starting import ChosenStarter
 from orderengine.execution.waiting.watching import NextLook, Waiting, Watched
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ _FIRST = {OrderType.SNIPER: 0, OrderType.STOP: 1, OrderType.LIMIT: 2}
 class PriceWatcher:
     """Looks at the prices of the symbols that it holds, once in `tick_s` seconds.
 
-    `slots` bounds the orders that it has started and no worker has taken yet: see `Starter`.
+    `slots` bounds the orders that it has started and no worker has taken yet: see `ChosenStarter`.
     """
 
     engine: Engine
@@ -68,7 +68,7 @@ class PriceWatcher:
     slots: int
     tick_s: float
     monotonic: Callable[[], float] = time.monotonic
-    _starter: Starter = field(init=False)
+    _starter: ChosenStarter = field(init=False)
     _anew_at: dict[str, float] = field(default_factory=dict)
     _left: set[Watched] = field(default_factory=set)
     _whole_at: float = float("-inf")
@@ -76,7 +76,7 @@ class PriceWatcher:
     _turn: int = 0
 
     def __post_init__(self) -> None:
-        self._starter = Starter(self.engine, self.waiting, self.slots)
+        self._starter = ChosenStarter(self.engine, self.waiting, self.slots)
 
     def tick(self) -> bool:
         """Look once; True if more orders are to start than there was room for.

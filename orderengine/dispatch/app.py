@@ -1,8 +1,9 @@
 """The Celery application, with the configuration of `celeryconfig.py`."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from celery import Celery, chain
 from kombu.exceptions import (  # type: ignore[attr-defined]  # its types lack the first
@@ -12,8 +13,8 @@ from kombu.exceptions import (  # type: ignore[attr-defined]  # its types lack t
 )
 from redis import RedisError
 
-from orderengine.dispatch.waiting import Lists
-from orderengine.redis.client import Client, create_client
+from orderengine.dispatch.waiting import TAKE_BACK, Lists
+from orderengine.redis.client import REDIS_ERRORS, Client, create_client
 from orderengine.redis.errors import is_to_be_left, is_worth_repeating
 from orderengine.redis.probe import probe
 from orderengine.redis.queues import INTAKE, SETTLE
@@ -89,6 +90,16 @@ class EngineCelery(Celery):
     def lists(self) -> Lists:
         """The broker's lists, to read waiting messages; raises redis-py's errors."""
         return cast("Lists", self._client)
+
+    def take_back(self, started: Iterable[tuple[UUID, int]]) -> None:
+        """Take the next messages of new orders away, if they route these orders at these versions.
+
+        For orders that have moved on. A message that stays, because it is not among the next ones
+        or the broker gives no answer, finds so itself.
+        """
+        named = [f"{order_id} {version}" for order_id, version in started]
+        with contextlib.suppress(*REDIS_ERRORS):
+            self._client.run(TAKE_BACK, [INTAKE], named)
 
     def probe(self) -> None:
         """Check that the broker accepts orders' messages; raises redis-py's errors."""

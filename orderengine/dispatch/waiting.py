@@ -1,4 +1,4 @@
-"""Looks for the messages of orders in the broker's queues, without taking any.
+"""Looks for the messages of orders in the broker's queues, and takes needless ones away.
 
 The arguments shown to Flower start with order and version, for each order of a group, and are found
 without parsing. Otherwise the message's body is parsed. A message that belongs to no order is
@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 
 from orderengine.domain.errors import QueuesTooLong
+from orderengine.redis.client import Script
 
 READ_AT_ONCE = 200
 """Messages per read: about 600 KB in memory at most."""
@@ -28,6 +29,21 @@ _CELERYS_FORM_OF_A_GROUP = b"(["
 _ORDER = re.compile(
     rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[^0-9a-f]\D{0,19}?(\d+)"
 )
+
+
+# kombu adds messages on the left and takes them from the right. So those of the orders that were
+# the oldest a moment ago are among the first on the right, unless they are still to come.
+TAKE_BACK = Script(
+    r"""
+local wanted = {}
+for _, started in ipairs(ARGV) do wanted[started] = true end
+for _, message in ipairs(redis.call('LRANGE', KEYS[1], -2 * #ARGV, -1)) do
+  local id, version = string.match(message, [["argsrepr": ?"%('([%x-]+)', (%d+), 'order'%)"]])
+  if id and wanted[id .. ' ' .. version] then redis.call('LREM', KEYS[1], -1, message) end
+end
+"""
+)
+"""Takes away the messages to route the orders that its arguments name, each with its version."""
 
 
 class Lists(Protocol):

@@ -21,7 +21,7 @@ from orderengine.dispatch.messages import fault_of, with_text
 from orderengine.dispatch.names import ROUTE_ORDER
 from orderengine.domain.json_text import json_value
 from orderengine.domain.moves import RoutingCause
-from orderengine.execution.chain.slots import Slots
+from orderengine.execution.chain.slots import Slots, Started
 
 TAKE = "BRPOP"
 """The command with which kombu takes a message."""
@@ -47,7 +47,13 @@ def checked_reading_step(slots: Slots) -> type:
             channel = consumer.task_consumer.channel
 
             def is_needless(message: Mapping[str, Any]) -> bool:
-                return not consumer.tells_tasks and is_taken_along(message, slots)
+                started = None if consumer.tells_tasks else started_by(message)
+                if started is None or not slots.took_along(started):
+                    return False
+                if others := slots.companions(started):
+                    # Their messages follow: one command takes all of them.
+                    consumer.app.take_back(others)
+                return True
 
             channel.client.set_response_callback(TAKE, checked_by(channel, is_needless))
 
@@ -57,18 +63,18 @@ def checked_reading_step(slots: Slots) -> type:
     return CheckedReading
 
 
-def is_taken_along(message: Mapping[str, Any], slots: Slots) -> bool:
-    """Whether a message is to route an order that this process has taken along with another one."""
+def started_by(message: Mapping[str, Any]) -> Started | None:
+    """The order that a message is to route, and its version, unless it is tried or sent again."""
     headers = message["headers"]
     if headers.get("task") != ROUTE_ORDER or headers.get("retries"):
-        return False
+        return None
     try:
         (order_id, version, cause), named, _ = json_value(b64decode(message["body"]))
-        if cause != RoutingCause.ORDER or named:
-            return False
-        return slots.took_along((UUID(order_id), version))
+        if cause != RoutingCause.ORDER or named or type(version) is not int:
+            return None
+        return UUID(order_id), version
     except (AttributeError, TypeError, ValueError):
-        return False  # dropped as malformed later on
+        return None  # dropped as malformed later on
 
 
 def checked_by(channel: Any, is_needless: Needless) -> Callable[..., Answer]:

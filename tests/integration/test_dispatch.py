@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -261,3 +261,25 @@ def test_a_worker_that_sends_does_not_wait_for_a_broker_that_is_away(
     with pytest.raises(DispatchUnavailable):
         dispatcher.route(uuid4(), 1, RoutingCause.ORDER)
     assert sum(slept) == 0.0
+
+
+def test_only_the_messages_of_named_orders_at_named_versions_are_taken_away(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    app = create_celery(redis_url, timeout_s=PATIENT_S)
+    ids = [uuid4() for _ in range(8)]
+    for order_id in ids:
+        app.send_chain(order_chain(app, str(order_id), 3, RoutingCause.ORDER))
+    app.take_back([(ids[0], 3), (ids[1], 2), (ids[2], 3), (ids[7], 3)])
+    left = [ids[1], *ids[3:7]]
+    assert [shown_id(each) for each in messages(redis_client, "intake")] == left[::-1]
+    app.take_back([(ids[6], 3)])
+    assert len(messages(redis_client, "intake")) == len(left), "it is not among the next ones"
+
+
+def shown_id(message: dict[str, Any]) -> UUID:
+    return UUID(message["headers"]["argsrepr"].split("'")[1])
+
+
+def test_a_broker_that_is_away_keeps_its_messages() -> None:
+    create_celery("redis://127.0.0.1:1/0", timeout_s=SHORT_S).take_back([(uuid4(), 1)])

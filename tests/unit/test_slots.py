@@ -146,6 +146,16 @@ def test_what_was_taken_along_is_remembered_for_a_while() -> None:
     assert slots.took_along((UUID(int=0), 1))
 
 
+def test_the_companions_of_an_order_are_told_once_for_each_group() -> None:
+    slots, own, group = Slots(10), (uuid4(), 1), [(uuid4(), 1) for _ in range(3)]
+    slots.note_group(5, 5, [own, *group], own)
+    slots.note_group(5, 5, [other := (uuid4(), 1)], (uuid4(), 1))
+    assert slots.companions(own) == []
+    assert slots.companions(group[1]) == [group[0], group[2]]
+    assert slots.companions(group[2]) == slots.companions(other) == []
+    assert all(slots.took_along(each) for each in group)
+
+
 def test_a_thread_whose_order_was_taken_along_waits_no_longer() -> None:
     slots, ids = Slots(5), [(uuid4(), 1) for _ in range(3)]
     slots.take(5)

@@ -80,13 +80,16 @@ class Channel:
     def __init__(self, *, tells_tasks: bool) -> None:
         self.client = self
         self.callbacks: dict[str, Any] = {}
+        self.taken_back: list[Any] = []
         consumer = SimpleNamespace(
+            app=SimpleNamespace(take_back=self.taken_back.append),
             task_consumer=SimpleNamespace(channel=self),
             tells_tasks=tells_tasks,
             pool=SimpleNamespace(),
         )
         slots = Slots(10)
-        slots.note_group(10, 10, [(UUID(ORDER_ID), 1)], (uuid4(), 1))
+        self.other = (uuid4(), 7)
+        slots.note_group(10, 10, [(UUID(ORDER_ID), 1), self.other], (uuid4(), 1))
         checked_reading_step(slots)(consumer).start(consumer)
 
     def set_response_callback(self, command: str, callback: Any) -> None:
@@ -124,4 +127,13 @@ def test_every_other_message_is_let_through(other: bytes) -> None:
 
 
 def test_every_message_is_let_through_while_somebody_watches_the_tasks() -> None:
-    assert Channel(tells_tasks=True).passes(taken())
+    channel = Channel(tells_tasks=True)
+    assert channel.passes(taken())
+    assert channel.taken_back == []
+
+
+def test_the_first_message_of_a_group_has_those_of_the_others_taken_away() -> None:
+    channel = Channel(tells_tasks=False)
+    for _ in range(2):
+        assert not channel.passes(taken())
+    assert channel.taken_back == [[channel.other]]

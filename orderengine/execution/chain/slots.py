@@ -37,7 +37,7 @@ class Slots:
         self._waiting: list[_Turn] = []
         self._here = _Held()
         self._enough = 1
-        self._taken_along: dict[Started, None] = {}
+        self._taken_along: dict[Started, Sequence[Started]] = {}
 
     def take(self, least: int, most: int | None = None, *, urgent: bool = False) -> int:
         """Wait for `least` slots, and take up to `most` if they are free then; returns how many.
@@ -65,7 +65,8 @@ class Slots:
         with self._lock:
             # More orders may wait only if the group filled the room that it had.
             self._enough = size if len(started) >= room else 1
-            self._taken_along.update(dict.fromkeys(each for each in started if each != own))
+            others = [each for each in started if each != own]
+            self._taken_along.update(dict.fromkeys(others, others))
             while len(self._taken_along) > REMEMBERED:
                 del self._taken_along[next(iter(self._taken_along))]
             self._send_away()
@@ -105,6 +106,13 @@ class Slots:
     def took_along(self, started: Started) -> bool:
         """Whether this process has taken this order along, as far as it remembers."""
         return started in self._taken_along
+
+    def companions(self, started: Started) -> Sequence[Started]:
+        """The others that were taken along with this order; only the first time for each group."""
+        with self._lock:
+            others = self._taken_along.get(started, ())
+            self._taken_along.update(dict.fromkeys(self._taken_along.keys() & others, ()))
+        return [each for each in others if each != started]
 
     def _wait_for(self, turn: "_Turn") -> int:
         with self._lock:

@@ -63,6 +63,7 @@ from orderengine.storage.figures import SqlFigures
 from orderengine.storage.halts import SqlHalts
 from orderengine.storage.keys import SqlKeys
 from orderengine.storage.orders import SqlOrders
+from orderengine.storage.shared import SharingOrders
 from orderengine.stream.cache import RedisOrderCache
 from orderengine.stream.counts import RedisCounts
 from orderengine.stream.heartbeat import Heartbeat
@@ -141,7 +142,7 @@ class _Shared:
             client,
             breaker,
             metrics,
-            SqlOrders(database, read_engine, recovery_delays(settings)),
+            SharingOrders(database, read_engine, recovery_delays(settings)),
             RedisCounts(client, breaker, (SETTLE, INTAKE)),
             metered_dispatcher(celery, breaker, metrics),
             RedisEventPublisher(client, breaker, metrics),

@@ -25,20 +25,24 @@ READ_BYTES = 65_536
 
 # Wide enough for the default moves of the price, so that no order fails by chance.
 SLIPPAGE_BPS = 300
-QUANTITIES = {
+QUANTITIES: Mapping[str, int | str] = {
     "AAPL": 1,
     "TSLA": 1,
     "NVDA": 2,
     "SPY": 1,
-    "BTC": 1,
-    "ETH": 1,
+    "BTC": "0.01",
+    "ETH": "0.3",
     "SOL": 2,
     "JUP": 200,
     "BONK": 5_000_000,
     "RAY": 50,
 }
 REQUESTS = tuple((symbol, side) for side in ("buy", "sell") for symbol in QUANTITIES)
-"""Small orders of each instrument, bought and sold in turn."""
+"""Orders of some thousand USDC at most, of each instrument, bought and sold in turn.
+
+Their own trades hardly move a pool: an order that finds no price within its tolerance is tried anew
+after a pause, and a burst with one would measure the pause.
+"""
 
 BODIES = tuple(
     json.dumps(

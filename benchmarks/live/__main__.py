@@ -23,6 +23,8 @@ def main() -> int:
     size = QUICK if options.quick else Size()
     if options.orders:
         size = replace(size, orders=options.orders)
+    if options.long_orders:
+        size = replace(size, long_orders=options.long_orders)
     if options.rounds:
         size = replace(size, rounds=options.rounds)
     if options.block_ms:
@@ -35,6 +37,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few orders, one round each")
     parser.add_argument("--only", choices=PARTS, help="one part alone")
     parser.add_argument("--orders", type=int, help=f"of a burst (default: {Size().orders})")
+    parser.add_argument(
+        "--long-orders", type=int, help=f"of a long burst (default: {Size().long_orders})"
+    )
     parser.add_argument("--rounds", type=int, help=f"of bursts (default: {Size().rounds})")
     parser.add_argument(
         "--block-ms", type=int, action="append", help="the localnet's block time; repeatable"

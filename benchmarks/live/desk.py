@@ -25,16 +25,30 @@ _NO_ROUNDS = BenchSize(orders=0, rounds=0, paced_s=0, followed=0, idle_s=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much each part does; `block_ms` are the localnet's block times, each for itself."""
+    """How much each part does; `block_ms` are the localnet's block times, each for itself.
 
-    orders: int = 600
+    A burst has `orders`; in a long one, of which there are `long_rounds`, its beginning and its end
+    weigh little.
+    """
+
+    orders: int = 400
     rounds: int = 5
+    long_orders: int = 2_000
+    long_rounds: int = 2
     block_ms: tuple[int, ...] = (400, 100)
     idle_s: float = 60.0
     ticks_s: float = 20.0
 
 
-QUICK = Size(orders=60, rounds=1, block_ms=(100,), idle_s=5.0, ticks_s=3.0)
+QUICK = Size(
+    orders=60,
+    rounds=1,
+    long_orders=120,
+    long_rounds=1,
+    block_ms=(100,),
+    idle_s=5.0,
+    ticks_s=3.0,
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,12 @@ class Desk:
     def requests(self) -> Counter[str]:
         """How many requests the localnet has answered so far, by method."""
         return Counter(self.ask("localnet_requests", {}))
+
+    def failed_attempts(self) -> int:
+        """How many attempts of orders have failed so far: each costs a pause."""
+        with self.bench.database.connect() as connection:
+            attempts = "SELECT coalesce(sum(jsonb_array_length(failed_attempts)), 0) FROM orders"
+            return int(connection.execute(text(attempts)).scalar_one())
 
     def check(self) -> None:
         """Raise Lost unless each order was executed once by the network's ledger, or failed.

@@ -11,31 +11,38 @@ from benchmarks.waiting.desk import Figure, settle
 LEAST_RATIO = 0.5
 LEAST_FAR_PER_S = 40.0
 FAR_MS = 100
-_ALL_NOTED = {"MAX_QUEUED_ORDERS": "0"}
 
 
 def near(size: Size) -> list[Figure]:
     """The localnet beside the simulated network without delays, in the same rounds."""
     figures: list[Figure] = []
+    sizes = [(size.orders, size.rounds), (size.long_orders, size.long_rounds)]
     for block_ms in size.block_ms:
         with simulated_desk(**NO_DELAYS) as simulated, live_desk(block_ms) as live:
-            theirs, ours = _Bursts(simulated), _Bursts(live)
-            for _ in range(size.rounds):
-                theirs.run(size.orders)
-                ours.run(size.orders)
+            for count, rounds in sizes:
+                theirs, ours = _Bursts(simulated), _Bursts(live)
+                for _ in range(rounds):
+                    theirs.run(count)
+                    ours.run(count)
+                figures += _beside(theirs, ours, f"blocks of {block_ms} ms, bursts of {count}")
             simulated.check()
             live.check()
-        ratios = [one / other for one, other in zip(ours.per_s, theirs.per_s, strict=True)]
-        name = f"blocks of {block_ms} ms"
-        figures += [
-            *theirs.figures("simulated network"),
-            *ours.figures(f"localnet, {name}"),
-            Figure("localnet / simulated, lowest of the rounds", min(ratios), "x"),
-            Figure(
-                "localnet / simulated, median", statistics.median(ratios), "x", None, LEAST_RATIO
-            ),
-        ]
     return figures
+
+
+def _beside(theirs: "_Bursts", ours: "_Bursts", name: str) -> list[Figure]:
+    whole, steady = (
+        [one / other for one, other in zip(*each, strict=True)]
+        for each in ((ours.per_s, theirs.per_s), (ours.steady_per_s, theirs.steady_per_s))
+    )
+    middle = statistics.median
+    return [
+        *theirs.figures(f"simulated network, {name}"),
+        *ours.figures(f"localnet, {name}"),
+        Figure("localnet / simulated, lowest of the rounds", min(whole), "x"),
+        Figure("localnet / simulated, median", middle(whole), "x", None, LEAST_RATIO),
+        Figure("  without the first and the last tenth", middle(steady), "x", None, LEAST_RATIO),
+    ]
 
 
 def far(size: Size) -> list[Figure]:
@@ -71,11 +78,12 @@ class _Bursts:
     steady_per_s: list[float] = field(default_factory=list)
     took_ms: list[float] = field(default_factory=list)
     cpu_ms: list[dict[str, float]] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
 
     def run(self, count: int) -> None:
         settle()
         bench, stack = self.desk.bench, self.desk.stack
-        before = self.desk.cpu_ms()
+        before, failed = self.desk.cpu_ms(), self.desk.failed_attempts()
         posted = bench.post(stack, count)
         bench.finish(stack)
         after = self.desk.cpu_ms()
@@ -84,6 +92,7 @@ class _Bursts:
         self.per_s.append(count / (max(ended_at) - posted.first_sent_at))
         self.steady_per_s.append(steady_rate(ended_at))
         self.took_ms += posted.latencies_ms
+        self.failed.append(self.desk.failed_attempts() - failed)
 
     def figures(self, name: str, at_least: float | None = None) -> list[Figure]:
         median = statistics.median(self.per_s)
@@ -95,6 +104,7 @@ class _Bursts:
                 statistics.median(self.steady_per_s),
                 "orders/s",
             ),
+            Figure("  attempts that failed, most of the rounds", max(self.failed)),
             Figure("  POST, p99", percentile(self.took_ms, 99), "ms"),
             *(
                 Figure(

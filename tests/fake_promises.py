@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from threading import Lock
 from uuid import UUID
 
-from orderengine.execution.commitments import Purse, Taken, Wanted
-from orderengine.storage.commitments import PROMISED_S
+from orderengine.execution.promises import Purse, Taken, Wanted
+from orderengine.storage.promises import PROMISED_S
 from tests.fakes import FakeClock
 
 
 class FakePromises:
-    """Implements `execution.commitments.Promises`.
+    """Implements `execution.promises.Promises`.
 
     `submitted` has the signatures of orders that are submitted, `ended` those of others.
     """

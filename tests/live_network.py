@@ -14,9 +14,9 @@ from orderengine.domain.errors import AttemptFailed, FailureReason
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.side import Side
-from orderengine.execution.commitments import Promises, WalletFigures
 from orderengine.execution.network import Swap, SwapLeg
 from orderengine.execution.operations.counters import ProcessMetrics
+from orderengine.execution.promises import Promises, WalletFigures
 from orderengine.execution.second_looks import Settled, SettledPart
 from orderengine.localnet.node import FINALIZED_BEHIND, LocalNode
 from orderengine.localnet.pools import USDC_MINT, VENUES, listed, put_pool, set_up

@@ -22,7 +22,7 @@ from orderengine.solana.cluster import USDC_MINTS, Cluster
 from orderengine.solana.keys import Wallet
 from orderengine.solana.reader import PoolReader
 from orderengine.solana.rpc import Node, Rpc
-from orderengine.storage.commitments import SqlPromises, SqlWallets
+from orderengine.storage.promises import SqlPromises, SqlWallets
 from orderengine.storage.second_looks import SqlSecondLooks
 from orderengine.venues.live import LivePrices, LiveVenue
 

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, text
 
 from orderengine.domain.moves import Confirm, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
-from orderengine.execution.commitments import Promises, Purse, Taken, Wanted
-from orderengine.storage.commitments import PROMISED_S, SqlPromises
+from orderengine.execution.promises import Promises, Purse, Taken, Wanted
 from orderengine.storage.orders import SqlOrders
+from orderengine.storage.promises import PROMISED_S, SqlPromises
 from tests.builders import TRANSACTION, a_build, a_confirm
 from tests.conftest import a_new_order
 from tests.fake_promises import FakePromises

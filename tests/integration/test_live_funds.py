@@ -22,7 +22,7 @@ from orderengine.execution.network import SwapLeg
 from orderengine.localnet.pools import USDC_MINT, fund
 from orderengine.settlement.solana import signing
 from orderengine.solana import requests
-from orderengine.storage.commitments import PROMISED_S, SqlPromises
+from orderengine.storage.promises import PROMISED_S, SqlPromises
 from tests.live_network import FlakyNode, LiveWorld, reasons, signed
 
 

@@ -20,7 +20,7 @@ from orderengine.settlement.solana.network import SolanaNetwork
 from orderengine.solana import requests
 from orderengine.solana.requests import FINALIZED
 from orderengine.solana.rpc import Node
-from orderengine.storage.commitments import SqlWallets
+from orderengine.storage.promises import SqlWallets
 from orderengine.venues.live import LivePrices, LiveVenue
 from tests.live_network import FlakyNode, LiveWorld
 

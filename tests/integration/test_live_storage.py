@@ -8,11 +8,11 @@ from sqlalchemy import Engine, text
 from orderengine.domain.fill import SignedTransaction
 from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import NewOrder, Order
-from orderengine.execution.commitments import WalletFigures
 from orderengine.execution.operations.figures import SigningWallet
-from orderengine.storage.commitments import OTHER_WALLET_S, SqlWallets
+from orderengine.execution.promises import WalletFigures
 from orderengine.storage.figures import FOREIGN_AFTER_S, SERVED_S, SqlFigures
 from orderengine.storage.orders import SqlOrders
+from orderengine.storage.promises import OTHER_WALLET_S, SqlWallets
 from tests.builders import TRANSACTION, a_build
 from tests.conftest import a_new_order
 

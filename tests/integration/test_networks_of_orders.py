@@ -16,9 +16,9 @@ from orderengine.domain.moves import Fail, RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.operations.archive import OpenOrder
 from orderengine.storage.archive import SqlArchive
-from orderengine.storage.commitments import SqlWallets
 from orderengine.storage.figures import FOREIGN_AFTER_S, SqlFigures
 from orderengine.storage.orders import SqlOrders
+from orderengine.storage.promises import SqlWallets
 from tests.builders import TRANSACTION, a_build
 from tests.conftest import a_new_order
 from tests.integration.watchers import Watch

@@ -10,9 +10,9 @@ from orderengine.domain.moves import RoutingCause, StartRouting, Submit
 from orderengine.domain.order import Order
 from orderengine.execution.second_looks import SettledPart
 from orderengine.storage import second_looks
-from orderengine.storage.commitments import SqlWallets
 from orderengine.storage.figures import SqlFigures
 from orderengine.storage.orders import SqlOrders
+from orderengine.storage.promises import SqlWallets
 from orderengine.storage.second_looks import FIRST_LOOK_S, SqlSecondLooks
 from tests.builders import TRANSACTION, a_build, a_confirm
 from tests.conftest import a_new_order

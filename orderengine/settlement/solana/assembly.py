@@ -8,8 +8,8 @@ from solders.pubkey import Pubkey
 
 from orderengine.config.solana import SolanaSettings
 from orderengine.domain.instruments import Instruments
-from orderengine.execution.commitments import Promises, Wallets
 from orderengine.execution.operations.counters import Metrics
+from orderengine.execution.promises import Promises, Wallets
 from orderengine.execution.second_looks import SecondLooks
 from orderengine.settlement.solana.blocks import BLOCK_KEPT_S, RecentBlocks
 from orderengine.settlement.solana.fills import FillLegs

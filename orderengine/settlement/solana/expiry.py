@@ -35,7 +35,7 @@ class _Tip:
     first_slot: int
 
 
-def look_up_expired(node: Node, transactions: Sequence[SignedTransaction]) -> list[Found]:
+def proofs_from(node: Node, transactions: Sequence[SignedTransaction]) -> list[Found]:
     """What became of transactions whose last valid heights should be final.
 
     None is the proof that one never landed and can land no more; an error is no proof yet. Raises

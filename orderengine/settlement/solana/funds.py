@@ -7,7 +7,7 @@ from uuid import UUID
 from solders.pubkey import Pubkey
 
 from orderengine.domain.errors import AttemptFailed, FailureReason, OrderUnfillable
-from orderengine.execution.commitments import Promises, Purse, Taken, Wanted
+from orderengine.execution.promises import Promises, Purse, Taken, Wanted
 from orderengine.settlement.solana.tokens import Tokens
 from orderengine.solana import requests
 from orderengine.solana.accounts import (

@@ -23,7 +23,7 @@ from orderengine.execution.network import (
     Swap,
 )
 from orderengine.settlement.solana.errors import Meaning
-from orderengine.settlement.solana.expiry import Found, look_up_expired
+from orderengine.settlement.solana.expiry import Found, proofs_from
 from orderengine.settlement.solana.fills import FillLegs
 from orderengine.settlement.solana.finality import Finality
 from orderengine.settlement.solana.landing import Landed, read_landed
@@ -173,7 +173,7 @@ class SolanaNetwork:
         """What one node can tell of each; another node is asked about all that it cannot prove."""
         left = {each.signature: each for each in transactions}
         found: dict[str, Found] = {}
-        for answer in self.cluster.ask_each(lambda node: look_up_expired(node, [*left.values()])):
+        for answer in self.cluster.ask_each(lambda node: proofs_from(node, [*left.values()])):
             told = [answer] * len(left) if isinstance(answer, NetworkUnavailable) else answer
             for name, one in zip([*left], told, strict=True):
                 if not isinstance(one, NetworkUnavailable):

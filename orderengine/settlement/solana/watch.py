@@ -9,7 +9,7 @@ import structlog
 from solders.pubkey import Pubkey
 
 from orderengine.domain.errors import NetworkUnavailable, StorageUnavailable
-from orderengine.execution.commitments import WalletFigures, Wallets
+from orderengine.execution.promises import WalletFigures, Wallets
 from orderengine.settlement.solana.finality import Finality
 from orderengine.settlement.solana.funds import Balances
 from orderengine.settlement.solana.strangers import Strangers
@@ -32,8 +32,6 @@ CLAIMED_S = 10.0
 SLOT_S = 0.4
 TOLERATED_S = 10.0
 """The chain's clock may be this far behind ours without anything being late."""
-
-
 MOST_SLOTS_BEHIND = 2**31 - 1
 """What the column takes; a clock may tell any time."""
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from orderengine.domain.order import OrderStatus
-from orderengine.execution.commitments import Purse, Taken, WalletFigures, Wanted
+from orderengine.execution.promises import Purse, Taken, WalletFigures, Wanted
 from orderengine.postgres.arrays import BY_KEY, array
 from orderengine.postgres.database import ON_THE_SERVER, Statement
 from orderengine.storage.reader import ask
@@ -72,7 +72,7 @@ RETURNING wallet"""
 
 
 class SqlPromises:
-    """Implements `execution.commitments.Promises`."""
+    """Implements `execution.promises.Promises`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -110,7 +110,7 @@ def _purse(purse: Purse) -> dict[str, str]:
 
 
 class SqlWallets:
-    """Implements `execution.commitments.Wallets`."""
+    """Implements `execution.promises.Wallets`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,16 +1,14 @@
 """The servers of a test session: real and empty, and never those of the user."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.local.redis_server import EmbeddedRedis
+from tests.folders import reachable_folder
 
 TEST_DATABASE = "orderengine_test"
 
@@ -39,7 +37,7 @@ def test_servers(
     if database_url:
         require_test_database(database_url)
     with ExitStack() as stack:
-        folder = _folder(stack)
+        folder = stack.enter_context(reachable_folder())
         redis = None if redis_url else EmbeddedRedis(folder / "redis", durable=False)
         postgres = None
         if not database_url:
@@ -64,11 +62,3 @@ def require_test_database(url: str) -> None:
     name = urlsplit(url).path.lstrip("/")
     if not name.endswith("_test"):
         raise ValueError(f"TEST_DATABASE_URL names the database {name!r}, not one ending in _test")
-
-
-def _folder(stack: ExitStack) -> Path:
-    """A new folder that PostgreSQL's own user can pass through if the tests run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    folder.chmod(0o711)
-    return folder

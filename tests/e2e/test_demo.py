@@ -1,10 +1,8 @@
 """The demo against a running stack, and with a stack that it starts itself."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,9 +12,9 @@ from harness.processes import ROOT
 from orderengine.local.runfile import load_run, state_folder
 from tests.e2e.foreign import FOREIGN_TO_ALL, FOREIGN_TO_LINES
 from tests.e2e.stack import Stack
+from tests.folders import new_checkout
 
 DEMO_TIMEOUT_S = 90.0
-OF_A_CHECKOUT = ("Procfile", "alembic", "alembic.ini", "celeryconfig.py", "orderengine")
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +26,8 @@ def stack_environ() -> Mapping[str, str]:
 @pytest.fixture
 def checkout() -> Iterator[Path]:
     """Another checkout of this code, without a running stack."""
-    # Unlike tmp_path, PostgreSQL's user can reach it if the tests run as root.
-    root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
-    root.chmod(0o711)
-    for name in OF_A_CHECKOUT:
-        (root / name).symlink_to(ROOT / name)
-    yield root
-    shutil.rmtree(root)
+    with new_checkout() as root:
+        yield root
 
 
 def run(

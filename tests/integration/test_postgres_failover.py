@@ -1,13 +1,10 @@
 """A PostgreSQL with a standby, behind an address that moves."""
 
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -20,6 +17,7 @@ from orderengine.domain.errors import StorageCause, StorageUnavailable
 from orderengine.local.ports import LOOPBACK
 from orderengine.local.postgres_server import EmbeddedPostgres
 from orderengine.postgres.database import Statement, create_database_engine, outages_as, run
+from tests.folders import reachable_folder
 
 WRITE = Statement("INSERT INTO written (number) VALUES (:number) RETURNING number")
 READ = Statement("SELECT count(*) AS total FROM written")
@@ -48,22 +46,19 @@ class Pair:
 
 @contextmanager
 def a_pair() -> Iterator[Pair]:
-    folder = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
-    folder.chmod(0o711)
-    primary = EmbeddedPostgres(folder / "one").start()  # only a durable one waits for a standby
-    tell(primary, "CREATE TABLE written (number integer)")
-    standby = StandbyPostgres(folder / "two", primary)
-    try:
+    with ExitStack() as ends:
+        folder = ends.enter_context(reachable_folder())
+        primary = EmbeddedPostgres(folder / "one").start()  # only a durable one waits for a standby
+        ends.callback(primary.remove)
+        tell(primary, "CREATE TABLE written (number integer)")
+        standby = StandbyPostgres(folder / "two", primary)
+        ends.callback(standby.remove)
         standby.start()
         wait_for_standby(primary)
         dice = random.Random(1)
         made = Pair(primary, standby, primary, Proxy(lambda: made.reached.port, dice))
-        with made.address:
-            yield made
-    finally:
-        standby.remove()
-        primary.remove()
-        shutil.rmtree(folder, ignore_errors=True)
+        ends.enter_context(made.address)
+        yield made
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """Connections to a PostgreSQL that is read-only for a while, phase by phase."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
@@ -23,6 +20,7 @@ from orderengine.postgres.database import (
     run,
 )
 from tests.conftest import ROOT
+from tests.folders import reachable_folder
 
 WRITE = Statement("INSERT INTO written (number) VALUES (:number) RETURNING number")
 READ = Statement("SELECT count(*) AS total FROM written")
@@ -30,14 +28,12 @@ READ = Statement("SELECT count(*) AS total FROM written")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
-    folder = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
-    folder.chmod(0o711)
-    postgres = EmbeddedPostgres(folder / "postgres", durable=False)
-    with postgres:
-        as_owner(postgres, "CREATE TABLE written (number integer)")
-        yield postgres
-    postgres.remove()
-    shutil.rmtree(folder, ignore_errors=True)
+    with reachable_folder() as folder:
+        postgres = EmbeddedPostgres(folder / "postgres", durable=False)
+        with postgres:
+            as_owner(postgres, "CREATE TABLE written (number integer)")
+            yield postgres
+        postgres.remove()
 
 
 def as_owner(server: EmbeddedPostgres, *statements: str) -> None:

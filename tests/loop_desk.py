@@ -4,9 +4,10 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from orderengine.api.updates import event_stream, web_socket
 from orderengine.api.updates.connection import Connection, SocketEnd, SocketKind
@@ -78,8 +79,16 @@ def nothing(_: Any) -> None:
     """Reads nothing again, and forgets nobody."""
 
 
-@contextmanager
-def small_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """A loop, which ends with the test."""
+    desk = Desk()
+    yield desk
+    desk.loop.close()
+
+
+@pytest.fixture
+def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """The server's and the client's end over TCP, with small buffers.
 
     A client that reads nothing fills large ones for longer than USER_TIMEOUT_MS on a slow machine.

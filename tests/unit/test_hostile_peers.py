@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,23 +19,12 @@ from orderengine.api.updates.loop import Wheel
 from orderengine.api.updates.web_socket import PING
 from orderengine.stream.messages import event_text
 from tests.frames import CLOSE, CONTINUATION, PONG, TEXT, frame
-from tests.loop_desk import PATIENT_S, Desk, deliver_until, read_all, small_pair
+from tests.loop_desk import PATIENT_S, Desk, deliver_until, desk, read_all, tcp_pair
+
+__all__ = ["desk", "tcp_pair"]
 
 CLOSED = struct.pack("ii", 1, 0)
 """Of SO_LINGER: a closed connection is reset."""
-
-
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    desk = Desk()
-    yield desk
-    desk.loop.close()
-
-
-@pytest.fixture
-def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    with small_pair() as pair:
-        yield pair
 
 
 def test_a_stream_whose_client_stops_reading_ends_within_its_time(

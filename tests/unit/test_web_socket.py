@@ -1,7 +1,6 @@
 """The WebSocket of one client in the loop: budgets, frames, and time limits for sending to it."""
 
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,21 +17,10 @@ from orderengine.stream.follower import Follower
 from orderengine.stream.messages import event_text
 from tests.fakes import FakeOrders
 from tests.frames import frame
-from tests.loop_desk import PATIENT_S, Desk, deliver_until, nothing, read_all, small_pair
+from tests.loop_desk import PATIENT_S, Desk, deliver_until, desk, nothing, read_all, tcp_pair
 from tests.steps import FAIL, Walk
 
-
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    desk = Desk()
-    yield desk
-    desk.loop.close()
-
-
-@pytest.fixture
-def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    with small_pair() as pair:
-        yield pair
+__all__ = ["desk", "tcp_pair"]
 
 
 @dataclass

@@ -14,7 +14,7 @@ from benchmarks.bench import CONNECTIONS, WARM_UP, Bench, call, one_process
 from benchmarks.checks import Lost
 from benchmarks.stack import Stack
 from harness.processes import Processes, base_environ
-from harness.waiting import wait_until
+from harness.waiting import POLL_S, wait_until
 
 CHAIN_TIMEOUT_S = 120.0
 POOLS = ("prefork", "threads")
@@ -65,7 +65,12 @@ class NaiveChain(Processes):
             connection.execute(naive_load.EMPTY)
         started = call(self._load, naive_load.place, count, CONNECTIONS)
         try:
-            wait_until(self._is_finished, CHAIN_TIMEOUT_S, "orders of baseline (b) are open")
+            wait_until(
+                self._is_finished,
+                CHAIN_TIMEOUT_S,
+                "orders of baseline (b) are open",
+                pause_s=POLL_S,
+            )
         except TimeoutError as error:
             raise Lost(str(error)) from error
         with self._bench.database.connect() as connection:

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from benchmarks import client
 from benchmarks.checks import Lost, read_tally, require_none_lost
 from benchmarks.stack import Servers, Stack
-from harness.waiting import wait_until
+from harness.waiting import POLL_S, wait_until
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.postgres_server import USER
 from orderengine.postgres.database import create_database_engine
@@ -83,7 +83,12 @@ class Bench:
     def finish(self, stack: Stack) -> None:
         """Wait until no order is open; raises Lost if one stays open."""
         try:
-            wait_until(lambda: self._is_finished(stack), FINISH_TIMEOUT_S, "orders are open")
+            wait_until(
+                lambda: self._is_finished(stack),
+                FINISH_TIMEOUT_S,
+                "orders are open",
+                pause_s=POLL_S,
+            )
         except TimeoutError as error:
             raise Lost(str(error)) from error
 

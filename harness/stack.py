@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.processes import ROOT, START_TIMEOUT_S, Processes, base_environ
-from harness.waiting import POLL_S, wait_until
+from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK, free_port
 from orderengine.local.procfile import parse_procfile, shell_line
 
@@ -34,8 +34,8 @@ class Stack(Processes):
     starts: Sequence[str] = ("web", "worker")
     """The lines that `with` starts."""
 
-    ready_pause_s = POLL_S
-    """The pause between two requests that ask whether it is ready."""
+    ready_pause_s: float | None = None
+    """The pause between two requests that ask whether it is ready; None as `wait_until` has it."""
 
     def __init__(self, database_url: str, redis_url: str, folder: Path, **environ: str) -> None:
         super().__init__(folder)

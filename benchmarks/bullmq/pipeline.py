@@ -15,7 +15,7 @@ from benchmarks.bullmq.statements import ACCEPT, CREATE_TABLES, IS_OPEN, SAMPLE,
 from benchmarks.burst import frozen
 from benchmarks.checks import Lost
 from harness.processes import Processes, base_environ
-from harness.waiting import wait_until
+from harness.waiting import POLL_S, wait_until
 from orderengine.local.errors import LocalError
 
 SOURCES = Path(__file__).parent
@@ -77,7 +77,9 @@ class Pipeline(Processes):
             self._placed += count
             resumed_at = time.time()
         try:
-            wait_until(self._is_finished, FINISH_TIMEOUT_S, "orders of BullMQ are open")
+            wait_until(
+                self._is_finished, FINISH_TIMEOUT_S, "orders of BullMQ are open", pause_s=POLL_S
+            )
         except TimeoutError as error:
             raise Lost(str(error)) from error
         return count / (self._last_end() - resumed_at)

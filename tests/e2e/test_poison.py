@@ -129,10 +129,14 @@ def test_an_order_that_kills_its_worker_each_time_fails(
         assert stack_recoveries(stack_database, poison) >= DEATHS - 1
         skip_recoveries(stack_database, poison)
         ended = has_ended(stack, stack_database, poison)
-        while not ended():
+
+        def ends_while_workers_start() -> bool:
             if has_struck():
                 stack.wait("worker")
                 stack.start_line("worker")
+            return ended()
+
+        wait_until(ends_while_workers_start, ENDS_WITHIN_S)
     finally:
         stack.restart("worker", FAIL_POINT="")
     assert_given_up(stack, stack_database, poison)

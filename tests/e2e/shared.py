@@ -29,6 +29,7 @@ SHARED: Mapping[str, Shared] = {
             "RECOVERY_INTERVAL_MS": "200",
         },
         (
+            "test_batches",
             "test_cli",
             "test_failures",
             "test_first_client",

@@ -3,11 +3,9 @@
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +16,10 @@ from orderengine.local.ports import free_port
 from orderengine.local.processes import ProcessRef
 from orderengine.local.redis_server import EmbeddedRedis
 from orderengine.local.runfile import load_run
+from tests.folders import reachable_folder
 
 CHILD = """
-import http.server, json, os, signal, sys
+import json, os, signal, socket, sys, threading
 
 kind, *modes = sys.argv[1:]
 print(kind, "uses", os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)
@@ -48,27 +47,31 @@ if "talkative" in modes:
     from orderengine.process.logs import configure_logging
     configure_logging("INFO")
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        for _ in range(50 if "talkative" in modes and self.path == "/talk" else 0):
+# By hand: http.server takes several times as long to load as the rest of this program.
+def answer(client):
+    with client, client.makefile("rb") as asked:
+        request = asked.readline().decode().split()
+        if not request:
+            return
+        path = request[1]
+        while asked.readline().strip():
+            pass
+        for _ in range(50 if "talkative" in modes and path == "/talk" else 0):
             structlog.get_logger("web").info("said", words="x" * 2000)
         degraded = [] if os.path.exists("worker.up") else ["worker"]
-        self.send_response(200)
-        self.end_headers()
         causes = {"redis": "no_answer"} if "redisless" in modes else {}
-        self.wfile.write(json.dumps({"degraded": degraded, "causes": causes}).encode())
-
-    def log_message(self, *_):
-        pass
+        told = json.dumps({"degraded": degraded, "causes": causes})
+        client.sendall(("HTTP/1.0 200 OK\\r\\n\\r\\n" + told).encode())
 
 port = int(os.environ["PORT" if kind == "web" else "FLOWER_PORT"])
-server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers)
+server = socket.create_server(("127.0.0.1", port))
 if "held" in modes and os.fork() == 0:
     os.setsid()
     from harness.waiting import wait_until
     wait_until(lambda: os.path.exists("let-go") or not os.path.exists("Procfile"), 60)
     os._exit(0)
-server.serve_forever()
+while True:
+    threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
 """
 
 PROCFILE = """
@@ -200,22 +203,16 @@ class Supervised:
 
 @contextmanager
 def supervised(database_url: str) -> Iterator[Supervised]:
-    # Unlike tmp_path, PostgreSQL's user can reach it if the tests run as root.
-    root = Path(tempfile.mkdtemp(prefix="orderengine-test-"))
-    root.chmod(0o711)
-    (root / "child.py").write_text(CHILD)
-    (root / "Procfile").write_text(PROCFILE)
     port = free_port()
     flower_port = next(p for p in iter(free_port, None) if p != port)
-    try:
-        with EmbeddedRedis(root / "named", durable=False) as redis:
-            stack = Supervised(root, port, flower_port, database_url, redis.url)
-            try:
-                yield stack
-            finally:
-                stack.clean_up()
-    finally:
-        shutil.rmtree(root)
+    with reachable_folder() as root, EmbeddedRedis(root / "named", durable=False) as redis:
+        (root / "child.py").write_text(CHILD)
+        (root / "Procfile").write_text(PROCFILE)
+        stack = Supervised(root, port, flower_port, database_url, redis.url)
+        try:
+            yield stack
+        finally:
+            stack.clean_up()
 
 
 def edit_procfile(stack: Supervised, old: str, new: str) -> None:

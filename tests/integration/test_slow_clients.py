@@ -32,9 +32,15 @@ class NarrowerWeb(Web):
     files = THREADS + 8
 
 
-@pytest.fixture
-def web(redis_url: str, tmp_path: Path) -> Iterator[Web]:
-    with Web(redis_url, tmp_path, **SETTINGS) as running:
+@pytest.fixture(scope="module")
+def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with Web(redis_url, tmp_path_factory.mktemp("web"), **SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def patient_web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with Web(redis_url, tmp_path_factory.mktemp("patient"), **PATIENT) as running:
         yield running
 
 
@@ -49,14 +55,12 @@ def status_of(client: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("sent", [b"", HEAD], ids=["silent", "a head without an end"])
-def test_who_has_not_sent_a_head_takes_no_thread(
-    redis_url: str, tmp_path: Path, sent: bytes
-) -> None:
+def test_who_has_not_sent_a_head_takes_no_thread(patient_web: Web, sent: bytes) -> None:
     """There are more such clients than threads."""
-    with Web(redis_url, tmp_path, **PATIENT) as web, ExitStack() as open_clients:
+    with ExitStack() as open_clients:
         for _ in range(2 * THREADS):
-            open_clients.enter_context(connected(web)).sendall(sent)
-        assert web.state()["open"] == 0
+            open_clients.enter_context(connected(patient_web)).sendall(sent)
+        assert patient_web.state()["open"] == 0
 
 
 def test_a_head_that_comes_by_and_by_is_refused_in_the_end(web: Web) -> None:

@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from orderengine.cli.common import Surroundings
 from orderengine.config.settings import sqlalchemy_url
 from orderengine.local.ports import free_port
+from tests.cli_desk import call
 from tests.servers import Servers
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,28 @@ def told_by(command: str, database_url: str, **foreign: str) -> str:
     return line
 
 
+TellHere = Callable[..., str]
+
+
+@pytest.fixture
+def told_here(monkeypatch: pytest.MonkeyPatch) -> TellHere:
+    """As `told_by`, for the command line in this process, which starts several times as fast."""
+
+    def told(command: str, database_url: str, **foreign: str) -> str:
+        for name, value in foreign.items():
+            monkeypatch.setenv(name, value)
+        urls = {"DATABASE_URL": database_url, "REDIS_URL": NO_REDIS}
+        package, *arguments = COMMANDS[command][1:]
+        assert package == "orderengine"
+        done = call(*arguments, around=Surroundings(environ=urls))
+        assert done.exit_code != 0
+        (line,) = [line for line in done.output.splitlines() if line.strip()]
+        assert "secret" not in line
+        return line
+
+    return told
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"flower"}))
 def test_an_option_that_another_client_knows_is_named(command: str) -> None:
     line = told_by(command, "postgresql://me:secret@127.0.0.1/db?pgbouncer=true")
@@ -57,16 +81,20 @@ def test_an_option_that_another_client_knows_is_named(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["alembic", "migrate", "keys", "stuck", "export"])
-def test_a_server_that_is_not_there_is_named(command: str) -> None:
+def test_a_server_that_is_not_there_is_named(command: str, told_here: TellHere) -> None:
     port = free_port()
-    line = told_by(command, f"postgresql://me:secret@127.0.0.1:{port}/db")
+    tell = told_here if command in {"keys", "export"} else told_by
+    line = tell(command, f"postgresql://me:secret@127.0.0.1:{port}/db")
     assert "DATABASE_URL" in line
     assert str(port) in line
 
 
 @pytest.mark.parametrize("command", ["alembic", "keys", "stuck"])
-def test_a_database_that_is_not_there_is_told(command: str, servers: Servers) -> None:
-    line = told_by(command, f"{servers.database_url}_absent")
+def test_a_database_that_is_not_there_is_told(
+    command: str, servers: Servers, told_here: TellHere
+) -> None:
+    tell = told_by if command == "alembic" else told_here
+    line = tell(command, f"{servers.database_url}_absent")
     refused = "PostgreSQL refuses the user, password or database of DATABASE_URL"
     assert refused in line
     assert line.startswith(f"{refused} (") or command == "alembic"
@@ -112,14 +140,15 @@ def test_a_host_on_which_no_process_can_listen_is_named(host: str) -> None:
     ],
 )
 def test_a_variable_of_libpq_that_keeps_from_the_server_is_named(
-    command: str, name: str, value: str, servers: Servers
+    command: str, name: str, value: str, servers: Servers, told_here: TellHere
 ) -> None:
-    line = told_by(command, servers.database_url, **{name: value})
+    tell = told_here if command == "stuck" or name == "PGSERVICE" else told_by
+    line = tell(command, servers.database_url, **{name: value})
     assert name in line
 
 
-def test_tls_asked_of_a_server_without_is_told(servers: Servers) -> None:
-    line = told_by("stuck", f"{servers.database_url}?sslmode=require")
+def test_tls_asked_of_a_server_without_is_told(servers: Servers, told_here: TellHere) -> None:
+    line = told_here("stuck", f"{servers.database_url}?sslmode=require")
     assert "do not agree about TLS (sslmode): " in line
     assert "server does not support SSL" in line
     assert "DATABASE_URL is " in line
@@ -137,8 +166,11 @@ def empty_database(servers: Servers) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("command", ["stuck", "export", "prune"])
-def test_a_database_that_was_never_migrated_is_told(command: str, empty_database: str) -> None:
-    line = told_by(command, empty_database)
+def test_a_database_that_was_never_migrated_is_told(
+    command: str, empty_database: str, told_here: TellHere
+) -> None:
+    tell = told_by if command == "stuck" else told_here
+    line = tell(command, empty_database)
     assert line.startswith("the migrations were never run, or are behind: run make migrate (")
 
 

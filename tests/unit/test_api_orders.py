@@ -14,6 +14,23 @@ from tests.fakes import Dispatched
 from tests.steps import FAIL, Walk
 from tests.web import Web
 
+NEW = {
+    "symbol": "AAPL",
+    "side": "buy",
+    "quantity": "10",
+    "slippageBps": 100,
+    "maxLegs": 1,
+    "type": "market",
+    "timeInForce": "IOC",
+    "status": "pending",
+    "attempt": 1,
+    "version": 1,
+    "createdAt": "2026-11-22T12:00:00.000000Z",
+    "updatedAt": "2026-11-22T12:00:00.000000Z",
+    "failedAttempts": [],
+}
+"""A new order as the API shows it, without its id and its links."""
+
 
 @pytest.fixture
 def web() -> Web:
@@ -31,20 +48,8 @@ def test_an_order_is_accepted_stored_published_and_dispatched(web: Web) -> None:
     assert answer.headers["Location"] == path
     assert answer.headers["Cache-Control"] == "no-store"
     assert document == {
+        **NEW,
         "orderId": str(order_id),
-        "symbol": "AAPL",
-        "side": "buy",
-        "quantity": "10",
-        "slippageBps": 100,
-        "maxLegs": 1,
-        "type": "market",
-        "timeInForce": "IOC",
-        "status": "pending",
-        "attempt": 1,
-        "version": 1,
-        "createdAt": "2026-11-22T12:00:00.000000Z",
-        "updatedAt": "2026-11-22T12:00:00.000000Z",
-        "failedAttempts": [],
         "links": {
             "order": path,
             "events": f"{path}/events",
@@ -103,22 +108,7 @@ def test_a_new_order_is_shown_without_what_is_not_known_yet(web: Web) -> None:
     order_id = web.place()
     answer = web.client.get(f"/api/orders/{order_id}")
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.get_json() == {
-        "orderId": order_id,
-        "symbol": "AAPL",
-        "side": "buy",
-        "quantity": "10",
-        "slippageBps": 100,
-        "maxLegs": 1,
-        "type": "market",
-        "timeInForce": "IOC",
-        "status": "pending",
-        "attempt": 1,
-        "version": 1,
-        "createdAt": "2026-11-22T12:00:00.000000Z",
-        "updatedAt": "2026-11-22T12:00:00.000000Z",
-        "failedAttempts": [],
-    }
+    assert answer.get_json() == {**NEW, "orderId": order_id}
 
 
 def test_a_confirmed_order_shows_what_was_quoted_and_what_was_executed(web: Web) -> None:

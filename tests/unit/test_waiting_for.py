@@ -28,10 +28,12 @@ class Clock:
         return self._left == 0
 
 
-def waited(monkeypatch: pytest.MonkeyPatch, look_s: float, looks: int, **options: float) -> Clock:
+def waited(
+    monkeypatch: pytest.MonkeyPatch, look_s: float, looks: int, pause_s: float | None = None
+) -> Clock:
     clock = Clock(look_s, looks)
     monkeypatch.setattr(waiting, "time", clock)
-    wait_until(clock.look, 1000.0, **options)
+    wait_until(clock.look, 1000.0, pause_s=pause_s)
     return clock
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.concurrency import thread
-from celery.worker.state import reserved_requests
 from kombu.asynchronous import get_event_loop
 
 LEAST_SPARE = 2
@@ -22,10 +21,8 @@ class TaskPool(thread.TaskPool):
     could wait in all of them, and the next stage of an order, which goes first, would find none.
     `execution.chain.slots` still bounds the orders in hand.
 
-    The worker takes a message for a free thread only (`worker_disable_prefetch`). If none was free
-    when it last asked, the end of a task wakes its event loop: in Celery's own pool the next
-    message waits for the loop's next timer. Otherwise the loop waits for a message already, and a
-    turn of it would only take the interpreter from a thread.
+    The worker takes a message for a free thread only (`worker_disable_prefetch`). The end of a task
+    wakes its event loop: in Celery's own pool the next message waits for the loop's next timer.
     """
 
     is_full: Callable[[], bool] = staticmethod(lambda: False)
@@ -33,7 +30,6 @@ class TaskPool(thread.TaskPool):
 
     def __init__(self, limit: int, *args: Any, **options: Any) -> None:
         super().__init__(threads_for(limit), *args, **options)
-        self._is_awaited = False
 
     @property
     def num_processes(self) -> int:
@@ -42,20 +38,13 @@ class TaskPool(thread.TaskPool):
         Meanwhile a group takes along the orders of the messages that are left in the queue. These
         need no thread then.
         """
-        taken = 0 if self.is_full() else self.limit
-        # Celery compares them after this, so a task that ends in between is noticed by one of both.
-        self._is_awaited = len(reserved_requests) >= taken
-        return taken
+        return 0 if self.is_full() else self.limit
 
     def on_apply(self, *args: Any, **options: Any) -> Any:
         """Run a task in a thread."""
         result: Any = super().on_apply(*args, **options)
-        result.f.add_done_callback(self._ended)
+        result.f.add_done_callback(wake_loop)
         return result
-
-    def _ended(self, _: object) -> None:
-        if self._is_awaited:
-            wake_loop()
 
 
 def wake_loop(_: object = None) -> None:

@@ -41,7 +41,7 @@ CELERY = {
     "celery.worker.control:Panel": "data",
     "celery.worker.loops": "asynloop synloop",
     "celery.worker.request:Request": "on_failure send_event time_start",
-    "celery.worker.state": "maybe_shutdown task_ready reserved_requests",
+    "celery.worker.state": "maybe_shutdown task_ready",
 }
 KOMBU = {
     "kombu.asynchronous": "get_event_loop",

@@ -4,7 +4,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any, cast
-from weakref import WeakSet
 
 import pytest
 from kombu.asynchronous import get_event_loop, set_event_loop
@@ -41,8 +40,6 @@ def a_pool(limit: int) -> Any:
 
 def test_the_end_of_a_task_wakes_the_event_loop(hub: Any) -> None:
     pool, go_on = a_pool(1), threading.Event()
-    pool.is_full = lambda: True
-    assert pool.num_processes == 0
     # Between the beginning and the end of its one turn the loop waits.
     read, turned = threading.Event(), threading.Event()
 
@@ -60,28 +57,6 @@ def test_the_end_of_a_task_wakes_the_event_loop(hub: Any) -> None:
     assert turned.wait(TIMEOUT_S)
     loop.join(TIMEOUT_S)
     pool.on_stop()
-
-
-class Request:
-    """A message that a worker has taken, for Celery's set of weak references."""
-
-
-@pytest.mark.parametrize(
-    ("taken", "is_full", "wakes"), [(2, False, 0), (3, False, 1), (0, True, 1)]
-)
-def test_the_loop_is_only_woken_if_it_found_no_free_thread(
-    monkeypatch: pytest.MonkeyPatch, taken: int, wakes: int, *, is_full: bool
-) -> None:
-    woken: list[bool] = []
-    monkeypatch.setattr("orderengine.worker.pool.wake_loop", lambda: woken.append(True))
-    requests = [Request() for _ in range(taken)]
-    monkeypatch.setattr("orderengine.worker.pool.reserved_requests", WeakSet(requests))
-    pool = a_pool(1)
-    pool.is_full = lambda: is_full
-    assert pool.num_processes == (0 if is_full else 3)
-    pool.on_apply(lambda: None)
-    pool.executor.shutdown()
-    assert len(woken) == wakes
 
 
 @pytest.mark.usefixtures("hub")

@@ -1,6 +1,7 @@
 """How a tick of the price watcher goes: when it comes, what it asks, and what it does first."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +73,13 @@ def test_of_many_kinds_only_those_with_candidates_are_read(
     for symbol in SYMBOLS:
         watch.limit("200", symbol=symbol, base_decimals=None)
         watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)
+        watch.limit("250", symbol=symbol, base_decimals=None)
+        watch.limit("210", Side.SELL, symbol=symbol, base_decimals=None)
+    # The nearest order of each kind is at rest.
+    watch.run(
+        "UPDATE orders SET rearm_at = now() + interval '1 hour' WHERE limit_price < 255"
+        " AND (side = 'buy') = (limit_price > 230)"
+    )
     come = [
         watch.limit("240", symbol="BTC", base_decimals=None),
         watch.limit("220", Side.SELL),
@@ -92,9 +100,8 @@ def test_of_many_kinds_only_those_with_candidates_are_read(
 def test_an_error_of_the_question_for_all_kinds_stops_no_order(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    come = [watch.limit("240", symbol=each, base_decimals=None) for each in SYMBOLS]
-    for symbol in SYMBOLS:
-        watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)
+    symbols = (*SYMBOLS, "SOL", "TSLA")
+    come = [watch.limit("240", symbol=each, base_decimals=None) for each in symbols]
 
     def fails(*_: object) -> None:
         raise ValueError("a price that is no number")
@@ -115,7 +122,8 @@ def test_orders_that_are_all_far_away_are_not_asked_for(
         watch.limit("200", symbol=symbol, base_decimals=None)
         watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)
         watch.stop("220", symbol=symbol, base_decimals=None)
-    watch.tick()  # looks at all orders anew
+    for _ in SYMBOLS:
+        watch.tick()  # looks at the orders of one of them anew
 
     def asked(*_: object) -> None:
         raise AssertionError("no order is near")
@@ -133,6 +141,29 @@ def test_orders_that_are_all_far_away_are_not_asked_for(
     ]
     watch.tick()
     assert sorted(watch.started) == sorted(come)
+
+
+def test_a_tick_looks_anew_at_few_symbols_and_at_each_once_a_minute(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads all orders of a symbol, and those that have come wait meanwhile."""
+    watch.ask("230")
+    for symbol in SYMBOLS:
+        watch.limit("200", symbol=symbol, base_decimals=None)
+    look_anew = watch.watcher.waiting.look_anew
+    looked: list[tuple[str, float]] = []
+
+    def noted(holder: str, symbol: str) -> None:
+        looked.append((symbol, watch.now[0]))
+        look_anew(holder, symbol)
+
+    monkeypatch.setattr(watch.watcher.waiting, "look_anew", noted)
+    for _ in range(int(180 / TICK_S)):
+        watch.tick()
+    assert len({at for _, at in looked}) == len(looked) == 3 * len(SYMBOLS)
+    for symbol in SYMBOLS:
+        times = [at for each, at in looked if each == symbol]
+        assert [later - earlier for earlier, later in pairwise(times)] == [60, 60]
 
 
 @pytest.mark.parametrize("damaged", ["NULL", "'NaN'"])

@@ -4,8 +4,9 @@ Any number of watchers may run, one in each worker. A lease gives each symbol to
 only saves work: an order starts once, since its move is fenced.
 """
 
+import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -161,14 +162,20 @@ class PriceWatcher:
             log.exception("look_falls_apart", symbols=sorted({each.symbol for each in near}))
             return near
 
-    def _look_anew(self, symbols: Iterable[str]) -> Collection[str]:
-        """Look anew at the orders of those symbols whose time it is; returns these."""
-        now = self.monotonic()
-        due = {symbol for symbol in symbols if now >= self._anew_at.get(symbol, now)}
-        for symbol in due:
+    def _look_anew(self, symbols: Collection[str]) -> Collection[str]:
+        """Look anew at the orders of symbols whose time it is, the most overdue first.
+
+        Returns these: in each tick so few that each has its turn within ANEW_S, since this reads
+        all orders of a symbol, and what has come waits meanwhile.
+        """
+        now, share = self.monotonic(), self.tick_s / ANEW_S
+        due = [symbol for symbol in symbols if now >= self._anew_at.get(symbol, now)]
+        due.sort(key=lambda symbol: self._anew_at.get(symbol, float("-inf")))
+        turn = due[: math.ceil(len(symbols) * share)]
+        for symbol in turn:
             self.waiting.look_anew(self.holder, symbol)
             self._anew_at[symbol] = now + ANEW_S
-        return due
+        return turn
 
     def _hold_unknown(self, symbols: Sequence[str]) -> None:
         """Tell the owners of orders whose symbol has left the instrument file why they wait."""

@@ -103,6 +103,28 @@ def test_a_process_without_orders_has_nothing_to_start(gate: Gate) -> None:
     assert DirectStarter(FakePublisher(), FakeDispatcher()).leave(0.0)
 
 
+def test_without_a_thread_for_it_who_brings_an_order_starts_it(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    starter = BackgroundStarter(gate)
+    first, second, third = stored(3)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(threading.Thread, "start", refuse)
+        starter.start([first])
+        starter.start([second])
+    assert gate.groups == [[first], [second]]
+    assert [line["event"] for line in logs] == ["no_thread_to_start_orders"] * 2
+    assert starter.leave(0.0)
+    starter.start([third])
+    gate.open.set()
+    assert starter.leave(TIMEOUT_S)
+    assert gate.groups[-1] == [third]
+    assert len(gate.threads) == 2
+
+
 def test_an_error_is_logged_and_later_orders_are_started(gate: Gate) -> None:
     gate.breaks = True
     gate.open.set()

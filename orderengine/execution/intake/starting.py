@@ -79,9 +79,7 @@ class BackgroundStarter:
         """See `Starter.start`."""
         for each in moved:
             self._waiting.put(each)
-        if self._thread is None:
-            self._begin()
-        if self._waiting.qsize() > MOST_WAITING:
+        if not self._has_begun() or self._waiting.qsize() > MOST_WAITING:
             self._start_waiting([])
 
     def leave(self, timeout_s: float) -> bool:
@@ -94,11 +92,20 @@ class BackgroundStarter:
         thread.join(timeout_s)
         return not thread.is_alive()
 
-    def _begin(self) -> None:
+    def _has_begun(self) -> bool:
+        """Let the thread begin; False if the machine gives none now: the next order asks again."""
+        if self._thread is not None:
+            return True
         with self._beginning:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="starter", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="starter", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    log.warning("no_thread_to_start_orders", error=str(error))
+                    return False
+                self._thread = thread
+        return True
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:

@@ -119,6 +119,17 @@ def test_an_order_whose_own_size_does_not_fit_is_looked_at_when_the_price_is_bet
     assert watch.status(order_id) is PENDING
 
 
+def test_a_pool_that_is_sold_out_has_no_price_for_those_who_buy(watch: Watch) -> None:
+    watch.board.answers = {"raydium": Decimal(230), "meteora": Decimal(0)}
+    watch.board.largest["meteora"] = 0
+    order_id = watch.limit("220")
+    watch.tick()
+    assert watch.watch_price(order_id) == 220
+    watch.board.answers = {"raydium": Decimal(215), "meteora": Decimal(0)}
+    watch.tick()
+    assert watch.started == [order_id]
+
+
 def test_all_are_looked_at_anew_once_a_minute(watch: Watch) -> None:
     watch.board.impact = Decimal("0.01")
     watch.ask("229")

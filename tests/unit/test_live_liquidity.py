@@ -186,3 +186,12 @@ def test_amounts_that_releases_round_apart_are_refused() -> None:
         buy.price(499)
     assert buy.price(500).base_amount == 2
     assert CpmmLiquidity(cheap, Side.SELL, 6, Asset.QUOTE).price(499).base_amount == 2
+
+
+def test_a_pool_without_anything_ahead_asks_for_nothing_and_sells_nothing() -> None:
+    """The price watcher takes this price for none: see `best_marginal`."""
+    pool = replace(a_dlmm(), bins=tuple(DlmmBin(id_, 0, 10**12) for id_ in range(20, 41)))
+    liquidity = DlmmLiquidity(pool, Side.BUY, 9, NOW_S)
+    assert (liquidity.marginal_price(0), liquidity.largest()) == (0, 0)
+    with pytest.raises(InsufficientLiquidity):
+        liquidity.price(1)

@@ -117,6 +117,14 @@ def test_the_best_marginal_price_is_the_lowest_for_a_buy_and_the_highest_for_a_s
     assert best_marginal(aapl, side, []) is None
 
 
+def test_a_pool_that_is_sold_out_has_no_price_for_a_buy(aapl: Instrument) -> None:
+    sold_out = FakeOffer("meteora", Side.BUY, Decimal(0), most=0)
+    assert best_marginal(aapl, Side.BUY, [sold_out]) is None
+    seen = best_marginal(aapl, Side.BUY, [sold_out, FakeOffer("raydium", Side.BUY, Decimal(230))])
+    assert seen is not None
+    assert seen.source == "raydium"
+
+
 @pytest.mark.parametrize("side", Side)
 def test_no_size_gets_a_better_price_than_the_marginal_one(
     side: Side, instruments: Instruments

@@ -35,7 +35,8 @@ def look_at(
 ) -> Mapping[str, Look]:
     """The prices of each symbol now; leaves out symbols that cannot be looked at.
 
-    Raises StorageUnavailable. After any other error each symbol is looked at alone.
+    Raises StorageUnavailable. After any other error each symbol is looked at alone. After one of
+    the reference prices only these are asked for alone.
     """
     sides: dict[str, set[Side]] = {each.symbol: set() for each in watched}
     for each in watched:
@@ -74,8 +75,7 @@ class _Asking:
         answers = self.board.collect_all([(found[symbol], side) for symbol, side in pairs])
         quoted = dict(zip(pairs, answers, strict=True))
         stopped = [symbol for symbol in found if symbol in self.with_stops]
-        seen = self.references.seen_all([found[symbol] for symbol in stopped])
-        references = dict(zip(stopped, seen, strict=True))
+        references = self._references([found[symbol] for symbol in stopped])
         return {
             symbol: Look(
                 instrument,
@@ -84,3 +84,18 @@ class _Asking:
             )
             for symbol, instrument in found.items()
         }
+
+    def _references(self, instruments: Sequence[Instrument]) -> dict[str, SeenPrice | None]:
+        """The reference price of each symbol; None for one whose price cannot be computed."""
+        symbols = [each.symbol for each in instruments]
+        try:
+            return dict(zip(symbols, self.references.seen_all(instruments), strict=True))
+        except StorageUnavailable:
+            raise
+        except Exception:
+            if len(symbols) == 1:
+                log.exception("reference_failed", symbol=symbols[0])
+                return {symbols[0]: None}
+            log.exception("look_falls_apart", symbols=sorted(symbols))
+        alone = [self._references([each]) for each in instruments]
+        return {symbol: price for each in alone for symbol, price in each.items()}

@@ -69,17 +69,20 @@ def best_marginal(instrument: Instrument, side: Side, offers: Sequence[Offer]) -
     """The best price of the next base unit, fees included; None without an offer.
 
     It is rounded in the order's favor, so that it is never worse than the price of any size. Its
-    time is that of the oldest offer.
+    time is that of the oldest offer. A pool that is sold out asks for 0: it has nothing to sell.
     """
-    if not offers:
+    priced = [(offer.marginal_price(0), offer) for offer in offers]
+    if side is Side.BUY:
+        priced = [each for each in priced if each[0] > 0]
+    if not priced:
         return None
     sign = 1 if side is Side.BUY else -1
-    best = min(offers, key=lambda offer: sign * offer.marginal_price(0))
-    units = best.marginal_price(0) + (side is Side.SELL)
+    marginal, best = min(priced, key=lambda each: sign * each[0])
+    units = marginal + (side is Side.SELL)
     context = _EAGER[side]
     price = context.divide(Decimal(units), Decimal(2**MARGINAL_BITS))
     shift = instrument.decimals - USDC_DECIMALS
-    at = min(offer.seen_at for offer in offers)
+    at = min(offer.seen_at for _, offer in priced)
     return SeenPrice(price.scaleb(shift, context), at, best.venue)
 
 

@@ -1,6 +1,8 @@
 """How a tick of the price watcher goes: when it comes, what it asks, and what it does first."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -9,12 +11,13 @@ import pytest
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
-from orderengine.domain.instruments import Instruments
+from orderengine.domain.instruments import Instrument, Instruments
 from orderengine.domain.moves import RoutingCause, StartRouting
 from orderengine.domain.order import OrderStatus
 from orderengine.domain.side import Side
 from orderengine.execution.waiting.watching import Watched
 from orderengine.storage.triggers import SqlWaiting
+from tests.fakes import FakeOffer
 from tests.integration.watchers import TICK_S, Watch
 
 WAITING, PENDING = OrderStatus.WAITING, OrderStatus.PENDING
@@ -111,6 +114,28 @@ def test_an_error_of_the_question_for_all_kinds_stops_no_order(
         watch.tick()
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["look_falls_apart"]
     assert sorted(watch.started) == sorted(come)
+
+
+def test_an_offer_whose_price_cannot_be_computed_holds_up_no_other_symbol(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect = watch.board.collect
+
+    def broken_for_btc(instrument: Instrument, side: Side) -> tuple[list[FakeOffer], Any]:
+        offers, errors = collect(instrument, side)
+        price = Decimal("NaN" if instrument.symbol == "BTC" else 230)
+        return [replace(offer, price=price) for offer in offers], errors
+
+    monkeypatch.setattr(watch.board, "collect", broken_for_btc)
+    ids = {symbol: watch.limit("240", symbol=symbol, base_decimals=None) for symbol in SYMBOLS}
+    with capture_logs() as lines:
+        watch.tick()
+    told = [(line["event"], line["symbol"]) for line in lines if line["log_level"] == "error"]
+    assert told == [("symbol_not_watched", "BTC")]
+    assert sorted(watch.started) == sorted([ids["AAPL"], ids["ETH"]])
+    monkeypatch.undo()
+    watch.tick()
+    assert watch.status(ids["BTC"]) is PENDING
 
 
 def test_orders_that_are_all_far_away_are_not_asked_for(

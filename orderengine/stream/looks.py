@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from orderengine.execution.queries.latest_steps import ClientSnapshot
 
-FULL_LOOK_EVERY = timedelta(seconds=30)
+FULL_LOOK_EVERY = timedelta(minutes=2)
 """How often all waiting orders are looked at, not only the changed ones."""
 
 

@@ -43,9 +43,8 @@ class SimulatedMarket:
     Raydium's pools are constant products, Meteora's are bins; each has the instrument's depth on
     each side. In each epoch one venue is cheapest and one is dearest. The center price of the
     dearest is higher by a share drawn from the spread (basis points, 0 ≤ low ≤ high); those of
-    further venues lie between, in equal steps. All charge the same base fee,
-    so the effective prices of small swaps differ by as much, on both sides, to within half a bin
-    step.
+    further venues lie between, in equal steps. All charge the same base fee, so the effective
+    prices of small swaps differ by as much, on both sides, to within half a bin step.
 
     The pools of a launched instrument open some minutes into each launch (`launches`) and gain
     depth. A `volatility` of n makes the reference path n times as steep.

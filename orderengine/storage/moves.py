@@ -69,6 +69,14 @@ _REST = """, attempt = attempt + 1, recoveries = 0, failed_attempts = '[]',
 _TELL_LATE = """CASE WHEN cancel_requested_at IS NULL THEN m.data
             ELSE m.data || '{"cancelTooLate": true}' END"""
 
+_END_BY_FAILURE = move_statement(
+    FAILURE_COLUMNS,
+    NEVER_DUE + ", failure_reason = m.reason" + REMEMBER_FAILURE,
+    at=AT_SIGNATURE,
+    fence=GOES_ON,
+    effects=END,
+)
+
 MOVES: Mapping[type[Move], Statement] = {
     StartRouting: move_statement(
         {"due_s": "double precision", "recovery": "integer"},
@@ -125,20 +133,8 @@ MOVES: Mapping[type[Move], Statement] = {
         fence=GOES_ON,
         effects=RETIRE_TRANSACTION,
     ),
-    Fail: move_statement(
-        FAILURE_COLUMNS,
-        NEVER_DUE + ", failure_reason = m.reason" + REMEMBER_FAILURE,
-        at=AT_SIGNATURE,
-        fence=GOES_ON,
-        effects=END,
-    ),
-    NotFilled: move_statement(
-        FAILURE_COLUMNS,
-        NEVER_DUE + ", failure_reason = m.reason" + REMEMBER_FAILURE,
-        at=AT_SIGNATURE,
-        fence=GOES_ON,
-        effects=END,
-    ),
+    Fail: _END_BY_FAILURE,
+    NotFilled: _END_BY_FAILURE,
     Rest: move_statement(
         {"paid": "integer"},
         NOT_DUE + _REST,

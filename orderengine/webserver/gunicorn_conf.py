@@ -67,7 +67,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Bound waits for clients, refuse malformed bodies, end sockets when this worker ends."""
+    """Bound waits for clients, refuse malformed bodies, and leave nothing behind at the end."""
     sys.setswitchinterval(SWITCH_S)
     for listener in worker.sockets:
         # Otherwise a slow client holds the thread that reads its body or writes its answer.
@@ -97,7 +97,7 @@ def on_exit(_server: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Part from the clients of sockets; ignore a repeated SIGTERM in the worker process too."""
+    """Part from the clients of sockets, start what is left, and ignore a repeated SIGTERM."""
     on_exit(server)
     worker.leave()
 

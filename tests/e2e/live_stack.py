@@ -8,11 +8,9 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chaos.process_tree import kill_tree
 from harness.processes import ROOT, START_TIMEOUT_S
@@ -20,21 +18,19 @@ from harness.waiting import wait_until
 from orderengine.local.ports import free_port
 from orderengine.local.processes import ProcessRef
 from orderengine.local.runfile import Run, load_run, state_folder
-from tests.e2e.stack import ASK_PAUSE_S
+from tests.e2e.live_orders import LiveOrders
+from tests.e2e.stack import ASK_PAUSE_S, Document
 from tests.folders import new_checkout
 
-END_TIMEOUT_S = 90.0
 BRISK = {"LOCALNET_BLOCK_MS": "100", "LOCALNET_FAULTS": "1", "RECOVERY_AFTER_MS": "1500"}
 FOREIGN = "foreign_orders"
 SERVERS = ("postgres", "redis", "localnet")
 
 EMPTY: Mapping[str, str] = {}
 
-Document = dict[str, Any]
-
 
 @dataclass
-class LiveStack:
+class LiveStack(LiveOrders):
     """A running stack in a checkout of its own."""
 
     root: Path
@@ -73,22 +69,8 @@ class LiveStack:
         assert status == 202, answer
         return str(answer["orderId"])
 
-    def place_at_once(self, count: int, **order: object) -> list[str]:
-        with ThreadPoolExecutor(count) as threads:
-            return list(threads.map(lambda _: self.place(**order), range(count)))
-
     def order(self, order_id: str) -> Document:
         return self.get(f"/api/orders/{order_id}")
-
-    def wait_for(self, order_id: str, *statuses: str) -> Document:
-        """The order once it has one of these statuses."""
-        wait_until(
-            lambda: self.order(order_id)["status"] in statuses,
-            END_TIMEOUT_S,
-            f"{order_id} is not {' or '.join(statuses)}",
-            pause_s=ASK_PAUSE_S,
-        )
-        return self.order(order_id)
 
     def ended(self, order_id: str) -> Document:
         """The order once it has ended."""

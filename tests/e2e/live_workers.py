@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from harness.processes import ROOT
 from harness.waiting import wait_until
 from orderengine.local.ports import LOOPBACK
 from orderengine.localnet.runner import SETTINGS_FILE, Options, serve
+from tests.e2e.live_orders import LiveOrders
 from tests.e2e.live_stack import BRISK, fetch
-from tests.e2e.stack import ASK_PAUSE_S, Document, Stack
+from tests.e2e.stack import Document, Stack
 
 SECOND = "worker-2"
-END_TIMEOUT_S = 90.0
 LISTED = ROOT / "orderengine" / "instruments.csv"
 
 
@@ -42,7 +41,7 @@ def localnet(folder: Path, port: int, instruments: str = "") -> Iterator[dict[st
         thread.join(30)
 
 
-class LiveWorkers(Stack):
+class LiveWorkers(Stack, LiveOrders):
     """A web and a worker of a live network, and a second worker if `own` has its settings."""
 
     migrates = False
@@ -66,20 +65,6 @@ class LiveWorkers(Stack):
     def start_line(self, name: str) -> None:
         mine = self.own if name == SECOND else {}
         self.start(name, self.lines[name], {**self.environ, **mine})
-
-    def place_at_once(self, count: int, **order: object) -> list[str]:
-        with ThreadPoolExecutor(count) as threads:
-            return list(threads.map(lambda _: self.place(**order), range(count)))
-
-    def wait_for(self, order_id: str, *statuses: str) -> Document:
-        """The order once it has one of these statuses."""
-        wait_until(
-            lambda: self.order(order_id)["status"] in statuses,
-            END_TIMEOUT_S,
-            f"{order_id} is not {' or '.join(statuses)}",
-            pause_s=ASK_PAUSE_S,
-        )
-        return self.order(order_id)
 
     def degraded(self) -> list[str]:
         return list(self.get("/readyz")["degraded"])

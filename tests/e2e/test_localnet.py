@@ -13,7 +13,8 @@ import pytest
 from harness.processes import ROOT
 from harness.waiting import wait_until
 from orderengine.local.runfile import load_run, state_folder
-from tests.e2e.live_stack import END_TIMEOUT_S, FOREIGN, running
+from tests.e2e.live_orders import END_TIMEOUT_S
+from tests.e2e.live_stack import FOREIGN, running
 from tests.folders import new_checkout
 
 DEMO_TIMEOUT_S = 120.0

@@ -72,10 +72,8 @@ def test_the_messages_go_before_the_lines_are_logged(
 def test_of_many_kinds_only_those_with_candidates_are_read(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch.ask("230")
+    _place_far_away(watch)
     for symbol in SYMBOLS:
-        watch.limit("200", symbol=symbol, base_decimals=None)
-        watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)
         watch.limit("250", symbol=symbol, base_decimals=None)
         watch.limit("210", Side.SELL, symbol=symbol, base_decimals=None)
     # The nearest order of each kind is at rest.
@@ -142,10 +140,8 @@ def test_orders_that_are_all_far_away_are_not_asked_for(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leases tell the nearest price of each kind."""
-    watch.ask("230")
+    _place_far_away(watch)
     for symbol in SYMBOLS:
-        watch.limit("200", symbol=symbol, base_decimals=None)
-        watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)
         watch.stop("220", symbol=symbol, base_decimals=None)
     for _ in SYMBOLS:
         watch.tick()  # looks at the orders of one of them anew
@@ -242,3 +238,11 @@ def test_candidates_have_come_and_no_others(watch: Watch) -> None:
         assert waiting.come({kind: price}) == ({kind} if come else set())
         assert len(waiting.candidates(kind, price, 5)) == come
     assert waiting.come({}) == set()
+
+
+def _place_far_away(watch: Watch) -> None:
+    """Limit orders of each symbol that do not come at the price of now, 230."""
+    watch.ask("230")
+    for symbol in SYMBOLS:
+        watch.limit("200", symbol=symbol, base_decimals=None)
+        watch.limit("260", Side.SELL, symbol=symbol, base_decimals=None)

@@ -1,5 +1,6 @@
 """Accepts an order: stores it first, then starts it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,7 +15,7 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.events import Moved
 from orderengine.domain.idempotency import fingerprint
-from orderengine.domain.order import NewOrder, Order
+from orderengine.domain.order import NewOrder
 from orderengine.execution.intake.starting import Starter
 from orderengine.execution.ports import Orders
 
@@ -45,7 +46,9 @@ def accept_order(orders: Orders, starter: Starter, request: NewOrder) -> Moved:
     the chain starts, recovery starts it. Raises StorageUnavailable if the order could not be
     stored, ClientOrderIdTaken if another order of the client has the same clientOrderId.
     """
-    return _start(starter, orders.accept(request))
+    moved = orders.accept(request)
+    start(starter, [moved])
+    return moved
 
 
 def accept_order_once(orders: Orders, starter: Starter, request: NewOrder, key: str) -> Accepted:
@@ -57,7 +60,8 @@ def accept_order_once(orders: Orders, starter: Starter, request: NewOrder, key: 
     """
     moved = orders.accept_once(request, key)
     if moved is not None:
-        return Accepted.new(_start(starter, moved))
+        start(starter, [moved])
+        return Accepted.new(moved)
     before = orders.accepted_before(request.client_id, key)
     if before is None:
         raise _taken(orders, request)
@@ -76,19 +80,14 @@ def _taken(orders: Orders, request: NewOrder) -> Exception:
     return ClientOrderIdTaken(other.order_id)
 
 
-def _start(starter: Starter, moved: Moved) -> Moved:
-    order = moved.order
-    starter.start([moved])
-    with bound_contextvars(order_id=str(order.order_id), stage="accept", attempt=order.attempt):
-        tell_accepted(order)
-    return moved
-
-
-def tell_accepted(order: Order) -> None:
-    """Log an accepted order."""
-    log.info(
-        "order_accepted",
-        symbol=order.symbol,
-        side=order.side.value,
-        **order.logged_amount,
-    )
+def start(starter: Starter, moved: Sequence[Moved]) -> None:
+    """Let orders that were just stored start, and log each as accepted."""
+    starter.start(moved)
+    for order in (each.order for each in moved):
+        with bound_contextvars(order_id=str(order.order_id), stage="accept", attempt=order.attempt):
+            log.info(
+                "order_accepted",
+                symbol=order.symbol,
+                side=order.side.value,
+                **order.logged_amount,
+            )

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from structlog.contextvars import bound_contextvars
 
 from orderengine.domain.errors import (
     ClientOrderIdTaken,
@@ -15,7 +14,7 @@ from orderengine.domain.errors import (
 )
 from orderengine.domain.events import Moved
 from orderengine.domain.order import NewOrder
-from orderengine.execution.intake.accept import Accepted, tell_accepted
+from orderengine.execution.intake.accept import Accepted, start
 from orderengine.execution.intake.starting import Starter
 
 log = structlog.get_logger(__name__)
@@ -118,7 +117,7 @@ def accept_batch(
         before = replayed_batch(batches, client_id, key)
         if before is not None:
             return before
-    _start(starter, moved)
+    start(starter, moved)
     stored = {each.order.order_id: Accepted.new(each) for each in moved}
     placed = {
         each.order_id: Placed(each, stored[each.order_id])
@@ -173,11 +172,3 @@ def _result(
     if holder is None:
         raise IdempotencyConflict("the key was deleted during the request")
     return ClientOrderIdTaken(holder)
-
-
-def _start(starter: Starter, moved: Sequence[Moved]) -> None:
-    starter.start(moved)
-    with bound_contextvars(stage="accept", attempt=1):
-        for each in moved:
-            with bound_contextvars(order_id=str(each.order.order_id)):
-                tell_accepted(each.order)

@@ -9,22 +9,31 @@ from celery import Celery
 
 from orderengine.dispatch.names import root_id_for
 from orderengine.domain.instruments import Instruments
-from orderengine.domain.order import Order
+from orderengine.domain.order import Order, OrderStatus
 from orderengine.execution.chain.slots import Slots
+from orderengine.worker.inline_chain import InlineChain
+from orderengine.worker.task_events import TaskEvents
 from orderengine.worker.tasks import register_tasks
+from tests.fake_network import FakeNetwork
 from tests.world import World
 
 SLOTS = 10
 
 
 class Worker:
-    """The tasks of a worker process; `sent` has the messages that they send themselves."""
+    """The tasks of a worker process; `sent` has the messages that they send themselves.
+
+    `chain` has the stages that are left to Celery after the latest task.
+    """
 
     def __init__(self, world: World, slots: int = SLOTS) -> None:
         self.slots = Slots(slots)
         self.sent: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.app = Celery("tests", broker="memory://", set_as_current=False)
-        register_tasks(self.app, lambda: world.engine, self.slots)
+        self.chain: Any = None
+        self.events = TaskEvents()
+        self.inline = InlineChain(self.events)
+        register_tasks(self.app, lambda: world.engine, self.slots, self.inline)
         for name in self.app.tasks:
             setattr(self.app.tasks[name], "apply_async", self._sending(name))  # noqa: B010
 
@@ -35,22 +44,29 @@ class Worker:
 
         return send
 
-    def run(self, name: str, *args: Any, retries: int = 0, **named: Any) -> Any:
+    def run(self, name: str, *args: Any, retries: int = 0, chain: Any = (), **named: Any) -> Any:
         task = self.app.tasks[name]
         task.push_request(
             id="1", args=args, kwargs=named, retries=retries, called_directly=False,
-            root_id=root_id_for("req-message"), delivery_info={}, chain=[], is_eager=False,
+            root_id=root_id_for("req-message"), delivery_info={}, chain=chain, is_eager=False,
         )  # fmt: skip
         try:
-            return task.run(*args, **named)
+            return task(*args, **named)
         finally:
+            self.chain = task.request.chain
             task.pop_request()
 
-    def route(self, order: Order) -> Any:
-        return self.run("route_order", str(order.order_id), order.version, "order")
+    def route(self, order: Order, chain: Any = ()) -> Any:
+        return self.run("route_order", str(order.order_id), order.version, "order", chain=chain)
 
     def submitted(self, order: Order) -> Any:
         return self.run("submit_order", self.run("build_order", self.route(order)))
+
+
+def later_stages() -> list[dict[str, Any]]:
+    """The stages after the first, as a message has them: the last one first."""
+    names = ("confirm_order", "submit_order", "build_order")
+    return [{"task": name, "args": [], "options": {"queue": "settle"}} for name in names]
 
 
 def accept(world: World, count: int) -> list[Order]:
@@ -80,3 +96,33 @@ def worker(world: World) -> Iterator[Worker]:
     worker.slots.leave()
     assert worker.slots.take(SLOTS) == SLOTS, "a thread has left without its slots"
     worker.slots.leave()
+
+
+@pytest.fixture
+def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transactions land as soon as they are sent."""
+    monkeypatch.setattr(FakeNetwork, "typical_confirmation_s", 0.0)
+    send_all = world.network.send_all
+
+    def landing(transactions: Any) -> Any:
+        errors = send_all(transactions)
+        for each in transactions:
+            world.network.land(each.signature)
+        return errors
+
+    monkeypatch.setattr(world.network, "send_all", landing)
+
+
+def moving_on(world: World, order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an order's client cancel it while the order is quoted."""
+    collect_all = world.board.collect_all
+
+    def canceling(wanted: Any) -> Any:
+        assert world.orders.cancel("local", order.order_id) is not None
+        return collect_all(wanted)
+
+    monkeypatch.setattr(world.board, "collect_all", canceling)
+
+
+def statuses(world: World, orders: Any) -> set[OrderStatus]:
+    return {world.order(order.order_id).status for order in orders}

@@ -24,9 +24,11 @@ from orderengine.execution.operations.counters import CounterName
 from orderengine.process import memory
 from orderengine.process.logs import configure_logging, tell_ignored, withhold
 from orderengine.worker.control import register_commands
+from orderengine.worker.inline_chain import InlineChain
 from orderengine.worker.pool import look_again, wake_loop
 from orderengine.worker.reading import checked_reading_step
 from orderengine.worker.reconciler import reconciler_step
+from orderengine.worker.task_events import TaskEvents, task_events_step
 from orderengine.worker.tasks import register_tasks
 from orderengine.worker.unheld_network import UnheldNetwork
 from orderengine.worker.watcher import watcher_step
@@ -67,17 +69,21 @@ def create_worker_app(settings: Settings) -> Celery:
     app = create_celery(settings.redis_url)
     slots = Slots(settings.order_concurrency, freed=wake_loop)
     runtime = Runtime(settings, app, slots)
-    register_tasks(app, lambda: runtime().engine, slots)
+    events = TaskEvents()
+    inline = InlineChain(events)
+    register_tasks(app, lambda: runtime().engine, slots, inline)
     _forget_tasks_of_celery(app)
     register_commands()
     app.steps["worker"].add(reconciler_step(runtime))
     app.steps["worker"].add(watcher_step(runtime))
     app.steps["consumer"].add(checked_reading_step(slots))
+    app.steps["consumer"].add(task_events_step(events))
     message_dropped.connect(_count_dropped(runtime), weak=False)
     signals.setup_logging.connect(_setup_logging(settings), weak=False)
     signals.worker_ready.connect(_set_heap_aside)
     signals.worker_ready.connect(_bound_waits_of_loop)
     signals.worker_shutting_down.connect(_ignore_repeated_sigterm)
+    signals.worker_shutting_down.connect(lambda **_: inline.close(), weak=False)
     return app
 
 

@@ -23,6 +23,7 @@ from orderengine.execution.chain.handover import (
 )
 from orderengine.execution.chain.slots import Slots
 from orderengine.worker.arguments import Handed, read_handovers
+from orderengine.worker.inline_chain import InlineChain, stage_class
 from orderengine.worker.requests import CheckedRequest
 from orderengine.worker.running import RETRY_DELAY_MAX_S, STAGE_RETRIES, Message, tries_of
 from orderengine.worker.waking import Wake
@@ -40,18 +41,23 @@ log = structlog.get_logger(__name__)
 SHOWN_RESULT_CHARS = 70
 
 
-def register_tasks(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
+def register_tasks(
+    app: Celery, engine: Callable[[], Engine], slots: Slots, inline: InlineChain
+) -> None:
     """Add the four stages to a Celery application; `engine` is called when a task runs.
 
-    A worker has at most as many orders in hand as it has `slots`. Each task gives back its own.
+    A worker has at most as many orders in hand as it has `slots`. Each message gives back its own,
+    after the stages that `inline` ran.
     """
-    _register_stages(app, engine, slots)
-    _register_confirmation(app, engine, slots)
+    base = stage_class(inline)
+    _register_stages(app, base, engine, slots)
+    _register_confirmation(app, base, engine, slots)
     signals.task_postrun.connect(lambda **_: slots.leave(), weak=False)
 
 
-def _register_stages(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
+def _register_stages(app: Celery, base: type, engine: Callable[[], Engine], slots: Slots) -> None:
     transient: dict[str, Any] = {
+        "base": base,
         "bind": True,
         "shared": False,
         "Request": CheckedRequest,
@@ -89,8 +95,11 @@ def _register_stages(app: Celery, engine: Callable[[], Engine], slots: Slots) ->
         return _to_next_stage(task, submitted)
 
 
-def _register_confirmation(app: Celery, engine: Callable[[], Engine], slots: Slots) -> None:
+def _register_confirmation(
+    app: Celery, base: type, engine: Callable[[], Engine], slots: Slots
+) -> None:
     @app.task(
+        base=base,
         name=CONFIRM_ORDER,
         bind=True,
         shared=False,

@@ -1,5 +1,7 @@
 """An operator's commands to a running worker, which must not harm orders."""
 
+import json
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.e2e.stack import Stack
 
 LIMIT_S = 60.0
 QUESTION = "BRPOP settle intake 1"
+STAGES = ["route_order", "build_order", "submit_order", "confirm_order"]
 
 
 @pytest.fixture
@@ -76,6 +79,43 @@ def test_the_events_of_tasks_end_when_nobody_asks_for_them_any_more(
         stack.follow(stack.post("AAPL", "buy", "1"))
         assert "ok" in answer(control, "ping")  # earlier events have arrived by now
         assert not is_told(events)
+
+
+def test_who_watches_the_tasks_sees_one_a_stage_from_start_to_end(
+    stack: Stack, control: Any
+) -> None:
+    number = stack.redis_url.rpartition("/")[2]
+    with redis.Redis.from_url(stack.redis_url) as client, client.pubsub() as channel:
+        channel.psubscribe(f"/{number}.celeryev/task*")
+        assert "ok" in answer(control, "enable_events")
+        order_id = stack.post("AAPL", "buy", "1")
+        told = Told(channel, order_id)
+        stack.follow(order_id)
+        wait_until(lambda: told.ended() == STAGES, LIMIT_S)
+
+
+class Told:
+    """The events of tasks that the workers sent since this was made, of one order alone."""
+
+    def __init__(self, channel: Any, order_id: str) -> None:
+        self._channel = channel
+        self._order_id = order_id
+        self._names: dict[str, str] = {}
+        self._kinds: dict[str, list[str]] = {}
+
+    def ended(self) -> list[str]:
+        """The names of the tasks that were received, have started and have succeeded."""
+        while (message := self._channel.get_message(timeout=0.1)) is not None:
+            if message["type"] == "pmessage":
+                self._note(json.loads(b64decode(json.loads(message["data"])["body"])))
+        whole = {"task-received", "task-started", "task-succeeded"}
+        return [name for uuid, name in self._names.items() if whole <= set(self._kinds[uuid])]
+
+    def _note(self, events: Any) -> None:
+        for event in events if isinstance(events, list) else [events]:
+            self._kinds.setdefault(event["uuid"], []).append(event["type"])
+            if event["type"] == "task-received" and self._order_id in event["args"]:
+                self._names[event["uuid"]] = event["name"]
 
 
 def is_told(events: Any) -> bool:

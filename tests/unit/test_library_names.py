@@ -24,10 +24,12 @@ VERSIONS = {"celery": "5.7.0", "kombu": "5.7.0", "billiard": "4.3.2", "redis": "
 CELERY = {
     "celery:Celery": "connection_for_write connection_for_read producer_pool pool send_task",
     "celery:chain": "tasks",
+    "celery:Task": "push_request pop_request resultrepr_maxsize throws",
     "celery.bootsteps:StartStopStep": "name requires start stop",
     "celery.concurrency.thread": "TaskPool ApplyResult",
     "celery.concurrency.thread:TaskPool": "on_apply num_processes",
     "celery.concurrency.thread:ApplyResult": "f",
+    "celery.utils.saferepr": "saferepr",
     "celery.utils.time": "get_exponential_backoff_interval",
     "celery.worker.consumer": "Consumer",
     "celery.worker.consumer:Consumer": "loop ensure_connected on_ready connection connection_errors"
@@ -35,6 +37,7 @@ CELERY = {
     " on_unknown_message on_unknown_task on_invalid_task on_decode_error app apply_eta_task"
     " create_task_handler on_task_request qos",
     "celery.worker.consumer.events:Events": "event_dispatcher",
+    "celery.events:EventDispatcher": "send",
     "celery.worker.consumer.tasks": "Tasks",
     "celery.worker.consumer.tasks:Tasks": "task_consumer",
     "celery.worker.control": "Panel control_command",
@@ -60,7 +63,8 @@ NAMES = {"celery": CELERY, "kombu": KOMBU, "billiard": BILLIARD}
 DOCUMENTED = {
     *("celery.Celery", "celery.Task", "celery.chain", "celery.bootsteps", "celery.signals"),
     *("celery.canvas.Signature", "celery.exceptions.Ignore", "celery.exceptions.InvalidTaskError"),
-    *("celery.exceptions.Reject", "celery.utils.uuid", "celery.utils.dispatch.Signal"),
+    *("celery.exceptions.Reject", "celery.exceptions.Retry"),
+    *("celery.utils.uuid", "celery.utils.dispatch.Signal"),
     *(
         "celery.worker.request.Request",
         "kombu.exceptions.LimitExceeded",

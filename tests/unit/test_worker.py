@@ -20,8 +20,10 @@ from orderengine.domain.moves import RoutingCause
 from orderengine.domain.order import OrderStatus
 from orderengine.execution.chain.slots import Slots
 from orderengine.execution.operations.counters import CounterName, Sample
+from orderengine.worker.inline_chain import InlineChain
 from orderengine.worker.reconciler import Reconciler
 from orderengine.worker.running import RETRY_DELAY_MAX_S, STAGE_RETRIES
+from orderengine.worker.task_events import TaskEvents
 from orderengine.worker.tasks import (
     LATE_AFTER_S,
     POLL_LIMIT_S,
@@ -46,7 +48,7 @@ def world(instruments: Instruments) -> World:
 def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a task as a worker would, at its n-th retry; a retry is raised, not sent."""
     app = Celery("tests", broker="memory://", set_as_current=False)
-    register_tasks(app, lambda: world.engine, Slots(10))
+    register_tasks(app, lambda: world.engine, Slots(10), InlineChain(TaskEvents()))
 
     def run_task(name: str, *args: Any, retries: int = 0, chain: Any = None, **options: Any) -> Any:
         task = app.tasks[name]

@@ -77,6 +77,15 @@ class EngineCelery(Celery):
                 for stages, options in chains:
                     self.send_chain(stages, producer=producer, **options)
 
+    def push(self, queue: str, messages: Sequence[str]) -> None:
+        """Add messages to a queue, in their order, by one command; raises redis-py's errors.
+
+        They go over the connections of `client`, which sends them once more if another server may
+        take what one refused.
+        """
+        # kombu adds on the left and takes from the right.
+        self._client.execute_command("LPUSH", queue, *messages)
+
     def _repeating(self, send: Callable[[], T]) -> T:
         try:
             return send()

@@ -1,6 +1,7 @@
 """Dispatches work to the workers: the Celery chain of the stages, by task name."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from structlog.contextvars import get_contextvars
 
 from orderengine.dispatch.app import BROKER_ERRORS, EngineCelery
 from orderengine.dispatch.chain import confirmation, order_chain, submission
+from orderengine.dispatch.first_messages import FirstMessages
 from orderengine.dispatch.names import root_id_for
 from orderengine.dispatch.waiting import find_waiting
 from orderengine.domain.errors import DispatchUnavailable
@@ -44,6 +46,7 @@ class CeleryDispatcher:
     def __init__(self, app: EngineCelery, circuit: Circuit) -> None:
         self._app = app
         self._circuit = circuit
+        self._first_messages = cache(partial(FirstMessages, app))
 
     def route(
         self,
@@ -71,15 +74,15 @@ class CeleryDispatcher:
 
         `requests` has the ids of the requests that placed them, if it is not the present one.
         """
-        present = _request_options()
-        chains = [
-            (
-                order_chain(self._app, str(order_id), version, cause),
-                present if requests is None else _options_of(requests[order_id]),
+        writer = self._first_messages(cause)
+        present = _present_root_id()
+        messages = [
+            writer.text(
+                order_id, version, present if requests is None else _root_id(requests[order_id])
             )
             for order_id, version in versions.items()
         ]
-        self._bounded(lambda: self._app.send_chains(chains))
+        self._bounded(lambda: self._app.push(writer.queue, messages))
 
     def submit_all(self, groups: Sequence[Sequence[Built]]) -> None:
         """Start the chain at the third stage for groups of built orders, in one exchange."""
@@ -119,11 +122,16 @@ class CeleryDispatcher:
 
 def _request_options() -> dict[str, Any]:
     """Names the request that placed the order, so that log lines of its stages carry its ID."""
-    return _options_of(get_contextvars().get("request_id"))
+    present = _present_root_id()
+    return {} if present is None else {"root_id": present}
 
 
-def _options_of(request_id: str | None) -> dict[str, Any]:
-    return {} if request_id is None else {"root_id": root_id_for(request_id)}
+def _present_root_id() -> str | None:
+    return _root_id(get_contextvars().get("request_id"))
+
+
+def _root_id(request_id: str | None) -> str | None:
+    return None if request_id is None else root_id_for(request_id)
 
 
 def attempt_backoff(factor_ms: int) -> Callable[[int], float]:

@@ -1,6 +1,7 @@
 """The contract of every Dispatcher and every Clock: in memory, and on Celery and PostgreSQL."""
 
 import json
+from base64 import b64decode
 from datetime import UTC
 from uuid import uuid4
 
@@ -114,15 +115,44 @@ def test_built_groups_are_sent_in_one_exchange_and_each_order_is_known_to_wait(
         assert [message["headers"]["task"] for message in queued] == ["submit_order"] * 2
 
 
-def test_a_message_of_a_batch_is_like_that_of_a_single_order(
-    redis_client: redis.Redis, redis_url: str
+@pytest.mark.parametrize("cause", RoutingCause)
+def test_a_message_of_a_batch_is_that_which_celery_sends_for_a_single_order(
+    redis_client: redis.Redis, redis_url: str, cause: RoutingCause
 ) -> None:
     order_id, sender = uuid4(), on_celery(redis_url)
-    sender.route(order_id, 1, RoutingCause.ORDER)
-    sender.route_all({order_id: 1}, RoutingCause.ORDER)
-    batched, single = map(json.loads, redis_client.lrange("intake", 0, -1))
-    assert batched["headers"].keys() == single["headers"].keys()
-    assert batched["properties"].keys() == single["properties"].keys()
+    with bound_contextvars(request_id="r-1"):
+        sender.route(order_id, 1, cause)
+        sender.route_all({order_id: 1}, cause)
+    sent = redis_client.lrange("intake", 0, -1) + redis_client.lrange("settle", 0, -1)
+    batched, single = map(json.loads, sent)
+    assert json.loads(b64decode(batched.pop("body"))) == json.loads(b64decode(single.pop("body")))
+    assert without(batched["headers"], OF_A_MESSAGE) == without(single["headers"], OF_A_MESSAGE)
+    assert batched["headers"]["id"] == batched["properties"]["correlation_id"]
+    ours, theirs = batched.pop("properties"), single.pop("properties")
+    # Celery repeats here what it sends in the headers.
+    assert ours.keys() == theirs.keys() - {"argsrepr", "kwargsrepr"}
+    assert without(ours, OF_A_MESSAGE) == without(theirs, {*OF_A_MESSAGE, "argsrepr", "kwargsrepr"})
+    assert batched.keys() == single.keys()
+    assert without(batched, {"headers"}) == without(single, {"headers"})
+
+
+OF_A_MESSAGE = {"id", "origin", "correlation_id", "delivery_tag", "reply_to"}
+"""Made anew for each message, or naming its sender."""
+
+
+def without(document: dict[str, object], names: set[str]) -> dict[str, object]:
+    return {name: value for name, value in document.items() if name not in names}
+
+
+def test_each_message_of_a_batch_has_an_id_of_its_own(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    on_celery(redis_url).route_all({uuid4(): 1 for _ in range(3)}, RoutingCause.ORDER)
+    sent = [json.loads(text) for text in redis_client.lrange("intake", 0, -1)]
+    heads = [message["headers"] for message in sent]
+    assert len({head["id"] for head in heads}) == 3
+    assert [head["root_id"] for head in heads] == [head["id"] for head in heads]
+    assert len({message["properties"]["delivery_tag"] for message in sent}) == 3
 
 
 def test_each_chain_of_a_batch_names_the_request_of_its_order(

@@ -205,6 +205,20 @@ def test_a_stage_sends_the_next_one_with_the_rest_of_the_chain_and_once_more_if_
     assert chained(message) == ["confirm_order"]
 
 
+def test_celery_reads_a_message_that_was_not_written_by_it(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    order_id = uuid4()
+    a_dispatcher(redis_url).route_all({order_id: 7}, RoutingCause.ORDER)
+    assert redis_client.llen("intake") == 1
+    with create_celery(redis_url).connection_for_read() as connection:
+        message = connection.SimpleQueue("intake", no_ack=True).get(timeout=2)
+    arguments, named, embedded = message.decode()
+    assert (arguments, named) == ([str(order_id), 7, "order"], {})
+    stages = [step["task"] for step in reversed(embedded["chain"])]
+    assert stages == ["build_order", "submit_order", "confirm_order"]
+
+
 def test_a_message_that_is_taken_is_noted_nowhere(
     redis_client: redis.Redis, redis_url: str
 ) -> None:

@@ -8,12 +8,13 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.accounting import Accountant, read_processes
+from benchmarks.accounting import Accountant, Cost, read_processes
 from benchmarks.bench import Bench, Size
 from benchmarks.figures import percentile, steady_rate
-from benchmarks.stack import NO_DELAYS, Servers, Stack, temporary_folder
+from benchmarks.stack import NO_DELAYS, Servers, Stack, TwoWorkers, temporary_folder
 
 BURST = 300
 ROUNDS = 3
@@ -23,6 +24,7 @@ STEADY = 400
 LONE = 40
 SETTLE_S = 0.3
 IDLE_S = 3.0
+TWO_OF_FIVE = {"ORDER_CONCURRENCY": "5"}
 
 
 def main() -> None:
@@ -36,23 +38,53 @@ def main() -> None:
         with Stack(servers, **settings) as stack:
             bench.warm_up(stack)
             figures |= _steady(bench, stack)
+        with TwoWorkers(servers, **{**NO_DELAYS, **settings, **TWO_OF_FIVE}) as stack:
+            bench.warm_up(stack)
+            figures |= _two_workers(bench, stack)
         bench.check()
     json.dump(figures, sys.stdout)
 
 
 def _burst(bench: Bench, stack: Stack) -> dict[str, float]:
+    costs, rates = _bursts(bench, stack)
+    return {
+        "CPU of an order in all processes, ms": _cpu_ms(costs),
+        "statements of an order": statistics.median(
+            sum(cost.statements.values()) for cost in costs
+        ),
+        "burst, orders/s": statistics.median(rates),
+        "memory of web and worker, MB": _memory_mb(stack.pid("web"), stack.pid("worker")),
+    }
+
+
+def _two_workers(bench: Bench, stack: Stack) -> dict[str, float]:
+    costs, rates = _bursts(bench, stack, "worker 2")
+    return {
+        "two workers of five: CPU of an order, ms": _cpu_ms(costs),
+        "two workers of five: burst, orders/s": statistics.median(rates),
+    }
+
+
+def _cpu_ms(costs: Sequence[Cost]) -> float:
+    return statistics.median(sum(cost.cpu_ms.values()) for cost in costs)
+
+
+def _bursts(bench: Bench, stack: Stack, *others: str) -> tuple[list[Cost], list[float]]:
+    """The cost of an order, and the orders a second, of each burst; `others` run beside."""
     roots = {
         "web": stack.pid("web"),
         "worker": stack.pid("worker"),
         "postgres": bench.servers.postgres.pid or 0,
         "redis": bench.servers.redis.pid or 0,
+        **{name: stack.pid(name) for name in others},
     }
     accountant = Accountant(bench.database, bench.redis, bench.observed_role, roots)
     time.sleep(SETTLE_S)
     began = accountant.snapshot()
     time.sleep(IDLE_S)
     idle = accountant.snapshot().rates_since(began)
-    costs, rates = [], []
+    costs: list[Cost] = []
+    rates: list[float] = []
     for _ in range(ROUNDS):
         before = accountant.snapshot()
         posted = bench.post(stack, BURST)
@@ -60,16 +92,7 @@ def _burst(bench: Bench, stack: Stack) -> dict[str, float]:
         rates.append(BURST / (max(bench.finished_at(posted.order_ids)) - posted.first_sent_at))
         time.sleep(SETTLE_S)
         costs.append(accountant.snapshot().cost_since(before, idle, BURST))
-    return {
-        "CPU of an order in all processes, ms": statistics.median(
-            sum(cost.cpu_ms.values()) for cost in costs
-        ),
-        "statements of an order": statistics.median(
-            sum(cost.statements.values()) for cost in costs
-        ),
-        "burst, orders/s": statistics.median(rates),
-        "memory of web and worker, MB": _memory_mb(roots["web"], roots["worker"]),
-    }
+    return costs, rates
 
 
 def _memory_mb(*roots: int) -> float:

@@ -1,6 +1,7 @@
 """gunicorn's configuration: `gunicorn --config python:orderengine.webserver.gunicorn_conf`.
 
-The only module that reads the settings when it is imported, as gunicorn's configuration must.
+The only module that reads the settings when it is imported, as gunicorn's configuration must. It
+also loads all code of a web process, so that the processes share what the master has loaded.
 """
 
 import signal
@@ -11,6 +12,8 @@ from typing import Any
 import structlog
 from gunicorn.http.errors import ParseException
 
+import orderengine.api.app
+import orderengine.bootstrap.web  # noqa: F401 - see above
 from orderengine.api.context import ports_of
 from orderengine.api.routes.health import tell_what_is_missing
 from orderengine.api.updates.entrance import EXTENSION as UPDATES
@@ -55,7 +58,9 @@ def on_starting(_server: Any) -> None:
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
-    """Give a process that is about to start its row of the shared counts."""
+    """Share what is loaded with a process that is about to start, and give it a row of counts."""
+    # A collection writes to each object that it visits, and so copies its page.
+    memory.freeze_loaded_objects()
     worker.counts = _counts.take_row()
     worker.leave = lambda: None  # nobody has come yet
 

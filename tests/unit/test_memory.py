@@ -1,9 +1,11 @@
-"""What a process that signs keeps out of dumps, and when a web process collects garbage."""
+"""What a process that signs keeps out of dumps; how a web process collects and shares memory."""
 
 import subprocess
 import sys
 
 import pytest
+
+from orderengine.config.settings import PACKAGE_DIR
 
 DUMPS = """
 import ctypes, resource, sys
@@ -47,3 +49,30 @@ def test_old_garbage_is_collected_after_a_while_and_not_by_new_objects() -> None
         [sys.executable, "-c", COLLECTIONS], capture_output=True, text=True, timeout=60, check=True
     )
     assert int(done.stdout) >= 1_000_000
+
+
+SHARED = """
+import gc, sys
+from types import SimpleNamespace
+from orderengine.webserver import gunicorn_conf
+gunicorn_conf.pre_fork(None, SimpleNamespace())
+visited, loaded = len(gc.get_objects()), set(sys.modules)
+from orderengine.api.app import create_app
+create_app()
+later = [name for name in set(sys.modules) - loaded if name.startswith("orderengine")]
+print(visited < 1_000, gc.get_freeze_count() > 50_000, later)
+"""
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def test_a_master_loads_all_code_and_no_collection_of_a_web_process_writes_to_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHARED],
+        env={**NOWHERE, "AUTH": "off"},
+        cwd=PACKAGE_DIR.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "True True []\n"

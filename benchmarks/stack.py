@@ -69,7 +69,7 @@ class TwoWorkers(Stack):
     def __init__(self, servers: Servers, **environ: str) -> None:
         super().__init__(servers, **environ)
         shell, option, line = self.lines["worker"]
-        named = line.replace(".worker --", ".worker --hostname worker2@%h --", 1)
+        named = line.replace(" worker --", " worker --hostname worker2@%h --", 1)
         self.lines["worker 2"] = [shell, option, named]
 
 

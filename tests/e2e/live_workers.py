@@ -59,7 +59,7 @@ class LiveWorkers(Stack, LiveOrders):
         if own is not None:
             self.starts = (*self.starts, SECOND)
             shell, option, line = self.lines["worker"]
-            named = line.replace(".worker --", ".worker --hostname second@%h --", 1)
+            named = line.replace(" worker --", " worker --hostname second@%h --", 1)
             self.lines[SECOND] = [shell, option, named]
 
     def start_line(self, name: str) -> None:

@@ -196,7 +196,7 @@ def test_the_key_reaches_the_worker_alone_and_is_in_no_output_and_no_answer() ->
         commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in mine}
         assert len(mine) >= 3, "web, Flower and the supervisor can be read"
         assert with_key or os.geteuid(), "only root may read that of the worker"
-        assert all(pid == worker or "orderengine.worker" in commands[pid] for pid in with_key)
+        assert all(pid == worker or "celery" in commands[pid] for pid in with_key)
         told["the run"] = stack.output
         told["the state of the run"] = (state_folder(stack.root) / "run.json").read_text()
         told |= {f"the environment of {pid}": " ".join(env.values()) for pid, env in mine.items()}

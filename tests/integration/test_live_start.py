@@ -141,9 +141,9 @@ def test_a_worker_without_a_key_ends_in_one_line() -> None:
 
 def worker_with(**settings: str) -> "subprocess.CompletedProcess[str]":
     """A worker that cannot start with these settings, once it has ended."""
-    command = [sys.executable, "-m", "orderengine.worker"]
+    celery = [sys.executable, "-m", "celery", "-A", "orderengine.worker.app", "worker"]
     return subprocess.run(
-        command,
+        celery,
         env={**NOWHERE, "PATH": os.environ["PATH"], **settings},
         cwd=ROOT,
         capture_output=True,

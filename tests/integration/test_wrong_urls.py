@@ -24,7 +24,7 @@ COMMANDS = {
     "stuck": ["-m", "orderengine", "orders", "stuck"],
     "export": ["-m", "orderengine", "export", "orders"],
     "prune": ["-m", "orderengine", "prune", "--older-than", "30d"],
-    "worker": ["-m", "orderengine.worker"],
+    "worker": ["-m", "celery", "-A", "orderengine.worker.app", "worker"],
     "flower": ["-m", "orderengine.worker.flower"],
     "web": [
         *("-m", "gunicorn", "--config", "python:orderengine.webserver.gunicorn_conf"),

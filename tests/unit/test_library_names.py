@@ -25,8 +25,6 @@ CELERY = {
     "celery:Celery": "connection_for_write connection_for_read producer_pool pool send_task",
     "celery:chain": "tasks",
     "celery:Task": "push_request pop_request resultrepr_maxsize throws",
-    "celery.bin.base": "CLIContext",
-    "celery.bin.worker": "worker",
     "celery.bootsteps:StartStopStep": "name requires start stop",
     "celery.concurrency.thread": "TaskPool ApplyResult",
     "celery.concurrency.thread:TaskPool": "on_apply num_processes",

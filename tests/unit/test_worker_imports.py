@@ -14,16 +14,6 @@ web = ("flask", "flask_smorest", "flask_sock", "gunicorn", "marshmallow")
 web += ("orderengine.api", "orderengine.webserver")
 print([name for name in sys.modules if any(f"{name}.".startswith(f"{each}.") for each in web)])
 """
-STARTING = """
-import runpy, sys
-sys.argv = ["worker", "--help"]
-try:
-    runpy.run_module("orderengine.worker", run_name="__main__")
-except SystemExit:
-    assert "orderengine.worker.app" in sys.modules
-needless = ("celery.bin.celery", "click_repl", "flower", "prompt_toolkit", "pygments", "tornado")
-print([name for name in needless if name in sys.modules])
-"""
 LOGGING = """
 import sys
 import {}
@@ -49,10 +39,6 @@ def run_python(code: str) -> str:
 
 def test_a_worker_loads_without_its_servers_and_loads_nothing_of_the_web() -> None:
     assert run_python(CHECK) == "[]"
-
-
-def test_a_worker_starts_without_the_other_commands_of_celery() -> None:
-    assert run_python(STARTING) == "[]"
 
 
 @pytest.mark.parametrize(

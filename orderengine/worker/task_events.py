@@ -69,7 +69,9 @@ def task_events_step(events: TaskEvents) -> type:
 
         def start(self, consumer: Any) -> None:
             events.are_wanted = lambda: consumer.tells_tasks
-            events.send = consumer.event_dispatcher.send
+            # There is none with the options that leave out all events, among them the heartbeat.
+            if consumer.event_dispatcher is not None:
+                events.send = consumer.event_dispatcher.send
 
         def stop(self, consumer: Any) -> None:
             """Do nothing: the consumer sends no events from now on."""

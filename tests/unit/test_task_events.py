@@ -1,11 +1,13 @@
 """The events of the tasks that run inline, for those who watch them."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from orderengine.dispatch.names import root_id_for
 from orderengine.domain.order import OrderStatus
+from orderengine.worker.task_events import TaskEvents, task_events_step
 from tests.tasks import (
     Worker,
     accept,
@@ -100,3 +102,28 @@ def test_nobody_is_told_anything_that_nobody_wants(world: World, worker: Worker)
     worker.route(order, later_stages())
     assert watcher.events == []
     assert statuses(world, [order]) == SETTLED
+
+
+class Consumer(SimpleNamespace):
+    """A worker's consumer, of which the step needs the dispatcher of events."""
+
+    tells_tasks = True
+
+
+def test_a_consumer_that_starts_again_sends_the_events_from_then_on() -> None:
+    sent: list[str] = []
+    events = TaskEvents()
+    for name in ("first", "second"):
+        dispatcher = SimpleNamespace(send=lambda _, name=name: sent.append(name))
+        consumer = Consumer(event_dispatcher=dispatcher)
+        task_events_step(events)(consumer).start(consumer)
+        assert events.are_wanted()
+        events.send("task-started")
+    assert sent == ["first", "second"]
+
+
+def test_a_worker_starts_without_any_events() -> None:
+    events = TaskEvents()
+    consumer = Consumer(event_dispatcher=None, tells_tasks=False)
+    task_events_step(events)(consumer).start(consumer)
+    assert not events.are_wanted()

@@ -19,6 +19,26 @@ HEADERS: dict[str, Any] = {
 """Invalid values of headers. Celery checks some of them after it has reserved a slot."""
 
 
+STEP: dict[str, Any] = {
+    "task": "build_order",
+    "args": [],
+    "kwargs": {},
+    "options": {"queue": "settle"},
+}
+CHAINS: dict[str, Any] = {
+    "numbers": [7],
+    "nothing": [None],
+    "an empty step": [{}],
+    "a name": {"a": 1},
+    "a step without options": [{"task": "build_order"}],
+    "a task that is a list": [{**STEP, "task": ["build_order"]}],
+    "options that are a list": [STEP, {**STEP, "options": [1]}],
+    "a queue that is a list": [{**STEP, "options": {"queue": ["settle"]}}],
+    "arguments that are a text": [{**STEP, "args": "x"}],
+}
+"""Invalid chains. Celery reads them when the task has ended or failed."""
+
+
 def envelope(queue: str, body: object, task: str = "route_order", **more: Any) -> dict[str, Any]:
     """A message as Celery sends it, except for the given parts."""
     task_id = str(uuid4())
@@ -77,7 +97,7 @@ def unreadable(queue: str) -> dict[str, bytes]:
 
 def unfit(queue: str, order_id: str) -> dict[str, bytes]:
     """Messages whose arguments their task does not take; all name an order."""
-    bodies = {
+    bodies: dict[str, list[Any]] = {
         "two items": [[order_id, 1, "order"], {}],
         "a version that is none": [[order_id, "1", "order"], {}, NOTHING],
         "a version that is true": [[order_id, True, "order"], {}, NOTHING],
@@ -86,7 +106,10 @@ def unfit(queue: str, order_id: str) -> dict[str, bytes]:
         "a name that it does not know": [[order_id, 1, "order"], {"never": 1}, NOTHING],
         "arguments that are no list": [{"orderId": order_id}, {}, NOTHING],
         "headers in its body": [[order_id, 1, "order"], {}, {"retries": [1]}],
-        "a chain of numbers": [[order_id, 1, "order"], {}, {**NOTHING, "chain": [7]}],
+        **{
+            f"a chain of {name}": [[order_id, 1, "order"], {}, {**NOTHING, "chain": chain}]
+            for name, chain in CHAINS.items()
+        },
     }
     handovers = {
         "no handover": [[order_id], {}, NOTHING],

@@ -18,7 +18,7 @@ ENOUGH = 60
 """So many open orders keep a new worker in groups until it dies."""
 LOOK_S = 2.0
 DRAIN_LIMIT_S = 120.0
-TRIES = 4
+TRIES = 8
 ALONE_FIRST = 10
 """A new worker takes so many orders alone, since it does not know yet how quick quotes are."""
 

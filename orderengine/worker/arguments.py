@@ -17,7 +17,8 @@ Handed = Document | list[Document]
 
 _CAUSES = frozenset(RoutingCause)
 _NAMED = {ROUTE_ORDER: frozenset({"again"}), CONFIRM_ORDER: frozenset({"once"})}
-_LINKS = frozenset({"callbacks", "errbacks", "chain", "chord"})
+_CHORD = "chord"
+_LINKS = frozenset({"callbacks", "errbacks", "chain", _CHORD})
 """What the last item of a body may hold: signatures of other tasks."""
 _NONE: frozenset[str] = frozenset()
 MOST_ORDERS = 100
@@ -39,14 +40,35 @@ def fault_of_body(task: str, body: Any) -> str | None:
 
 
 def _fault_of_links(more: Any) -> str | None:
-    """The fault in the last item of a body; Celery adds it to the headers without a check."""
+    """The fault in the last item of a body.
+
+    Celery adds it to the headers without a check, and reads it once more when the task has failed.
+    An error there leaves the thread's request running for ever.
+    """
     if not isinstance(more, dict | None):
         return "the last item of its body is not an object"
     for name, value in (more or {}).items():
-        links = value if isinstance(value, list) else [value]
-        if name not in _LINKS or not all(isinstance(link, dict | None) for link in links):
+        if name not in _LINKS or not (value is None or _are_signatures(name, value)):
             return f"the last item of its body has a wrong {name}"
     return None
+
+
+def _are_signatures(name: str, value: Any) -> bool:
+    if name == _CHORD:
+        return _is_signature(value)
+    return isinstance(value, list) and all(map(_is_signature, value))
+
+
+def _is_signature(link: Any) -> bool:
+    """Whether Celery can make a signature of this JSON value, and read it."""
+    return (
+        isinstance(link, dict)
+        and isinstance(link.get("task"), str)
+        and isinstance(link.get("args"), list)
+        and isinstance(link.get("kwargs"), dict)
+        and isinstance(link.get("options"), dict)
+        and isinstance(link["options"].get("queue"), str | None)
+    )
 
 
 def _fault_of_route(args: list[Any]) -> str | None:

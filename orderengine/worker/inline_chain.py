@@ -76,7 +76,7 @@ class InlineChain:
         except Retry as again:
             self._events.retried(stage, again)
         except Exception as error:  # noqa: BLE001 - the stages before it have succeeded
-            _tell_failure(stage, error)
+            _tell_failure(stage, handed, error)
             self._events.failed(stage, error)
         else:
             self._events.succeeded(stage, result, time.monotonic() - began)
@@ -119,12 +119,14 @@ def _own_request(
         stage.pop_request()
 
 
-def _tell_failure(stage: "Task[Any, Any]", error: Exception) -> None:
-    if isinstance(error, Reject):
-        # Recovery tries again later.
-        log.warning("dispatch_unavailable", error=str(error))
-    elif not isinstance(error, stage.throws):  # those are logged where they are raised
-        log.error("stage_failed", exc_info=error)
+def _tell_failure(stage: "Task[Any, Any]", handed: Handed, error: Exception) -> None:
+    for order in handed if isinstance(handed, list) else [handed]:
+        told = {"order_id": order.get("orderId"), "stage": stage.name.removesuffix("_order")}
+        if isinstance(error, Reject):
+            # Recovery tries again later.
+            log.warning("dispatch_unavailable", error=str(error), **told)
+        elif not isinstance(error, stage.throws):  # those are logged where they are raised
+            log.error("stage_failed", exc_info=error, **told)
 
 
 def stage_class(inline: InlineChain) -> type:

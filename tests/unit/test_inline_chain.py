@@ -159,6 +159,7 @@ def test_an_unexpected_error_is_logged_and_ends_the_stage_alone(
         assert worker.route(order, later_stages()) is None
     (failure,) = [line for line in lines if line["event"] == "stage_failed"]
     assert isinstance(failure["exc_info"], ZeroDivisionError)
+    assert (failure["order_id"], failure["stage"]) == (str(order.order_id), "submit")
     assert (worker.sent, worker.chain) == ([], None)
     assert statuses(world, [order]) == {OrderStatus.BUILDING}
 

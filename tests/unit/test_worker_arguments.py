@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from chaos.garbage import NOTHING
+from chaos.garbage import CHAINS, NOTHING
 from orderengine.dispatch.names import BUILD_ORDER, ROUTE_ORDER
 from orderengine.worker.arguments import fault_of_body
 
 ROUTED = [str(uuid4()), 1, "order"]
-LINK = {"task": BUILD_ORDER, "args": [], "kwargs": {}}
+LINK = {"task": BUILD_ORDER, "args": [], "kwargs": {}, "options": {"queue": "settle"}}
 
 
 @pytest.mark.parametrize("links", [None, {}, NOTHING, {"chain": [LINK], "chord": LINK}])
@@ -19,7 +19,11 @@ def test_the_last_item_may_hold_links_to_other_tasks(links: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "links", [[], 7, {"retries": 1}, {"chain": [7]}, {"chain": "x"}, {"callbacks": [[LINK]]}]
+    "links",
+    [
+        *([], 7, {"retries": 1}, {"chain": "x"}, {"callbacks": [[LINK]]}, {"chord": [LINK]}),
+        *({"chain": chain} for chain in CHAINS.values()),
+    ],
 )
 def test_anything_else_in_it_is_a_fault(links: Any) -> None:
     fault = fault_of_body(ROUTE_ORDER, [ROUTED, {}, links])

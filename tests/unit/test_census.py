@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from orderengine.api.updates.census import Census, FanOut
+from orderengine.api.updates.census import AT_ONCE, Census, FanOut
 from orderengine.api.updates.connection import Connection, SocketKind
 from orderengine.execution.operations.counters import CounterName, ProcessMetrics, Sample
 
@@ -68,3 +68,13 @@ def test_lateness_is_a_histogram_that_is_told_now_and_then(monkeypatch: pytest.M
         "events:sumMs": 10_060,
     }
     assert Sample(CounterName.FAN_OUT_TIME, "events:1") not in metrics.counts()
+
+
+def test_thousands_of_connections_are_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    metrics = ProcessMetrics()
+    some = [One(SocketKind.ORDER, 5) for _ in range(1000)]
+    Census(metrics).take(cast("list[Connection]", some))
+    assert told(metrics, CounterName.SOCKETS) == {"order:1m": 1000}
+    assert len(pauses) == 1000 // AT_ONCE

@@ -28,7 +28,8 @@ def test_a_process_that_forbids_dumps_leaves_none() -> None:
 COLLECTIONS = """
 import gc, weakref
 from orderengine.process import memory
-memory.FULL_COLLECTION_EVERY_S = 0.01
+memory.LOOK_EVERY_S = 0.01
+{setting}
 class Own:
     pass
 own = Own()
@@ -39,14 +40,24 @@ gc.collect()
 memory.collect_fully_by_the_clock()
 del own
 while seen() is not None:
-    pass
+    {meanwhile}
 print(gc.get_threshold()[2])
 """
 
 
-def test_old_garbage_is_collected_after_a_while_and_not_by_new_objects() -> None:
+@pytest.mark.parametrize(
+    ("setting", "meanwhile"),
+    [
+        pytest.param("memory.FULL_COLLECTION_EVERY_S = 0.02", "pass", id="after a while"),
+        pytest.param("memory.MOST_PROMOTIONS = 3", "gc.collect(1)", id="once much has become old"),
+    ],
+)
+def test_old_garbage_is_collected_seldom_and_not_by_new_objects(
+    setting: str, meanwhile: str
+) -> None:
+    program = COLLECTIONS.format(setting=setting, meanwhile=meanwhile)
     done = subprocess.run(
-        [sys.executable, "-c", COLLECTIONS], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert int(done.stdout) >= 1_000_000
 

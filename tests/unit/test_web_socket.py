@@ -1,6 +1,8 @@
 """The WebSocket of one client in the loop: budgets, frames, and time limits for sending to it."""
 
+import gc
 import socket
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -98,6 +100,29 @@ def test_what_a_client_sends_is_answered_or_ignored(
     client.close()
     wait_until(lambda: desk.account.open == 0)
     assert desk.account.ends == {SocketEnd.GONE: 1}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(b"", id="silent"),
+        pytest.param(frame(0x9, b"there?"), id="after a ping"),
+        pytest.param(b"\x81", id="within a frame"),
+    ],
+)
+def test_a_closed_socket_leaves_memory_without_a_collection_of_garbage(
+    desk: Desk, pair: tuple[socket.socket, socket.socket], last: bytes
+) -> None:
+    server, client = pair
+    gc.disable()
+    try:
+        follower = weakref.ref(desk.web_socket(server)[0])
+        client.sendall(last)
+        client.close()
+        wait_until(lambda: desk.account.open == 0 and bool(desk.account.ends))
+        wait_until(lambda: follower() is None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,10 @@ from orderengine.api.updates.connection import Connection, SocketKind
 from orderengine.execution.operations.counters import CounterName, Metrics, Sample
 from orderengine.execution.operations.order_metrics import BEYOND, BOUNDS, SUM
 
+AT_ONCE = 128
+PAUSE_S = 0.002
+"""After so many connections others get their turn: to count 5,000 takes 7 ms of CPU."""
+
 AGES = ((60.0, "1m"), (3600.0, "1h"), (86_400.0, "1d"))
 OLDER = "older"
 DEPTHS = ((0, "0"), (9, "9"), (63, "63"))
@@ -45,13 +49,15 @@ class Census:
         return bool(self._told)
 
     def take(self, connections: Iterable[Connection]) -> None:
-        """Count; one thread at a time."""
+        """Count, with pauses; one thread at a time."""
         ages: Counter[tuple[SocketKind, str]] = Counter()
         depths: Counter[str] = Counter()
         now = time.monotonic()
-        for each in connections:
+        for number, each in enumerate(connections, start=1):
             ages[each.kind, _least(AGES, now - each.opened_at, OLDER)] += 1
             depths[_least(DEPTHS, each.waiting, DEEPER)] += 1
+            if number % AT_ONCE == 0:
+                time.sleep(PAUSE_S)
         found = Counter(
             {Sample(CounterName.SOCKETS, f"{kind}:{age}"): n for (kind, age), n in ages.items()}
             | {Sample(CounterName.SOCKET_QUEUES, depth): n for depth, n in depths.items()}

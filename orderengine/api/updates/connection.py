@@ -286,6 +286,8 @@ class Connection:
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
+        # Both lead back to this connection: it would stay in memory until the next full collection.
+        self._timer = self.follower = None
         self._loop.forget(self._sock)
         self._sock.close()
         self._keeper.closed_one(self)

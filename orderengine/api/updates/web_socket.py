@@ -69,7 +69,7 @@ class WebSocket(Connection):
         self.kind = kind
         self._shared = shared
         self._since = time.time()
-        self._protocol = Protocol(ConnectionType.SERVER)
+        self._reader: Protocol | None = None
         self._bytes = Budget(BUDGET_BYTES, BUDGET_BYTES_PER_S)
         self._frames = Budget(BUDGET_FRAMES, BUDGET_FRAMES_PER_S)
         self._counter = FrameCounter()
@@ -136,6 +136,13 @@ class WebSocket(Connection):
         """Stop the pings."""
         if self._bucket >= 0:
             self._shared.pings.discard(self._bucket, self)
+
+    @property
+    def _protocol(self) -> Protocol:
+        """Made when it is needed: most clients send nothing but whole answers to pings."""
+        if self._reader is None:
+            self._reader = Protocol(ConnectionType.SERVER)
+        return self._reader
 
     def _take(self, event: Event) -> None:
         if isinstance(event, CloseConnection):  # its own, or that for a broken frame

@@ -77,7 +77,7 @@ class CeleryDispatcher:
         writer = self._first_messages(cause)
         present = _present_root_id()
         messages = [
-            writer.text(
+            writer.write(
                 order_id, version, present if requests is None else _root_id(requests[order_id])
             )
             for order_id, version in versions.items()

@@ -2,7 +2,7 @@
 
 Headers and body are documented for programs that send tasks without Celery (Message Protocol,
 version 2). kombu puts them into a list of Redis in the form that `messages.py` checks. A test
-compares these messages with theirs, whose writing takes ten times as long.
+compares these messages with those of Celery, which takes ten times as long to write one.
 """
 
 import os
@@ -50,8 +50,8 @@ class FirstMessages:
             "body_encoding": "base64",
         }
 
-    def text(self, order_id: UUID, version: int, root_id: str | None) -> str:
-        """The message of an order at this version; `root_id` names the request that placed it."""
+    def write(self, order_id: UUID, version: int, root_id: str | None) -> str:
+        """Write the message of an order at this version; `root_id` names the request behind it."""
         task_id = str(uuid4())
         arguments = (str(order_id), version, self._cause)
         body = f"[{json_text(arguments)},{{}},{self._embedded}]"

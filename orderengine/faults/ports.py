@@ -27,7 +27,7 @@ from orderengine.execution.ports import (
 from orderengine.faults.points import FailPoint, Trap
 from orderengine.faults.stores import TrappedOrders, Wrapped
 
-# No more points are needed: nothing happens between publishing a built order and the message to the
+# No more points are needed: nothing happens between publishing a built order and handing it to the
 # next stage, nor between publishing a submitted order and sending its transaction.
 _AFTER_PUBLISH: Mapping[OrderStatus, FailPoint] = {
     OrderStatus.ROUTING: FailPoint.ROUTE_AFTER_PUBLISH,

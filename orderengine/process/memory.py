@@ -10,9 +10,9 @@ import time
 FULL_COLLECTION_EVERY_S = 600.0
 LOOK_EVERY_S = 60.0
 MOST_PROMOTIONS = 30
-"""So many collections of middle-aged garbage bring a full one forward.
+"""A full collection is made early after so many collections of the middle generation.
 
-Only they make objects old, each 20,000 at most.
+Only these move objects to the oldest generation, 20,000 at most each.
 """
 
 SELDOM = 1_000_000

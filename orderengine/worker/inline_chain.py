@@ -20,12 +20,13 @@ from orderengine.worker.task_events import TaskEvents
 
 log = structlog.get_logger(__name__)
 
-Step = Mapping[str, Any]
+Link = Mapping[str, Any]
 """A later stage of a chain, as a message holds it: a signature in its JSON form."""
 
 _DELIVERY = {"exchange": "", "routing_key": SETTLE}
 """Another try of an inline stage goes to this queue."""
 _PLAIN_OPTIONS = frozenset({"queue", "argsrepr", "kwargsrepr"})
+"""A stage with any other option, such as a delay, is left to Celery."""
 
 
 class InlineChain:
@@ -52,10 +53,10 @@ class InlineChain:
         request: Any = task.request
         root_id, parent_id = request.root_id or request.id, request.id
         while handed is not None and (stage := self._next_stage(task.app, request.chain)):
-            *rest, step = request.chain
+            *rest, link = request.chain
             with _own_request(stage, handed, rest, root_id, parent_id):
                 parent_id = stage.request.id
-                handed = self._run(stage, step, handed)
+                handed = self._run(stage, link, handed)
                 request.chain = None if handed is None else stage.request.chain
         return handed
 
@@ -65,35 +66,35 @@ class InlineChain:
         stage: Task[Any, Any] | None = app.tasks.get(chain[-1]["task"])
         return stage
 
-    def _run(self, stage: "Task[Any, Any]", step: Step, handed: Handed) -> Handed | None:
+    def _run(self, stage: "Task[Any, Any]", link: Link, handed: Handed) -> Handed | None:
         """The result of a stage; None if the chain has ended, or goes on by another message."""
-        self._events.started(stage, step["options"])
+        self._events.send_started(stage, link["options"])
         began = time.monotonic()
         try:
             result: Handed | None = stage.run(handed)
         except Ignore as end:
-            self._events.succeeded(stage, f"chain ended: {end}", time.monotonic() - began)
+            self._events.send_succeeded(stage, f"chain ended: {end}", time.monotonic() - began)
         except Retry as again:
-            self._events.retried(stage, again)
+            self._events.send_retried(stage, again)
         except Exception as error:  # noqa: BLE001 - the stages before it have succeeded
             _tell_failure(stage, handed, error)
-            self._events.failed(stage, error)
+            self._events.send_failed(stage, error)
         else:
-            self._events.succeeded(stage, result, time.monotonic() - began)
+            self._events.send_succeeded(stage, result, time.monotonic() - began)
             return result
         return None
 
 
-def _is_plain(step: Any) -> bool:
+def _is_plain(link: Any) -> bool:
     """Whether a stage is to run as soon as the one before it has ended, with its result alone."""
     try:
-        options = step["options"]
+        options = link["options"]
         return (
-            isinstance(step["task"], str)
+            isinstance(link["task"], str)
             and options["queue"] == SETTLE
             and options.keys() <= _PLAIN_OPTIONS
-            and not step["args"]
-            and not step.get("kwargs")
+            and not link["args"]
+            and not link.get("kwargs")
         )
     except (AttributeError, LookupError, TypeError):
         return False

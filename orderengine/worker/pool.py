@@ -18,7 +18,7 @@ class TaskPool(thread.TaskPool):
     """Celery's thread pool for `limit` slots, with half as many threads again.
 
     A thread whose orders have no slots yet waits. With only as many threads as slots, new orders
-    could wait in all of them, and the next stage of an order, which goes first, would find none.
+    could wait in all of them, and a message of `settle`, which goes first, would find none.
     `execution.chain.slots` still bounds the orders in hand.
 
     The worker takes a message for a free thread only (`worker_disable_prefetch`). The end of a task

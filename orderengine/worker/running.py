@@ -1,4 +1,4 @@
-"""Runs a stage for the orders of one message, and turns each order's result into what follows.
+"""Runs a stage for the orders of one task, and turns each order's result into what follows.
 
 What follows is the next stage, another try, or the end of the order's chain.
 """
@@ -34,14 +34,14 @@ Work = Callable[[Sequence[N]], Sequence[R | Exception]]
 
 
 def tries_of(task: "Task[Any, Any]") -> Tries:
-    """How often this message was tried before."""
+    """How often this stage was tried before, and how many tries are left."""
     made = task.request.retries
     return Tries(made=made, left=made < (task.max_retries or 0))
 
 
 @dataclass(frozen=True)
 class Message(Generic[N]):
-    """The orders of one message at one stage.
+    """The orders of one task at one stage, which came by a message or from the stage before.
 
     `arguments` gives the arguments of a message for some of these orders, or for one order at a
     time if `one_by_one`. `is_whole` says that the message names exactly these orders, so that

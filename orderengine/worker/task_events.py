@@ -20,8 +20,8 @@ class TaskEvents:
         self.are_wanted: Callable[[], bool] = lambda: False
         self.send: Callable[..., object] = lambda _type, **_fields: None
 
-    def started(self, task: "Task[Any, Any]", options: Mapping[str, Any]) -> None:
-        """A task was taken up, with these options of its signature, and has started."""
+    def send_started(self, task: "Task[Any, Any]", options: Mapping[str, Any]) -> None:
+        """Tell that a task was received, with these options of its signature, and has started."""
         if not self.are_wanted():
             return
         request: Any = task.request
@@ -39,19 +39,19 @@ class TaskEvents:
         )
         self._send("task-started", task)
 
-    def succeeded(self, task: "Task[Any, Any]", result: object, runtime_s: float) -> None:
-        """A task has ended with this result, after so many seconds."""
+    def send_succeeded(self, task: "Task[Any, Any]", result: object, runtime_s: float) -> None:
+        """Tell that a task has ended with this result, after `runtime_s` seconds."""
         if self.are_wanted():
             shown = saferepr(result, task.resultrepr_maxsize)
             self._send("task-succeeded", task, result=shown, runtime=runtime_s)
 
-    def retried(self, task: "Task[Any, Any]", again: Retry) -> None:
-        """A task has sent a message for its next try."""
+    def send_retried(self, task: "Task[Any, Any]", again: Retry) -> None:
+        """Tell that a task has sent a message for its next try."""
         if self.are_wanted():
             self._send("task-retried", task, exception=repr(again.exc), traceback="")
 
-    def failed(self, task: "Task[Any, Any]", error: Exception) -> None:
-        """A task has raised an error."""
+    def send_failed(self, task: "Task[Any, Any]", error: Exception) -> None:
+        """Tell that a task has raised an error."""
         if self.are_wanted():
             trace = "".join(format_exception(error))
             self._send("task-failed", task, exception=repr(error), traceback=trace)

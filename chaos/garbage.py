@@ -19,7 +19,7 @@ HEADERS: dict[str, Any] = {
 """Invalid values of headers. Celery checks some of them after it has reserved a slot."""
 
 
-STEP: dict[str, Any] = {
+LINK: dict[str, Any] = {
     "task": "build_order",
     "args": [],
     "kwargs": {},
@@ -28,13 +28,13 @@ STEP: dict[str, Any] = {
 CHAINS: dict[str, Any] = {
     "numbers": [7],
     "nothing": [None],
-    "an empty step": [{}],
+    "an empty link": [{}],
     "a name": {"a": 1},
-    "a step without options": [{"task": "build_order"}],
-    "a task that is a list": [{**STEP, "task": ["build_order"]}],
-    "options that are a list": [STEP, {**STEP, "options": [1]}],
-    "a queue that is a list": [{**STEP, "options": {"queue": ["settle"]}}],
-    "arguments that are a text": [{**STEP, "args": "x"}],
+    "a link without options": [{"task": "build_order"}],
+    "a task that is a list": [{**LINK, "task": ["build_order"]}],
+    "options that are a list": [LINK, {**LINK, "options": [1]}],
+    "a queue that is a list": [{**LINK, "options": {"queue": ["settle"]}}],
+    "arguments that are a text": [{**LINK, "args": "x"}],
 }
 """Invalid chains. Celery reads them when the task has ended or failed."""
 

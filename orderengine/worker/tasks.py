@@ -129,8 +129,8 @@ def _register_confirmation(
 def _to_next_stage(task: "Task[Any, Any]", orders: Sequence[Routed | Built | Submitted]) -> Handed:
     """The argument of the chain's next stage, which Flower shows as `orders_shown`."""
     rest: Any = task.request.chain or ()
-    for step in rest[-1:]:
-        step["options"] |= _shown(orders)
+    for link in rest[-1:]:
+        link["options"] |= _shown(orders)
     return handed_on(orders)
 
 
@@ -150,8 +150,8 @@ def _put_off_first_look(task: "Task[Any, Any]", typical_s: float) -> None:
     delay_s = poll_delay_s(0, typical_s)
     if typical_s > POLL_S and delay_s is not None:
         rest: Any = task.request.chain or ()
-        for step in rest:
-            step["options"] |= {"countdown": delay_s, "expires": delay_s + LATE_AFTER_S}
+        for link in rest:
+            link["options"] |= {"countdown": delay_s, "expires": delay_s + LATE_AFTER_S}
 
 
 def _poll(

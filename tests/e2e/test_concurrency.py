@@ -14,6 +14,8 @@ from tests.e2e.timing import Span, at, logged_at, most_at_once
 SLOTS = 10
 THREADS = threads_for(SLOTS)
 ORDERS = 25
+MESSAGES = 2
+"""Those of an order: its first, and the one for the first look at the network, which is put off."""
 TASK_ENDED = re.compile(r"Task \w+\[[^]]+\] succeeded in (?P<ran_s>[\d.]+)s")
 
 
@@ -48,7 +50,7 @@ def test_the_worker_has_a_few_more_tasks_than_slots_at_the_same_time(
     stack: Stack, burst: list[Following]
 ) -> None:
     # The last task logs its end after its order's last event.
-    wait_until(lambda: len(list(_running(stack))) >= 4 * len(burst))
+    wait_until(lambda: len(list(_running(stack))) >= MESSAGES * len(burst))
     spans = list(_running(stack))
     assert SLOTS <= most_at_once(spans) <= THREADS
 
@@ -76,7 +78,7 @@ def _quoting(stack: Stack) -> Iterator[Span]:
 
 
 def _running(stack: Stack) -> Iterator[Span]:
-    """The span of each task that returned."""
+    """The span of each message's task that returned, with the stages that it ran inline."""
     for line in stack.log_lines("worker"):
         match = TASK_ENDED.match(line["event"])
         if match:

@@ -66,7 +66,9 @@ class Worker:
 def later_stages() -> list[dict[str, Any]]:
     """The stages after the first, as a message has them: the last one first."""
     names = ("confirm_order", "submit_order", "build_order")
-    return [{"task": name, "args": [], "options": {"queue": "settle"}} for name in names]
+    return [
+        {"task": name, "args": [], "kwargs": {}, "options": {"queue": "settle"}} for name in names
+    ]
 
 
 def accept(world: World, count: int) -> list[Order]:

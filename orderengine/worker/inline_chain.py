@@ -85,19 +85,18 @@ class InlineChain:
         return None
 
 
-def _is_plain(link: Any) -> bool:
-    """Whether a stage is to run as soon as the one before it has ended, with its result alone."""
-    try:
-        options = link["options"]
-        return (
-            isinstance(link["task"], str)
-            and options["queue"] == SETTLE
-            and options.keys() <= _PLAIN_OPTIONS
-            and not link["args"]
-            and not link.get("kwargs")
-        )
-    except (AttributeError, LookupError, TypeError):
-        return False
+def _is_plain(link: Link) -> bool:
+    """Whether a stage is to run as soon as the one before it has ended, with its result alone.
+
+    `worker.arguments` has checked that the link has these parts.
+    """
+    options = link["options"]
+    return (
+        options.get("queue") == SETTLE
+        and options.keys() <= _PLAIN_OPTIONS
+        and not link["args"]
+        and not link["kwargs"]
+    )
 
 
 @contextmanager

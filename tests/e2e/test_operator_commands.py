@@ -24,6 +24,15 @@ def control(stack: Stack) -> Iterator[Any]:
     app.close()
 
 
+@pytest.fixture
+def events(stack: Stack) -> Iterator[Any]:
+    """The channel on which workers send the events of their tasks."""
+    number = stack.redis_url.rpartition("/")[2]
+    with redis.Redis.from_url(stack.redis_url) as client, client.pubsub() as channel:
+        channel.psubscribe(f"/{number}.celeryev/task*")
+        yield channel
+
+
 def answer(control: Any, command: str, **arguments: object) -> Any:
     """The answer of the one worker."""
     answers: list[Any] = []
@@ -65,33 +74,27 @@ def next_question(url: str, queue: str) -> set[str]:
 
 
 def test_the_events_of_tasks_end_when_nobody_asks_for_them_any_more(
-    stack: Stack, control: Any
+    stack: Stack, control: Any, events: Any
 ) -> None:
-    number = stack.redis_url.rpartition("/")[2]
-    with redis.Redis.from_url(stack.redis_url) as client, client.pubsub() as events:
-        events.psubscribe(f"/{number}.celeryev/task*")
-        assert "ok" in answer(control, "enable_events")
-        stack.follow(stack.post("AAPL", "buy", "1"))
-        wait_until(lambda: is_told(events), LIMIT_S)
-        wait_until(lambda: "task_events_off" in stack.logs("worker"), 2 * LIMIT_S, pause_s=0.1)
-        while is_told(events):
-            pass
-        stack.follow(stack.post("AAPL", "buy", "1"))
-        assert "ok" in answer(control, "ping")  # earlier events have arrived by now
-        assert not is_told(events)
+    assert "ok" in answer(control, "enable_events")
+    stack.follow(stack.post("AAPL", "buy", "1"))
+    wait_until(lambda: is_told(events), LIMIT_S)
+    wait_until(lambda: "task_events_off" in stack.logs("worker"), 2 * LIMIT_S, pause_s=0.1)
+    while is_told(events):
+        pass
+    stack.follow(stack.post("AAPL", "buy", "1"))
+    assert "ok" in answer(control, "ping")  # earlier events have arrived by now
+    assert not is_told(events)
 
 
 def test_who_watches_the_tasks_sees_one_a_stage_from_start_to_end(
-    stack: Stack, control: Any
+    stack: Stack, control: Any, events: Any
 ) -> None:
-    number = stack.redis_url.rpartition("/")[2]
-    with redis.Redis.from_url(stack.redis_url) as client, client.pubsub() as channel:
-        channel.psubscribe(f"/{number}.celeryev/task*")
-        assert "ok" in answer(control, "enable_events")
-        order_id = stack.post("AAPL", "buy", "1")
-        told = Told(channel, order_id)
-        stack.follow(order_id)
-        wait_until(lambda: told.ended() == STAGES, LIMIT_S)
+    assert "ok" in answer(control, "enable_events")
+    order_id = stack.post("AAPL", "buy", "1")
+    told = Told(events, order_id)
+    stack.follow(order_id)
+    wait_until(lambda: told.ended() == STAGES, LIMIT_S)
 
 
 class Told:

@@ -56,7 +56,6 @@ def test_a_stage_with_a_delay_is_left_to_celery(world: World, worker: Worker) ->
         {"args": ["its own"]},
         {"kwargs": {"once": True}},
         {"task": "build_order_2"},
-        {"task": None},
     ],
 )
 def test_a_stage_that_is_not_plain_is_left_to_celery(
